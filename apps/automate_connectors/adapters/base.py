@@ -1,0 +1,96 @@
+"""The contract of a connector: what it can do, described as data, and one method that does it.
+
+The shipped connectors beside this file are written against it, and load by the same entry points as anybody's.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from automate_plugins.fields import FieldSpec
+
+
+class ConnectorError(Exception):
+    """The side effect did not happen, or is in doubt. The only exception that crosses the seam.
+
+    `code` is a stable identifier for rules and filters; `retryable` says whether the same call may succeed later;
+    `retry_after` is the number of seconds that the other side asked to wait; `details` is JSON-like and shown to
+    people, so it holds no secret.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "connector_error",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.details = details or {}
+
+
+class Effect(enum.StrEnum):
+    """What an action does to the world, which decides how the engine runs and journals it."""
+
+    PURE = "pure"  #: computes from its inputs at once, without input or output; run in line, never repeated needlessly
+    TRANSACTIONAL = "transactional"  #: writes through Django's ORM only; commits together with its step
+    EFFECTFUL = "effectful"  #: reaches outside; recorded before and after, repeated at most after a crash
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One thing a connector does. `fields` None means that any inputs are taken."""
+
+    name: str
+    label: str = ""
+    description: str = ""
+    fields: tuple[FieldSpec, ...] | None = None
+    effect: Effect = Effect.EFFECTFUL
+
+
+class ConnectorAdapter(ABC):
+    """A connector. Made without arguments, shared by threads, found in the group `django_automate.connectors`.
+
+    `actions` and `config_fields` are optional data: an adapter without actions accepts any action with free-form
+    params, one without config fields any configuration. `icon` is the name of a Material Symbol.
+    """
+
+    code: str
+    name: str
+    description: str = ""
+    icon: str = "power"
+    actions: tuple[Action, ...] = ()
+    config_fields: tuple[FieldSpec, ...] = ()
+
+    @abstractmethod
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """Execute the side effect and return its JSON-like output.
+
+        `context` holds `connection` (the configuration, secrets resolved to plain values), `http` (the guarded
+        session, bound to the connection's allowed hosts), `idempotency_key` (the same on every attempt), `deadline`
+        (seconds on `time.monotonic()`), `cancelled()`, `log(message, level="info")`, `run` (ids) and `user` (the
+        run-as user). Nothing of it is stored.
+
+        Must raise ConnectorError on failure.
+        """
+
+    def validate_config(self, config: dict[str, Any]) -> None:
+        """Optional: validate the setup configuration (secret references unresolved). Raise ConnectorError or ValueError."""
+
+    def action(self, name: str) -> Action:
+        """The described action of that name. Raises LookupError when the connector describes others but not it."""
+        for action in self.actions:
+            if action.name == name:
+                return action
+        if self.actions:
+            raise LookupError(f"{self.code} has no action {name!r}; it has {', '.join(a.name for a in self.actions)}")
+        return Action(name=name, label=name)

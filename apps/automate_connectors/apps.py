@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Warning, register
+from django.db.models.signals import post_migrate
+
+
+class AutomateConnectorsConfig(AppConfig):
+    name = "automate_connectors"
+    verbose_name = "Connectors"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        register(_connectors_load)
+        post_migrate.connect(_seed_roles, sender=self)
+
+
+def _connectors_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    from automate_connectors.registry import connectors
+    from automate_plugins.checks import load_errors
+
+    return [Warning(message, hint=hint, id="automate_connectors.W001") for message, hint in load_errors(connectors)]
+
+
+def _seed_roles(sender: AppConfig, **_: Any) -> None:
+    from automate_governance import roles
+
+    each = ("view", "use", "change", "share", "delete")
+    roles.seed(
+        sender,
+        {
+            roles.BUILDERS: roles.share("connection", "add", *each),
+            roles.CONNECTION_ADMINS: (*roles.share("connection", "add"), *roles.share("connection", *each, scope="any")),
+        },
+    )

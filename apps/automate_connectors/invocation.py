@@ -1,0 +1,51 @@
+"""One call across the seam: checked inputs in, a JSON document or a ConnectorError out, whatever the adapter does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
+from automate_egress import EgressError
+from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_plugins.fields import problems
+
+MAX_OUTPUT_BYTES = 5_000_000
+
+
+def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
+    """Run `action` and return its output as a JSON document. Raises ConnectorError and nothing else."""
+    params = _with_defaults(action, params)
+    if action.fields is not None and (found := problems(action.fields, params)):
+        raise ConnectorError("; ".join(found), code="invalid_input")
+    try:
+        output = adapter.execute(action.name, params, context)
+    except ConnectorError:
+        raise
+    except EgressError as error:
+        raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
+    except SecretNotFoundError as error:
+        raise ConnectorError(str(error), code="secret_not_found") from error
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it becomes a failed step, never a dead worker
+        raise ConnectorError(
+            f"{type(error).__name__}: {error}", code="unexpected_error", details={"exception": type(error).__name__}
+        ) from error
+    return encode_output(output)
+
+
+def encode_output(output: Any) -> bytes:
+    """`output` as JSON. Raises ConnectorError (`invalid_output`, `output_too_large`)."""
+    try:
+        document = msgspec.json.encode(output)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConnectorError(f"the output is not JSON: {error}", code="invalid_output") from error
+    if len(document) > MAX_OUTPUT_BYTES:
+        raise ConnectorError(f"the output is larger than {MAX_OUTPUT_BYTES:,} bytes", code="output_too_large")
+    # PostgreSQL's jsonb has no NUL character.
+    return document.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in document else document
+
+
+def _with_defaults(action: Action, params: dict[str, Any]) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in action.fields or () if field.default is not None}
+    return {**defaults, **{name: value for name, value in params.items() if value is not None or name not in defaults}}

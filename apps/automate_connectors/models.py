@@ -1,0 +1,93 @@
+"""Connection: a named, shared configuration of a connector. It holds references to secrets, never secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.registry import connectors
+from automate_governance.governed import Governed, verbs
+from automate_governance.secrets.resolver import is_reference, resolve
+from automate_plugins.fields import FieldKind
+from automate_plugins.registry import PluginNotFoundError
+
+_SECRET_NAME = re.compile(r"token|secret|passw|api_?key|credential|private_?key", re.IGNORECASE)
+
+
+class Connection(Governed):
+    """Where and as whom a connector works. Steps name it by its slug.
+
+    `allowed_hosts` are the host names its credentials may be sent to; empty means the hosts of URLs in its
+    configuration.
+    """
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(max_length=100, unique=True)
+    connector = models.CharField(max_length=100)
+    config = models.JSONField(default=dict, blank=True)
+    allowed_hosts = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+        permissions = verbs("connection", "add", "view", "use", "change", "share", "delete")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Check the configuration against its connector. Raises ValidationError, by field."""
+        try:
+            adapter = connectors.get(self.connector)
+        except PluginNotFoundError as error:
+            raise ValidationError({"connector": str(error)}) from error
+        if not isinstance(self.config, dict):
+            raise ValidationError({"config": "The configuration is a mapping of names to values."})
+        secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
+        for name, value in self.config.items():
+            if value and (name in secret_names or _SECRET_NAME.search(name)) and not _refers(value):
+                raise ValidationError(
+                    {"config": f"{name} must be a reference to a secret, such as database:{self.slug or 'name'}-{name}."}
+                )
+        try:
+            adapter.validate_config(self.config)
+        except (ConnectorError, ValueError) as error:
+            raise ValidationError({"config": str(error)}) from error
+
+    def references(self) -> list[str]:
+        """The secret references in the configuration."""
+        return [value for value in self.config.values() if _refers(value)]
+
+    def resolved(self) -> dict[str, Any]:
+        """The configuration with plain secret values, for `context["connection"]` alone. Raises SecretNotFoundError."""
+        return {name: resolve(value).reveal() if _refers(value) else value for name, value in self.config.items()}
+
+    def hosts(self) -> list[str]:
+        """The host names that its credentials may go to."""
+        from urllib.parse import urlsplit
+
+        urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
+        return list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
+
+
+def _refers(value: Any) -> bool:
+    return isinstance(value, str) and is_reference(value)
+
+
+class ConnectionUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one connection, granted to a person."""
+
+    content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)
+
+
+class ConnectionGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one connection, granted to a group."""
+
+    content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class AutomateCoreConfig(AppConfig):
+    name = "automate_core"
+    verbose_name = "Automate"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(_seed_roles, sender=self)
+
+
+def _seed_roles(sender: AppConfig, **_: Any) -> None:
+    from automate_governance import roles
+
+    on_workflows = ("view", "view_payload", "change", "run", "publish", "share", "delete")
+    on_endpoints = ("view", "view_payload", "change", "share", "delete")
+    roles.seed(
+        sender,
+        {
+            roles.BUILDERS: (
+                *roles.share("workflow", "add", *on_workflows),
+                *roles.share("webhookendpoint", "add", *on_endpoints),
+            ),
+            roles.OPERATORS: roles.share("workflow", "view", "view_payload", "run", scope="any"),
+            roles.AUDITORS: roles.share("workflow", "view", "view_payload", scope="any"),
+        },
+    )

@@ -1,0 +1,228 @@
+"""The ASGI application around Django's: deliveries are answered before Django's handler, and the worker can live here.
+
+    application = automate(get_asgi_application())
+
+Deliveries under load share statements: those that arrive while one runs go out together in the next. Alone, none waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import psycopg
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.urls import reverse
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from automate_core import database, wakeups
+from automate_core.conf import setting
+from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
+from automate_core.webhooks.receive import (
+    METHOD,
+    TOO_LARGE,
+    UNAVAILABLE,
+    Answer,
+    Receiver,
+    Receivers,
+    accepted,
+    find_receiver,
+)
+from automate_core.worker import Worker
+
+log = logging.getLogger(__name__)
+
+MOST_IN_ONE_STATEMENT = 200
+POOL_SIZE = 4
+POOL_TIMEOUT_SECONDS = 5.0
+
+type Scope = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def automate(application: Application) -> Application:
+    """`application` with deliveries answered in front of it, and the managed worker beside it if the settings ask."""
+    hooks = HooksApplication()
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(hooks, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(hooks.prefix):
+            await hooks(scope, receive, send)
+        else:
+            await application(scope, receive, send)
+
+    return serve
+
+
+async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
+    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2)."""
+    worker: Worker | None = None
+    thread: threading.Thread | None = None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            if setting("AUTOMATE_WORKER") == "managed":
+                worker = Worker()
+                thread = threading.Thread(target=worker.run, name="automate-worker", daemon=True)
+                thread.start()
+                wakeups.register(worker.wake)
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            wakeups.register(None)
+            if worker is not None and thread is not None:
+                worker.stop()
+                await asyncio.to_thread(thread.join)
+            await hooks.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+class HooksApplication:
+    """`POST /hooks/<slug>/` without Django's handler, whose price is most of a delivery's (docs/adr/0003)."""
+
+    def __init__(self) -> None:
+        self._prefix = ""
+        self._receivers = Receivers()
+        self._ingestor = GroupIngestor()
+
+    @property
+    def prefix(self) -> str:
+        """The path that all endpoints begin with, from the URL configuration."""
+        if not self._prefix:
+            self._prefix = reverse("automate:webhook", args=["x"]).removesuffix("x/")
+        return self._prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one delivery."""
+        try:
+            answer = await self._answer(scope, receive)
+        except (DatabaseError, psycopg.Error, PoolTimeout) as error:
+            log.warning("a delivery was not accepted: %s", str(error).strip())
+            answer = UNAVAILABLE
+        content = answer.content()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def close(self) -> None:
+        """Give the database connections back."""
+        await self._ingestor.close()
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] != "POST":
+            return METHOD
+        body = await _read(receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
+        if body is None:
+            return TOO_LARGE
+        slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        event = (await self._receiver(slug)).receive(headers, body)
+        return event if isinstance(event, Answer) else accepted(await self._ingestor.ingest(event))
+
+    async def _receiver(self, slug: str) -> Receiver:
+        receiver = self._receivers.get(slug)
+        if receiver is None:
+            receiver = await asyncio.to_thread(_find_receiver, slug)
+            self._receivers.learn(slug, receiver)
+        return receiver
+
+
+class GroupIngestor:
+    """EventIngestor's statement for many requests at once, on connections of its own."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[NewEvent, asyncio.Future[Ingested]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._pool: AsyncConnectionPool[Any] | None = None
+
+    async def ingest(self, event: NewEvent) -> Ingested:
+        """Accept one event. Raises psycopg.Error or PoolTimeout when the database does not take it."""
+        future: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        return await future
+
+    async def close(self) -> None:
+        """Close the connections. What waits is answered first."""
+        if self._writer is not None:
+            await self._writer
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:MOST_IN_ONE_STATEMENT], self._waiting[MOST_IN_ONE_STATEMENT:]
+            await self._answer(group)
+
+    async def _answer(self, group: list[tuple[NewEvent, asyncio.Future[Ingested]]]) -> None:
+        """Write a group in one statement; if the database refuses it, one by one, so that a bad row stands alone."""
+        try:
+            answers = await self._write([event for event, _ in group])
+        except (psycopg.Error, PoolTimeout) as error:
+            if len(group) > 1 and not isinstance(error, psycopg.OperationalError | PoolTimeout):
+                for each in group:
+                    await self._answer([each])
+                return
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(group, answers, strict=True):
+            if not future.done():  # the sender may be gone
+                future.set_result(answer)
+        if any(not answer.duplicate for answer in answers):
+            wakeups.hint()
+
+    async def _write(self, events: list[NewEvent]) -> list[Ingested]:
+        batch = Batch(events)
+        async with (await self._opened()).connection() as connection:
+            rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
+            new = {str(row.id) for row in rows}
+            keys = batch.keys(new)
+            first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []
+        return batch.answers(new, first)
+
+    async def _opened(self) -> AsyncConnectionPool[Any]:
+        if self._pool is None:
+            self._pool = AsyncConnectionPool(
+                kwargs=database.parameters(database.INGEST_OPTIONS),
+                min_size=1,
+                max_size=POOL_SIZE,
+                timeout=POOL_TIMEOUT_SECONDS,
+                open=False,
+            )
+            await self._pool.open()
+        return self._pool
+
+
+def _find_receiver(slug: str) -> Receiver:
+    try:
+        return find_receiver(slug)
+    finally:
+        connections.close_all()
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """The body, or None when it is larger than `most` bytes. Counts as it reads: a length header may be missing."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            return None
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)

@@ -1,0 +1,194 @@
+"""What authors do with a workflow: store a draft, read it back, publish it. Screens and commands call these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models import Max
+
+from automate_connectors.models import Connection
+from automate_core import validation
+from automate_core.definition import (
+    OTHERWISE,
+    ActionStep,
+    Definition,
+    DefinitionError,
+    Problem,
+    parse,
+    slots,
+    to_document,
+    walk,
+)
+from automate_core.definition import Step as StepPart
+from automate_core.models import ActiveTrigger, Step, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_governance import audit
+from automate_governance.permissions import User, can, permitted
+
+_OWN_COLUMNS = {"kind", "key", "name", "action", "connection", "inputs", "notes"}
+_POLICY = {"retry", "timeout"}
+
+
+class NotPermittedError(Exception):
+    """The person may not do that; the message says what is missing."""
+
+
+@transaction.atomic
+def save_definition(definition: Definition, *, owner: User) -> Workflow:
+    """Create or replace the workflow `definition.slug` as a draft. Raises DefinitionError, NotPermittedError.
+
+    `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing.
+    """
+    if found := validation.problems(definition):
+        raise DefinitionError(found)
+    workflow = Workflow.objects.select_for_update().filter(slug=definition.slug).first()
+    if workflow is None:
+        if not can(owner, "add", Workflow):
+            raise NotPermittedError(f"{owner.get_username()} may not add workflows")
+        workflow = Workflow(slug=definition.slug, owner=owner, run_as=owner)
+    elif not can(owner, "change", workflow):
+        raise NotPermittedError(f"{owner.get_username()} may not change the workflow {definition.slug}")
+    created = workflow.pk is None
+    workflow.name, workflow.description = definition.name, definition.description
+    workflow.tags, workflow.timezone = definition.tags, definition.timezone
+    workflow.rev += 1
+    workflow.save()
+    _store_triggers(workflow, definition)
+    workflow.steps.all().delete()
+    _store_steps(workflow, definition.steps, parent=None, slot="")
+    audit.record(owner, "workflow.created" if created else "workflow.changed", workflow)
+    return workflow
+
+
+def _store_triggers(workflow: Workflow, definition: Definition) -> None:
+    workflow.triggers.all().delete()
+    Trigger.objects.bulk_create(
+        Trigger(
+            workflow=workflow,
+            key=trigger.key,
+            kind=Trigger.Kind.WEBHOOK,
+            config={"endpoint": trigger.endpoint},
+            event_type=trigger.event,
+            filter=trigger.filter,
+            position=position,
+        )
+        for position, trigger in enumerate(definition.triggers)
+    )
+
+
+def _store_steps(workflow: Workflow, steps: list[StepPart], *, parent: Step | None, slot: str) -> None:
+    for position, part in enumerate(steps):
+        row = Step.objects.create(
+            workflow=workflow, parent=parent, slot=slot, position=position, **_columns(part)
+        )
+        for inner in slots(part):
+            _store_steps(workflow, inner.steps, parent=row, slot=inner.key)
+
+
+def _columns(part: StepPart) -> dict[str, Any]:
+    """A step's document as columns: what only its kind has goes to `settings`, its children are rows of their own."""
+    fields: dict[str, Any] = msgspec.to_builtins(part)
+    columns = {name: fields[name] for name in _OWN_COLUMNS if name in fields}
+    policy = {name: fields[name] for name in _POLICY if name in fields}
+    settings = {name: value for name, value in fields.items() if name not in _OWN_COLUMNS | _POLICY | {OTHERWISE}}
+    if "arms" in settings:
+        settings["arms"] = [{name: value for name, value in arm.items() if name != "steps"} for arm in settings["arms"]]
+    return {**columns, "policy": policy, "settings": settings}
+
+
+def load_definition(workflow: Workflow) -> Definition:
+    """The draft as a definition. Two queries."""
+    children: dict[tuple[int | None, str], list[Step]] = {}
+    for step in workflow.steps.all():
+        children.setdefault((step.parent_id, step.slot), []).append(step)
+    triggers = [
+        {"kind": trigger.kind, "key": trigger.key, "event": trigger.event_type, "filter": trigger.filter, **trigger.config}
+        for trigger in workflow.triggers.all()
+    ]
+    return parse(
+        {
+            "name": workflow.name,
+            "slug": workflow.slug,
+            "description": workflow.description,
+            "tags": workflow.tags,
+            "timezone": workflow.timezone,
+            "triggers": triggers,
+            "steps": _document_steps(children, None, ""),
+        }
+    )
+
+
+def _document_steps(children: dict[tuple[int | None, str], list[Step]], parent: int | None, slot: str) -> list[Any]:
+    documents = []
+    for step in children.get((parent, slot), []):
+        document = {"kind": step.kind, "key": step.key, "name": step.name, "notes": step.notes, **step.settings}
+        if step.kind == Step.Kind.ACTION:
+            document |= {"action": step.action, "connection": step.connection, "inputs": step.inputs, **step.policy}
+        if step.kind == Step.Kind.BRANCH:
+            document["arms"] = [
+                {**arm, "steps": _document_steps(children, step.pk, arm["key"])} for arm in step.settings["arms"]
+            ]
+            document[OTHERWISE] = _document_steps(children, step.pk, OTHERWISE)
+        documents.append(document)
+    return documents
+
+
+@transaction.atomic
+def publish(workflow: Workflow, *, author: User, message: str = "") -> WorkflowVersion:
+    """Freeze the draft into a version and match events against it from now on.
+
+    Raises DefinitionError with every fault, and NotPermittedError. Runs in progress stay on their version.
+    """
+    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    if not can(author, "publish", workflow):
+        raise NotPermittedError(f"{author.get_username()} may not publish the workflow {workflow.slug}")
+    if workflow.run_as_id != author.pk and not author.is_superuser:
+        raise NotPermittedError(f"the workflow runs as {workflow.run_as}, who has to publish it")
+    definition = load_definition(workflow)
+    if found := [*validation.problems(definition), *_unusable(definition, workflow, author)]:
+        raise DefinitionError(found)
+    number = (workflow.versions.aggregate(Max("number"))["number__max"] or 0) + 1
+    version = WorkflowVersion.objects.create(
+        workflow=workflow, number=number, definition=to_document(definition), author=author, message=message
+    )
+    workflow.published, workflow.status = version, Workflow.Status.ACTIVE
+    workflow.save(update_fields=["published", "status", "updated_at"])
+    _activate(workflow, version, definition)
+    audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message})
+    return version
+
+
+def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definition) -> None:
+    workflow.active_triggers.all().delete()
+    ActiveTrigger.objects.bulk_create(
+        ActiveTrigger(
+            workflow=workflow,
+            version=version,
+            key=trigger.key,
+            source=trigger.source,
+            event_type=trigger.event,
+            filter=trigger.filter,
+        )
+        for trigger in definition.triggers
+    )
+
+
+def _unusable(definition: Definition, workflow: Workflow, author: User) -> list[Problem]:
+    """What the definition names and the site does not have, or these people may not use."""
+    endpoints = set(WebhookEndpoint.objects.values_list("slug", flat=True))
+    found = [
+        Problem(f"triggers[{index}].endpoint", f"there is no webhook endpoint {trigger.endpoint!r}; create it first")
+        for index, trigger in enumerate(definition.triggers)
+        if trigger.endpoint not in endpoints
+    ]
+    named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
+    connections = Connection.objects.filter(slug__in=named)
+    usable = [
+        set(permitted(user, "use", connections).values_list("slug", flat=True)) for user in (author, workflow.run_as)
+    ]
+    for place, step in walk(definition.steps):
+        if isinstance(step, ActionStep) and step.connection:
+            if not all(step.connection in slugs for slugs in usable):
+                found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
+    return found

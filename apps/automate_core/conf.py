@@ -1,0 +1,24 @@
+"""The settings of the data path, each with its default. Others live where they are used: see docs/settings.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    "AUTOMATE_HOOK_BODY_BYTES": 1_000_000,  # largest webhook body
+    "AUTOMATE_ENDPOINT_CACHE_SECONDS": 1.0,  # how long a process may trust what it read of an endpoint
+    "AUTOMATE_EGRESS_ALLOW": (),  # host:port pairs on private addresses that workflows may reach
+    "AUTOMATE_WORKER": "off",  # "managed" runs a worker thread inside the ASGI server
+    "AUTOMATE_WORKER_CONCURRENCY": 10,  # jobs a worker holds at once, and threads for their effects
+    "AUTOMATE_WORKER_GRACE_SECONDS": 25.0,  # how long a stopping worker waits for running effects
+    "AUTOMATE_LEASE_SECONDS": 30.0,  # how long a job belongs to a worker that does not renew it
+    "AUTOMATE_MAX_ATTEMPTS": 5,  # claims of a job without progress before it is dead
+    "AUTOMATE_STEP_TIMEOUT_SECONDS": 30.0,  # a step's time unless it says otherwise
+}
+
+
+def setting(name: str) -> Any:
+    """The value of that setting, or its default. Raises KeyError for a name that is not ours."""
+    return getattr(settings, name, DEFAULTS[name])

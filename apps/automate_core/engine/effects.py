@@ -1,0 +1,92 @@
+"""Effects: what happens outside, in a thread of its own, with no transaction and no database connection held."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import connections
+from django.utils.functional import SimpleLazyObject
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.invocation import invoke
+from automate_connectors.models import Connection
+from automate_core.conf import setting
+from automate_core.engine.journal import LogRecord, idempotency_key
+from automate_core.engine.walk import Effect, EffectOutcome
+from automate_core.models import Workflow
+from automate_egress import HttpSession
+from automate_governance.permissions import permitted
+from automate_governance.redaction import redactor
+from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_governance.secrets.keyring import KeyUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class EffectCall:
+    """An effect with all that a thread needs to perform it."""
+
+    effect: Effect
+    run: dict[str, Any]
+    workflow_id: int
+
+
+def perform(call: EffectCall) -> EffectOutcome:
+    """Call the connector. Never raises: whatever goes wrong is the outcome's error."""
+    step, node = call.effect.step, call.effect.node
+    outcome = EffectOutcome()
+
+    def write(message: str, level: str = "info") -> None:
+        outcome.logs.append(LogRecord(step.path, step.attempt, level, redactor.text(message), time.monotonic()))
+
+    deadline = time.monotonic() + node.timeout
+    try:
+        config, hosts = _connection(call)
+        context = {
+            "connection": config,
+            "http": HttpSession(
+                internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline
+            ),
+            "idempotency_key": idempotency_key(call.run["id"], step.path),
+            "deadline": deadline,
+            "cancelled": lambda: False,
+            "log": write,
+            "run": call.run,
+            "user": SimpleLazyObject(lambda: _run_as(call.workflow_id)),
+        }
+        if node.adapter is None or node.action is None:  # the walk never yields such an effect
+            raise ConnectorError(node.missing, code="connector_not_found")
+        outcome.output = invoke(node.adapter, node.action, call.effect.params, context)
+    except ConnectorError as error:
+        error.message = redactor.text(error.message)
+        outcome.error = error
+        write(error.message, level="error")
+    finally:
+        connections.close_all()
+    return outcome
+
+
+def _connection(call: EffectCall) -> tuple[dict[str, Any], list[str] | None]:
+    """The step's connection with its secrets, if the run-as user may still use it. Raises ConnectorError."""
+    slug = call.effect.node.connection
+    if not slug:
+        return {}, None
+    user = _run_as(call.workflow_id)
+    connection = permitted(user, "use", Connection.objects.filter(slug=slug)).first()
+    if connection is None:
+        raise ConnectorError(
+            f"{user} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
+        )
+    try:
+        config = connection.resolved()
+    except (SecretNotFoundError, KeyUnavailableError, ValueError) as error:
+        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
+    connections.close_all()
+    return config, connection.hosts()
+
+
+def _run_as(workflow_id: int) -> AbstractUser:
+    workflow = Workflow.objects.select_related("run_as").get(pk=workflow_id)
+    return workflow.run_as

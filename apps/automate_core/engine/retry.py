@@ -1,0 +1,30 @@
+"""Whether and when a failed attempt is repeated: values in, values out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` in all; before attempt n+1 a delay of `base * factor**(n-1)` seconds, at most `cap`.
+
+    Equal jitter: half of the delay is fixed, half is random, so that many failures do not come back at once
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """
+
+    attempts: int = 1
+    base: float = 2.0
+    factor: float = 2.0
+    cap: float = 900.0
+
+    def repeats(self, failures: int, *, retryable: bool) -> bool:
+        """Whether another attempt follows after that many failures."""
+        return retryable and failures < self.attempts
+
+    def delay(self, failures: int, retry_after: float | None = None) -> float:
+        """Seconds until the next attempt, never less than what the other side asked for."""
+        backoff = min(self.cap, self.base * self.factor ** (failures - 1))
+        jittered = backoff * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, guards nothing
+        return max(jittered, min(retry_after or 0.0, self.cap if self.cap > 0 else 0.0))

@@ -1,0 +1,72 @@
+"""RuleEngine: finds the active workflows that an event starts, and says why a filter passed or did not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import psycopg
+
+from automate_core import database
+from automate_core.rules import Explanation, Rule, read
+
+CANDIDATES = """
+SELECT trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.filter::text AS filter
+FROM automate_core_activetrigger trigger
+JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status = 'active'
+WHERE trigger.source = ANY(%(sources)s) AND trigger.event_type = ANY(%(types)s)
+ORDER BY trigger.workflow_id, trigger.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A workflow that an event starts, on the version that was published when it was matched."""
+
+    workflow_id: int
+    version_id: int
+
+
+class RuleEngine:
+    """Matches events by index, (source, event type), and only then by filter."""
+
+    def __init__(self, connection: psycopg.Connection[Any] | None = None) -> None:
+        self.connection = connection
+
+    def match(self, scopes: Iterable[Mapping[str, Any]]) -> list[list[Match]]:
+        """For each scope (`{"event": ...}`) the workflows it starts, each once. One query for all."""
+        scopes = list(scopes)
+        candidates = self._candidates(scopes)
+        return [self._matches(scope, candidates) for scope in scopes]
+
+    def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:
+        """The explanation tree of a rule. Raises RuleError."""
+        return read(rule).explain(scope)
+
+    def _candidates(self, scopes: list[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+        sources = {scope["event"]["source"] for scope in scopes}
+        types = {scope["event"]["type"] for scope in scopes} | {""}
+        found: dict[tuple[str, str], list[Any]] = {}
+        values = {"sources": list(sources), "types": list(types)}
+        for row in database.run(self.connection, CANDIDATES, values) if sources else ():
+            found.setdefault((row.source, row.event_type), []).append(row)
+        return found
+
+    def _matches(self, scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Match]:
+        source, kind = scope["event"]["source"], scope["event"]["type"]
+        rows = [*candidates.get((source, kind), []), *(candidates.get((source, ""), []) if kind else [])]
+        started = {
+            row.workflow_id: row.version_id
+            for row in rows
+            if row.filter is None or rule_of(row.filter).holds(scope)
+        }
+        return [Match(workflow, version) for workflow, version in started.items()]
+
+
+@lru_cache(maxsize=10_000)
+def rule_of(document: str) -> Rule:
+    """The rule in a JSON text. Raises RuleError."""
+    return read(msgspec.json.decode(document))

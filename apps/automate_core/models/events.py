@@ -1,0 +1,144 @@
+"""What comes in: endpoints, the events they accept, and the outbox jobs that make each event's work durable."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from automate_core import states
+from automate_core.ids import uuid7
+from automate_governance.governed import Governed, verbs
+from automate_governance.secrets.resolver import is_reference
+
+
+class WebhookEndpoint(Governed):
+    """A URL, `/hooks/<slug>/`, and how its deliveries are verified. `secret` and `old_secret` are valid at once."""
+
+    slug = models.SlugField(max_length=100, unique=True)
+    scheme = models.CharField(max_length=50)
+    config = models.JSONField(default=dict, blank=True)
+    secret = models.CharField(max_length=200, blank=True, help_text="A reference, such as database:github.")
+    old_secret = models.CharField(max_length=200, blank=True, help_text="Still accepted while senders change over.")
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["slug"]
+        default_permissions = ()
+        permissions = verbs("webhookendpoint", "add", "view", "view_payload", "change", "share", "delete")
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def source(self) -> str:
+        """The source of its events."""
+        return f"webhook:{self.slug}"
+
+    def clean(self) -> None:
+        """Check the scheme, its configuration and the secret references. Raises ValidationError, by field."""
+        from automate_core.webhooks.schemes import SchemeError, scheme_for
+
+        try:
+            scheme = scheme_for(self.scheme, self.config)
+        except SchemeError as error:
+            raise ValidationError({error.field: str(error)}) from error
+        if scheme.signed and not self.secret:
+            raise ValidationError({"secret": "This scheme needs a secret. Only the scheme “unsigned” goes without."})
+        for name in ("secret", "old_secret"):
+            reference = getattr(self, name)
+            if reference and not is_reference(reference):
+                raise ValidationError({name: f"{reference!r} is not a reference such as database:github."})
+
+
+class WebhookEndpointUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one endpoint, granted to a person."""
+
+    content_object = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE)
+
+
+class WebhookEndpointGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one endpoint, granted to a group."""
+
+    content_object = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE)
+
+
+class Event(models.Model):
+    """Something that happened, accepted once for each (source, delivery key)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    source = models.CharField(max_length=200)
+    type = models.CharField(max_length=200, blank=True)
+    delivery_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: this delivery has no key to repeat
+    payload = models.JSONField()
+    headers = models.JSONField(default=dict)
+    trace_id = models.CharField(max_length=32)
+    received_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["source", "delivery_key"], name="one_event_per_delivery")]
+        indexes = [models.Index(fields=["trace_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.type}".strip()
+
+
+class OutboxJob(models.Model):
+    """Work that is owed: matching an event, or advancing a run. Small rows, no payload.
+
+    `OutboxStore` knows the SQL. The relations have no database constraint: docs/adr/0004.
+    """
+
+    Status = states.JobStatus
+
+    class Kind(models.TextChoices):
+        """What the job asks for."""
+
+        DISPATCH = "dispatch"  #: find the workflows that an event starts
+        ADVANCE = "advance"  #: walk a run as far as it goes
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=8, choices=Kind)
+    status = models.CharField(max_length=9, choices=Status, default=Status.READY)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False)
+    run = models.ForeignKey(
+        "automate_core.ExecutionRun", on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False
+    )
+    priority = models.SmallIntegerField(default=0)
+    available_at = models.DateTimeField(db_default=models.functions.Now())
+    attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
+    suspect = models.BooleanField(default=False)
+    worker = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    token = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run"],
+                condition=Q(kind="advance", status__in=["ready", "leased"]),
+                name="one_live_advance_job_per_run",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="dispatch", event__isnull=False) | Q(kind="advance", run__isnull=False),
+                name="job_has_its_subject",
+            ),
+        ]
+        indexes = [
+            models.Index(F("priority"), F("available_at"), F("id"), condition=Q(status="ready"), name="ready_jobs"),
+            models.Index(F("lease_until"), condition=Q(status="leased"), name="leased_jobs"),
+            models.Index(F("event"), name="jobs_of_event"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {uuid.UUID(str(self.id))}"

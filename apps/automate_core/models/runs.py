@@ -1,0 +1,162 @@
+"""What happened: runs, the attempts of their steps, what they wait for, and their log lines.
+
+The engine's journal writes these tables; their relations have no database constraint: docs/adr/0004.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from automate_core import states
+from automate_core.ids import uuid7
+from automate_core.models.events import Event
+from automate_core.models.workflows import Workflow, WorkflowVersion
+
+
+class ExecutionRun(models.Model):
+    """One execution of one workflow version.
+
+    `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
+    `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
+    """
+
+    Status = states.RunStatus
+
+    class Cause(models.TextChoices):
+        """Why the run was made."""
+
+        TRIGGER = "trigger"  #: an event matched
+
+    governed_by = "workflow"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="runs", db_constraint=False)
+    version = models.ForeignKey(
+        WorkflowVersion, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="runs", null=True, db_constraint=False, db_index=False
+    )
+    cause = models.CharField(max_length=8, choices=Cause, default=Cause.TRIGGER)
+    status = models.CharField(max_length=9, choices=Status, default=Status.QUEUED)
+    trace_id = models.CharField(max_length=32)
+    error = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=100, blank=True)
+    seq = models.PositiveIntegerField(default=0)
+    wakes = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "workflow"], condition=Q(cause="trigger"), name="one_run_per_event_and_workflow"
+            ),
+        ]
+        indexes = [
+            models.Index(F("workflow"), F("id").desc(), name="runs_of_workflow"),
+            models.Index(F("status"), F("id").desc(), name="runs_by_status"),
+            models.Index(F("trace_id"), name="runs_by_trace"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)[-8:]
+
+
+class StepRun(models.Model):
+    """One attempt of one step. `path` is the step's place in the tree, such as `route/notify`."""
+
+    Status = states.StepStatus
+
+    governed_by = "run__workflow"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(
+        ExecutionRun, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False
+    )
+    path = models.CharField(max_length=500)
+    attempt = models.PositiveIntegerField(default=1)
+    status = models.CharField(max_length=11, choices=Status)
+    input = models.JSONField(null=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    idempotency_key = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    seq = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "path", "attempt"], name="one_row_per_attempt")]
+
+    def __str__(self) -> str:
+        return f"{self.path} #{self.attempt}"
+
+
+class RunLog(models.Model):
+    """A line that a step logged."""
+
+    governed_by = "run__workflow"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(
+        ExecutionRun, on_delete=models.CASCADE, related_name="logs", db_constraint=False, db_index=False
+    )
+    path = models.CharField(max_length=500)
+    attempt = models.PositiveIntegerField(default=1)
+    level = models.CharField(max_length=10)
+    message = models.TextField()
+    at = models.DateTimeField()
+    seq = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+        indexes = [models.Index(fields=["run", "seq"])]
+
+    def __str__(self) -> str:
+        return self.message[:80]
+
+
+class Wait(models.Model):
+    """What a run is parked on. Whoever resolves it wakes the run in the same transaction."""
+
+    Status = states.WaitStatus
+
+    class Kind(models.TextChoices):
+        """What must come first."""
+
+        RETRY = "retry"  #: the delay before a step's next attempt
+
+    governed_by = "run__workflow"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(
+        ExecutionRun, on_delete=models.CASCADE, related_name="waits", db_constraint=False, db_index=False
+    )
+    path = models.CharField(max_length=500)
+    kind = models.CharField(max_length=16, choices=Kind)
+    status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
+    due_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    resolved_at = models.DateTimeField(null=True)
+    seq = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["run", "path"], condition=Q(status="open"), name="one_open_wait_per_step")
+        ]
+        indexes = [
+            models.Index(F("due_at"), condition=Q(status="open"), name="open_waits_by_due"),
+            models.Index(F("run"), name="waits_of_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path}"

@@ -1,0 +1,168 @@
+"""What people build: the draft (workflow, triggers, steps) and the frozen versions that runs execute."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from automate_governance.governed import Governed, verbs
+
+
+class Workflow(Governed):
+    """An automation. Its triggers and steps are the draft; `published` is what runs."""
+
+    class Status(models.TextChoices):
+        """Where a workflow stands."""
+
+        DRAFT = "draft"  #: never published
+        ACTIVE = "active"  #: its published version is matched against events
+        PAUSED = "paused"  #: events are accepted, and new runs wait
+        ARCHIVED = "archived"  #: out of use, kept for its history
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=100, unique=True)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT)
+    run_as = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    tags = models.JSONField(default=list, blank=True)
+    timezone = models.CharField(max_length=64, default="UTC")
+    published = models.ForeignKey(
+        "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    rev = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+        default_permissions = ()
+        permissions = verbs(
+            "workflow", "add", "view", "view_payload", "change", "run", "publish", "share", "delete"
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkflowUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one workflow, granted to a person."""
+
+    content_object = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+
+
+class WorkflowGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one workflow, granted to a group."""
+
+    content_object = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+
+
+class Trigger(models.Model):
+    """What starts the draft. Publishing copies it into the version and into `ActiveTrigger`."""
+
+    class Kind(models.TextChoices):
+        """Where its events come from."""
+
+        WEBHOOK = "webhook"  #: a delivery to an endpoint
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="triggers")
+    key = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16, choices=Kind)
+    config = models.JSONField(default=dict)
+    event_type = models.CharField(max_length=200, blank=True)
+    filter = models.JSONField(null=True, blank=True)
+    position = models.PositiveIntegerField(default=0)
+    rev = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "id"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="one_trigger_per_key")]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id}:{self.key}"
+
+
+class Step(models.Model):
+    """One node of the draft tree. `key` never changes; `name` is a label.
+
+    `slot` says which list of the parent it stands in: a branch has one for each route. `settings` holds what only
+    its kind has, such as a branch's routes with their conditions.
+    """
+
+    class Kind(models.TextChoices):
+        """What a step does."""
+
+        ACTION = "action"  #: call a connector
+        BRANCH = "branch"  #: take the first route whose condition holds
+        STOP = "stop"  #: end the run
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="steps")
+    key = models.CharField(max_length=64, validators=[RegexValidator(r"^[a-z][a-z0-9_]*$")])
+    name = models.CharField(max_length=200, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind)
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="children")
+    slot = models.CharField(max_length=64, blank=True)
+    position = models.PositiveIntegerField(default=0)
+    action = models.CharField(max_length=200, blank=True)
+    connection = models.CharField(max_length=100, blank=True)
+    inputs = models.JSONField(default=dict)
+    policy = models.JSONField(default=dict)
+    settings = models.JSONField(default=dict)
+    notes = models.TextField(blank=True)
+    rev = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "id"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="one_step_per_key")]
+
+    def __str__(self) -> str:
+        return self.name or self.key
+
+
+class WorkflowVersion(models.Model):
+    """A published definition. Runs execute the version they started on, whatever happens to the draft."""
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = models.JSONField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    message = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "number"], name="one_version_per_number")]
+
+    def __str__(self) -> str:
+        return f"v{self.number}"
+
+
+class ActiveTrigger(models.Model):
+    """The match index: the triggers of published versions, found by source and event type.
+
+    An empty `event_type` takes every type of the source.
+    """
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="active_triggers")
+    version = models.ForeignKey(WorkflowVersion, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64)
+    source = models.CharField(max_length=200)
+    event_type = models.CharField(max_length=200, blank=True)
+    filter = models.JSONField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["source", "event_type"])]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.event_type}".strip()

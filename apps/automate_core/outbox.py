@@ -1,0 +1,171 @@
+"""OutboxStore: all SQL of the job queue. Each method is one short transaction; none holds a lock while work is done."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg
+
+from automate_core import database
+from automate_core.conf import setting
+
+CLAIM = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM automate_core_outboxjob
+    WHERE status = 'ready' AND available_at <= automate_now()
+    ORDER BY priority, available_at, id
+    LIMIT {limit}
+    FOR NO KEY UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE automate_core_outboxjob job
+    SET status = 'leased', token = job.token + 1, attempts = job.attempts + 1, worker = %(worker)s,
+        lease_until = automate_now() + %(lease)s * interval '1 second'
+    FROM due WHERE job.id = due.id
+    RETURNING job.id, job.kind, job.token, job.attempts, job.event_id, job.run_id, job.priority, job.available_at
+)
+SELECT leased.id, kind, token, attempts, event_id, run_id,
+    event.source, event.type, event.payload::text AS payload, event.headers::text AS headers, event.trace_id,
+    to_char(event.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS received_at
+FROM leased LEFT JOIN automate_core_event event ON event.id = leased.event_id
+ORDER BY priority, available_at, leased.id
+"""
+
+RENEW = """
+WITH mine AS (
+    SELECT job.id FROM automate_core_outboxjob job
+    JOIN json_to_recordset(%(jobs)s::json) AS held(id uuid, token int) USING (id, token)
+    WHERE job.status = 'leased'
+    FOR NO KEY UPDATE OF job SKIP LOCKED
+)
+UPDATE automate_core_outboxjob job SET lease_until = automate_now() + %(lease)s * interval '1 second'
+FROM mine WHERE job.id = mine.id
+"""
+
+HAND_BACK = """
+UPDATE automate_core_outboxjob job
+SET status = 'ready', worker = '', lease_until = NULL, attempts = greatest(job.attempts - 1, 0)
+FROM json_to_recordset(%(jobs)s::json) AS held(id uuid, token int)
+WHERE job.id = held.id AND job.token = held.token AND job.status = 'leased'
+"""
+
+RESCUE = """
+WITH candidates AS MATERIALIZED (
+    SELECT id, run_id FROM automate_core_outboxjob WHERE status = 'leased' AND lease_until < automate_now()
+    ORDER BY lease_until LIMIT 100
+), runs AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM candidates)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), expired AS MATERIALIZED (
+    SELECT job.id FROM automate_core_outboxjob job JOIN candidates ON candidates.id = job.id
+    WHERE job.status = 'leased' AND job.lease_until < automate_now()
+        AND (job.run_id IS NULL OR job.run_id IN (SELECT id FROM runs))
+    FOR NO KEY UPDATE OF job SKIP LOCKED
+), rescued AS (
+    UPDATE automate_core_outboxjob job
+    SET status = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'ready' END, suspect = true, lease_until = NULL,
+        last_error = 'worker ' || worker || ' did not renew its lease'
+    FROM expired WHERE job.id = expired.id
+    RETURNING job.id, job.status, job.run_id
+), failed AS (
+    UPDATE automate_core_executionrun run
+    SET status = 'failed', finished_at = automate_now(), seq = run.seq + 1, error = %(error)s::jsonb
+    FROM rescued WHERE run.id = rescued.run_id AND rescued.status = 'dead'
+        AND run.status IN ('queued', 'running', 'waiting')
+)
+SELECT id FROM rescued
+"""
+
+_JOB_DEAD = msgspec.json.encode(
+    {"code": "job_dead", "message": "Given up: its worker stopped responding, each time it was tried."}
+).decode()
+
+WAKE_DUE = """
+WITH due AS MATERIALIZED (
+    SELECT id, run_id FROM automate_core_wait WHERE status = 'open' AND due_at <= automate_now()
+    ORDER BY due_at LIMIT 100
+), runs AS MATERIALIZED (
+    SELECT id, event_id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM due)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), closed AS (
+    UPDATE automate_core_wait wait SET status = 'resolved', resolved_at = automate_now()
+    FROM due JOIN runs ON runs.id = due.run_id
+    WHERE wait.id = due.id AND wait.status = 'open'
+    RETURNING wait.run_id
+), woken AS (
+    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1
+    WHERE run.id IN (SELECT run_id FROM closed)
+), advance AS (
+    INSERT INTO automate_core_outboxjob
+        (id, kind, status, event_id, run_id, priority, available_at, attempts, crashes, suspect, worker, token, last_error)
+    SELECT gen_random_uuid(), 'advance', 'ready', runs.event_id, runs.id, 0, automate_now(), 0, 0, false, '', 0, ''
+    FROM runs WHERE runs.id IN (SELECT run_id FROM closed)
+    ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
+    DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
+        WHERE automate_core_outboxjob.status = 'ready'
+)
+SELECT (SELECT count(*) FROM closed) AS woken,
+    (SELECT extract(epoch FROM min(due_at) - automate_now()) FROM automate_core_wait
+     WHERE status = 'open' AND id NOT IN (SELECT id FROM due)) AS seconds_to_next
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that is ours until its lease ends: every write about it carries `id` and `token`."""
+
+    id: uuid.UUID
+    kind: str
+    token: int
+    attempts: int
+    event_id: uuid.UUID | None
+    run_id: uuid.UUID | None
+    source: str | None
+    type: str | None
+    payload: str | None
+    headers: str | None
+    trace_id: str | None
+    received_at: str | None
+
+
+class OutboxStore:
+    """The queue. `connection` None uses Django's; the worker hands in its own."""
+
+    def __init__(self, connection: psycopg.Connection[Any] | None = None, *, worker: str = "") -> None:
+        self.connection = connection
+        self.worker = worker
+        self.lease_seconds: float = setting("AUTOMATE_LEASE_SECONDS")
+
+    def claim_batch(self, limit: int = 10) -> list[ClaimedJob]:
+        """Lease up to `limit` ready jobs, oldest first within a priority, passing over what others hold.
+
+        Each claim raises the job's token and its attempts.
+        """
+        values = {"worker": self.worker, "lease": self.lease_seconds}
+        # The limit stands in the text: a parameter there turns the claim into a sequential scan (docs/adr/0004).
+        return [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
+
+    def renew(self, jobs: Iterable[ClaimedJob]) -> None:
+        """Extend the leases of those jobs that are still ours. Never waits for a lock."""
+        database.run(self.connection, RENEW, {"jobs": _held(jobs), "lease": self.lease_seconds})
+
+    def hand_back(self, jobs: Iterable[ClaimedJob]) -> None:
+        """Give leases back at once, with the attempt refunded: a stopping worker did nothing wrong."""
+        database.run(self.connection, HAND_BACK, {"jobs": _held(jobs)})
+
+    def rescue(self) -> int:
+        """Take back jobs whose lease ran out: ready again as suspects, or dead after too many attempts."""
+        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _JOB_DEAD}
+        return len(database.run(self.connection, RESCUE, values))
+
+    def wake_due(self) -> tuple[int, float | None]:
+        """Resolve waits whose time has come and make their runs' jobs ready: (how many, seconds to the next)."""
+        [row] = database.run(self.connection, WAKE_DUE, {})
+        return row.woken, None if row.seconds_to_next is None else float(row.seconds_to_next)
+
+
+def _held(jobs: Iterable[ClaimedJob]) -> str:
+    return msgspec.json.encode([{"id": job.id, "token": job.token} for job in jobs]).decode()

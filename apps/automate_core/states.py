@@ -1,0 +1,129 @@
+"""The states that the data path stores, what each means, and which may follow which.
+
+docs/state-machines.md draws the same edges; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import TextChoices
+
+
+class JobStatus(TextChoices):
+    """An outbox job."""
+
+    READY = "ready"  #: may be claimed once `available_at` has come
+    LEASED = "leased"  #: a worker holds it until `lease_until`
+    COMPLETED = "completed"  #: its work is recorded; final
+    DEAD = "dead"  #: given up, with the reason in `last_error`; final
+
+
+class RunStatus(TextChoices):
+    """An execution run."""
+
+    QUEUED = "queued"  #: made, and no worker has taken it yet
+    RUNNING = "running"  #: a worker walks its steps
+    WAITING = "waiting"  #: parked on open waits; no worker holds it
+    SUCCEEDED = "succeeded"  #: every step that was reached ended well; final
+    FAILED = "failed"  #: a step failed for good, or its job died; final
+    CANCELLED = "cancelled"  #: withdrawn by a person or a policy; final
+
+
+class StepStatus(TextChoices):
+    """One attempt of one step."""
+
+    RUNNING = "running"  #: started; for a container, until everything in it has ended
+    SUCCEEDED = "succeeded"  #: its output is recorded; final
+    FAILED = "failed"  #: its error is recorded; a retry is a further attempt; final
+    WAITING = "waiting"  #: parked on a person, a time or another run
+    SKIPPED = "skipped"  #: passed over on purpose; final
+    CANCELLED = "cancelled"  #: its run was cancelled; final
+    INTERRUPTED = "interrupted"  #: cut off by a crash; the next attempt follows; final
+
+
+class WaitStatus(TextChoices):
+    """What a run is parked on."""
+
+    OPEN = "open"  #: nobody has answered and it is not due
+    RESOLVED = "resolved"  #: answered, or its time has come; final
+    EXPIRED = "expired"  #: its deadline passed without an answer; final
+    CANCELLED = "cancelled"  #: withdrawn with its run; final
+
+
+type Edges = Mapping[str, frozenset[str]]
+
+
+def _edges(table: dict[TextChoices, set[TextChoices]]) -> Edges:
+    return {str(source): frozenset(map(str, targets)) for source, targets in table.items()}
+
+
+JOB_EDGES = _edges(
+    {
+        JobStatus.READY: {JobStatus.LEASED, JobStatus.COMPLETED},
+        JobStatus.LEASED: {JobStatus.COMPLETED, JobStatus.READY, JobStatus.DEAD},
+        JobStatus.COMPLETED: set(),
+        JobStatus.DEAD: set(),
+    }
+)
+RUN_EDGES = _edges(
+    {
+        RunStatus.QUEUED: {RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED, RunStatus.CANCELLED},
+        RunStatus.RUNNING: {RunStatus.WAITING, RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED},
+        RunStatus.WAITING: {RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED},
+        RunStatus.SUCCEEDED: set(),
+        RunStatus.FAILED: set(),
+        RunStatus.CANCELLED: set(),
+    }
+)
+STEP_EDGES = _edges(
+    {
+        StepStatus.RUNNING: {
+            StepStatus.SUCCEEDED,
+            StepStatus.FAILED,
+            StepStatus.WAITING,
+            StepStatus.CANCELLED,
+            StepStatus.INTERRUPTED,
+        },
+        StepStatus.WAITING: {
+            StepStatus.RUNNING,
+            StepStatus.SUCCEEDED,
+            StepStatus.FAILED,
+            StepStatus.SKIPPED,
+            StepStatus.CANCELLED,
+        },
+        StepStatus.SUCCEEDED: set(),
+        StepStatus.FAILED: set(),
+        StepStatus.SKIPPED: set(),
+        StepStatus.CANCELLED: set(),
+        StepStatus.INTERRUPTED: set(),
+    }
+)
+WAIT_EDGES = _edges(
+    {
+        WaitStatus.OPEN: {WaitStatus.RESOLVED, WaitStatus.EXPIRED, WaitStatus.CANCELLED},
+        WaitStatus.RESOLVED: set(),
+        WaitStatus.EXPIRED: set(),
+        WaitStatus.CANCELLED: set(),
+    }
+)
+
+
+class TransitionError(Exception):
+    """A state may not follow another: a fault in the code, never in the data."""
+
+
+def move(edges: Edges, source: str, target: str) -> str:
+    """`target`, when it may follow `source`. Raises TransitionError."""
+    if target not in edges[source]:
+        raise TransitionError(f"{source} may not become {target}")
+    return target
+
+
+def final(edges: Edges) -> frozenset[Any]:
+    """The states that nothing follows."""
+    return frozenset(state for state, targets in edges.items() if not targets)
+
+
+FINAL_RUN_STATES = final(RUN_EDGES)

@@ -1,0 +1,10 @@
+"""The path of deliveries: `path("hooks/", include("automate_core.urls"))`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from automate_core.webhooks.view import WebhookView
+
+app_name = "automate"
+urlpatterns = [path("<slug:slug>/", WebhookView.as_view(), name="webhook")]

@@ -1,0 +1,73 @@
+"""Waking the worker: by an event when it shares the process, else by a debounced NOTIFY after the commit.
+
+Only ever a hint. The worker polls as well, so that a lost one costs a moment and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import psycopg
+from django.db import transaction
+
+from automate_core import database
+
+CHANNEL = "automate_outbox"
+DEBOUNCE_SECONDS = 0.005
+IDLE_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+_local_worker: Callable[[], None] | None = None
+
+
+def register(wake: Callable[[], None] | None) -> None:
+    """The worker of this process, or None when it stops."""
+    global _local_worker  # noqa: PLW0603 - one worker a process at most
+    _local_worker = wake
+
+
+def after_commit() -> None:
+    """Hint once the current transaction commits, or now when there is none."""
+    transaction.on_commit(hint)
+
+
+def hint() -> None:
+    """There is work. Returns at once."""
+    if _local_worker is not None:
+        _local_worker()
+    else:
+        _notifier.hint()
+
+
+class _Notifier:
+    """A thread that turns hints into NOTIFY: the first at once, further ones at most every five milliseconds."""
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def hint(self) -> None:
+        self._wanted.set()
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="automate-notify", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        try:
+            with database.connect({}) as connection:
+                while self._wanted.wait(IDLE_SECONDS):
+                    self._wanted.clear()
+                    connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+                    pause.wait(DEBOUNCE_SECONDS)
+        except psycopg.Error as error:
+            log.info("no NOTIFY, workers poll: %s", error)
+
+
+_notifier = _Notifier()

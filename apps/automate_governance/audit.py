@@ -1,0 +1,87 @@
+"""The audit trail: what people and administrators did, written in the same transaction as the change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.utils import timezone
+
+from automate_governance.models import AuditEntry, AuditLink
+from automate_governance.redaction import redact
+
+
+def record(
+    actor: AbstractBaseUser | AnonymousUser | None,
+    verb: str,
+    obj: models.Model,
+    *,
+    changes: dict[str, Any] | None = None,
+    trace_id: str = "",
+    address: str = "",
+) -> AuditEntry:
+    """Write one entry. Call it inside the transaction that makes the change: both commit or neither.
+
+    `actor` None is the system itself. `changes` is a JSON-like summary without secret values.
+    """
+    values = {
+        "at": timezone.now().isoformat(),
+        "actor_id": str(actor.pk) if actor and actor.pk else "",
+        "actor": actor.get_username() if actor else "system",
+        "verb": verb,
+        "object_type": obj._meta.label_lower,
+        "object_id": str(obj.pk),
+        "object": str(obj)[:200],
+        "changes": redact(changes or {}),
+        "trace_id": trace_id,
+        "address": address,
+    }
+    return AuditEntry.objects.create(**values, canonical=canonical_text(values))
+
+
+def canonical_text(values: dict[str, Any]) -> str:
+    """The text an entry is hashed over: JSON with sorted keys and no spaces."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def head() -> str:
+    """The hash of the newest link: keep it elsewhere, and a later `verify(head=...)` notices a cut tail."""
+    newest = AuditLink.objects.order_by("-position").values_list("hash", flat=True).first()
+    return newest or ""
+
+
+def verify(*, head: str = "") -> Iterator[str]:
+    """Every fault of the chain as a sentence; nothing when it is whole.
+
+    Checks that positions follow each other, each link carries its predecessor's hash and its own entry's, each
+    entry has one link and its columns say what its canonical text says, and (given an earlier `head`) that this
+    hash is still there.
+    """
+    previous: AuditLink | None = None
+    found_head = not head
+    for link in AuditLink.objects.select_related("entry").order_by("position").iterator(chunk_size=2000):
+        yield from _faults(link, previous)
+        found_head = found_head or link.hash == head
+        previous = link
+    for entry in AuditEntry.objects.filter(link=None).values_list("pk", flat=True):
+        yield f"entry {entry} has no link"
+    if not found_head:
+        yield f"the head {head} is not in the chain: entries at its end were removed"
+
+
+def _faults(link: AuditLink, previous: AuditLink | None) -> Iterator[str]:
+    expected = previous.position + 1 if previous else 1
+    if link.position != expected:
+        yield f"position {expected} is missing"
+    if link.previous != (previous.hash if previous else ""):
+        yield f"position {link.position} does not follow its predecessor"
+    if link.hash != hashlib.sha256((link.previous + link.entry.canonical).encode()).hexdigest():
+        yield f"position {link.position} was altered"
+    columns = {name: getattr(link.entry, name) for name in json.loads(link.entry.canonical)}
+    columns["at"] = link.entry.at.isoformat()
+    if canonical_text(columns) != link.entry.canonical:
+        yield f"entry {link.entry_id} does not say what was recorded"

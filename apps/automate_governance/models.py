@@ -1,0 +1,157 @@
+"""Stored secrets, the audit trail, and the permissions that belong to the site as a whole."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.core.validators import RegexValidator
+from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from automate_governance.governed import Governed, verbs
+from automate_governance.secrets.keyring import Sealed, keyring
+
+AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows
+
+_APPEND_ONLY = [
+    pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+    pgtrigger.Trigger(
+        name="no_truncate",
+        operation=pgtrigger.Truncate,
+        when=pgtrigger.Before,
+        level=pgtrigger.Statement,
+        func="RAISE EXCEPTION 'the audit trail is append-only';",
+    ),
+]
+
+_LINK_AT_COMMIT = f"""
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'audit entries are written in READ COMMITTED transactions only';
+    END IF;
+    PERFORM pg_advisory_xact_lock({AUDIT_LOCK});
+    SELECT position, hash INTO tail FROM automate_governance_auditlink ORDER BY position DESC LIMIT 1;
+    INSERT INTO automate_governance_auditlink (position, entry_id, previous, hash) VALUES (
+        coalesce(tail.position, 0) + 1, NEW.id, coalesce(tail.hash, ''),
+        encode(sha256(convert_to(coalesce(tail.hash, '') || NEW.canonical, 'UTF8')), 'hex')
+    );
+    RETURN NULL;
+"""
+
+
+class SitePermission(models.Model):
+    """No table: it carries the verbs on the site itself (operate, administer, audit)."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = [
+            ("operate_site", "Can operate workers and dead jobs"),
+            ("administer_site", "Can administer plug-ins, alert rules and retention"),
+            ("audit_site", "Can read the audit trail"),
+        ]
+
+    def __str__(self) -> str:
+        return "site"
+
+
+class StoredSecret(Governed):
+    """A named secret, encrypted. References to it read `database:<name>`."""
+
+    name = models.CharField(
+        max_length=100,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "Letters, digits, dots, dashes and underscores.")],
+    )
+    key_id = models.CharField(max_length=16, editable=False)
+    box = models.BinaryField(editable=False)
+    version = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    replaced_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+        permissions = verbs("storedsecret", "add", "use", "replace", "delete")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def put(self, value: str) -> None:
+        """Encrypt `value` into this row, without saving it."""
+        self.version += 1
+        sealed = keyring().seal(value, bound_to=self._bound_to())
+        self.key_id, self.box = sealed.key_id, sealed.box
+
+    def reveal(self) -> str:
+        """The plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
+        return keyring().open(Sealed(self.key_id, bytes(self.box)), bound_to=self._bound_to())
+
+    def _bound_to(self) -> str:
+        return f"{self._meta.db_table}:{self.name}:{self.version}"
+
+
+class StoredSecretUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one secret, granted to a person."""
+
+    content_object = models.ForeignKey(StoredSecret, on_delete=models.CASCADE)
+
+
+class StoredSecretGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+    """A verb on one secret, granted to a group."""
+
+    content_object = models.ForeignKey(StoredSecret, on_delete=models.CASCADE)
+
+
+class AuditEntry(models.Model):
+    """One thing that a person or an administrator did. Append-only; the chain is `AuditLink`.
+
+    Actor and object are text beside their ids, without foreign keys: an entry outlives both.
+    """
+
+    at = models.DateTimeField()
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor = models.CharField(max_length=200)
+    verb = models.CharField(max_length=64)
+    object_type = models.CharField(max_length=100)
+    object_id = models.CharField(max_length=64)
+    object = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict)
+    trace_id = models.CharField(max_length=32, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    canonical = models.TextField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+        default_permissions = ()
+        indexes = [models.Index(fields=["object_type", "object_id"])]
+        triggers = [
+            *_APPEND_ONLY,
+            pgtrigger.Trigger(
+                name="link_at_commit",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.After,
+                timing=pgtrigger.Deferred,
+                declare=[("tail", "RECORD")],
+                func=_LINK_AT_COMMIT,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.verb} {self.object}"
+
+
+class AuditLink(models.Model):
+    """An entry's place in the hash chain, made when its transaction commits."""
+
+    position = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(AuditEntry, on_delete=models.DO_NOTHING, related_name="link")
+    previous = models.CharField(max_length=64, blank=True, unique=True)
+    hash = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ["position"]
+        default_permissions = ()
+        triggers = _APPEND_ONLY
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.hash[:12]}"

@@ -1,0 +1,80 @@
+"""Who may do what: one rule, asked by every screen, fragment, stream, command and later API.
+
+A user may do a verb on an object when a role gives the verb for any object of that kind (`publish_any_workflow`), or
+gives it within reach (`publish_workflow`) and the object is owned by, or granted for that verb to, the user or one of
+the user's groups. Superusers may do all. `can` and `permitted` cost one query each.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser, AnonymousUser, Permission
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
+
+from automate_governance.governed import Governed
+from automate_governance.models import SitePermission
+
+SITE = SitePermission
+type User = AbstractUser | AnonymousUser
+
+
+def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
+    """May `user` do `verb` on `obj`? For `add`, and for the verbs on `SITE`, `obj` is the model class."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return False
+    if user.is_superuser:
+        return True
+    if isinstance(obj, type):
+        return _held(user, obj, _codename(verb, obj)).exists()
+    return permitted(user, verb, type(obj)._default_manager.filter(pk=obj.pk)).exists()
+
+
+def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> QuerySet[M]:
+    """The objects of `queryset` on which `user` may do `verb`: the rule as a filter, without a further query."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return queryset.none()
+    if user.is_superuser:
+        return queryset
+    path, model = _governing(queryset.model)
+    prefix = f"{path}__" if path else ""
+    codename = _codename(verb, model)
+    granted: dict[str, Any] = {
+        "permission__codename": codename,
+        "content_object": OuterRef(f"{prefix}pk"),
+    }
+    to_user = get_user_obj_perms_model(model).objects.filter(user=user, **granted)
+    to_group = get_group_obj_perms_model(model).objects.filter(group__user=user, **granted)
+    reach = Q(**{f"{prefix}owner": user}) | Q(Exists(to_user)) | Q(Exists(to_group))
+    holds = Exists(_held(user, model, codename))
+    holds_any = Exists(_held(user, model, _codename(f"{verb}_any", model)))
+    return queryset.filter(Q(holds_any) | (Q(holds) & reach))
+
+
+def _held(user: AbstractUser, model: type[models.Model], codename: str) -> QuerySet[Permission]:
+    return Permission.objects.filter(
+        Q(user=user) | Q(group__user=user),
+        codename=codename,
+        content_type__app_label=model._meta.app_label,
+        content_type__model=model._meta.model_name,
+    )
+
+
+def _codename(verb: str, model: type[models.Model]) -> str:
+    return f"{verb}_{'site' if model is SITE else model._meta.model_name}"
+
+
+@cache
+def _governing(model: type[models.Model]) -> tuple[str, type[models.Model]]:
+    """The relation from `model` to what governs it, and that model: runs and their like inherit from their workflow."""
+    path: str = getattr(model, "governed_by", "")
+    governing: Any = model
+    for name in path.split("__") if path else ():
+        governing = governing._meta.get_field(name).related_model
+    if not issubclass(governing, Governed):
+        raise TypeError(f"{model._meta.label} has neither an owner nor a `governed_by`")
+    return path, governing
+

@@ -1,0 +1,22 @@
+"""Secrets from the environment: `env:SLACK_TOKEN` is the variable AUTOMATE_SECRET_SLACK_TOKEN."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+
+PREFIX = "AUTOMATE_SECRET_"
+
+
+class EnvSecretsBackend(SecretsBackend):
+    """Reads variables with the prefix AUTOMATE_SECRET_ only, so that a reference cannot reach the rest of the environment."""
+
+    def get_secret(self, key: str) -> str:
+        """The variable's value. `key` is upper-cased, and other characters than letters and digits become `_`."""
+        variable = PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())
+        try:
+            return os.environ[variable]
+        except KeyError:
+            raise SecretNotFoundError(f"the environment variable {variable} is not set") from None

@@ -1,0 +1,21 @@
+"""The contract of a secrets backend. The shipped backends are `env.py` and `stored.py`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+
+class SecretNotFoundError(LookupError):
+    """The backend has no secret under that key. The message names the key, never a value."""
+
+
+class SecretsBackend(ABC):
+    """Where secret values live. Found by entry point in the group `django_automate.secrets.backends`.
+
+    The entry point's name is the backend's part of a reference: `vault:slack-token` asks the backend `vault`
+    for the key `slack-token`. Backends are made without arguments and shared by threads.
+    """
+
+    @abstractmethod
+    def get_secret(self, key: str) -> str:
+        """Return the raw secret value. Raise SecretNotFoundError if missing."""

@@ -1,0 +1,64 @@
+"""From a reference (`backend:key`) to a value that does not print itself and that the redactor knows."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+
+from automate_governance.redaction import MASK, redactor
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_plugins.registry import PluginNotFoundError, Registry
+
+backends: Registry[SecretsBackend] = Registry(
+    "django_automate.secrets.backends",
+    SecretsBackend,  # type: ignore[type-abstract]
+    allowed=lambda: getattr(settings, "AUTOMATE_SECRETS_BACKENDS", None),
+)
+
+
+class SecretValue:
+    """A secret on its way to a connector. Every way to print, format, copy or pickle it gives the mask."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The plain value. Call it only at the point of use."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __copy__(self) -> str:
+        return MASK
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> str:
+        return MASK
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret cannot be pickled")
+
+
+def is_reference(text: str) -> bool:
+    """True for `backend:key` with a backend that is installed."""
+    backend, separator, key = text.partition(":")
+    return bool(separator and key) and backend in backends.names()
+
+
+def resolve(reference: str) -> SecretValue:
+    """The value behind `backend:key`, known to the redactor from now on. Raises SecretNotFoundError."""
+    name, _, key = reference.partition(":")
+    try:
+        value = backends.get(name).get_secret(key)
+    except PluginNotFoundError as error:
+        raise SecretNotFoundError(f"{reference!r}: {error}") from error
+    redactor.learn(value)
+    return SecretValue(value)

@@ -1,0 +1,82 @@
+"""FieldSpec: an action describes its inputs as data, and forms, validation and docs are made from it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class FieldKind(enum.StrEnum):
+    """How a field is edited and which JSON type its value has."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    LIST = "list"
+    MAPPING = "mapping"
+    JSON = "json"
+    SECRET = "secret"  # noqa: S105 - the kind of a field that holds a secret reference, never a value
+
+    def accepts(self, value: Any) -> bool:
+        """True when `value` has the JSON type of this kind."""
+        if self is FieldKind.JSON:
+            return True
+        if self in {FieldKind.NUMBER, FieldKind.INTEGER} and isinstance(value, bool):
+            return False
+        return isinstance(value, _PYTHON_TYPES.get(self, str))
+
+
+_PYTHON_TYPES: dict[FieldKind, type | tuple[type, ...]] = {
+    FieldKind.NUMBER: (int, float),
+    FieldKind.INTEGER: int,
+    FieldKind.BOOLEAN: bool,
+    FieldKind.LIST: list,
+    FieldKind.MAPPING: dict,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldSpec:
+    """One input of an action, or one setting of a connection.
+
+    `choices` are (value, label) pairs, used by `FieldKind.CHOICE`. A `sensitive` value is masked wherever
+    it is shown. `default` stands in for a missing value.
+    """
+
+    name: str
+    label: str = ""
+    kind: FieldKind = FieldKind.TEXT
+    required: bool = False
+    default: Any = None
+    help: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    sensitive: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        """Why `value` does not fit this field, or None when it does."""
+        if value is None:
+            return f"{self.name} is required" if self.required else None
+        if not self.kind.accepts(value):
+            return f"{self.name} must be {self.kind.replace('_', ' ')}, not {json_type(value)}"
+        if self.choices and value not in {choice for choice, _ in self.choices}:
+            return f"{self.name} must be one of {', '.join(choice for choice, _ in self.choices)}, not {value!r}"
+        return None
+
+
+def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str]:
+    """Every reason why `values` do not fit `fields`: missing, mistyped and unknown names, in field order."""
+    specs = {field.name: field for field in fields}
+    found = [problem for field in specs.values() if (problem := field.problem(values.get(field.name)))]
+    unknown = [name for name in values if name not in specs]
+    return found + [f"{name} is not an input here; there is {', '.join(specs) or 'none'}" for name in unknown]
+
+
+def json_type(value: Any) -> str:
+    """The JSON name of a Python value's type, for messages."""
+    names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "mapping"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)

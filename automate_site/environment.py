@@ -1,0 +1,96 @@
+"""What the site reads from its environment and keeps in `.data/`: the database, the keys, the address."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from automate_site.embedded_postgres import Cluster
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def data_folder() -> Path:
+    """Where the site keeps what is its own: `AUTOMATE_DATA`, else `.data` in the checkout."""
+    return Path(os.environ.get("AUTOMATE_DATA") or BASE_DIR / ".data")
+
+
+def embedded_cluster() -> Cluster | None:
+    """The site's own PostgreSQL, or None when DATABASE_URL names another."""
+    return None if os.environ.get("DATABASE_URL") else Cluster(data_folder() / "postgres")
+
+
+def database() -> dict[str, Any]:
+    """Django's settings for DATABASE_URL, or for the embedded PostgreSQL. Raises ImproperlyConfigured."""
+    cluster = embedded_cluster()
+    url = cluster.url if cluster else os.environ["DATABASE_URL"]
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://; no other database is supported.")
+    options = dict(parse_qsl(parts.query))
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured("DATABASE_URL has a port that is no number.") from error
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": options.pop("port", str(port or "")),
+        "OPTIONS": {"connect_timeout": "5", **options},
+    }
+
+
+def kept(name: str, make: Any) -> str:
+    """The value in the file `name` of the data folder, made and written once for the owner alone (mode 0600).
+
+    Raises ImproperlyConfigured when the folder cannot be written.
+    """
+    path = data_folder() / name
+    try:
+        if path.exists():
+            return path.read_text().strip()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        value: str = make()
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(value + "\n")
+        return value
+    except FileExistsError:  # another process made it at this moment
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be read or written ({error.strerror}): make the folder writable, or set AUTOMATE_DATA"
+        ) from error
+
+
+def secret_key() -> str:
+    """Django's SECRET_KEY: `AUTOMATE_SECRET_KEY`, else one of our own."""
+    return os.environ.get("AUTOMATE_SECRET_KEY") or kept("secret-key", lambda: secrets.token_urlsafe(50))
+
+
+def secrets_keys() -> list[str]:
+    """The keys of stored secrets: `AUTOMATE_SECRETS_KEYS`, comma-separated, newest first; else one of our own."""
+    from automate_governance.secrets.keyring import generate_key
+
+    given = os.environ.get("AUTOMATE_SECRETS_KEYS")
+    return [key.strip() for key in (given or kept("secrets-key", generate_key)).split(",") if key.strip()]
+
+
+def site_url() -> str:
+    """The address people reach the site at: `AUTOMATE_SITE_URL`, else loopback on PORT."""
+    return (os.environ.get("AUTOMATE_SITE_URL") or f"http://127.0.0.1:{port()}").rstrip("/")
+
+
+def port() -> int:
+    """The port to serve on: PORT, else 8000. Raises ImproperlyConfigured."""
+    given = os.environ.get("PORT") or "8000"
+    if not given.isdigit() or not 1 <= int(given) <= 65_535:
+        raise ImproperlyConfigured(f"PORT must be a number from 1 to 65535, not {given!r}.")
+    return int(given)

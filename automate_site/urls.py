@@ -1,0 +1,14 @@
+"""The site's URLs: deliveries, the live stream (before the admin, which cannot serve it), and the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("hooks/", include("automate_core.urls")),
+    path("admin/automate/", include("automate_studio.urls")),
+    path("admin/", admin.site.urls),
+]
