@@ -16,8 +16,13 @@ DEBUG = False
 
 AUTOMATE_SITE_URL = environment.site_url()
 AUTOMATE_SECRETS_KEYS = environment.secrets_keys()
-AUTOMATE_WORKER = os.environ.get("AUTOMATE_WORKER", "off")
-AUTOMATE_EGRESS_ALLOW = [host for host in os.environ.get("AUTOMATE_EGRESS_ALLOW", "").split(",") if host]
+AUTOMATE_PORT = environment.port()
+AUTOMATE_DEMO = os.environ.get("AUTOMATE_DEMO", "on") == "on"
+AUTOMATE_WORKER = os.environ.get("AUTOMATE_WORKER", "managed")
+AUTOMATE_WORKER_GRACE_SECONDS = float(os.environ.get("AUTOMATE_WORKER_GRACE_SECONDS", "5"))
+AUTOMATE_EGRESS_ALLOW = [host.strip() for host in os.environ.get("AUTOMATE_EGRESS_ALLOW", "").split(",") if host.strip()]
+if AUTOMATE_DEMO:
+    AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service
 
 _site = urlsplit(AUTOMATE_SITE_URL)
 _secure = _site.scheme == "https"
@@ -126,5 +131,9 @@ LOGGING = {
     "filters": {"redact": {"()": "automate_governance.redaction.RedactingFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # a forged delivery is no warning
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
     "root": {"handlers": ["console"], "level": os.environ.get("AUTOMATE_LOG_LEVEL", "WARNING")},
 }

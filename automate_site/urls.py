@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from automate_site import views
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("healthz/", views.health),
     path("hooks/", include("automate_core.urls")),
     path("admin/automate/", include("automate_studio.urls")),
     path("admin/", admin.site.urls),
 ]
+
+if settings.AUTOMATE_DEMO:
+    urlpatterns += [path("demo/echo/", views.echo), path("demo/echo/<path:path>", views.echo)]

@@ -1,0 +1,38 @@
+# Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
+.PHONY: help run demo test check format e2e bench clean
+
+PYTHON := .venv/bin/python
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+run: ## start the site with its own PostgreSQL and a demo, on 127.0.0.1:$$PORT (8000)
+	@sh scripts/setup.sh site && exec $(PYTHON) manage.py serve
+
+demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
+	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $(if $(FILE),'$(FILE)') --event '$(or $(EVENT),issues)'
+
+test: check ## all checks and tests, on a throw-away PostgreSQL
+	@sh scripts/browser.sh && exec $(PYTHON) -m pytest
+
+check: ## lint, format, types, layering, migrations
+	@sh scripts/setup.sh dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/mypy
+	@$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+format: ## put code into shape
+	@sh scripts/setup.sh dev
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+e2e: ## the browser tests alone
+	@sh scripts/setup.sh dev && sh scripts/browser.sh && exec $(PYTHON) -m pytest tests/e2e
+
+bench: ## figures, one JSON line each (bench/README.md)
+	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench
+
+clean: ## remove what was installed and built; the site's data stays
+	@rm -rf .venv .uv build dist .mypy_cache .ruff_cache .hypothesis test-results

@@ -1,0 +1,43 @@
+"""Follow what became of a delivery, for terminals and tests: each step as it ends, then each run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from automate_core.models import ExecutionRun, OutboxJob, StepRun
+from automate_core.states import FINAL_RUN_STATES, StepStatus
+
+FIRST_PAUSE_SECONDS = 0.02
+LAST_PAUSE_SECONDS = 0.5
+
+
+class StillRunningError(TimeoutError):
+    """The time given was not enough."""
+
+
+def follow(event_id: str, *, seconds: float) -> Iterator[StepRun | ExecutionRun]:
+    """The steps of the event's runs as they end, and each run once it has ended.
+
+    Yields nothing when the event matched no workflow. Raises StillRunningError.
+    """
+    until = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
+    seen: set[object] = set()
+    while True:
+        dispatched = not OutboxJob.objects.filter(event=event_id, kind="dispatch", status__in=["ready", "leased"]).exists()
+        runs = list(ExecutionRun.objects.filter(event=event_id).select_related("workflow").order_by("id"))
+        for step in StepRun.objects.filter(run__in=runs).exclude(status=StepStatus.RUNNING).order_by("started_at", "id"):
+            if step.pk not in seen:
+                seen.add(step.pk)
+                yield step
+        for run in runs:
+            if run.status in FINAL_RUN_STATES and run.pk not in seen:
+                seen.add(run.pk)
+                yield run
+        if dispatched and all(run.pk in seen for run in runs):
+            return
+        if time.monotonic() > until:
+            raise StillRunningError(f"still running after {seconds:g} seconds")
+        time.sleep(pause)
+        pause = min(pause * 1.5, LAST_PAUSE_SECONDS)

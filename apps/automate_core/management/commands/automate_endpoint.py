@@ -1,0 +1,63 @@
+"""Create or update a webhook endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core import endpoints
+from automate_core.authoring import NotPermittedError
+from automate_core.management.commands.automate_import import find_owner
+from automate_core.webhooks.schemes import SCHEMES, SchemeError
+
+
+class Command(BaseCommand):
+    help = "Create or update the endpoint /hooks/SLUG/. Its secret is read from a file or a variable and stored encrypted."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", metavar="SLUG")
+        parser.add_argument("--scheme", required=True, help=f"how deliveries are signed: {', '.join(SCHEMES)}")
+        parser.add_argument("--config", default="{}", metavar="JSON", help="the scheme's configuration")
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument("--secret-file", metavar="F", help="a file that holds the secret")
+        source.add_argument("--secret-env", metavar="NAME", help="an environment variable that holds the secret")
+        parser.add_argument("--owner", metavar="USER", help="owner of a new endpoint; default: the only superuser")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            config = json.loads(options["config"])
+        except ValueError as error:
+            raise CommandError(f"--config is not JSON: {error}", returncode=2) from error
+        try:
+            endpoint, created = endpoints.save(
+                options["slug"],
+                scheme=options["scheme"],
+                config=config,
+                secret=_secret(options),
+                actor=find_owner(options["owner"]),
+            )
+        except SchemeError as error:
+            raise CommandError(str(error), returncode=2) from error
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages), returncode=2) from error
+        except NotPermittedError as error:
+            raise CommandError(str(error), returncode=2) from error
+        self.stdout.write(f"{endpoints.url(endpoint)} {'created' if created else 'updated'} ({endpoint.scheme})")
+
+
+def _secret(options: dict[str, Any]) -> str | None:
+    if name := options["secret_env"]:
+        if name not in os.environ:
+            raise CommandError(f"the environment variable {name} is not set", returncode=2)
+        return os.environ[name].strip()
+    if path := options["secret_file"]:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}: {getattr(error, 'strerror', None) or 'not text'}", returncode=2) from error
+    return None

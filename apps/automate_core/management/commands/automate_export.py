@@ -1,0 +1,23 @@
+"""Write a workflow as YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core import authoring, workflow_files
+from automate_core.models import Workflow
+
+
+class Command(BaseCommand):
+    help = "Write a workflow's draft as YAML to standard output; automate_import reads it back the same."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", metavar="SLUG")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        workflow = Workflow.objects.filter(slug=options["slug"]).first()
+        if workflow is None:
+            raise CommandError(f"there is no workflow {options['slug']!r}", returncode=2)
+        self.stdout.write(workflow_files.write(authoring.load_definition(workflow)), ending="")

@@ -1,0 +1,55 @@
+"""Import workflows from YAML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from automate_core import authoring, workflow_files
+from automate_core.definition import DefinitionError
+
+
+class Command(BaseCommand):
+    help = "Import workflows from YAML files, each all or nothing. Exit 2 when a file has a fault."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE")
+        parser.add_argument("--publish", action="store_true", help="publish what was imported")
+        parser.add_argument("--owner", metavar="USER", help="owner, author and run-as; default: the only superuser")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        owner = find_owner(options["owner"])
+        faults: list[str] = []
+        for name in options["files"]:
+            try:
+                with transaction.atomic():
+                    workflow = authoring.save_definition(workflow_files.read_file(Path(name)), owner=owner)
+                    version = authoring.publish(workflow, author=owner) if options["publish"] else None
+            except DefinitionError as error:
+                faults += [f"{name}: {problem}" for problem in error.problems]
+            except (workflow_files.WorkflowFileError, authoring.NotPermittedError) as error:
+                faults.append(f"{name}: {error}")
+            else:
+                self.stdout.write(f"{name}: {workflow.slug} imported{f' and published as {version}' if version else ''}")
+        if faults:
+            raise CommandError("\n".join(faults), returncode=2)
+
+
+def find_owner(username: str | None) -> AbstractUser:
+    """The user of that name, or the only superuser. Raises CommandError."""
+    users = get_user_model()._default_manager
+    if username:
+        user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
+        if user is None:
+            raise CommandError(f"there is no user {username!r}", returncode=2)
+        return user  # type: ignore[return-value]
+    superusers = list(users.filter(is_superuser=True, is_active=True)[:2])
+    if len(superusers) != 1:
+        found = "no superuser" if not superusers else "more than one superuser"
+        raise CommandError(f"there is {found}: say whose it is with --owner USER", returncode=2)
+    return superusers[0]  # type: ignore[return-value]

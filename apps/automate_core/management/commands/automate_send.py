@@ -1,0 +1,63 @@
+"""Send a file to an endpoint of this site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core.following import StillRunningError, follow
+from automate_core.models import ExecutionRun, WebhookEndpoint
+from automate_core.sending import Sent, send
+from automate_core.states import RunStatus
+from automate_egress import EgressError
+from automate_governance.secrets.interfaces import SecretNotFoundError
+
+
+class Command(BaseCommand):
+    help = (
+        "Sign a file with the endpoint's secret, post it to the running site, and print status and trace id. "
+        "Exit 0 when it was accepted (with --wait: when every run succeeded), 1 when not, 2 when it could not be sent."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", metavar="SLUG")
+        parser.add_argument("file", metavar="FILE")
+        parser.add_argument("--event", default="", metavar="TYPE", help="the type of event, where the scheme names one")
+        parser.add_argument("--header", action="append", default=[], metavar="K=V", help="a further header")
+        parser.add_argument("--wait", action="store_true", help="wait for the runs and print their outcome")
+        parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (60)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sent = self._send(options)
+        self.stdout.write(f"{sent.status} {sent.trace_id or sent.reason}")
+        if sent.status != 202:
+            raise CommandError(f"not accepted: {sent.reason}", returncode=1)
+        if options["wait"]:
+            self._wait(sent, options["timeout"])
+
+    def _send(self, options: dict[str, Any]) -> Sent:
+        endpoint = WebhookEndpoint.objects.filter(slug=options["slug"]).first()
+        if endpoint is None:
+            raise CommandError(f"there is no endpoint {options['slug']!r}", returncode=2)
+        headers = dict(header.partition("=")[::2] for header in options["header"])
+        try:
+            body = Path(options["file"]).read_bytes()
+            return send(endpoint, body, event_type=options["event"], headers=headers)
+        except OSError as error:
+            raise CommandError(f"{options['file']}: {error.strerror}", returncode=2) from error
+        except (EgressError, SecretNotFoundError) as error:
+            raise CommandError(f"{error}; is the site running?", returncode=2) from error
+
+    def _wait(self, sent: Sent, seconds: float) -> None:
+        try:
+            ended = [each for each in follow(sent.event_id, seconds=seconds) if isinstance(each, ExecutionRun)]
+        except StillRunningError as error:
+            raise CommandError(str(error), returncode=1) from error
+        for run in ended:
+            self.stdout.write(f"{run.workflow.slug} {run.status} {run.pk}")
+        if not ended:
+            raise CommandError("the event matched no workflow", returncode=1)
+        if any(run.status != RunStatus.SUCCEEDED for run in ended):
+            raise CommandError("a run did not succeed", returncode=1)

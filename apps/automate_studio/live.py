@@ -1,0 +1,3 @@
+class _H:
+    def close(self): pass
+hub=_H()

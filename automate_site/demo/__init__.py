@@ -1,0 +1,56 @@
+"""The demo: a workflow, an endpoint that GitHub could deliver to, and an echo service for it to call."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.urls import reverse
+
+from automate_connectors.models import Connection
+from automate_core import authoring, endpoints, workflow_files
+from automate_core.models import ExecutionRun, Workflow
+from automate_governance import audit
+
+FOLDER = Path(__file__).parent
+ENDPOINT = "demo-github"
+WORKFLOW = "github-issue-triage"
+ECHO = "demo-echo"
+PAYLOAD = FOLDER / "issues.json"
+
+
+@transaction.atomic
+def seed(owner: AbstractUser) -> None:
+    """Make the demo, once: what was changed or removed later stays so."""
+    endpoints.save(ENDPOINT, scheme="github", config={}, secret=secrets.token_hex(32), actor=owner)
+    echo = Connection(name="Demo echo", slug=ECHO, connector="http", owner=owner, config={"base_url": echo_url()})
+    echo.full_clean()
+    echo.save()
+    audit.record(owner, "connection.created", echo)
+    workflow = authoring.save_definition(workflow_files.read_file(FOLDER / f"{WORKFLOW}.yaml"), owner=owner)
+    authoring.publish(workflow, author=owner, message="The demo")
+
+
+def follow_address() -> None:
+    """Point the echo connection at the port that the site has now."""
+    Connection.objects.filter(slug=ECHO, config__base_url__startswith="http://127.0.0.1:").update(
+        config={"base_url": echo_url()}
+    )
+
+
+def is_seeded() -> bool:
+    """Whether the demo's workflow is there."""
+    return Workflow.objects.filter(slug=WORKFLOW, status=Workflow.Status.ACTIVE).exists()
+
+
+def echo_url() -> str:
+    """Where the echo service listens: beside the site, on its own port."""
+    return f"http://127.0.0.1:{settings.AUTOMATE_PORT}/demo/echo/"
+
+
+def run_url(run: ExecutionRun) -> str:
+    """The address of a run's page."""
+    return f"{settings.AUTOMATE_SITE_URL}{reverse('admin:automate_core_executionrun_change', args=[run.pk])}"

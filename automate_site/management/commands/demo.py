@@ -1,0 +1,99 @@
+"""Send a delivery to the demo workflow and follow its run in the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core.models import ExecutionRun
+from automate_core.states import RunStatus
+from automate_egress import EgressError, HttpSession
+from automate_site import demo, environment
+from automate_site.demo.sending import deliver
+from automate_site.views import PRODUCT
+
+START_SECONDS = 90.0
+
+
+class Command(BaseCommand):
+    help = "Send a GitHub delivery, or any JSON object, to the demo workflow and follow its run step by step."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", nargs="?", metavar="FILE", help="a JSON object to send; default: a GitHub issue")
+        parser.add_argument("--event", default="issues", metavar="TYPE", help="its type of event (issues)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        body = _body(Path(options["file"]) if options["file"] else demo.PAYLOAD)
+        with self._site():
+            if not demo.is_seeded():
+                raise CommandError(f"the demo workflow {demo.WORKFLOW} is not there or not published", returncode=2)
+            try:
+                runs = [
+                    each
+                    for each in deliver(body, options["event"], self.stdout.write)
+                    if isinstance(each, ExecutionRun)
+                ]
+            except (EgressError, TimeoutError) as error:
+                raise CommandError(str(error), returncode=1) from error
+        for run in runs:
+            self.stdout.write(f"{run.status}: {demo.run_url(run)}")
+        if not runs or any(run.status != RunStatus.SUCCEEDED for run in runs):
+            raise CommandError("no run succeeded", returncode=1)
+
+    @contextlib.contextmanager
+    def _site(self) -> Iterator[None]:
+        """The running site, or one started for this delivery alone."""
+        if _answers():
+            yield
+            return
+        self.stdout.write("The site is not running: starting it for this delivery")
+        command = [sys.executable, str(environment.BASE_DIR / "manage.py"), "serve"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as site:  # noqa: S603
+            try:
+                until = time.monotonic() + START_SECONDS
+                while not _answers():
+                    if site.poll() is not None or time.monotonic() > until:
+                        said = (site.stderr.read().strip() if site.stderr and site.poll() is not None else "") or "no reason given"
+                        raise CommandError(f"the site did not start: {said.splitlines()[-1]}", returncode=2)
+                    time.sleep(0.2)
+                yield
+            finally:
+                site.terminate()
+                site.wait(30)
+
+
+def _answers() -> bool:
+    """Whether our site listens on its port. Raises CommandError when something else does."""
+    host = f"127.0.0.1:{environment.port()}"
+    try:
+        response = HttpSession(internal_hosts=[host]).request("GET", f"http://{host}/healthz/")
+        product = response.json().get("product")
+    except EgressError:
+        return False
+    except (ValueError, AttributeError):
+        product = None
+    if product != PRODUCT:
+        raise CommandError(f"something else listens on {host}: choose another port with PORT=8001", returncode=2)
+    return response.status == 200
+
+
+def _body(path: Path) -> bytes:
+    try:
+        body = path.read_bytes()
+        value = json.loads(body)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}", returncode=2) from error
+    except ValueError as error:
+        raise CommandError(f"{path} is not JSON: {error}", returncode=2) from error
+    if not isinstance(value, dict):
+        raise CommandError(f"{path} holds no JSON object", returncode=2)
+    return body

@@ -1,0 +1,95 @@
+"""Start the whole site: PostgreSQL, migrations, the demo, the web server and the managed worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from automate_core.models import ExecutionRun
+from automate_egress import EgressError
+from automate_site import demo, environment, server
+from automate_site.demo.sending import deliver
+
+
+class Command(BaseCommand):
+    help = "Start the site on 127.0.0.1:PORT with everything it needs, and stop all of it on Ctrl-C or SIGTERM."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        port = environment.port()
+        try:
+            server.check_port(port)
+        except server.PortTakenError as error:
+            raise CommandError(str(error), returncode=2) from error
+        cluster = environment.embedded_cluster()
+        with cluster.running() if cluster else contextlib.nullcontext():
+            password = self._prepare()
+            web = server.make(port)
+            threading.Thread(target=self._announce, args=(web, password), daemon=True).start()
+            with contextlib.suppress(KeyboardInterrupt, SystemExit):
+                web.run()
+            if not web.started:
+                raise CommandError("the web server did not start; the lines above say why", returncode=2)
+
+    def _prepare(self) -> str | None:
+        """Bring the database up to date: the admin's password when this is the first start, else None."""
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", verbosity=0, interactive=False)
+        errors = [check for check in run_checks(databases=["default"]) if check.is_serious()]
+        if errors:
+            raise CommandError("\n".join(f"{error.msg} {error.hint or ''}" for error in errors), returncode=2)
+        users = get_user_model()._default_manager
+        first = not users.exists()
+        password = os.environ.get("AUTOMATE_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
+        if first:
+            admin = users.create_superuser("admin", "admin@example.com", password)  # type: ignore[attr-defined]
+            if settings.AUTOMATE_DEMO:
+                demo.seed(admin)
+        demo.follow_address()
+        connections.close_all()
+        return password if first else None
+
+    def _announce(self, web: server.Server, password: str | None) -> None:
+        """Once the site answers: where it is, and on the first start the demo's first run."""
+        while not web.started:
+            if web.should_exit:
+                return
+            time.sleep(0.05)
+        say = self.stdout.write
+        say(f"\nDjango Automate is at {environment.site_url()}/admin/")
+        if password is not None:
+            given = "AUTOMATE_ADMIN_PASSWORD" in os.environ
+            say(f"Sign in as admin with {'AUTOMATE_ADMIN_PASSWORD' if given else f'the password {password} (shown this once)'}")
+            if settings.AUTOMATE_DEMO:
+                self._first_run()
+        say("Ctrl-C stops everything.")
+        self.stdout.flush()
+
+    def _first_run(self) -> None:
+        say = self.stdout.write
+        try:
+            runs = [each for each in deliver(demo.PAYLOAD.read_bytes(), "issues", say) if isinstance(each, ExecutionRun)]
+        except (EgressError, TimeoutError) as error:
+            say(f"The demo's first delivery did not get through: {error}")
+            return
+        finally:
+            connections.close_all()
+        if runs:
+            say(f"A signed GitHub delivery went through the front door; its finished run: {demo.run_url(runs[0])}")
+        say("Next: `make demo` sends another one and follows it, `make demo FILE=any.json EVENT=push` one of yours.")

@@ -1,0 +1,55 @@
+"""The web server: uvicorn, told to end live streams before it waits for its connections."""
+
+from __future__ import annotations
+
+import socket  # noqa: TID251 - to see whether the port is free before anything is started
+from types import FrameType
+
+import uvicorn
+
+HOST = "127.0.0.1"
+SHUTDOWN_SECONDS = 3
+
+
+class PortTakenError(Exception):
+    """Something else listens there."""
+
+
+class Server(uvicorn.Server):
+    """Ends the streams of open pages on the first signal, so that they hold nothing up."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by uvicorn in its main thread."""
+        from automate_studio.live import hub
+
+        hub.close()
+        super().handle_exit(sig, frame)
+
+
+def make(port: int) -> Server:
+    """The server for the site's application, ready to run."""
+    return Server(
+        uvicorn.Config(
+            "automate_site.asgi:application",
+            host=HOST,
+            port=port,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_keep_alive=30,
+        )
+    )
+
+
+def check_port(port: int) -> None:
+    """Raises PortTakenError when the port cannot be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise PortTakenError(
+                f"port {port} cannot be used ({error.strerror}): stop what listens there, or choose another with PORT=8001"
+            ) from error

@@ -1,0 +1,160 @@
+"""What the benchmarks run on: a PostgreSQL with durable defaults, a web process, a worker process, an echo process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from automate_site.embedded_postgres import Cluster, throw_away
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "bench-bench-bench-bench-bench"  # noqa: S105 - signs deliveries to loopback
+PURE = """
+name: Pure
+slug: pure
+triggers:
+  - endpoint: pure
+steps:
+  - key: first
+    action: data.set
+    inputs: {number: '{{ event.payload.issue.number }}', title: '{{ event.payload.issue.title }}'}
+  - kind: branch
+    key: route
+    arms:
+      - key: seven
+        when: {'==': [{var: steps.first.output.number}, 7]}
+        steps: [{key: hit, action: data.set, inputs: {text: 'Issue {{ steps.first.output.title }}'}}]
+    otherwise: [{key: miss, action: data.set, inputs: {text: other}}]
+"""
+HTTP = """
+name: HTTP
+slug: http
+triggers:
+  - endpoint: http
+steps:
+  - key: first
+    action: data.set
+    inputs: {number: '{{ event.payload.issue.number }}', title: '{{ event.payload.issue.title }}'}
+  - kind: branch
+    key: route
+    arms:
+      - key: seven
+        when: {'==': [{var: steps.first.output.number}, 7]}
+        steps: [{key: hit, action: data.set, inputs: {text: 'Issue {{ steps.first.output.title }}'}}]
+    otherwise: [{key: miss, action: data.set, inputs: {text: other}}]
+  - key: call
+    action: http.request
+    inputs: {method: POST, url: 'http://127.0.0.1:ECHO/', json: {title: '{{ steps.first.output.title }}'}}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stage:
+    """One database with the two workflows, and processes started as each figure needs them."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.port = free_port()
+        self.echo_port = free_port()
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": cluster.url,
+            "AUTOMATE_DATA": str(folder),
+            "PORT": str(self.port),
+            "AUTOMATE_WORKER": "off",
+            "AUTOMATE_DEMO": "off",
+            "AUTOMATE_EGRESS_ALLOW": f"127.0.0.1:{self.echo_port}",
+            "DJANGO_SETTINGS_MODULE": "automate_site.settings",
+            "BENCH_SECRET": SECRET,
+        }
+        self.folder = folder
+
+    def prepare(self) -> None:
+        manage = [sys.executable, "manage.py"]
+        self._run([*manage, "migrate", "--verbosity", "0"])
+        self._run([*manage, "createsuperuser", "--noinput"], DJANGO_SUPERUSER_USERNAME="bench",
+                  DJANGO_SUPERUSER_EMAIL="bench@example.com", DJANGO_SUPERUSER_PASSWORD="bench")  # fmt: skip
+        for slug, text in (("pure", PURE), ("http", HTTP.replace("ECHO", str(self.echo_port)))):
+            path = self.folder / f"{slug}.yaml"
+            path.write_text(text)
+            self._run([*manage, "automate_endpoint", slug, "--scheme", "github", "--secret-env", "BENCH_SECRET"])
+            self._run([*manage, "automate_import", str(path), "--publish"])
+
+    def _run(self, command: list[str], **extra: str) -> None:
+        subprocess.run(command, cwd=ROOT, env={**self.environment, **extra}, check=True, stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def web(self) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(self.port),
+                   "--log-level", "warning", "--no-access-log"]  # fmt: skip
+        with self._process(command) as process:
+            self._wait_for(self.port)
+            yield process
+
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+        with self._process([sys.executable, "manage.py", "automate_worker"]) as process:
+            time.sleep(2)
+            yield process
+
+    @contextlib.contextmanager
+    def echo(self) -> Iterator[None]:
+        with self._process([sys.executable, "-m", "bench.echo", str(self.echo_port)]):
+            self._wait_for(self.echo_port)
+            yield
+
+    def load(self, slug: str, **options: float) -> dict[str, Any]:
+        """Run the load generator and give what it printed."""
+        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        command = [sys.executable, "-m", "bench.load", "--port", str(self.port), "--slug", slug, "--secret", SECRET]
+        done = subprocess.run([*command, *flags], cwd=ROOT, check=True, capture_output=True)
+        result: dict[str, Any] = json.loads(done.stdout)
+        if set(result["statuses"]) != {"202"}:
+            raise RuntimeError(f"answers other than 202: {result['statuses']}")
+        return result
+
+    @contextlib.contextmanager
+    def _process(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def _wait_for(self, port: int) -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"nothing listens on port {port}")
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """A prepared stage, removed afterwards."""
+    made = throw_away()
+    cluster = Cluster(made.folder, durable=True, settings={"track_commit_timestamp": "on"})
+    with tempfile.TemporaryDirectory(prefix="automate-bench-") as folder:
+        try:
+            cluster.start()
+            prepared = Stage(cluster, Path(folder))
+            prepared.prepare()
+            yield prepared
+        finally:
+            cluster.destroy()
