@@ -13,7 +13,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("automate_studio/automate.css")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("automate_studio/favicon.svg")}
+    ],
+    "STYLES": [
+        lambda request: static("automate_studio/automate.css"),
+        lambda request: static("automate_site/chrome.css"),
+    ],
     "COMMAND": {"search_models": False, "show_history": True},
     "SIDEBAR": {
         "show_search": True,

@@ -88,7 +88,7 @@ def memory(on: Stage, runs: int) -> Iterator[dict[str, object]]:
 INSERTS = """
 WITH event AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id)
-    VALUES (gen_random_uuid(), 'webhook:floor', 'issues', gen_random_uuid()::text, {payload}, '{{}}', repeat('a', 32))
+    VALUES (gen_random_uuid(), 'floor', 'issues', gen_random_uuid()::text, {payload}, '{{}}', repeat('a', 32))
     RETURNING id)
 INSERT INTO automate_core_outboxjob
     (id, kind, status, event_id, priority, attempts, crashes, suspect, worker, token, last_error)

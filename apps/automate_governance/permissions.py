@@ -54,6 +54,18 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
     return queryset.filter(Q(holds_any) | (Q(holds) & reach))
 
 
+def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
+    """Whether `user` may do `verb` on some objects of `model`, theirs or any: for menus, never for an object.
+
+    Answered from the permissions that Django reads once a request.
+    """
+    _, governing = _governing(model)
+    label = governing._meta.app_label
+    return user.has_perm(f"{label}.{_codename(verb, governing)}") or user.has_perm(
+        f"{label}.{_codename(f'{verb}_any', governing)}"
+    )
+
+
 def _held(user: AbstractUser, model: type[models.Model], codename: str) -> QuerySet[Permission]:
     return Permission.objects.filter(
         Q(user=user) | Q(group__user=user),

@@ -18,6 +18,7 @@ class LLMConnector(ConnectorAdapter):
     name = "Language model"
     description = "Ask a language model"
     icon = "auto_awesome"
+    hue = 290
     config_fields = (
         FieldSpec(name="provider", label="Provider", default="openai"),
         FieldSpec(name="base_url", label="Base URL", help="For servers that are compatible with OpenAI's"),

@@ -1,1 +1,60 @@
-def sidebar(request): return []
+"""The sidebar: what a person may open, grouped by what they want to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+
+from automate_connectors.models import Connection
+from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
+from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.permissions import SITE, can, holds_anywhere
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Unfold's SIDEBAR navigation for this person. Use as `"navigation": "automate_studio.navigation.sidebar"`."""
+    user = request.user
+    groups = [
+        (
+            "Automate",
+            [
+                _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
+                _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
+            ],
+        ),
+        (
+            "Connect",
+            [
+                _item("Connections", "power", Connection, holds_anywhere(user, "view", Connection)),
+                _item("Secrets", "key", StoredSecret, holds_anywhere(user, "use", StoredSecret)),
+                _item("Webhooks", "webhook", WebhookEndpoint, holds_anywhere(user, "view", WebhookEndpoint)),
+            ],
+        ),
+        ("Operate", [_item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE))]),
+        ("Administration", _people(request)),
+    ]
+    return [
+        {"title": title, "items": shown} for title, items in groups if (shown := [item for item in items if item])
+    ]
+
+
+def _people(request: HttpRequest) -> list[dict[str, Any]]:
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
+
+    may = request.user.has_module_perms("auth")
+    return [
+        item
+        for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may))
+        if item
+    ]
+
+
+def _item(title: str, icon: str, model: type[models.Model], may: bool) -> dict[str, Any]:
+    if not may:
+        return {}
+    link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return {"title": title, "icon": icon, "link": link}

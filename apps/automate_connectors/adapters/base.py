@@ -61,13 +61,14 @@ class ConnectorAdapter(ABC):
     """A connector. Made without arguments, shared by threads, found in the group `django_automate.connectors`.
 
     `actions` and `config_fields` are optional data: an adapter without actions accepts any action with free-form
-    params, one without config fields any configuration. `icon` is the name of a Material Symbol.
+    params, one without config fields any configuration. `icon` is the name of a Material Symbol, `hue` (0 to 360) tints its tile.
     """
 
     code: str
     name: str
     description: str = ""
     icon: str = "power"
+    hue: int = 250
     actions: tuple[Action, ...] = ()
     config_fields: tuple[FieldSpec, ...] = ()
 

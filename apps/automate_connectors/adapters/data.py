@@ -17,6 +17,7 @@ class DataConnector(ConnectorAdapter):
     name = "Data"
     description = "Set values, pick fields and write log lines"
     icon = "database"
+    hue = 225
     actions = (
         Action(
             name="set",

@@ -21,6 +21,7 @@ class EmailConnector(ConnectorAdapter):
     name = "Email"
     description = "Send an email"
     icon = "mail"
+    hue = 20
     actions = (
         Action(
             name="send",

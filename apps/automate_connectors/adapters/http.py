@@ -25,6 +25,7 @@ class HttpConnector(ConnectorAdapter):
     name = "HTTP"
     description = "Call an API"
     icon = "public"
+    hue = 245
     config_fields = (
         FieldSpec(name="base_url", label="Base URL", help="Relative URLs of steps are resolved against it"),
         FieldSpec(name="auth", label="Authentication", kind=FieldKind.CHOICE, choices=_AUTH, default="none"),

@@ -1,0 +1,154 @@
+"""Admin pages under the permission rule, and those of this app: secrets (write-only) and the audit trail (read-only)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from automate_governance import audit
+from automate_governance.governed import Governed
+from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.permissions import SITE, can, holds_anywhere, permitted
+
+
+class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
+    """A model's pages under `permissions.can`, audited. What one may not know is 404.
+
+    `view_verb` and `change_verb` are the model's own words where they differ from Django's.
+    """
+
+    view_verb = "view"
+    change_verb = "change"
+    exclude = ("owner",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The objects that this person may know of."""
+        return permitted(request.user, self.view_verb, super().get_queryset(request))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether the model is mentioned at all."""
+        return holds_anywhere(request.user, self.view_verb, self.model)
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """The rule's `view`."""
+        return self._may(request, self.view_verb, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The rule's `add`."""
+        return can(request.user, "add", self.model)
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """The rule's `change`."""
+        return self._may(request, self.change_verb, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """The rule's `delete`."""
+        return self._may(request, "delete", obj)
+
+    def save_model(self, request: HttpRequest, obj: Governed, form: Any, change: bool) -> None:
+        """Save and audit in one transaction; a new object belongs to whoever made it."""
+        if not change:
+            obj.owner = request.user  # type: ignore[assignment]
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            verb = f"{self.opts.model_name}.{'changed' if change else 'created'}"
+            audit.record(request.user, verb, obj, changes={"fields": form.changed_data}, address=_address(request))
+
+    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
+        """Delete and audit in one transaction."""
+        with transaction.atomic():
+            audit.record(request.user, f"{self.opts.model_name}.deleted", obj, address=_address(request))
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """One by one, so that each is in the audit trail."""
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def _may(self, request: HttpRequest, verb: str, obj: models.Model | None) -> bool:
+        return holds_anywhere(request.user, verb, self.model) if obj is None else can(request.user, verb, obj)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        raise Http404
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A name, given once, and a value that goes in and never comes out."""
+
+    value = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
+        strip=True,
+        help_text="Stored encrypted and never shown again. To change it, enter a new one.",
+    )
+
+    class Meta:
+        model = StoredSecret
+        fields = ("name",)
+
+
+@admin.register(StoredSecret)
+class StoredSecretAdmin(GovernedAdmin):
+    """Secrets by name only."""
+
+    form = StoredSecretForm
+    view_verb = "use"
+    change_verb = "replace"
+    list_display = ("name", "reference", "version", "owner", "replaced_at")
+    search_fields = ("name",)
+    list_select_related = ("owner",)
+
+    @admin.display(description="Reference")
+    def reference(self, secret: StoredSecret) -> str:
+        """How connections and endpoints name it."""
+        return f"database:{secret.name}"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
+        """The name is part of what the value is sealed with, so it stays."""
+        return ("name",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: StoredSecret, form: Any, change: bool) -> None:  # type: ignore[override]
+        """Seal the value, then save."""
+        obj.put(form.cleaned_data["value"])
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
+    """The trail, newest first. Nothing here can be changed."""
+
+    list_display = ("at", "actor", "verb", "object", "object_type", "changes", "trace_id")
+    list_filter = ("verb", "object_type")
+    search_fields = ("actor", "object", "trace_id")
+    date_hierarchy = "at"
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Auditors only."""
+        return can(request.user, "audit", SITE)
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Auditors only."""
+        return can(request.user, "audit", SITE)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody."""
+        return False

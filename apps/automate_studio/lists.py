@@ -1,0 +1,319 @@
+"""What the list pages show: few queries, no payload columns, no count over big tables, runs paged by key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
+
+from automate_connectors.registry import find_action
+from automate_core import database, endpoints
+from automate_core.models import ExecutionRun, StepRun, Trigger, WebhookEndpoint, Workflow
+from automate_core.webhooks.schemes import SCHEMES
+from automate_governance.permissions import User, permitted
+from automate_studio import words
+
+RUNS_ON_A_PAGE = 25
+WORKFLOWS_ON_A_PAGE = 25
+LATEST = 20
+
+type Query = Mapping[str, Any]
+
+# The latest runs of each workflow: an index scan of twenty rows for each, however many runs there are.
+LATEST_RUNS = """
+SELECT latest.* FROM unnest(%(workflows)s::bigint[]) AS w(id)
+CROSS JOIN LATERAL (
+    SELECT run.workflow_id, run.id, run.status, run.started_at, run.finished_at, run.created_at
+    FROM automate_core_executionrun run WHERE run.workflow_id = w.id ORDER BY run.id DESC LIMIT %(most)s
+) latest
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """A named filter above a list."""
+
+    name: str
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Rows, and where the pages before and after are (empty: there is none)."""
+
+    rows: list[Any]
+    tabs: list[Tab]
+    search: str
+    filtered: bool
+    previous: str = ""
+    following: str = ""
+    hidden: dict[str, str] = field(default_factory=dict)
+    chips: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run in the list."""
+
+    run: ExecutionRun
+    state: str
+    reason: tuple[str, str]
+    segments: list[str]
+    duration: str
+    started: str
+
+
+_RUN_TABS = {
+    "": ("All runs", ()),
+    "attention": ("Needs attention", ("failed",)),
+    "running": ("Running", ("queued", "running")),
+    "waiting": ("Waiting", ("waiting",)),
+    "succeeded": ("Succeeded", ("succeeded",)),
+}
+
+
+def runs(user: User, query: Query, now: dt.datetime) -> Page:
+    """One page of the runs that `user` may view, newest first."""
+    tab = query.get("show", "") if query.get("show", "") in _RUN_TABS else ""
+    search = str(query.get("q", "")).strip()[:100]
+    workflow = str(query.get("workflow", ""))
+    kept = {name: value for name, value in (("show", tab), ("q", search), ("workflow", workflow)) if value}
+    found = permitted(user, "view", ExecutionRun.objects.all())
+    if statuses := _RUN_TABS[tab][1]:
+        found = found.filter(status__in=statuses)
+    if search:
+        found = found.filter(_matching(search))
+    chips = []
+    if workflow:
+        found = found.filter(workflow__slug=workflow)
+        chips.append(("Workflow", workflow, _url({**kept, "workflow": ""})))
+    rows, before, after = _window(found.select_related("workflow", "version").defer("version__definition"), query)
+    return Page(
+        rows=_run_rows(rows, now),
+        tabs=[Tab(name=name, url=_url({**kept, "show": key}), active=key == tab) for key, (name, _) in _RUN_TABS.items()],
+        search=search,
+        filtered=bool(search or workflow or tab),
+        previous=_url({**kept, "before": before}) if before else "",
+        following=_url({**kept, "after": after}) if after else "",
+        hidden={name: value for name, value in kept.items() if name != "q"},
+        chips=chips,
+    )
+
+
+def _matching(search: str) -> Q:
+    """By trace id, by the end or the whole of a run's id, or by the workflow's name."""
+    text = search.lower().replace("-", "")
+    if len(text) == 32 and all(letter in "0123456789abcdef" for letter in text):
+        return Q(trace_id=text) | Q(pk=uuid.UUID(text))
+    return Q(workflow__name__icontains=search) | Q(trace_id__startswith=text)
+
+
+def _window(found: QuerySet[ExecutionRun], query: Query) -> tuple[list[ExecutionRun], str, str]:
+    """(rows, key of the page before, key of the page after): by key, so that page 1,000 costs what page 1 does."""
+    after, before = _key(query.get("after")), _key(query.get("before"))
+    if before is not None:
+        rows = list(found.filter(pk__gt=before).order_by("pk")[: RUNS_ON_A_PAGE + 1])
+        more, rows = len(rows) > RUNS_ON_A_PAGE, rows[:RUNS_ON_A_PAGE][::-1]
+        return rows, str(rows[0].pk) if more and rows else "", str(rows[-1].pk) if rows else ""
+    if after is not None:
+        found = found.filter(pk__lt=after)
+    rows = list(found.order_by("-pk")[: RUNS_ON_A_PAGE + 1])
+    more, rows = len(rows) > RUNS_ON_A_PAGE, rows[:RUNS_ON_A_PAGE]
+    return rows, str(rows[0].pk) if after and rows else "", str(rows[-1].pk) if more else ""
+
+
+def _run_rows(rows: list[ExecutionRun], now: dt.datetime) -> list[RunRow]:
+    segments: dict[uuid.UUID, dict[str, tuple[str, str]]] = {row.pk: {} for row in rows}
+    attempts = (
+        StepRun.objects.filter(run__in=rows)
+        .order_by("started_at", "path", "attempt")
+        .annotate(message=KT("error__message"))
+        .values_list("run_id", "path", "status", "message")
+    )
+    for run_id, path, status, message in attempts:
+        segments[run_id][path] = (status, message or "")
+    return [_run_row(row, segments[row.pk], now) for row in rows]
+
+
+def _run_row(run: ExecutionRun, steps: dict[str, tuple[str, str]], now: dt.datetime) -> RunRow:
+    reason = _reason(run, steps)
+    return RunRow(
+        run=run,
+        state="retrying" if reason[1].endswith(_TRIES_AGAIN) else str(run.status),
+        reason=reason,
+        segments=[status for status, _ in steps.values()],
+        duration=words.between(run.started_at, run.finished_at or (now if run.started_at else None)),
+        started=words.ago(run.started_at or run.created_at, now),
+    )
+
+
+_TRIES_AGAIN = "; tries again"
+
+
+def _reason(run: ExecutionRun, steps: dict[str, tuple[str, str]]) -> tuple[str, str]:
+    """(step, message) of what went wrong, or of what is waited for."""
+    if run.error:
+        return str(run.error.get("step", "")).replace("_", " ").capitalize(), str(run.error.get("message", ""))
+    if run.status == ExecutionRun.Status.WAITING:
+        failed = next(((path, message) for path, (status, message) in reversed(steps.items()) if status == "failed"), None)
+        if failed:
+            return failed[0].rpartition("/")[2].replace("_", " ").capitalize(), f"{failed[1]}{_TRIES_AGAIN}"
+    return "", ""
+
+
+# --- workflows --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRow:
+    """A workflow in the list."""
+
+    workflow: Workflow
+    tiles: list[tuple[str, int]]
+    trigger: str
+    tracker: list[str]
+    success: str
+    p95: str
+    last_state: str
+    last: str
+
+
+_WORKFLOW_TABS = {
+    "": ("All", ()),
+    "active": ("Published", ("active",)),
+    "draft": ("Drafts", ("draft",)),
+    "paused": ("Paused", ("paused",)),
+    "archived": ("Archived", ("archived",)),
+}
+
+
+def workflows(user: User, query: Query, now: dt.datetime) -> Page:
+    """One page of the workflows that `user` may view, by name."""
+    tab = query.get("show", "") if query.get("show", "") in _WORKFLOW_TABS else ""
+    search = str(query.get("q", "")).strip()[:100]
+    kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
+    number = int(query["page"]) if str(query.get("page", "")).isdigit() else 1
+    found = permitted(user, "view", Workflow.objects.all())
+    if statuses := _WORKFLOW_TABS[tab][1]:
+        found = found.filter(status__in=statuses)
+    elif not search:
+        found = found.exclude(status=Workflow.Status.ARCHIVED)
+    if search:
+        found = found.filter(
+            Q(name__icontains=search) | Q(slug__icontains=search) | Q(owner__username__icontains=search)
+        )
+    start = (max(1, number) - 1) * WORKFLOWS_ON_A_PAGE
+    window = found.select_related("owner", "published").defer("published__definition").order_by("name", "pk")
+    rows = list(window.prefetch_related("triggers", "steps")[start : start + WORKFLOWS_ON_A_PAGE + 1])
+    more, rows = len(rows) > WORKFLOWS_ON_A_PAGE, rows[:WORKFLOWS_ON_A_PAGE]
+    return Page(
+        rows=_workflow_rows(rows, now),
+        tabs=[
+            Tab(name=name, url=_url({**kept, "show": key}), active=key == tab)
+            for key, (name, _) in _WORKFLOW_TABS.items()
+        ],
+        search=search,
+        filtered=bool(search or tab),
+        previous=_url({**kept, "page": str(number - 1)}) if number > 1 else "",
+        following=_url({**kept, "page": str(number + 1)}) if more else "",
+        hidden={name: value for name, value in kept.items() if name != "q"},
+    )
+
+
+def _workflow_rows(rows: list[Workflow], now: dt.datetime) -> list[WorkflowRow]:
+    latest: dict[int, list[Any]] = {row.pk: [] for row in rows}
+    values = {"workflows": list(latest), "most": LATEST}
+    for run in database.run(None, LATEST_RUNS, values) if rows else ():
+        latest[run.workflow_id].append(run)
+    return [_workflow_row(row, latest[row.pk], now) for row in rows]
+
+
+def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime) -> WorkflowRow:
+    ended = [run for run in runs if run.status in {"succeeded", "failed"}]
+    good = sum(run.status == "succeeded" for run in ended)
+    took = sorted((run.finished_at - run.started_at).total_seconds() for run in ended if run.started_at)
+    return WorkflowRow(
+        workflow=workflow,
+        tiles=_tiles(workflow),
+        trigger=", ".join(_trigger_text(trigger) for trigger in workflow.triggers.all()) or "None",
+        tracker=["none"] * (LATEST - len(runs)) + [run.status for run in reversed(runs)],
+        success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
+        p95=words.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
+        last_state=runs[0].status if runs else "",
+        last=words.ago(runs[0].started_at or runs[0].created_at, now) if runs else "Never",
+    )
+
+
+def _tiles(workflow: Workflow) -> list[tuple[str, int]]:
+    """(icon, hue) of the connectors it uses, at most three."""
+    tiles: dict[tuple[str, int], None] = {}
+    for step in workflow.steps.all():
+        if step.action:
+            try:
+                adapter, _ = find_action(step.action)
+            except LookupError:
+                continue
+            tiles[(adapter.icon, adapter.hue)] = None
+    return list(tiles)[:3]
+
+
+def _trigger_text(trigger: Trigger) -> str:
+    kind = f", {trigger.event_type}" if trigger.event_type else ""
+    return f"Webhook {trigger.config.get('endpoint', '')}{kind}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerRow:
+    """What starts a workflow, with its address; `unsigned` is a warning."""
+
+    text: str
+    url: str
+    scheme: str
+    unsigned: bool
+
+
+def triggers(workflow: Workflow) -> list[TriggerRow]:
+    """The draft's triggers and the endpoints they name."""
+    drafts = list(workflow.triggers.all())
+    named = [trigger.config.get("endpoint", "") for trigger in drafts]
+    known = {endpoint.slug: endpoint for endpoint in WebhookEndpoint.objects.filter(slug__in=named)}
+    rows = []
+    for trigger, slug in zip(drafts, named, strict=True):
+        endpoint = known.get(slug)
+        rows.append(
+            TriggerRow(
+                text=trigger.event_type or "Any event",
+                url=endpoints.url(endpoint) if endpoint else f"There is no endpoint {slug}",
+                scheme=SCHEMES[endpoint.scheme].name if endpoint else "",
+                unsigned=bool(endpoint and endpoint.scheme == "unsigned"),
+            )
+        )
+    return rows
+
+
+def recent_runs(workflow: Workflow, now: dt.datetime) -> list[RunRow]:
+    """The latest runs of one workflow."""
+    rows = list(workflow.runs.select_related("version").defer("version__definition").order_by("-pk")[:10])
+    return _run_rows(rows, now)
+
+
+def _url(values: dict[str, str]) -> str:
+    kept = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(kept)}" if kept else "?"
+
+
+def _key(text: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None

@@ -1,0 +1,50 @@
+"""Values as inert, highlighted text: a list of (kind, text) pieces that the template escapes like any other."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+MAX_LINES = 200
+MAX_CHARACTERS = 64_000
+
+_PIECES = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*")(?P<colon>\s*:)|(?P<string>"(?:[^"\\]|\\.)*")'
+    r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<word>true|false|null)|(?P<rest>[^\"\d\-tfn]+|.)",
+    re.DOTALL,
+)
+_CLASSES = {"string": "s", "number": "n", "word": "n", "rest": "p"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value as it is shown, and whether the rest was left off."""
+
+    pieces: list[tuple[str, str]]
+    cut: bool
+
+
+def show(value: Any) -> Shown:
+    """Pretty-printed JSON of `value`, at most 200 lines and 64,000 characters."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    lines = text[:MAX_CHARACTERS].split("\n")
+    shown = "\n".join(lines[:MAX_LINES])
+    return Shown(_pieces(visible(shown)), len(shown) < len(text))
+
+
+def visible(text: str) -> str:
+    """`text` with characters that reorder or hide it (bidi controls, zero width) written as escapes."""
+    return "".join(f"\\u{ord(char):04x}" if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char for char in text)
+
+
+def _pieces(text: str) -> list[tuple[str, str]]:
+    pieces: list[tuple[str, str]] = []
+    for match in _PIECES.finditer(text):
+        if match["key"] is not None:
+            pieces += [("k", match["key"]), ("p", match["colon"])]
+        else:
+            pieces.append((_CLASSES[str(match.lastgroup)], match[0]))
+    return pieces

@@ -1,0 +1,183 @@
+"""What the run page shows, read in few queries and without a payload: the page, its patches and the stream share it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import QuerySet
+from django.db.models.fields.json import KT
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from automate_core.definition import Definition, DefinitionError, parse
+from automate_core.models import ExecutionRun, RunLog, StepRun, Wait, WorkflowVersion
+from automate_core.states import FINAL_RUN_STATES
+from automate_studio import payload, words
+from automate_studio.timeline import Timeline, timeline
+from automate_studio.tree import LIVE_STATES, Attempt, Card, Recorded, Tree, group, run_tree
+
+MOST_LOG_LINES = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage:
+    """A run as it stands at `run.seq`."""
+
+    run: ExecutionRun
+    tree: Tree
+    timeline: Timeline
+    recorded: dict[str, Recorded]
+    now: dt.datetime
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.run.status in FINAL_RUN_STATES
+
+    @property
+    def state(self) -> str:
+        """The run's state as it is shown: waiting for nothing but a retry is retrying."""
+        retries = [recorded.retry_waits for recorded in self.recorded.values()]
+        return "retrying" if self.run.status == "waiting" and any(retries) else str(self.run.status)
+
+    @property
+    def duration(self) -> str:
+        """From the first step to the end, or to now."""
+        return words.between(self.run.started_at, self.run.finished_at or self.now)
+
+    @property
+    def queued(self) -> str:
+        """From the delivery to the first step."""
+        event = self.run.event
+        return words.between(event.received_at if event else self.run.created_at, self.run.started_at)
+
+    @property
+    def cards(self) -> list[Card]:
+        """The steps in reading order."""
+        return list(self.tree.flat())
+
+    @property
+    def counts(self) -> str:
+        """`5 done, 2 active, 1 left`."""
+        states = [card.state for card in self.cards]
+        counted = {
+            "done": sum(state == "succeeded" for state in states),
+            "failed": sum(state == "failed" for state in states),
+            "active": sum(state in LIVE_STATES for state in states),
+            "skipped": sum(state == "skipped" for state in states),
+            "left": sum(state == "pending" for state in states),
+        }
+        return ", ".join(f"{count} {name}" for name, count in counted.items() if count)
+
+    @property
+    def step_url(self) -> str:
+        """What the address of each step's panel begins with."""
+        return reverse("studio:run_step", args=[self.run.pk, "x"]).removesuffix("x/")
+
+    def default_path(self) -> str:
+        """The step to open first: the one that failed, else the one that is active, else the first."""
+        by_state = {card.state: card.path for card in reversed(self.cards) if not card.routes}
+        wanted = ("failed", "retrying", "running", "waiting")
+        first = self.cards[0].path if self.cards else ""
+        return next((by_state[state] for state in wanted if state in by_state), first)
+
+
+def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun]) -> RunPage:
+    """The page of one of `runs`, in three queries. Raises ExecutionRun.DoesNotExist."""
+    run = (
+        runs.select_related("workflow", "version", "event")
+        .defer("event__payload", "event__headers", "version__definition")
+        .get(pk=run_id)
+    )
+    rows = (
+        StepRun.objects.filter(run=run)
+        .annotate(route=KT("output__route"), message=KT("error__message"))
+        .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "message")
+    )
+    attempts = [
+        Attempt(path=path, number=number, status=status, started_at=start, finished_at=end, route=route, message=message or "")
+        for path, number, status, start, end, route, message in rows
+    ]
+    waiting = set() if run.status in FINAL_RUN_STATES else set(_open_retries(run))
+    recorded = group(attempts, waiting)
+    now = timezone.now()
+    ended = run.status in FINAL_RUN_STATES
+    tree = run_tree(_definition(run.version_id), recorded, _trigger_note(run), ended=ended)
+    line = timeline(tree, recorded, run.started_at, run.finished_at, now)
+    return RunPage(run=run, tree=tree, timeline=line, recorded=recorded, now=now)
+
+
+def _open_retries(run: ExecutionRun) -> QuerySet[Wait, str]:
+    return Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind=Wait.Kind.RETRY).values_list("path", flat=True)
+
+
+def _trigger_note(run: ExecutionRun) -> str:
+    return run.event.type if run.event and run.event.type else ""
+
+
+@lru_cache(maxsize=500)
+def _definition(version_id: int) -> Definition:
+    """A version's definition, which never changes; an empty one when it can no longer be read."""
+    version = WorkflowVersion.objects.get(pk=version_id)
+    try:
+        return parse(version.definition)
+    except DefinitionError:
+        return Definition(name=version.workflow.name, slug=version.workflow.slug)
+
+
+def patch(run_id: uuid.UUID, page: RunPage | None = None) -> str:
+    """The live parts of the page, rendered by the same partials that the page includes."""
+    return render_to_string("automate_studio/run/patch.html", {"page": page or load(run_id, ExecutionRun.objects.all())})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspector:
+    """One step's panel. `input`, `output` and `error` are None when there is none, or when it may not be seen."""
+
+    card: Card
+    recorded: Recorded
+    attempt: StepRun | None
+    may_see: bool
+    logs: list[RunLog]
+
+    @property
+    def input(self) -> payload.Shown | None:
+        """The rendered inputs of the attempt shown."""
+        return self._shown("input")
+
+    @property
+    def output(self) -> payload.Shown | None:
+        """The output of the attempt shown."""
+        return self._shown("output")
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The error of the attempt shown."""
+        return self.attempt.error if self.attempt else None
+
+    @property
+    def error_details(self) -> payload.Shown | None:
+        """What the connector added to its error."""
+        details = (self.error or {}).get("details")
+        return payload.show(details) if details and self.may_see else None
+
+    def _shown(self, part: str) -> payload.Shown | None:
+        value = getattr(self.attempt, part) if self.attempt else None
+        return payload.show(value) if value is not None and self.may_see else None
+
+
+def inspect(page: RunPage, path: str, number: int | None, *, may_see: bool) -> Inspector | None:
+    """The panel of a step and one of its attempts (None: the last), or None when there is no such step."""
+    card = next((card for card in page.cards if card.path == path), None)
+    if card is None:
+        return None
+    recorded = page.recorded.get(path, Recorded())
+    shown = number if number is not None else recorded.last.number if recorded.last else None
+    attempt = StepRun.objects.filter(run=page.run, path=path, attempt=shown).first() if shown else None
+    logs = list(RunLog.objects.filter(run=page.run, path=path).order_by("at", "id")[:MOST_LOG_LINES])
+    return Inspector(card=card, recorded=recorded, attempt=attempt, may_see=may_see, logs=logs if may_see else [])

@@ -1,0 +1,49 @@
+"""Rules and keys in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_BETWEEN = {
+    "==": "is",
+    "===": "is",
+    "!=": "is not",
+    "!==": "is not",
+    "<": "is less than",
+    "<=": "is at most",
+    ">": "is more than",
+    ">=": "is at least",
+    "in": "is in",
+    "contains": "contains",
+    "starts_with": "starts with",
+    "ends_with": "ends with",
+}
+_AFTER = {"exists": "exists", "!!": "is set", "!": "is not set", "empty": "is empty"}
+
+
+def title(key: str) -> str:
+    """`add_to_backlog` as `Add to backlog`."""
+    return key.replace("_", " ").capitalize()
+
+
+def condition(rule: Any) -> str:
+    """A rule as a sentence: `kind is issues and labels contains bug`. Names are cut to their last part."""
+    if not isinstance(rule, dict) or len(rule) != 1:
+        return _value(rule)
+    [(operator, given)] = rule.items()
+    arguments = given if isinstance(given, list) else [given]
+    if operator == "var":
+        return str(arguments[0] if arguments else "").rpartition(".")[2]
+    if operator in {"and", "or"}:
+        return f" {operator} ".join(condition(argument) for argument in arguments)
+    if operator in _AFTER and arguments:
+        return f"{condition(arguments[0])} {_AFTER[operator]}"
+    if operator in _BETWEEN and len(arguments) == 2:
+        return f"{condition(arguments[0])} {_BETWEEN[operator]} {condition(arguments[1])}"
+    return f"{operator}({', '.join(condition(argument) for argument in arguments)})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_value(item) for item in value)
+    return {None: "nothing", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, dict) else "{}"

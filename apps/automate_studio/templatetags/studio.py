@@ -1,0 +1,33 @@
+"""Filters that say states, times and people in the studio's words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from automate_studio import words
+
+register = template.Library()
+
+register.filter("word", words.word)
+register.filter("glyph", words.glyph)
+register.filter("duration", words.duration)
+register.filter("exact", words.exact)
+register.filter("initials", words.initials)
+register.filter("hue", words.hue)
+register.filter("short", words.short)
+
+
+@register.filter
+def clock(moment: dt.datetime | None) -> str:
+    """The time of day, in the active time zone."""
+    return words.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
+
+
+@register.filter
+def percent(number: Any) -> str:
+    """A number for CSS, whatever the language: `12.5`."""
+    return f"{float(number):.2f}"

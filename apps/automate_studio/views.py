@@ -1,0 +1,194 @@
+"""The screens. A view parses, asks the permission rule, calls one thing, renders."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib import admin
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core import authoring, workflow_files
+from automate_core.models import ExecutionRun, StepRun, Workflow
+from automate_governance import audit
+from automate_governance.permissions import User, can, holds_anywhere, permitted
+from automate_studio import lists, run_page
+from automate_studio.live import Patch, hub
+from automate_studio.tree import draft_tree
+
+
+def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    """A full page inside the admin's frame."""
+    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
+
+
+def _runs(user: User) -> Any:
+    return permitted(user, "view", ExecutionRun.objects.all())
+
+
+# --- workflows --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def workflow_list(request: HttpRequest) -> HttpResponse:
+    """All workflows that this person may know of."""
+    if not holds_anywhere(request.user, "view", Workflow):
+        raise Http404
+    found = lists.workflows(request.user, request.GET, timezone.now())
+    template = "automate_studio/workflows.html"
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, f"{template}#list", {"found": found})
+    return _page(request, template, "Workflows", found=found)
+
+
+@require_safe
+def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """A workflow as it stands: its draft's tree, what starts it, and its latest runs."""
+    workflow = get_object_or_404(
+        permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published")), pk=pk
+    )
+    return _page(
+        request,
+        "automate_studio/workflow.html",
+        workflow.name,
+        workflow=workflow,
+        tree=draft_tree(authoring.load_definition(workflow)),
+        triggers=lists.triggers(workflow),
+        recent=lists.recent_runs(workflow, timezone.now()),
+    )
+
+
+@require_safe
+def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """The draft as a YAML file."""
+    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    text = workflow_files.write(authoring.load_definition(workflow))
+    name = f'attachment; filename="{workflow.slug}.yaml"'
+    return HttpResponse(text, content_type="application/yaml", headers={"Content-Disposition": name})
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def run_list(request: HttpRequest) -> HttpResponse:
+    """The runs of all workflows that this person may know of, newest first."""
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise Http404
+    found = lists.runs(request.user, request.GET, timezone.now())
+    template = "automate_studio/runs.html"
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, f"{template}#list", {"found": found})
+    return _page(request, template, "Runs", found=found)
+
+
+@require_safe
+def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """One run: tree, timeline and the step that `?step=` names."""
+    page = _load(request.user, run_id)
+    path = request.GET.get("step") or page.default_path()
+    may_see = can(request.user, "view_payload", page.run)
+    return _page(
+        request,
+        "automate_studio/run/page.html",
+        f"Run {page.run}",
+        page=page,
+        inspector=run_page.inspect(page, path, None, may_see=may_see),
+        selected=path,
+        stream=isinstance(request, ASGIRequest),
+        is_fullwidth="1",
+    )
+
+
+@require_safe
+def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """The panel of one step, and of one of its attempts with `?attempt=`."""
+    page = _load(request.user, run_id)
+    number = request.GET.get("attempt", "")
+    may_see = can(request.user, "view_payload", page.run)
+    inspector = run_page.inspect(page, path, int(number) if number.isdigit() else None, may_see=may_see)
+    if inspector is None:
+        raise Http404
+    return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": inspector})
+
+
+@require_POST
+def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """A whole input or output as a file, audited."""
+    run = get_object_or_404(_runs(request.user), pk=run_id)
+    part = request.POST.get("part", "")
+    if not can(request.user, "view_payload", run) or part not in {"input", "output"}:
+        raise Http404
+    number = request.POST.get("attempt", "")
+    step = get_object_or_404(StepRun, run=run, path=path, attempt=int(number) if number.isdigit() else 0)
+    with transaction.atomic():
+        audit.record(
+            request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
+        )
+    return HttpResponse(
+        json.dumps(getattr(step, part), indent=2, ensure_ascii=False),
+        content_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{run}-{path.replace("/", "-")}-{part}.json"'},
+    )
+
+
+@require_safe
+def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
+    page = _load(request.user, run_id)
+    after = request.GET.get("after", "")
+    headers = {"X-Seq": str(page.run.seq), "X-Ended": "1" if page.ended else ""}
+    if after.isdigit() and page.run.seq <= int(after):
+        return HttpResponse(status=204, headers=headers)
+    return HttpResponse(run_page.patch(run_id, page), headers=headers)
+
+
+async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
+    """The live parts as server-sent events, each with its sequence as the id."""
+    user = await request.auser()
+    may = await sync_to_async(_may_watch)(user, run_id)
+    if not may:
+        raise Http404
+    after = request.GET.get("after", "")
+    return StreamingHttpResponse(
+        _events(run_id, int(after) if after.isdigit() else 0),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+    )
+
+
+def _may_watch(user: User, run_id: uuid.UUID) -> bool:
+    """Asked before the stream begins; the connection is given back, since a stream may last."""
+    try:
+        return user.is_staff and _runs(user).filter(pk=run_id).exists()
+    finally:
+        connections.close_all()
+
+
+async def _events(run_id: uuid.UUID, after: int) -> AsyncIterator[str]:
+    yield "retry: 1000\n\n"
+    async for patch in hub.watch(run_id, after):
+        yield _event(patch) if patch else ": alive\n\n"
+
+
+def _event(patch: Patch) -> str:
+    lines = "".join(f"data: {line}\n" for line in patch.html.splitlines() if line.strip())
+    event = f"id: {patch.seq}\nevent: patch\n{lines}\n"
+    return f"{event}event: close\ndata: ended\n\n" if patch.ended else event
+
+
+def _load(user: User, run_id: uuid.UUID) -> run_page.RunPage:
+    try:
+        return run_page.load(run_id, _runs(user))
+    except ExecutionRun.DoesNotExist:
+        raise Http404 from None

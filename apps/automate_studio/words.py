@@ -1,0 +1,94 @@
+"""Times, states and ids as people read them on every screen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+_GLYPHS = {"queued": "pending", "interrupted": "skipped", "active": "succeeded"}
+_WORDS = {
+    "queued": "Queued",
+    "running": "Running",
+    "waiting": "Waiting",
+    "succeeded": "Succeeded",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "skipped": "Skipped",
+    "interrupted": "Interrupted",
+    "pending": "Not started",
+    "retrying": "Retrying",
+}
+
+
+def word(state: str) -> str:
+    """A state in one word."""
+    return _WORDS.get(state, state.capitalize())
+
+
+def glyph(state: str) -> str:
+    """The name of a state's icon."""
+    return _GLYPHS.get(state, state)
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `1 m 42 s`, `2 h 10 m`; in milliseconds below a tenth of a second."""
+    if seconds is None:
+        return ""
+    if seconds < 0.001:
+        return "< 1 ms"
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} m"
+
+
+def between(start: dt.datetime | None, end: dt.datetime | None) -> str:
+    """The duration from `start` to `end`, empty when either is missing."""
+    return duration((end - start).total_seconds()) if start and end else ""
+
+
+def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """`8 s ago` up to a day, then the date."""
+    if moment is None:
+        return "Never"
+    seconds = (now - moment).total_seconds()
+    if seconds < 60:
+        return f"{max(0, int(seconds))} s ago"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 86_400:
+        return f"{int(seconds // 3600)} h ago"
+    return f"{moment:%-d %b %Y}"
+
+
+def exact(moment: dt.datetime | None) -> str:
+    """The moment with its date and zone, for titles."""
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}" if moment else ""
+
+
+def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """`17:15:24` today, with the date before it on other days."""
+    if moment is None:
+        return ""
+    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%-d %b %H:%M}"
+
+
+def short(identifier: Any) -> str:
+    """The part of an id that people say: the last eight digits."""
+    return str(identifier).replace("-", "")[-8:]
+
+
+def initials(name: str) -> str:
+    """One or two letters for an avatar."""
+    parts = [part for part in name.replace(".", " ").replace("_", " ").split() if part]
+    return ("".join(part[0] for part in parts[:2]) if len(parts) > 1 else name[:2]).upper()
+
+
+def hue(name: str) -> int:
+    """A stable colour for a person's avatar, in degrees."""
+    return sum(ord(letter) * (index + 7) for index, letter in enumerate(name)) % 360

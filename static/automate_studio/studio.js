@@ -1,0 +1,102 @@
+/* What all our pages share: copying, tabs, zoom, keys of the tree. Everything else is htmx. */
+(() => {
+  "use strict";
+  // Answers that carry a form or the other person's change are shown; other errors are not swapped in.
+  htmx.config.responseHandling.unshift({ code: "(409|422)", swap: true });
+  htmx.config.selfRequestsOnly = true;
+  htmx.config.historyCacheSize = 0;
+
+  const say = (button, text) => {
+    button.classList.add("said");
+    button.title = text;
+    setTimeout(() => { button.classList.remove("said"); button.removeAttribute("title"); }, 1500);
+  };
+
+  const copy = async (button) => {
+    const json = button.closest(".da-tab")?.querySelector(".da-json");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy ?? json?.textContent ?? "");
+      say(button, "Copied");
+    } catch {
+      say(button, "The browser does not allow copying here");
+    }
+  };
+
+  const openTab = (tab) => {
+    const list = tab.closest("[role=tablist]");
+    for (const other of list.querySelectorAll("[role=tab]")) {
+      const on = other === tab;
+      other.classList.toggle("on", on);
+      other.setAttribute("aria-selected", on);
+      other.tabIndex = on ? 0 : -1;
+      document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+    }
+  };
+
+  // Zoom is the canvas's, so that a new tree drawn inside keeps it. At first the whole width fits, if that is readable.
+  const zoomTo = (canvas, factor) => {
+    const zoom = Math.min(1.5, Math.max(0.5, Math.round(factor * 20) / 20));
+    canvas.style.setProperty("--zoom", zoom);
+    const shown = canvas.parentElement.querySelector(".da-zoom .z");
+    if (shown) shown.textContent = `${Math.round(zoom * 100)}%`;
+  };
+
+  const zoomed = (canvas) => Number(canvas.style.getPropertyValue("--zoom") || 1);
+
+  const fit = (canvas) => {
+    const flow = canvas.querySelector(".da-flow");
+    const factor = canvas.clientWidth / (flow.scrollWidth / zoomed(canvas));
+    zoomTo(canvas, Math.min(1, Math.max(0.7, Math.floor(factor * 20) / 20)));
+    canvas.scrollLeft = (canvas.scrollWidth - canvas.clientWidth) / 2;
+  };
+
+  const zoom = (button) => {
+    const canvas = button.closest(".da-canvas").querySelector(".da-cv");
+    const step = Number(button.dataset.zoom);
+    if (step) zoomTo(canvas, zoomed(canvas) + step * 0.1);
+    else fit(canvas);
+  };
+
+  window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach(fit));
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy], [data-copy-json], [data-zoom], [data-sidebar], [role=tab][aria-controls]");
+    if (!button) return;
+    if (button.matches("[data-copy], [data-copy-json]")) copy(button);
+    else if (button.matches("[data-zoom]")) zoom(button);
+    else if (button.matches("[data-sidebar]")) Alpine.$data(document.documentElement).sidebarToggle();
+    else openTab(button);
+  });
+
+  // Tabs by arrow keys, as the tab pattern asks.
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest("[role=tab]");
+    if (!tab || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    const tabs = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]")];
+    const next = tabs[(tabs.indexOf(tab) + (event.key === "ArrowRight" ? 1 : tabs.length - 1)) % tabs.length];
+    openTab(next);
+    next.focus();
+  });
+
+  // The tree is one tab stop; arrows go through its cards in reading order.
+  document.addEventListener("keydown", (event) => {
+    const card = event.target.closest("[role=treeitem]");
+    if (!card || event.altKey || event.ctrlKey || event.metaKey) return;
+    const cards = [...card.closest("[role=tree]").querySelectorAll("[role=treeitem]")];
+    const to = { ArrowDown: 1, ArrowUp: -1, Home: -cards.length, End: cards.length }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = cards[Math.min(cards.length - 1, Math.max(0, cards.indexOf(card) + to))];
+    for (const each of cards) each.tabIndex = each === next ? 0 : -1;
+    next.focus();
+  });
+
+  // A canvas without a selected card is entered at its first one.
+  const reachable = () => {
+    for (const tree of document.querySelectorAll("[role=tree]")) {
+      if (!tree.querySelector("[role=treeitem][tabindex='0']")) tree.querySelector("[role=treeitem]")?.setAttribute("tabindex", "0");
+    }
+  };
+  document.addEventListener("DOMContentLoaded", reachable);
+  document.addEventListener("htmx:afterSettle", reachable);
+})();
