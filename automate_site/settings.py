@@ -19,8 +19,11 @@ AUTOMATE_SECRETS_KEYS = environment.secrets_keys()
 AUTOMATE_PORT = environment.port()
 AUTOMATE_DEMO = os.environ.get("AUTOMATE_DEMO", "on") == "on"
 AUTOMATE_WORKER = os.environ.get("AUTOMATE_WORKER", "managed")
+AUTOMATE_LEASE_SECONDS = float(os.environ.get("AUTOMATE_LEASE_SECONDS", "30"))
 AUTOMATE_WORKER_GRACE_SECONDS = float(os.environ.get("AUTOMATE_WORKER_GRACE_SECONDS", "5"))
-AUTOMATE_EGRESS_ALLOW = [host.strip() for host in os.environ.get("AUTOMATE_EGRESS_ALLOW", "").split(",") if host.strip()]
+AUTOMATE_EGRESS_ALLOW = [
+    host.strip() for host in os.environ.get("AUTOMATE_EGRESS_ALLOW", "").split(",") if host.strip()
+]
 if AUTOMATE_DEMO:
     AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service
 
@@ -101,7 +104,24 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-EMAIL_BACKEND = os.environ.get("AUTOMATE_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+# Mail goes to the terminal until a server is named: AUTOMATE_SMTP=host:port, with user and password as further variables.
+_smtp_host, _, _smtp_port = os.environ.get("AUTOMATE_SMTP", "").partition(":")
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": _smtp_host,
+            "port": int(_smtp_port or 587),
+            "username": os.environ.get("AUTOMATE_SMTP_USER", ""),
+            "password": os.environ.get("AUTOMATE_SMTP_PASSWORD", ""),
+            "use_tls": os.environ.get("AUTOMATE_SMTP_TLS", "on") == "on",
+            "timeout": 20,
+        },
+    }
+    if _smtp_host
+    else {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+}
+DEFAULT_FROM_EMAIL = os.environ.get("AUTOMATE_FROM_EMAIL", "automate@localhost")
 
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure

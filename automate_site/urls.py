@@ -11,6 +11,7 @@ from automate_site import views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.admin_view(views.home)),
     path("healthz/", views.health),
     path("hooks/", include("automate_core.urls")),
     path("admin/automate/", include("automate_studio.urls")),

@@ -1,4 +1,4 @@
-"""Two small pages of the site itself: is it well, and the demo's echo service."""
+"""Small pages of the site itself: where to go first, is it well, and the demo's echo service."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import json
 
 from django.db import connection
 from django.db.utils import Error
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from automate_studio.navigation import sidebar
+
 PRODUCT = "django-automate"
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The first page that this person may open; one's own password for those who may open none."""
+    groups = sidebar(request)
+    return redirect(groups[0]["items"][0]["link"] if groups else "admin:password_change")
 
 
 @require_safe

@@ -17,7 +17,7 @@ from typing import Any
 from automate_site.embedded_postgres import Cluster, throw_away
 
 ROOT = Path(__file__).resolve().parent.parent
-SECRET = "bench-bench-bench-bench-bench"  # noqa: S105 - signs deliveries to loopback
+SECRET = "bench-bench-bench-bench-bench"
 PURE = """
 name: Pure
 slug: pure

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
@@ -21,6 +21,10 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Connection
         fields = ("name", "slug", "connector", "config", "allowed_hosts")
+        widgets = {
+            "config": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+            "allowed_hosts": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
         help_texts = {
             "slug": "How steps name it.",
             "config": "The connector's settings. Secrets are references, such as database:slack-token.",

@@ -32,6 +32,9 @@ def _seed_roles(sender: AppConfig, **_: Any) -> None:
         sender,
         {
             roles.BUILDERS: roles.share("connection", "add", *each),
-            roles.CONNECTION_ADMINS: (*roles.share("connection", "add"), *roles.share("connection", *each, scope="any")),
+            roles.CONNECTION_ADMINS: (
+                *roles.share("connection", "add"),
+                *roles.share("connection", *each, scope="any"),
+            ),
         },
     )

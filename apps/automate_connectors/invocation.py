@@ -27,7 +27,7 @@ def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], co
         raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
     except SecretNotFoundError as error:
         raise ConnectorError(str(error), code="secret_not_found") from error
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it becomes a failed step, never a dead worker
+    except Exception as error:
         raise ConnectorError(
             f"{type(error).__name__}: {error}", code="unexpected_error", details={"exception": type(error).__name__}
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -53,9 +54,10 @@ class Connection(Governed):
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
         for name, value in self.config.items():
             if value and (name in secret_names or _SECRET_NAME.search(name)) and not _refers(value):
-                raise ValidationError(
-                    {"config": f"{name} must be a reference to a secret, such as database:{self.slug or 'name'}-{name}."}
-                )
+                example = f"database:{self.slug or 'name'}-{name}"
+                raise ValidationError({"config": f"{name} must be a reference to a secret, such as {example}."})
+        if self.references() and not self.hosts():
+            raise ValidationError({"allowed_hosts": "Name the hosts that its secrets may be sent to."})
         try:
             adapter.validate_config(self.config)
         except (ConnectorError, ValueError) as error:
@@ -71,8 +73,6 @@ class Connection(Governed):
 
     def hosts(self) -> list[str]:
         """The host names that its credentials may go to."""
-        from urllib.parse import urlsplit
-
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         return list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
 
@@ -81,13 +81,13 @@ def _refers(value: Any) -> bool:
     return isinstance(value, str) and is_reference(value)
 
 
-class ConnectionUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+class ConnectionUserPermission(UserObjectPermissionBase):
     """A verb on one connection, granted to a person."""
 
     content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)
 
 
-class ConnectionGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+class ConnectionGroupPermission(GroupObjectPermissionBase):
     """A verb on one connection, granted to a group."""
 
     content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)

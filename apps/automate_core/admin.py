@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
@@ -26,6 +26,7 @@ class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = WebhookEndpoint
         fields = ("slug", "scheme", "config", "secret", "old_secret", "enabled")
+        widgets = {"config": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
         help_texts = {
             "slug": "The last part of the address that senders deliver to.",
             "config": "The scheme's own settings; empty for GitHub and Standard Webhooks.",
@@ -48,7 +49,7 @@ class WebhookEndpointAdmin(GovernedAdmin):
         """What to give to the sender."""
         return endpoints.url(endpoint)
 
-    @display(description="Signature", label={"Unsigned": "warning"})
+    @display(description="Signature", label={"Unsigned": "warning"})  # type: ignore[untyped-decorator]
     def signature(self, endpoint: WebhookEndpoint) -> str:
         """The scheme's name; unsigned stands out."""
         scheme = SCHEMES.get(endpoint.scheme)

@@ -24,7 +24,7 @@ from automate_core.definition import (
 from automate_core.definition import Step as StepPart
 from automate_core.models import ActiveTrigger, Step, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_governance import audit
-from automate_governance.permissions import User, can, permitted
+from automate_governance.permissions import Person, can, permitted
 
 _OWN_COLUMNS = {"kind", "key", "name", "action", "connection", "inputs", "notes"}
 _POLICY = {"retry", "timeout"}
@@ -35,7 +35,7 @@ class NotPermittedError(Exception):
 
 
 @transaction.atomic
-def save_definition(definition: Definition, *, owner: User) -> Workflow:
+def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     """Create or replace the workflow `definition.slug` as a draft. Raises DefinitionError, NotPermittedError.
 
     `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing.
@@ -79,9 +79,7 @@ def _store_triggers(workflow: Workflow, definition: Definition) -> None:
 
 def _store_steps(workflow: Workflow, steps: list[StepPart], *, parent: Step | None, slot: str) -> None:
     for position, part in enumerate(steps):
-        row = Step.objects.create(
-            workflow=workflow, parent=parent, slot=slot, position=position, **_columns(part)
-        )
+        row = Step.objects.create(workflow=workflow, parent=parent, slot=slot, position=position, **_columns(part))
         for inner in slots(part):
             _store_steps(workflow, inner.steps, parent=row, slot=inner.key)
 
@@ -103,7 +101,13 @@ def load_definition(workflow: Workflow) -> Definition:
     for step in workflow.steps.all():
         children.setdefault((step.parent_id, step.slot), []).append(step)
     triggers = [
-        {"kind": trigger.kind, "key": trigger.key, "event": trigger.event_type, "filter": trigger.filter, **trigger.config}
+        {
+            "kind": trigger.kind,
+            "key": trigger.key,
+            "event": trigger.event_type,
+            "filter": trigger.filter,
+            **trigger.config,
+        }
         for trigger in workflow.triggers.all()
     ]
     return parse(
@@ -135,7 +139,7 @@ def _document_steps(children: dict[tuple[int | None, str], list[Step]], parent: 
 
 
 @transaction.atomic
-def publish(workflow: Workflow, *, author: User, message: str = "") -> WorkflowVersion:
+def publish(workflow: Workflow, *, author: Person, message: str = "") -> WorkflowVersion:
     """Freeze the draft into a version and match events against it from now on.
 
     Raises DefinitionError with every fault, and NotPermittedError. Runs in progress stay on their version.
@@ -174,7 +178,7 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
     )
 
 
-def _unusable(definition: Definition, workflow: Workflow, author: User) -> list[Problem]:
+def _unusable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
     endpoints = set(WebhookEndpoint.objects.values_list("slug", flat=True))
     found = [
@@ -188,7 +192,8 @@ def _unusable(definition: Definition, workflow: Workflow, author: User) -> list[
         set(permitted(user, "use", connections).values_list("slug", flat=True)) for user in (author, workflow.run_as)
     ]
     for place, step in walk(definition.steps):
-        if isinstance(step, ActionStep) and step.connection:
-            if not all(step.connection in slugs for slugs in usable):
-                found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
+        if not isinstance(step, ActionStep) or not step.connection:
+            continue
+        if not all(step.connection in slugs for slugs in usable):
+            found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
     return found

@@ -23,7 +23,7 @@ def parameters(options: Mapping[str, str]) -> dict[str, Any]:
     """What `psycopg.connect` needs to reach Django's default database, with session options added."""
     given = django_connection.get_connection_params()
     kept = {name: value for name, value in given.items() if name not in {"cursor_factory", "context", "pool"}}
-    added = " ".join(f"-c {name}={value}" for name, value in options.items())
+    added = " ".join(f"-c {name}={value.replace(' ', r'\ ')}" for name, value in options.items())
     return {
         **kept,
         "options": f"{kept.get('options', '')} {added}".strip(),

@@ -51,7 +51,7 @@ class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     """What all parts of a document share: unknown fields are refused, defaults are left out when written."""
 
 
-class Retry(_Part, kw_only=True):
+class Retry(_Part, frozen=True, kw_only=True):
     """Attempts in all, and the delay before the next: `base * factor**n` seconds, at most `cap`, half of it random."""
 
     attempts: Annotated[int, Meta(ge=1, le=50)] = 1
@@ -60,7 +60,7 @@ class Retry(_Part, kw_only=True):
     cap: Annotated[float, Meta(ge=0, le=86_400)] = 900.0
 
 
-class ActionStep(_Part, kw_only=True, tag_field="kind", tag="action"):
+class ActionStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="action"):
     """Call `connector.action` with rendered inputs."""
 
     key: Key
@@ -73,7 +73,7 @@ class ActionStep(_Part, kw_only=True, tag_field="kind", tag="action"):
     notes: str = ""
 
 
-class Arm(_Part, kw_only=True):
+class Arm(_Part, frozen=True, kw_only=True):
     """One route of a branch: taken when the rule `when` holds."""
 
     key: Key
@@ -82,7 +82,7 @@ class Arm(_Part, kw_only=True):
     steps: list[Step] = msgspec.field(default_factory=list)
 
 
-class BranchStep(_Part, kw_only=True, tag_field="kind", tag="branch"):
+class BranchStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="branch"):
     """Take the first arm whose condition holds, else `otherwise`."""
 
     key: Key
@@ -92,7 +92,7 @@ class BranchStep(_Part, kw_only=True, tag_field="kind", tag="branch"):
     notes: str = ""
 
 
-class StopStep(_Part, kw_only=True, tag_field="kind", tag="stop"):
+class StopStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="stop"):
     """End the run, as succeeded or failed, with a message."""
 
     key: Key
@@ -106,7 +106,7 @@ type Step = ActionStep | BranchStep | StopStep
 OTHERWISE = "otherwise"
 
 
-class WebhookTrigger(_Part, kw_only=True, tag_field="kind", tag="webhook"):
+class WebhookTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
     """Deliveries to `endpoint`, of type `event` (empty takes all), for which the rule `filter` holds."""
 
     key: Key = "webhook"
@@ -120,10 +120,10 @@ class WebhookTrigger(_Part, kw_only=True, tag_field="kind", tag="webhook"):
         return f"webhook:{self.endpoint}"
 
 
-class Definition(_Part, kw_only=True):
+class Definition(_Part, frozen=True, kw_only=True):
     """A whole workflow."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = 1
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     slug: Slug
     description: str = ""

@@ -13,7 +13,7 @@ from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SchemeError, scheme_for
 from automate_governance import audit
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import User, can
+from automate_governance.permissions import Person, can
 
 
 def url(endpoint: WebhookEndpoint) -> str:
@@ -23,7 +23,7 @@ def url(endpoint: WebhookEndpoint) -> str:
 
 @transaction.atomic
 def save(
-    slug: str, *, scheme: str, config: dict[str, Any], secret: str | None, actor: User
+    slug: str, *, scheme: str, config: dict[str, Any], secret: str | None, actor: Person
 ) -> tuple[WebhookEndpoint, bool]:
     """Create or update an endpoint: (the endpoint, whether it is new).
 
@@ -49,7 +49,7 @@ def save(
     return endpoint, created
 
 
-def _store(name: str, value: str, actor: User) -> str:
+def _store(name: str, value: str, actor: Person) -> str:
     """Store a secret and give its reference."""
     stored = StoredSecret.objects.select_for_update().filter(name=name).first() or StoredSecret(name=name, owner=actor)
     created = stored.pk is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
@@ -16,7 +17,7 @@ class StillRunningError(TimeoutError):
     """The time given was not enough."""
 
 
-def follow(event_id: str, *, seconds: float) -> Iterator[StepRun | ExecutionRun]:
+def follow(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun | ExecutionRun]:
     """The steps of the event's runs as they end, and each run once it has ended.
 
     Yields nothing when the event matched no workflow. Raises StillRunningError.
@@ -25,9 +26,13 @@ def follow(event_id: str, *, seconds: float) -> Iterator[StepRun | ExecutionRun]
     pause = FIRST_PAUSE_SECONDS
     seen: set[object] = set()
     while True:
-        dispatched = not OutboxJob.objects.filter(event=event_id, kind="dispatch", status__in=["ready", "leased"]).exists()
+        dispatched = not OutboxJob.objects.filter(
+            event=event_id, kind="dispatch", status__in=["ready", "leased"]
+        ).exists()
         runs = list(ExecutionRun.objects.filter(event=event_id).select_related("workflow").order_by("id"))
-        for step in StepRun.objects.filter(run__in=runs).exclude(status=StepStatus.RUNNING).order_by("started_at", "id"):
+        for step in (
+            StepRun.objects.filter(run__in=runs).exclude(status=StepStatus.RUNNING).order_by("started_at", "id")
+        ):
             if step.pk not in seen:
                 seen.add(step.pk)
                 yield step

@@ -59,9 +59,7 @@ class RuleEngine:
         source, kind = scope["event"]["source"], scope["event"]["type"]
         rows = [*candidates.get((source, kind), []), *(candidates.get((source, ""), []) if kind else [])]
         started = {
-            row.workflow_id: row.version_id
-            for row in rows
-            if row.filter is None or rule_of(row.filter).holds(scope)
+            row.workflow_id: row.version_id for row in rows if row.filter is None or rule_of(row.filter).holds(scope)
         }
         return [Match(workflow, version) for workflow, version in started.items()]
 

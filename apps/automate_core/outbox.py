@@ -100,7 +100,8 @@ WITH due AS MATERIALIZED (
     WHERE run.id IN (SELECT run_id FROM closed)
 ), advance AS (
     INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, run_id, priority, available_at, attempts, crashes, suspect, worker, token, last_error)
+        (id, kind, status, event_id, run_id, priority, available_at, attempts, crashes, suspect, worker, token,
+         last_error)
     SELECT gen_random_uuid(), 'advance', 'ready', runs.event_id, runs.id, 0, automate_now(), 0, 0, false, '', 0, ''
     FROM runs WHERE runs.id IN (SELECT run_id FROM closed)
     ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')

@@ -1,9 +1,9 @@
 """Conditions as JSON rules, with JSON Logic's semantics (https://jsonlogic.com) and an explanation.
 
-A rule is a literal, or a mapping of one operator to its arguments: `{"==": [{"var": "event.payload.action"}, "opened"]}`.
-Variables are the dotted names that templates use. Comparisons follow JavaScript's rules, as JSON Logic does: `==`
-and the ordering operators read numbers out of texts. `contains`, `starts_with`, `ends_with`, `exists` and `empty`
-are ours.
+A rule is a literal, or a mapping of one operator to its arguments, such as
+`{"==": [{"var": "event.payload.action"}, "opened"]}`. Variables are the dotted names that templates use. Comparisons
+follow JavaScript's rules, as JSON Logic does: `==` and the ordering operators read numbers out of texts. `contains`,
+`starts_with`, `ends_with`, `exists` and `empty` are ours.
 """
 
 from __future__ import annotations

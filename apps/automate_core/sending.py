@@ -22,7 +22,7 @@ class Sent:
 
     status: int
     trace_id: str
-    event_id: str
+    event_id: uuid.UUID | None
     reason: str
 
 
@@ -53,6 +53,6 @@ def _sent(response: HttpResponse) -> Sent:
     return Sent(
         status=response.status,
         trace_id=answer.get("trace_id", ""),
-        event_id=answer.get("event_id", ""),
+        event_id=uuid.UUID(answer["event_id"]) if answer.get("event_id") else None,
         reason=answer.get("error", ""),
     )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -22,6 +21,7 @@ import jinja2  # noqa: TID251 - the one place that may
 import jinja2.sandbox  # noqa: TID251
 from jinja2 import nodes  # noqa: TID251
 from jinja2.environment import TemplateExpression  # noqa: TID251
+from jinja2.exceptions import SecurityError  # noqa: TID251
 from jinja2.runtime import Context, LoopContext  # noqa: TID251
 
 MAX_SOURCE = 20_000
@@ -36,10 +36,51 @@ MAX_BITS = 512
 _METHODS = frozenset({"upper", "lower", "strip", "split", "startswith", "endswith", "title"})
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "first", "last", "length"})
 _FILTERS = frozenset(
-    "abs default first float int join last length list lower max min replace round sort string sum title tojson trim "
-    "truncate unique upper".split()
+    [
+        "abs",
+        "default",
+        "first",
+        "float",
+        "int",
+        "join",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "max",
+        "min",
+        "replace",
+        "round",
+        "sort",
+        "string",
+        "sum",
+        "title",
+        "tojson",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+    ]
 )
-_TESTS = frozenset("boolean defined divisibleby even false in integer mapping none number odd sequence string true undefined".split())
+_TESTS = frozenset(
+    [
+        "boolean",
+        "defined",
+        "divisibleby",
+        "even",
+        "false",
+        "in",
+        "integer",
+        "mapping",
+        "none",
+        "number",
+        "odd",
+        "sequence",
+        "string",
+        "true",
+        "undefined",
+    ]
+)
 _NODES = (
     nodes.Template,
     nodes.Output,
@@ -207,7 +248,9 @@ def _chain(node: nodes.Node) -> Path | None:
         if isinstance(node, nodes.Getattr):
             parts.append(node.attr)
             node = node.node
-        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and type(node.arg.value) in (str, int):
+        elif (
+            isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and type(node.arg.value) in (str, int)
+        ):
             parts.append(node.arg.value)
             node = node.node
         elif isinstance(node, nodes.Name):
@@ -331,7 +374,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    kinds: dict[type, str] = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
+    kinds: dict[type, str] = {
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a mapping",
+    }
     return "null" if value is None else kinds.get(type(value), "this")
 
 
@@ -395,7 +445,9 @@ def _finalize(context: Context, value: Any) -> Any:
 
 
 def _sandbox() -> _Sandbox:
-    sandbox = _Sandbox(undefined=_Missing, optimized=False, finalize=_finalize, autoescape=False, loader=None, cache_size=0)
+    sandbox = _Sandbox(
+        undefined=_Missing, optimized=False, finalize=_finalize, autoescape=False, loader=None, cache_size=0
+    )
     sandbox.globals = dict(_GLOBALS)
     sandbox.filters = {name: code for name, code in sandbox.filters.items() if name in _FILTERS}
     sandbox.filters |= {"join": _join, "replace": _replace, "tojson": _tojson, "string": as_text, "_each": _each}
@@ -451,7 +503,8 @@ def _check_names(node: nodes.Node) -> None:
             known = isinstance(called, nodes.Name) and called.name in _GLOBALS
             method = isinstance(called, nodes.Getattr) and called.attr in _METHODS
             if not (known or method) or node.dyn_args or node.dyn_kwargs:
-                _refuse(node, f"only {', '.join(sorted(_GLOBALS))} and the text methods {', '.join(sorted(_METHODS))} can be called")
+                names = ", ".join(sorted(_GLOBALS)), ", ".join(sorted(_METHODS))
+                _refuse(node, f"only {names[0]} and the text methods {names[1]} can be called")
         case nodes.Const() if isinstance(node.value, int) and node.value.bit_length() > MAX_BITS:
             _refuse(node, "the number is too large")
 
@@ -506,7 +559,7 @@ def _plain(value: Any) -> Any:
     raise TemplateError("the expression gives no JSON value")
 
 
-class _errors:  # noqa: N801 - reads as a statement
+class _errors:
     """Turn whatever rendering raises into a TemplateError that says what is missing."""
 
     def __init__(self, tree: nodes.Template, scope: Scope) -> None:
@@ -521,7 +574,7 @@ class _errors:  # noqa: N801 - reads as a statement
             return
         if isinstance(error, jinja2.UndefinedError):
             raise self._first_missing() or TemplateError(str(error)) from error
-        if isinstance(error, jinja2.sandbox.SecurityError):
+        if isinstance(error, SecurityError):
             raise TemplateError("that cannot be called here") from error
         raise TemplateError(f"cannot be computed: {error}") from error
 
@@ -530,6 +583,5 @@ class _errors:  # noqa: N801 - reads as a statement
             try:
                 look_up(self.scope, path)
             except TemplateError as error:
-                error.line = node.lineno or 1
-                return error
+                return TemplateError(error.reason, node.lineno or 1)
         return None

@@ -25,7 +25,7 @@ _local_worker: Callable[[], None] | None = None
 
 def register(wake: Callable[[], None] | None) -> None:
     """The worker of this process, or None when it stops."""
-    global _local_worker  # noqa: PLW0603 - one worker a process at most
+    global _local_worker
     _local_worker = wake
 
 

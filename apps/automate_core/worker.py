@@ -97,7 +97,8 @@ class Worker:
             try:
                 self._connect()
                 self._engine.feed(self._arrived())
-                self._engine.turn(self._claim())
+                if self._engine.turn(self._claim()):
+                    self._claim_at = 0.0
                 pauses = _pauses()
             except psycopg.OperationalError as error:
                 log.warning("the database is away: %s", str(error).strip())

@@ -1,4 +1,4 @@
-"""Workflows as YAML (1.2), one file each: reading a hostile file is inert, writing one gives the same text each time."""
+"""Workflows as YAML (1.2), one file each: reading a hostile file is inert, writing gives the same text each time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def read(text: str) -> Definition:
         where = f"line {mark.line + 1}: " if mark else ""
         raise WorkflowFileError(f"{where}{error.problem or error.context or 'not YAML'}") from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise WorkflowFileError(f"not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}") from error
+        raise WorkflowFileError(
+            f"not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}"
+        ) from error
     return parse(_plain(document))
 
 

@@ -1,4 +1,4 @@
-"""HttpSession: requests with a guard at the socket, a deadline, a size cap and credentials that stay where they belong."""
+"""HttpSession: requests with a guard at the socket, a deadline, a size cap, and credentials bound to their hosts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 MAX_BODY_BYTES = 5_000_000
 _CHUNK = 65_536
-_KEPT_ACROSS_ORIGINS = frozenset({"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"})
+_KEPT_ACROSS_ORIGINS = frozenset(
+    {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +197,9 @@ class _Transport(requests.Session):
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Carry only harmless headers to another origin: an API key has no fixed name to strip."""
-        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+        if self.should_strip_auth(  # type: ignore[no-untyped-call]
+            str(response.request.url), str(prepared_request.url)
+        ):
             for name in [name for name in prepared_request.headers if name.lower() not in _KEPT_ACROSS_ORIGINS]:
                 del prepared_request.headers[name]
 

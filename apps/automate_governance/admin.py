@@ -1,4 +1,4 @@
-"""Admin pages under the permission rule, and those of this app: secrets (write-only) and the audit trail (read-only)."""
+"""Admin pages under the permission rule, and this app's own: secrets (write-only), the audit trail (read-only)."""
 
 from __future__ import annotations
 

@@ -30,14 +30,18 @@ def secrets_keys_open_what_is_stored(
     try:
         ring = keyring()
     except ImproperlyConfigured as error:
-        return [Error(str(error), hint="Generate one with `manage.py automate_generate_key`.", id="automate_governance.E002")]
+        return [
+            Error(
+                str(error), hint="Generate one with `manage.py automate_generate_key`.", id="automate_governance.E002"
+            )
+        ]
     if not databases or StoredSecret._meta.db_table not in connections["default"].introspection.table_names():
         return []
     missing = StoredSecret.objects.exclude(key_id__in=list(ring.by_id)).values_list("key_id").annotate(Count("id"))
     return [
         Error(
-            f"{count} stored secret{'s' if count > 1 else ''} need{'' if count > 1 else 's'} the key {key_id}, which is "
-            f"not configured (configured: {', '.join(ring.by_id) or 'none'}).",
+            f"The key {key_id} is not configured, and {count} of the stored secrets need it "
+            f"(configured: {', '.join(ring.by_id) or 'none'}).",
             hint="Put that key back into AUTOMATE_SECRETS_KEYS, or replace the secrets in the admin.",
             id="automate_governance.E001",
         )

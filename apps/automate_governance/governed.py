@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 
 class Governed(models.Model):
@@ -18,8 +23,8 @@ class Governed(models.Model):
         abstract = True
 
 
-def verbs(model: str, *names: str) -> list[tuple[str, str]]:
-    """`Meta.permissions` of `model` for those verbs: within reach (`publish_workflow`) and any (`publish_any_workflow`).
+def verbs(model: str, *names: str) -> list[tuple[str, str | StrPromise]]:
+    """`Meta.permissions` of `model` for those verbs: within reach (`use_connection`) and any (`use_any_connection`).
 
     `add` has no "any" form: there is nothing yet to reach.
     """

@@ -8,9 +8,9 @@ the user's groups. Superusers may do all. `can` and `permitted` cost one query e
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import AbstractUser, AnonymousUser, Permission
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
@@ -18,8 +18,12 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 from automate_governance.governed import Governed
 from automate_governance.models import SitePermission
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User as AuthUser  # the site's user model, whichever it is
+
 SITE = SitePermission
-type User = AbstractUser | AnonymousUser
+type Person = AuthUser
+type User = Person | AnonymousUser
 
 
 def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
@@ -46,8 +50,8 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
         "permission__codename": codename,
         "content_object": OuterRef(f"{prefix}pk"),
     }
-    to_user = get_user_obj_perms_model(model).objects.filter(user=user, **granted)
-    to_group = get_group_obj_perms_model(model).objects.filter(group__user=user, **granted)
+    to_user = _grants(get_user_obj_perms_model, model).filter(user=user, **granted)
+    to_group = _grants(get_group_obj_perms_model, model).filter(group__user=user, **granted)
     reach = Q(**{f"{prefix}owner": user}) | Q(Exists(to_user)) | Q(Exists(to_group))
     holds = Exists(_held(user, model, codename))
     holds_any = Exists(_held(user, model, _codename(f"{verb}_any", model)))
@@ -66,7 +70,13 @@ def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
     )
 
 
-def _held(user: AbstractUser, model: type[models.Model], codename: str) -> QuerySet[Permission]:
+def _grants(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
+    """The table of grants on `model` to people or to groups, as guardian finds it."""
+    grants: QuerySet[Any] = grant_model(model).objects.all()
+    return grants
+
+
+def _held(user: Person, model: type[models.Model], codename: str) -> QuerySet[Permission]:
     return Permission.objects.filter(
         Q(user=user) | Q(group__user=user),
         codename=codename,
@@ -89,4 +99,3 @@ def _governing(model: type[models.Model]) -> tuple[str, type[models.Model]]:
     if not issubclass(governing, Governed):
         raise TypeError(f"{model._meta.label} has neither an owner nor a `governed_by`")
     return path, governing
-

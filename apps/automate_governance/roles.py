@@ -23,9 +23,7 @@ def seed(app: AppConfig, shares: Mapping[str, tuple[str, ...]]) -> None:
     for role, codenames in shares.items():
         group, _ = Group.objects.get_or_create(name=role)
         if not group.permissions.filter(content_type__app_label=app.label).exists():
-            group.permissions.add(
-                *Permission.objects.filter(content_type__app_label=app.label, codename__in=codenames)
-            )
+            group.permissions.add(*Permission.objects.filter(content_type__app_label=app.label, codename__in=codenames))
 
 
 def share(model: str, *names: str, scope: str = "") -> tuple[str, ...]:

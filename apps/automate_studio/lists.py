@@ -100,7 +100,9 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     rows, before, after = _window(found.select_related("workflow", "version").defer("version__definition"), query)
     return Page(
         rows=_run_rows(rows, now),
-        tabs=[Tab(name=name, url=_url({**kept, "show": key}), active=key == tab) for key, (name, _) in _RUN_TABS.items()],
+        tabs=[
+            Tab(name=name, url=_url({**kept, "show": key}), active=key == tab) for key, (name, _) in _RUN_TABS.items()
+        ],
         search=search,
         filtered=bool(search or workflow or tab),
         previous=_url({**kept, "before": before}) if before else "",
@@ -165,7 +167,9 @@ def _reason(run: ExecutionRun, steps: dict[str, tuple[str, str]]) -> tuple[str, 
     if run.error:
         return str(run.error.get("step", "")).replace("_", " ").capitalize(), str(run.error.get("message", ""))
     if run.status == ExecutionRun.Status.WAITING:
-        failed = next(((path, message) for path, (status, message) in reversed(steps.items()) if status == "failed"), None)
+        failed = next(
+            ((path, message) for path, (status, message) in reversed(steps.items()) if status == "failed"), None
+        )
         if failed:
             return failed[0].rpartition("/")[2].replace("_", " ").capitalize(), f"{failed[1]}{_TRIES_AGAIN}"
     return "", ""

@@ -51,7 +51,7 @@ class LiveHub:
         self._closing = False
 
     async def watch(self, run_id: uuid.UUID, after: int) -> AsyncIterator[Patch | None]:
-        """Each patch newer than `after`; None now and then as a sign of life. Ends with the run, or after ten minutes."""
+        """Each patch newer than `after`, and None now and then as a sign of life, until the run or ten minutes end."""
         self._loop = asyncio.get_running_loop()
         watched = self._watched.setdefault(run_id, _Watched())
         watched.viewers += 1

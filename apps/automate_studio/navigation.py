@@ -36,9 +36,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ("Operate", [_item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE))]),
         ("Administration", _people(request)),
     ]
-    return [
-        {"title": title, "items": shown} for title, items in groups if (shown := [item for item in items if item])
-    ]
+    return [{"title": title, "items": shown} for title, items in groups if (shown := [item for item in items if item])]
 
 
 def _people(request: HttpRequest) -> list[dict[str, Any]]:
@@ -47,9 +45,7 @@ def _people(request: HttpRequest) -> list[dict[str, Any]]:
 
     may = request.user.has_module_perms("auth")
     return [
-        item
-        for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may))
-        if item
+        item for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may)) if item
     ]
 
 

@@ -37,7 +37,10 @@ def show(value: Any) -> Shown:
 
 def visible(text: str) -> str:
     """`text` with characters that reorder or hide it (bidi controls, zero width) written as escapes."""
-    return "".join(f"\\u{ord(char):04x}" if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char for char in text)
+    return "".join(
+        f"\\u{ord(char):04x}" if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char
+        for char in text
+    )
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:

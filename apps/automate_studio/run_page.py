@@ -100,7 +100,15 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun]) -> RunPage:
         .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "message")
     )
     attempts = [
-        Attempt(path=path, number=number, status=status, started_at=start, finished_at=end, route=route, message=message or "")
+        Attempt(
+            path=path,
+            number=number,
+            status=status,
+            started_at=start,
+            finished_at=end,
+            route=route,
+            message=message or "",
+        )
         for path, number, status, start, end, route, message in rows
     ]
     waiting = set() if run.status in FINAL_RUN_STATES else set(_open_retries(run))
@@ -132,7 +140,9 @@ def _definition(version_id: int) -> Definition:
 
 def patch(run_id: uuid.UUID, page: RunPage | None = None) -> str:
     """The live parts of the page, rendered by the same partials that the page includes."""
-    return render_to_string("automate_studio/run/patch.html", {"page": page or load(run_id, ExecutionRun.objects.all())})
+    return render_to_string(
+        "automate_studio/run/patch.html", {"page": page or load(run_id, ExecutionRun.objects.all())}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

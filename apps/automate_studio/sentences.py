@@ -46,4 +46,6 @@ def condition(rule: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_value(item) for item in value)
-    return {None: "nothing", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, dict) else "{}"
+    return (
+        {None: "nothing", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, dict) else "{}"
+    )

@@ -8,7 +8,30 @@ from dataclasses import dataclass
 from automate_studio import words
 from automate_studio.tree import Attempt, Card, Recorded, Tree
 
-_STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400)
+_STEPS = (
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+    21_600,
+    86_400,
+)
 _MOST_TICKS = 6
 
 
@@ -75,7 +98,11 @@ class _Scale:
         width = ((end or self.until) - start).total_seconds() / self.total * 100
         left = min(max(left, 0.0), 99.5)
         return Bar(
-            start=round(left, 2), width=round(min(max(width, 0.0), 100 - left), 2), kind=kind, state=state, live=end is None
+            start=round(left, 2),
+            width=round(min(max(width, 0.0), 100 - left), 2),
+            kind=kind,
+            state=state,
+            live=end is None,
         )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from automate_connectors.registry import find_action
 from automate_core.definition import OTHERWISE, ActionStep, BranchStep, Definition, Step, StopStep, WebhookTrigger
@@ -212,7 +211,9 @@ def _routes(
     skipped: bool,
 ) -> Iterator[RouteView]:
     taken = recorded.last.route if recorded.last else None
-    arms = [(arm.key, arm.name or sentences.title(arm.key), sentences.condition(arm.when), arm.steps) for arm in step.arms]
+    arms = [
+        (arm.key, arm.name or sentences.title(arm.key), sentences.condition(arm.when), arm.steps) for arm in step.arms
+    ]
     arms.append((OTHERWISE, "Otherwise", "", step.otherwise))
     hit = next((index for index, arm in enumerate(arms) if arm[0] == taken), None)
     for index, (key, name, condition, steps) in enumerate(arms):

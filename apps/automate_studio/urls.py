@@ -15,7 +15,9 @@ from automate_studio import views
 app_name = "studio"
 urlpatterns = [
     path("workflows/<int:pk>/file/", admin.site.admin_view(views.workflow_file), name="workflow_file"),
-    path("runs/<uuid:run_id>/step/<path:path>/download/", admin.site.admin_view(views.run_download), name="run_download"),
+    path(
+        "runs/<uuid:run_id>/step/<path:path>/download/", admin.site.admin_view(views.run_download), name="run_download"
+    ),
     path("runs/<uuid:run_id>/step/<path:path>/", admin.site.admin_view(views.run_step), name="run_step"),
     path("runs/<uuid:run_id>/patch/", admin.site.admin_view(views.run_patch), name="run_patch"),
     path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),

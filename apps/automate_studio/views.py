@@ -28,7 +28,7 @@ from automate_studio.tree import draft_tree
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
     """A full page inside the admin's frame."""
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 

@@ -6,7 +6,6 @@ import secrets
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.urls import reverse
 
@@ -14,6 +13,7 @@ from automate_connectors.models import Connection
 from automate_core import authoring, endpoints, workflow_files
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance import audit
+from automate_governance.permissions import Person
 
 FOLDER = Path(__file__).parent
 ENDPOINT = "demo-github"
@@ -23,7 +23,7 @@ PAYLOAD = FOLDER / "issues.json"
 
 
 @transaction.atomic
-def seed(owner: AbstractUser) -> None:
+def seed(owner: Person) -> None:
     """Make the demo, once: what was changed or removed later stays so."""
     endpoints.save(ENDPOINT, scheme="github", config={}, secret=secrets.token_hex(32), actor=owner)
     echo = Connection(name="Demo echo", slug=ECHO, connector="http", owner=owner, config={"base_url": echo_url()})

@@ -23,7 +23,7 @@ def deliver(body: bytes, event_type: str, say: Callable[[str], object]) -> Itera
     endpoint = WebhookEndpoint.objects.get(slug=demo.ENDPOINT)
     sent = send(endpoint, body, event_type=event_type)
     say(f"POST {settings.AUTOMATE_SITE_URL}/hooks/{endpoint.slug}/ -> {sent.status} {sent.trace_id or sent.reason}")
-    if sent.status != 202:
+    if sent.status != 202 or sent.event_id is None:
         return
     for each in follow(sent.event_id, seconds=SECONDS):
         if isinstance(each, StepRun):

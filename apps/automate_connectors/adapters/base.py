@@ -61,7 +61,8 @@ class ConnectorAdapter(ABC):
     """A connector. Made without arguments, shared by threads, found in the group `django_automate.connectors`.
 
     `actions` and `config_fields` are optional data: an adapter without actions accepts any action with free-form
-    params, one without config fields any configuration. `icon` is the name of a Material Symbol, `hue` (0 to 360) tints its tile.
+    params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue` (0 to 360)
+    tints its tile.
     """
 
     code: str
@@ -84,8 +85,11 @@ class ConnectorAdapter(ABC):
         Must raise ConnectorError on failure.
         """
 
-    def validate_config(self, config: dict[str, Any]) -> None:
-        """Optional: validate the setup configuration (secret references unresolved). Raise ConnectorError or ValueError."""
+    def validate_config(self, config: dict[str, Any]) -> None:  # noqa: B027 - optional, as the contract says
+        """Optional: validate the setup configuration, in which secrets are references.
+
+        Raise ConnectorError or ValueError.
+        """
 
     def action(self, name: str) -> Action:
         """The described action of that name. Raises LookupError when the connector describes others but not it."""

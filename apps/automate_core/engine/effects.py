@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import AbstractUser
 from django.db import connections
 from django.utils.functional import SimpleLazyObject
 
@@ -18,7 +17,7 @@ from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.walk import Effect, EffectOutcome
 from automate_core.models import Workflow
 from automate_egress import HttpSession
-from automate_governance.permissions import permitted
+from automate_governance.permissions import Person, permitted
 from automate_governance.redaction import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.keyring import KeyUnavailableError
@@ -46,9 +45,7 @@ def perform(call: EffectCall) -> EffectOutcome:
         config, hosts = _connection(call)
         context = {
             "connection": config,
-            "http": HttpSession(
-                internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline
-            ),
+            "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
             "idempotency_key": idempotency_key(call.run["id"], step.path),
             "deadline": deadline,
             "cancelled": lambda: False,
@@ -76,9 +73,7 @@ def _connection(call: EffectCall) -> tuple[dict[str, Any], list[str] | None]:
     user = _run_as(call.workflow_id)
     connection = permitted(user, "use", Connection.objects.filter(slug=slug)).first()
     if connection is None:
-        raise ConnectorError(
-            f"{user} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
-        )
+        raise ConnectorError(f"{user} may not use the connection {slug!r}, or it is gone", code="connection_not_usable")
     try:
         config = connection.resolved()
     except (SecretNotFoundError, KeyUnavailableError, ValueError) as error:
@@ -87,6 +82,6 @@ def _connection(call: EffectCall) -> tuple[dict[str, Any], list[str] | None]:
     return config, connection.hosts()
 
 
-def _run_as(workflow_id: int) -> AbstractUser:
+def _run_as(workflow_id: int) -> Person:
     workflow = Workflow.objects.select_related("run_as").get(pk=workflow_id)
     return workflow.run_as

@@ -1,7 +1,7 @@
 """ExecutionEngine: from claimed jobs to written checkpoints, a batch at a time.
 
-Effects that have ended are fed in; a turn walks what was claimed, writes all checkpoints in one statement, and starts the
-effects of those that held.
+Effects that have ended are fed in; a turn walks what was claimed, writes all checkpoints in one statement, and starts
+the effects of those that held.
 """
 
 from __future__ import annotations
@@ -56,19 +56,21 @@ class ExecutionEngine:
             if walk is not None:
                 self._unwritten.append(walk.proceed(outcome))
 
-    def turn(self, jobs: Sequence[ClaimedJob]) -> None:
-        """Walk claimed jobs, write all checkpoints, start effects.
+    def turn(self, jobs: Sequence[ClaimedJob]) -> bool:
+        """Walk claimed jobs, write all checkpoints, start effects. True when that made further jobs ready.
 
         Raises psycopg.OperationalError; a later turn then does what is left.
         """
         self._unopened.extend(jobs)
         self._unwritten.extend(self._open(self._unopened))
         self._unopened = []
-        if self._unwritten:
-            verdicts = self._verdicts(self._unwritten)
-            checkpoints, self._unwritten = self._unwritten, []
-            for checkpoint in checkpoints:
-                self._settle(checkpoint, verdicts[checkpoint.job.id])
+        if not self._unwritten:
+            return False
+        verdicts = self._verdicts(self._unwritten)
+        checkpoints, self._unwritten = self._unwritten, []
+        for checkpoint in checkpoints:
+            self._settle(checkpoint, verdicts[checkpoint.job.id])
+        return any(checkpoint.queued for checkpoint in checkpoints)
 
     # --- walking ------------------------------------------------------------------------------------------------------
 

@@ -281,7 +281,7 @@ class Journal:
         self.worker = worker
 
     def write(self, checkpoints: Sequence[Checkpoint]) -> dict[uuid.UUID, Verdict]:
-        """Write checkpoints in one statement: the verdict for each job. Raises psycopg.Error, and then wrote nothing."""
+        """Write checkpoints in one statement: a verdict for each job. Raises psycopg.Error; nothing is written then."""
         now = time.monotonic()
         ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.run.id if checkpoint.run else "")
         values = {

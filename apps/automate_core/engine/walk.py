@@ -232,8 +232,8 @@ class Walk:
             step.fail(_error("template_error", str(error)))
             raise StepFailedError({**_error("template_error", str(error)), "step": node.key}) from error
         self._succeed(step, _document({"message": message}))
-        error = {"code": "stopped", "message": message or "Stopped by the workflow.", "step": node.key}
-        raise RunStoppedError(succeeded=node.succeeded, error=error)
+        reason = {"code": "stopped", "message": message or "Stopped by the workflow.", "step": node.key}
+        raise RunStoppedError(succeeded=node.succeeded, error=reason)
 
     # --- records ------------------------------------------------------------------------------------------------------
 

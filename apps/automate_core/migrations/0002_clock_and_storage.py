@@ -34,5 +34,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(CLOCK, "DROP FUNCTION automate_now()"),
-        migrations.RunSQL(STORAGE, "".join(f"ALTER TABLE automate_core_{table} RESET ({_OPTIONS});" for table in _TABLES)),
+        migrations.RunSQL(
+            STORAGE, "".join(f"ALTER TABLE automate_core_{table} RESET ({_OPTIONS});" for table in _TABLES)
+        ),
     ]

@@ -7,6 +7,7 @@ import uuid
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core import states
@@ -56,13 +57,13 @@ class WebhookEndpoint(Governed):
                 raise ValidationError({name: f"{reference!r} is not a reference such as database:github."})
 
 
-class WebhookEndpointUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+class WebhookEndpointUserPermission(UserObjectPermissionBase):
     """A verb on one endpoint, granted to a person."""
 
     content_object = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE)
 
 
-class WebhookEndpointGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+class WebhookEndpointGroupPermission(GroupObjectPermissionBase):
     """A verb on one endpoint, granted to a group."""
 
     content_object = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE)
@@ -75,10 +76,10 @@ class Event(models.Model):
     source = models.CharField(max_length=200)
     type = models.CharField(max_length=200, blank=True)
     delivery_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: this delivery has no key to repeat
-    payload = models.JSONField()
+    payload = models.JSONField(null=True)  # NULL is JSON null
     headers = models.JSONField(default=dict)
     trace_id = models.CharField(max_length=32)
-    received_at = models.DateTimeField(db_default=models.functions.Now())
+    received_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["-id"]
@@ -112,7 +113,7 @@ class OutboxJob(models.Model):
         "automate_core.ExecutionRun", on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False
     )
     priority = models.SmallIntegerField(default=0)
-    available_at = models.DateTimeField(db_default=models.functions.Now())
+    available_at = models.DateTimeField(db_default=Now())
     attempts = models.PositiveIntegerField(default=0)
     crashes = models.PositiveIntegerField(default=0)
     suspect = models.BooleanField(default=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from automate_core import states
 from automate_core.ids import uuid7
@@ -42,7 +43,7 @@ class ExecutionRun(models.Model):
     status = models.CharField(max_length=9, choices=Status, default=Status.QUEUED)
     trace_id = models.CharField(max_length=32)
     error = models.JSONField(null=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=100, blank=True)
@@ -143,7 +144,7 @@ class Wait(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     due_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     resolved_at = models.DateTimeField(null=True)
     seq = models.PositiveIntegerField(default=0)
 

@@ -38,21 +38,19 @@ class Workflow(Governed):
     class Meta:
         ordering = ["name", "id"]
         default_permissions = ()
-        permissions = verbs(
-            "workflow", "add", "view", "view_payload", "change", "run", "publish", "share", "delete"
-        )
+        permissions = verbs("workflow", "add", "view", "view_payload", "change", "run", "publish", "share", "delete")
 
     def __str__(self) -> str:
         return self.name
 
 
-class WorkflowUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+class WorkflowUserPermission(UserObjectPermissionBase):
     """A verb on one workflow, granted to a person."""
 
     content_object = models.ForeignKey(Workflow, on_delete=models.CASCADE)
 
 
-class WorkflowGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+class WorkflowGroupPermission(GroupObjectPermissionBase):
     """A verb on one workflow, granted to a group."""
 
     content_object = models.ForeignKey(Workflow, on_delete=models.CASCADE)

@@ -46,9 +46,7 @@ UNAUTHORIZED = Answer(401, {"error": "The signature is missing or does not match
 TOO_LARGE = Answer(413, {"error": "The body is too large."})
 ENCODED = Answer(415, {"error": "Send the body without a content encoding."})
 METHOD = Answer(405, {"error": "Deliver by POST."}, {"Allow": "POST"})
-UNAVAILABLE = Answer(
-    503, {"error": "Not accepted, try again soon."}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
-)
+UNAVAILABLE = Answer(503, {"error": "Not accepted, try again soon."}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 @dataclass(frozen=True, slots=True)

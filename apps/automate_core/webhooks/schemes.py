@@ -243,7 +243,12 @@ def scheme_for(code: str, config: Mapping[str, Any]) -> SignatureScheme:
 
 
 def _any_hmac(
-    secrets: Sequence[str], offered: str, body: bytes, prefix: str = "", algorithm: str = "sha256", encoding: str = "hex"
+    secrets: Sequence[str],
+    offered: str,
+    body: bytes,
+    prefix: str = "",
+    algorithm: str = "sha256",
+    encoding: str = "hex",
 ) -> bool:
     """Whether `offered` is the HMAC of `body` under one of `secrets`: all are tried, each in constant time."""
     given = offered.removeprefix(prefix).strip()
@@ -262,5 +267,3 @@ def _encoded(digest: bytes, encoding: str) -> str:
 def _is_recent(timestamp: str) -> bool:
     """Within five minutes of the server's clock, either way."""
     return timestamp.isascii() and timestamp.isdigit() and abs(time.time() - int(timestamp[:15])) <= TOLERANCE_SECONDS
-
-

@@ -11,7 +11,7 @@ PREFIX = "AUTOMATE_SECRET_"
 
 
 class EnvSecretsBackend(SecretsBackend):
-    """Reads variables with the prefix AUTOMATE_SECRET_ only, so that a reference cannot reach the rest of the environment."""
+    """Reads variables with the prefix AUTOMATE_SECRET_ only: a reference cannot reach the rest of the environment."""
 
     def get_secret(self, key: str) -> str:
         """The variable's value. `key` is upper-cased, and other characters than letters and digits become `_`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class LLMProviderError(Exception):
-    """The model gave no answer. `code`, `retryable` and `retry_after` (seconds) mean what they mean on ConnectorError."""
+    """The model gave no answer. `code`, `retryable` and `retry_after` (seconds) mean the same as on ConnectorError."""
 
     def __init__(
         self, message: str, *, code: str = "llm_error", retryable: bool = False, retry_after: float | None = None

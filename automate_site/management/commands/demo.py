@@ -62,7 +62,9 @@ class Command(BaseCommand):
                 until = time.monotonic() + START_SECONDS
                 while not _answers():
                     if site.poll() is not None or time.monotonic() > until:
-                        said = (site.stderr.read().strip() if site.stderr and site.poll() is not None else "") or "no reason given"
+                        said = (
+                            site.stderr.read().strip() if site.stderr and site.poll() is not None else ""
+                        ) or "no reason given"
                         raise CommandError(f"the site did not start: {said.splitlines()[-1]}", returncode=2)
                     time.sleep(0.2)
                 yield

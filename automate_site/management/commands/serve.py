@@ -58,7 +58,7 @@ class Command(BaseCommand):
         first = not users.exists()
         password = os.environ.get("AUTOMATE_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
         if first:
-            admin = users.create_superuser("admin", "admin@example.com", password)  # type: ignore[attr-defined]
+            admin = users.create_superuser("admin", "admin@example.com", password)
             if settings.AUTOMATE_DEMO:
                 demo.seed(admin)
         demo.follow_address()
@@ -75,7 +75,8 @@ class Command(BaseCommand):
         say(f"\nDjango Automate is at {environment.site_url()}/admin/")
         if password is not None:
             given = "AUTOMATE_ADMIN_PASSWORD" in os.environ
-            say(f"Sign in as admin with {'AUTOMATE_ADMIN_PASSWORD' if given else f'the password {password} (shown this once)'}")
+            shown = "AUTOMATE_ADMIN_PASSWORD" if given else f"the password {password} (shown this once)"
+            say(f"Sign in as admin with {shown}")
             if settings.AUTOMATE_DEMO:
                 self._first_run()
         say("Ctrl-C stops everything.")
@@ -84,7 +85,9 @@ class Command(BaseCommand):
     def _first_run(self) -> None:
         say = self.stdout.write
         try:
-            runs = [each for each in deliver(demo.PAYLOAD.read_bytes(), "issues", say) if isinstance(each, ExecutionRun)]
+            runs = [
+                each for each in deliver(demo.PAYLOAD.read_bytes(), "issues", say) if isinstance(each, ExecutionRun)
+            ]
         except (EgressError, TimeoutError) as error:
             say(f"The demo's first delivery did not get through: {error}")
             return

@@ -17,7 +17,9 @@ from automate_core.webhooks.schemes import SCHEMES, SchemeError
 
 
 class Command(BaseCommand):
-    help = "Create or update the endpoint /hooks/SLUG/. Its secret is read from a file or a variable and stored encrypted."
+    help = (
+        "Create or update the endpoint /hooks/SLUG/. Its secret is read from a file or a variable and stored encrypted."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")

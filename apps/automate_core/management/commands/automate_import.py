@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError
+from automate_governance.permissions import Person
 
 
 class Command(BaseCommand):
@@ -35,21 +35,23 @@ class Command(BaseCommand):
             except (workflow_files.WorkflowFileError, authoring.NotPermittedError) as error:
                 faults.append(f"{name}: {error}")
             else:
-                self.stdout.write(f"{name}: {workflow.slug} imported{f' and published as {version}' if version else ''}")
+                self.stdout.write(
+                    f"{name}: {workflow.slug} imported{f' and published as {version}' if version else ''}"
+                )
         if faults:
             raise CommandError("\n".join(faults), returncode=2)
 
 
-def find_owner(username: str | None) -> AbstractUser:
+def find_owner(username: str | None) -> Person:
     """The user of that name, or the only superuser. Raises CommandError."""
     users = get_user_model()._default_manager
     if username:
         user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
         if user is None:
             raise CommandError(f"there is no user {username!r}", returncode=2)
-        return user  # type: ignore[return-value]
+        return user
     superusers = list(users.filter(is_superuser=True, is_active=True)[:2])
     if len(superusers) != 1:
         found = "no superuser" if not superusers else "more than one superuser"
         raise CommandError(f"there is {found}: say whose it is with --owner USER", returncode=2)
-    return superusers[0]  # type: ignore[return-value]
+    return superusers[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         sent = self._send(options)
         self.stdout.write(f"{sent.status} {sent.trace_id or sent.reason}")
-        if sent.status != 202:
+        if sent.status != 202 or sent.event_id is None:
             raise CommandError(f"not accepted: {sent.reason}", returncode=1)
         if options["wait"]:
-            self._wait(sent, options["timeout"])
+            self._wait(sent.event_id, options["timeout"])
 
     def _send(self, options: dict[str, Any]) -> Sent:
         endpoint = WebhookEndpoint.objects.filter(slug=options["slug"]).first()
@@ -50,9 +51,9 @@ class Command(BaseCommand):
         except (EgressError, SecretNotFoundError) as error:
             raise CommandError(f"{error}; is the site running?", returncode=2) from error
 
-    def _wait(self, sent: Sent, seconds: float) -> None:
+    def _wait(self, event_id: uuid.UUID, seconds: float) -> None:
         try:
-            ended = [each for each in follow(sent.event_id, seconds=seconds) if isinstance(each, ExecutionRun)]
+            ended = [each for each in follow(event_id, seconds=seconds) if isinstance(each, ExecutionRun)]
         except StillRunningError as error:
             raise CommandError(str(error), returncode=1) from error
         for run in ended:

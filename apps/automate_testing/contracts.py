@@ -1,0 +1,290 @@
+"""Contract suites: inherit, name your class, and pytest checks that the platform can rely on it.
+
+    class TestMyERP(ConnectorContractTest):
+        adapter_cls = MyERPAdapter
+
+Structural checks always run. Behavioural ones run against a scripted way out, on `cases` or, without any, on actions
+that describe their inputs; where neither leads to a request they are skipped, and say why.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pytest
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.invocation import invoke
+from automate_egress import EgressError, EgressTimeoutError, HttpResponse
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_llm.providers.base import LLMProvider, LLMProviderError
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_testing.fakes import ScriptedHttp, answer, context
+
+CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhere
+_CODE = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One call to check behaviour on: an action with good params, its connection, and what the other side answers."""
+
+    action: str
+    params: dict[str, Any] = field(default_factory=dict)
+    connection: dict[str, Any] = field(default_factory=dict)
+    answer: HttpResponse = field(default_factory=answer)
+
+
+class ConnectorContractTest:
+    """What every connector keeps. `cases` are optional; values of secret fields in them are replaced by a canary."""
+
+    adapter_cls: type[ConnectorAdapter]
+    cases: tuple[Case, ...] = ()
+
+    @pytest.fixture
+    def adapter(self) -> ConnectorAdapter:
+        """The connector, made the way the registry makes it."""
+        return self.adapter_cls()
+
+    # --- structure ----------------------------------------------------------------------------------------------------
+
+    def test_contract_identity(self, adapter: ConnectorAdapter) -> None:
+        """It is a ConnectorAdapter made without arguments, with a code and a name."""
+        assert isinstance(adapter, ConnectorAdapter)
+        assert _CODE.match(adapter.code), "code is lower-case letters, digits, _ and -, beginning with a letter"
+        assert adapter.name and isinstance(adapter.name, str)
+        assert 0 <= adapter.hue <= 360 and adapter.icon
+
+    def test_contract_actions(self, adapter: ConnectorAdapter) -> None:
+        """Actions have names of their own, an effect kind, and fields that survive a round trip through JSON."""
+        names = [action.name for action in adapter.actions]
+        assert len(set(names)) == len(names), "two actions share a name"
+        for action in adapter.actions:
+            assert _CODE.match(action.name), f"{action.name!r} is not a name"
+            assert isinstance(action.effect, Effect)
+            _check_fields(action.fields or ())
+        _check_fields(adapter.config_fields)
+
+    def test_contract_validate_config(self, adapter: ConnectorAdapter) -> None:
+        """An empty configuration is taken or refused with ConnectorError or ValueError, nothing else."""
+        try:
+            adapter.validate_config({})
+        except (ConnectorError, ValueError) as error:
+            assert str(error), "the refusal says why"
+
+    def test_contract_missing_input(self, adapter: ConnectorAdapter) -> None:
+        """A call without a required input fails before it reaches the connector, and names the input."""
+        for action in adapter.actions:
+            for required in (spec for spec in action.fields or () if spec.required):
+                with pytest.raises(ConnectorError) as caught:
+                    invoke(adapter, action, {}, context())
+                assert caught.value.code == "invalid_input" and required.name in caught.value.message
+
+    # --- behaviour ----------------------------------------------------------------------------------------------------
+
+    def test_contract_output_is_json(self, adapter: ConnectorAdapter) -> None:
+        """A good answer gives an output that is JSON."""
+        for case, action in self._cases(adapter):
+            json.loads(invoke(adapter, action, case.params, context(ScriptedHttp([case.answer]), case.connection)))
+
+    def test_contract_timeout(self, adapter: ConnectorAdapter) -> None:
+        """A time-out is an error that may be retried."""
+        for error in self._failures(adapter, EgressTimeoutError("it took too long")):
+            assert error.retryable, "a time-out may be retried"
+
+    def test_contract_rate_limit(self, adapter: ConnectorAdapter) -> None:
+        """429 is an error that may be retried, after the time that Retry-After asks for."""
+        for error in self._failures(adapter, answer(429, {"error": "slow down"}, {"retry-after": "7"})):
+            assert error.retryable, "429 may be retried"
+            assert error.retry_after == 7, "Retry-After is handed on"
+
+    def test_contract_server_error(self, adapter: ConnectorAdapter) -> None:
+        """503 is an error that may be retried."""
+        for error in self._failures(adapter, answer(503, {"error": "down"})):
+            assert error.retryable, "503 may be retried"
+
+    def test_contract_client_error(self, adapter: ConnectorAdapter) -> None:
+        """422 is an error that cannot pass by repeating."""
+        for error in self._failures(adapter, answer(422, {"error": "wrong"})):
+            assert not error.retryable, "422 cannot be retried"
+
+    def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:
+        """A cancelled request ends the call with an error."""
+        for error in self._failures(adapter, EgressError("cancelled")):
+            assert error.code != "unexpected_error"
+
+    def test_contract_attempts_are_alike(self, adapter: ConnectorAdapter) -> None:
+        """Two attempts send the same request, and an Idempotency-Key is the step's own."""
+        for case, action in self._cases(adapter):
+            http = ScriptedHttp([case.answer])
+            for _ in range(2):
+                invoke(adapter, action, case.params, context(http, case.connection))
+            half = len(http.requests) // 2
+            assert http.requests[:half] == http.requests[half:], "a repeated attempt sends something else"
+            keys = {request.headers.get("Idempotency-Key", "key-of-this-step") for request in http.requests}
+            assert keys == {"key-of-this-step"}
+
+    def _cases(self, adapter: ConnectorAdapter) -> list[tuple[Case, Action]]:
+        """The cases that lead to a request. Skips the test when there is none."""
+        secret = {spec.name for spec in adapter.config_fields if spec.kind is FieldKind.SECRET}
+        found = []
+        for case in self.cases or _made_up_cases(adapter):
+            sealed = {name: CANARY if name in secret else value for name, value in case.connection.items()}
+            with_canary = Case(action=case.action, params=case.params, connection=sealed, answer=case.answer)
+            action, http = adapter.action(case.action), ScriptedHttp([case.answer])
+            try:
+                invoke(adapter, action, case.params, context(http, sealed))
+            except ConnectorError:
+                if self.cases:
+                    raise
+            if http.requests:
+                found.append((with_canary, action))
+        if not found:
+            pytest.skip(
+                f"{adapter.code} makes no request by context['http'] here: declare `cases` to check its behaviour"
+            )
+        return found
+
+    def _failures(self, adapter: ConnectorAdapter, given: HttpResponse | Exception) -> Iterator[ConnectorError]:
+        """The error that each case ends with when the other side answers `given`; no secret is in any."""
+        for case, action in self._cases(adapter):
+            with pytest.raises(ConnectorError) as caught:
+                invoke(adapter, action, case.params, context(ScriptedHttp([given]), case.connection))
+            error = caught.value
+            assert CANARY not in f"{error} {error.details}", "an error shows a secret"
+            yield error
+
+
+class SecretsBackendContractTest:
+    """What every secrets backend keeps. Override `put` to place a secret, so that reading can be checked."""
+
+    backend_cls: type[SecretsBackend]
+
+    def put(self, key: str, value: str) -> None:
+        """Make `key` hold `value` in the backend."""
+        pytest.skip("override put(key, value) to check reading")
+
+    @pytest.fixture
+    def backend(self) -> SecretsBackend:
+        """The backend, made the way the registry makes it."""
+        return self.backend_cls()
+
+    def test_contract_identity(self, backend: SecretsBackend) -> None:
+        """It is a SecretsBackend made without arguments."""
+        assert isinstance(backend, SecretsBackend)
+
+    def test_contract_missing(self, backend: SecretsBackend) -> None:
+        """A key that is not there raises SecretNotFoundError."""
+        with pytest.raises(SecretNotFoundError):
+            backend.get_secret("no-such-key-8c1f")
+
+    def test_contract_read(self, backend: SecretsBackend) -> None:
+        """What was put is what is read, as text, each time."""
+        self.put("contract-key", CANARY)
+        assert [backend.get_secret("contract-key") for _ in range(2)] == [CANARY, CANARY]
+
+    def test_contract_no_value_in_errors(self, backend: SecretsBackend) -> None:
+        """The error for a missing key shows no other key's value."""
+        self.put("contract-key", CANARY)
+        with pytest.raises(SecretNotFoundError) as caught:
+            backend.get_secret("contract-key-2")
+        assert CANARY not in str(caught.value)
+
+
+class LLMProviderContractTest:
+    """What every provider keeps. `good_answer` is an HTTP answer that its API gives, `good_text` the text in it."""
+
+    provider_cls: type[LLMProvider]
+    good_answer: HttpResponse | None = None
+    good_text: str = ""
+
+    @pytest.fixture
+    def provider(self) -> LLMProvider:
+        """The provider, made the way the registry makes it."""
+        return self.provider_cls()
+
+    def test_contract_identity(self, provider: LLMProvider) -> None:
+        """It is an LLMProvider made without arguments."""
+        assert isinstance(provider, LLMProvider)
+
+    def test_contract_count_tokens(self, provider: LLMProvider) -> None:
+        """Tokens are whole numbers, none for no text, and more for more text."""
+        none, some, more = (provider.count_tokens(text) for text in ("", "one sentence", "one sentence " * 50))
+        assert all(isinstance(count, int) for count in (none, some, more))
+        assert none == 0 < some < more
+
+    def test_contract_answer(self, provider: LLMProvider) -> None:
+        """The text of a good answer is what `chat` gives."""
+        if self.good_answer is None:
+            pytest.skip("declare good_answer and good_text to check an answer")
+        text, _ = self._chat(provider, self.good_answer)
+        assert text == self.good_text
+
+    @pytest.mark.parametrize(
+        ("status", "retryable"), [(429, True), (500, True), (503, True), (401, False), (400, False)]
+    )
+    def test_contract_errors(self, provider: LLMProvider, status: int, retryable: bool) -> None:
+        """Statuses become LLMProviderError, and say whether trying again may help."""
+        with pytest.raises(LLMProviderError) as caught:
+            self._chat(provider, answer(status, {"error": {"message": "no"}}, {"retry-after": "3"}))
+        assert caught.value.retryable is retryable
+        assert CANARY not in str(caught.value)
+
+    def test_contract_bad_answer(self, provider: LLMProvider) -> None:
+        """An answer of another shape is an LLMProviderError."""
+        with pytest.raises(LLMProviderError):
+            self._chat(provider, answer(200, {"unexpected": True}))
+
+    def _chat(self, provider: LLMProvider, given: HttpResponse) -> tuple[str, ScriptedHttp]:
+        http = ScriptedHttp([given])
+        options = {"model": "a-model", "http": http, "connection": {"api_key": CANARY}}
+        text = provider.chat([{"role": "user", "content": "Hello"}], options)
+        if not http.requests:
+            pytest.skip("the provider makes no request by options['http']")
+        return text, http
+
+
+def _check_fields(fields: tuple[FieldSpec, ...]) -> None:
+    names = [spec.name for spec in fields]
+    assert len(set(names)) == len(names), "two fields share a name"
+    for spec in fields:
+        assert spec.name.isidentifier(), f"{spec.name!r} is not a name"
+        assert FieldSpec(**{**json.loads(json.dumps(asdict(spec))), "choices": spec.choices, "kind": spec.kind}) == spec
+        if spec.default is not None:
+            assert spec.problem(spec.default) is None, f"the default of {spec.name} does not fit it"
+        assert spec.kind is not FieldKind.CHOICE or spec.choices, f"{spec.name} offers no choice"
+
+
+_SAMPLES: dict[FieldKind, Any] = {
+    FieldKind.NUMBER: 1.5,
+    FieldKind.INTEGER: 1,
+    FieldKind.BOOLEAN: True,
+    FieldKind.LIST: ["item"],
+    FieldKind.MAPPING: {"name": "value"},
+    FieldKind.JSON: {"name": "value"},
+}
+
+
+def _made_up_cases(adapter: ConnectorAdapter) -> list[Case]:
+    """A call for each described action, with made-up values of the right kinds."""
+    return [
+        Case(
+            action=action.name,
+            params={spec.name: _sample(spec) for spec in action.fields if spec.required},
+            connection={spec.name: CANARY for spec in adapter.config_fields if spec.kind is FieldKind.SECRET},
+        )
+        for action in adapter.actions
+        if action.fields is not None and action.effect is Effect.EFFECTFUL
+    ]
+
+
+def _sample(spec: FieldSpec) -> Any:
+    if spec.choices:
+        return spec.choices[0][0]
+    if "url" in spec.name:
+        return "https://api.example.com/items"
+    return spec.default if spec.default is not None else _SAMPLES.get(spec.kind, "text")

@@ -1,0 +1,82 @@
+"""Stand-ins for what the engine hands to a connector. Only the way out is faked: everything else is the real thing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automate_egress import HttpResponse
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentRequest:
+    """A request that a connector made."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    params: Any
+    json: Any
+    data: Any
+
+
+def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """An HTTP answer with a JSON body."""
+    content = json.dumps({} if body is None else body).encode()
+    return HttpResponse(
+        status=status,
+        headers={"content-type": "application/json", **(headers or {})},
+        body=content,
+        url="https://fake/",
+    )
+
+
+class ScriptedHttp:
+    """A `context["http"]` that gives prepared answers in order, the last one again and again.
+
+    An exception among the answers is raised. `requests` lists what was asked.
+    """
+
+    def __init__(self, answers: Iterable[HttpResponse | Exception] = ()) -> None:
+        self._answers = list(answers) or [answer()]
+        self.requests: list[SentRequest] = []
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Any = None,
+        json: Any = None,
+        data: Any = None,
+        follow_redirects: bool = True,
+    ) -> HttpResponse:
+        """The next answer. Has the signature of `automate_egress.HttpSession.request`."""
+        self.requests.append(
+            SentRequest(method=method, url=url, headers=dict(headers or {}), params=params, json=json, data=data)
+        )
+        given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+
+def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
+    """A `context` as the engine makes it, with 30 seconds and a log that is kept in `context["lines"]`."""
+    lines: list[tuple[str, str]] = []
+    return {
+        "connection": connection or {},
+        "http": http or ScriptedHttp(),
+        "idempotency_key": "key-of-this-step",
+        "deadline": time.monotonic() + 30,
+        "cancelled": lambda: False,
+        "log": lambda message, level="info": lines.append((level, message)),
+        "lines": lines,
+        "run": {"id": "00000000-0000-7000-8000-000000000000", "trace_id": "0" * 31 + "1", "workflow": "test"},
+        "user": None,
+        **other,
+    }

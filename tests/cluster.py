@@ -1,0 +1,36 @@
+"""A PostgreSQL for the tests alone. Loaded before Django reads its settings: see `addopts` in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from automate_site.embedded_postgres import Cluster, throw_away
+
+
+def _start() -> tuple[Cluster | None, str]:
+    """A throw-away cluster, unless DATABASE_URL names a server to use, and a data folder."""
+    data = tempfile.mkdtemp(prefix="automate-test-data-")
+    os.environ["AUTOMATE_DATA"] = data
+    os.environ["AUTOMATE_WORKER"] = "off"
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the tests' thread
+    if os.environ.get("DATABASE_URL"):
+        return None, data
+    cluster = throw_away()
+    cluster.start()
+    os.environ["DATABASE_URL"] = cluster.url
+    return cluster, data
+
+
+_cluster, _data = _start()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    if _cluster is not None:
+        _cluster.destroy()
+    shutil.rmtree(_data, ignore_errors=True)

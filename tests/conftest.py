@@ -1,0 +1,194 @@
+"""What all tests stand on: a real PostgreSQL of their own, three people, and the front door."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["automate_testing.fixtures", "tests.sink", "tests.processes"]
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _audit_tables_can_be_flushed() -> Iterator[None]:
+    """The test flush alone may empty the append-only tables."""
+    import pgtrigger
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    flush = DatabaseOperations.execute_sql_flush
+
+    def bypassing(self: DatabaseOperations, statements: list[str]) -> None:
+        with pgtrigger.ignore(
+            "automate_governance.AuditEntry:no_truncate", "automate_governance.AuditLink:no_truncate"
+        ):
+            flush(self, statements)
+
+    DatabaseOperations.execute_sql_flush = bypassing  # type: ignore[method-assign]
+    yield
+    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Threads of workers and hints may still hold one when the test database is dropped."""
+    from django.db import connection
+
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.fixture(autouse=True)
+def _settings(settings: Any) -> None:
+    """What a test does to an endpoint counts at once; leases are short enough to wait for."""
+    settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.AUTOMATE_WORKER_GRACE_SECONDS = 5
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+def _person(name: str, *roles: str, staff: bool = True) -> Any:
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
+
+    user = get_user_model().objects.create_user(name, f"{name}@example.com", "password-of-tests", is_staff=staff)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    return user
+
+
+@pytest.fixture
+def owner(db: None) -> Any:
+    """Builds workflows, and owns those of the tests."""
+    return _person("owner", "Builders")
+
+
+@pytest.fixture
+def colleague(db: None) -> Any:
+    """A builder to whom single objects are granted."""
+    return _person("colleague", "Builders")
+
+
+@pytest.fixture
+def stranger(db: None) -> Any:
+    """A builder to whom nothing was granted."""
+    return _person("stranger", "Builders")
+
+
+@pytest.fixture
+def admin(db: None) -> Any:
+    """The superuser."""
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects.create_superuser("root", "root@example.com", "password-of-tests")
+
+
+@pytest.fixture
+def sign_in() -> Callable[[Any], Any]:
+    """A client of that person."""
+    from django.test import Client
+
+    def make(user: Any = None) -> Client:
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        return client
+
+    return make
+
+
+# --- the front door ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endpoint(owner: Any) -> Any:
+    """A GitHub endpoint at /hooks/github/."""
+    from automate_core import endpoints
+
+    return endpoints.save("github", scheme="github", config={}, secret=SECRET, actor=owner)[0]
+
+
+@pytest.fixture
+def workflow(owner: Any, endpoint: Any) -> Callable[[str], Any]:
+    """Publish a workflow from YAML text."""
+    from automate_core import authoring, workflow_files
+
+    def make(text: str, *, publish: bool = True) -> Any:
+        made = authoring.save_definition(workflow_files.read(text), owner=owner)
+        if publish:
+            authoring.publish(made, author=owner)
+        made.refresh_from_db()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def deliver() -> Callable[..., Any]:
+    """Post a signed delivery to /hooks/github/ and give the answer."""
+    from django.test import Client
+
+    from automate_core.webhooks.schemes import GitHubScheme
+
+    def post(
+        payload: Any = None, *, event: str = "issues", delivery: str = "", secret: str = SECRET, **extra: Any
+    ) -> Any:
+        body = (
+            payload
+            if isinstance(payload, bytes)
+            else json.dumps({"number": 7} if payload is None else payload).encode()
+        )
+        headers = GitHubScheme({}).sign(secret, body, event_type=event, delivery=delivery or str(uuid.uuid4()))
+        path = extra.pop("path", "/hooks/github/")
+        return Client().post(
+            path, body, content_type="application/json", headers={**headers, **extra.pop("headers", {})}
+        )
+
+    return post
+
+
+@pytest.fixture
+def drain() -> Callable[[], None]:
+    """Run a worker in this process until no job is ready."""
+    from automate_core.worker import Worker
+
+    return lambda: Worker(concurrency=4, drain=True, name="test").run()
+
+
+# --- another process --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """What a process needs to work on the tests' database."""
+    from django.db import connection
+
+    name = connection.settings_dict["NAME"]
+    url = os.environ["DATABASE_URL"]
+    base, _, query = url.partition("?")
+    return {
+        **os.environ,
+        "DATABASE_URL": f"{base.rpartition('/')[0]}/{name}?{query}",
+        "AUTOMATE_DEMO": "off",
+        "AUTOMATE_LOG_LEVEL": "INFO",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def manage() -> list[str]:
+    """The beginning of a command line."""
+    return [sys.executable, str(ROOT / "manage.py")]

@@ -1,0 +1,290 @@
+"""The queue under many hands: each job claimed once, stale tokens write nothing, nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from automate_core import database
+from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun, RunRecord, StepRecord, Verdict
+from automate_core.ids import uuid7
+from automate_core.ingest import EventIngestor, NewEvent
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.outbox import OutboxStore
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _events(count):
+    EventIngestor().ingest(*(NewEvent(source="api:test", type="n", payload="{}", delivery_key=str(n)) for n in range(count)))
+
+
+def test_four_claimers_take_a_thousand_jobs_each_once():
+    _events(1000)
+    barrier = threading.Barrier(4)
+    claimed: list[list[uuid.UUID]] = [[] for _ in range(4)]
+
+    def claim(mine):
+        with database.connect(database.WORKER_OPTIONS) as own:
+            store = OutboxStore(own, worker=str(id(mine)))
+            barrier.wait()
+            while jobs := store.claim_batch(limit=10):
+                mine.extend(job.id for job in jobs)
+
+    threads = [threading.Thread(target=claim, args=(mine,)) for mine in claimed]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    everything = [job for mine in claimed for job in mine]
+    assert len(everything) == len(set(everything)) == 1000
+    assert all(claimed), "every claimer got some"
+    assert set(OutboxJob.objects.values_list("status", "token", "attempts")) == {("leased", 1, 1)}
+
+
+def test_a_claim_never_takes_more_than_asked_and_never_waits():
+    _events(30)
+    with database.connect({}) as other:
+        other.autocommit = False
+        other.execute("SELECT id FROM automate_core_outboxjob LIMIT 15 FOR UPDATE")
+        started = time.monotonic()
+        sizes = [len(OutboxStore().claim_batch(limit=10)) for _ in range(3)]
+        assert (sizes, time.monotonic() - started < 1) == ([10, 5, 0], True)
+        other.rollback()
+    assert len(OutboxStore().claim_batch(limit=100)) == 15
+
+
+def test_fifty_posts_of_one_delivery_make_one_event(endpoint, site):
+    """Through a real web process, all at once."""
+    import http.client
+
+    from automate_core.webhooks.schemes import GitHubScheme
+    from tests.conftest import SECRET
+
+    body, answers = b'{"n": 1}', []
+    headers = GitHubScheme({}).sign(SECRET, body, event_type="issues", delivery="one-delivery")
+    barrier = threading.Barrier(50)
+
+    def post():
+        client = http.client.HTTPConnection(site.removeprefix("http://"), timeout=30)
+        client.connect()
+        barrier.wait()
+        client.request("POST", "/hooks/github/", body, {"Content-Type": "application/json", **headers})
+        response = client.getresponse()
+        answers.append((response.status, response.read()))
+        client.close()
+
+    threads = [threading.Thread(target=post) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _ in answers} == {202}
+    assert len({content for _, content in answers}) == 1
+    assert Event.objects.count() == OutboxJob.objects.count() == 1
+
+
+def _claimed(count=1):
+    _events(count)
+    return OutboxStore(worker="w").claim_batch(limit=count)
+
+
+def _run(workflow, job, **fields):
+    return RunRecord(
+        id=str(uuid7()), workflow_id=workflow.pk, version_id=workflow.published_id, event_id=str(job.event_id),
+        trace_id="0" * 32, new=True, **fields,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def some_workflow(workflow):
+    return workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
+
+
+def test_a_stale_token_writes_nothing(some_workflow):
+    [job] = _claimed()
+    OutboxJob.objects.update(token=2)  # another worker took it over
+    run = _run(some_workflow, job, status="running")
+    checkpoint = Checkpoint(job, Outcome.COMPLETE, run, [StepRecord("a", 1)])
+    assert Journal(None, worker="w").write([checkpoint]) == {job.id: Verdict.LOST}
+    assert not ExecutionRun.objects.exists() and not StepRun.objects.exists()
+    assert OutboxJob.objects.get().status == "leased"
+
+
+def test_a_run_that_has_ended_takes_nothing_more(some_workflow):
+    [job] = _claimed()
+    run = _run(some_workflow, job, status="running")
+    journal = Journal(None, worker="w")
+    assert journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])]) == {job.id: Verdict.HELD}
+    ExecutionRun.objects.update(status="cancelled")
+    run.new = False
+    run.status = "succeeded"
+    assert journal.write([Checkpoint(job, Outcome.COMPLETE, run)]) == {job.id: Verdict.CANCELLED}
+    assert (ExecutionRun.objects.get().status, OutboxJob.objects.get().status) == ("cancelled", "completed")
+
+
+def test_the_sequence_grows_with_each_checkpoint(some_workflow):
+    [job] = _claimed()
+    run, journal, step = _run(some_workflow, job, status="running"), Journal(None, worker="w"), StepRecord("a", 1)
+    journal.write([Checkpoint(job, Outcome.HOLD, run, [step])])
+    assert (ExecutionRun.objects.get().seq, StepRun.objects.get().seq) == (1, 1)
+    run.new = False
+    step.succeed(b'{"x": 1}')
+    run.status = "succeeded"
+    journal.write([Checkpoint(job, Outcome.COMPLETE, run, [step])])
+    assert (ExecutionRun.objects.get().seq, StepRun.objects.get().seq, StepRun.objects.get().output) == (2, 2, {"x": 1})
+
+
+def test_an_event_is_matched_once_whatever_happens(some_workflow):
+    """The same dispatch twice: the second finds the first one's run and makes none."""
+    [job] = _claimed()
+    queued = [QueuedRun(some_workflow.pk, some_workflow.published_id)]
+    journal = Journal(None, worker="w")
+    journal.write([Checkpoint(job, Outcome.COMPLETE, queued=queued)])
+    OutboxJob.objects.filter(pk=job.id).update(status="leased")
+    journal.write([Checkpoint(job, Outcome.COMPLETE, queued=queued)])
+    OutboxJob.objects.filter(pk=job.id).update(status="leased")
+    journal.write([Checkpoint(job, Outcome.COMPLETE, _run(some_workflow, job, status="succeeded"))])
+    assert ExecutionRun.objects.count() == 1
+    assert OutboxJob.objects.filter(kind="advance", status="ready").count() == 1
+
+
+def test_an_expired_lease_is_rescued_as_a_suspect_and_in_the_end_dead(settings):
+    settings.AUTOMATE_MAX_ATTEMPTS = 2
+    _events(1)
+    store = OutboxStore(worker="w")
+    for expected in ("ready", "dead"):
+        assert store.claim_batch()
+        assert store.rescue() == 0, "a lease that runs is left alone"
+        OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
+        assert store.rescue() == 1
+        job = OutboxJob.objects.get()
+        assert (job.status, job.suspect, job.last_error) == (expected, True, "worker w did not renew its lease")
+
+
+def test_a_run_whose_job_dies_fails_and_says_so(some_workflow, settings):
+    settings.AUTOMATE_MAX_ATTEMPTS = 1
+    [job] = _claimed()
+    run = _run(some_workflow, job, status="running")
+    Journal(None, worker="w").write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
+    OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
+    OutboxStore().rescue()
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.error["code"], OutboxJob.objects.get().status) == ("failed", "job_dead", "dead")
+
+
+def test_renewing_and_handing_back():
+    jobs = _claimed(2)
+    store = OutboxStore(worker="w")
+    OutboxJob.objects.update(lease_until=timezone.now())
+    store.renew(jobs)
+    assert all(job.lease_until > timezone.now() for job in OutboxJob.objects.all())
+    store.hand_back(jobs)
+    assert set(OutboxJob.objects.values_list("status", "attempts", "worker")) == {("ready", 0, "")}
+    OutboxJob.objects.update(token=9, status="leased")
+    store.hand_back(jobs)
+    assert set(OutboxJob.objects.values_list("status", flat=True)) == {"leased"}, "a stale token hands nothing back"
+
+
+def test_the_databases_clock_decides(some_workflow):
+    """Leases and due times are judged by automate_now(), which a test can shift."""
+    _claimed()
+    with database.connect({"automate.clock_shift": "1 hour"}) as later:
+        assert OutboxStore(later).rescue() == 1
+    run = ExecutionRun.objects.create(
+        workflow=some_workflow, version=some_workflow.published, trace_id="0" * 32, status="waiting"
+    )
+    Wait.objects.create(run=run, path="a", kind="retry", due_at=timezone.now() + timezone.timedelta(minutes=30))
+    assert OutboxStore().wake_due() == (0, pytest.approx(1800, abs=5))
+    with database.connect({"automate.clock_shift": "1 hour"}) as later:
+        assert OutboxStore(later).wake_due()[0] == 1
+    run.refresh_from_db()
+    assert (run.wakes, Wait.objects.get().status) == (1, "resolved")
+    assert OutboxJob.objects.filter(run=run, kind="advance", status="ready").count() == 1
+
+
+def test_a_wake_up_while_parking_is_not_lost(some_workflow):
+    """The walker compares `wakes` at its last checkpoint and puts its job back when it moved."""
+    [job] = _claimed()
+    run, journal = _run(some_workflow, job, status="running"), Journal(None, worker="w")
+    journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
+    ExecutionRun.objects.update(wakes=1)
+    run.new, run.status = False, "waiting"
+    journal.write([Checkpoint(job, Outcome.PARK, run)])
+    assert OutboxJob.objects.get().status == "ready"
+
+
+def test_waking_many_claimed_runs_never_makes_a_second_live_job(some_workflow):
+    for _ in range(5):
+        run = ExecutionRun.objects.create(
+            workflow=some_workflow, version=some_workflow.published, trace_id="0" * 32, status="waiting"
+        )
+        for path in ("a", "b"):
+            Wait.objects.create(run=run, path=path, kind="retry", due_at=timezone.now())
+    assert OutboxStore().wake_due()[0] == 10
+    assert OutboxJob.objects.count() == 5
+
+
+def test_the_claim_reads_its_index_alone():
+    _events(3000)
+    OutboxJob.objects.exclude(pk__in=OutboxJob.objects.order_by("id")[:20].values("pk")).update(status="completed")
+    from automate_core.outbox import CLAIM
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE automate_core_outboxjob")
+        cursor.execute("EXPLAIN " + CLAIM.format(limit=10), {"worker": "w", "lease": 30})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "ready_jobs" in plan and "Seq Scan on automate_core_outboxjob" not in plan, plan
+
+
+def test_the_statements_name_columns_that_exist():
+    """Every statement of the hot path is planned by PostgreSQL against the tables of the models."""
+    from automate_core import ingest, matching, outbox
+    from automate_core.engine import journal
+
+    statements = {
+        ingest.INGEST: {"events": "[]"},
+        ingest.FIRST_DELIVERIES: {"keys": "[]"},
+        matching.CANDIDATES: {"sources": [], "types": []},
+        outbox.CLAIM.format(limit=1): {"worker": "", "lease": 1},
+        outbox.RENEW: {"jobs": "[]", "lease": 1},
+        outbox.HAND_BACK: {"jobs": "[]"},
+        outbox.RESCUE: {"most": 1, "error": "{}"},
+        outbox.WAKE_DUE: {},
+        journal.WRITE: dict.fromkeys(["checkpoints", "steps", "waits", "logs", "queued"], "[]") | {"worker": ""},
+        journal.READ: {"runs": []},
+    }
+    for statement, values in statements.items():
+        database.run(None, statement, values)
+    assert len(statements) == 10
+
+
+@pytest.fixture(autouse=True)
+def _close_thread_connections():
+    yield
+    connections.close_all()
+
+
+def test_a_hint_wakes_a_worker_in_another_connection(endpoint, deliver):
+    from automate_core import wakeups
+    from automate_core.worker import Worker
+
+    worker = Worker(concurrency=1, name="listening")
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    try:
+        time.sleep(1.5)  # by now it polls slowly
+        started = time.monotonic()
+        deliver()
+        wait_for(lambda: OutboxJob.objects.filter(status="completed").exists(), every=0.01)
+        assert time.monotonic() - started < 0.4, "woken by the hint, not by the next poll"
+        assert wakeups.CHANNEL
+    finally:
+        worker.stop()
+        thread.join(10)

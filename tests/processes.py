@@ -1,0 +1,81 @@
+"""Real web and worker processes on the tests' database."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def free_port() -> int:
+    """A port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = 20, every: float = 0.05) -> Any:
+    """What `condition` gives once it is true. Fails after that time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if result := condition():
+            return result
+        time.sleep(every)
+    raise AssertionError(f"not true after {seconds:g} seconds: {condition}")
+
+
+@contextlib.contextmanager
+def process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process for the duration of the block, ended with SIGTERM and, if need be, SIGKILL."""
+    started = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(10)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait(10)
+        for stream in (started.stdout, started.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@pytest.fixture
+def worker_process(environment: dict[str, str], manage: list[str]) -> Callable[..., Any]:
+    """Start a worker process: a context manager that gives its Popen."""
+    return lambda *flags, **variables: process([*manage, "automate_worker", *flags], {**environment, **variables})
+
+
+@pytest.fixture
+def site(environment: dict[str, str], transactional_db: None) -> Iterator[str]:
+    """The ASGI site with its managed worker, as a process; gives its address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    own = {**environment, "PORT": str(port), "AUTOMATE_WORKER": "managed", "AUTOMATE_EGRESS_ALLOW": environment.get("SINK", "")}
+    command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port), "--log-level", "warning"]
+    with process([*command, "--timeout-graceful-shutdown", "3"], own):
+        wait_for(lambda: _answers(f"{address}/healthz/"))
+        yield address
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen(url, timeout=2).status == 200
+    return False
+
+
+def read(path: Path) -> str:
+    """A file of the project."""
+    return (ROOT / path).read_text(encoding="utf-8")
