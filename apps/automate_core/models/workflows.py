@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from automate_core.models.fields import DocumentField
 from automate_governance.governed import Governed, verbs
 
 
@@ -69,9 +70,9 @@ class Trigger(models.Model):
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="triggers")
     key = models.CharField(max_length=64)
     kind = models.CharField(max_length=16, choices=Kind)
-    config = models.JSONField(default=dict)
+    config = DocumentField(default=dict)
     event_type = models.CharField(max_length=200, blank=True)
-    filter = models.JSONField(null=True, blank=True)
+    filter = DocumentField(null=True, blank=True)
     position = models.PositiveIntegerField(default=0)
     rev = models.PositiveIntegerField(default=0)
 
@@ -109,9 +110,9 @@ class Step(models.Model):
     position = models.PositiveIntegerField(default=0)
     action = models.CharField(max_length=200, blank=True)
     connection = models.CharField(max_length=100, blank=True)
-    inputs = models.JSONField(default=dict)
-    policy = models.JSONField(default=dict)
-    settings = models.JSONField(default=dict)
+    inputs = DocumentField(default=dict)
+    policy = DocumentField(default=dict)
+    settings = DocumentField(default=dict)
     notes = models.TextField(blank=True)
     rev = models.PositiveIntegerField(default=0)
 
@@ -131,7 +132,7 @@ class WorkflowVersion(models.Model):
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    definition = models.JSONField()
+    definition = DocumentField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,226 @@
+"""Workflows as text: nothing is lost on the way, and every fault has a place and a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_core import authoring, workflow_files
+from automate_core.definition import DefinitionError, parse, to_document
+from automate_core.models import Step, Workflow
+from automate_core.validation import problems
+
+FULL = """\
+schema: 1
+name: Everything
+slug: everything
+description: |
+  Two lines:
+  with a colon
+tags:
+  - a
+  - b
+timezone: Europe/Warsaw
+triggers:
+  - kind: webhook
+    key: first
+    endpoint: github
+    event: issues
+    filter:
+      and:
+        - ==:
+            - var: event.payload.action
+            - opened
+        - '!':
+            - var: event.payload.draft
+  - kind: webhook
+    key: second
+    endpoint: other
+steps:
+  - kind: action
+    key: set
+    name: Set a value
+    action: data.set
+    inputs:
+      text: '{{ event.payload.title }}'
+      number: 1.5
+      nothing:
+      yes_or_no: true
+      deep:
+        - a: {}
+          b: []
+    notes: A note
+  - kind: branch
+    key: route
+    name: Route
+    arms:
+      - key: one
+        name: One
+        when:
+          ==:
+            - var: steps.set.output.number
+            - 1
+        steps:
+          - kind: branch
+            key: inner
+            arms:
+              - key: only
+                when: true
+                steps:
+                  - kind: stop
+                    key: enough
+                    outcome: failed
+                    message: Enough
+      - key: empty
+        when:
+          exists:
+            - var: event.payload.x
+    otherwise:
+      - kind: action
+        key: call
+        action: http.request
+        connection: echo
+        inputs:
+          url: /x
+        retry:
+          attempts: 3
+          base: 0.5
+        timeout: 5.0
+"""
+
+
+@pytest.mark.django_db
+def test_nothing_is_lost_between_file_draft_and_file(owner):
+    definition = workflow_files.read(FULL)
+    assert workflow_files.write(definition) == FULL
+    workflow = authoring.save_definition(definition, owner=owner)
+    assert authoring.load_definition(workflow) == definition
+    assert workflow_files.write(authoring.load_definition(workflow)) == FULL
+    assert parse(to_document(definition)) == definition
+
+
+@pytest.mark.django_db
+def test_reading_a_draft_costs_two_queries(owner, django_assert_num_queries):
+    workflow = authoring.save_definition(workflow_files.read(FULL), owner=owner)
+    with django_assert_num_queries(2):
+        authoring.load_definition(workflow)
+
+
+@pytest.mark.django_db
+def test_a_second_import_replaces_the_draft(owner):
+    first = authoring.save_definition(workflow_files.read(FULL), owner=owner)
+    again = authoring.save_definition(workflow_files.read(FULL.replace("Set a value", "Other")), owner=owner)
+    assert (again.pk, Workflow.objects.count(), Step.objects.get(key="set").name) == (first.pk, 1, "Other")
+
+
+FAULTS = {
+    "unknown kind": ("steps: [{kind: loop, key: a}]", "steps[0].kind", "invalid value 'loop'"),
+    "unknown field": ("steps: [{key: a, action: data.set, retries: 3}]", "steps[0]", "unknown field `retries`"),
+    "bad key": ("steps: [{key: Not Good, action: data.set}]", "steps[0].key", "lower-case letters"),
+    "key twice": (
+        "steps: [{key: a, action: data.set}, {key: a, action: data.set}]",
+        "steps[1].key",
+        "'a' is taken by steps[0]",
+    ),
+    "unknown connector": ("steps: [{key: a, action: erp.create}]", "steps[0].action", "no connector 'erp' is installed"),
+    "unknown action": ("steps: [{key: a, action: data.sett}]", "steps[0].action", "data has no action 'sett'"),
+    "unknown input": (
+        "steps: [{key: a, action: data.pick, inputs: {sauce: 1, source: {}, fields: []}}]",
+        "steps[0].inputs.sauce",
+        "has no such input; it has source, fields",
+    ),
+    "missing input": ("steps: [{key: a, action: http.request}]", "steps[0].inputs.url", "url is required"),
+    "mistyped input": (
+        "steps: [{key: a, action: data.pick, inputs: {source: 5, fields: []}}]",
+        "steps[0].inputs.source",
+        "must be mapping, not number",
+    ),
+    "broken template": (
+        "steps: [{key: a, action: data.set, inputs: {x: '{{ event. }}'}}]",
+        "steps[0].inputs.x",
+        "expected",
+    ),
+    "dangling step": (
+        "steps: [{key: a, action: data.set, inputs: {x: '{{ steps.b.output }}'}}, {key: b, action: data.set}]",
+        "steps[0].inputs.x",
+        "no step 'b' comes before",
+    ),
+    "no output": (
+        "steps: [{key: a, action: data.set}, {key: b, action: data.set, inputs: {x: '{{ steps.a.n }}'}}]",
+        "steps[1].inputs.x",
+        "write steps.a.output",
+    ),
+    "unknown name": (
+        "steps: [{key: a, action: data.set, inputs: {x: '{{ payload.x }}'}}]",
+        "steps[0].inputs.x",
+        "there is no 'payload' here; there is event, steps, run",
+    ),
+    "unknown part of an event": (
+        "steps: [{key: a, action: data.set, inputs: {x: '{{ event.body }}'}}]",
+        "steps[0].inputs.x",
+        "an event has payload",
+    ),
+    "branch without condition": (
+        "steps: [{kind: branch, key: b, arms: [{key: one}]}]",
+        "steps[0].arms[0]",
+        "missing required field `when`",
+    ),
+    "branch without arms": ("steps: [{kind: branch, key: b, arms: []}]", "steps[0].arms", "length >= 1"),
+    "bad rule": (
+        "steps: [{kind: branch, key: b, arms: [{key: one, when: {equals: [1, 1]}}]}]",
+        "steps[0].arms[0].when.equals",
+        "no operator 'equals'",
+    ),
+    "bad filter": (
+        "triggers: [{endpoint: x, filter: {'==': [{var: steps.a.output}, 1]}}]",
+        "triggers[0].filter",
+        "there is no 'steps' here",
+    ),
+    "bad time zone": ("timezone: Mars/Base", "timezone", "not a time zone"),
+    "other schema": ("schema: 2", "schema", "invalid enum value 2"),
+    "too many attempts": (
+        "steps: [{key: a, action: data.set, retry: {attempts: 999}}]",
+        "steps[0].retry.attempts",
+        "<= 50",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_has_a_place_and_a_reason(name):
+    text, path, reason = FAULTS[name]
+    with pytest.raises(DefinitionError) as caught:
+        definition = workflow_files.read(f"name: X\nslug: x\n{text}")
+        if found := problems(definition):
+            raise DefinitionError(found)
+    assert any(problem.path == path and reason in problem.reason for problem in caught.value.problems), caught.value
+
+
+def test_all_faults_are_told_at_once():
+    text = "name: X\nslug: x\nsteps: [{key: a, action: no.no}, {key: b, action: data.set, inputs: {x: '{{ nope }}'}}]"
+    assert [problem.path for problem in problems(workflow_files.read(text))] == ["steps[0].action", "steps[1].inputs.x"]
+
+
+HOSTILE = {
+    "not YAML": ("a: [1", "line 1"),
+    "a key twice": ("name: a\nname: b", "line 2: found duplicate key"),
+    "an alias": ("name: &a x\nslug: *a", "aliases"),
+    "an object": ("name: !!python/object/apply:os.system [id]", "line 1"),
+    "a control character": ("name: \x07", "not YAML"),
+    "a NUL": ('name: "a\\0b"', "NUL"),
+    "endless": ("a: " + "[" * 5000 + "]" * 5000, ""),
+    "large": ("a: " + "x" * 1_000_001, "larger than"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_in_one_line(name):
+    text, reason = HOSTILE[name]
+    with pytest.raises((workflow_files.WorkflowFileError, DefinitionError)) as caught:
+        workflow_files.read(text)
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_yaml_is_read_as_1_2():
+    """No and yes are words, and a date is text."""
+    text = "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {country: NO, on: yes, day: 2026-11-25}}]"
+    assert workflow_files.read(text).steps[0].inputs == {"country": "NO", "on": "yes", "day": "2026-11-25"}
