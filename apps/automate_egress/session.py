@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +32,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 MAX_BODY_BYTES = 5_000_000
 _CHUNK = 65_536
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _KEPT_ACROSS_ORIGINS = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"}
 )
@@ -110,7 +112,7 @@ class HttpSession:
             )
         except EgressError:
             raise
-        except TooManyRedirectsError as error:
+        except (TooManyRedirectsError, requests.TooManyRedirects) as error:
             raise EgressBlockedError(f"{_host(url)} redirected too often") from error
         except SSRFGuardError as error:
             raise EgressBlockedError(_refusal(url, error)) from error
@@ -122,6 +124,9 @@ class HttpSession:
             raise EgressConnectionError(f"the connection to {_host(url)} failed") from error
 
     def _exchange(self, method: str, url: str, **options: Any) -> HttpResponse:
+        for name in options["headers"]:
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name[:50]!r} is not the name of a header")
         transport = _transport(self._internal_hosts)
         remaining = self._remaining()
         transport.bound_hosts = self._bound_hosts

@@ -2,7 +2,8 @@
 
 A user may do a verb on an object when a role gives the verb for any object of that kind (`publish_any_workflow`), or
 gives it within reach (`publish_workflow`) and the object is owned by, or granted for that verb to, the user or one of
-the user's groups. Superusers may do all. `can` and `permitted` cost one query each.
+the user's groups. Superusers may do all. `can` and `permitted` cost one query each; what is asked of a class is answered
+from the permissions that Django reads once a request.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ type User = Person | AnonymousUser
 
 def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
     """May `user` do `verb` on `obj`? For `add`, and for the verbs on `SITE`, `obj` is the model class."""
+    if isinstance(obj, type):
+        return user.has_perm(f"{obj._meta.app_label}.{_codename(verb, obj)}")
     if not user.is_active or isinstance(user, AnonymousUser):
         return False
     if user.is_superuser:
         return True
-    if isinstance(obj, type):
-        return _held(user, obj, _codename(verb, obj)).exists()
     return permitted(user, verb, type(obj)._default_manager.filter(pk=obj.pk)).exists()
 
 
@@ -59,10 +60,7 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
 
 
 def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
-    """Whether `user` may do `verb` on some objects of `model`, theirs or any: for menus, never for an object.
-
-    Answered from the permissions that Django reads once a request.
-    """
+    """Whether `user` may do `verb` on some objects of `model`, theirs or any: for menus, never for an object."""
     _, governing = _governing(model)
     label = governing._meta.app_label
     return user.has_perm(f"{label}.{_codename(verb, governing)}") or user.has_perm(

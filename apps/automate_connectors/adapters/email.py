@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.mail import BadHeaderError, EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
@@ -57,7 +57,7 @@ class EmailConnector(ConnectorAdapter):
         context["log"](f"Sending to {len(to) + len(cc)} recipient(s)")
         try:
             message.send()
-        except BadHeaderError as error:
+        except ValueError as error:  # a newline in a header
             raise ConnectorError(str(error), code="invalid_input") from error
         except OSError as error:  # SMTP errors are OSErrors
             raise ConnectorError(f"the mail server refused: {error}", code="mail_failed", retryable=True) from error

@@ -1,0 +1,372 @@
+"""The screens as HTML: what they show, to whom, and in how many queries."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from html.parser import HTMLParser
+
+import pytest
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core.models import ExecutionRun, StepRun, Workflow
+from automate_governance.models import AuditEntry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BRANCHING = """
+name: Branching
+slug: branching
+description: Sends <b>things</b> along
+triggers: [{endpoint: github}]
+steps:
+  - {key: first, name: First things, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
+  - kind: branch
+    key: route
+    arms:
+      - key: yes_please
+        name: Yes
+        when: {'==': [{var: steps.first.output.title}, go]}
+        steps: [{key: inner, action: data.log, inputs: {message: 'Going {{ steps.first.output.title }}'}}]
+    otherwise: [{kind: stop, key: refuse, outcome: failed, message: Not today}]
+"""
+
+
+class Page(HTMLParser):
+    """Elements by id, and all text: enough to look at a page's nodes."""
+
+    def __init__(self, response):
+        super().__init__()
+        self.ids: dict[str, dict[str, str]] = {}
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.status = response.status_code
+        self.feed(response.content.decode())
+
+    def handle_starttag(self, tag, attrs):
+        found = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, found))
+        if "id" in found:
+            self.ids[found["id"]] = found
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, **wanted):
+        return [a for _, a in self.tags if all(a.get(n.replace("_", "-").rstrip("-")) == v for n, v in wanted.items())]
+
+
+@pytest.fixture
+def run(workflow, deliver, drain):
+    workflow(BRANCHING)
+    deliver({"title": "go"})
+    drain()
+    return ExecutionRun.objects.get()
+
+
+def _run_urls(run):
+    return {
+        "page": reverse("admin:automate_core_executionrun_change", args=[run.pk]),
+        "step": reverse("studio:run_step", args=[run.pk, "first"]),
+        "patch": reverse("studio:run_patch", args=[run.pk]),
+    }
+
+
+def test_the_run_page_shows_the_tree_the_timeline_and_the_step(run, sign_in, owner):
+    page = Page(sign_in(owner).get(_run_urls(run)["page"]))
+    assert page.status == 200
+    states = {name: page.ids[f"card-{name}"]["data-st"] for name in ("first", "route", "route-inner", "route-refuse")}
+    assert states == {"first": "succeeded", "route": "succeeded", "route-inner": "succeeded", "route-refuse": "skipped"}
+    assert page.ids["card-first"]["aria-label"].startswith("First things, 1 · Data, set values, succeeded")
+    assert page.ids["card-route-inner"]["aria-level"] == "2"
+    assert {"row-first", "row-route-inner", "run-state", "run-meta", "timeline", "flow", "inspector"} <= set(page.ids)
+    assert run.trace_id in str(page.ids) + str(page.tags)
+    assert "3 done, 1 skipped" in page.text
+    assert '"go"' in page.text, "the first step's output is open"
+
+
+def test_the_page_opens_at_the_step_that_failed(workflow, deliver, drain, sign_in, owner):
+    workflow(BRANCHING)
+    deliver({"title": "stay"})
+    drain()
+    run = ExecutionRun.objects.get()
+    page = Page(sign_in(owner).get(_run_urls(run)["page"]))
+    assert run.status == "failed" and "Not today" in page.text
+    assert page.all(data_inspected="route/refuse") or page.all(data_inspected="first")
+
+
+@pytest.mark.parametrize("step", ["first", "route/inner", "route"])
+def test_a_steps_panel(run, sign_in, owner, step):
+    page = Page(sign_in(owner).get(reverse("studio:run_step", args=[run.pk, step])))
+    assert page.all(data_inspected=step)
+    assert page.ids["tab-output"]["role"] == "tabpanel"
+
+
+def test_a_step_that_is_not_there_is_404(run, sign_in, owner):
+    assert sign_in(owner).get(reverse("studio:run_step", args=[run.pk, "nope"])).status_code == 404
+
+
+def test_the_patch_holds_what_the_page_holds(run, sign_in, owner):
+    client = sign_in(owner)
+    urls = _run_urls(run)
+    patch = client.get(urls["patch"])
+    assert (patch["X-Seq"], patch["X-Ended"]) == (str(run.seq), "1")
+    ids = set(Page(patch).ids)
+    assert {"run-state", "run-meta", "run-progress", "flow", "timeline", "card-first"} <= ids
+    assert ids <= set(Page(client.get(urls["page"])).ids)
+    assert client.get(urls["patch"], {"after": run.seq}).status_code == 204
+
+
+HOSTILE = '</pre><script>window.hacked=1</script><img src=x onerror="window.hacked=1">\u202e{{ 7*7 }}'
+
+
+def test_payloads_are_inert_text(workflow, deliver, drain, sign_in, owner):
+    workflow(BRANCHING)
+    deliver({"title": HOSTILE}, event="<i>x</i>")
+    drain()
+    run = ExecutionRun.objects.get()
+    content = sign_in(owner).get(_run_urls(run)["page"]).content.decode()
+    assert "<script>window" not in content and "onerror=&quot;" in content or "onerror=\\&quot;" in content
+    assert "<i>x</i>" not in content and "\u202e" not in content and "\\u202e" in content
+    assert "49" not in re.sub(r"<[^>]*>", "", content.split("tab-output")[1][:2000])
+
+
+def test_payloads_take_a_permission_of_their_own(run, sign_in, owner, colleague):
+    assign_perm("view_workflow", colleague, run.workflow)
+    urls = _run_urls(run)
+    client = sign_in(colleague)
+    page = client.get(urls["page"]).content.decode()
+    assert "That takes the permission to view payloads" in page.replace("that takes", "That takes")
+    assert "&quot;go&quot;" not in page and "Going go" not in page
+    download = reverse("studio:run_download", args=[run.pk, "first"])
+    assert client.post(download, {"part": "output", "attempt": 1}).status_code == 404
+    assign_perm("view_payload_workflow", colleague, run.workflow)
+    assert "&quot;go&quot;" in client.get(urls["step"]).content.decode()
+
+
+def test_a_download_is_a_file_and_is_audited(run, sign_in, owner):
+    answer = sign_in(owner).post(reverse("studio:run_download", args=[run.pk, "first"]), {"part": "output", "attempt": 1})
+    assert answer.json() == {"title": "go"}
+    assert answer["Content-Disposition"].startswith("attachment") and answer["X-Content-Type-Options"] == "nosniff"
+    entry = AuditEntry.objects.filter(verb="run.payload_downloaded").get()
+    assert (entry.actor, entry.changes) == ("owner", {"part": "output", "step": "first"})
+
+
+def test_large_values_are_cut_at_the_server(workflow, deliver, drain, sign_in, owner):
+    workflow(BRANCHING)
+    deliver({"title": "x" * 500_000})
+    drain()
+    content = sign_in(owner).get(_run_urls(ExecutionRun.objects.get())["page"]).content
+    assert len(content) < 250_000 and b"the rest is in the download" in content
+
+
+# --- who sees what ----------------------------------------------------------------------------------------------------
+
+
+def _objects(run, owner):
+    from automate_connectors.models import Connection
+    from automate_governance.models import StoredSecret
+
+    connection = Connection.objects.create(name="Conn", slug="conn", connector="http", owner=owner)
+    return {"connection": connection, "secret": StoredSecret.objects.first(), "endpoint": run.workflow.active_triggers.first()}
+
+
+@pytest.fixture
+def urls(run, owner, endpoint):
+    objects = _objects(run, owner)
+    download = reverse("studio:run_download", args=[run.pk, "first"])
+    return {
+        "workflow page": ("get", reverse("admin:automate_core_workflow_change", args=[run.workflow_id])),
+        "workflow file": ("get", reverse("studio:workflow_file", args=[run.workflow_id])),
+        "run page": ("get", _run_urls(run)["page"]),
+        "run step": ("get", _run_urls(run)["step"]),
+        "run patch": ("get", _run_urls(run)["patch"]),
+        "run download": ("post", download),
+        "connection": ("get", reverse("admin:automate_connectors_connection_change", args=[objects["connection"].pk])),
+        "connection delete": ("get", reverse("admin:automate_connectors_connection_delete", args=[objects["connection"].pk])),
+        "connection history": ("get", reverse("admin:automate_connectors_connection_history", args=[objects["connection"].pk])),
+        "endpoint": ("get", reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])),
+        "secret": ("get", reverse("admin:automate_governance_storedsecret_change", args=[objects["secret"].pk])),
+        "audit list": ("get", reverse("admin:automate_governance_auditentry_changelist")),
+        "workflow list": ("get", reverse("admin:automate_core_workflow_changelist")),
+        "run list": ("get", reverse("admin:automate_core_executionrun_changelist")),
+        "workflow add": ("get", reverse("admin:automate_core_workflow_add")),
+        "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
+    }
+
+
+MATRIX = {
+    #                      owner colleague stranger nobody
+    "workflow page": (200, 200, 404, 302),
+    "workflow file": (200, 200, 404, 302),
+    "run page": (200, 200, 404, 302),
+    "run step": (200, 200, 404, 302),
+    "run patch": (200, 200, 404, 302),
+    "run download": (200, 404, 404, 302),
+    "connection": (200, 404, 404, 302),
+    "connection delete": (200, 404, 404, 302),
+    "connection history": (200, 404, 404, 302),
+    "endpoint": (200, 404, 404, 302),
+    "secret": (200, 404, 404, 302),
+    "audit list": (403, 403, 403, 302),
+    "workflow list": (200, 200, 200, 302),
+    "run list": (200, 200, 200, 302),
+    "workflow add": (404, 404, 404, 302),
+    "workflow history": (404, 404, 404, 302),
+}
+
+
+def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, stranger):
+    """The colleague may view the workflow and nothing else; what one may not know is 404."""
+    assign_perm("view_workflow", colleague, run.workflow)
+    answered = {}
+    for name, (method, url) in urls.items():
+        statuses = []
+        for person in (owner, colleague, stranger, None):
+            answer = getattr(sign_in(person), method)(url, {"part": "output", "attempt": 1})
+            statuses.append(answer.status_code)
+            if answer.status_code == 302:
+                assert "/admin/login/" in answer["Location"]
+        answered[name] = tuple(statuses)
+    assert answered == MATRIX
+
+
+def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
+    from automate_studio.urls import urlpatterns
+
+    asked = {re.sub(r"/[0-9a-f-]{36}|/\d+", "", url) for _, url in urls.values()}
+    for pattern in urlpatterns:
+        if pattern.name != "run_stream":  # asked over HTTP in tests/studio/test_live.py
+            url = reverse(f"studio:{pattern.name}", args=_arguments(pattern))
+            assert re.sub(r"/[0-9a-f-]{36}|/\d+", "", url) in asked, pattern.name
+
+
+def _arguments(pattern):
+    samples = {"run_id": uuid.uuid4(), "pk": 1, "path": "first"}
+    return [samples[name] for name in pattern.pattern.converters]
+
+
+def test_lists_show_only_what_one_may_know(run, sign_in, owner, colleague, stranger):
+    for url in ("admin:automate_core_workflow_changelist", "admin:automate_core_executionrun_changelist"):
+        assert "Branching" in Page(sign_in(owner).get(reverse(url))).text
+        stranger_sees = Page(sign_in(stranger).get(reverse(url))).text
+        assert "Branching" not in stranger_sees and " yet" in stranger_sees
+        assert "Branching" not in Page(sign_in(stranger).get(reverse(url), {"q": "Branching"})).text
+
+
+def test_a_person_without_the_role_finds_no_list(sign_in, owner):
+    owner.groups.clear()
+    assert sign_in(owner).get(reverse("admin:automate_core_workflow_changelist")).status_code == 404
+
+
+def test_auditors_read_the_trail(sign_in, owner, stranger, run):
+    from django.contrib.auth.models import Group
+
+    stranger.groups.set(Group.objects.filter(name="Auditors"))
+    page = Page(sign_in(stranger).get(reverse("admin:automate_governance_auditentry_changelist")))
+    assert page.status == 200 and "workflow.published" in page.text
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+
+def _many_runs(workflow, count):
+    runs = [
+        ExecutionRun(workflow=workflow, version=workflow.published, trace_id=f"{n:032x}", cause="trigger", status="succeeded")
+        for n in range(count)
+    ]
+    ExecutionRun.objects.bulk_create(runs)
+    StepRun.objects.bulk_create(
+        StepRun(run=run, path="first", status="succeeded", idempotency_key="k", started_at="2026-01-01T00:00Z") for run in runs
+    )
+
+
+def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, django_assert_max_num_queries):
+    made = workflow(BRANCHING)
+    _many_runs(made, 60)
+    client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
+    with django_assert_max_num_queries(8) as captured:
+        first = Page(client.get(url))
+    assert not any("COUNT(" in query["sql"].upper() for query in captured.captured_queries)
+    seen = []
+    page = first
+    for _ in range(3):
+        seen += [name for name in page.ids if name.startswith("run-") and len(name) == 40]
+        following = [a["href"] for a in page.all(rel="next")]
+        if not following:
+            break
+        page = Page(client.get(url + following[0]))
+    assert len(seen) == len(set(seen)) == 60
+    back = Page(client.get(url + page.all(rel="prev")[0]["href"]))
+    assert [name for name in back.ids if name.startswith("run-") and len(name) == 40] == seen[25:50]
+
+
+def test_the_run_list_filters_and_searches(run, workflow, deliver, drain, sign_in, owner):
+    deliver({"title": "stay"})
+    drain()
+    client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
+    failed = ExecutionRun.objects.get(status="failed")
+    for query, found in (
+        ({"show": "attention"}, {failed.pk}),
+        ({"show": "succeeded"}, {run.pk}),
+        ({"q": run.trace_id}, {run.pk}),
+        ({"q": str(run.pk)}, {run.pk}),
+        ({"q": "branch"}, {run.pk, failed.pk}),
+        ({"workflow": "branching"}, {run.pk, failed.pk}),
+        ({"workflow": "other"}, set()),
+        ({"q": "'; DROP TABLE x; --"}, set()),
+        ({"after": "nonsense"}, {run.pk, failed.pk}),
+    ):
+        page = Page(client.get(url, query))
+        assert {uuid.UUID(name[4:]) for name in page.ids if name.startswith("run-") and len(name) == 40} == found, query
+    assert "No runs match these filters" in Page(client.get(url, {"workflow": "other"})).text
+    assert "Not today" in Page(client.get(url, {"show": "attention"})).text
+
+
+def test_the_workflow_list_costs_the_same_for_one_and_for_many(workflow, sign_in, owner, django_assert_max_num_queries):
+    made = workflow(BRANCHING)
+    _many_runs(made, 5)
+    for number in range(20):
+        Workflow.objects.create(name=f"W{number}", slug=f"w{number}", owner=owner, run_as=owner)
+    client, url = sign_in(owner), reverse("admin:automate_core_workflow_changelist")
+    with django_assert_max_num_queries(9):
+        page = Page(client.get(url))
+    assert "Branching" in page.text and "100%" in page.text and "W19" in page.text
+    assert "Branching" not in Page(client.get(url, {"show": "draft"})).text
+
+
+def test_fragments_come_without_their_frame(run, sign_in, owner):
+    for url in ("admin:automate_core_workflow_changelist", "admin:automate_core_executionrun_changelist"):
+        content = sign_in(owner).get(reverse(url), headers={"HX-Request": "true"}).content.decode()
+        assert content.strip().startswith("<section") and "<html" not in content
+
+
+def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
+    client = sign_in(owner)
+    with django_assert_max_num_queries(10):
+        client.get(_run_urls(run)["page"])
+    with django_assert_max_num_queries(4):
+        client.get(_run_urls(run)["patch"])
+
+
+def test_signing_in_again_in_the_middle_of_a_request(run, sign_in):
+    here = f"http://testserver{_run_urls(run)['page']}?step=first"
+    answer = sign_in(None).get(_run_urls(run)["step"], headers={"HX-Request": "true", "HX-Current-URL": here})
+    assert answer.status_code == 401
+    assert answer["HX-Redirect"].startswith("/admin/login/?next=%2Fadmin%2Fautomate_core%2Fexecutionrun%2F")
+
+
+def test_the_workflow_page_shows_what_starts_it(run, sign_in, owner):
+    page = Page(sign_in(owner).get(reverse("admin:automate_core_workflow_change", args=[run.workflow_id])))
+    assert "http://127.0.0.1:8000/hooks/github/" in page.text and "GitHub" in page.text
+    assert "Sends <b>things</b> along" in page.text
+    assert {"card-trigger", "card-first", "card-route-inner"} <= set(page.ids)
+
+
+def test_the_file_reads_back(run, sign_in, owner):
+    from automate_core import authoring, workflow_files
+
+    answer = sign_in(owner).get(reverse("studio:workflow_file", args=[run.workflow_id]))
+    assert answer["Content-Disposition"] == 'attachment; filename="branching.yaml"'
+    assert workflow_files.read(answer.content.decode()) == authoring.load_definition(run.workflow)
