@@ -77,26 +77,38 @@ class Cluster:
     @contextlib.contextmanager
     def running(self) -> Iterator[bool]:
         """Run the server for the duration of the block; True when it was started here, and is then stopped here."""
-        started = self.start()
+        started = True  # until we know better: an interrupted start is cleaned up too
         try:
+            started = self.start()
             yield started
         finally:
             if started:
                 self.stop()
 
     def start(self) -> bool:
-        """Make the cluster if it is new and start it. False when it was running already. Raises PostgresError."""
+        """Make the cluster if it is new and start it. Raises PostgresError.
+
+        False when it was running already and its owner lives; a cluster whose owner was killed is taken over.
+        """
         self._make()
         if self.is_running():
-            return False
+            return self._take_over()
         self._private(self.socket_folder)
         result = self._control("start", "-w", "-t", "60", "-l", str(self.home / "log"), "-o", self._options())
         if result.returncode != 0:
-            raise PostgresError(
-                f"the embedded PostgreSQL did not start; {self.home / 'log'} says why: {self._last_words()}"
-            )
+            log = self.home / "log"
+            raise PostgresError(f"the embedded PostgreSQL did not start; {log} says why: {self._last_words()}")
+        self._owner_file.write_text(str(os.getpid()))
         self._create_database()
         return True
+
+    def _take_over(self) -> bool:
+        try:
+            os.kill(int(self._owner_file.read_text()), 0)
+        except (OSError, ValueError):  # nobody is left to stop it
+            self._owner_file.write_text(str(os.getpid()))
+            return True
+        return False
 
     def stop(self) -> None:
         """Stop the server: connections are ended, everything is written."""
@@ -154,6 +166,11 @@ class Cluster:
     @property
     def _data(self) -> Path:
         return self.home / "data"
+
+    @property
+    def _owner_file(self) -> Path:
+        """Names the process that is to stop the server."""
+        return self.home / "owner"
 
     @property
     def _binaries(self) -> Path:

@@ -37,7 +37,9 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 20, every: float 
 @contextlib.contextmanager
 def process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A process for the duration of the block, ended with SIGTERM and, if need be, SIGKILL."""
-    started = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    started = subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
         yield started
     finally:
@@ -59,12 +61,21 @@ def worker_process(environment: dict[str, str], manage: list[str]) -> Callable[.
 
 
 @pytest.fixture
-def site(environment: dict[str, str], transactional_db: None) -> Iterator[str]:
-    """The ASGI site with its managed worker, as a process; gives its address."""
+def site(environment: dict[str, str], sink: Any, transactional_db: None) -> Iterator[str]:
+    """The ASGI site with its managed worker, as a process; gives its address. Its workflows may call the sink."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    own = {**environment, "PORT": str(port), "AUTOMATE_WORKER": "managed", "AUTOMATE_EGRESS_ALLOW": environment.get("SINK", "")}
-    command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port), "--log-level", "warning"]
+    own = {**environment, "PORT": str(port), "AUTOMATE_WORKER": "managed", "AUTOMATE_EGRESS_ALLOW": sink.host}
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "automate_site.asgi:application",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
     with process([*command, "--timeout-graceful-shutdown", "3"], own):
         wait_for(lambda: _answers(f"{address}/healthz/"))
         yield address

@@ -19,7 +19,11 @@ class Sink:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Any]] = []
         self.times: list[float] = []
-        self.answer: Callable[[int, str], tuple[int, Any, dict[str, str]]] = lambda number, path: (200, {"ok": True}, {})
+        self.answer: Callable[[int, str], tuple[int, Any, dict[str, str]]] = lambda number, path: (
+            200,
+            {"ok": True},
+            {},
+        )
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,7 +36,11 @@ class Sink:
                 status, answer, headers = sink.answer(len(sink.calls), self.path)
                 content = json.dumps(answer).encode()
                 self.send_response(status)
-                for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
+                for name, value in {
+                    "Content-Type": "application/json",
+                    "Content-Length": str(len(content)),
+                    **headers,
+                }.items():
                     self.send_header(name, value)
                 self.end_headers()
                 with contextlib.suppress(OSError):  # the caller may be dead: that is what some tests are about

@@ -29,18 +29,21 @@
     }
   };
 
-  const states = () => run.querySelector(`.da-gantt [data-path="${CSS.escape(selected)}"]`)?.outerHTML;
+  const state = () => {
+    const row = run.querySelector(`.da-gantt [data-path="${CSS.escape(selected)}"]`);
+    return row && `${row.dataset.st} ${row.querySelector(".du").textContent} ${row.querySelectorAll(".br i").length}`;
+  };
 
   const apply = (html, number) => {
     if (number <= seq) return;
     seq = number;
-    const before = states();
+    const before = state();
     const template = document.createElement("template");
     template.innerHTML = html;
     for (const part of template.content.children) part.setAttribute("hx-swap-oob", "morph");
     htmx.swap(run, template.innerHTML, { swapStyle: "none" });
     mark();
-    if (states() !== before && selected) {
+    if (state() !== before && selected) {
       htmx.ajax("GET", `${run.dataset.steps}${selected}/`, { target: "#inspector", swap: "morph:innerHTML" });
     }
     if (ended()) finish();

@@ -22,7 +22,10 @@
     }
   };
 
+  let chosenTab = null; // stays open when another step, or the same one anew, comes into the panel
+
   const openTab = (tab) => {
+    chosenTab = tab.getAttribute("aria-controls");
     const list = tab.closest("[role=tablist]");
     for (const other of list.querySelectorAll("[role=tab]")) {
       const on = other === tab;
@@ -98,5 +101,9 @@
     }
   };
   document.addEventListener("DOMContentLoaded", reachable);
-  document.addEventListener("htmx:afterSettle", reachable);
+  document.addEventListener("htmx:afterSettle", () => {
+    reachable();
+    const tab = chosenTab && document.querySelector(`[role=tab][aria-controls="${chosenTab}"]:not(.on)`);
+    if (tab) openTab(tab);
+  });
 })();

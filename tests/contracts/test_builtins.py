@@ -46,7 +46,11 @@ class TestHttp(ConnectorContractTest):
         ("connection", "header", "value"),
         [
             ({"auth": "bearer", "token": "t"}, "Authorization", "Bearer t"),
-            ({"auth": "basic", "username": "u", "password": "p"}, "Authorization", f"Basic {base64.b64encode(b'u:p').decode()}"),
+            (
+                {"auth": "basic", "username": "u", "password": "p"},
+                "Authorization",
+                f"Basic {base64.b64encode(b'u:p').decode()}",
+            ),
             ({"auth": "header", "header_name": "X-Key", "token": "t"}, "X-Key", "t"),
         ],
     )
@@ -73,14 +77,25 @@ class TestEmail(ConnectorContractTest):
     adapter_cls = EmailConnector
 
     def test_a_message_is_sent(self, mailoutbox):
-        params = {"to": "a@example.com", "cc": ["b@example.com"], "subject": "Hi", "text": "Text", "html": "<p>Text</p>"}
+        params = {
+            "to": "a@example.com",
+            "cc": ["b@example.com"],
+            "subject": "Hi",
+            "text": "Text",
+            "html": "<p>Text</p>",
+        }
         assert EmailConnector().execute("send", params, context()) == {"to": ["a@example.com"], "cc": ["b@example.com"]}
         [message] = mailoutbox
-        assert (message.subject, message.body, message.extra_headers["X-Idempotency-Key"]) == ("Hi", "Text", "key-of-this-step")
+        assert (message.subject, message.body, message.extra_headers["X-Idempotency-Key"]) == (
+            "Hi",
+            "Text",
+            "key-of-this-step",
+        )
         assert message.alternatives[0].content == "<p>Text</p>"
 
     @pytest.mark.parametrize(
-        "change", [{"to": "not an address"}, {"to": []}, {"to": ["a@example.com"] * 51}, {"subject": "a\nBcc: x@example.com"}]
+        "change",
+        [{"to": "not an address"}, {"to": []}, {"to": ["a@example.com"] * 51}, {"subject": "a\nBcc: x@example.com"}],
     )
     def test_bad_input_is_refused(self, change, mailoutbox):
         from automate_connectors.adapters.base import ConnectorError
@@ -105,7 +120,9 @@ class TestData(ConnectorContractTest):
 
 class TestLLM(ConnectorContractTest):
     adapter_cls = LLMConnector
-    cases = (Case(action="chat", params={"model": "m", "prompt": "Hello"}, connection={"api_key": "x"}, answer=COMPLETION),)
+    cases = (
+        Case(action="chat", params={"model": "m", "prompt": "Hello"}, connection={"api_key": "x"}, answer=COMPLETION),
+    )
 
     def test_chat(self):
         http = ScriptedHttp([COMPLETION])

@@ -18,7 +18,8 @@ from tests.conftest import ROOT
 
 PLUGINS = Path(sys.prefix) / "plugins"
 pytestmark = pytest.mark.skipif(
-    not PLUGINS.exists(), reason="tests/plugins/acme is installed by `make test`; without it there is no stranger to meet"
+    not PLUGINS.exists(),
+    reason="tests/plugins/acme is installed by `make test`; without it there is no stranger to meet",
 )
 
 
@@ -135,7 +136,10 @@ def test_two_plug_ins_of_one_name_are_told_apart(monkeypatch):
     class Other(MyERPAdapter):
         pass
 
-    entries = [EntryPoint("a", "tests.contracts.test_strangers:MyERPAdapter", "x"), EntryPoint("b", "builtins:dict", "x")]
+    entries = [
+        EntryPoint("a", "tests.contracts.test_strangers:MyERPAdapter", "x"),
+        EntryPoint("b", "builtins:dict", "x"),
+    ]
     entries.append(EntryPoint("c", "tests.contracts.test_strangers:MyERPAdapter", "x"))
     monkeypatch.setattr("automate_plugins.registry.entry_points", lambda group: entries)
     registry = Registry("x", ConnectorAdapter, name_of=lambda entry, cls: cls.code)

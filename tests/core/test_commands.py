@@ -152,5 +152,7 @@ def test_every_command_explains_itself(capsys):
             from django.core.management import load_command_class
 
             app = "automate_governance" if name in {"verify_audit", "generate_key"} else "automate_core"
-            load_command_class(app, f"automate_{name}").create_parser("manage.py", f"automate_{name}").parse_args(["--help"])
+            load_command_class(app, f"automate_{name}").create_parser("manage.py", f"automate_{name}").parse_args(
+                ["--help"]
+            )
         assert len(capsys.readouterr().out) > 200

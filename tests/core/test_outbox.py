@@ -22,7 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _events(count):
-    EventIngestor().ingest(*(NewEvent(source="api:test", type="n", payload="{}", delivery_key=str(n)) for n in range(count)))
+    EventIngestor().ingest(
+        *(NewEvent(source="api:test", type="n", payload="{}", delivery_key=str(n)) for n in range(count))
+    )
 
 
 def test_four_claimers_take_a_thousand_jobs_each_once():

@@ -10,7 +10,9 @@ import pytest
 
 from automate_core.rules import _ARITY, RuleError, read
 
-SCOPE = {"event": {"payload": {"action": "opened", "price": "409.94", "tags": ["a", "b"], "n": 7, "none": None, "empty": ""}}}
+SCOPE = {
+    "event": {"payload": {"action": "opened", "price": "409.94", "tags": ["a", "b"], "n": 7, "none": None, "empty": ""}}
+}
 
 
 def _var(path):

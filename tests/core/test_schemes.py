@@ -73,7 +73,8 @@ def test_standard_webhooks_refuses_old_and_future_timestamps(offset, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("code", "secret"), [("github", ""), ("github", "short"), ("standard", "whsec_"), ("standard", "not base64!"), ("hmac", "x")]
+    ("code", "secret"),
+    [("github", ""), ("github", "short"), ("standard", "whsec_"), ("standard", "not base64!"), ("hmac", "x")],
 )
 def test_secrets_that_anybody_could_guess_are_refused(code, secret):
     assert scheme_for(code, {}).secret_problem(secret)

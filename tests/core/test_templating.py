@@ -192,7 +192,9 @@ def test_values_are_rendered_inside_lists_and_mappings():
 
 
 def test_paths_are_known_before_anything_runs():
-    template = compile_template("{{ steps.a.output }} {% for x in event.payload.items %}{{ x.y }}{{ now() }}{% endfor %}")
+    template = compile_template(
+        "{{ steps.a.output }} {% for x in event.payload.items %}{{ x.y }}{{ now() }}{% endfor %}"
+    )
     assert set(template.paths) == {("steps", "a", "output"), ("event", "payload", "items")}
 
 
@@ -210,7 +212,9 @@ class Trap:
 
 
 _names = st.sampled_from(["event", "trap", "x", "loop", "self", "range", "now", "_x", "__class__", "cycler"])
-_attributes = st.sampled_from(["payload", "__class__", "__globals__", "upper", "format", "items", "_id", "mro", "func_code"])
+_attributes = st.sampled_from(
+    ["payload", "__class__", "__globals__", "upper", "format", "items", "_id", "mro", "func_code"]
+)
 _leaf = st.one_of(_names, st.integers(-5, 99).map(str), st.sampled_from(["'a'", "[1]", "{'a': 1}", "none", "true"]))
 _expressions = st.recursive(
     _leaf,
@@ -219,14 +223,26 @@ _expressions = st.recursive(
         st.builds("{0}['{1}']".format, inner, _attributes),
         st.builds("{0}()".format, inner),
         st.builds("({0} {1} {2})".format, inner, st.sampled_from(["+", "*", "~", "**", "%", "and", "==", "in"]), inner),
-        st.builds("({0} | {1})".format, inner, st.sampled_from(["upper", "list", "attr('x')", "default(1)", "tojson", "sum"])),
+        st.builds(
+            "({0} | {1})".format, inner, st.sampled_from(["upper", "list", "attr('x')", "default(1)", "tojson", "sum"])
+        ),
     ),
     max_leaves=8,
 )
 
 
 @settings(max_examples=300, deadline=2000)
-@given(_expressions, st.sampled_from(["{{{{ {} }}}}", "a {{{{ {} }}}}", "{{% if {} %}}x{{% endif %}}", "{{% for i in {} %}}{{{{ i }}}}{{% endfor %}}"]))
+@given(
+    _expressions,
+    st.sampled_from(
+        [
+            "{{{{ {} }}}}",
+            "a {{{{ {} }}}}",
+            "{{% if {} %}}x{{% endif %}}",
+            "{{% for i in {} %}}{{{{ i }}}}{{% endfor %}}",
+        ]
+    ),
+)
 def test_no_template_reads_an_attribute_of_an_object(expression, shape):
     """Whatever the grammar gives: it renders or raises TemplateError, and no object behind the data is touched."""
     trap = Trap()

@@ -39,7 +39,9 @@ def test_traceparent_is_honoured(endpoint, deliver):
     assert answer.json()["trace_id"] == TRACE
 
 
-@pytest.mark.parametrize("bad", ["", "00-xyz-1-01", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"ff-{TRACE}-00f067aa0ba902b7-01"])
+@pytest.mark.parametrize(
+    "bad", ["", "00-xyz-1-01", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"ff-{TRACE}-00f067aa0ba902b7-01"]
+)
 def test_a_bad_traceparent_gives_a_new_trace(endpoint, deliver, bad):
     trace = deliver(headers={"traceparent": bad}).json()["trace_id"]
     assert len(trace) == 32 and trace != TRACE and int(trace, 16)

@@ -121,7 +121,11 @@ FAULTS = {
         "steps[1].key",
         "'a' is taken by steps[0]",
     ),
-    "unknown connector": ("steps: [{key: a, action: erp.create}]", "steps[0].action", "no connector 'erp' is installed"),
+    "unknown connector": (
+        "steps: [{key: a, action: erp.create}]",
+        "steps[0].action",
+        "no connector 'erp' is installed",
+    ),
     "unknown action": ("steps: [{key: a, action: data.sett}]", "steps[0].action", "data has no action 'sett'"),
     "unknown input": (
         "steps: [{key: a, action: data.pick, inputs: {sauce: 1, source: {}, fields: []}}]",

@@ -149,7 +149,9 @@ def test_another_port_of_a_named_host_is_refused(servers):
         HttpSession(internal_hosts=[servers[0]]).request("GET", f"http://{servers[1]}/")
 
 
-@pytest.mark.parametrize("target", ["https://127.0.0.1:9/", "http://169.254.169.254/", "file:///etc/passwd", "http://10.0.0.1/"])
+@pytest.mark.parametrize(
+    "target", ["https://127.0.0.1:9/", "http://169.254.169.254/", "file:///etc/passwd", "http://10.0.0.1/"]
+)
 def test_every_redirect_is_checked(session, servers, target):
     with pytest.raises(EgressBlockedError):
         session.request("GET", f"http://{servers[0]}/to/{target}")
@@ -172,7 +174,10 @@ def test_a_bound_session_goes_to_its_hosts_alone(servers):
     bound = HttpSession(internal_hosts=servers, bound_hosts=["api.example.com"])
     with pytest.raises(EgressBlockedError, match="may not be used for 127.0.0.1"):
         bound.request("GET", f"http://{servers[0]}/")
-    assert HttpSession(internal_hosts=servers, bound_hosts=["127.0.0.1"]).request("GET", f"http://{servers[0]}/").status == 200
+    assert (
+        HttpSession(internal_hosts=servers, bound_hosts=["127.0.0.1"]).request("GET", f"http://{servers[0]}/").status
+        == 200
+    )
 
 
 @pytest.mark.parametrize("path", ["large", "bomb"])
@@ -238,7 +243,11 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch):
 
     reached = []
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(socket.socket, "connect", lambda self, address: reached.append(address) or (_ for _ in ()).throw(OSError("no network here")))
+    monkeypatch.setattr(
+        socket.socket,
+        "connect",
+        lambda self, address: reached.append(address) or (_ for _ in ()).throw(OSError("no network here")),
+    )
     with pytest.raises(EgressConnectionError):
         HttpSession().request("GET", "https://rebinding.example.com/")
     assert (reached, len(asked)) == ([("93.184.216.34", 443)], 1)

@@ -55,7 +55,10 @@ def test_the_tables_are_append_only(owner, statement):
 
 
 TAMPERING = {
-    "a column": ("UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s", "does not say what was recorded"),
+    "a column": (
+        "UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s",
+        "does not say what was recorded",
+    ),
     "the text": ("UPDATE automate_governance_auditentry SET canonical = '{}' WHERE id = %s", "was altered"),
     "an entry gone": ("DELETE FROM automate_governance_auditlink WHERE entry_id = %s", "is missing"),
     "a link's hash": ("UPDATE automate_governance_auditlink SET hash = 'x' WHERE entry_id = %s", "was altered"),

@@ -20,7 +20,7 @@ from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.keyring import Keyring, KeyUnavailableError, Sealed, generate_key
 from automate_governance.secrets.resolver import backends, is_reference, resolve
 
-VALUE = "s3cret-value/with+odd \"characters\" & <ümläuts>"
+VALUE = 's3cret-value/with+odd "characters" & <ümläuts>'
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def secret(owner):
 @pytest.mark.django_db
 def test_a_stored_secret_is_not_in_the_database(secret):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT encode(box, 'escape') || encode(box, 'hex') || name FROM automate_governance_storedsecret")
+        cursor.execute(
+            "SELECT encode(box, 'escape') || encode(box, 'hex') || name FROM automate_governance_storedsecret"
+        )
         [[row]] = cursor.fetchall()
     assert "s3cret" not in row and VALUE.encode().hex() not in row
     assert StoredSecret.objects.get().reveal() == VALUE
@@ -108,7 +110,15 @@ def test_references():
 def test_a_value_does_not_print_itself(monkeypatch):
     monkeypatch.setenv("AUTOMATE_SECRET_X", "do-not-print-me")
     value = resolve("env:x")
-    for text in (repr(value), str(value), f"{value}", "%s" % value, f"{value:>3}", str(copy.copy(value)), str(copy.deepcopy(value))):
+    for text in (
+        repr(value),
+        str(value),
+        f"{value}",
+        "%s" % value,
+        f"{value:>3}",
+        str(copy.copy(value)),
+        str(copy.deepcopy(value)),
+    ):
         assert text == MASK
     for dump in (pickle.dumps, json.dumps):
         with pytest.raises(TypeError):
@@ -174,7 +184,9 @@ def test_log_lines_and_tracebacks_are_masked(caplog):
     try:
         raise ValueError("it was a-token-that-was-logged")
     except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "token %s", ("a-token-that-was-logged",), __import__("sys").exc_info())
+        record = logging.LogRecord(
+            "x", logging.ERROR, __file__, 1, "token %s", ("a-token-that-was-logged",), __import__("sys").exc_info()
+        )
     RedactingFilter().filter(record)
     text = logging.Formatter().format(record)
     assert "a-token" not in text and text.count(MASK) >= 2

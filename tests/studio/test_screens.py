@@ -146,7 +146,9 @@ def test_payloads_take_a_permission_of_their_own(run, sign_in, owner, colleague)
 
 
 def test_a_download_is_a_file_and_is_audited(run, sign_in, owner):
-    answer = sign_in(owner).post(reverse("studio:run_download", args=[run.pk, "first"]), {"part": "output", "attempt": 1})
+    answer = sign_in(owner).post(
+        reverse("studio:run_download", args=[run.pk, "first"]), {"part": "output", "attempt": 1}
+    )
     assert answer.json() == {"title": "go"}
     assert answer["Content-Disposition"].startswith("attachment") and answer["X-Content-Type-Options"] == "nosniff"
     entry = AuditEntry.objects.filter(verb="run.payload_downloaded").get()
@@ -169,7 +171,11 @@ def _objects(run, owner):
     from automate_governance.models import StoredSecret
 
     connection = Connection.objects.create(name="Conn", slug="conn", connector="http", owner=owner)
-    return {"connection": connection, "secret": StoredSecret.objects.first(), "endpoint": run.workflow.active_triggers.first()}
+    return {
+        "connection": connection,
+        "secret": StoredSecret.objects.first(),
+        "endpoint": run.workflow.active_triggers.first(),
+    }
 
 
 @pytest.fixture
@@ -184,8 +190,14 @@ def urls(run, owner, endpoint):
         "run patch": ("get", _run_urls(run)["patch"]),
         "run download": ("post", download),
         "connection": ("get", reverse("admin:automate_connectors_connection_change", args=[objects["connection"].pk])),
-        "connection delete": ("get", reverse("admin:automate_connectors_connection_delete", args=[objects["connection"].pk])),
-        "connection history": ("get", reverse("admin:automate_connectors_connection_history", args=[objects["connection"].pk])),
+        "connection delete": (
+            "get",
+            reverse("admin:automate_connectors_connection_delete", args=[objects["connection"].pk]),
+        ),
+        "connection history": (
+            "get",
+            reverse("admin:automate_connectors_connection_history", args=[objects["connection"].pk]),
+        ),
         "endpoint": ("get", reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])),
         "secret": ("get", reverse("admin:automate_governance_storedsecret_change", args=[objects["secret"].pk])),
         "audit list": ("get", reverse("admin:automate_governance_auditentry_changelist")),
@@ -273,12 +285,15 @@ def test_auditors_read_the_trail(sign_in, owner, stranger, run):
 
 def _many_runs(workflow, count):
     runs = [
-        ExecutionRun(workflow=workflow, version=workflow.published, trace_id=f"{n:032x}", cause="trigger", status="succeeded")
+        ExecutionRun(
+            workflow=workflow, version=workflow.published, trace_id=f"{n:032x}", cause="trigger", status="succeeded"
+        )
         for n in range(count)
     ]
     ExecutionRun.objects.bulk_create(runs)
     StepRun.objects.bulk_create(
-        StepRun(run=run, path="first", status="succeeded", idempotency_key="k", started_at="2026-01-01T00:00Z") for run in runs
+        StepRun(run=run, path="first", status="succeeded", idempotency_key="k", started_at="2026-01-01T00:00Z")
+        for run in runs
     )
 
 

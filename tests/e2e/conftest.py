@@ -1,0 +1,76 @@
+"""The browser: an installed Chromium where there is one, else Playwright's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+SHOTS = Path(__file__).resolve().parents[2] / "test-results"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+_WATCH = """
+window.faults = [];
+document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`csp: ${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here drives a browser."""
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's Chromium by name, or the one that AUTOMATE_TEST_BROWSER names."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("AUTOMATE_TEST_BROWSER") or next(
+        (path for name in names if (path := shutil.which(name))), None
+    )
+    return {**browser_type_launch_args, "args": FLAGS, **({"executable_path": found} if found else {})}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A desktop window, wide enough for the sidebar."""
+    return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
+
+
+@pytest.fixture
+def signed_in(page: Page, site: str, owner: Any) -> Page:
+    """A page of the owner, signed in by the form, that collects what goes wrong in the browser."""
+    page.add_init_script(_WATCH)
+    page.faults = []  # type: ignore[attr-defined]
+    page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))  # type: ignore[attr-defined]
+    page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)  # type: ignore[attr-defined]
+    page.goto(f"{site}/admin/")
+    page.get_by_label("Username").fill("owner")
+    page.get_by_label("Password").fill("password-of-tests")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/automate_core/workflow/")
+    return page
+
+
+@pytest.fixture
+def faults() -> Callable[[Page], list[str]]:
+    """Everything that went wrong in a page so far: script errors, failed loads, violations of the policy."""
+    return lambda page: [*page.faults, *page.evaluate("window.faults")]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], None]:
+    """Keep a picture in test-results/."""
+    SHOTS.mkdir(exist_ok=True)
+    return lambda page, name: page.screenshot(path=SHOTS / f"{name}.png") and None

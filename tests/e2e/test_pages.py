@@ -1,0 +1,107 @@
+"""Every page: no script error, no violation of the policy, no sideways scroll, in both themes and on a phone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from automate_connectors.models import Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKFLOW = """
+name: A workflow with a rather long name that has to fit
+slug: long
+description: And a description that goes on for a while, so that it is cut with an ellipsis where there is no room
+tags: [one, two]
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: first, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
+  - kind: branch
+    key: route
+    arms:
+      - {key: a, when: {'==': [{var: event.payload.title}, a]}, steps: [{key: sa, action: data.set}]}
+      - {key: b, when: {'==': [{var: event.payload.title}, b]}, steps: [{key: sb, action: data.set}]}
+      - {key: c, when: {'==': [{var: event.payload.title}, c]}, steps: [{key: sc, action: data.set}]}
+    otherwise: [{kind: stop, key: no, outcome: failed, message: 'Nothing fits {{ event.payload.title }}'}]
+"""
+
+
+@pytest.fixture
+def pages(workflow, deliver, drain, owner, endpoint):
+    made = workflow(WORKFLOW)
+    for title in ("a", "c", "x"):
+        deliver({"title": title})
+    drain()
+    connection = Connection.objects.create(name="Echo", slug="echo", connector="http", owner=owner)
+    run = made.runs.first()
+    return {
+        "workflows": "/admin/automate_core/workflow/",
+        "workflow": f"/admin/automate_core/workflow/{made.pk}/change/",
+        "runs": "/admin/automate_core/executionrun/",
+        "run": f"/admin/automate_core/executionrun/{run.pk}/change/",
+        "endpoints": "/admin/automate_core/webhookendpoint/",
+        "endpoint": f"/admin/automate_core/webhookendpoint/{endpoint.pk}/change/",
+        "connections": "/admin/automate_connectors/connection/",
+        "connection": f"/admin/automate_connectors/connection/{connection.pk}/change/",
+        "secrets": "/admin/automate_governance/storedsecret/",
+        "secret": "/admin/automate_governance/storedsecret/add/",
+    }
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)], ids=lambda size: str(size[0]))
+def test_every_page_is_well(pages, signed_in, site, faults, shot, theme, size):
+    page = signed_in
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    for name, path in pages.items():
+        page.goto(site + path)
+        page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], f"{name} scrolls sideways"
+        assert faults(page) == [], name
+        shot(page, f"{name}-{theme}-{size[0]}")
+
+
+def test_what_one_may_not_do_is_not_offered(pages, signed_in, site):
+    page = signed_in
+    page.goto(site + pages["workflows"])
+    sidebar = page.locator("#nav-sidebar")
+    for shown in ("Workflows", "Runs", "Connections", "Secrets", "Webhooks"):
+        expect(sidebar.get_by_text(shown, exact=True)).to_be_visible()
+    for hidden in ("Audit trail", "Users", "Groups"):
+        expect(sidebar.get_by_text(hidden, exact=True)).to_have_count(0)
+
+
+def test_secrets_go_in_and_do_not_come_out(pages, signed_in, site, owner):
+    page = signed_in
+    page.goto(site + pages["secret"])
+    page.get_by_label("Name").fill("slack-token")
+    page.get_by_label("Value").fill("xoxb-a-very-secret-token")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("database:slack-token")).to_be_visible()
+    page.locator("#result_list").get_by_role("link", name="slack-token").click()
+    expect(page.get_by_label("Value")).to_have_value("")
+    assert "a-very-secret" not in page.content()
+
+
+def test_a_bad_connection_is_refused_at_its_field(pages, signed_in, site):
+    page = signed_in
+    page.goto(f"{site}/admin/automate_connectors/connection/add/")
+    page.get_by_label("Name").fill("Slack")
+    page.get_by_label("Connector").select_option("http")
+    page.get_by_label("Config").fill('{"auth": "bearer", "token": "plain-text-secret"}')
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("token must be a reference to a secret, such as database:slack-token")).to_be_visible()
+    assert Connection.objects.count() == 1
+
+
+def test_an_unsigned_endpoint_wears_a_warning(pages, signed_in, site, owner):
+    from automate_core import endpoints
+
+    endpoints.save("open", scheme="unsigned", config={}, secret=None, actor=owner)
+    page = signed_in
+    page.goto(site + pages["endpoints"])
+    badge = page.get_by_text("Unsigned", exact=True)
+    expect(badge).to_be_visible()
+    assert "orange" in (badge.get_attribute("class") or "")

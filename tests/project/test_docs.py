@@ -1,0 +1,148 @@
+"""The documentation says what is true: every name, command, setting, target and link in it resolves."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from automate_core import states
+from automate_core.conf import DEFAULTS
+from tests.conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")])
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
+
+
+def _resolve(dotted):
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[length:]:
+            found = getattr(found, name)
+        return found
+    raise AssertionError(f"{dotted} cannot be imported")
+
+
+def _all(pattern):
+    return sorted({(page, match) for page, text in TEXTS.items() for match in re.findall(pattern, text)})
+
+
+@pytest.mark.parametrize(("where", "name"), _all(r"`(automate_(?:[a-z]+)\.[A-Za-z_.]+?)(?:\(\))?`"))
+def test_dotted_names_resolve(where, name):
+    assert _resolve(name) is not None
+
+
+def test_imports_in_code_blocks_work():
+    statements = {
+        line.strip()
+        for text in TEXTS.values()
+        for line in text.splitlines()
+        if re.match(r"from automate_\S+ import", line)
+    }
+    assert len(statements) == 5
+    for statement in statements:
+        exec(statement, {})  # noqa: S102 - a line of our own documentation
+
+
+@pytest.mark.parametrize(("where", "command"), _all(r"manage\.py ([a-z_]+)"))
+def test_commands_exist(where, command):
+    assert command in get_commands()
+
+
+@pytest.mark.parametrize(("where", "target"), _all(r"`make ([a-z0-9-]+)"))
+def test_make_targets_exist(where, target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_settings_are_real_and_all_are_listed():
+    code = "".join(
+        path.read_text() for folder in ("automate_site", "apps", "tests") for path in (ROOT / folder).rglob("*.py")
+    )
+    listed = set(re.findall(r"`(AUTOMATE_[A-Z_]+)`", TEXTS["docs/settings.md"]))
+    assert {name for name in listed if name not in code} <= {"AUTOMATE_SECRET_NAME"}
+    assert set(DEFAULTS) <= listed
+    read = set(
+        re.findall(
+            r'environ(?:\.get\(|\[)"(AUTOMATE_[A-Z_]+)"',
+            "".join(p.read_text() for p in (ROOT / "automate_site").rglob("*.py")),
+        )
+    )
+    assert read <= listed, read - listed
+
+
+@pytest.mark.parametrize(("where", "link"), _all(r"\]\((?!https?://)([^)#]+)\)"))
+def test_links_lead_somewhere(where, link):
+    assert (ROOT / Path(where).parent / link).exists(), f"{where}: {link}"
+
+
+def test_the_six_hops_are_the_six_hops():
+    rows = [line for line in TEXTS["README.md"].splitlines() if re.match(r"\| [1-6] \|", line)]
+    assert len(rows) == 6
+    assert all("`automate_" in row for row in rows)
+
+
+def test_entry_point_groups_are_ours():
+    from automate_connectors.registry import connectors
+    from automate_governance.secrets.resolver import backends
+    from automate_llm.registry import providers
+
+    groups = {match for _, match in _all(r'project\.entry-points\."([^"]+)"')}
+    assert groups == {connectors.group, backends.group, providers.group}
+
+
+@pytest.mark.parametrize(
+    ("chart", "edges"),
+    [
+        ("OutboxJob", states.JOB_EDGES),
+        ("ExecutionRun", states.RUN_EDGES),
+        ("StepRun", states.STEP_EDGES),
+        ("Wait", states.WAIT_EDGES),
+    ],
+)
+def test_the_charts_show_the_edges_of_the_code(chart, edges):
+    section = TEXTS["docs/state-machines.md"].split(f"## {chart}")[1].split("\n## ")[0]
+    drawn = set(re.findall(r"(\w+) --> (\w+)", section))
+    assert drawn == {(source, target) for source, targets in edges.items() for target in targets}
+
+
+def test_every_fixed_name_is_where_it_is_promised():
+    for name in (
+        "automate_connectors.adapters.base.ConnectorAdapter",
+        "automate_connectors.adapters.base.ConnectorError",
+        "automate_governance.secrets.interfaces.SecretsBackend",
+        "automate_governance.secrets.interfaces.SecretNotFoundError",
+        "automate_llm.providers.base.LLMProvider",
+        "automate_testing.contracts.ConnectorContractTest",
+    ):
+        assert _resolve(name).__name__ == name.rpartition(".")[2]
+
+
+def test_partials_begin_with_a_comment_that_names_their_variables():
+    for path in (ROOT / "templates").rglob("*.html"):
+        first = path.read_text().splitlines()[0]
+        assert first.startswith("{# ") and first.endswith(" #}"), path
+        assert "Variables:" in first or "Blocks:" in first, path
+
+
+def test_vendored_files_have_a_version_and_a_licence():
+    for folder in (ROOT / "static" / "automate_studio" / "vendor").iterdir():
+        assert re.search(r"-\d+\.\d+", folder.name) and (folder / "LICENSE").exists(), folder
+
+
+def test_nothing_shipped_speaks_to_another_host():
+    for path in [
+        *(ROOT / "templates").rglob("*.html"),
+        *(ROOT / "static").rglob("*.js"),
+        *(ROOT / "static").rglob("*.css"),
+    ]:
+        if "vendor" not in path.parts:
+            assert not re.search(r"(?:src|href|url\()\s*=?\s*[\"']?(?:https?:)?//(?!www\.w3\.org)", path.read_text()), (
+                path
+            )

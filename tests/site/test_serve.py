@@ -1,0 +1,235 @@
+"""The one command: what it starts, what it says, and that it leaves nothing running."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from automate_site.embedded_postgres import Cluster
+from tests.conftest import ROOT
+from tests.processes import free_port, process, wait_for
+
+pytestmark = pytest.mark.process
+SERVE = [sys.executable, str(ROOT / "manage.py"), "serve"]
+DEMO = [sys.executable, str(ROOT / "manage.py"), "demo"]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """An environment with a data folder, a port and an embedded database of its own."""
+    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "AUTOMATE_WORKER"}}
+    environment |= {
+        "AUTOMATE_DATA": str(tmp_path / "data"),
+        "PORT": str(free_port()),
+        "AUTOMATE_ADMIN_PASSWORD": "a-password-of-tests",
+        "PYTHONUNBUFFERED": "1",
+    }
+    yield environment
+    Cluster(tmp_path / "data" / "postgres").destroy()
+
+
+def _lines_until(started, marker, seconds=60):
+    lines = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        line = started.stdout.readline()
+        lines.append(line)
+        if marker in line:
+            return "".join(lines)
+        if not line and started.poll() is not None:
+            raise AssertionError("".join(lines) + started.stderr.read())
+    raise AssertionError("".join(lines))
+
+
+def _cluster(own):
+    from pathlib import Path
+
+    return Cluster(Path(own["AUTOMATE_DATA"]) / "postgres")
+
+
+def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
+    address = f"http://127.0.0.1:{own['PORT']}"
+    with process(SERVE, own) as site:
+        said = _lines_until(site, "Ctrl-C")
+        assert f"Django Automate is at {address}/admin/" in said
+        assert "AUTOMATE_ADMIN_PASSWORD" in said and "a-password-of-tests" not in said
+        [run_page] = re.findall(
+            rf"its finished run: ({address}/admin/automate_core/executionrun/[0-9a-f-]+/change/)", said
+        )
+        assert urllib.request.urlopen(f"{address}/healthz/").status == 200
+        assert json.load(urllib.request.urlopen(f"{address}/healthz/")) == {
+            "product": "django-automate",
+            "database": "ok",
+        }
+        assert (tmp_path / "data" / "secrets-key").stat().st_mode & 0o777 == 0o600
+        assert run_page.endswith("/change/")
+
+        payload = tmp_path / "payload.json"
+        payload.write_text(json.dumps({"anything": {"at": ["all"]}}))
+        done = subprocess.run(
+            [*DEMO, str(payload), "--event", "star"], env=own, capture_output=True, text=True, cwd=ROOT
+        )
+        assert (done.returncode, "succeeded: " in done.stdout) == (0, True), done.stdout + done.stderr
+        assert "route/note_delivery" in done.stdout
+
+        stream = http.client.HTTPConnection("127.0.0.1", int(own["PORT"]), timeout=20)
+        cookie = _sign_in(address)
+        stream.request(
+            "GET",
+            run_page.replace(address, "")
+            .replace("/automate_core/executionrun/", "/automate/runs/")
+            .replace("change/", "stream/"),
+            headers={"Cookie": cookie},
+        )
+        assert stream.getresponse().status == 200
+        started = time.monotonic()
+        site.send_signal(signal.SIGTERM)
+        assert site.wait(15) == 0
+        assert time.monotonic() - started < 8
+        stream.close()
+    assert not _cluster(own).is_running()
+
+    with process(SERVE, own) as site:
+        said = _lines_until(site, "Ctrl-C")
+        assert "password" not in said and "finished run" not in said, "the first start's words are said once"
+        site.send_signal(signal.SIGINT)
+        assert site.wait(15) == 0
+    assert not _cluster(own).is_running()
+
+
+def _sign_in(address):
+    import http.cookiejar
+
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    page = browser.open(f"{address}/admin/login/").read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
+    form = f"csrfmiddlewaretoken={token}&username=admin&password=a-password-of-tests".encode()
+    browser.open(urllib.request.Request(f"{address}/admin/login/", form, {"Referer": address}))
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def test_demo_starts_a_site_when_there_is_none(own):
+    done = subprocess.run(DEMO, env=own, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The site is not running: starting it" in done.stdout and "route/open_incident" in done.stdout
+    assert not _cluster(own).is_running()
+
+
+def test_a_cluster_whose_owner_was_killed_is_taken_over(own):
+    with process(SERVE, own) as site:
+        _lines_until(site, "Ctrl-C")
+        site.kill()
+        site.wait(10)
+    assert _cluster(own).is_running(), "nobody could stop it"
+    with process(SERVE, own) as site:
+        _lines_until(site, "Ctrl-C")
+        site.terminate()
+        assert site.wait(15) == 0
+    assert not _cluster(own).is_running()
+
+
+def _refused(command, environment):
+    """The one line with which a command ends, exit code 2."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    lines = done.stderr.strip().splitlines()
+    assert (done.returncode, len(lines)) == (2, 1), done.stdout + done.stderr
+    return lines[0]
+
+
+def test_a_taken_port(own):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(own["PORT"])))
+        taken.listen()
+        assert "choose another with PORT=8001" in _refused(SERVE, own)
+    assert not (_cluster(own).folder / "data").exists(), "nothing was started"
+
+
+def test_something_else_on_the_port(own):
+    import http.server
+    import threading
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", int(own["PORT"])), Other)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert "something else listens" in _refused(DEMO, own)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PORT": "eighty"}, "PORT must be a number"),
+        ({"PORT": "99999"}, "PORT must be a number"),
+        ({"DATABASE_URL": "mysql://x/y"}, "must begin with postgresql://"),
+        ({"DATABASE_URL": "postgresql://x@127.0.0.1:1/y"}, "the database cannot be reached"),
+        ({"DATABASE_URL": "postgresql://x@127.0.0.1:port/y"}, "port that is no number"),
+        ({"AUTOMATE_DATA": "/dev/null/nowhere"}, "cannot be read or written"),
+        ({"AUTOMATE_SECRETS_KEYS": "tooshort"}, "32 bytes in URL-safe base64"),
+    ],
+)
+def test_what_a_person_can_mend_is_said_in_one_line(own, variables, said):
+    assert said in _refused(SERVE, {**own, **variables})
+
+
+def test_a_lost_key_is_named_at_start(own, tmp_path):
+    with process(SERVE, own) as site:
+        _lines_until(site, "Ctrl-C")
+    (tmp_path / "data" / "secrets-key").unlink()
+    said = _refused(SERVE, own)
+    assert "is not configured, and 1 of the stored secrets need it" in said and "Put that key back" in said
+    assert not _cluster(own).is_running()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("[1, 2]", "holds no JSON object"), ("{", "is not JSON"), (None, "No such file")]
+)
+def test_demo_refuses_what_is_no_json_object(own, tmp_path, content, said):
+    path = tmp_path / "p.json"
+    if content is not None:
+        path.write_text(content)
+    assert said in _refused([*DEMO, str(path)], own)
+
+
+def test_a_command_without_a_database_says_how_to_get_one(own):
+    command = [sys.executable, str(ROOT / "manage.py"), "automate_export", "x"]
+    assert "Start the site with `make run`" in _refused(command, own)
+
+
+def test_the_state_folder_is_outside_where_the_checkout_cannot_be_reached(own, tmp_path):
+    """Root's server runs as somebody else, who cannot enter a folder that only root may enter."""
+    if os.geteuid() != 0:
+        pytest.skip("only root's server runs as another user")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    own["AUTOMATE_DATA"] = str(closed / "data")
+    cluster = _cluster(own)
+    assert str(cluster.home).startswith("/var/lib/django-automate/")
+    try:
+        with process(SERVE, own) as site:
+            _lines_until(site, "Ctrl-C")
+            wait_for(lambda: cluster.is_running())
+        assert not cluster.is_running()
+        assert (closed.stat().st_mode & 0o777, (closed / "data").stat().st_mode & 0o077) == (0o700, 0o055)
+    finally:
+        cluster.destroy()

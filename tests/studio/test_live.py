@@ -1,0 +1,117 @@
+"""The event stream: exact by sequence, ends with its run, and asks the same permission as the page."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core.models import ExecutionRun
+from tests.processes import wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+CALL = """
+name: Call
+slug: call
+triggers: [{{endpoint: github}}]
+steps: [{{key: call, action: http.request, inputs: {{method: POST, url: '{url}/x'}}}}]
+"""
+
+
+@contextlib.contextmanager
+def stream(site, run, user, after=0):
+    """The answer to a request for a run's stream."""
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=20)
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+    path = reverse("studio:run_stream", args=[run.pk])
+    connection.request("GET", f"{path}?after={after}", headers={"Cookie": cookies} if cookies else {})
+    try:
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+def events(response):
+    """(id, event) of each event, to the end of the stream."""
+    found, current = [], {}
+    for raw in response:
+        line = raw.decode().rstrip("\n")
+        if not line and current:
+            found.append((current.get("id"), current.get("event")))
+            current = {}
+        elif ": " in line:
+            name, _, value = line.partition(": ")
+            current[name] = value
+    return found
+
+
+@pytest.fixture
+def held(workflow, sink, deliver, site):
+    """A run whose step is running until the gate is opened."""
+    gate = threading.Event()
+    sink.answer = lambda number, path: (gate.wait(20), (200, {}, {}))[1]
+    workflow(CALL.format(url=sink.url))
+    deliver()
+    yield wait_for(lambda: ExecutionRun.objects.filter(status="running").first()), gate
+    gate.set()
+
+
+def test_changes_come_by_sequence_and_the_stream_ends_with_the_run(held, site, owner):
+    run, gate = held
+    with stream(site, run, owner) as response:
+        assert (response.status, response.getheader("Content-Type")) == (200, "text/event-stream")
+        assert response.getheader("Cache-Control") == "no-cache, no-transform"
+        threading.Timer(0.5, gate.set).start()
+        patches = [identifier for identifier, event in events(response) if event == "patch"]
+    assert patches == [str(seq) for seq in sorted({int(seq) for seq in patches})], "in order, none twice"
+    run.refresh_from_db()
+    assert (patches[-1], run.status) == (str(run.seq), "succeeded")
+
+
+def test_what_was_seen_is_not_sent_again(held, site, owner):
+    run, gate = held
+    run.refresh_from_db()
+    with stream(site, run, owner, after=run.seq) as response:
+        threading.Timer(0.5, gate.set).start()
+        patches = [int(identifier) for identifier, event in events(response) if event == "patch"]
+    assert patches and min(patches) > run.seq
+
+
+def test_a_stream_asks_for_the_permission(held, site, owner, colleague, stranger):
+    run, gate = held
+    gate.set()
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
+    assign_perm("view_workflow", colleague, run.workflow)
+    statuses = {}
+    for name, person in {"owner": owner, "colleague": colleague, "stranger": stranger, "nobody": None}.items():
+        with stream(site, run, person) as response:
+            statuses[name] = response.status
+    assert statuses == {"owner": 200, "colleague": 200, "stranger": 404, "nobody": 404}
+
+
+def test_many_viewers_cost_one_reader(held, site, owner):
+    """Ten streams of one run: the process holds one connection for reading, not ten."""
+    from django.db import connection
+
+    run, gate = held
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            assert stack.enter_context(stream(site, run, owner)).status == 200
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()",
+                ["SELECT id, seq FROM automate_core_executionrun%"],
+            )
+            assert cursor.fetchone()[0] == 1
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            assert cursor.fetchone()[0] < 12
+        gate.set()
