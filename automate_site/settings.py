@@ -105,7 +105,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-# Mail goes to the terminal until a server is named: AUTOMATE_SMTP=host:port, with user and password as further variables.
+# Mail goes to the terminal until a server is named: AUTOMATE_SMTP=host:port.
 _smtp_host, _, _smtp_port = os.environ.get("AUTOMATE_SMTP", "").partition(":")
 MAILERS = {
     "default": {

@@ -2,8 +2,8 @@
 
 A user may do a verb on an object when a role gives the verb for any object of that kind (`publish_any_workflow`), or
 gives it within reach (`publish_workflow`) and the object is owned by, or granted for that verb to, the user or one of
-the user's groups. Superusers may do all. `can` and `permitted` cost one query each; what is asked of a class is answered
-from the permissions that Django reads once a request.
+the user's groups. Superusers may do all. `can` and `permitted` cost one query each; what is asked of a class is
+answered from the permissions that Django reads once a request.
 """
 
 from __future__ import annotations

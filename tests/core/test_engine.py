@@ -116,11 +116,11 @@ def test_a_workflow_cannot_call_what_is_not_allowed(workflow, deliver, drain, si
 
 def test_a_connection_is_used_only_while_run_as_may(workflow, deliver, drain, sink, owner, stranger):
     Connection.objects.create(name="Sink", slug="sink", connector="http", owner=owner, config={"base_url": sink.url})
-    made = workflow(f"""
+    made = workflow("""
 name: With connection
 slug: with-connection
-triggers: [{{endpoint: github}}]
-steps: [{{key: call, action: http.request, connection: sink, inputs: {{method: POST, url: /x}}}}]
+triggers: [{endpoint: github}]
+steps: [{key: call, action: http.request, connection: sink, inputs: {method: POST, url: /x}}]
 """)
     deliver()
     drain()

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from automate_governance.models import StoredSecret
-from automate_governance.redaction import MASK, Redactor, RedactingFilter, redact, redact_json, redactor
+from automate_governance.redaction import MASK, RedactingFilter, Redactor, redact, redact_json, redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.keyring import Keyring, KeyUnavailableError, Sealed, generate_key
 from automate_governance.secrets.resolver import backends, is_reference, resolve
@@ -114,7 +114,6 @@ def test_a_value_does_not_print_itself(monkeypatch):
         repr(value),
         str(value),
         f"{value}",
-        "%s" % value,
         f"{value:>3}",
         str(copy.copy(value)),
         str(copy.deepcopy(value)),

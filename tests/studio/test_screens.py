@@ -127,7 +127,7 @@ def test_payloads_are_inert_text(workflow, deliver, drain, sign_in, owner):
     drain()
     run = ExecutionRun.objects.get()
     content = sign_in(owner).get(_run_urls(run)["page"]).content.decode()
-    assert "<script>window" not in content and "onerror=&quot;" in content or "onerror=\\&quot;" in content
+    assert "<script>window" not in content and "onerror=\\&quot;" in content
     assert "<i>x</i>" not in content and "\u202e" not in content and "\\u202e" in content
     assert "49" not in re.sub(r"<[^>]*>", "", content.split("tab-output")[1][:2000])
 
