@@ -67,7 +67,8 @@ class Cluster:
     def home(self) -> Path:
         """The folder that holds all of it: `folder`, or a state folder outside when root's server cannot reach that."""
         if os.geteuid() == 0 and not _reachable(self.folder):
-            return _STATE / f"{self.folder.resolve().parent.name}-{_digest(self.folder)}"
+            checkout = self.folder.resolve().parent.parent.name
+            return _STATE / f"{checkout}-{_digest(self.folder)}"
         return self.folder
 
     def is_running(self) -> bool:
