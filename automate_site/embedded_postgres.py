@@ -73,7 +73,7 @@ class Cluster:
 
     def is_running(self) -> bool:
         """Whether the server answers."""
-        return self._control("status").returncode == 0
+        return (self._data / "postmaster.pid").exists() and self._control("status").returncode == 0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[bool]:
@@ -117,7 +117,8 @@ class Cluster:
 
     def destroy(self) -> None:
         """Stop the server at once and remove everything."""
-        self._control("stop", "-w", "-m", "immediate", "-t", "20")
+        if self.is_running():
+            self._control("stop", "-w", "-m", "immediate", "-t", "20")
         for folder in {self.home, self.folder, self.socket_folder}:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import django
 import psycopg
 
 from automate_site.embedded_postgres import binaries
@@ -201,7 +202,9 @@ def main() -> None:
     with stage() as on:
         with psycopg.connect(on.cluster.url) as connection:
             server = connection.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
-        print(json.dumps({"python": platform.python_version(), "postgresql": server, "cores": os.cpu_count()}))
+        software = f"Python {platform.python_version()}, PostgreSQL {server}, Django {django.__version__}"
+        versions = {"figure": "versions", "unit": f"{software}, {os.cpu_count()} cores"}
+        print(json.dumps({**versions, "median": None, "min": None, "max": None, "runs": 0}))
         for name, measure in FIGURES.items():
             if not options.figures or name in options.figures:
                 for line in measure(on, options.runs):
