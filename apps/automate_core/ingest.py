@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import psycopg
 
 from automate_core import database, wakeups
 from automate_core.ids import new_trace_id, uuid7
@@ -93,14 +94,16 @@ class Batch:
         return msgspec.json.encode(keys).decode() if keys else ""
 
     def answers(self, accepted: set[str], first: Iterable[Any]) -> list[Ingested]:
-        """One answer for each event, in order."""
+        """One answer for each event, in order. Raises psycopg.OperationalError when a first delivery has vanished."""
         known = {(row.source, row.delivery_key): row for row in first}
         answers = []
         for identifier, event in self.events:
             if identifier in accepted:
                 answers.append(Ingested(identifier, event.trace_id, duplicate=False))
             else:
-                row = known[(event.source, event.delivery_key)]
+                row = known.get((event.source, event.delivery_key))
+                if row is None:
+                    raise psycopg.OperationalError("the first delivery was removed at this moment; send it again")
                 answers.append(Ingested(str(row.id), row.trace_id, duplicate=True))
         return answers
 

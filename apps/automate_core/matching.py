@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +12,9 @@ import msgspec
 import psycopg
 
 from automate_core import database
-from automate_core.rules import Explanation, Rule, read
+from automate_core.rules import Explanation, Rule, RuleError, read
+
+log = logging.getLogger(__name__)
 
 CANDIDATES = """
 SELECT trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.filter::text AS filter
@@ -58,10 +61,17 @@ class RuleEngine:
     def _matches(self, scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Match]:
         source, kind = scope["event"]["source"], scope["event"]["type"]
         rows = [*candidates.get((source, kind), []), *(candidates.get((source, ""), []) if kind else [])]
-        started = {
-            row.workflow_id: row.version_id for row in rows if row.filter is None or rule_of(row.filter).holds(scope)
-        }
+        started = {row.workflow_id: row.version_id for row in rows if _passes(row, scope)}
         return [Match(workflow, version) for workflow, version in started.items()]
+
+
+def _passes(row: Any, scope: Mapping[str, Any]) -> bool:
+    """Whether the candidate's filter holds. One that can no longer be read starts nothing, and harms no other."""
+    try:
+        return row.filter is None or rule_of(row.filter).holds(scope)
+    except RuleError as error:
+        log.error("workflow %s: its filter cannot be read: %s", row.workflow_id, error)
+        return False
 
 
 @lru_cache(maxsize=10_000)

@@ -106,6 +106,12 @@ class Worker:
                 self._ended.wait(next(pauses))
                 if self._stopping.is_set():
                     return
+            except (
+                Exception
+            ):  # whatever it is, the worker lives; what it held is tried again when its lease has run out
+                log.exception("a turn failed; its jobs are left to their leases")
+                self._engine.abandon()
+                self._ended.wait(next(pauses))
 
     def _finished(self) -> bool:
         if self._stopping.is_set():

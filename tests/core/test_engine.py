@@ -227,3 +227,82 @@ def test_retry_after_is_a_floor():
 
 def test_pure_is_what_the_data_connector_says():
     assert {action.effect for action in connectors.get("data").actions} == {Effect.PURE}
+
+
+def test_a_filter_that_can_no_longer_be_read_starts_nothing_and_harms_no_other(workflow, deliver, drain):
+    from automate_core.models import ActiveTrigger
+
+    text = "{name: S, slug: %s, triggers: [{endpoint: github, filter: {'==': [1, 1]}}], steps: [{key: a, action: data.set}]}"
+    broken, well = workflow(text % "broken"), workflow(text % "well")
+    ActiveTrigger.objects.filter(workflow=broken).update(filter={"no_such_operator": [1]})
+    deliver()
+    drain()
+    assert [run.workflow for run in ExecutionRun.objects.all()] == [well]
+
+
+def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drain, sink, monkeypatch):
+    from django.db import OperationalError
+
+    from automate_core.engine import effects
+
+    real, failed = effects._connection, []
+
+    def away_once(call):
+        if not failed:
+            failed.append(True)
+            raise OperationalError("server closed the connection")
+        return real(call)
+
+    monkeypatch.setattr(effects, "_connection", away_once)
+    workflow(call(sink))
+    deliver()
+    for _ in range(2):
+        drain()
+    assert ExecutionRun.objects.get().status == "succeeded"
+    assert StepRun.objects.get(path="call", attempt=1).error["code"] == "database_away"
+
+
+def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monkeypatch):
+    import threading
+
+    from automate_core.engine.execution import ExecutionEngine
+    from automate_core.worker import Worker
+    from tests.processes import wait_for
+
+    workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
+    real, failed = ExecutionEngine.turn, []
+
+    def broken_once(self, jobs):
+        if jobs and not failed:
+            failed.append(True)
+            raise RuntimeError("a fault")
+        return real(self, jobs)
+
+    monkeypatch.setattr(ExecutionEngine, "turn", broken_once)
+    worker = Worker(concurrency=1, name="hardy")
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    try:
+        deliver()
+        wait_for(lambda: failed)
+        OutboxJob.objects.update(lease_until=timezone.now())
+        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
+    finally:
+        worker.stop()
+        thread.join(10)
+
+
+def test_whatever_a_plug_in_puts_into_its_error_is_recorded(workflow, deliver, drain, monkeypatch):
+    from automate_connectors.adapters.base import ConnectorError
+
+    def broken(self, action, params, context):
+        context["log"]("a \0 in the log")
+        raise ConnectorError("a \0 in the message", details={"object": object()})
+
+    workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
+    monkeypatch.setattr(type(connectors.get("data")), "execute", broken)
+    deliver()
+    drain()
+    error = ExecutionRun.objects.get().error
+    assert (error["message"], "not JSON" in error["details"]["left_out"]) == ("a \ufffd in the message", True)
+    assert RunLog.objects.get().message == "a \ufffd in the log"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
 
 from automate_connectors.adapters.base import ConnectorError
@@ -21,6 +22,8 @@ from automate_governance.permissions import Person, permitted
 from automate_governance.redaction import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.keyring import KeyUnavailableError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,17 @@ def perform(call: EffectCall) -> EffectOutcome:
             raise ConnectorError(node.missing, code="connector_not_found")
         outcome.output = invoke(node.adapter, node.action, call.effect.params, context)
     except ConnectorError as error:
-        error.message = redactor.text(error.message)
         outcome.error = error
-        write(error.message, level="error")
+    except DatabaseError as error:
+        outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
+    except Exception as error:  # a thread that dies would leave its run running for ever
+        log.exception("run %s: the effect of %s could not be performed", call.run["id"], step.path)
+        outcome.error = ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")
     finally:
         connections.close_all()
+    if outcome.error is not None:
+        outcome.error.message = redactor.text(outcome.error.message)
+        write(outcome.error.message, level="error")
     return outcome
 
 

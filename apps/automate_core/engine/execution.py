@@ -72,6 +72,10 @@ class ExecutionEngine:
             self._settle(checkpoint, verdicts[checkpoint.job.id])
         return any(checkpoint.queued for checkpoint in checkpoints)
 
+    def abandon(self) -> None:
+        """Forget everything that is held. Nothing is written: the leases run out and the journal decides."""
+        self._walks, self._unopened, self._unwritten = {}, [], []
+
     # --- walking ------------------------------------------------------------------------------------------------------
 
     def _open(self, jobs: Sequence[ClaimedJob]) -> list[Checkpoint]:

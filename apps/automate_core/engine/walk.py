@@ -281,9 +281,17 @@ def _error(code: str, message: str) -> dict[str, Any]:
 
 
 def _error_of(error: ConnectorError) -> dict[str, Any]:
-    described: dict[str, Any] = {"code": error.code, "message": error.message, "retryable": error.retryable}
+    """A plug-in's error as it is recorded: JSON, whatever the plug-in put into it."""
+    described: dict[str, Any] = {
+        "code": str(error.code),
+        "message": str(error.message).replace("\0", "\ufffd"),
+        "retryable": bool(error.retryable),
+    }
     if error.retry_after is not None:
-        described["retry_after"] = error.retry_after
+        described["retry_after"] = float(error.retry_after)
     if error.details:
-        described["details"] = error.details
+        try:
+            described["details"] = msgspec.json.decode(encode_output(error.details))
+        except ConnectorError as reason:
+            described["details"] = {"left_out": reason.message}
     return described
