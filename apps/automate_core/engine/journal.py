@@ -354,7 +354,7 @@ def _log(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
     ago = (now - log.at) * 1000
     return {
         "run": run.id, "id": uuid7(), "path": log.path, "attempt": log.attempt,
-        "level": log.level, "message": log.message, "ago": ago,
+        "level": log.level, "message": log.message.replace("\0", "\ufffd"), "ago": ago,
     }  # fmt: skip
 
 
