@@ -85,8 +85,10 @@
   };
 
   const pollOnAndOn = async () => {
-    show((await poll()) ? "Live" : "Reconnecting", "");
-    if (!ended() && !document.hidden) timer = setTimeout(pollOnAndOn, 1000);
+    const well = await poll();
+    if (ended() || document.hidden) return;
+    show(well ? "Live" : "Reconnecting", well ? "" : "re");
+    timer = setTimeout(pollOnAndOn, 1000);
   };
 
   const connect = () => {
