@@ -11,9 +11,8 @@ there instead, unless `default` or `is defined` asks about it.
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -23,6 +22,8 @@ from jinja2 import nodes  # noqa: TID251
 from jinja2.environment import TemplateExpression  # noqa: TID251
 from jinja2.exceptions import SecurityError  # noqa: TID251
 from jinja2.runtime import Context, LoopContext  # noqa: TID251
+
+from automate_core.lookups import ABSENT, Path, Scope, TemplateError, as_text, look_up, part_of
 
 MAX_SOURCE = 20_000
 MAX_NODES = 5_000
@@ -119,19 +120,6 @@ _NODES = (
 )
 
 
-class TemplateError(Exception):
-    """A template that cannot be compiled or rendered: the reason in words, and the line."""
-
-    def __init__(self, reason: str, line: int = 1) -> None:
-        super().__init__(reason if line == 1 else f"line {line}: {reason}")
-        self.reason = reason
-        self.line = line
-
-
-type Scope = Mapping[str, Any]
-type Path = tuple[str | int, ...]
-
-
 @dataclass(frozen=True)
 class Template:
     """A compiled text. `paths` are the look-ups in it, such as `("steps", "label", "output")`."""
@@ -184,61 +172,7 @@ def _compile_at(place: str | int, value: Any) -> Template:
         raise TemplateError(f"{place}: {error.reason}", error.line) from error
 
 
-def look_up(scope: Any, path: Path) -> Any:
-    """The value at `path`. Raises TemplateError that names the first part that is missing and what is there."""
-    value = scope
-    for depth, part in enumerate(path):
-        value = _item(value, part)
-        if value is _ABSENT:
-            raise _missing(scope, path, depth)
-    return value
-
-
-def describe(path: Path) -> str:
-    """`("a", "b", 0)` as people write it: `a.b[0]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-
-
 # --- look-ups without Jinja -------------------------------------------------------------------------------------------
-
-_ABSENT: Any = object()
-
-
-def _item(value: Any, part: Any) -> Any:
-    """One look-up, the same everywhere: a key of a mapping, an index of a list or text."""
-    if isinstance(value, dict):
-        try:
-            return value.get(part, _ABSENT)
-        except TypeError:  # an unhashable key
-            return _ABSENT
-    if isinstance(value, list | str | tuple) and isinstance(part, int | slice) and not isinstance(part, bool):
-        try:
-            return value[part]
-        except (IndexError, TypeError):
-            return _ABSENT
-    return _ABSENT
-
-
-def _missing(scope: Any, path: Path, depth: int) -> TemplateError:
-    parent = scope
-    for part in path[:depth]:
-        parent = _item(parent, part)
-    where, name = describe(path[:depth]), path[depth]
-    shown = describe(path[: depth + 1])
-    if isinstance(parent, dict):
-        there = [str(key) for key in parent]
-        near = difflib.get_close_matches(str(name), there, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there is {_some(there)}"
-        return TemplateError(f"{shown} does not exist{hint}")
-    if isinstance(parent, list):
-        return TemplateError(f"{shown} does not exist; {where} is a list of {len(parent)}")
-    kind = "null" if parent is None else {str: "text", bool: "true or false"}.get(type(parent), "a number")
-    return TemplateError(f"{shown} does not exist; {where} is {kind}")
-
-
-def _some(names: list[str], most: int = 8) -> str:
-    shown = ", ".join(sorted(names)[:most])
-    return (shown + (f" and {len(names) - most} more" if len(names) > most else "")) or "nothing"
 
 
 def _chain(node: nodes.Node) -> Path | None:
@@ -301,17 +235,6 @@ def _plain_text(parts: list[nodes.Node]) -> Callable[[Scope], str] | None:
     return render
 
 
-def as_text(value: Any) -> str:
-    """A value as it stands inside a text: null is empty, true and false in JSON's words, lists and mappings as JSON."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool | dict | list | tuple):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
 # --- Jinja, caged -----------------------------------------------------------------------------------------------------
 
 
@@ -344,8 +267,8 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, jinja2.Undefined):
             return obj
-        value = _item(obj, argument)
-        return self.undefined(obj=obj, name=str(argument)) if value is _ABSENT else value
+        value = part_of(obj, argument)
+        return self.undefined(obj=obj, name=str(argument)) if value is ABSENT else value
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return False
@@ -407,8 +330,8 @@ _GLOBALS: dict[str, Any] = {"now": _now, "range": _range}
 
 
 def _join(value: Any, separator: str = "", attribute: str | None = None) -> str:
-    items = [item if attribute is None else _item(item, attribute) for item in value]
-    if any(item is _ABSENT for item in items):
+    items = [item if attribute is None else part_of(item, attribute) for item in value]
+    if any(item is ABSENT for item in items):
         raise TemplateError(f"join: an item has no {attribute!r}")
     texts = [as_text(item) for item in items]
     if sum(map(len, texts)) + len(separator) * len(texts) > MAX_OUTPUT:

@@ -19,8 +19,9 @@ from automate_core.definition import (
     slots,
     walk,
 )
+from automate_core.lookups import Path, TemplateError, describe
 from automate_core.rules import RuleError, read
-from automate_core.templating import Path, Template, TemplateError, compile_value, describe
+from automate_core.templating import Template, compile_value
 from automate_plugins.fields import FieldSpec
 
 NAMES = ("event", "steps", "run")

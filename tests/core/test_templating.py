@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automate_core.templating import TemplateError, compile_template, compile_value
+from automate_core.lookups import TemplateError
+from automate_core.templating import compile_template, compile_value
 
 SCOPE = {
     "event": {

@@ -21,12 +21,12 @@ from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun
 from automate_core.engine.program import Program, program_of
 from automate_core.engine.walk import EffectOutcome, Walk
 from automate_core.ids import uuid7
+from automate_core.lookups import TemplateError
 from automate_core.matching import Match, RuleEngine
 from automate_core.models import OutboxJob
 from automate_core.outbox import ClaimedJob
 from automate_core.rules import RuleError
 from automate_core.states import FINAL_RUN_STATES, RunStatus
-from automate_core.templating import TemplateError
 
 log = logging.getLogger(__name__)
 

@@ -29,10 +29,10 @@ from automate_core.engine.journal import (
     idempotency_key,
 )
 from automate_core.engine.program import ActionNode, BranchNode, Node, Program, StopNode
+from automate_core.lookups import TemplateError
 from automate_core.models import Wait
 from automate_core.outbox import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
-from automate_core.templating import TemplateError
 from automate_governance.redaction import redact_json
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,86 @@
+"""Look-ups in the JSON data that expressions see, and what to say when something is not there."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+type Scope = Mapping[str, Any]
+type Path = tuple[str | int, ...]
+
+
+class TemplateError(Exception):
+    """A template that cannot be compiled or rendered: the reason in words, and the line."""
+
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason if line == 1 else f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+
+
+def look_up(scope: Any, path: Path) -> Any:
+    """The value at `path`. Raises TemplateError that names the first part that is missing and what is there."""
+    value = scope
+    for depth, part in enumerate(path):
+        value = part_of(value, part)
+        if value is ABSENT:
+            raise _missing(scope, path, depth)
+    return value
+
+
+def describe(path: Path) -> str:
+    """`("a", "b", 0)` as people write it: `a.b[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+ABSENT: Any = object()
+
+
+def part_of(value: Any, part: Any) -> Any:
+    """One look-up, the same everywhere: a key of a mapping, an index of a list or text."""
+    if isinstance(value, dict):
+        try:
+            return value.get(part, ABSENT)
+        except TypeError:  # an unhashable key
+            return ABSENT
+    if isinstance(value, list | str | tuple) and isinstance(part, int | slice) and not isinstance(part, bool):
+        try:
+            return value[part]
+        except (IndexError, TypeError):
+            return ABSENT
+    return ABSENT
+
+
+def _missing(scope: Any, path: Path, depth: int) -> TemplateError:
+    parent = scope
+    for part in path[:depth]:
+        parent = part_of(parent, part)
+    where, name = describe(path[:depth]), path[depth]
+    shown = describe(path[: depth + 1])
+    if isinstance(parent, dict):
+        there = [str(key) for key in parent]
+        near = difflib.get_close_matches(str(name), there, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there is {_some(there)}"
+        return TemplateError(f"{shown} does not exist{hint}")
+    if isinstance(parent, list):
+        return TemplateError(f"{shown} does not exist; {where} is a list of {len(parent)}")
+    kind = "null" if parent is None else {str: "text", bool: "true or false"}.get(type(parent), "a number")
+    return TemplateError(f"{shown} does not exist; {where} is {kind}")
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(sorted(names)[:most])
+    return (shown + (f" and {len(names) - most} more" if len(names) > most else "")) or "nothing"
+
+
+def as_text(value: Any) -> str:
+    """A value as it stands inside a text: null is empty, true and false in JSON's words, lists and mappings as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool | dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
