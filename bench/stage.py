@@ -35,26 +35,12 @@ steps:
         steps: [{key: hit, action: data.set, inputs: {text: 'Issue {{ steps.first.output.title }}'}}]
     otherwise: [{key: miss, action: data.set, inputs: {text: other}}]
 """
-HTTP = """
-name: HTTP
-slug: http
-triggers:
-  - endpoint: http
-steps:
-  - key: first
-    action: data.set
-    inputs: {number: '{{ event.payload.issue.number }}', title: '{{ event.payload.issue.title }}'}
-  - kind: branch
-    key: route
-    arms:
-      - key: seven
-        when: {'==': [{var: steps.first.output.number}, 7]}
-        steps: [{key: hit, action: data.set, inputs: {text: 'Issue {{ steps.first.output.title }}'}}]
-    otherwise: [{key: miss, action: data.set, inputs: {text: other}}]
+CALL = """
   - key: call
     action: http.request
     inputs: {method: POST, url: 'http://127.0.0.1:ECHO/', json: {title: '{{ steps.first.output.title }}'}}
 """
+HTTP = PURE.replace("Pure", "HTTP").replace("pure", "http").rstrip() + CALL
 
 
 def free_port() -> int:

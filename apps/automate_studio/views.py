@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -32,6 +33,17 @@ def _page(request: HttpRequest, template: str, title: str, **context: Any) -> Te
     return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
+def _list(request: HttpRequest, model: type[Model], find: Callable[..., Any], title: str) -> HttpResponse:
+    """A searchable list; htmx asks for the list alone."""
+    if not holds_anywhere(request.user, "view", model):
+        raise Http404
+    found = find(request.user, request.GET, timezone.now())
+    template = f"automate_studio/{title.lower()}.html"
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, f"{template}#list", {"found": found})
+    return _page(request, template, title, found=found)
+
+
 def _runs(user: User) -> Any:
     return permitted(user, "view", ExecutionRun.objects.all())
 
@@ -42,13 +54,7 @@ def _runs(user: User) -> Any:
 @require_safe
 def workflow_list(request: HttpRequest) -> HttpResponse:
     """All workflows that this person may know of."""
-    if not holds_anywhere(request.user, "view", Workflow):
-        raise Http404
-    found = lists.workflows(request.user, request.GET, timezone.now())
-    template = "automate_studio/workflows.html"
-    if request.headers.get("HX-Request") == "true":
-        return TemplateResponse(request, f"{template}#list", {"found": found})
-    return _page(request, template, "Workflows", found=found)
+    return _list(request, Workflow, lists.workflows, "Workflows")
 
 
 @require_safe
@@ -83,13 +89,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def run_list(request: HttpRequest) -> HttpResponse:
     """The runs of all workflows that this person may know of, newest first."""
-    if not holds_anywhere(request.user, "view", ExecutionRun):
-        raise Http404
-    found = lists.runs(request.user, request.GET, timezone.now())
-    template = "automate_studio/runs.html"
-    if request.headers.get("HX-Request") == "true":
-        return TemplateResponse(request, f"{template}#list", {"found": found})
-    return _page(request, template, "Runs", found=found)
+    return _list(request, ExecutionRun, lists.runs, "Runs")
 
 
 @require_safe
