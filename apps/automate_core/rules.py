@@ -167,7 +167,7 @@ def _read_variable(arguments: list[Any], path: str, paths: list[str]) -> Variabl
 def _step(value: Any, part: str) -> Any:
     if isinstance(value, dict):
         return value.get(part)
-    if isinstance(value, list | str) and part.isascii() and part.isdigit():
+    if isinstance(value, list | str) and len(part) < 10 and part.isascii() and part.isdigit():
         return value[int(part)] if int(part) < len(value) else None
     return None
 

@@ -12,7 +12,6 @@ import queue
 import socket  # noqa: TID251 - for this host's name alone
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,11 +46,9 @@ class Worker:
         self._drain = drain
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
-        self._effects: queue.SimpleQueue[tuple[uuid.UUID, EffectCall] | None] = queue.SimpleQueue()
+        self._effects: queue.SimpleQueue[EffectCall | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
-        self._engine = ExecutionEngine(
-            Journal(None, worker=self.name), RuleEngine(), lambda *call: self._effects.put(call)
-        )
+        self._engine = ExecutionEngine(Journal(None, worker=self.name), RuleEngine(), self._effects.put)
         self._ended = threading.Event()
         self._claim_at = 0.0
         self._tidy_at = 0.0
@@ -97,8 +94,7 @@ class Worker:
             try:
                 self._connect()
                 self._engine.feed(self._arrived())
-                if self._engine.turn(self._claim()):
-                    self._claim_at = 0.0
+                self._look_again(*self._engine.turn(self._claim()))
                 pauses = _pauses()
             except psycopg.OperationalError as error:
                 log.warning("the database is away: %s", str(error).strip())
@@ -106,9 +102,7 @@ class Worker:
                 self._ended.wait(next(pauses))
                 if self._stopping.is_set():
                     return
-            except (
-                Exception
-            ):  # whatever it is, the worker lives; what it held is tried again when its lease has run out
+            except Exception:  # whatever it is, the worker lives, and what it held is tried again
                 log.exception("a turn failed; its jobs are left to their leases")
                 self._engine.abandon()
                 self._ended.wait(next(pauses))
@@ -134,7 +128,7 @@ class Worker:
     def _arrived(self) -> list[Result]:
         """Results that are there, after a rest when there is nothing else to do. A wake-up ends the rest."""
         results: list[Result] = []
-        next_look = self._claim_at if self._free_slots() else time.monotonic() + LAST_POLL_SECONDS
+        next_look = min(self._claim_at, self._tidy_at) if self._free_slots() else self._tidy_at
         rest = next_look - time.monotonic()
         try:
             arrived = self._inbox.get(timeout=rest) if rest > 0 else self._inbox.get_nowait()
@@ -152,8 +146,9 @@ class Worker:
 
     def _claim(self) -> list[ClaimedJob]:
         """Claim as many jobs as there are free slots, when a hint, the clock or a full last batch says so."""
-        now = time.monotonic()
-        free = self._free_slots()
+        if time.monotonic() >= self._tidy_at:
+            self._tidy()
+        now, free = time.monotonic(), self._free_slots()
         if free <= 0 or now < self._claim_at:
             return []
         jobs = self._outbox.claim_batch(free)
@@ -161,19 +156,21 @@ class Worker:
             return jobs  # there may be more: look again at once
         self._poll_seconds = FIRST_POLL_SECONDS if jobs else min(self._poll_seconds * 1.5, LAST_POLL_SECONDS)
         self._claim_at = now + self._poll_seconds
-        if now >= self._tidy_at:
-            self._tidy(now)
         return jobs
 
-    def _tidy(self, now: float) -> None:
-        """Wake the runs whose waits are due, and take back what other workers left."""
+    def _tidy(self) -> None:
+        """Wake the runs whose waits are due, and take back what other workers left: however long the queue is."""
         woken, seconds_to_next = self._outbox.wake_due()
         rescued = self._outbox.rescue()
-        if woken or rescued:
+        self._tidy_at = time.monotonic() + LAST_POLL_SECONDS
+        self._look_again(bool(woken or rescued), seconds_to_next)
+
+    def _look_again(self, ready: bool, seconds_to_next: float | None) -> None:
+        """Jobs are ready now; a wait is due in so many seconds."""
+        if ready:
             self._claim_at = 0.0
         if seconds_to_next is not None:
-            self._claim_at = min(self._claim_at, now + max(0.0, seconds_to_next))
-        self._tidy_at = self._claim_at
+            self._tidy_at = min(self._tidy_at, time.monotonic() + seconds_to_next)
 
     def _hand_back(self) -> None:
         held = self._engine.held
@@ -191,8 +188,7 @@ class Worker:
 
     def _perform(self) -> None:
         while (call := self._effects.get()) is not None:
-            job_id, effect = call
-            self._inbox.put((job_id, perform(effect)))
+            self._inbox.put((call, perform(call)))
 
     def _heartbeat(self) -> None:
         """Renew the leases of held jobs three times a lease, until the very end."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +22,6 @@ from automate_core.engine.walk import Effect, EffectOutcome
 from automate_core.models import Workflow
 from automate_egress import HttpSession
 from automate_governance.permissions import Person, permitted
-from automate_governance.redaction import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.keyring import KeyUnavailableError
 
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 class EffectCall:
     """An effect with all that a thread needs to perform it."""
 
+    job_id: uuid.UUID
     effect: Effect
     run: dict[str, Any]
     workflow_id: int
@@ -41,11 +44,15 @@ def perform(call: EffectCall) -> EffectOutcome:
     outcome = EffectOutcome()
 
     def write(message: str, level: str = "info") -> None:
-        outcome.logs.append(LogRecord(step.path, step.attempt, level, redactor.text(message), time.monotonic()))
+        outcome.logs.append(LogRecord(step.path, step.attempt, level, message))
+
+    @functools.cache
+    def run_as() -> Person:
+        return Workflow.objects.select_related("run_as").get(pk=call.workflow_id).run_as
 
     deadline = time.monotonic() + node.timeout
     try:
-        config, hosts = _connection(call)
+        config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
         context = {
             "connection": config,
             "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
@@ -54,7 +61,7 @@ def perform(call: EffectCall) -> EffectOutcome:
             "cancelled": lambda: False,
             "log": write,
             "run": call.run,
-            "user": SimpleLazyObject(lambda: _run_as(call.workflow_id)),
+            "user": SimpleLazyObject(run_as),
         }
         if node.adapter is None or node.action is None:  # the walk never yields such an effect
             raise ConnectorError(node.missing, code="connector_not_found")
@@ -69,28 +76,20 @@ def perform(call: EffectCall) -> EffectOutcome:
     finally:
         connections.close_all()
     if outcome.error is not None:
-        outcome.error.message = redactor.text(outcome.error.message)
         write(outcome.error.message, level="error")
     return outcome
 
 
-def _connection(call: EffectCall) -> tuple[dict[str, Any], list[str] | None]:
-    """The step's connection with its secrets, if the run-as user may still use it. Raises ConnectorError."""
-    slug = call.effect.node.connection
-    if not slug:
-        return {}, None
-    user = _run_as(call.workflow_id)
-    connection = permitted(user, "use", Connection.objects.filter(slug=slug)).first()
+def _connection(slug: str, run_as: Callable[[], Person]) -> tuple[dict[str, Any], list[str]]:
+    """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError."""
+    connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
     if connection is None:
-        raise ConnectorError(f"{user} may not use the connection {slug!r}, or it is gone", code="connection_not_usable")
+        raise ConnectorError(
+            f"{run_as()} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
+        )
     try:
         config = connection.resolved()
     except (SecretNotFoundError, KeyUnavailableError, ValueError) as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
-    connections.close_all()
+    connections.close_all()  # none is held while the effect goes on
     return config, connection.hosts()
-
-
-def _run_as(workflow_id: int) -> Person:
-    workflow = Workflow.objects.select_related("run_as").get(pk=workflow_id)
-    return workflow.run_as

@@ -2,6 +2,7 @@
 
 A checkpoint is gated, row by row, on its job (id, token, leased) and its run (not final). The answers are `held`,
 `lost` (the job is someone else's now: nothing of it was written) and `cancelled` (the run has ended meanwhile).
+A checkpoint that was committed while its answer got lost may be written again: what is there stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from automate_core import database
 from automate_core.ids import uuid7
 from automate_core.outbox import ClaimedJob
 from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, move
-from automate_governance.redaction import redact_json
+from automate_governance.redaction import redact, redact_json, redactor
 
 WRITE = """
 WITH asked AS MATERIALIZED (
@@ -30,10 +31,11 @@ WITH asked AS MATERIALIZED (
         status text, error jsonb, wakes int, started_ago float8, outcome text, progress boolean)
 ), known AS MATERIALIZED (
     SELECT run.id, run.status, run.seq, run.wakes FROM automate_core_executionrun run
-    JOIN asked ON asked.run = run.id AND NOT asked.is_new
+    JOIN asked ON asked.run = run.id
     ORDER BY run.id FOR NO KEY UPDATE OF run
 ), gate AS MATERIALIZED (
-    SELECT asked.*, known.status AS was, coalesce(known.seq, 0) + 1 AS seq, coalesce(known.wakes, 0) AS wakes_now
+    SELECT asked.*, known.id IS NULL AND asked.is_new AS is_made, known.status AS was,
+        coalesce(known.seq, 0) + 1 AS seq, coalesce(known.wakes, 0) AS wakes_now
     FROM asked
     JOIN automate_core_outboxjob job ON job.id = asked.job AND job.token = asked.token AND job.status = 'leased'
     LEFT JOIN known ON known.id = asked.run
@@ -47,7 +49,7 @@ WITH asked AS MATERIALIZED (
         CASE WHEN status <> 'queued' THEN automate_now() - started_ago * interval '1 millisecond' END,
         CASE WHEN status IN ('succeeded', 'failed') THEN automate_now() END,
         CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0
-    FROM gate WHERE is_new
+    FROM gate WHERE is_made
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id
 ), live AS MATERIALIZED (
@@ -57,7 +59,7 @@ WITH asked AS MATERIALIZED (
     SET status = live.status, error = live.error, seq = live.seq, worker = %(worker)s,
         started_at = coalesce(run.started_at, automate_now() - live.started_ago * interval '1 millisecond'),
         finished_at = CASE WHEN live.status IN ('succeeded', 'failed') THEN automate_now() END
-    FROM live WHERE run.id = live.run AND NOT live.is_new
+    FROM live WHERE run.id = live.run AND NOT live.is_made
 ), stepped AS (
     INSERT INTO automate_core_steprun AS step
         (id, run_id, path, attempt, status, input, output, error, idempotency_key, started_at, finished_at, seq)
@@ -85,6 +87,7 @@ WITH asked AS MATERIALIZED (
     FROM json_to_recordset(%(logs)s::json) AS l(
         run uuid, id uuid, path text, attempt int, level text, message text, ago float8)
     JOIN live ON live.run = l.run
+    ON CONFLICT (id) DO NOTHING
 ), queued AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, created_at, worker, seq, wakes)
@@ -128,6 +131,8 @@ SELECT run.id, run.workflow_id, run.version_id, run.event_id, run.status, run.wa
     (SELECT json_agg(path)::text FROM automate_core_wait WHERE run_id = run.id AND status = 'open') AS waits
 FROM automate_core_executionrun run WHERE run.id = ANY(%(runs)s)
 """
+
+DEFINITION = "SELECT definition::text FROM automate_core_workflowversion WHERE id = %(version)s"
 
 
 class Verdict(enum.StrEnum):
@@ -235,7 +240,8 @@ class LogRecord:
     attempt: int
     level: str
     message: str
-    at: float
+    at: float = field(default_factory=time.monotonic)
+    id: uuid.UUID = field(default_factory=uuid7)
 
 
 @dataclass(slots=True)
@@ -294,6 +300,13 @@ class Journal:
         }
         return {row.job: Verdict(row.verdict) for row in database.run(self.connection, WRITE, values)}
 
+    def definition(self, version_id: int) -> Any:
+        """The document of a published version. Raises LookupError."""
+        rows = database.run(self.connection, DEFINITION, {"version": version_id})
+        if not rows:
+            raise LookupError(f"there is no version {version_id}")
+        return msgspec.json.decode(rows[0].definition)
+
     def read(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, StoredRun]:
         """What the journal holds of those runs."""
         rows = database.run(self.connection, READ, {"runs": list(run_ids)})
@@ -301,8 +314,7 @@ class Journal:
 
 
 def _json(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as a JSON document, with every secret that this process handed out masked."""
-    return redact_json(msgspec.json.encode(list(rows)).decode())
+    return msgspec.json.encode(list(rows)).decode()
 
 
 def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
@@ -323,7 +335,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
             "event": run.event_id,
             "trace_id": run.trace_id,
             "status": run.status,
-            "error": run.error,
+            "error": _error(run.error),
             "wakes": run.wakes,
             "started_ago": (now - run.started) * 1000,
         }
@@ -337,9 +349,9 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
         "path": step.path,
         "attempt": step.attempt,
         "status": step.status,
-        "input": _raw(step.input),
-        "output": _raw(step.output),
-        "error": step.error,
+        "input": None if step.input is None else msgspec.Raw(redact_json(step.input.decode()).encode()),
+        "output": None if step.output is None else msgspec.Raw(step.output),
+        "error": _error(step.error),
         "key": idempotency_key(run.id, step.path),
         "started_ago": (now - step.started) * 1000,
         "finished_ago": None if step.finished is None else (now - step.finished) * 1000,
@@ -353,8 +365,8 @@ def _wait(run: RunRecord, wait: WaitRecord) -> dict[str, Any]:
 def _log(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
     ago = (now - log.at) * 1000
     return {
-        "run": run.id, "id": uuid7(), "path": log.path, "attempt": log.attempt,
-        "level": log.level, "message": log.message.replace("\0", "\ufffd"), "ago": ago,
+        "run": run.id, "id": log.id, "path": log.path, "attempt": log.attempt,
+        "level": _text(log.level)[:10], "message": _text(log.message), "ago": ago,
     }  # fmt: skip
 
 
@@ -365,8 +377,16 @@ def _queued(job: ClaimedJob, queued: QueuedRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _raw(document: bytes | None) -> msgspec.Raw | None:
-    return None if document is None else msgspec.Raw(document)
+def _error(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    shown = {**error, "message": _text(error["message"])}
+    return {**shown, "details": redact(error["details"])} if "details" in error else shown
+
+
+def _text(value: Any) -> str:
+    """Text that PostgreSQL stores and people may see: no secret, no NUL, no lone surrogate."""
+    return redactor.text(str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode())
 
 
 def _stored(row: Any) -> StoredRun:

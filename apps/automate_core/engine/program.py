@@ -1,16 +1,14 @@
-"""A definition made ready to run: templates and rules compiled, connectors looked up. Cached by version."""
+"""A definition made ready to run: templates and rules compiled, connectors looked up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_connectors.registry import find_action
 from automate_core.conf import setting
-from automate_core.definition import ActionStep, BranchStep, Retry, Step, StopStep, parse
+from automate_core.definition import ActionStep, BranchStep, Definition, Retry, Step, StopStep
 from automate_core.engine.retry import RetryPolicy
-from automate_core.models import WorkflowVersion
 from automate_core.rules import Rule, read
 from automate_core.templating import Template, compile_value
 
@@ -72,18 +70,13 @@ type Node = ActionNode | BranchNode | StopNode
 class Program:
     """A published version, ready to run."""
 
-    version_id: int
-    workflow_id: int
     workflow: str
     nodes: tuple[Node, ...]
 
 
-@lru_cache(maxsize=2_000)
-def program_of(version_id: int) -> Program:
-    """The program of a version, which never changes. Raises DefinitionError, WorkflowVersion.DoesNotExist."""
-    version = WorkflowVersion.objects.get(pk=version_id)
-    definition = parse(version.definition)
-    return Program(version_id, version.workflow_id, definition.slug, _nodes(definition.steps))
+def prepare(definition: Definition) -> Program:
+    """The program of a definition. Raises TemplateError and RuleError where it can no longer be compiled."""
+    return Program(definition.slug, _nodes(definition.steps))
 
 
 def _nodes(steps: list[Step]) -> tuple[Node, ...]:

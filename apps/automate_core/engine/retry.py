@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+LONGEST_RETRY_AFTER = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """`attempts` in all; before attempt n+1 a delay of `base * factor**(n-1)` seconds, at most `cap`.
+
+    What the other side asked for is waited for, up to a day, even where that is longer.
 
     Equal jitter: half of the delay is fixed, half is random, so that many failures do not come back at once
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
@@ -24,7 +28,7 @@ class RetryPolicy:
         return retryable and failures < self.attempts
 
     def delay(self, failures: int, retry_after: float | None = None) -> float:
-        """Seconds until the next attempt, never less than what the other side asked for."""
+        """Seconds until the next attempt."""
         backoff = min(self.cap, self.base * self.factor ** (failures - 1))
         jittered = backoff * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, guards nothing
-        return max(jittered, min(retry_after or 0.0, self.cap if self.cap > 0 else 0.0))
+        return max(jittered, min(retry_after or 0.0, LONGEST_RETRY_AFTER))

@@ -8,7 +8,7 @@ that it does not matter whether it is the same worker, or the same day.
 from __future__ import annotations
 
 import logging
-import time
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,6 +186,7 @@ class Walk:
                 raise ConnectorError(node.missing, code="connector_not_found")
             params = node.inputs.render(self.scope)
             step.input = _document(params)
+            params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
             if node.pure:
                 output = invoke(node.adapter, node.action, params, self._context(step))
             else:
@@ -262,7 +263,7 @@ class Walk:
         """What a pure action gets: ids and a log, nothing that reaches outside."""
 
         def write(message: str, level: str = "info") -> None:
-            self._logs.append(LogRecord(step.path, step.attempt, level, message, time.monotonic()))
+            self._logs.append(LogRecord(step.path, step.attempt, level, message))
 
         return {
             "run": self.scope["run"],
@@ -284,10 +285,10 @@ def _error_of(error: ConnectorError) -> dict[str, Any]:
     """A plug-in's error as it is recorded: JSON, whatever the plug-in put into it."""
     described: dict[str, Any] = {
         "code": str(error.code),
-        "message": str(error.message).replace("\0", "\ufffd"),
+        "message": str(error.message),
         "retryable": bool(error.retryable),
     }
-    if error.retry_after is not None:
+    if error.retry_after is not None and math.isfinite(error.retry_after):
         described["retry_after"] = float(error.retry_after)
     if error.details:
         try:
