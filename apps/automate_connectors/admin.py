@@ -10,10 +10,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_governance.admin import GovernedAdmin
+from automate_governance.admin import GovernedAdmin, SecretUsingForm
 
 
-class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
+class ConnectionForm(SecretUsingForm):
     """The connector is chosen from what is installed; the model checks the rest."""
 
     connector = forms.ChoiceField(choices=[], widget=UnfoldAdminSelectWidget)

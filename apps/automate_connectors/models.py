@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,10 +15,12 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_governance.governed import Governed, verbs
 from automate_governance.secrets.resolver import is_reference, resolve
-from automate_plugins.fields import FieldKind
+from automate_plugins.fields import FieldKind, problems
 from automate_plugins.registry import PluginNotFoundError
 
-_SECRET_NAME = re.compile(r"token|secret|passw|api_?key|credential|private_?key", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|credential|private_?key|authorization|cookie", re.IGNORECASE)
+_URL_WITH_USER = re.compile(r"://[^/]*@")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE)
 
 
 class Connection(Governed):
@@ -51,21 +54,29 @@ class Connection(Governed):
             raise ValidationError({"connector": str(error)}) from error
         if not isinstance(self.config, dict):
             raise ValidationError({"config": "The configuration is a mapping of names to values."})
+        if adapter.config_fields and (found := problems(adapter.config_fields, self.config)):
+            raise ValidationError({"config": [f"{problem}." for problem in found]})
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
         for name, value in self.config.items():
-            if value and (name in secret_names or _SECRET_NAME.search(name)) and not _refers(value):
+            if name in secret_names and value and not _refers(value):
                 example = f"database:{self.slug or 'name'}-{name}"
                 raise ValidationError({"config": f"{name} must be a reference to a secret, such as {example}."})
-        if self.references() and not self.hosts():
+        if plain := next(_plain_secrets(self.config), None):
+            raise ValidationError(
+                {"config": f"{plain} looks like a secret: store it, and refer to it by a name at the top level."}
+            )
+        if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
+            raise ValidationError({"allowed_hosts": 'A list of host names, such as ["api.example.com"].'})
+        if self.references()["config"] and not self.hosts():
             raise ValidationError({"allowed_hosts": "Name the hosts that its secrets may be sent to."})
         try:
             adapter.validate_config(self.config)
         except (ConnectorError, ValueError) as error:
             raise ValidationError({"config": str(error)}) from error
 
-    def references(self) -> list[str]:
-        """The secret references in the configuration."""
-        return [value for value in self.config.values() if _refers(value)]
+    def references(self) -> dict[str, list[str]]:
+        """The secret references in it, by field."""
+        return {"config": [value for value in self.config.values() if _refers(value)]}
 
     def resolved(self) -> dict[str, Any]:
         """The configuration with plain secret values, for `context["connection"]` alone. Raises SecretNotFoundError."""
@@ -79,6 +90,27 @@ class Connection(Governed):
 
 def _refers(value: Any) -> bool:
     return isinstance(value, str) and is_reference(value)
+
+
+def _is_host(value: Any) -> bool:
+    return isinstance(value, str) and _HOST.fullmatch(value) is not None
+
+
+def _plain_secrets(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
+    """The names in a configuration whose values look like secrets and are not references."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _plain_secrets(inner, str(key), depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _plain_secrets(inner, name, depth + 1)
+    elif isinstance(value, str) and (_URL_WITH_USER.search(value) or _is_plain_secret(name, value, depth)):
+        yield name
+
+
+def _is_plain_secret(name: str, value: str, depth: int) -> bool:
+    named_so = value and name != "header_name" and _SECRET_NAME.search(name)
+    return bool(named_so) and not (depth == 1 and _refers(value))
 
 
 class ConnectionUserPermission(UserObjectPermissionBase):

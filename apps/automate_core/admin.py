@@ -13,10 +13,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SCHEMES
-from automate_governance.admin import GovernedAdmin
+from automate_governance.admin import GovernedAdmin, SecretUsingForm
 
 
-class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]
+class WebhookEndpointForm(SecretUsingForm):
     """The scheme is chosen from those there are; the model checks the rest."""
 
     scheme = forms.ChoiceField(

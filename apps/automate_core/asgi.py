@@ -8,13 +8,11 @@ Deliveries under load share statements: those that arrive while one runs go out 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import psycopg
-from django.db import Error as DatabaseError
 from django.db import connections
 from django.urls import reverse
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -25,16 +23,14 @@ from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewE
 from automate_core.webhooks.receive import (
     METHOD,
     TOO_LARGE,
-    UNAVAILABLE,
     Answer,
     Receiver,
     Receivers,
     accepted,
     find_receiver,
+    not_accepted,
 )
 from automate_core.worker import Worker
-
-log = logging.getLogger(__name__)
 
 MOST_IN_ONE_STATEMENT = 200
 POOL_SIZE = 4
@@ -103,9 +99,8 @@ class HooksApplication:
         """Answer one delivery."""
         try:
             answer = await self._answer(scope, receive)
-        except (DatabaseError, psycopg.Error, PoolTimeout) as error:
-            log.warning("a delivery was not accepted: %s", str(error).strip())
-            answer = UNAVAILABLE
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
+            answer = not_accepted(error)
         content = answer.content()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
@@ -144,7 +139,7 @@ class GroupIngestor:
         self._pool: AsyncConnectionPool[Any] | None = None
 
     async def ingest(self, event: NewEvent) -> Ingested:
-        """Accept one event. Raises psycopg.Error or PoolTimeout when the database does not take it."""
+        """Accept one event. Raises whatever kept the database from taking it."""
         future: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
         if self._writer is None or self._writer.done():
@@ -167,7 +162,7 @@ class GroupIngestor:
         """Write a group in one statement; if the database refuses it, one by one, so that a bad row stands alone."""
         try:
             answers = await self._write([event for event, _ in group])
-        except (psycopg.Error, PoolTimeout) as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
             if len(group) > 1 and not isinstance(error, psycopg.OperationalError | PoolTimeout):
                 for each in group:
                     await self._answer([each])

@@ -38,7 +38,8 @@ class NotPermittedError(Exception):
 def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     """Create or replace the workflow `definition.slug` as a draft. Raises DefinitionError, NotPermittedError.
 
-    `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing.
+    `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing; a draft
+    that says the same already stays as it is.
     """
     if found := validation.problems(definition):
         raise DefinitionError(found)
@@ -49,6 +50,8 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
         workflow = Workflow(slug=definition.slug, owner=owner, run_as=owner)
     elif not can(owner, "change", workflow):
         raise NotPermittedError(f"{owner.get_username()} may not change the workflow {definition.slug}")
+    elif load_definition(workflow) == definition:
+        return workflow
     created = workflow.pk is None
     workflow.name, workflow.description = definition.name, definition.description
     workflow.tags, workflow.timezone = definition.tags, definition.timezone
@@ -93,6 +96,11 @@ def _columns(part: StepPart) -> dict[str, Any]:
     if "arms" in settings:
         settings["arms"] = [{name: value for name, value in arm.items() if name != "steps"} for arm in settings["arms"]]
     return {**columns, "policy": policy, "settings": settings}
+
+
+def published_definition(workflow: Workflow) -> Definition | None:
+    """What runs, if anything does. No query when `published` is loaded."""
+    return parse(workflow.published.definition) if workflow.published else None
 
 
 def load_definition(workflow: Workflow) -> Definition:
@@ -140,7 +148,7 @@ def _document_steps(children: dict[tuple[int | None, str], list[Step]], parent: 
 
 @transaction.atomic
 def publish(workflow: Workflow, *, author: Person, message: str = "") -> WorkflowVersion:
-    """Freeze the draft into a version and match events against it from now on.
+    """Freeze the draft into a version and match events against it from now on. One that is published already stays.
 
     Raises DefinitionError with every fault, and NotPermittedError. Runs in progress stay on their version.
     """
@@ -152,12 +160,17 @@ def publish(workflow: Workflow, *, author: Person, message: str = "") -> Workflo
     definition = load_definition(workflow)
     if found := [*validation.problems(definition), *_unusable(definition, workflow, author)]:
         raise DefinitionError(found)
+    document, present = to_document(definition), workflow.published
+    workflow.published_rev = workflow.rev
+    if present is not None and workflow.status == Workflow.Status.ACTIVE and present.definition == document:
+        workflow.save(update_fields=["published_rev"])
+        return present
     number = (workflow.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version = WorkflowVersion.objects.create(
-        workflow=workflow, number=number, definition=to_document(definition), author=author, message=message
+        workflow=workflow, number=number, definition=document, author=author, message=message
     )
     workflow.published, workflow.status = version, Workflow.Status.ACTIVE
-    workflow.save(update_fields=["published", "status", "updated_at"])
+    workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
     _activate(workflow, version, definition)
     audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message})
     return version
@@ -180,17 +193,22 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
 
 def _unusable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
-    endpoints = set(WebhookEndpoint.objects.values_list("slug", flat=True))
-    found = [
-        Problem(f"triggers[{index}].endpoint", f"there is no webhook endpoint {trigger.endpoint!r}; create it first")
+    found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
+    people = {author, workflow.run_as}
+    listened = {trigger.endpoint for trigger in definition.triggers}
+    endpoints = WebhookEndpoint.objects.filter(slug__in=listened)
+    readable = [set(permitted(person, "view_payload", endpoints).values_list("slug", flat=True)) for person in people]
+    found += [
+        Problem(
+            f"triggers[{index}].endpoint",
+            f"there is no webhook endpoint {trigger.endpoint!r} whose deliveries {workflow.run_as} may read",
+        )
         for index, trigger in enumerate(definition.triggers)
-        if trigger.endpoint not in endpoints
+        if not all(trigger.endpoint in slugs for slugs in readable)
     ]
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
     connections = Connection.objects.filter(slug__in=named)
-    usable = [
-        set(permitted(user, "use", connections).values_list("slug", flat=True)) for user in (author, workflow.run_as)
-    ]
+    usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
     for place, step in walk(definition.steps):
         if not isinstance(step, ActionStep) or not step.connection:
             continue

@@ -5,6 +5,7 @@ The same document everywhere, with natural keys (slugs, step keys, names of conn
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ SCHEMA = 1
 MAX_STEPS = 1_000
 MAX_NESTING = 20
 
-_KEY = r"^[a-z][a-z0-9_]{0,63}$"
-_SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_KEY = r"^[a-z][a-z0-9_]{0,63}\Z"
+_SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"
 _PATTERNS = {
     _KEY: "must be lower-case letters, digits and underscores, beginning with a letter",
     _SLUG: "must be lower-case letters and digits, with single dashes between",
@@ -26,6 +27,7 @@ _PATTERNS = {
 Key = Annotated[str, Meta(pattern=_KEY)]
 Slug = Annotated[str, Meta(pattern=_SLUG, max_length=100)]
 Name = Annotated[str, Meta(max_length=200)]
+ConnectionSlug = Annotated[str, Meta(max_length=100)]
 
 
 class DefinitionError(ValueError):
@@ -38,13 +40,18 @@ class DefinitionError(ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: `path` is the place in the document (`steps[1].arms[0].when`), `reason` says what to mend."""
+    """One fault: `path` is the place in the document (`steps[1].arms[0].when`), `reason` says what to mend.
+
+    `line` is the one in the file that it was read from, counted from 1.
+    """
 
     path: str
     reason: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}" if self.path else self.reason
+        where = [f"line {self.line}"] if self.line else []
+        return ": ".join([*where, *([self.path] if self.path else []), self.reason])
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -65,8 +72,8 @@ class ActionStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="action
 
     key: Key
     name: Name = ""
-    action: str
-    connection: str = ""
+    action: Name
+    connection: ConnectionSlug = ""
     inputs: dict[str, Any] = msgspec.field(default_factory=dict)
     retry: Retry | None = None
     timeout: Annotated[float, Meta(gt=0, le=3600)] | None = None
@@ -200,9 +207,40 @@ def _with_kinds(node: Any, depth: int = 0) -> Any:
 _AT = re.compile(r"(?P<reason>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
 
 
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>.*)`$")
+
+
 def _problem(message: str) -> Problem:
     match = _AT.fullmatch(message)
     if match is None:
         return Problem("", message)
+    path = (match["path"] or "").lstrip(".")
     reason = next((words for pattern, words in _PATTERNS.items() if repr(pattern) in message), match["reason"])
-    return Problem((match["path"] or "").lstrip("."), reason[:1].lower() + reason[1:])
+    reason = reason[:1].lower() + reason[1:]
+    if unknown := _UNKNOWN_FIELD.search(reason):
+        fields = next(fields for pattern, fields in _FIELDS_AT if re.search(pattern, path))
+        close = difflib.get_close_matches(unknown["name"], fields, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(fields)}"
+        reason = f"there is no {unknown['name']!r} here; {hint}"
+        path = f"{path}.{unknown['name']}".lstrip(".")
+    elif path.endswith(".kind"):
+        reason += f"; a step is {', '.join(_STEPS)}" if "steps" in path else "; a trigger is webhook"
+    elif not path and "got `null`" in reason:
+        reason = "there is nothing in it"
+    return Problem(path, reason)
+
+
+def _fields(*parts: type[Struct]) -> list[str]:
+    """The names that may stand in any of these parts."""
+    return list(dict.fromkeys(name for part in parts for name in ("kind", *part.__struct_fields__)))
+
+
+_STEP_PARTS = (ActionStep, BranchStep, StopStep)
+_STEPS = [str(part.__struct_config__.tag) for part in _STEP_PARTS]
+_FIELDS_AT = (
+    (r"retry$", _fields(Retry)[1:]),
+    (r"arms\[\d+\]$", _fields(Arm)[1:]),
+    (r"(steps|otherwise)\[\d+\]$", _fields(*_STEP_PARTS)),
+    (r"triggers\[\d+\]$", _fields(WebhookTrigger)),
+    (r"", _fields(Definition)[1:]),
+)

@@ -14,6 +14,7 @@ from automate_core.webhooks.schemes import SchemeError, scheme_for
 from automate_governance import audit
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, can
+from automate_governance.secrets.use import unusable
 
 
 def url(endpoint: WebhookEndpoint) -> str:
@@ -44,6 +45,8 @@ def save(
     if not rules.signed:
         endpoint.secret = endpoint.old_secret = ""
     endpoint.full_clean()
+    if found := next(unusable(actor, endpoint.references()), None):
+        raise NotPermittedError(found[1])
     endpoint.save()
     audit.record(actor, "endpoint.created" if created else "endpoint.changed", endpoint, changes={"scheme": scheme})
     return endpoint, created
@@ -51,8 +54,11 @@ def save(
 
 def _store(name: str, value: str, actor: Person) -> str:
     """Store a secret and give its reference."""
-    stored = StoredSecret.objects.select_for_update().filter(name=name).first() or StoredSecret(name=name, owner=actor)
-    created = stored.pk is None
+    stored = StoredSecret.objects.select_for_update().filter(name=name).first()
+    created = stored is None
+    if not can(actor, *(("add", StoredSecret) if stored is None else ("replace", stored))):
+        raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'replace'} the secret {name}")
+    stored = stored or StoredSecret(name=name, owner=actor)
     stored.put(value)
     stored.save()
     audit.record(actor, "secret.created" if created else "secret.replaced", stored)

@@ -83,4 +83,6 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool | dict | list | tuple):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    if isinstance(value, int | float | range):
+        return str(value)
+    raise TemplateError("an expression gives no JSON value")

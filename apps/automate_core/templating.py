@@ -1,7 +1,8 @@
 """Expressions in step inputs: sandboxed Jinja2, and nothing else in the product imports it.
 
 The wall inside the process (docs/security.md): source and node caps, an allow-list of AST nodes, filters, tests and
-methods, operators with size limits, no folding while compiling, output with a running cap. Data is plain JSON; dots
+methods, operators with size limits, a clock that loops, filters and operators look at, no folding while compiling,
+output with a running cap. Data is plain JSON; dots
 are key look-ups only, so that no attribute of any object is ever reached.
 
 A text that is exactly one `{{ expression }}` keeps the expression's type. A missing name is an error that says what is
@@ -11,12 +12,16 @@ there instead, unless `default` or `is defined` asks about it.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import jinja2  # noqa: TID251 - the one place that may
+import jinja2.filters  # noqa: TID251
 import jinja2.sandbox  # noqa: TID251
 from jinja2 import nodes  # noqa: TID251
 from jinja2.environment import TemplateExpression  # noqa: TID251
@@ -33,6 +38,9 @@ MAX_RANGE = 1_000
 MAX_OUTPUT = 200_000
 MAX_ITERATIONS = 100_000
 MAX_BITS = 512
+MAX_SECONDS = 1.0
+MAX_TEXTS = 500
+MAX_DIGITS = 15
 
 _METHODS = frozenset({"upper", "lower", "strip", "split", "startswith", "endswith", "title"})
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "first", "last", "length"})
@@ -146,6 +154,18 @@ def compile_template(source: str) -> Template:
 
 def compile_value(value: Any) -> Template:
     """Compile a JSON-like value whose texts are templates. Raises TemplateError, with the place in the reason."""
+    if _expressions(value) > MAX_TEXTS:
+        raise TemplateError(f"more than {MAX_TEXTS} texts with expressions")
+    return _compile(value)
+
+
+def _expressions(value: Any) -> int:
+    if isinstance(value, dict | list):
+        return sum(map(_expressions, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and "{" in value
+
+
+def _compile(value: Any) -> Template:
     if isinstance(value, str):
         return compile_template(value)
     if isinstance(value, dict):
@@ -167,7 +187,7 @@ def compile_value(value: Any) -> Template:
 
 def _compile_at(place: str | int, value: Any) -> Template:
     try:
-        return compile_value(value)
+        return _compile(value)
     except TemplateError as error:
         raise TemplateError(f"{place}: {error.reason}", error.line) from error
 
@@ -279,6 +299,7 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return isinstance(getattr(obj, "__self__", None), str) and getattr(obj, "__name__", "") in _METHODS
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        _look_at_the_clock()
         for operand in (left, right):
             if isinstance(operand, jinja2.Undefined):
                 str(operand)  # raises its own error
@@ -346,6 +367,19 @@ def _replace(value: Any, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def _round(value: Any, precision: int = 0, method: str = "common") -> float:
+    if not _is_number(value) or not isinstance(precision, int) or abs(precision) > MAX_DIGITS:
+        raise TemplateError(f"round takes a number and at most {MAX_DIGITS} digits")
+    return jinja2.filters.do_round(value, precision, method)  # type: ignore[arg-type]
+
+
+def _sum(value: Any, attribute: str | None = None, start: float = 0) -> float:
+    numbers = [item if attribute is None else part_of(item, attribute) for item in value]
+    if not all(map(_is_number, [*numbers, start])):
+        raise TemplateError("sum takes numbers")
+    return sum(numbers, start)
+
+
 def _tojson(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -355,10 +389,29 @@ def _each(context: Context, items: Any) -> Iterator[Any]:
     """The items of a loop, counted against what one rendering may go through in all."""
     budget = context["_budget"]
     for item in items:
+        _look_at_the_clock()
         budget[0] -= 1
         if budget[0] < 0:
             raise TemplateError(f"loops go through more than {MAX_ITERATIONS:,} items")
         yield item
+
+
+_clock = threading.local()
+
+
+def _look_at_the_clock() -> None:
+    """Each piece of work is bounded by its input; this bounds how many there are."""
+    if time.monotonic() > _clock.until:
+        raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
+
+
+def _timed(code: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(code)
+    def run(*arguments: Any, **named: Any) -> Any:
+        _look_at_the_clock()
+        return code(*arguments, **named)
+
+    return run
 
 
 @jinja2.pass_context
@@ -373,7 +426,9 @@ def _sandbox() -> _Sandbox:
     )
     sandbox.globals = dict(_GLOBALS)
     sandbox.filters = {name: code for name, code in sandbox.filters.items() if name in _FILTERS}
-    sandbox.filters |= {"join": _join, "replace": _replace, "tojson": _tojson, "string": as_text, "_each": _each}
+    sandbox.filters |= {"join": _join, "replace": _replace, "tojson": _tojson, "string": as_text}
+    sandbox.filters |= {"round": _round, "sum": _sum}
+    sandbox.filters = {name: _timed(code) for name, code in sandbox.filters.items()} | {"_each": _each}
     sandbox.tests = {name: code for name, code in sandbox.tests.items() if name in _TESTS}
     return sandbox
 
@@ -483,14 +538,14 @@ def _plain(value: Any) -> Any:
 
 
 class _errors:
-    """Turn whatever rendering raises into a TemplateError that says what is missing."""
+    """Start the clock, and turn whatever rendering raises into a TemplateError that says what is missing."""
 
     def __init__(self, tree: nodes.Template, scope: Scope) -> None:
         self.tree = tree
         self.scope = scope
 
     def __enter__(self) -> None:
-        return None
+        _clock.until = time.monotonic() + MAX_SECONDS
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> None:
         if error is None or isinstance(error, TemplateError) or not isinstance(error, Exception):

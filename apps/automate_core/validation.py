@@ -122,6 +122,9 @@ def _in_template(value: Any, place: str, before: frozenset[str]) -> Iterator[Pro
 
 
 def _in_rule(rule: Any, place: str, before: frozenset[str], names: tuple[str, ...] = NAMES) -> Iterator[Problem]:
+    if not isinstance(rule, dict | bool):
+        yield Problem(place, f"a condition is true, false or an operator with its values, not {rule!r}")
+        return
     try:
         paths = read(rule).paths
     except RuleError as error:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,10 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-from automate_core.definition import Definition, parse, to_document
+from automate_core.definition import Definition, DefinitionError, Problem, parse, to_document
 
 MAX_BYTES = 1_000_000
 
@@ -22,7 +27,7 @@ class WorkflowFileError(ValueError):
 
 
 def read(text: str) -> Definition:
-    """The definition in a YAML text. Raises WorkflowFileError, DefinitionError."""
+    """The definition in a YAML text. Raises WorkflowFileError, DefinitionError, both with lines."""
     if len(text) > MAX_BYTES:
         raise WorkflowFileError(f"larger than {MAX_BYTES:,} characters")
     try:
@@ -34,18 +39,51 @@ def read(text: str) -> Definition:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise WorkflowFileError(f"{where}{error.problem or error.context or 'not YAML'}") from error
+        problem = error.problem or error.context or "not YAML"
+        raise WorkflowFileError(f"{where}{_IN_OUR_WORDS.get(problem, problem)}") from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise WorkflowFileError(
             f"not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}"
         ) from error
-    return parse(_plain(document))
+    try:
+        return parse(_plain(document))
+    except DefinitionError as error:
+        raise DefinitionError(located(text, error.problems)) from None
+
+
+_IN_OUR_WORDS = {
+    "found unhashable key": "a text that begins with {{ needs quotes: '{{ ... }}'",
+    "but found another document": "a file holds one workflow, not several documents",
+}
+
+
+def located(text: str, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems with the lines of `text`, a YAML document, that they are about."""
+    root = YAML(typ="safe", pure=True).compose(text)
+    return [replace(problem, line=_line(root, problem.path)) for problem in problems]
+
+
+def _line(node: Any, path: str) -> int | None:
+    """The line of the deepest node on `path`."""
+    line = None
+    for part in re.findall(r"[^.\[\]]+", path):
+        if isinstance(node, MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+            found = (node.value[int(part)],) * 2
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _plain(document: Any) -> Any:
     """Only JSON's types, so that what is stored reads back the same: dates become text. Raises WorkflowFileError."""
     try:
         encoded = msgspec.json.encode(document)
+        json.dumps(document, default=str, allow_nan=False)  # the encoder above makes null of an infinity
     except (TypeError, ValueError, RecursionError) as error:
         raise WorkflowFileError(f"holds what JSON cannot: {error}") from error
     if b"\\u0000" in encoded:
@@ -53,10 +91,10 @@ def _plain(document: Any) -> Any:
     return msgspec.json.decode(encoded)
 
 
-def read_file(path: Path) -> Definition:
-    """The definition in a YAML file. Raises WorkflowFileError, DefinitionError."""
+def load(path: Path) -> str:
+    """The text of a file. Raises WorkflowFileError."""
     try:
-        return read(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise WorkflowFileError(error.strerror or "cannot be read") from error
     except UnicodeDecodeError as error:
@@ -75,11 +113,13 @@ def write(definition: Definition) -> str:
 
 
 def _blocks(value: Any) -> Any:
-    """Texts of several lines as block scalars, which people can read and compare."""
+    """Texts of several lines as block scalars, which people can read and compare, where YAML gives them back whole."""
     if isinstance(value, dict):
-        return {key: _blocks(item) for key, item in value.items()}
+        return {_blocks(key): _blocks(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_blocks(item) for item in value]
-    if isinstance(value, str) and "\n" in value and not any(line.endswith((" ", "\t")) for line in value.split("\n")):
-        return LiteralScalarString(value)
-    return value
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    lines = value.split("\n")
+    whole = all(line.isprintable() and not line.endswith(" ") for line in lines)
+    return LiteralScalarString(value) if whole and lines[0].strip() else DoubleQuotedScalarString(value)

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import requests  # noqa: TID251 - this package is the way out that everything else goes through
 from requests.adapters import BaseAdapter  # noqa: TID251
 from requests.structures import CaseInsensitiveDict  # noqa: TID251
-from ssrfguard import SSRFGuardError, TooManyRedirectsError
+from ssrfguard import Policy, SSRFGuardError, TooManyRedirectsError
 from ssrfguard.requests import SafeAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: TID251
 
+from automate_egress.answers import timed_answer
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
@@ -29,7 +30,7 @@ from automate_egress.errors import (
 from automate_egress.policy import internal_policy, public_policy, split_host
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 10.0
+READ_SECONDS = 30.0  # where no deadline is given
 MAX_BODY_BYTES = 5_000_000
 _CHUNK = 65_536
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -67,7 +68,8 @@ class HttpSession:
 
     `internal_hosts` are the `host:port` pairs that may be on private addresses (http allowed there). `bound_hosts`
     are the host names that the caller's credentials belong to: when given, every hop must be one of them.
-    `deadline` (seconds on `time.monotonic()`) ends all requests; `cancelled` is asked between chunks.
+    `deadline` (seconds on `time.monotonic()`) ends all requests, however slowly an answer comes; `cancelled` is asked
+    whenever something comes.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class HttpSession:
         self._internal_hosts = frozenset(internal_hosts)
         self._bound_hosts = None if bound_hosts is None else frozenset(host.lower() for host in bound_hosts)
         self._deadline = deadline
+        self._started = time.monotonic()
         self._cancelled = cancelled
         self._max_body_bytes = max_body_bytes
 
@@ -116,8 +119,9 @@ class HttpSession:
             raise EgressBlockedError(f"{_host(url)} redirected too often") from error
         except SSRFGuardError as error:
             raise EgressBlockedError(_refusal(url, error)) from error
-        except (requests.Timeout, ReadTimeoutError) as error:
-            raise EgressTimeoutError(f"{_host(url)} did not answer in time") from error
+        except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
+            waited = time.monotonic() - self._started
+            raise EgressTimeoutError(f"{_host(url)} did not answer within {waited:.3g} seconds") from error
         except ValueError as error:  # requests' InvalidURL and its kin, unparsable hosts, headers HTTP cannot carry
             raise EgressBlockedError(f"not a request that can be sent to {url[:200]!r}: {error}") from error
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -128,10 +132,12 @@ class HttpSession:
             if not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name[:50]!r} is not the name of a header")
         transport = _transport(self._internal_hosts)
+        self._started = time.monotonic()
         remaining = self._remaining()
-        transport.bound_hosts = self._bound_hosts
+        transport.bound_hosts, transport.remaining = self._bound_hosts, self._remaining
+        transport.follows = options["allow_redirects"]
         response = transport.request(
-            method, url, stream=True, timeout=(min(CONNECT_SECONDS, remaining), min(READ_SECONDS, remaining)), **options
+            method, url, stream=True, timeout=(min(CONNECT_SECONDS, remaining), remaining), **options
         )
         try:
             return HttpResponse(
@@ -146,11 +152,10 @@ class HttpSession:
     def _read(self, response: requests.Response, url: str) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        while chunk := response.raw.read(_CHUNK, decode_content=True):
             size += len(chunk)
             if size > self._max_body_bytes:
                 raise EgressResponseTooLargeError(f"{_host(url)} sent more than {self._max_body_bytes:,} bytes")
-            self._remaining()
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -161,30 +166,43 @@ class HttpSession:
             return READ_SECONDS
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
-            raise EgressTimeoutError("the step's time ran out")
+            raise TimeoutError
         return remaining
 
 
 class _Transport(requests.Session):
-    """A connection pool whose every hop, redirects included, passes the policy and the caller's bound hosts."""
+    """A connection pool whose every hop, redirects included, passes the policy and the caller's bound hosts.
+
+    `remaining` gives the seconds that the current request still has, or raises.
+    """
 
     bound_hosts: frozenset[str] | None = None
+    follows = True
 
     def __init__(self, internal_hosts: frozenset[str]) -> None:
         super().__init__()
+        self.remaining: Callable[[], float] = lambda: READ_SECONDS
         self.trust_env = False
         self.headers["User-Agent"] = "django-automate"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._internal_pairs = frozenset(split_host(host) for host in internal_hosts)
         self._public = public_policy()
-        self._public_adapter = SafeAdapter(policy=self._public)
+        self._public_adapter = self._adapter(self._public)
         self.max_redirects = self._public.max_redirects
         if internal_hosts:
             self._internal = internal_policy(internal_hosts)
-            self._internal_adapter = SafeAdapter(policy=self._internal)
+            self._internal_adapter = self._adapter(self._internal)
+
+    def _adapter(self, policy: Policy) -> SafeAdapter:
+        adapter = SafeAdapter(policy=policy)
+        answer = timed_answer(lambda: self.remaining())  # late: the next request brings its own
+        for pool in adapter.poolmanager.pool_classes_by_scheme.values():
+            pool.ConnectionCls.response_class = answer
+        return adapter
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
         """The adapter for one hop; requests asks for it once a hop. Raises EgressBlockedError, SSRFGuardError."""
+        self.remaining()
         address = url.decode() if isinstance(url, bytes) else url
         host = (urlsplit(address).hostname or "").lower()
         if self.bound_hosts is not None and host not in self.bound_hosts:
@@ -199,6 +217,14 @@ class _Transport(requests.Session):
                     return self._internal_adapter
         self._public.check_url(address)
         return self._public_adapter
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where a followed answer points to; the rest of that answer is never read."""
+        target = super().get_redirect_target(resp) if self.follows else None
+        if target is not None:
+            resp.close()
+            resp._content = b""
+        return target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Carry only harmless headers to another origin: an API key has no fixed name to strip."""

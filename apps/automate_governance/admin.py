@@ -15,7 +15,20 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from automate_governance import audit
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.permissions import SITE, can, holds_anywhere, permitted
+from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_governance.secrets.use import unusable
+
+
+class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form of something that refers to secrets: whoever saves it may use every one of them."""
+
+    person: User
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            for field, reason in unusable(self.person, self.instance.references()):
+                self.add_error(field, reason)
 
 
 class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
@@ -52,6 +65,12 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
         """The rule's `delete`."""
         return self._may(request, "delete", obj)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, which knows whose it is."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.person = request.user
+        return form
+
     def save_model(self, request: HttpRequest, obj: Governed, form: Any, change: bool) -> None:
         """Save and audit in one transaction; a new object belongs to whoever made it."""
         if not change:
@@ -83,11 +102,19 @@ def _address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
+class WriteOnlyTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+    """Never renders a value, not even one that was just sent and refused."""
+
+    def format_value(self, value: Any) -> str:
+        """Nothing."""
+        return ""
+
+
 class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
     """A name, given once, and a value that goes in and never comes out."""
 
     value = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
+        widget=WriteOnlyTextarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
         strip=True,
         help_text="Stored encrypted and never shown again. To change it, enter a new one.",
     )

@@ -21,7 +21,9 @@ class LLMConnector(ConnectorAdapter):
     hue = 290
     config_fields = (
         FieldSpec(name="provider", label="Provider", default="openai"),
-        FieldSpec(name="base_url", label="Base URL", help="For servers that are compatible with OpenAI's"),
+        FieldSpec(
+            name="base_url", label="Base URL", kind=FieldKind.URL, help="For servers that are compatible with OpenAI's"
+        ),
         FieldSpec(name="api_key", label="API key", kind=FieldKind.SECRET),
     )
     actions = (

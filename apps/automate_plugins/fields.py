@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class FieldKind(enum.StrEnum):
@@ -13,6 +14,7 @@ class FieldKind(enum.StrEnum):
 
     TEXT = "text"
     LONG_TEXT = "long_text"
+    URL = "url"
     NUMBER = "number"
     INTEGER = "integer"
     BOOLEAN = "boolean"
@@ -63,9 +65,22 @@ class FieldSpec:
             return f"{self.name} is required" if self.required else None
         if not self.kind.accepts(value):
             return f"{self.name} must be {self.kind.replace('_', ' ')}, not {json_type(value)}"
+        if self.kind is FieldKind.URL and value and (reason := _url_problem(value)):
+            return f"{self.name} {reason}"
         if self.choices and value not in {choice for choice, _ in self.choices}:
             return f"{self.name} must be one of {', '.join(choice for choice, _ in self.choices)}, not {value!r}"
         return None
+
+
+def _url_problem(value: str) -> str | None:
+    try:
+        parts = urlsplit(value)
+        host, user = parts.hostname, parts.username or parts.password
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in {"http", "https"} or not host:
+        return f"must be a URL that begins with https:// (or http://), not {value[:100]!r}"
+    return "must not hold a user name or password" if user else None
 
 
 def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str]:
@@ -73,7 +88,7 @@ def problems(fields: Iterable[FieldSpec], values: Mapping[str, Any]) -> list[str
     specs = {field.name: field for field in fields}
     found = [problem for field in specs.values() if (problem := field.problem(values.get(field.name)))]
     unknown = [name for name in values if name not in specs]
-    return found + [f"{name} is not an input here; there is {', '.join(specs) or 'none'}" for name in unknown]
+    return found + [f"there is no {name!r} here; there is {', '.join(specs) or 'none'}" for name in unknown]
 
 
 def json_type(value: Any) -> str:

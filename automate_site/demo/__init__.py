@@ -30,7 +30,8 @@ def seed(owner: Person) -> None:
     echo.full_clean()
     echo.save()
     audit.record(owner, "connection.created", echo)
-    workflow = authoring.save_definition(workflow_files.read_file(FOLDER / f"{WORKFLOW}.yaml"), owner=owner)
+    definition = workflow_files.read(workflow_files.load(FOLDER / f"{WORKFLOW}.yaml"))
+    workflow = authoring.save_definition(definition, owner=owner)
     authoring.publish(workflow, author=owner, message="The demo")
 
 

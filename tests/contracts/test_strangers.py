@@ -94,8 +94,8 @@ def test_its_connector_and_its_vault_work_in_a_run(acme, workflow, deliver, drai
     from automate_connectors.models import Connection
     from automate_core.models import ExecutionRun, StepRun
 
-    config = {"base_url": sink.url, "token": "acmevault:anvil-token"}
-    connection = Connection(name="Acme", slug="acme", connector="acme", owner=owner, config=config)
+    connection = Connection(name="Acme", slug="acme", connector="acme", owner=owner)
+    connection.config, connection.allowed_hosts = {"token": "acmevault:anvil-token"}, ["127.0.0.1"]
     connection.full_clean()
     connection.save()
     sink.answer = lambda number, path: (200, {}, {})

@@ -37,7 +37,7 @@ def simple(tmp_path):
 
 def test_import_export_and_publish(admin, endpoint, simple, capsys):
     out = run("automate_import", simple, "--publish", capsys=capsys, owner="owner")
-    assert out == f"{simple}: simple imported and published as v1\n"
+    assert out == f"{simple}: simple imported, v1 is published\n"
     workflow = Workflow.objects.get()
     assert (workflow.owner.username, workflow.run_as.username, workflow.status) == ("owner", "owner", "active")
     assert ActiveTrigger.objects.get().source == "webhook:github"
@@ -64,7 +64,7 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     bad.write_text(SIMPLE.replace("slug: simple", "slug: bad").replace("endpoint: github", "endpoint: nowhere"))
     said = refused("automate_import", str(bad), simple, str(tmp_path / "none.yaml"), publish=True)
     assert said.splitlines() == [
-        f"{bad}: triggers[0].endpoint: there is no webhook endpoint 'nowhere'; create it first",
+        f"{bad}: line 5: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
         f"{tmp_path / 'none.yaml'}: No such file or directory",
     ]
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]

@@ -169,3 +169,30 @@ def test_ingest_takes_many_at_once_and_answers_each(db):
 def test_a_delivery_costs_few_queries(endpoint, deliver, django_assert_num_queries):
     with django_assert_num_queries(2):  # the endpoint, its secret; the insert runs below Django's counting
         deliver()
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1e-20000}', b'{"a": 0.' + b"0" * 17_000 + b"1}"])
+def test_a_number_that_no_database_holds_is_the_senders_fault(endpoint, deliver, body):
+    answer = deliver(body)
+    assert (answer.status_code, answer.json()) == (400, {"error": "The body holds a number that cannot be stored."})
+
+
+@pytest.mark.parametrize("slug", ["%00", "a%00b", "x" * 101, "a.b"])
+def test_a_slug_that_no_endpoint_can_have_is_an_unknown_one(endpoint, slug):
+    from django.test import Client
+
+    assert Client().post(f"/hooks/{slug}/", b"{}", content_type="application/json").status_code in {401, 404}
+
+
+def test_a_vault_that_is_away_is_no_bad_signature(endpoint, deliver, monkeypatch):
+    from automate_governance.secrets.resolver import backends
+
+    class Vault:
+        def get_secret(self, key):
+            raise ConnectionError("sealed")
+
+    monkeypatch.setitem(backends._usable, "vault", Vault())
+    endpoint.secret = "vault:x"
+    endpoint.save()
+    answer = deliver()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError, parse, to_document
 from automate_core.models import Step, Workflow
@@ -112,9 +115,66 @@ def test_a_second_import_replaces_the_draft(owner):
     assert (again.pk, Workflow.objects.count(), Step.objects.get(key="set").name) == (first.pk, 1, "Other")
 
 
+def test_a_second_import_of_the_same_changes_nothing(owner, workflow):
+    made = workflow("name: S\nslug: s\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set}]")
+    again = workflow("name: S\nslug: s\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set}]")
+    assert (again.rev, again.published, again.versions.count()) == (made.rev, made.published, 1)
+    assert not again.has_unpublished_changes
+    text = "name: S\nslug: s\ntriggers: [{endpoint: github}]\nsteps: [{key: b, action: data.set}]"
+    assert workflow(text, publish=False).has_unpublished_changes
+    changed = workflow(text)
+    assert not changed.has_unpublished_changes and changed.versions.count() == 2
+
+
+def test_nobody_listens_to_an_endpoint_whose_deliveries_are_not_theirs_to_read(endpoint, stranger, colleague):
+    from guardian.shortcuts import assign_perm
+
+    text = "name: Spy\nslug: spy\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set}]"
+    draft = authoring.save_definition(workflow_files.read(text), owner=stranger)
+    with pytest.raises(DefinitionError, match="no webhook endpoint 'github' whose deliveries stranger may read"):
+        authoring.publish(draft, author=stranger)
+    assign_perm("view_payload_webhookendpoint", stranger, endpoint)
+    assert authoring.publish(draft, author=stranger).number == 1
+
+
+def test_a_workflow_without_steps_is_not_published(workflow):
+    with pytest.raises(DefinitionError, match="needs at least one step"):
+        workflow("name: Empty\nslug: empty\ntriggers: [{endpoint: github}]")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60) | st.sampled_from(
+    [
+        "a\r\nb",
+        "a\rb\n",
+        "a\u2028b\n",
+        "a\x85\nb",
+        "a\x07\nb",
+        " a\n b",
+        "a \n",
+        "a\t\nb",
+        "\n",
+        "\n\na",
+        "# a\nb",
+        "a\n---\nb",
+    ]
+)
+
+
+@given(
+    st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS | st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
+)
+def test_whatever_a_step_holds_comes_back_from_its_file(inputs):
+    definition = parse({"name": "X", "slug": "x", "steps": [{"key": "a", "action": "data.set", "inputs": inputs}]})
+    assert workflow_files.read(workflow_files.write(definition)) == definition
+
+
 FAULTS = {
     "unknown kind": ("steps: [{kind: loop, key: a}]", "steps[0].kind", "invalid value 'loop'"),
-    "unknown field": ("steps: [{key: a, action: data.set, retries: 3}]", "steps[0]", "unknown field `retries`"),
+    "unknown field": (
+        "steps: [{key: a, action: data.set, retries: 3}]",
+        "steps[0].retries",
+        "there is no 'retries' here; did you mean 'retry'?",
+    ),
     "bad key": ("steps: [{key: Not Good, action: data.set}]", "steps[0].key", "lower-case letters"),
     "key twice": (
         "steps: [{key: a, action: data.set}, {key: a, action: data.set}]",
@@ -137,6 +197,16 @@ FAULTS = {
         "steps: [{key: a, action: data.pick, inputs: {source: 5, fields: []}}]",
         "steps[0].inputs.source",
         "must be mapping, not number",
+    ),
+    "text as a condition": (
+        "steps: [{kind: branch, key: r, arms: [{key: a, when: 'a > 1'}]}]",
+        "steps[0].arms[0].when",
+        "a condition is true, false or an operator",
+    ),
+    "long connection": (
+        f"steps: [{{key: a, action: data.set, connection: {'c' * 101}}}]",
+        "steps[0].connection",
+        "100",
     ),
     "broken template": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ event. }}'}}]",
@@ -213,6 +283,22 @@ HOSTILE = {
     "a NUL": ('name: "a\\0b"', "NUL"),
     "endless": ("a: " + "[" * 5000 + "]" * 5000, ""),
     "large": ("a: " + "x" * 1_000_001, "larger than"),
+    "nothing": ("", "there is nothing in it"),
+    "an expression without quotes": ("name: X\nslug: {{ x }}", "line 2: a text that begins with {{ needs quotes"),
+    "two documents": ("name: X\n---\nname: Y", "a file holds one workflow"),
+    "a mistyped name": (
+        "name: X\nslug: x\ntrigers: []",
+        "line 3: trigers: there is no 'trigers' here; did you mean 'triggers'?",
+    ),
+    "an unknown kind": (
+        "name: X\nslug: x\nsteps:\n  - {kind: loop, key: a}",
+        "line 4: steps[0].kind: invalid value 'loop'; a step is action, branch, stop",
+    ),
+    "an infinity": (
+        "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {n: .inf}}]",
+        "holds what JSON cannot",
+    ),
+    "a slug with a line end": ('name: X\nslug: "x\\n"', "line 2: slug: must be lower-case letters and digits"),
 }
 
 

@@ -23,9 +23,16 @@ from automate_egress import (
 class Server(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: list[dict[str, str]] = []
+    sent = 0
 
     def do_GET(self):
-        Server.seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
+        Server.seen.append(
+            {
+                "path": self.path,
+                "peer": str(self.client_address[1]),
+                **{name.lower(): value for name, value in self.headers.items()},
+            }
+        )
         match self.path.split("/")[1]:
             case "to":
                 self._send(302, b"", {"Location": self.path.split("/", 2)[2]})
@@ -35,6 +42,21 @@ class Server(BaseHTTPRequestHandler):
                 self._send(200, b"x" * 6_000_000)
             case "bomb":
                 self._send(200, gzip.compress(b"0" * 50_000_000), {"Content-Encoding": "gzip"})
+            case "away":  # a redirect whose own body has no end
+                self.send_response(302)
+                self.send_header("Location", "/end")
+                self.send_header("Content-Length", "1000000000")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for _ in range(200):
+                        self.wfile.write(b"x" * 1_000_000)
+                        Server.sent += 1_000_000
+            case "headers":
+                with contextlib.suppress(OSError):
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    for _ in range(100):
+                        self.wfile.write(b"x")
+                        time.sleep(0.1)
             case "drip":
                 self.send_response(200)
                 self.send_header("Content-Length", "100")
@@ -45,6 +67,9 @@ class Server(BaseHTTPRequestHandler):
                     except OSError:
                         return
                     time.sleep(0.1)
+            case "late":
+                time.sleep(1)
+                self._send(200, b"{}")
             case "cookie":
                 self._send(200, b"{}", {"Set-Cookie": "session=1"})
             case _:
@@ -66,6 +91,7 @@ class Server(BaseHTTPRequestHandler):
 def servers():
     made = [ThreadingHTTPServer(("127.0.0.1", 0), Server) for _ in range(2)]
     for server in made:
+        server.handle_error = lambda *args: None  # clients leave early on purpose
         threading.Thread(target=server.serve_forever, daemon=True).start()
     yield [f"127.0.0.1:{server.server_port}" for server in made]
     for server in made:
@@ -185,12 +211,35 @@ def test_answers_are_capped_after_decoding(session, servers, path):
         session.request("GET", f"http://{servers[0]}/{path}")
 
 
-def test_the_deadline_ends_a_slow_drip(servers):
+@pytest.mark.parametrize("path", ["drip", "headers"])
+def test_the_deadline_ends_a_slow_drip(servers, path):
     started = time.monotonic()
     slow = HttpSession(internal_hosts=servers, deadline=time.monotonic() + 1)
-    with pytest.raises(EgressTimeoutError):
-        slow.request("GET", f"http://{servers[0]}/drip")
+    with pytest.raises(EgressTimeoutError, match=r"did not answer within 1(\.\d+)? seconds"):
+        slow.request("GET", f"http://{servers[0]}/{path}")
     assert time.monotonic() - started < 2
+
+
+def test_a_deadline_may_be_far(servers, monkeypatch):
+    """A step that may take longer than most is given its time."""
+    monkeypatch.setattr("automate_egress.session.READ_SECONDS", 0.5)
+    with pytest.raises(EgressTimeoutError):
+        HttpSession(internal_hosts=servers).request("GET", f"http://{servers[0]}/late")
+    patient = HttpSession(internal_hosts=servers, deadline=time.monotonic() + 20)
+    assert patient.request("GET", f"http://{servers[0]}/late").status == 200
+
+
+def test_the_body_of_a_redirect_is_not_read(session, servers):
+    assert session.request("GET", f"http://{servers[0]}/away").json() == {"ok": True}
+    assert Server.sent < 50_000_000
+    unfollowed = session.request("GET", f"http://{servers[0]}/loop", follow_redirects=False)
+    assert (unfollowed.status, unfollowed.headers["location"]) == (302, "/loop")
+
+
+def test_connections_are_kept(session, servers):
+    for _ in range(3):
+        session.request("GET", f"http://{servers[0]}/end")
+    assert len({request["peer"] for request in Server.seen}) == 1
 
 
 def test_cancellation_is_noticed_between_chunks(servers):

@@ -7,7 +7,6 @@ import email.utils
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -27,7 +26,7 @@ class HttpConnector(ConnectorAdapter):
     icon = "public"
     hue = 245
     config_fields = (
-        FieldSpec(name="base_url", label="Base URL", help="Relative URLs of steps are resolved against it"),
+        FieldSpec(name="base_url", label="Base URL", kind=FieldKind.URL, help="Steps add their URLs to its end"),
         FieldSpec(name="auth", label="Authentication", kind=FieldKind.CHOICE, choices=_AUTH, default="none"),
         FieldSpec(name="token", label="Token", kind=FieldKind.SECRET, help="For bearer tokens and headers"),
         FieldSpec(name="header_name", label="Header name", help="The header that carries the token"),
@@ -42,7 +41,7 @@ class HttpConnector(ConnectorAdapter):
             effect=Effect.EFFECTFUL,
             fields=(
                 FieldSpec(name="method", label="Method", kind=FieldKind.CHOICE, choices=_METHODS, default="GET"),
-                FieldSpec(name="url", label="URL", required=True),
+                FieldSpec(name="url", label="URL", required=True, help="Whole, or what follows the base URL"),
                 FieldSpec(name="query", label="Query", kind=FieldKind.MAPPING),
                 FieldSpec(name="headers", label="Headers", kind=FieldKind.MAPPING),
                 FieldSpec(name="json", label="JSON body", kind=FieldKind.JSON),
@@ -62,7 +61,7 @@ class HttpConnector(ConnectorAdapter):
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Send the request and return `status`, `headers` and `body` (parsed when the answer is JSON)."""
         connection = context.get("connection") or {}
-        method, url = params.get("method", "GET"), urljoin(connection.get("base_url") or "", params["url"])
+        method, url = params.get("method", "GET"), _address(connection.get("base_url") or "", params["url"])
         headers = {str(name): str(value) for name, value in (params.get("headers") or {}).items()}
         headers |= _credentials(connection)
         if method not in {"GET", "HEAD", "OPTIONS"}:
@@ -72,8 +71,13 @@ class HttpConnector(ConnectorAdapter):
             method, url, headers=headers, params=params.get("query"), json=params.get("json"), data=params.get("body")
         )
         if response.status >= 400:
-            raise _error(method, response)
+            raise _error(method, url, response)
         return {"status": response.status, "headers": _plain(response.headers), "body": _body(response)}
+
+
+def _address(base: str, url: str) -> str:
+    """`url` itself when it is whole or there is no base, else what it adds to the end of the base."""
+    return url if "://" in url or not base else f"{base.rstrip('/')}/{url.lstrip('/')}"
 
 
 def _credentials(connection: Mapping[str, Any]) -> dict[str, str]:
@@ -101,9 +105,9 @@ def _plain(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower() != "set-cookie"}
 
 
-def _error(method: str, response: Any) -> ConnectorError:
+def _error(method: str, url: str, response: Any) -> ConnectorError:
     return ConnectorError(
-        f"{method} failed with HTTP {response.status}",
+        f"{method} {url.partition('?')[0]} failed with HTTP {response.status}",
         code=f"http_{response.status}",
         retryable=response.status in _RETRYABLE_STATUSES,
         retry_after=_retry_after(response.headers.get("retry-after", "")),
@@ -113,7 +117,7 @@ def _error(method: str, response: Any) -> ConnectorError:
 
 def _retry_after(value: str) -> float | None:
     """Seconds from a Retry-After header (RFC 9110, section 10.2.3): a number, or a date."""
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)

@@ -22,8 +22,7 @@ from automate_core.engine.walk import Effect, EffectOutcome
 from automate_core.models import Workflow
 from automate_egress import HttpSession
 from automate_governance.permissions import Person, permitted
-from automate_governance.secrets.interfaces import SecretNotFoundError
-from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,9 @@ def _connection(slug: str, run_as: Callable[[], Person]) -> tuple[dict[str, Any]
         )
     try:
         config = connection.resolved()
-    except (SecretNotFoundError, KeyUnavailableError, ValueError) as error:
+    except SecretNotFoundError as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
+    except SecretUnavailableError as error:
+        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
     connections.close_all()  # none is held while the effect goes on
     return config, connection.hosts()

@@ -41,6 +41,10 @@ class WebhookEndpoint(Governed):
         """The source of its events."""
         return f"webhook:{self.slug}"
 
+    def references(self) -> dict[str, list[str]]:
+        """The secret references in it, by field."""
+        return {name: [reference] for name in ("secret", "old_secret") if (reference := getattr(self, name))}
+
     def clean(self) -> None:
         """Check the scheme, its configuration and the secret references. Raises ValidationError, by field."""
         from automate_core.webhooks.schemes import SchemeError, scheme_for
@@ -51,10 +55,9 @@ class WebhookEndpoint(Governed):
             raise ValidationError({error.field: str(error)}) from error
         if scheme.signed and not self.secret:
             raise ValidationError({"secret": "This scheme needs a secret. Only the scheme “unsigned” goes without."})
-        for name in ("secret", "old_secret"):
-            reference = getattr(self, name)
-            if reference and not is_reference(reference):
-                raise ValidationError({name: f"{reference!r} is not a reference such as database:github."})
+        for name, references in self.references().items():
+            if not all(map(is_reference, references)):
+                raise ValidationError({name: f"{references[0]!r} is not a reference such as database:github."})
 
 
 class WebhookEndpointUserPermission(UserObjectPermissionBase):

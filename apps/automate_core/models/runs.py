@@ -79,7 +79,7 @@ class StepRun(models.Model):
     run = models.ForeignKey(
         ExecutionRun, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False
     )
-    path = models.CharField(max_length=500)
+    path = models.CharField(max_length=2000)
     attempt = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=11, choices=Status)
     input = models.JSONField(null=True)
@@ -108,7 +108,7 @@ class RunLog(models.Model):
     run = models.ForeignKey(
         ExecutionRun, on_delete=models.CASCADE, related_name="logs", db_constraint=False, db_index=False
     )
-    path = models.CharField(max_length=500)
+    path = models.CharField(max_length=2000)
     attempt = models.PositiveIntegerField(default=1)
     level = models.CharField(max_length=10)
     message = models.TextField()
@@ -140,7 +140,7 @@ class Wait(models.Model):
     run = models.ForeignKey(
         ExecutionRun, on_delete=models.CASCADE, related_name="waits", db_constraint=False, db_index=False
     )
-    path = models.CharField(max_length=500)
+    path = models.CharField(max_length=2000)
     kind = models.CharField(max_length=16, choices=Kind)
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     due_at = models.DateTimeField(null=True)

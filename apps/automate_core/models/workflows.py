@@ -33,6 +33,7 @@ class Workflow(Governed):
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     rev = models.PositiveIntegerField(default=0)
+    published_rev = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -43,6 +44,11 @@ class Workflow(Governed):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_unpublished_changes(self) -> bool:
+        """Whether the draft was changed since it was last published."""
+        return self.published_id is not None and self.rev != self.published_rev
 
 
 class WorkflowUserPermission(UserObjectPermissionBase):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,10 @@ from secrets import token_hex
 from typing import Any
 
 import msgspec
+import psycopg
+from django.db import DataError as DjangoDataError
+from django.db import Error as DatabaseError
+from psycopg_pool import PoolTimeout
 
 from automate_core.conf import setting
 from automate_core.ids import trace_id_from
@@ -18,13 +23,13 @@ from automate_core.ingest import Ingested, NewEvent
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import bodies
 from automate_core.webhooks.schemes import GitHubScheme, SchemeError, SignatureScheme, scheme_for
-from automate_governance.secrets.interfaces import SecretNotFoundError
-from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import SecretValue, resolve
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+_SLUG = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _GENERAL_HEADERS = ("content-type", "user-agent", "traceparent", "x-request-id")
 
 
@@ -81,20 +86,38 @@ class Receiver:
         )
 
 
+def not_accepted(error: Exception) -> Answer:
+    """The answer when `error` came between a good delivery and the outbox: 400 for what no outbox could hold, else 503.
+
+    Never a 4xx for a fault of ours: several senders stop for good on one.
+    """
+    if isinstance(error, DjangoDataError | psycopg.DataError):
+        return Answer(400, {"error": "The body holds a number that cannot be stored."})
+    if isinstance(error, DatabaseError | psycopg.Error | PoolTimeout | SecretUnavailableError):
+        log.warning("a delivery was not accepted: %s", str(error).strip())
+    else:
+        log.error("a delivery was not accepted", exc_info=error)
+    return UNAVAILABLE
+
+
 def accepted(ingested: Ingested) -> Answer:
     """The answer for an event that is in the outbox, now or from an earlier delivery."""
     return Answer(202, {"trace_id": ingested.trace_id, "event_id": ingested.event_id})
 
 
 def find_receiver(slug: str) -> Receiver:
-    """The receiver of an endpoint; when a delivery there cannot be accepted, one that verifies nothing, as slowly."""
-    endpoint = WebhookEndpoint.objects.filter(slug=slug, enabled=True).first()
+    """The receiver of an endpoint; when a delivery there cannot be accepted, one that verifies nothing, as slowly.
+
+    Raises SecretUnavailableError.
+    """
+    known = WebhookEndpoint.objects.filter(slug=slug, enabled=True)
+    endpoint = known.first() if _SLUG.fullmatch(slug) else None
     if endpoint is None:
         return _NOBODY
     try:
         scheme = scheme_for(endpoint.scheme, endpoint.config)
         secrets = _usable(scheme, [endpoint.secret, endpoint.old_secret])
-    except (SchemeError, SecretNotFoundError, KeyUnavailableError, ValueError) as error:
+    except (SchemeError, SecretNotFoundError, ValueError) as error:
         log.error("the endpoint %s cannot verify deliveries: %s", slug, error)
         return _NOBODY
     return Receiver(endpoint.source, scheme, secrets)

@@ -5,16 +5,14 @@ Under ASGI `automate_core.asgi` answers the same paths before Django's handler, 
 
 from __future__ import annotations
 
-from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
-from psycopg import Error as PsycopgError
 
 from automate_core.conf import setting
 from automate_core.ingest import EventIngestor
-from automate_core.webhooks.receive import METHOD, TOO_LARGE, UNAVAILABLE, Answer, accepted, find_receiver
+from automate_core.webhooks.receive import METHOD, TOO_LARGE, Answer, accepted, find_receiver, not_accepted
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -40,8 +38,8 @@ class WebhookView(View):
             if isinstance(event, Answer):
                 return event
             return accepted(EventIngestor().ingest(event)[0])
-        except (DatabaseError, PsycopgError):
-            return UNAVAILABLE
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
+            return not_accepted(error)
 
 
 def _response(answer: Answer) -> HttpResponse:

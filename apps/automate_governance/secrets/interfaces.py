@@ -9,6 +9,10 @@ class SecretNotFoundError(LookupError):
     """The backend has no secret under that key. The message names the key, never a value."""
 
 
+class SecretUnavailableError(Exception):
+    """The backend cannot say at the moment: what needs the secret may be tried again."""
+
+
 class SecretsBackend(ABC):
     """Where secret values live. Found by entry point in the group `django_automate.secrets.backends`.
 

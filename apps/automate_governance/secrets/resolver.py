@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from django.conf import settings
 
 from automate_governance.redaction import MASK, redactor
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
+from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 backends: Registry[SecretsBackend] = Registry(
@@ -54,11 +55,18 @@ def is_reference(text: str) -> bool:
 
 
 def resolve(reference: str) -> SecretValue:
-    """The value behind `backend:key`, known to the redactor from now on. Raises SecretNotFoundError."""
+    """The value behind `backend:key`, known to the redactor from now on.
+
+    Raises SecretNotFoundError, and SecretUnavailableError whatever else a backend raises.
+    """
     name, _, key = reference.partition(":")
     try:
         value = backends.get(name).get_secret(key)
-    except PluginNotFoundError as error:
+    except SecretNotFoundError:
+        raise
+    except (PluginNotFoundError, KeyUnavailableError, ValueError) as error:
         raise SecretNotFoundError(f"{reference!r}: {error}") from error
+    except Exception as error:
+        raise SecretUnavailableError(f"{reference!r} cannot be read now: {type(error).__name__}") from error
     redactor.learn(value)
     return SecretValue(value)

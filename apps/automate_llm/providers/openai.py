@@ -48,7 +48,7 @@ def _error(response: Any) -> LLMProviderError:
         f"the model server answered HTTP {response.status}: {_reason(response)}",
         code=f"http_{response.status}",
         retryable=response.status == 429 or response.status >= 500,
-        retry_after=float(wait) if wait.isdigit() else None,
+        retry_after=float(wait) if wait.isdecimal() else None,
     )
 
 

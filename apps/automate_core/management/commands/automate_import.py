@@ -26,18 +26,21 @@ class Command(BaseCommand):
         owner = find_owner(options["owner"])
         faults: list[str] = []
         for name in options["files"]:
+            text = ""
             try:
+                text = workflow_files.load(Path(name))
+                definition = workflow_files.read(text)
                 with transaction.atomic():
-                    workflow = authoring.save_definition(workflow_files.read_file(Path(name)), owner=owner)
+                    workflow = authoring.save_definition(definition, owner=owner)
                     version = authoring.publish(workflow, author=owner) if options["publish"] else None
             except DefinitionError as error:
-                faults += [f"{name}: {problem}" for problem in error.problems]
+                faults += [f"{name}: {problem}" for problem in workflow_files.located(text, error.problems)]
             except (workflow_files.WorkflowFileError, authoring.NotPermittedError) as error:
                 faults.append(f"{name}: {error}")
             else:
-                self.stdout.write(
-                    f"{name}: {workflow.slug} imported{f' and published as {version}' if version else ''}"
-                )
+                self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")
+                if version and not definition.triggers:
+                    self.stdout.write(f"{name}: it has no trigger, so nothing starts it yet")
         if faults:
             raise CommandError("\n".join(faults), returncode=2)
 

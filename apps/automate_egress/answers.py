@@ -1,0 +1,51 @@
+"""Answers under a deadline: a socket's time-out begins anew with every byte, so it is set again before each read."""
+
+from __future__ import annotations
+
+import io
+import socket  # noqa: TID251 - typing, and the time-out of a socket that the guard has opened
+from collections.abc import Callable
+from http.client import HTTPResponse  # noqa: TID251 - the class that urllib3 reads answers with
+from typing import Any
+
+
+def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
+    """A response class for `http.client` connections. `remaining` gives the seconds that are left, or raises."""
+
+    class TimedAnswer(HTTPResponse):
+        """An answer whose status line, headers and body share one deadline."""
+
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(_Timed(sock, remaining), *args, **kwargs)  # type: ignore[arg-type]
+
+    return TimedAnswer
+
+
+class _Timed:
+    """What HTTPResponse wants of a socket: a file to read."""
+
+    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+        self._sock = sock
+        self._remaining = remaining
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """The socket as a file, read under the deadline."""
+        return io.BufferedReader(_Reader(self._sock, self._remaining))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._remaining = remaining
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._remaining())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

@@ -1,0 +1,61 @@
+"""Deliveries answered in front of Django, where those that arrive together share a statement."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from automate_core.asgi import GroupIngestor, HooksApplication
+from automate_core.models import Event
+from automate_core.webhooks.schemes import GitHubScheme
+from tests.conftest import SECRET
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def post(*bodies, path="/hooks/github/"):
+    """Deliver all of them at once: (status, answer) of each."""
+
+    async def one(application, body, number):
+        signed = GitHubScheme({}).sign(SECRET, body, event_type="issues", delivery=f"d-{number}")
+        headers = [(name.lower().encode(), value.encode()) for name, value in signed.items()]
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await application({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
+        return sent[0]["status"], json.loads(sent[1]["body"])
+
+    async def all_of_them():
+        application = HooksApplication()
+        try:
+            return await asyncio.gather(*[one(application, body, number) for number, body in enumerate(bodies)])
+        finally:
+            await application.close()
+
+    return asyncio.run(asyncio.wait_for(all_of_them(), 20))
+
+
+def test_a_bad_delivery_harms_none_that_came_with_it(endpoint):
+    answers = post(b'{"n": 1}', b'{"n": 1e-20000}', b'{"n": 2}', b"not JSON")
+    assert [status for status, _ in answers] == [202, 400, 202, 400]
+    assert sorted(Event.objects.values_list("payload__n", flat=True)) == [1, 2]
+
+
+def test_a_slug_with_a_nul_is_an_unknown_endpoint(endpoint):
+    [(status, answer)] = post(b"{}", path="/hooks/\0/")
+    assert (status, answer) == (401, {"error": "The signature is missing or does not match."})
+
+
+def test_whatever_breaks_the_writer_every_sender_is_told_to_come_again(endpoint, monkeypatch):
+    async def broken(self, events):
+        raise KeyError("the first delivery was pruned meanwhile")
+
+    monkeypatch.setattr(GroupIngestor, "_write", broken)
+    assert [status for status, _ in post(b"{}", b"{}")] == [503, 503]

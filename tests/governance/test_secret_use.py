@@ -1,0 +1,136 @@
+"""Whoever says where a secret goes may use it: nobody borrows one by writing its name into something of theirs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_connectors.models import Connection
+from automate_core import endpoints
+from automate_core.authoring import NotPermittedError
+from automate_core.models import WebhookEndpoint
+from automate_governance.models import StoredSecret
+
+pytestmark = pytest.mark.django_db
+
+ADD = "admin:automate_connectors_connection_add"
+
+
+@pytest.fixture
+def secret(owner):
+    stored = StoredSecret(name="payments", owner=owner)
+    stored.put("a-secret-of-the-owner")
+    stored.save()
+    return stored
+
+
+def form(reference="database:payments", **config):
+    config = {"auth": "bearer", "token": reference, **config}
+    return {
+        "name": "Mine", "slug": "mine", "connector": "http",
+        "config": json.dumps(config), "allowed_hosts": '["api.example.com"]',
+    }  # fmt: skip
+
+
+def said(answer):
+    return answer.context["adminform"].form.errors if answer.status_code == 200 else {}
+
+
+def test_a_connection_takes_only_secrets_that_one_may_use(secret, owner, stranger, sign_in):
+    answer = sign_in(stranger).post(reverse(ADD), form())
+    assert said(answer) == {"config": ["There is no secret database:payments that you may use."]}
+    assert said(sign_in(stranger).post(reverse(ADD), form("database:nowhere"))).keys() == {"config"}
+    assert not Connection.objects.exists()
+    assign_perm("use_storedsecret", stranger, secret)
+    assert sign_in(stranger).post(reverse(ADD), form()).status_code == 302
+    assert Connection.objects.get().owner == stranger
+
+
+def test_who_may_change_a_connection_may_not_send_its_secret_elsewhere(secret, owner, colleague, sign_in):
+    assert sign_in(owner).post(reverse(ADD), form()).status_code == 302
+    connection = Connection.objects.get()
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_connection", colleague, connection)
+    url = reverse("admin:automate_connectors_connection_change", args=[connection.pk])
+    answer = sign_in(colleague).post(url, {**form(), "allowed_hosts": '["elsewhere.example"]'})
+    assert said(answer).keys() == {"config"}
+    connection.refresh_from_db()
+    assert connection.allowed_hosts == ["api.example.com"]
+
+
+def test_secrets_of_the_environment_are_for_those_who_may_use_any(owner, sign_in, monkeypatch):
+    monkeypatch.setenv("AUTOMATE_SECRET_VENDOR", "a-secret-of-the-site")
+    assert said(sign_in(owner).post(reverse(ADD), form("env:vendor"))).keys() == {"config"}
+    owner.user_permissions.add(Permission.objects.get(codename="use_any_storedsecret"))
+    assert sign_in(owner).post(reverse(ADD), form("env:vendor")).status_code == 302
+
+
+def test_an_endpoint_takes_only_secrets_that_one_may_use(secret, stranger, sign_in):
+    url = reverse("admin:automate_core_webhookendpoint_add")
+    sent = {"slug": "mine", "scheme": "github", "config": "{}", "secret": "database:payments", "enabled": "on"}
+    assert said(sign_in(stranger).post(url, sent)) == {
+        "secret": ["There is no secret database:payments that you may use."]
+    }
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_an_endpoint_does_not_replace_the_secret_of_somebody_else(owner, stranger):
+    taken = StoredSecret(name="hook-mine", owner=owner)
+    taken.put("a-secret-of-the-owner")
+    taken.save()
+    with pytest.raises(NotPermittedError, match="may not replace the secret hook-mine"):
+        endpoints.save("mine", scheme="github", config={}, secret="0" * 32, actor=stranger)
+    taken.refresh_from_db()
+    assert taken.reveal() == "a-secret-of-the-owner"
+
+
+def test_a_secret_that_was_refused_is_not_sent_back(owner, sign_in):
+    answer = sign_in(owner).post(
+        reverse("admin:automate_governance_storedsecret_add"), {"name": "not a name!", "value": "typed-in-clear-text"}
+    )
+    assert "name" in said(answer) and b"typed-in-clear-text" not in answer.content
+
+
+REFUSED = {
+    "unknown name": ({"baseurl": "https://api.example.com"}, [], "there is no 'baseurl' here"),
+    "no URL": ({"base_url": "api.example.com"}, [], "must be a URL that begins with https://"),
+    "other protocol": ({"base_url": "ftp://api.example.com"}, [], "must be a URL that begins with https://"),
+    "number for a URL": ({"base_url": 5}, [], "must be url, not number"),
+    "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not hold a user name"),
+    "plain token": ({"auth": "bearer", "token": "abcdef"}, ["a.example"], "must be a reference to a secret"),
+    "missing token": ({"auth": "bearer"}, [], "needs token"),
+    "no list of hosts": ({}, "api.example.com", "A list of host names"),
+    "URLs as hosts": ({}, ["https://api.example.com/x"], "A list of host names"),
+    "numbers as hosts": ({}, [1], "A list of host names"),
+    "no mapping": ([], [], "a mapping"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_connection_is_checked_against_its_connector(name, owner):
+    config, hosts, reason = REFUSED[name]
+    connection = Connection(name="C", slug="c", connector="http", owner=owner, config=config, allowed_hosts=hosts)
+    with pytest.raises(ValidationError) as caught:
+        connection.full_clean()
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"headers": {"Authorization": "Bearer abc"}},
+        {"headers": [{"X-Api-Key": "abc"}]},
+        {"authorization": "Bearer abc"},
+        {"nested": {"token": "database:payments"}},
+        {"server": "smtps://user:pass@mail.example.com"},
+    ],
+)
+def test_plain_secrets_are_refused_where_a_connector_describes_nothing(config, owner):
+    connection = Connection(name="C", slug="c", connector="email", owner=owner, config=config)
+    with pytest.raises(ValidationError, match="looks like a secret"):
+        connection.full_clean()
