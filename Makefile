@@ -10,7 +10,7 @@ run: ## start the site with its own PostgreSQL and a demo, on 127.0.0.1:$$PORT (
 	@sh scripts/setup.sh site && exec $(PYTHON) manage.py serve
 
 demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
-	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $(if $(FILE),'$(FILE)') --event '$(or $(EVENT),issues)'
+	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $${FILE:+"$$FILE"} --event "$${EVENT:-issues}"
 
 test: check ## all checks and tests, on a throw-away PostgreSQL
 	@sh scripts/browser.sh && exec $(PYTHON) -m pytest

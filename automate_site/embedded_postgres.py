@@ -24,6 +24,7 @@ USER = "automate"
 DATABASE = "automate"
 _PORT = 5432  # names the socket's file; nothing listens on it
 _LONGEST_SOCKET_FOLDER = 90  # sun_path holds 107 bytes, and the file's name comes after
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 _UNPRIVILEGED = ("postgres", "nobody")
 _STATE = Path("/var/lib/django-automate")
 
@@ -221,7 +222,8 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         owner = self._owner
         identity = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-        environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}  # no secret of ours
+        environment |= {"LC_ALL": "C", "TZ": "UTC"}
         with tempfile.TemporaryFile("w+") as errors:  # a pipe would stay open in the server and never end
             result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
                 [str(self._binaries / program), *arguments],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from pathlib import Path
@@ -10,8 +11,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_egress.policy import split_host
+from automate_site import running
 from automate_site.embedded_postgres import Cluster
 
+DEFAULT_PORT = 8000
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -84,13 +88,53 @@ def secrets_keys() -> list[str]:
 
 
 def site_url() -> str:
-    """The address people reach the site at: `AUTOMATE_SITE_URL`, else loopback on PORT."""
-    return (os.environ.get("AUTOMATE_SITE_URL") or f"http://127.0.0.1:{port()}").rstrip("/")
+    """The address people reach the site at: `AUTOMATE_SITE_URL`, else loopback on the port.
+
+    Raises ImproperlyConfigured.
+    """
+    given = (os.environ.get("AUTOMATE_SITE_URL") or f"http://127.0.0.1:{port()}").rstrip("/")
+    parts = urlsplit(given)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
+        raise ImproperlyConfigured(f"AUTOMATE_SITE_URL must be like https://automate.example.com, not {given!r}.")
+    return given
 
 
 def port() -> int:
-    """The port to serve on: PORT, else 8000. Raises ImproperlyConfigured."""
-    given = os.environ.get("PORT") or "8000"
-    if not given.isdigit() or not 1 <= int(given) <= 65_535:
+    """The port to serve on: PORT, else that of the running site, else 8000. Raises ImproperlyConfigured."""
+    given = os.environ.get("PORT")
+    if not given:
+        return running.port_of(data_folder()) or DEFAULT_PORT
+    if not given.isdecimal() or not 1 <= int(given) <= 65_535:
         raise ImproperlyConfigured(f"PORT must be a number from 1 to 65535, not {given!r}.")
     return int(given)
+
+
+def number(name: str, default: float, *, least: float) -> float:
+    """The number in the variable `name`. Raises ImproperlyConfigured."""
+    given = os.environ.get(name) or str(default)
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf:
+        raise ImproperlyConfigured(f"{name} must be a number of at least {least:g}, not {given!r}.")
+    return value
+
+
+def one_of(name: str, *choices: str) -> str:
+    """The word in the variable `name`, the first of `choices` when it is not set. Raises ImproperlyConfigured."""
+    given = os.environ.get(name) or choices[0]
+    if given not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {given!r}.")
+    return given
+
+
+def hosts(name: str) -> list[str]:
+    """The `host:port` pairs in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
+    pairs = [pair.strip() for pair in os.environ.get(name, "").split(",") if pair.strip()]
+    for pair in pairs:
+        try:
+            split_host(pair)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} takes pairs like db.internal:8080: {error}.") from error
+    return pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket  # noqa: TID251 - to see whether the port is free before anything is started
+import sys
 from types import FrameType
 
 import uvicorn
@@ -19,11 +20,16 @@ class Server(uvicorn.Server):
     """Ends the streams of open pages on the first signal, so that they hold nothing up."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by uvicorn in its main thread."""
+        """Called by uvicorn in its main thread. The second signal lets go of what still runs."""
+        from automate_core.asgi import managed
         from automate_studio.live import hub
 
         hub.close()
-        super().handle_exit(sig, frame)
+        if self.should_exit:
+            managed.hurry()
+        elif managed.is_busy:
+            sys.stderr.write("Stopping when the running steps have ended; Ctrl-C again does not wait for them.\n")
+        self.should_exit = True
 
 
 def make(port: int) -> Server:

@@ -17,13 +17,11 @@ DEBUG = False
 AUTOMATE_SITE_URL = environment.site_url()
 AUTOMATE_SECRETS_KEYS = environment.secrets_keys()
 AUTOMATE_PORT = environment.port()
-AUTOMATE_DEMO = os.environ.get("AUTOMATE_DEMO", "on") == "on"
-AUTOMATE_WORKER = os.environ.get("AUTOMATE_WORKER", "managed")
-AUTOMATE_LEASE_SECONDS = float(os.environ.get("AUTOMATE_LEASE_SECONDS", "30"))
-AUTOMATE_WORKER_GRACE_SECONDS = float(os.environ.get("AUTOMATE_WORKER_GRACE_SECONDS", "5"))
-AUTOMATE_EGRESS_ALLOW = [
-    host.strip() for host in os.environ.get("AUTOMATE_EGRESS_ALLOW", "").split(",") if host.strip()
-]
+AUTOMATE_DEMO = environment.one_of("AUTOMATE_DEMO", "on", "off") == "on"
+AUTOMATE_WORKER = environment.one_of("AUTOMATE_WORKER", "managed", "off")
+AUTOMATE_LEASE_SECONDS = environment.number("AUTOMATE_LEASE_SECONDS", 30, least=1)
+AUTOMATE_WORKER_GRACE_SECONDS = environment.number("AUTOMATE_WORKER_GRACE_SECONDS", 5, least=0)
+AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
 if AUTOMATE_DEMO:
     AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service
 
@@ -112,10 +110,10 @@ MAILERS = {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "OPTIONS": {
             "host": _smtp_host,
-            "port": int(_smtp_port or 587),
+            "port": int(_smtp_port) if _smtp_port.isdecimal() else 587,
             "username": os.environ.get("AUTOMATE_SMTP_USER", ""),
             "password": os.environ.get("AUTOMATE_SMTP_PASSWORD", ""),
-            "use_tls": os.environ.get("AUTOMATE_SMTP_TLS", "on") == "on",
+            "use_tls": environment.one_of("AUTOMATE_SMTP_TLS", "on", "off") == "on",
             "timeout": 20,
         },
     }
@@ -156,5 +154,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a forged delivery is no warning
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
-    "root": {"handlers": ["console"], "level": os.environ.get("AUTOMATE_LOG_LEVEL", "WARNING")},
+    "root": {
+        "handlers": ["console"],
+        "level": environment.one_of("AUTOMATE_LOG_LEVEL", "WARNING", "DEBUG", "INFO", "ERROR"),
+    },
 }

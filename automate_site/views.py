@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from automate_core.asgi import managed
 from automate_studio.navigation import sidebar
 
 PRODUCT = "django-automate"
@@ -25,13 +26,14 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """200 while the site can reach its database, else 503."""
+    """200 while the site can reach its database and its own worker, if it has one, lives; else 503."""
+    state = {"product": PRODUCT, "database": "ok", "worker": managed.state}
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error:
-        return JsonResponse({"product": PRODUCT, "database": "away"}, status=503)
-    return JsonResponse({"product": PRODUCT, "database": "ok"})
+        state["database"] = "away"
+    return JsonResponse(state, status=200 if state["database"] == "ok" and state["worker"] != "stopped" else 503)
 
 
 @csrf_exempt
@@ -40,6 +42,6 @@ def echo(request: HttpRequest, path: str = "") -> JsonResponse:
     """What was sent, sent back: the demo's stand-in for somebody's API."""
     try:
         body = json.loads(request.body or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return JsonResponse({"error": "The body is not JSON."}, status=400)
     return JsonResponse({"path": path, "received": body, "key": request.headers.get("Idempotency-Key", "")})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import AppConfig
@@ -13,6 +14,16 @@ class AutomateConnectorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from automate_connectors.models import Connection
+        from automate_governance import uses
+        from automate_governance.models import StoredSecret
+
+        def connections_of(secret: Any) -> Iterator[str]:
+            for connection in Connection.objects.all():
+                if f"database:{secret.name}" in connection.references()["config"]:
+                    yield f"the connection {connection}"
+
+        uses.register(StoredSecret, connections_of)
         register(_connectors_load)
         post_migrate.connect(_seed_roles, sender=self)
 

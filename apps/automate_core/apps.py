@@ -12,6 +12,15 @@ class AutomateCoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from automate_connectors.models import Connection
+        from automate_core import used_by
+        from automate_core.models import WebhookEndpoint
+        from automate_governance import uses
+        from automate_governance.models import StoredSecret
+
+        uses.register(StoredSecret, used_by.endpoints_of_secret)
+        uses.register(WebhookEndpoint, used_by.workflows_of_endpoint)
+        uses.register(Connection, used_by.workflows_of_connection)
         post_migrate.connect(_seed_roles, sender=self)
 
 

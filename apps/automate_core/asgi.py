@@ -59,25 +59,61 @@ def automate(application: Application) -> Application:
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
     """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2)."""
-    worker: Worker | None = None
-    thread: threading.Thread | None = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             if setting("AUTOMATE_WORKER") == "managed":
-                worker = Worker()
-                thread = threading.Thread(target=worker.run, name="automate-worker", daemon=True)
-                thread.start()
-                wakeups.register(worker.wake)
+                managed.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            wakeups.register(None)
-            if worker is not None and thread is not None:
-                worker.stop()
-                await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(managed.stop)
             await hooks.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+class ManagedWorker:
+    """The worker inside this process, if the settings ask for one."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def state(self) -> str:
+        """`off`, `ok`, or `stopped` when it ended by itself."""
+        if self._thread is None:
+            return "off"
+        return "ok" if self._thread.is_alive() else "stopped"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it holds jobs."""
+        return self._worker is not None and self._worker.is_busy
+
+    def start(self) -> None:
+        """Work in a thread from now on."""
+        self._worker = Worker()
+        self._thread = threading.Thread(target=self._worker.run, name="automate-worker", daemon=True)
+        self._thread.start()
+        wakeups.register(self._worker.wake)
+
+    def stop(self) -> None:
+        """Claim nothing more, and return when what runs has ended or the grace time is over."""
+        wakeups.register(None)
+        if self._worker is not None and self._thread is not None:
+            self._worker.stop()
+            self._thread.join()
+        self._worker = self._thread = None
+
+    def hurry(self) -> None:
+        """Wait no longer for what runs. Callable from a signal handler."""
+        if self._worker is not None:
+            self._worker.grace_seconds = 0
+            self._worker.wake()
+
+
+managed = ManagedWorker()
 
 
 class HooksApplication:

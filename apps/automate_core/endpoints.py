@@ -48,7 +48,7 @@ def save(
     if found := next(unusable(actor, endpoint.references()), None):
         raise NotPermittedError(found[1])
     endpoint.save()
-    audit.record(actor, "endpoint.created" if created else "endpoint.changed", endpoint, changes={"scheme": scheme})
+    audit.record(actor, "webhook.created" if created else "webhook.changed", endpoint, changes={"scheme": scheme})
     return endpoint, created
 
 
@@ -61,5 +61,5 @@ def _store(name: str, value: str, actor: Person) -> str:
     stored = stored or StoredSecret(name=name, owner=actor)
     stored.put(value)
     stored.save()
-    audit.record(actor, "secret.created" if created else "secret.replaced", stored)
+    audit.record(actor, "secret.created" if created else "secret.changed", stored)
     return f"database:{name}"

@@ -6,6 +6,9 @@ import time
 import uuid
 from collections.abc import Iterator
 
+from django.conf import settings
+from django.urls import NoReverseMatch, reverse
+
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 
@@ -46,3 +49,20 @@ def follow(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun | Executi
             raise StillRunningError(f"still running after {seconds:g} seconds")
         time.sleep(pause)
         pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
+
+
+def run_url(run: ExecutionRun) -> str:
+    """The address of a run's page; empty on a site without the studio."""
+    try:
+        return f"{settings.AUTOMATE_SITE_URL}{reverse('admin:automate_core_executionrun_change', args=[run.pk])}"
+    except NoReverseMatch:
+        return ""
+
+
+def describe(run: ExecutionRun) -> str:
+    """How a run ended, why, and where to look: one line."""
+    why = ""
+    if run.error:
+        step = f"{run.error['step']}: " if run.error.get("step") else ""
+        why = f" ({step}{run.error.get('message', '')})"
+    return f"{run.workflow.slug} {run.status}{why} {run_url(run) or run.pk}"

@@ -54,6 +54,11 @@ class Worker:
         self._tidy_at = 0.0
         self._poll_seconds = FIRST_POLL_SECONDS
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it holds jobs. Callable from any thread."""
+        return bool(self._engine.held)
+
     def wake(self) -> None:
         """There may be work. Callable from any thread."""
         self._inbox.put(None)
@@ -73,8 +78,8 @@ class Worker:
         try:
             self._work_until(self._finished)
             self._stopping.set()
-            until = time.monotonic() + self.grace_seconds
-            self._work_until(lambda: not self._engine.held or time.monotonic() >= until)
+            stopped_at = time.monotonic()
+            self._work_until(lambda: not self._engine.held or time.monotonic() >= stopped_at + self.grace_seconds)
             self._hand_back()
         finally:
             self._stopping.set()

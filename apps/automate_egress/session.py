@@ -247,8 +247,10 @@ def _transport(internal_hosts: frozenset[str]) -> _Transport:
 
 
 def _host(url: str) -> str:
+    """Host and, where it is given, port of an address, for messages."""
     try:
-        return urlsplit(url).hostname or "that address"
+        parts = urlsplit(url)
+        return parts.netloc.rpartition("@")[2] if parts.hostname else "that address"
     except ValueError:
         return "that address"
 

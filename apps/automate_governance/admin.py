@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -17,6 +18,7 @@ from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
 from automate_governance.secrets.use import unusable
+from automate_governance.uses import uses_of
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -77,13 +79,19 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
             obj.owner = request.user  # type: ignore[assignment]
         with transaction.atomic():
             super().save_model(request, obj, form, change)
-            verb = f"{self.opts.model_name}.{'changed' if change else 'created'}"
+            verb = f"{self.opts.verbose_name}.{'changed' if change else 'created'}"
             audit.record(request.user, verb, obj, changes={"fields": form.changed_data}, address=_address(request))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What is in use is protected, and the page names what uses it."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        in_use = [f"{obj} is used by {use}" for obj in objs for use in uses_of(obj)]
+        return deleted, counts, lacking, [*protected, *in_use]
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         """Delete and audit in one transaction."""
         with transaction.atomic():
-            audit.record(request.user, f"{self.opts.model_name}.deleted", obj, address=_address(request))
+            audit.record(request.user, f"{self.opts.verbose_name}.deleted", obj, address=_address(request))
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -154,11 +162,28 @@ class StoredSecretAdmin(GovernedAdmin):
 class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     """The trail, newest first. Nothing here can be changed."""
 
-    list_display = ("at", "actor", "verb", "object", "object_type", "changes", "trace_id")
+    list_display = ("at", "actor", "verb", "object", "kind", "details", "trace_id")
     list_filter = ("verb", "object_type")
     search_fields = ("actor", "object", "trace_id")
     date_hierarchy = "at"
     show_full_result_count = False
+
+    @admin.display(description="Kind", ordering="object_type")
+    def kind(self, entry: AuditEntry) -> str:
+        """What kind of thing the object is."""
+        try:
+            return str(apps.get_model(entry.object_type)._meta.verbose_name)
+        except (LookupError, ValueError):  # of an app that is gone
+            return entry.object_type
+
+    @admin.display(description="Changes")
+    def details(self, entry: AuditEntry) -> str:
+        """The summary in words."""
+        return "; ".join(
+            f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in entry.changes.items()
+            if value not in ("", [], None)
+        )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Auditors only."""

@@ -70,6 +70,7 @@ class StoredSecret(Governed):
     class Meta:
         ordering = ["name"]
         default_permissions = ()
+        verbose_name = "secret"
         permissions = verbs("storedsecret", "add", "use", "replace", "delete")
 
     def __str__(self) -> str:

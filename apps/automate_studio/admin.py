@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance.admin import GovernedAdmin
-from automate_studio import views
+from automate_studio import asked, views
 
 
 class StudioAdmin(GovernedAdmin):
@@ -47,9 +47,7 @@ class WorkflowAdmin(StudioAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page."""
-        if not (object_id or "").isdigit():
-            raise Http404
-        return views.workflow_page(request, int(object_id or 0))
+        return views.workflow_page(request, asked.number(object_id) or 0)
 
 
 @admin.register(ExecutionRun)

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Q, QuerySet
 from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Right
 
 from automate_connectors.registry import find_action
 from automate_core import database, endpoints
+from automate_core.definition import Definition
 from automate_core.models import ExecutionRun, StepRun, Trigger, WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
-from automate_studio import words
+from automate_studio import asked, versions, words
 
 RUNS_ON_A_PAGE = 25
 WORKFLOWS_ON_A_PAGE = 25
@@ -72,6 +74,11 @@ class RunRow:
     duration: str
     started: str
 
+    @property
+    def progress(self) -> str:
+        """The segments in words."""
+        return f"{sum(state != 'none' for state in self.segments)} of {len(self.segments)} steps reached"
+
 
 _RUN_TABS = {
     "": ("All runs", ()),
@@ -85,21 +92,20 @@ _RUN_TABS = {
 def runs(user: User, query: Query, now: dt.datetime) -> Page:
     """One page of the runs that `user` may view, newest first."""
     tab = query.get("show", "") if query.get("show", "") in _RUN_TABS else ""
-    search = str(query.get("q", "")).strip()[:100]
-    workflow = str(query.get("workflow", ""))
+    search, workflow = asked.words(query.get("q")), asked.words(query.get("workflow"))
     kept = {name: value for name, value in (("show", tab), ("q", search), ("workflow", workflow)) if value}
     found = permitted(user, "view", ExecutionRun.objects.all())
     if statuses := _RUN_TABS[tab][1]:
         found = found.filter(status__in=statuses)
     if search:
-        found = found.filter(_matching(search))
+        found = _matching(found, search)
     chips = []
     if workflow:
         found = found.filter(workflow__slug=workflow)
         chips.append(("Workflow", workflow, _url({**kept, "workflow": ""})))
     rows, before, after = _window(found.select_related("workflow", "version").defer("version__definition"), query)
     return Page(
-        rows=_run_rows(rows, now),
+        rows=_run_rows(rows, user, now),
         tabs=[
             Tab(name=name, url=_url({**kept, "show": key}), active=key == tab) for key, (name, _) in _RUN_TABS.items()
         ],
@@ -112,12 +118,16 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     )
 
 
-def _matching(search: str) -> Q:
-    """By trace id, by the end or the whole of a run's id, or by the workflow's name."""
+def _matching(found: QuerySet[ExecutionRun], search: str) -> QuerySet[ExecutionRun]:
+    """By trace id, by the whole or the end of a run's id, which is what screens show of it, or by workflow name."""
     text = search.lower().replace("-", "")
-    if len(text) == 32 and all(letter in "0123456789abcdef" for letter in text):
-        return Q(trace_id=text) | Q(pk=uuid.UUID(text))
-    return Q(workflow__name__icontains=search) | Q(trace_id__startswith=text)
+    is_hex = all(letter in "0123456789abcdef" for letter in text)
+    if is_hex and len(text) == 32:
+        return found.filter(Q(trace_id=text) | Q(pk=uuid.UUID(text)))
+    matches = Q(workflow__name__icontains=search) | Q(trace_id__startswith=text)
+    if is_hex and len(text) == 8:
+        return found.alias(end=Right(Cast("id", CharField()), 8)).filter(matches | Q(end=text))
+    return found.filter(matches)
 
 
 def _window(found: QuerySet[ExecutionRun], query: Query) -> tuple[list[ExecutionRun], str, str]:
@@ -134,7 +144,7 @@ def _window(found: QuerySet[ExecutionRun], query: Query) -> tuple[list[Execution
     return rows, str(rows[0].pk) if after and rows else "", str(rows[-1].pk) if more else ""
 
 
-def _run_rows(rows: list[ExecutionRun], now: dt.datetime) -> list[RunRow]:
+def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
     segments: dict[uuid.UUID, dict[str, tuple[str, str]]] = {row.pk: {} for row in rows}
     attempts = (
         StepRun.objects.filter(run__in=rows)
@@ -144,35 +154,36 @@ def _run_rows(rows: list[ExecutionRun], now: dt.datetime) -> list[RunRow]:
     )
     for run_id, path, status, message in attempts:
         segments[run_id][path] = (status, message or "")
-    return [_run_row(row, segments[row.pk], now) for row in rows]
+    definitions = versions.definitions(row.version_id for row in rows)
+    readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=[row.pk for row in rows]))
+    seen = set(readable.values_list("pk", flat=True)) if rows else set()
+    return [_run_row(row, segments[row.pk], definitions[row.version_id], row.pk in seen, now) for row in rows]
 
 
-def _run_row(run: ExecutionRun, steps: dict[str, tuple[str, str]], now: dt.datetime) -> RunRow:
-    reason = _reason(run, steps)
+def _run_row(
+    run: ExecutionRun, steps: dict[str, tuple[str, str]], definition: Definition, may_see: bool, now: dt.datetime
+) -> RunRow:
+    failed = _failed(run, steps)
+    waits = run.status == ExecutionRun.Status.WAITING
+    shown = (failed[1] if may_see else "Not shown to you") + ("; tries again" if waits else "") if failed else ""
     return RunRow(
         run=run,
-        state="retrying" if reason[1].endswith(_TRIES_AGAIN) else str(run.status),
-        reason=reason,
-        segments=[status for status, _ in steps.values()],
+        state="retrying" if failed and waits else str(run.status),
+        reason=(versions.step_name(definition, failed[0]) if failed and failed[0] else "", shown),
+        segments=[steps[path][0] if path in steps else "none" for path in versions.paths(definition.steps)],
         duration=words.between(run.started_at, run.finished_at or (now if run.started_at else None)),
         started=words.ago(run.started_at or run.created_at, now),
     )
 
 
-_TRIES_AGAIN = "; tries again"
-
-
-def _reason(run: ExecutionRun, steps: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    """(step, message) of what went wrong, or of what is waited for."""
+def _failed(run: ExecutionRun, steps: dict[str, tuple[str, str]]) -> tuple[str, str] | None:
+    """(step, message) of what went wrong, for good or until the next try."""
     if run.error:
-        return str(run.error.get("step", "")).replace("_", " ").capitalize(), str(run.error.get("message", ""))
-    if run.status == ExecutionRun.Status.WAITING:
-        failed = next(
-            ((path, message) for path, (status, message) in reversed(steps.items()) if status == "failed"), None
-        )
-        if failed:
-            return failed[0].rpartition("/")[2].replace("_", " ").capitalize(), f"{failed[1]}{_TRIES_AGAIN}"
-    return "", ""
+        return str(run.error.get("step", "")), str(run.error.get("message", ""))
+    if run.status != ExecutionRun.Status.WAITING:
+        return None
+    failures = ((path, message) for path, (status, message) in reversed(steps.items()) if status == "failed")
+    return next(((path.rpartition("/")[2], message) for path, message in failures), None)
 
 
 # --- workflows --------------------------------------------------------------------------------------------------------
@@ -191,6 +202,11 @@ class WorkflowRow:
     last_state: str
     last: str
 
+    @property
+    def gaps(self) -> range:
+        """Places in the tracker that no run has taken yet."""
+        return range(LATEST - len(self.tracker))
+
 
 _WORKFLOW_TABS = {
     "": ("All", ()),
@@ -204,9 +220,8 @@ _WORKFLOW_TABS = {
 def workflows(user: User, query: Query, now: dt.datetime) -> Page:
     """One page of the workflows that `user` may view, by name."""
     tab = query.get("show", "") if query.get("show", "") in _WORKFLOW_TABS else ""
-    search = str(query.get("q", "")).strip()[:100]
+    search, number = asked.words(query.get("q")), max(1, asked.number(query.get("page")) or 1)
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
-    number = int(query["page"]) if str(query.get("page", "")).isdigit() else 1
     found = permitted(user, "view", Workflow.objects.all())
     if statuses := _WORKFLOW_TABS[tab][1]:
         found = found.filter(status__in=statuses)
@@ -216,7 +231,7 @@ def workflows(user: User, query: Query, now: dt.datetime) -> Page:
         found = found.filter(
             Q(name__icontains=search) | Q(slug__icontains=search) | Q(owner__username__icontains=search)
         )
-    start = (max(1, number) - 1) * WORKFLOWS_ON_A_PAGE
+    start = (number - 1) * WORKFLOWS_ON_A_PAGE
     window = found.select_related("owner", "published").defer("published__definition").order_by("name", "pk")
     rows = list(window.prefetch_related("triggers", "steps")[start : start + WORKFLOWS_ON_A_PAGE + 1])
     more, rows = len(rows) > WORKFLOWS_ON_A_PAGE, rows[:WORKFLOWS_ON_A_PAGE]
@@ -250,7 +265,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime) -> Work
         workflow=workflow,
         tiles=_tiles(workflow),
         trigger=", ".join(_trigger_text(trigger) for trigger in workflow.triggers.all()) or "None",
-        tracker=["none"] * (LATEST - len(runs)) + [run.status for run in reversed(runs)],
+        tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
         p95=words.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
         last_state=runs[0].status if runs else "",
@@ -286,18 +301,18 @@ class TriggerRow:
     unsigned: bool
 
 
-def triggers(workflow: Workflow) -> list[TriggerRow]:
-    """The draft's triggers and the endpoints they name."""
-    drafts = list(workflow.triggers.all())
-    named = [trigger.config.get("endpoint", "") for trigger in drafts]
-    known = {endpoint.slug: endpoint for endpoint in WebhookEndpoint.objects.filter(slug__in=named)}
+def triggers(definition: Definition, user: User) -> list[TriggerRow]:
+    """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
+    listened = [trigger.endpoint for trigger in definition.triggers]
+    endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
+    known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
     rows = []
-    for trigger, slug in zip(drafts, named, strict=True):
-        endpoint = known.get(slug)
+    for trigger in definition.triggers:
+        endpoint = known.get(trigger.endpoint)
         rows.append(
             TriggerRow(
-                text=trigger.event_type or "Any event",
-                url=endpoints.url(endpoint) if endpoint else f"There is no endpoint {slug}",
+                text=trigger.event or "Any event",
+                url=endpoints.url(endpoint) if endpoint else f"Webhook {trigger.endpoint}",
                 scheme=SCHEMES[endpoint.scheme].name if endpoint else "",
                 unsigned=bool(endpoint and endpoint.scheme == "unsigned"),
             )
@@ -305,10 +320,10 @@ def triggers(workflow: Workflow) -> list[TriggerRow]:
     return rows
 
 
-def recent_runs(workflow: Workflow, now: dt.datetime) -> list[RunRow]:
+def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:
     """The latest runs of one workflow."""
     rows = list(workflow.runs.select_related("version").defer("version__definition").order_by("-pk")[:10])
-    return _run_rows(rows, now)
+    return _run_rows(rows, user, now)
 
 
 def _url(values: dict[str, str]) -> str:

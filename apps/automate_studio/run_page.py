@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,10 +13,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from automate_core.definition import Definition, DefinitionError, parse
-from automate_core.models import ExecutionRun, RunLog, StepRun, Wait, WorkflowVersion
+from automate_core.definition import Definition
+from automate_core.models import ExecutionRun, RunLog, StepRun, Wait
 from automate_core.states import FINAL_RUN_STATES
-from automate_studio import payload, words
+from automate_studio import payload, versions, words
 from automate_studio.timeline import Timeline, timeline
 from automate_studio.tree import LIVE_STATES, Attempt, Card, Recorded, Tree, group, run_tree
 
@@ -29,6 +28,7 @@ class RunPage:
     """A run as it stands at `run.seq`."""
 
     run: ExecutionRun
+    definition: Definition
     tree: Tree
     timeline: Timeline
     recorded: dict[str, Recorded]
@@ -42,7 +42,7 @@ class RunPage:
     @property
     def state(self) -> str:
         """The run's state as it is shown: waiting for nothing but a retry is retrying."""
-        retries = [recorded.retry_waits for recorded in self.recorded.values()]
+        retries = [recorded.retry_due for recorded in self.recorded.values()]
         return "retrying" if self.run.status == "waiting" and any(retries) else str(self.run.status)
 
     @property
@@ -64,7 +64,7 @@ class RunPage:
     @property
     def counts(self) -> str:
         """`5 done, 2 active, 1 left`."""
-        states = [card.state for card in self.cards]
+        states = [card.state for card in self.cards if not card.routes]
         counted = {
             "done": sum(state == "succeeded" for state in states),
             "failed": sum(state == "failed" for state in states),
@@ -79,10 +79,18 @@ class RunPage:
         """What the address of each step's panel begins with."""
         return reverse("studio:run_step", args=[self.run.pk, "x"]).removesuffix("x/")
 
+    @property
+    def failed_step(self) -> tuple[str, str] | None:
+        """(path, name) of the step that ended the run badly."""
+        key = (self.run.error or {}).get("step")
+        return next(((card.path, card.name) for card in self.cards if card.path.rpartition("/")[2] == key), None)
+
     def default_path(self) -> str:
         """The step to open first: the one that failed, else the one that is active, else the first."""
+        if self.failed_step:
+            return self.failed_step[0]
         by_state = {card.state: card.path for card in reversed(self.cards) if not card.routes}
-        wanted = ("failed", "retrying", "running", "waiting")
+        wanted = ("retrying", "running", "waiting")
         first = self.cards[0].path if self.cards else ""
         return next((by_state[state] for state in wanted if state in by_state), first)
 
@@ -111,31 +119,22 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun]) -> RunPage:
         )
         for path, number, status, start, end, route, message in rows
     ]
-    waiting = set() if run.status in FINAL_RUN_STATES else set(_open_retries(run))
-    recorded = group(attempts, waiting)
+    recorded = group(attempts, {} if run.status in FINAL_RUN_STATES else _open_retries(run))
     now = timezone.now()
     ended = run.status in FINAL_RUN_STATES
-    tree = run_tree(_definition(run.version_id), recorded, _trigger_note(run), ended=ended)
+    definition = versions.definitions([run.version_id])[run.version_id]
+    tree = run_tree(definition, recorded, _trigger_note(run), ended=ended)
     line = timeline(tree, recorded, run.started_at, run.finished_at, now)
-    return RunPage(run=run, tree=tree, timeline=line, recorded=recorded, now=now)
+    return RunPage(run=run, definition=definition, tree=tree, timeline=line, recorded=recorded, now=now)
 
 
-def _open_retries(run: ExecutionRun) -> QuerySet[Wait, str]:
-    return Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind=Wait.Kind.RETRY).values_list("path", flat=True)
+def _open_retries(run: ExecutionRun) -> dict[str, dt.datetime]:
+    retries = Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind=Wait.Kind.RETRY)
+    return {path: timezone.localtime(due) for path, due in retries.values_list("path", "due_at")}
 
 
 def _trigger_note(run: ExecutionRun) -> str:
     return run.event.type if run.event and run.event.type else ""
-
-
-@lru_cache(maxsize=500)
-def _definition(version_id: int) -> Definition:
-    """A version's definition, which never changes; an empty one when it can no longer be read."""
-    version = WorkflowVersion.objects.get(pk=version_id)
-    try:
-        return parse(version.definition)
-    except DefinitionError:
-        return Definition(name=version.workflow.name, slug=version.workflow.slug)
 
 
 def patch(run_id: uuid.UUID, page: RunPage | None = None) -> str:

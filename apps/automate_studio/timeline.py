@@ -54,6 +54,7 @@ class Row:
     depth: int
     bars: tuple[Bar, ...]
     text: str
+    since: dt.datetime | None = None  #: when the attempt that runs began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +75,9 @@ def timeline(
     until = end or now
     begun = start or until
     seconds = max(0.001, (until - begun).total_seconds())
-    step = next((step for step in _STEPS if seconds / step <= _MOST_TICKS), _STEPS[-1])
-    total = seconds if end else step * (int(seconds / step) + 1)
+    span = seconds if end else max(seconds * 1.3, 2)  # room to go on before it is drawn anew
+    step = next((step for step in _STEPS if span / step <= _MOST_TICKS), _STEPS[-1])
+    total = span if end else step * (int(span / step) + 1)
     scale = _Scale(begun, until, total)
     ticks = tuple((index * step / total * 100, _tick(index * step, step)) for index in range(int(total / step) + 1))
     return Timeline(
@@ -110,10 +112,12 @@ def _row(card: Card, recorded: Recorded, scale: _Scale) -> Row:
     bars: list[Bar] = []
     for attempt, following in zip(recorded.attempts, [*recorded.attempts[1:], None], strict=False):
         bars.append(scale.bar(attempt.started_at, attempt.finished_at, _kind(card, attempt), attempt.status))
-        if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_waits):
+        if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_due):
             bars.append(scale.bar(attempt.finished_at, following.started_at if following else None, "bk"))
     text = words.duration(recorded.seconds) if recorded.seconds is not None else words.word(card.state)
-    return Row(card=card, depth=card.level - 1, bars=tuple(bars), text=text)
+    running = recorded.last if recorded.last and recorded.last.status == "running" else None
+    since = running.started_at if running else None
+    return Row(card=card, depth=card.level - 1, bars=tuple(bars), text=text, since=since)
 
 
 def _kind(card: Card, attempt: Attempt) -> str:

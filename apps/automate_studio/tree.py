@@ -64,7 +64,9 @@ class RouteView:
 
     @property
     def line(self) -> str:
-        """How its connectors are drawn."""
+        """How its connectors are drawn: the way in, and the way out, which a step that failed does not take."""
+        if self.state == "hit" and self.cards and self.cards[-1].state != "succeeded":
+            return "done in"
         return {"hit": "done", "off": "off"}.get(self.state, "")
 
 
@@ -88,10 +90,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run has recorded of one path: its attempts, oldest first, and whether a retry is due."""
+    """What a run has recorded of one path: its attempts, oldest first, and when the next one is due."""
 
     attempts: list[Attempt] = field(default_factory=list)
-    retry_waits: bool = False
+    retry_due: dt.datetime | None = None
 
     @property
     def last(self) -> Attempt | None:
@@ -103,7 +105,7 @@ class Recorded:
         """The state to show: a failed or first attempt with another one to come is retrying."""
         if self.last is None:
             return "pending"
-        if self.retry_waits or (self.last.status == "running" and self.last.number > 1):
+        if self.retry_due or (self.last.status == "running" and self.last.number > 1):
             return "retrying"
         return str(self.last.status)
 
@@ -130,7 +132,7 @@ class Tree:
     def end_line(self) -> str:
         """The connector before the end."""
         last = self.cards[-1] if self.cards else self.trigger
-        return "done" if last.state == "succeeded" else ""
+        return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
 
 
 def draft_tree(definition: Definition) -> Tree:
@@ -256,14 +258,16 @@ def _looks(step: Step) -> _Looks:
                 adapter, action = find_action(step.action)
             except LookupError:
                 return _Looks(f"{step.action}, not installed", "extension_off", "tl-logic")
-            return _Looks(f"{adapter.name}, {(action.label or action.name).lower()}", adapter.icon, "", adapter.hue)
+            does = f", {(action.label or action.name).lower()}" if len(adapter.actions) > 1 else ""
+            return _Looks(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
 
 
 def _note(step: Step, recorded: Recorded) -> str:
     """The short text at the card's end: how long it took, or which try this is."""
     if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
-        coming = recorded.last.number + (1 if recorded.retry_waits else 0)
-        return f"try {coming} of {step.retry.attempts if step.retry else coming}"
+        if recorded.retry_due is not None:
+            return f"try {recorded.last.number + 1} at {recorded.retry_due:%H:%M:%S}"
+        return f"try {recorded.last.number} of {step.retry.attempts if step.retry else recorded.last.number}"
     return words.duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, BranchStep) else ""
 
 
@@ -282,9 +286,9 @@ def _flat(cards: tuple[Card, ...]) -> Iterator[Card]:
             yield from _flat(route.cards)
 
 
-def group(attempts: list[Attempt], waiting: set[str]) -> dict[str, Recorded]:
-    """Attempts by path, oldest first; `waiting` are the paths with an open retry."""
+def group(attempts: list[Attempt], retries: Mapping[str, dt.datetime]) -> dict[str, Recorded]:
+    """Attempts by path, oldest first; `retries` are the paths that wait for their next one, and until when."""
     by_path: dict[str, list[Attempt]] = {}
     for attempt in sorted(attempts, key=lambda attempt: attempt.number):
         by_path.setdefault(attempt.path, []).append(attempt)
-    return {path: Recorded(found, path in waiting) for path, found in by_path.items()}
+    return {path: Recorded(found, retries.get(path)) for path, found in by_path.items()}

@@ -19,10 +19,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import authoring, workflow_files
+from automate_core.definition import Definition
 from automate_core.models import ExecutionRun, StepRun, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import lists, run_page
+from automate_studio import asked, lists, run_page
 from automate_studio.live import Patch, hub
 from automate_studio.tree import draft_tree
 
@@ -59,28 +60,37 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """A workflow as it stands: its draft's tree, what starts it, and its latest runs."""
-    workflow = get_object_or_404(
-        permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published")), pk=pk
-    )
+    """A workflow: the tree of what is published, or of the draft with `?show=draft`, and its latest runs."""
+    workflow, definition, is_draft = _shown_definition(request, pk)
     return _page(
         request,
         "automate_studio/workflow.html",
         workflow.name,
         workflow=workflow,
-        tree=draft_tree(authoring.load_definition(workflow)),
-        triggers=lists.triggers(workflow),
-        recent=lists.recent_runs(workflow, timezone.now()),
+        is_draft=is_draft,
+        tree=draft_tree(definition),
+        triggers=lists.triggers(definition, request.user),
+        recent=lists.recent_runs(workflow, request.user, timezone.now()),
     )
 
 
 @require_safe
 def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
-    """The draft as a YAML file."""
-    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
-    text = workflow_files.write(authoring.load_definition(workflow))
+    """What the page shows as a YAML file."""
+    workflow, definition, _ = _shown_definition(request, pk)
     name = f'attachment; filename="{workflow.slug}.yaml"'
-    return HttpResponse(text, content_type="application/yaml", headers={"Content-Disposition": name})
+    return HttpResponse(
+        workflow_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
+    )
+
+
+def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definition, bool]:
+    """(workflow, what is published or else the draft, whether it is the draft)."""
+    workflow = get_object_or_404(
+        permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published")), pk=pk
+    )
+    published = None if request.GET.get("show") == "draft" else authoring.published_definition(workflow)
+    return workflow, published or authoring.load_definition(workflow), published is None
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
@@ -103,6 +113,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "automate_studio/run/page.html",
         f"Run {page.run}",
         page=page,
+        may_see=may_see,
         inspector=run_page.inspect(page, path, None, may_see=may_see),
         selected=path,
         stream=isinstance(request, ASGIRequest),
@@ -114,9 +125,8 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """The panel of one step, and of one of its attempts with `?attempt=`."""
     page = _load(request.user, run_id)
-    number = request.GET.get("attempt", "")
     may_see = can(request.user, "view_payload", page.run)
-    inspector = run_page.inspect(page, path, int(number) if number.isdigit() else None, may_see=may_see)
+    inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
         raise Http404
     return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": inspector})
@@ -127,10 +137,9 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     """A whole input or output as a file, audited."""
     run = get_object_or_404(_runs(request.user), pk=run_id)
     part = request.POST.get("part", "")
-    if not can(request.user, "view_payload", run) or part not in {"input", "output"}:
+    if not can(request.user, "view_payload", run) or part not in {"input", "output"} or "\0" in path:
         raise Http404
-    number = request.POST.get("attempt", "")
-    step = get_object_or_404(StepRun, run=run, path=path, attempt=int(number) if number.isdigit() else 0)
+    step = get_object_or_404(StepRun, run=run, path=path, attempt=asked.number(request.POST.get("attempt")) or 0)
     with transaction.atomic():
         audit.record(
             request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
@@ -146,9 +155,9 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
 def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
     page = _load(request.user, run_id)
-    after = request.GET.get("after", "")
+    after = asked.number(request.GET.get("after"))
     headers = {"X-Seq": str(page.run.seq), "X-Ended": "1" if page.ended else ""}
-    if after.isdigit() and page.run.seq <= int(after):
+    if after is not None and page.run.seq <= after:
         return HttpResponse(status=204, headers=headers)
     return HttpResponse(run_page.patch(run_id, page), headers=headers)
 
@@ -159,9 +168,8 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
     may = await sync_to_async(_may_watch)(user, run_id)
     if not may:
         raise Http404
-    after = request.GET.get("after", "")
     return StreamingHttpResponse(
-        _events(run_id, int(after) if after.isdigit() else 0),
+        _events(run_id, asked.number(request.GET.get("after")) or 0),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core import authoring, endpoints, workflow_files
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import Person
 
@@ -50,8 +49,3 @@ def is_seeded() -> bool:
 def echo_url() -> str:
     """Where the echo service listens: beside the site, on its own port."""
     return f"http://127.0.0.1:{settings.AUTOMATE_PORT}/demo/echo/"
-
-
-def run_url(run: ExecutionRun) -> str:
-    """The address of a run's page."""
-    return f"{settings.AUTOMATE_SITE_URL}{reverse('admin:automate_core_executionrun_change', args=[run.pk])}"

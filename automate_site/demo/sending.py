@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -15,20 +15,28 @@ SECONDS = 60.0
 _MARKS = {"succeeded": "✓", "failed": "✗", "waiting": "…", "interrupted": "↯"}
 
 
-def deliver(body: bytes, event_type: str, say: Callable[[str], object]) -> Iterator[StepRun | ExecutionRun]:
-    """Send `body` to the demo's endpoint and tell each step as it ends.
+class NotAcceptedError(Exception):
+    """The site refused the delivery; the message is its reason."""
 
-    Raises EgressError when the site does not answer, StillRunningError after a minute.
+
+def deliver(body: bytes, event_type: str, say: Callable[[str], object]) -> list[ExecutionRun]:
+    """Send `body` to the demo's endpoint, tell each step as it ends, and give the runs that it started.
+
+    Raises EgressError when the site does not answer, NotAcceptedError when it refuses, StillRunningError after a
+    minute.
     """
     endpoint = WebhookEndpoint.objects.get(slug=demo.ENDPOINT)
     sent = send(endpoint, body, event_type=event_type)
     say(f"POST {settings.AUTOMATE_SITE_URL}/hooks/{endpoint.slug}/ -> {sent.status} {sent.trace_id or sent.reason}")
     if sent.status != 202 or sent.event_id is None:
-        return
+        raise NotAcceptedError(f"not accepted: {sent.reason}")
+    runs: list[ExecutionRun] = []
     for each in follow(sent.event_id, seconds=SECONDS):
-        if isinstance(each, StepRun):
-            say(f"  {_MARKS.get(each.status, ' ')} {each.path:<28} {each.status:<12} {_duration(each)}")
-        yield each
+        if isinstance(each, ExecutionRun):
+            runs.append(each)
+        else:
+            say(f"  {_MARKS.get(each.status, ' ')} {each.path:<28} {each.status:<12} {_duration(each)}".rstrip())
+    return runs
 
 
 def _duration(step: StepRun) -> str:

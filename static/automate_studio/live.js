@@ -34,8 +34,8 @@
     return row && `${row.dataset.st} ${row.querySelector(".du").textContent} ${row.querySelectorAll(".br i").length}`;
   };
 
-  const apply = (html, number) => {
-    if (number <= seq) return;
+  const apply = (html, number, anew = false) => {
+    if (number < seq || (number === seq && !anew)) return;
     seq = number;
     const before = state();
     const template = document.createElement("template");
@@ -52,6 +52,10 @@
   const finish = () => {
     disconnect();
     show("Ended", "of");
+    // What is streamed holds no payload, and a message may: whoever may see it reads it from the page.
+    if (!document.getElementById("run-error").hidden) {
+      htmx.ajax("GET", location.href, { target: "#run-error", select: "#run-error", swap: "outerHTML" });
+    }
   };
 
   // --- how it comes ---------------------------------------------------------------------------------------------------
@@ -73,11 +77,11 @@
     }, seconds * 1000);
   };
 
-  const poll = async () => {
+  const poll = async (anew = false) => {
     try {
-      const answer = await fetch(`${run.dataset.patch}?after=${seq}`, { headers: { "HX-Request": "true" } });
+      const answer = await fetch(`${run.dataset.patch}${anew ? "" : `?after=${seq}`}`, { headers: { "HX-Request": "true" } });
       if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
-      if (answer.status === 200) apply(await answer.text(), Number(answer.headers.get("X-Seq")));
+      if (answer.status === 200) apply(await answer.text(), Number(answer.headers.get("X-Seq")), anew);
       return answer.ok;
     } catch {
       return false;
@@ -110,15 +114,38 @@
 
   // --- what the reader does -------------------------------------------------------------------------------------------
 
+  const view = (name) => {
+    const input = document.querySelector(`input[name=view][value=${name}]`);
+    if (getComputedStyle(input.closest(".da-views")).display !== "none") input.checked = true;
+  };
+  let byKey = false;
+
   run.addEventListener("click", (event) => {
     const chosen = event.target.closest("[data-path]");
     if (!chosen) return;
     event.preventDefault();
+    byKey = event.detail === 0;
     selected = chosen.dataset.path;
     mark();
-    history.replaceState(null, "", `?step=${encodeURIComponent(selected)}`);
-    const view = document.querySelector("input[name=view][value=step]");
-    if (view && getComputedStyle(view.closest(".da-views")).display !== "none") view.checked = true;
+    history.pushState(null, "", `?step=${encodeURIComponent(selected)}`);
+    view("step");
+  });
+
+  window.addEventListener("popstate", () => {
+    selected = new URLSearchParams(location.search).get("step") ?? run.dataset.selected;
+    mark();
+    view("steps");
+    htmx.ajax("GET", `${run.dataset.steps}${selected}/`, { target: "#inspector" });
+  });
+
+  // From the keyboard: Enter goes into the step's panel, Escape back to its card.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (byKey && event.target.id === "inspector") document.getElementById("inspector-name").focus();
+    byKey = false;
+  });
+
+  document.getElementById("inspector").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") run.querySelector(".da-step.sel")?.focus();
   });
 
   // Elapsed time ticks from the server's clock, without events.
@@ -132,11 +159,35 @@
     const rest = Math.floor(seconds % 60);
     return minutes < 60 ? `${minutes} m ${String(rest).padStart(2, "0")} s` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} m`;
   };
-  setInterval(() => {
-    for (const element of document.querySelectorAll("[data-since]")) {
-      element.textContent = text(Math.max(0, (Date.now() + skew - Date.parse(element.dataset.since)) / 1000));
+  const secondsSince = (moment) => Math.max(0, (Date.now() + skew - Date.parse(moment)) / 1000);
+
+  // The timeline goes on between events: the line of now, and every bar that has not ended.
+  let drawing = false;
+  const goOn = async () => {
+    const chart = document.getElementById("timeline");
+    if (!chart.dataset.started || drawing) return;
+    const elapsed = secondsSince(chart.dataset.started);
+    const percent = (elapsed / Number(chart.dataset.total)) * 100_000;
+    const line = document.getElementById("now-line");
+    line.style.left = `${Math.min(100, percent)}%`;
+    line.firstElementChild.textContent = text(elapsed);
+    for (const bar of chart.querySelectorAll(".lv")) {
+      bar.style.setProperty("--w", Math.max(0, Math.min(100, percent) - Number(bar.style.getPropertyValue("--s"))));
     }
-  }, 500);
+    if (percent <= 100) return;
+    drawing = true; // a longer axis is the server's to draw
+    await poll(true);
+    drawing = false;
+  };
+
+  setInterval(() => {
+    for (const element of document.querySelectorAll("[data-since]")) element.textContent = text(secondsSince(element.dataset.since));
+    for (const element of document.querySelectorAll("[data-until]")) {
+      const seconds = Math.ceil((Date.parse(element.dataset.until) - Date.now() - skew) / 1000);
+      element.textContent = seconds > 0 ? `in ${seconds} s` : "now";
+    }
+    if (!ended()) goOn();
+  }, 250);
 
   // The editor frame takes the whole width. Unfold decides about its sidebar when it first measures the window.
   window.addEventListener("load", () => requestAnimationFrame(() => {

@@ -46,10 +46,10 @@
 
   const zoomed = (canvas) => Number(canvas.style.getPropertyValue("--zoom") || 1);
 
-  const fit = (canvas) => {
+  const fit = (canvas, least) => {
     const flow = canvas.querySelector(".da-flow");
     const factor = canvas.clientWidth / (flow.scrollWidth / zoomed(canvas));
-    zoomTo(canvas, Math.min(1, Math.max(0.7, Math.floor(factor * 20) / 20)));
+    zoomTo(canvas, Math.min(1, Math.max(least, Math.floor(factor * 20) / 20)));
     canvas.scrollLeft = (canvas.scrollWidth - canvas.clientWidth) / 2;
   };
 
@@ -57,10 +57,10 @@
     const canvas = button.closest(".da-canvas").querySelector(".da-cv");
     const step = Number(button.dataset.zoom);
     if (step) zoomTo(canvas, zoomed(canvas) + step * 0.1);
-    else fit(canvas);
+    else fit(canvas, 0.5);
   };
 
-  window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach(fit));
+  window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach((canvas) => fit(canvas, 0.85)));
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy], [data-copy-json], [data-zoom], [data-sidebar], [role=tab][aria-controls]");

@@ -31,6 +31,7 @@ class WebhookEndpoint(Governed):
     class Meta:
         ordering = ["slug"]
         default_permissions = ()
+        verbose_name = "webhook"
         permissions = verbs("webhookendpoint", "add", "view", "view_payload", "change", "share", "delete")
 
     def __str__(self) -> str:

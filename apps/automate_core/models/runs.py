@@ -51,6 +51,7 @@ class ExecutionRun(models.Model):
     wakes = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = "run"
         ordering = ["-id"]
         default_permissions = ()
         constraints = [

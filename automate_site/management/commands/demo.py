@@ -13,11 +13,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.models import ExecutionRun
+from automate_core.following import describe
 from automate_core.states import RunStatus
 from automate_egress import EgressError, HttpSession
 from automate_site import demo, environment
-from automate_site.demo.sending import deliver
+from automate_site.demo.sending import NotAcceptedError, deliver
 from automate_site.views import PRODUCT
 
 START_SECONDS = 90.0
@@ -37,17 +37,15 @@ class Command(BaseCommand):
             if not demo.is_seeded():
                 raise CommandError(f"the demo workflow {demo.WORKFLOW} is not there or not published", returncode=2)
             try:
-                runs = [
-                    each
-                    for each in deliver(body, options["event"], self.stdout.write)
-                    if isinstance(each, ExecutionRun)
-                ]
-            except (EgressError, TimeoutError) as error:
+                runs = deliver(body, options["event"], self.stdout.write)
+            except (EgressError, TimeoutError, NotAcceptedError) as error:
                 raise CommandError(str(error), returncode=1) from error
         for run in runs:
-            self.stdout.write(f"{run.status}: {demo.run_url(run)}")
-        if not runs or any(run.status != RunStatus.SUCCEEDED for run in runs):
-            raise CommandError("no run succeeded", returncode=1)
+            self.stdout.write(describe(run))
+        if not runs:
+            raise CommandError("the delivery matched no workflow", returncode=1)
+        if any(run.status != RunStatus.SUCCEEDED for run in runs):
+            raise CommandError("a run did not succeed", returncode=1)
 
     @contextlib.contextmanager
     def _site(self) -> Iterator[None]:
@@ -56,8 +54,8 @@ class Command(BaseCommand):
             yield
             return
         self.stdout.write("The site is not running: starting it for this delivery")
-        command = [sys.executable, str(environment.BASE_DIR / "manage.py"), "serve"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as site:  # noqa: S603
+        command = [sys.executable, str(environment.BASE_DIR / "manage.py"), "serve", "--quiet"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as site:  # noqa: S603
             try:
                 until = time.monotonic() + START_SECONDS
                 while not _answers():

@@ -15,32 +15,43 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, connections
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from automate_core.models import ExecutionRun
+from automate_core.following import run_url
 from automate_egress import EgressError
-from automate_site import demo, environment, server
-from automate_site.demo.sending import deliver
+from automate_site import demo, environment, running, server
+from automate_site.demo.sending import NotAcceptedError, deliver
 
 
 class Command(BaseCommand):
     help = "Start the site on 127.0.0.1:PORT with everything it needs, and stop all of it on Ctrl-C or SIGTERM."
     requires_system_checks = ()
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--quiet", action="store_true", help="say nothing but a new password")
+
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
         port = environment.port()
         try:
-            server.check_port(port)
-        except server.PortTakenError as error:
+            with running.only_one(environment.data_folder(), port):
+                server.check_port(port)
+                self._serve(port, quiet=options["quiet"])
+        except (running.RunningAlreadyError, server.PortTakenError) as error:
             raise CommandError(str(error), returncode=2) from error
+
+    def _serve(self, port: int, *, quiet: bool) -> None:
         cluster = environment.embedded_cluster()
         with cluster.running() if cluster else contextlib.nullcontext():
             password = self._prepare()
             web = server.make(port)
-            threading.Thread(target=self._announce, args=(web, password), daemon=True).start()
+            if quiet and password is not None:
+                self.stdout.write(_how_to_sign_in(password))
+                self.stdout.flush()
+            elif not quiet:
+                threading.Thread(target=self._announce, args=(web, password), daemon=True).start()
             with contextlib.suppress(KeyboardInterrupt, SystemExit):
                 web.run()
             if not web.started:
@@ -55,15 +66,16 @@ class Command(BaseCommand):
         if errors:
             raise CommandError("\n".join(f"{error.msg} {error.hint or ''}" for error in errors), returncode=2)
         users = get_user_model()._default_manager
-        first = not users.exists()
-        password = os.environ.get("AUTOMATE_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
-        if first:
-            admin = users.create_superuser("admin", "admin@example.com", password)
-            if settings.AUTOMATE_DEMO:
-                demo.seed(admin)
+        password = None
+        if not users.exists():
+            password = os.environ.get("AUTOMATE_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
+            with transaction.atomic():  # both or neither: a start that was cut off is done again
+                admin = users.create_superuser("admin", "admin@example.com", password)
+                if settings.AUTOMATE_DEMO:
+                    demo.seed(admin)
         demo.follow_address()
         connections.close_all()
-        return password if first else None
+        return password
 
     def _announce(self, web: server.Server, password: str | None) -> None:
         """Once the site answers: where it is, and on the first start the demo's first run."""
@@ -74,25 +86,29 @@ class Command(BaseCommand):
         say = self.stdout.write
         say(f"\nDjango Automate is at {environment.site_url()}/admin/")
         if password is not None:
-            given = "AUTOMATE_ADMIN_PASSWORD" in os.environ
-            shown = "AUTOMATE_ADMIN_PASSWORD" if given else f"the password {password} (shown this once)"
-            say(f"Sign in as admin with {shown}")
+            say(_how_to_sign_in(password))
             if settings.AUTOMATE_DEMO:
                 self._first_run()
+        else:
+            say("Cannot sign in? .venv/bin/python manage.py changepassword admin")
         say("Ctrl-C stops everything.")
         self.stdout.flush()
 
     def _first_run(self) -> None:
         say = self.stdout.write
         try:
-            runs = [
-                each for each in deliver(demo.PAYLOAD.read_bytes(), "issues", say) if isinstance(each, ExecutionRun)
-            ]
-        except (EgressError, TimeoutError) as error:
+            runs = deliver(demo.PAYLOAD.read_bytes(), "issues", say)
+        except (EgressError, TimeoutError, NotAcceptedError) as error:
             say(f"The demo's first delivery did not get through: {error}")
             return
         finally:
             connections.close_all()
         if runs:
-            say(f"A signed GitHub delivery went through the front door; its finished run: {demo.run_url(runs[0])}")
+            say(f"A signed GitHub delivery went through the front door; its finished run: {run_url(runs[0])}")
         say("Next: `make demo` sends another one and follows it, `make demo FILE=any.json EVENT=push` one of yours.")
+
+
+def _how_to_sign_in(password: str) -> str:
+    given = "AUTOMATE_ADMIN_PASSWORD" in os.environ
+    shown = "the password in AUTOMATE_ADMIN_PASSWORD" if given else f"the password {password} (shown this once)"
+    return f"Sign in as admin with {shown}"

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.following import StillRunningError, follow
+from automate_core.following import StillRunningError, describe, follow
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from automate_core.sending import Sent, send
 from automate_core.states import RunStatus
-from automate_egress import EgressError
-from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_egress import EgressConnectionError, EgressError
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
 
 class Command(BaseCommand):
@@ -48,8 +48,10 @@ class Command(BaseCommand):
             return send(endpoint, body, event_type=options["event"], headers=headers)
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}", returncode=2) from error
-        except (EgressError, SecretNotFoundError) as error:
+        except EgressConnectionError as error:
             raise CommandError(f"{error}; is the site running?", returncode=2) from error
+        except (EgressError, SecretNotFoundError, SecretUnavailableError) as error:
+            raise CommandError(str(error), returncode=2) from error
 
     def _wait(self, event_id: uuid.UUID, seconds: float) -> None:
         try:
@@ -57,7 +59,7 @@ class Command(BaseCommand):
         except StillRunningError as error:
             raise CommandError(str(error), returncode=1) from error
         for run in ended:
-            self.stdout.write(f"{run.workflow.slug} {run.status} {run.pk}")
+            self.stdout.write(describe(run))
         if not ended:
             raise CommandError("the event matched no workflow", returncode=1)
         if any(run.status != RunStatus.SUCCEEDED for run in ended):

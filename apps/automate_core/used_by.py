@@ -1,0 +1,40 @@
+"""Which endpoints use a secret, and which workflows an endpoint or a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+
+from automate_core.authoring import published_definition
+from automate_core.definition import ActionStep, walk
+from automate_core.models import WebhookEndpoint, Workflow
+
+
+def endpoints_of_secret(secret: Any) -> Iterator[str]:
+    """The endpoints that verify with it."""
+    reference = f"database:{secret.name}"
+    for endpoint in WebhookEndpoint.objects.filter(Q(secret=reference) | Q(old_secret=reference)):
+        yield f"the webhook {endpoint}"
+
+
+def workflows_of_endpoint(endpoint: Any) -> Iterator[str]:
+    """The workflows that its deliveries start."""
+    for workflow in Workflow.objects.filter(active_triggers__source=endpoint.source):
+        yield f"the workflow {workflow}"
+
+
+def workflows_of_connection(connection: Any) -> Iterator[str]:
+    """The workflows with a step, in the draft or in what is published, that it works for."""
+    for workflow in Workflow.objects.filter(steps__connection=connection.slug):
+        yield f"the workflow {workflow}"
+    published = Workflow.objects.annotate(text=Cast("published__definition", TextField())).filter(
+        text__contains=f'"{connection.slug}"'
+    )
+    for workflow in published.select_related("published"):
+        definition = published_definition(workflow)
+        steps = walk(definition.steps) if definition else ()
+        if any(isinstance(step, ActionStep) and step.connection == connection.slug for _, step in steps):
+            yield f"the workflow {workflow}"

@@ -1,0 +1,13 @@
+"""What a request asks for, as the database can be asked: numbers that fit, text without what cannot be stored."""
+
+from __future__ import annotations
+
+
+def number(text: str | None) -> int | None:
+    """A count, a page or a key of up to nine digits; None for anything else."""
+    return int(text) if text and len(text) < 10 and text.isascii() and text.isdigit() else None
+
+
+def words(text: str | None) -> str:
+    """A search, or a name in a filter."""
+    return (text or "").replace("\0", "").strip()[:100]

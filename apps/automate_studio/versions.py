@@ -1,0 +1,47 @@
+"""Published versions as the screens need them: a version never changes, so it is read once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from automate_core.definition import Definition, DefinitionError, Step, parse, slots, walk
+from automate_core.models import WorkflowVersion
+from automate_studio import sentences
+
+MOST = 1_000
+_known: dict[int, Definition] = {}
+
+
+def definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
+    """The definitions of those versions, in one query for what is not known yet."""
+    wanted = set(version_ids)
+    found = {pk: _known[pk] for pk in wanted & _known.keys()}
+    if missing := wanted - found.keys():
+        read = {version.pk: _read(version) for version in WorkflowVersion.objects.filter(pk__in=missing)}
+        if len(_known) + len(read) > MOST:
+            _known.clear()
+        _known.update(read)
+        found |= read
+    return found
+
+
+def _read(version: WorkflowVersion) -> Definition:
+    """An empty definition when it can no longer be read."""
+    try:
+        return parse(version.definition)
+    except DefinitionError:
+        return Definition(name=version.workflow.name, slug=version.workflow.slug)
+
+
+def paths(steps: list[Step], prefix: str = "") -> Iterator[str]:
+    """The path of every step in reading order: what runs record them by."""
+    for step in steps:
+        yield f"{prefix}{step.key}"
+        for slot in slots(step):
+            yield from paths(slot.steps, f"{prefix}{step.key}/")
+
+
+def step_name(definition: Definition, key: str) -> str:
+    """The label of a step, the same on every screen."""
+    named = next((step.name for _, step in walk(definition.steps) if step.key == key), "")
+    return named or sentences.title(key)

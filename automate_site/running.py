@@ -1,0 +1,43 @@
+"""Which site runs on a data folder: one at a time, found by the lock that it holds on `.data/site`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class RunningAlreadyError(Exception):
+    """Another site runs on the data folder."""
+
+
+@contextlib.contextmanager
+def only_one(folder: Path, port: int) -> Iterator[None]:
+    """Be the site of `folder`, at `port`, for the duration of the block. Raises RunningAlreadyError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "site").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            where = f"http://127.0.0.1:{port_of(folder)}/"
+            raise RunningAlreadyError(
+                f"the site of {folder} runs already at {where}: stop it first, or set AUTOMATE_DATA for another one"
+            ) from error
+        file.truncate(0)
+        file.write(f"{port}\n")
+        file.flush()
+        yield
+
+
+def port_of(folder: Path) -> int | None:
+    """The port of the site that runs on `folder`, None when none does. A site that was killed holds no lock."""
+    try:
+        with (folder / "site").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0) or None
+    except (OSError, ValueError):
+        pass
+    return None
