@@ -64,7 +64,7 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     bad.write_text(SIMPLE.replace("slug: simple", "slug: bad").replace("endpoint: github", "endpoint: nowhere"))
     said = refused("automate_import", str(bad), simple, str(tmp_path / "none.yaml"), publish=True)
     assert said.splitlines() == [
-        f"{bad}: line 5: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
+        f"{bad}: line 3: triggers[0].endpoint: there is no webhook endpoint 'nowhere' whose deliveries root may read",
         f"{tmp_path / 'none.yaml'}: No such file or directory",
     ]
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]

@@ -69,7 +69,7 @@ def test_a_step_goes_from_running_to_succeeded_without_a_reload(
     workflow(SLOW.format(url=sink.url))
     page = signed_in
     page.goto(f"{site}/admin/automate_core/executionrun/")
-    expect(page.get_by_text("No runs yet")).to_be_visible()
+    expect(page.get_by_text("No runs that you may see yet")).to_be_visible()
     send({"title": "a bug"})
     run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
     page.get_by_role("link", name=str(run)).click(timeout=12_000)  # the list shows it by itself
@@ -101,7 +101,7 @@ def test_a_retry_is_shown_as_it_happens(workflow, sink, send, signed_in, site, f
     page.goto(_run_page(site, run))
     expect(_card(page, "call")).to_have_attribute("data-st", "succeeded", timeout=10_000)
     page.locator("#row-call").click()
-    expect(page.locator(".da-try li").first).to_contain_text("POST failed with HTTP 503")
+    expect(page.locator(".da-try li").first).to_contain_text(f"POST {sink.url}/x failed with HTTP 503")
     expect(page.locator(".da-try li").nth(1)).to_contain_text("Try 2")
     page.get_by_role("link", name="Try 1").click()
     expect(page.get_by_role("alert")).to_contain_text("http_503")
@@ -154,6 +154,9 @@ def test_the_tree_is_walked_by_keys(workflow, sink, gate, send, signed_in, site)
         expect(_card(page, name)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#inspector-name")).to_have_text("Done")
+    expect(page.locator("#inspector-name")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(_card(page, "route-done")).to_be_focused()
     page.keyboard.press("Home")
     expect(_card(page, "trigger")).to_be_focused()
     assert page.locator("[role=treeitem][tabindex='0']").count() == 1

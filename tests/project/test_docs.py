@@ -112,6 +112,19 @@ def test_the_charts_show_the_edges_of_the_code(chart, edges):
     assert drawn == {(source, target) for source, targets in edges.items() for target in targets}
 
 
+def test_the_table_of_actions_is_that_of_the_code():
+    from automate_connectors.registry import connectors
+
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*?) \|", TEXTS["docs/workflow-files.md"], re.MULTILINE)
+    written = {action: re.findall(r"`(\w+)`", inputs) for action, inputs in rows}
+    built_in = [connectors.get(code) for code in ("data", "http", "email", "llm")]
+    assert written == {
+        f"{adapter.code}.{action.name}": [field.name for field in action.fields or ()]
+        for adapter in built_in
+        for action in adapter.actions
+    }
+
+
 def test_every_fixed_name_is_where_it_is_promised():
     for name in (
         "automate_connectors.adapters.base.ConnectorAdapter",

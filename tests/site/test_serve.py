@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -52,8 +53,6 @@ def _lines_until(started, marker, seconds=60):
 
 
 def _cluster(own):
-    from pathlib import Path
-
     return Cluster(Path(own["AUTOMATE_DATA"]) / "postgres")
 
 
@@ -70,6 +69,7 @@ def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
         assert json.load(urllib.request.urlopen(f"{address}/healthz/")) == {
             "product": "django-automate",
             "database": "ok",
+            "worker": "ok",
         }
         assert (tmp_path / "data" / "secrets-key").stat().st_mode & 0o777 == 0o600
         assert run_page.endswith("/change/")
@@ -79,7 +79,9 @@ def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
         done = subprocess.run(
             [*DEMO, str(payload), "--event", "star"], env=own, capture_output=True, text=True, cwd=ROOT
         )
-        assert (done.returncode, "succeeded: " in done.stdout) == (0, True), done.stdout + done.stderr
+        assert (done.returncode, f"github-issue-triage succeeded {address}" in done.stdout) == (0, True), (
+            done.stdout + done.stderr
+        )
         assert "route/note_delivery" in done.stdout
 
         stream = http.client.HTTPConnection("127.0.0.1", int(own["PORT"]), timeout=20)
@@ -101,7 +103,8 @@ def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
 
     with process(SERVE, own) as site:
         said = _lines_until(site, "Ctrl-C")
-        assert "password" not in said and "finished run" not in said, "the first start's words are said once"
+        assert "Sign in as" not in said and "finished run" not in said, "the first start's words are said once"
+        assert "changepassword admin" in said
         site.send_signal(signal.SIGINT)
         assert site.wait(15) == 0
     assert not _cluster(own).is_running()
@@ -120,9 +123,11 @@ def _sign_in(address):
 
 
 def test_demo_starts_a_site_when_there_is_none(own):
+    del own["AUTOMATE_ADMIN_PASSWORD"]
     done = subprocess.run(DEMO, env=own, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The site is not running: starting it" in done.stdout and "route/open_incident" in done.stdout
+    assert re.search(r"Sign in as admin with the password \S{16} \(shown this once\)", done.stdout)
     assert not _cluster(own).is_running()
 
 
@@ -147,12 +152,34 @@ def _refused(command, environment):
     return lines[0]
 
 
+def test_a_data_folder_has_one_site_and_its_commands_find_it(own):
+    with process(SERVE, own) as site:
+        _lines_until(site, "Ctrl-C")
+        elsewhere = {**own, "PORT": str(free_port())}
+        said = _refused(SERVE, elsewhere)
+        assert f"runs already at http://127.0.0.1:{own['PORT']}/" in said and "AUTOMATE_DATA" in said
+        del elsewhere["PORT"]
+        done = subprocess.run(DEMO, env=elsewhere, capture_output=True, text=True, cwd=ROOT, timeout=60)
+        assert (done.returncode, "starting it" in done.stdout) == (0, False), done.stdout + done.stderr
+        assert f"http://127.0.0.1:{own['PORT']}/admin/" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_database_gets_no_secret_of_the_site(own):
+    own["AUTOMATE_SECRET_OF_TESTS"] = "a-secret"
+    with process(SERVE, own) as site:
+        _lines_until(site, "Ctrl-C")
+        server = int((_cluster(own).home / "data" / "postmaster.pid").read_text().split()[0])
+        inherited = Path(f"/proc/{server}/environ").read_bytes().decode()
+        assert "PATH=" in inherited and "AUTOMATE_" not in inherited
+
+
 def test_a_taken_port(own):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(own["PORT"])))
         taken.listen()
         assert "choose another with PORT=8001" in _refused(SERVE, own)
-    assert not (_cluster(own).folder / "data").exists(), "nothing was started"
+    assert not (_cluster(own).home / "data").exists(), "nothing was started"
 
 
 def test_something_else_on_the_port(own):
@@ -186,6 +213,13 @@ def test_something_else_on_the_port(own):
         ({"DATABASE_URL": "postgresql://x@127.0.0.1:port/y"}, "port that is no number"),
         ({"AUTOMATE_DATA": "/dev/null/nowhere"}, "cannot be read or written"),
         ({"AUTOMATE_SECRETS_KEYS": "tooshort"}, "32 bytes in URL-safe base64"),
+        ({"AUTOMATE_LEASE_SECONDS": "abc"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),
+        ({"AUTOMATE_LEASE_SECONDS": "nan"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),
+        ({"AUTOMATE_LOG_LEVEL": "loud"}, "AUTOMATE_LOG_LEVEL must be one of WARNING"),
+        ({"AUTOMATE_SITE_URL": "foo"}, "AUTOMATE_SITE_URL must be like https://"),
+        ({"AUTOMATE_WORKER": "maybe"}, "AUTOMATE_WORKER must be one of managed, off"),
+        ({"AUTOMATE_DEMO": "perhaps"}, "AUTOMATE_DEMO must be one of on, off"),
+        ({"AUTOMATE_EGRESS_ALLOW": "foo"}, "AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080"),
     ],
 )
 def test_what_a_person_can_mend_is_said_in_one_line(own, variables, said):
