@@ -287,8 +287,20 @@ def _tiles(workflow: Workflow) -> list[tuple[str, int]]:
 
 
 def _trigger_text(trigger: Trigger) -> str:
-    kind = f", {trigger.event_type}" if trigger.event_type else ""
-    return f"Webhook {trigger.config.get('endpoint', '')}{kind}"
+    """What starts a workflow, in few words."""
+    config = trigger.config
+    match trigger.kind:
+        case Trigger.Kind.WEBHOOK:
+            return ", ".join(filter(None, [f"Webhook {config.get('endpoint', '')}", config.get("event", "")]))
+        case Trigger.Kind.SCHEDULE:
+            return f"Schedule {config.get('cron') or config.get('every')}"
+        case Trigger.Kind.MODEL:
+            return f"{config.get('model')} {', '.join(config.get('on', ['created', 'updated']))}"
+        case Trigger.Kind.EVENT:
+            return f"Event {config.get('event')}"
+        case Trigger.Kind.RUN:
+            return f"{config.get('workflow')} {config.get('on', 'ended')}"
+    return "By hand"
 
 
 @dataclass(frozen=True, kw_only=True)
