@@ -47,7 +47,7 @@ def pause(workflow: Workflow, by: Person) -> Workflow:
 def resume(workflow: Workflow, by: Person, backlog: Literal["run", "discard"] = "run") -> Workflow:
     """Go on; the runs that waited are run, or cancelled. Raises NotPermittedError, WorkflowStateError."""
     if backlog == "discard":
-        _check(workflow, by, "resumed", {Workflow.Status.PAUSED})
+        _check(Workflow.objects.get(pk=workflow.pk), by, "resumed", {Workflow.Status.PAUSED})
         _discard(workflow)
     resumed = _move(workflow, by, "resumed", {Workflow.Status.PAUSED}, Workflow.Status.ACTIVE, backlog=backlog)
     release(resumed)
@@ -71,7 +71,7 @@ def release(workflow: Workflow | None = None) -> None:
     Without a workflow: those of all, which finds runs that were made while their workflow was being resumed.
     """
     waits = _backlog(workflow).filter(run__workflow__status=Workflow.Status.ACTIVE)
-    while run_ids := list(waits.order_by("id").values_list("run", flat=True)[:BATCH]):
+    while run_ids := list(waits.order_by("run_id").values_list("run", flat=True)[:BATCH]):
         for run_id in run_ids:
             _go_on(run_id)
 
@@ -91,7 +91,7 @@ def _go_on(run_id: uuid.UUID) -> None:
 
 
 def _discard(workflow: Workflow) -> None:
-    while run_ids := list(_backlog(workflow).order_by("id").values_list("run", flat=True)[:BATCH]):
+    while run_ids := list(_backlog(workflow).order_by("run_id").values_list("run", flat=True)[:BATCH]):
         for run_id in run_ids:
             cancel_run(run_id, code=DISCARDED[0], message=DISCARDED[1])
 

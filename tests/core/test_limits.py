@@ -42,14 +42,16 @@ def arrive(limited):
                 )  # fmt: skip
                 Wait.objects.create(run=run, path="", kind="slot", data={"limit": limit, "policy": policy})
             made.append(run)
-        return made
+        return sorted(made, key=lambda run: run.pk)
 
     return make
 
 
 def _states(runs):
     found = {run.pk: run for run in ExecutionRun.objects.filter(pk__in=[run.pk for run in runs])}
-    return ["admitted" if found[r.pk].admitted and found[r.pk].status != "cancelled" else found[r.pk].status for r in runs]
+    return [
+        "admitted" if found[r.pk].admitted and found[r.pk].status != "cancelled" else found[r.pk].status for r in runs
+    ]
 
 
 def _is_due():
@@ -128,7 +130,12 @@ def test_many_workers_never_admit_more_than_the_limit(arrive, limited):
         try:
             while not over.is_set():
                 limits.admit(limited.pk, "k")
-                run = ExecutionRun.objects.filter(admitted=True).exclude(status__in=FINAL_RUN_STATES).order_by("?").first()
+                run = (
+                    ExecutionRun.objects.filter(admitted=True)
+                    .exclude(status__in=FINAL_RUN_STATES)
+                    .order_by("?")
+                    .first()
+                )
                 if run is not None:
                     cancel_run(run.pk, code="cancelled", message="ended")
                 elif not ExecutionRun.objects.exclude(status__in=FINAL_RUN_STATES).exists():
