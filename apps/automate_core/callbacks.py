@@ -50,14 +50,17 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
     run = waking.lock(run_id)
     if run is None or run.status in FINAL_RUN_STATES:
         return OVER
-    wait = Wait.objects.filter(run=run, path=path, kind=Wait.Kind.CALLBACK).order_by("id").last()
+    waits = Wait.objects.filter(run=run, path=path, kind=Wait.Kind.CALLBACK)
+    if waits.filter(status=WaitStatus.RESOLVED, outcome__isnull=False).exists():
+        return USED
+    wait = waits.order_by("id").last()
     outcome = {"outcome": "received", "payload": payload}
     if wait is None:
         _answer_ahead(run, path, outcome)
     elif wait.status == WaitStatus.OPEN:
         waking.close(wait, run, outcome)
     else:
-        return USED if wait.status == WaitStatus.RESOLVED and wait.outcome else OVER
+        return OVER
     return Answer(202, {"trace_id": run.trace_id})
 
 

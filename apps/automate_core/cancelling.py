@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 from django.db import transaction
 
 from automate_core import waking
 from automate_core.definition import ActionStep, DefinitionError, parse, walk
-from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.ingest import EventIngestor, NewEvent
+from automate_core.models import ActiveTrigger, ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.states import (
     FINAL_RUN_STATES,
     RUN_EDGES,
@@ -47,12 +49,17 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     run.save(update_fields=["status", "error", "seq", "finished_at"])
     run.refresh_from_db(fields=["finished_at"])
     waits = Wait.objects.filter(run=run, status=WaitStatus.OPEN)
-    called = list(waits.filter(kind=Wait.Kind.CHILD).values_list("path", flat=True))
+    called = dict(waits.filter(kind=Wait.Kind.CHILD).values_list("path", "data"))
     waits.update(status=WaitStatus.CANCELLED, resolved_at=DatabaseNow(), seq=run.seq)
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
     jobs.filter(status=JobStatus.READY).update(status=JobStatus.COMPLETED)
     _end_attempts(run, held=jobs.filter(status=JobStatus.LEASED, lease_until__gt=DatabaseNow()).exists())
+    _say(run)
     yield run
+    events = [data["event"] for data in called.values() if data]
+    OutboxJob.objects.filter(event__in=events, kind=OutboxJob.Kind.DISPATCH, status=JobStatus.READY).update(
+        status=JobStatus.COMPLETED
+    )
     children = ExecutionRun.objects.select_for_update(no_key=True).filter(parent=run, parent_path__in=called)
     for child in children.exclude(status__in=FINAL_RUN_STATES).order_by("id") if called else ():
         yield from _cancel(child, {**error, "message": "The run that waited for it was cancelled."})
@@ -77,6 +84,22 @@ def _actions(run: ExecutionRun) -> set[str]:
     except DefinitionError:
         return set()  # nothing of a version that cannot be read is ever begun
     return {step.key for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
+
+
+def _say(run: ExecutionRun) -> None:
+    """Tell the workflows that start at the end of this one's runs."""
+    source = f"run:{run.workflow.slug}"
+    if ActiveTrigger.objects.filter(source=source).exists():
+        ended = {"run": run.pk, "workflow": run.workflow.slug, "status": run.status, "error": run.error}
+        EventIngestor().ingest(
+            NewEvent(
+                source=source,
+                type=run.status,
+                payload=msgspec.json.encode(ended).decode(),
+                delivery_key=str(run.pk),
+                trace_id=run.trace_id,
+            )
+        )
 
 
 def _tell_caller(run: ExecutionRun) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import limits, wakeups, waking
+from automate_core import limits, wakeups
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.definition import Definition, DefinitionError, parse
@@ -133,14 +133,19 @@ def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
     """The path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
     if run.status == RunStatus.SUCCEEDED:
         raise ControlError(f"run {run} did not fail: say which step to start from, or start")
-    named = (run.error or {}).get("step", "")
-    ended = [each for each in records if named and named in {each.path, each.path.rpartition("/")[2]}]
-    bad = [each for each in records if each.status not in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}]
-    latest = {each.path: each for each in records}
-    unfinished = [each for each in bad if latest[each.path] is each]
-    for candidates in ([each for each in ended if each in bad], ended, unfinished):
+    by_path: dict[str, Record] = {}
+    for each in records:
+        by_path.pop(each.path, None)
+        by_path[each.path] = each
+    latest = list(by_path.values())
+    key = (run.error or {}).get("step")
+    named = [each for each in latest if each.path.rpartition("/")[2] == key]
+    unfinished = [each for each in latest if each.status not in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}]
+    failed = [each for each in named if each.status == StepStatus.FAILED]
+    for candidates in (failed, named, unfinished):
         if candidates:
-            return max(candidates, key=lambda each: each.path.count("/")).path
+            deepest = max(each.path.count("/") for each in candidates)
+            return [each for each in candidates if each.path.count("/") == deepest][-1].path
     return ""
 
 
@@ -166,22 +171,18 @@ def _new_run(run: ExecutionRun, version: WorkflowVersion, event: Event | None) -
         cause=ExecutionRun.Cause.RETRY,
         retried_from=run,
         trace_id=run.trace_id,
-        priority=run.workflow.priority,
-        slot_key=run.slot_key,
-        admitted=run.slot_key is None,
+        priority=_definition(version).priority,
+        vars=run.vars,
         created_at=DatabaseNow(),
         seq=1,
     )
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
-    if is_paused or not again.admitted:
+    if is_paused:
         again.status = RunStatus.WAITING
         again.save(update_fields=["status"])
-    if is_paused:
         Wait.objects.create(run=again, path="", kind=Wait.Kind.PAUSED, seq=1)
-    elif not again.admitted:
-        limits.wait_for_turn(again)
     else:
-        waking.wake([again.pk])
+        limits.start(again)
     return again
 
 

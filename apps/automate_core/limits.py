@@ -14,9 +14,11 @@ from django.db.models import QuerySet
 
 from automate_core import database, waking
 from automate_core.cancelling import cancel_run
-from automate_core.definition import parse
+from automate_core.definition import Concurrency, parse
+from automate_core.lookups import TemplateError, as_text
 from automate_core.models import ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+from automate_core.templating import compile_value
 from automate_core.waking import DatabaseNow
 
 BATCH = 100
@@ -73,19 +75,36 @@ def admit(workflow_id: int, slot_key: str) -> int:
             cancel_run(run_id, code=code, message=message, unless=_is_admitted if code == SKIPPED[0] else None)
 
 
-def wait_for_turn(run: ExecutionRun) -> None:
-    """Park a run that is not admitted, with the terms of its version; once this is committed, see whether it may go on.
-
-    One whose version knows no limit goes on at once.
-    """
+def start(run: ExecutionRun) -> None:
+    """Have a locked run that waits for nothing walked: at once, or if its version has a limit, when its turn comes."""
     limit = parse(run.version.definition).concurrency
     if limit is None:
-        ExecutionRun.objects.filter(pk=run.pk).update(admitted=True)
         waking.wake([run.pk])
         return
+    run.slot_key, run.admitted = _slot_key(run, limit), False
+    run.status = RunStatus.WAITING
+    run.save(update_fields=["slot_key", "admitted", "status"])
     terms = {"limit": limit.limit, "policy": limit.policy}
     Wait.objects.create(run=run, path="", kind=Wait.Kind.SLOT, data=terms, seq=run.seq)
     nudge(run)
+
+
+def _slot_key(run: ExecutionRun, limit: Concurrency) -> str:
+    """The value that its turn is counted by; empty when it cannot be told."""
+    event = run.event
+    scope = {
+        "payload": event.payload if event else None,
+        "type": event.type if event else "",
+        "source": event.source if event else "",
+        "headers": event.headers if event else {},
+        "id": str(event.pk) if event else "",
+        "time": event.received_at.isoformat() if event else "",
+    }
+    try:
+        key = as_text(compile_value(limit.key).render({"event": scope, "vars": parse(run.version.definition).vars}))
+    except TemplateError:
+        return ""
+    return key.replace("\0", "")[:200]
 
 
 def nudge(run: ExecutionRun) -> None:

@@ -17,6 +17,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.models import Wait, Workflow
 from automate_core.states import WaitStatus
+from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 
@@ -78,16 +79,14 @@ def release(workflow: Workflow | None = None) -> None:
 
 @transaction.atomic
 def _go_on(run_id: uuid.UUID) -> None:
-    """Close a run's wait. One that a limit counts then waits for its turn, and is not woken before."""
+    """Close a run's wait. One that a limit counts then waits for its turn."""
     run = waking.lock(run_id)
     wait = Wait.objects.filter(run=run_id, kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN).first()
     if run is None or wait is None:
         return
-    if run.admitted:
-        waking.close(wait, run, None)
-    else:
-        wait.delete()
-        limits.wait_for_turn(run)
+    wait.status, wait.resolved_at = WaitStatus.RESOLVED, DatabaseNow()
+    wait.save(update_fields=["status", "resolved_at"])
+    limits.start(run)
 
 
 def _discard(workflow: Workflow) -> None:

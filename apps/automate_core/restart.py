@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_core.definition import (
+    ActionStep,
     BranchStep,
     Definition,
     ForEachStep,
     ParallelStep,
     Step,
+    TryStep,
     slots,
 )
 from automate_core.states import StepStatus
@@ -107,6 +109,32 @@ class Outline:
                 return isinstance(self._places[above].step, ForEachStep) or one.index < other.index
         return False
 
+    def is_action(self, path: str) -> bool:
+        """Whether the step of the path is an action."""
+        place = self.place(path)
+        return place is not None and isinstance(place.step, ActionStep)
+
+    def leads_somewhere(self, record: Record) -> bool:
+        """Whether the routes that a branch took are still there. Other steps lead where they stand."""
+        place = self.place(record.path)
+        if place is None or not isinstance(place.step, BranchStep):
+            return True
+        output = record.output or {}
+        return {*(output.get("routes") or [output.get("route")])} <= {slot.key for slot in slots(place.step)}
+
+    def goes_on_after_failure(self, path: str, target: str) -> bool:
+        """Whether a failure of the step is dealt with: by itself, or by a try in whose later part the target is."""
+        place = self.place(path)
+        if place is not None and isinstance(place.step, ActionStep) and place.step.on_error is not None:
+            return True
+        mine, theirs = parts(path), parts(target)
+        depth = next((n for n, (one, other) in enumerate(zip(mine, theirs, strict=False)) if one != other), None)
+        if depth is None or mine[depth].key == theirs[depth].key:
+            return False
+        keys = tuple(part.key for part in mine[: depth + 1])
+        here, aim = self._places[keys], self._places[(*keys[:-1], theirs[depth].key)]
+        return isinstance(here.parent, TryStep) and here.slot != aim.slot
+
     def _comes_before(self, keys: tuple[str, ...], target: tuple[str, ...]) -> bool:
         place, aim = self._places[keys], self._places[target]
         if isinstance(place.parent, ParallelStep) and place.slot != aim.slot:
@@ -131,62 +159,47 @@ def plan(records: Iterable[Record], target: str, was: Outline, now: Outline) -> 
     for record in records:
         if now.same_kind(record.path, was):
             by_path.setdefault(record.path, []).append(record)
-    latest = {path: max(attempts, key=lambda each: each.attempt) for path, attempts in by_path.items()}
-    kept = [
-        record
-        for path, attempts in by_path.items()
-        if now.is_before(path, target)
-        for record in _standing(attempts, latest, path, target, now)
-    ]
-    entered = {
-        path: _route_to(target, path, record.output, now) for path, record in latest.items() if is_around(path, target)
-    }
+    last = {path: max(attempts, key=lambda each: each.attempt) for path, attempts in by_path.items()}
+    kept: list[Record] = []
+    entered: dict[str, Any] = {}
+    for path, attempts in by_path.items():
+        around = is_around(path, target)
+        if around and not now.is_action(path):
+            entered[path] = _leading_to(target, path, last[path].output, now)
+        elif around:  # its error steps hold the target
+            kept += attempts
+        elif now.is_before(path, target):
+            kept += _standing(attempts, last, target, now)
     return Plan(tuple(kept), entered)
 
 
-def _standing(
-    attempts: list[Record], latest: Mapping[str, Record], path: str, target: str, now: Outline
-) -> list[Record]:
-    """The attempts of a path that are copied: of one that ended well its last; of what it led to, all.
-
-    What failed stands where the failure is what leads to the target, and inside what ended well in spite of it.
-    """
-    last = latest[path]
-    if last.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}:
-        return [last]
-    ended = last.status == StepStatus.FAILED
-    return attempts if ended and (_caught(path, target, now) or _ended_well_around(path, latest)) else []
+def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: Outline) -> list[Record]:
+    """The attempts of a path that are copied: of what ended well the last, of a failure that was dealt with all."""
+    ended = last[attempts[0].path]
+    if ended.status == StepStatus.SUCCEEDED and now.leads_somewhere(ended):
+        return [ended]
+    dealt_with = now.goes_on_after_failure(ended.path, target) or _ended_well_around(ended.path, last)
+    return attempts if ended.status == StepStatus.FAILED and dealt_with else []
 
 
-def _caught(path: str, target: str, now: Outline) -> bool:
-    """Whether the failure of `path` was caught by a try whose later part holds the target."""
-    mine, theirs = parts(path), parts(target)
-    for depth, (one, other) in enumerate(zip(mine, theirs, strict=False)):
-        if one != other:
-            keys = tuple(part.key for part in mine[: depth + 1])
-            place, aim = now._places[keys], now._places[(*keys[:-1], other.key)]
-            return place.slot != aim.slot and not isinstance(place.parent, BranchStep | ParallelStep)
-    return False
-
-
-def _ended_well_around(path: str, latest: Mapping[str, Record]) -> bool:
+def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
+    """Whether a step around it ended well in spite of what is recorded at `path`."""
     above = path
     while "/" in above:
         above = above.rpartition("/")[0]
-        around = latest.get(above) or latest.get(re.sub(r"\[\d+\]$", "", above))
+        around = last.get(re.sub(r"\[\d+\]$", "", above))
         if around is not None and around.status == StepStatus.SUCCEEDED:
             return True
     return False
 
 
-def _route_to(target: str, path: str, output: Any, now: Outline) -> Any:
+def _leading_to(target: str, path: str, output: Any, now: Outline) -> Any:
     """The output of a container that is entered again. A branch's leads to the target, in whatever arm it is now."""
-    place = now.place(path)
-    if place is None or not isinstance(place.step, BranchStep):
-        return output
+    container = now.place(path)
     inner = now.place("/".join(target.split("/")[: path.count("/") + 2]))
-    if inner is None or not isinstance(output, dict):
+    if container is None or inner is None or not isinstance(container.step, BranchStep):
         return output
-    if "routes" in output:
-        return {**output, "routes": [*output["routes"], *({inner.slot} - set(output["routes"]))]}
-    return {**output, "route": inner.slot}
+    if container.step.match == "first":
+        return {"route": inner.slot}
+    taken = {inner.slot, *((output or {}).get("routes") or [(output or {}).get("route")])}
+    return {"routes": [slot.key for slot in slots(container.step) if slot.key in taken]}
