@@ -26,13 +26,16 @@ class OutcomeError(ValueError):
 
 
 def assigned_to(user: User) -> QuerySet[Wait]:
-    """The open approvals that wait for this person, or for one of their groups. The longest waiting first."""
+    """The open approvals that wait for this person, or for one of their groups."""
+    return asked(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
+
+
+def asked(user: User) -> QuerySet[Wait]:
+    """The approvals, open or not, for which this person was asked."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
-    asked = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user), wait__kind=Wait.Kind.APPROVAL)
-    return Wait.objects.filter(pk__in=asked.values("wait"), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN).exclude(
-        run__status__in=FINAL_RUN_STATES
-    )
+    assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user))
+    return Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL)
 
 
 @transaction.atomic
