@@ -110,12 +110,12 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
+    if wait.status == WaitStatus.RESOLVED and wait.outcome:
+        raise NotOpenError(f"It was answered already by {wait.outcome['by']}: {wait.outcome['outcome']}.")
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError("The run has ended, so there is nothing to decide.")
     if wait.status != WaitStatus.OPEN:
-        answer = wait.outcome
-        said = f"It was answered already by {answer['by']}: {answer['outcome']}." if answer else ""
-        raise NotOpenError(said or "The time to decide is over.")
+        raise NotOpenError("The time to decide is over.")
 
 
 def _is_assigned(wait: Wait, person: Person) -> bool:

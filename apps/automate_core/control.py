@@ -115,8 +115,8 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
     if start == "start":
         return Plan((), {})
     was, now = Outline(_definition(run.version)), Outline(_definition(version))
-    rows = list(StepRun.objects.filter(run=run).order_by("id").values_list("path", "attempt", "status", "output"))
-    records = [Record(*row) for row in rows]
+    rows = StepRun.objects.filter(run=run).order_by("started_at", "attempt", "id")
+    records = [Record(*row) for row in rows.values_list("path", "attempt", "status", "output")]
     target = _failed_path(run, records) if start == "failed" else start
     if not target:
         return Plan((), {})
