@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import Client
 
-from automate_core import callbacks
+from automate_core import approvals, callbacks
 from automate_core.asgi import automate
 from automate_core.models import ExecutionRun, OutboxJob, Wait
 
@@ -143,3 +143,31 @@ def test_the_asgi_application_leaves_callbacks_to_django(run, wait, endpoint):
 def test_making_an_address_asks_nobody(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert callbacks.url(uuid.uuid4(), "each[3]/answer").startswith("http://127.0.0.1:8000/hooks/callback/")
+
+
+THROUGH = """
+name: Through
+slug: through
+triggers: [{endpoint: github}]
+steps:
+  - {kind: approval, key: ask, assignees: [owner], timeout: 1h}
+  - {kind: wait, key: answer, callback: true, timeout: 1h}
+  - {key: keep, action: data.set, inputs: {got: '{{ steps.answer.output.payload.n }}'}}
+"""
+
+
+@pytest.mark.parametrize("ahead", [True, False], ids=["before", "after"])
+def test_a_run_goes_on_with_what_was_posted(workflow, deliver, drain, owner, ahead):
+    workflow(THROUGH)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    for step in ("post", "decide") if ahead else ("decide", "post"):
+        if step == "post":
+            assert post(run.pk, '{"n": 7}').status_code == 202
+        else:
+            approvals.decide(Wait.objects.get(kind="approval"), by=owner, outcome="approved")
+        drain()
+    run.refresh_from_db()
+    assert (run.status, run.steps.get(path="keep").output) == ("succeeded", {"got": 7})
+    assert post(run.pk).status_code == 410

@@ -171,6 +171,50 @@ def test_parents_and_children_cancelled_at_once_do_not_block_each_other(made, ow
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"cancelled"}
 
 
+SLOW = """
+name: Slow
+slug: slow
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: slow, action: http.request, inputs: {{method: POST, url: '{0}/slow'}}}}
+  - {{key: never, action: http.request, inputs: {{method: POST, url: '{0}/never'}}}}
+"""
+
+
+def test_a_worker_records_what_it_was_doing_and_begins_nothing_more(workflow, deliver, drain, sink, owner):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(number, path):
+        begun.set()
+        go_on.wait(10)
+        return 200, {"ok": True}, {}
+
+    sink.answer = slow
+    workflow(SLOW.format(sink.url))
+    deliver()
+    worker = threading.Thread(target=drain)
+    worker.start()
+    assert begun.wait(10)
+    control.cancel(ExecutionRun.objects.get(), by=owner)
+    go_on.set()
+    worker.join(20)
+    assert [path for path, *_ in sink.calls] == ["/slow"]
+    step = StepRun.objects.get()
+    assert (step.status, step.output["body"]) == ("succeeded", {"ok": True})
+    assert ExecutionRun.objects.get().status == "cancelled"
+    assert set(OutboxJob.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_the_end_of_a_cancelled_run_starts_who_waits_for_ends(workflow, drain, run, owner):
+    workflow(
+        "{name: After, slug: after, triggers: [{kind: run, workflow: steps}],"
+        " steps: [{key: a, action: data.set, inputs: {s: '{{ event.payload.status }}'}}]}"
+    )
+    control.cancel(run, by=owner)
+    drain()
+    assert StepRun.objects.get(run__workflow__slug="after").output == {"s": "cancelled"}
+
+
 # --- run again --------------------------------------------------------------------------------------------------------
 
 

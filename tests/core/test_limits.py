@@ -7,7 +7,7 @@ import threading
 import pytest
 from django.db import connection, connections, transaction
 
-from automate_core import limits
+from automate_core import control, limits
 from automate_core.cancelling import cancel_run
 from automate_core.models import ExecutionRun, OutboxJob, Wait
 from automate_core.states import FINAL_RUN_STATES
@@ -119,6 +119,36 @@ def test_the_sweep_finds_what_nobody_was_told_of(arrive, limited):
     assert _is_due()
     limits.sweep()
     assert _states([*runs, skipped]) == ["cancelled", "admitted", "cancelled", "cancelled"]
+
+
+def test_runs_of_a_limited_workflow_take_turns_through_the_worker(limited, deliver, drain):
+    for _ in range(5):
+        deliver({"number": 7})
+    drain()
+    ended = ExecutionRun.objects.filter(status="succeeded")
+    assert (ended.count(), ExecutionRun.objects.filter(slot_key="7", admitted=False).count()) == (0, 5)
+    for expected in (2, 4, 5):
+        limits.sweep()
+        drain()
+        assert ended.count() == expected
+
+
+def test_a_retry_of_a_limited_run_takes_its_turn(limited, deliver, drain, owner):
+    for _ in range(2):
+        deliver({"number": 7})
+    drain()
+    limits.sweep()
+    first = ExecutionRun.objects.order_by("id").first()
+    cancel_run(first.pk, code="cancelled", message="")
+    deliver({"number": 7})
+    drain()
+    limits.sweep()
+    first.refresh_from_db()
+    again = control.retry(first, by=owner, start="start")
+    again.refresh_from_db()
+    assert (again.slot_key, again.status, again.admitted) == ("7", "waiting", True)
+    drain()
+    assert ExecutionRun.objects.filter(status="succeeded").count() == 3
 
 
 def test_many_workers_never_admit_more_than_the_limit(arrive, limited):

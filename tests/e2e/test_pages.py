@@ -49,8 +49,9 @@ def pages(workflow, deliver, drain, owner, endpoint):
         deliver({"title": title})
     drain()
     connection = Connection.objects.create(name="Echo", slug="echo", connector="http", owner=owner)
-    run = made.runs.first()
-    asked = Wait.objects.create(run=run, path="ask", kind="approval", data=APPROVAL)
+    run = made.runs.latest("id")
+    parked = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
+    asked = Wait.objects.create(run=parked, path="ask", kind="approval", data=APPROVAL)
     WaitAssignee.objects.create(wait=asked, user=owner)
     return {
         "workflows": "/admin/automate_core/workflow/",
