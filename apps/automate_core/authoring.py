@@ -16,6 +16,7 @@ from automate_core.definition import (
     ActionStep,
     Definition,
     DefinitionError,
+    ModelTrigger,
     Problem,
     WebhookTrigger,
     parse,
@@ -26,6 +27,7 @@ from automate_core.definition import (
 from automate_core.definition import Step as StepPart
 from automate_core.definition import Trigger as TriggerPart
 from automate_core.models import ActiveTrigger, Step, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.watched import view_permission
 from automate_governance import audit
 from automate_governance.permissions import Person, can, permitted
 
@@ -235,6 +237,13 @@ def _unusable(definition: Definition, workflow: Workflow, author: Person) -> lis
         )
         for index, endpoint in webhooks.items()
         if not all(endpoint in slugs for slugs in readable)
+    ]
+    found += [
+        Problem(f"triggers[{index}].model", f"there is no model {trigger.model} that {person} may view")
+        for index, trigger in enumerate(definition.triggers)
+        if isinstance(trigger, ModelTrigger)
+        for person in sorted(people, key=str)
+        if not person.has_perm(view_permission(trigger.model))
     ]
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
     connections = Connection.objects.filter(slug__in=named)
