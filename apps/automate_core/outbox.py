@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,25 +16,58 @@ import psycopg
 from automate_core import database
 from automate_core.conf import setting
 
+LANES = 1024
+DEEP_LOOK_SECONDS = 2.0
+FLOOR_MARGIN = timedelta(seconds=5)
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
 CLAIM = """
-WITH due AS MATERIALIZED (
-    SELECT id FROM automate_core_outboxjob
-    WHERE status = 'ready' AND available_at <= automate_now()
-    ORDER BY priority, available_at, id
-    LIMIT {limit}
+WITH RECURSIVE top AS MATERIALIZED (
+    SELECT priority FROM automate_core_outboxjob
+    WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+    ORDER BY priority, lane, available_at, id
+    LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
+), ring AS (
+    SELECT priority, %(after)s::smallint AS lane, false AS wrapped FROM top
+    UNION ALL
+    SELECT ring.priority, next.lane, next.wrapped FROM ring CROSS JOIN LATERAL (
+        (SELECT job.lane, ring.wrapped FROM automate_core_outboxjob job
+         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+            AND job.priority = ring.priority
+            AND job.lane > ring.lane AND job.lane <= CASE WHEN ring.wrapped THEN %(after)s ELSE 32767 END
+         ORDER BY job.priority, job.lane LIMIT 1)
+        UNION ALL
+        (SELECT job.lane, true FROM automate_core_outboxjob job
+         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+            AND job.priority = ring.priority
+            AND NOT ring.wrapped AND job.lane <= %(after)s
+         ORDER BY job.priority, job.lane LIMIT 1)
+        LIMIT 1) next
+), lanes AS MATERIALIZED (
+    SELECT priority, lane FROM ring LIMIT {limit} OFFSET 1
+), due AS MATERIALIZED (
+    SELECT pick.id FROM lanes CROSS JOIN LATERAL (
+        SELECT id FROM automate_core_outboxjob job
+        WHERE status = 'ready' AND NOT suspect AND job.priority = lanes.priority AND job.lane = lanes.lane
+            AND available_at BETWEEN %(floor)s AND automate_now()
+        ORDER BY available_at, id
+        LIMIT (SELECT ({limit} + count(*) - 1) / count(*) FROM lanes)
+        FOR NO KEY UPDATE SKIP LOCKED) pick
+    LIMIT {limit}
 ), leased AS (
     UPDATE automate_core_outboxjob job
     SET status = 'leased', token = job.token + 1, attempts = job.attempts + 1, worker = %(worker)s,
         lease_until = automate_now() + %(lease)s * interval '1 second'
     FROM due WHERE job.id = due.id
-    RETURNING job.id, job.kind, job.token, job.attempts, job.event_id, job.run_id, job.priority, job.available_at
+    RETURNING job.id, job.kind, job.token, job.attempts, job.event_id, job.run_id, job.lane, job.available_at
 )
-SELECT leased.id, kind, token, attempts, event_id, run_id,
+SELECT leased.id, kind, token, attempts, event_id, run_id, lane, available_at,
     event.source, event.type, event.payload::text AS payload, event.headers::text AS headers, event.trace_id,
     to_char(event.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS received_at
-FROM leased LEFT JOIN automate_core_event event ON event.id = leased.event_id
-ORDER BY priority, available_at, leased.id
+FROM leased LEFT JOIN LATERAL (
+    SELECT * FROM automate_core_event WHERE id = leased.event_id LIMIT 1) event ON true
+ORDER BY available_at, leased.id
 """
 
 RENEW = """
@@ -124,6 +160,8 @@ class ClaimedJob:
     attempts: int
     event_id: uuid.UUID | None
     run_id: uuid.UUID | None
+    lane: int
+    available_at: datetime
     source: str | None
     type: str | None
     payload: str | None
@@ -139,15 +177,33 @@ class OutboxStore:
         self.connection = connection
         self.worker = worker
         self.lease_seconds: float = setting("AUTOMATE_LEASE_SECONDS")
+        self._deep_look_at = 0.0
+        self._floor = self._newest = LONG_AGO
+        self._lane = random.randrange(LANES)  # noqa: S311 - where its first turn begins
 
     def claim_batch(self, limit: int = 10) -> list[ClaimedJob]:
         """Lease up to `limit` ready jobs, oldest first within a priority, passing over what others hold.
 
         Each claim raises the job's token and its attempts.
         """
-        values = {"worker": self.worker, "lease": self.lease_seconds}
+        now = time.monotonic()
+        deep = now >= self._deep_look_at
+        if deep:
+            self._deep_look_at = now + DEEP_LOOK_SECONDS
+        values = {
+            "worker": self.worker,
+            "lease": self.lease_seconds,
+            "after": self._lane,
+            "floor": LONG_AGO if deep else self._floor,
+        }
         # The limit stands in the text: a parameter there turns the claim into a sequential scan (docs/adr/0004).
-        return [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
+        jobs = [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
+        if jobs:
+            self._lane = max((job.lane for job in jobs), key=lambda lane: (lane - self._lane - 1) % LANES)
+            self._newest = max(self._newest, *(job.available_at for job in jobs))
+        elif self._newest > LONG_AGO:
+            self._floor = self._newest - FLOOR_MARGIN
+        return jobs
 
     def renew(self, jobs: Iterable[ClaimedJob]) -> None:
         """Extend the leases of those jobs that are still ours. Never waits for a lock."""
