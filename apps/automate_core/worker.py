@@ -23,6 +23,7 @@ from automate_core.conf import setting
 from automate_core.engine.effects import EffectCall, perform
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
+from automate_core.faultpoints import reach
 from automate_core.matching import RuleEngine
 from automate_core.outbox import ClaimedJob, OutboxStore
 
@@ -156,7 +157,10 @@ class Worker:
         now, free = time.monotonic(), self._free_slots()
         if free <= 0 or now < self._claim_at:
             return []
+        reach("worker.claiming")
         jobs = self._outbox.claim_batch(free)
+        if jobs:
+            reach("worker.claimed")
         if len(jobs) == free:
             return jobs  # there may be more: look again at once
         self._poll_seconds = FIRST_POLL_SECONDS if jobs else min(self._poll_seconds * 1.5, LAST_POLL_SECONDS)
@@ -205,6 +209,7 @@ class Worker:
             try:
                 if connection is None or connection.closed:
                     connection = database.connect({})
+                reach("worker.renewing")
                 OutboxStore(connection).renew(held)
             except psycopg.Error as error:
                 log.warning("no heartbeat: %s", str(error).strip())
