@@ -18,7 +18,7 @@ TABLES = {"job": "outboxjob", "run": "executionrun", "step": "steprun", "wait": 
 INSTALL = """
 CREATE TABLE fault_history (
     position bigserial PRIMARY KEY, kind text NOT NULL, id uuid NOT NULL, before jsonb, after jsonb NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp());
+    at timestamptz NOT NULL DEFAULT clock_timestamp(), clock timestamptz NOT NULL DEFAULT automate_now());
 CREATE FUNCTION fault_history_write() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     kept text[] := ARRAY['status', 'token', 'attempts', 'crashes', 'worker', 'suspect', 'lease_until', 'run_id', 'seq'];
@@ -43,7 +43,7 @@ REMOVE = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row before (None when it was made) and after."""
+    """A row before (None when it was made) and after. `clock` is what leases were judged by at that moment."""
 
     position: int
     kind: str
@@ -51,6 +51,7 @@ class Change:
     before: dict[str, Any] | None
     after: dict[str, Any]
     at: Any
+    clock: Any
 
     @property
     def claims(self) -> bool:

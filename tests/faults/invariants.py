@@ -267,10 +267,8 @@ def i17_clocks(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
     for change in changes(connection, "job"):
         before = change.before or {}
         if before.get("status") == "leased" and change.after["status"] == "ready" and change.after["suspect"]:
-            shift = connection.execute("SELECT automate_now() - statement_timestamp()").fetchone()
-            if shift is not None and shift[0] == timedelta(0) and before["lease_until"]:
-                lease = datetime.fromisoformat(before["lease_until"])
-                assert change.at >= lease, f"taken back at {change.at}, leased until {lease}"
+            lease = datetime.fromisoformat(before["lease_until"])
+            assert change.clock >= lease, f"taken back at {change.clock}, leased until {lease}"
 
 
 def i19_cancel_wins(connection: psycopg.Connection[Any], evidence: Evidence) -> None:

@@ -149,7 +149,7 @@ def test_a_locked_job_holds_up_no_other(one_call, mill, deliver):
     store = OutboxStore(worker="dead")
     store.lease_seconds = 0
     assert len(store.claim_batch(2)) == 2
-    held, expired = OutboxJob.objects.order_by("id")
+    held, _ = OutboxJob.objects.order_by("id")  # the other one's lease is over
     OutboxJob.objects.filter(pk=held.pk).update(status="ready", lease_until=None)
     with plain_connection() as other, other.transaction():
         other.execute("SELECT id FROM automate_core_outboxjob FOR UPDATE")
