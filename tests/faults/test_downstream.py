@@ -120,12 +120,13 @@ def test_an_answer_of_fifty_megabytes_costs_no_memory(workflow, mill, deliver, w
     """F31: it is refused at its limit, and the worker is back at its size."""
     workflow(CALL.format(name="endless", url=f"http://{wild}", attempts=1, base=1).replace("timeout: 1", "timeout: 20"))
     worker = mill.worker("--concurrency", "2", AUTOMATE_EGRESS_ALLOW=wild)
-    deliver({"to": "endless"})
-    wait_for(lambda: ExecutionRun.objects.filter(status="failed").count() == 1)
-    before = worker.resident_bytes()
-    for _ in range(6):
+    for _ in range(10):
         deliver({"to": "endless"})
-    wait_for(lambda: ExecutionRun.objects.filter(status="failed").count() == 7)
+    wait_for(lambda: ExecutionRun.objects.filter(status="failed").count() == 10)
+    before = worker.resident_bytes()
+    for _ in range(20):
+        deliver({"to": "endless"})
+    wait_for(lambda: ExecutionRun.objects.filter(status="failed").count() == 30)
     assert {step.error["code"] for step in StepRun.objects.all()} == {"response_too_large"}
     assert worker.resident_bytes() < before * 1.1 + 10_000_000
 
