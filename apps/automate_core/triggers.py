@@ -58,8 +58,8 @@ def passes(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str
     """
     trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
     return (
-        payload["operation"] in trigger.on
-        and (not trigger.fields or not payload["changed"].keys().isdisjoint(trigger.fields))
+        payload.get("operation") in trigger.on
+        and (not trigger.fields or not set(payload.get("changed", ())).isdisjoint(trigger.fields))
         and (origin != workflow or trigger.own_changes)
     )
 

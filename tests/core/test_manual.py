@@ -8,7 +8,7 @@ from guardian.shortcuts import assign_perm
 from automate_core import manual
 from automate_core.answers import AnswersError, check
 from automate_core.authoring import NotPermittedError
-from automate_core.models import Event, Workflow
+from automate_core.models import Event, ExecutionRun, Workflow
 from automate_governance.models import AuditEntry
 
 REFUND = """
@@ -87,6 +87,14 @@ def test_one_of_several_manual_triggers_is_named(workflow, owner):
     assert Event.objects.get().type == "bulk"
     with pytest.raises(manual.NotStartableError, match="no manual trigger 'x'; there is manual, bulk"):
         manual.start(refund, {}, by=owner, trigger="x")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_started_run_has_its_inputs(workflow, owner, drain):
+    manual.start(workflow(REFUND), {"order": 17}, by=owner)
+    drain()
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.steps.get().output) == ("succeeded", {"order": 17})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from django.db.models.functions import Concat
 
 from automate_core import captures, changes
 from automate_core.definition import DefinitionError
-from automate_core.models import CapturedChange, Event
+from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import emit, originating, passes
 
 FIELDS = ["username", "first_name", "last_name", "is_active", "date_joined"]
@@ -291,6 +291,27 @@ def test_the_database_knows_them_too_in_transactions_and_without(database_mode):
 def test_which_changes_start_a_workflow(config, payload, origin, starts):
     payload = {"operation": "updated", "changed": {}, **payload}
     assert passes({"model": "shop.order", **config}, payload, origin=origin, workflow="this") is starts
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", ["signal", "database"])
+def test_a_change_starts_the_workflows_that_ask_for_it(watch, workflow, drain, mode):
+    watch(mode)
+    text = ON_PERSON.replace("on: [created, updated, deleted]", "on: [updated], fields: [is_active]")
+    workflow(text)
+    workflow(text.replace("on-person", "another"))
+    user = ada()
+    user.first_name = "Bo"
+    user.save()
+    user.is_active = False
+    user.save()
+    with originating("run", "on-person"):
+        user.is_active = True
+        user.save()
+    captures.hand_over()
+    drain()
+    started = ExecutionRun.objects.values_list("workflow__slug", "status")
+    assert sorted(started) == [("another", "succeeded"), ("another", "succeeded"), ("on-person", "succeeded")]
 
 
 # --- the allow-list ---------------------------------------------------------------------------------------------------
