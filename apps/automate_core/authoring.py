@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from automate_connectors.models import Connection
 from automate_core import schedules, validation
@@ -18,6 +19,7 @@ from automate_core.definition import (
     DefinitionError,
     ModelTrigger,
     Problem,
+    RunTrigger,
     WebhookTrigger,
     parse,
     slots,
@@ -221,30 +223,10 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
 
 def _unusable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
+    people = sorted({author, workflow.run_as}, key=str)
     found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
-    people = {author, workflow.run_as}
-    webhooks = {
-        index: trigger.endpoint
-        for index, trigger in enumerate(definition.triggers)
-        if isinstance(trigger, WebhookTrigger)
-    }
-    endpoints = WebhookEndpoint.objects.filter(slug__in=webhooks.values())
-    readable = [set(permitted(person, "view_payload", endpoints).values_list("slug", flat=True)) for person in people]
-    found += [
-        Problem(
-            f"triggers[{index}].endpoint",
-            f"there is no webhook endpoint {endpoint!r} whose deliveries {workflow.run_as} may read",
-        )
-        for index, endpoint in webhooks.items()
-        if not all(endpoint in slugs for slugs in readable)
-    ]
-    found += [
-        Problem(f"triggers[{index}].model", f"there is no model {trigger.model} that {person} may view")
-        for index, trigger in enumerate(definition.triggers)
-        if isinstance(trigger, ModelTrigger)
-        for person in sorted(people, key=str)
-        if not person.has_perm(view_permission(trigger.model))
-    ]
+    for index, trigger in enumerate(definition.triggers):
+        found += _unreadable(trigger, f"triggers[{index}]", people)
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
     connections = Connection.objects.filter(slug__in=named)
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
@@ -254,3 +236,20 @@ def _unusable(definition: Definition, workflow: Workflow, author: Person) -> lis
         if not all(step.connection in slugs for slugs in usable):
             found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
     return found
+
+
+def _unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
+    """What a trigger hands on has to be theirs to read."""
+    for person in people:
+        match trigger:
+            case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
+                reason = f"there is no webhook endpoint {slug!r} whose deliveries {person} may read"
+                yield Problem(f"{place}.endpoint", reason)
+            case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
+                yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} whose payloads {person} may read")
+            case ModelTrigger(model=label) if not person.has_perm(view_permission(label)):
+                yield Problem(f"{place}.model", f"there is no model {label} that {person} may view")
+
+
+def _may_read(person: Person, queryset: QuerySet[Any]) -> bool:
+    return permitted(person, "view_payload", queryset).exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from automate_core import authoring, workflow_files
+from automate_core.definition import DefinitionError
 from automate_core.models import ExecutionRun
 from automate_core.triggers import emit
 
@@ -47,3 +49,10 @@ def test_runs_start_what_waits_for_their_end(workflow, drain):
         ("after-failed", "failed"),
         ("after-succeeded", "succeeded"),
     ]
+
+
+def test_only_the_ends_of_runs_that_one_may_read_are_heard(workflow, colleague):
+    workflow(PAYING)
+    listening = authoring.save_definition(workflow_files.read(AFTER.format(on="failed")), owner=colleague)
+    with pytest.raises(DefinitionError, match="there is no workflow 'paying' whose payloads colleague may read"):
+        authoring.publish(listening, author=colleague)
