@@ -6,15 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 
 SHOP = ROOT / "examples" / "shop"
-UV = next(
-    filter(None, map(shutil.which, ("uv", ROOT / ".uv/bin/uv", ROOT / ".uv/lib/bin/uv", "~/.local/bin/uv"))), None
-)
+PLACES = (
+    "uv",
+    ROOT / ".uv/bin/uv",
+    ROOT / ".uv/lib/bin/uv",
+    Path.home() / ".local/bin/uv",
+)  # as scripts/setup.sh looks
+UV = next(filter(None, map(shutil.which, PLACES)), None)
 
 
 def run(*command, **variables):
