@@ -18,6 +18,7 @@ from automate_core import captures, changes
 from automate_core.definition import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import emit, originating, passes
+from tests.processes import wait_for
 
 FIELDS = ["username", "first_name", "last_name", "is_active", "date_joined"]
 
@@ -125,6 +126,32 @@ def test_expressions_and_texts_that_stand_for_other_types_are_read_as_stored(sig
     [payload] = payloads()
     assert payload["after"]["first_name"] == "Ada!"
     assert dt.datetime.fromisoformat(payload["after"]["date_joined"]) == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_writers_in_transactions_see_each_others_values(signal_mode):
+    user = ada()
+    Event.objects.all().delete()
+
+    def second():
+        with transaction.atomic():
+            User(pk=user.pk, first_name="Third").save(update_fields=["first_name"])
+        connection.close()
+
+    other = threading.Thread(target=second)
+    with transaction.atomic():
+        User(pk=user.pk, first_name="Second").save(update_fields=["first_name"])
+        other.start()
+        wait_for(someone_waits_for_a_lock)
+    other.join()
+    changed = {tuple(payload["changed"]["first_name"]) for payload in payloads()}
+    assert changed == {("Ada", "Second"), ("Second", "Third")}
+
+
+def someone_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0]
 
 
 @pytest.mark.django_db
