@@ -153,7 +153,7 @@ def load_definition(workflow: Workflow) -> Definition:
 def _document_steps(children: dict[tuple[int | None, str], list[Step]], parent: int | None, place: str) -> list[Any]:
     documents = []
     for step in children.get((parent, place), []):
-        document = {"kind": step.kind, "key": step.key, "name": step.name, "notes": step.notes}
+        document: dict[str, Any] = {"kind": step.kind, "key": step.key, "name": step.name, "notes": step.notes}
         document |= {"disabled": step.disabled, **copy.deepcopy(step.settings), **copy.deepcopy(step.policy)}
         if step.kind == Step.Kind.ACTION:
             document |= {"action": step.action, "connection": step.connection, "inputs": step.inputs}

@@ -244,18 +244,13 @@ OTHERWISE = "otherwise"
 TIMEOUT = "timeout"
 
 
-class _Trigger(_Part, frozen=True, kw_only=True):
-    """What every trigger has: the rule `filter` lets events pass."""
-
-    filter: Any = None
-
-
-class WebhookTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
-    """Deliveries to `endpoint`, of type `event` (empty takes all)."""
+class WebhookTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
+    """Deliveries to `endpoint`, of type `event` (empty takes all). Of any trigger, `filter` lets events pass."""
 
     key: Key = "webhook"
     endpoint: Slug
     event: Name = ""
+    filter: Any = None
 
     @property
     def matches(self) -> tuple[str, str]:
@@ -263,7 +258,7 @@ class WebhookTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag=
         return f"webhook:{self.endpoint}", self.event
 
 
-class ScheduleTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="schedule"):
+class ScheduleTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="schedule"):
     """Times: `cron`, five fields in the workflow's time zone, or `every` so many seconds or `15m`.
 
     `missed` says what becomes of times at which nothing ran the site: none, the last `once`, or `all`.
@@ -274,6 +269,7 @@ class ScheduleTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag
     every: Span | None = None
     timezone: str = ""
     missed: Literal["skip", "once", "all"] = "once"
+    filter: Any = None
 
     @property
     def matches(self) -> tuple[str, str]:
@@ -281,7 +277,7 @@ class ScheduleTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag
         return "", self.key
 
 
-class ModelTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="model"):
+class ModelTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="model"):
     """Changes of a model that the settings allow: `on` these, and if `fields` are named only when one of them changed.
 
     What a workflow writes itself starts it again only with `own_changes`.
@@ -292,6 +288,7 @@ class ModelTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="m
     on: list[Literal["created", "updated", "deleted"]] = msgspec.field(default_factory=lambda: ["created", "updated"])
     fields: list[Name] = msgspec.field(default_factory=list)
     own_changes: bool = False
+    filter: Any = None
 
     @property
     def matches(self) -> tuple[str, str]:
@@ -299,11 +296,12 @@ class ModelTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="m
         return f"model:{self.model.lower()}", ""
 
 
-class ManualTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="manual"):
+class ManualTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="manual"):
     """A person, who fills in `inputs`."""
 
     key: Key = "manual"
     inputs: list[FormField] = msgspec.field(default_factory=list)
+    filter: Any = None
 
     @property
     def matches(self) -> tuple[str, str]:
@@ -311,11 +309,12 @@ class ManualTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="
         return "", self.key
 
 
-class EventTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="event"):
+class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """What the host's code emits: `emit("order.paid", {...})`."""
 
     key: Key = "event"
     event: Annotated[str, Meta(min_length=1, max_length=200)]
+    filter: Any = None
 
     @property
     def matches(self) -> tuple[str, str]:
@@ -323,12 +322,13 @@ class EventTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="e
         return "app", self.event
 
 
-class RunTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="run"):
+class RunTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     """The end of a run of `workflow`."""
 
     key: Key = "run"
     workflow: Slug
     on: Literal["succeeded", "failed", "ended"] = "ended"
+    filter: Any = None
 
     @property
     def matches(self) -> tuple[str, str]:
@@ -391,11 +391,17 @@ def slots(step: Step) -> list[Slot]:
         case WaitStep():
             return [Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else []
         case ApprovalStep():
-            lanes = [Slot(lane.key, f"outcomes[{n}].steps", lane.steps, lane.name) for n, lane in enumerate(step.outcomes)]
+            lanes = [
+                Slot(lane.key, f"outcomes[{n}].steps", lane.steps, lane.name) for n, lane in enumerate(step.outcomes)
+            ]
             return [*lanes, *([Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else [])]
         case ActionStep():
-            return [Slot("on_error", "on_error.steps", step.on_error.steps)] if step.on_error and step.on_error.steps else []
-        case WorkflowStep() | StopStep():
+            return (
+                [Slot("on_error", "on_error.steps", step.on_error.steps)]
+                if step.on_error and step.on_error.steps
+                else []
+            )
+        case _:
             return []
 
 
@@ -417,6 +423,15 @@ def parse(document: Any) -> Definition:
     except RecursionError:
         raise DefinitionError([Problem("steps", f"nested more than {MAX_NESTING} deep")]) from None
     return definition
+
+
+def read_trigger(document: dict[str, Any]) -> Trigger:
+    """One trigger's document. Raises DefinitionError."""
+    try:
+        trigger: Trigger = msgspec.convert(document, Trigger)
+    except msgspec.ValidationError as error:
+        raise DefinitionError([_problem(str(error))]) from error
+    return trigger
 
 
 def to_document(definition: Definition) -> dict[str, Any]:
@@ -470,7 +485,9 @@ def _problem(message: str) -> Problem:
         reason = f"there is no {unknown['name']!r} here; {hint}"
         path = f"{path}.{unknown['name']}".lstrip(".")
     elif path.endswith(".kind"):
-        reason += f"; a step is {', '.join(_STEPS)}" if "triggers" not in path else f"; a trigger is {', '.join(_TRIGGERS)}"
+        reason += (
+            f"; a step is {', '.join(_STEPS)}" if "triggers" not in path else f"; a trigger is {', '.join(_TRIGGERS)}"
+        )
     elif not path and "got `null`" in reason:
         reason = "there is nothing in it"
     return Problem(path, reason)

@@ -15,9 +15,9 @@ _WHOLE = re.compile(rf"(?:\s*{_PART.pattern})+\s*")
 def seconds(span: Any) -> float:
     """The seconds in a number or a text. Raises ValueError that says what a span looks like."""
     value = math.nan
-    if isinstance(span, int | float) and not isinstance(span, bool):
-        value = float(span)
-    elif isinstance(span, str) and re.fullmatch(r"\s*\d{1,9}(?:\.\d{1,6})?\s*", span):
+    if (isinstance(span, int | float) and not isinstance(span, bool)) or (
+        isinstance(span, str) and re.fullmatch(r"\s*\d{1,9}(?:\.\d{1,6})?\s*", span)
+    ):
         value = float(span)
     elif isinstance(span, str) and _WHOLE.fullmatch(span):
         value = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(span))

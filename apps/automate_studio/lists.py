@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -15,11 +15,11 @@ from django.db.models.functions import Cast, Right
 
 from automate_connectors.registry import find_action
 from automate_core import database, endpoints
-from automate_core.definition import Definition
-from automate_core.models import ExecutionRun, StepRun, Trigger, WebhookEndpoint, Workflow
+from automate_core.definition import Definition, WebhookTrigger, read_trigger
+from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, versions, words
+from automate_studio import asked, sentences, versions, words
 
 RUNS_ON_A_PAGE = 25
 WORKFLOWS_ON_A_PAGE = 25
@@ -148,6 +148,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     segments: dict[uuid.UUID, dict[str, tuple[str, str]]] = {row.pk: {} for row in rows}
     attempts = (
         StepRun.objects.filter(run__in=rows)
+        .exclude(path__contains="[")  # what is inside loops is the run page's
         .order_by("started_at", "path", "attempt")
         .annotate(message=KT("error__message"))
         .values_list("run_id", "path", "status", "message")
@@ -264,7 +265,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime) -> Work
     return WorkflowRow(
         workflow=workflow,
         tiles=_tiles(workflow),
-        trigger=", ".join(_trigger_text(trigger) for trigger in workflow.triggers.all()) or "None",
+        trigger="; ".join(_trigger_texts(workflow)) or "None",
         tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
         p95=words.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
@@ -286,21 +287,10 @@ def _tiles(workflow: Workflow) -> list[tuple[str, int]]:
     return list(tiles)[:3]
 
 
-def _trigger_text(trigger: Trigger) -> str:
-    """What starts a workflow, in few words."""
-    config = trigger.config
-    match trigger.kind:
-        case Trigger.Kind.WEBHOOK:
-            return ", ".join(filter(None, [f"Webhook {config.get('endpoint', '')}", config.get("event", "")]))
-        case Trigger.Kind.SCHEDULE:
-            return f"Schedule {config.get('cron') or config.get('every')}"
-        case Trigger.Kind.MODEL:
-            return f"{config.get('model')} {', '.join(config.get('on', ['created', 'updated']))}"
-        case Trigger.Kind.EVENT:
-            return f"Event {config.get('event')}"
-        case Trigger.Kind.RUN:
-            return f"{config.get('workflow')} {config.get('on', 'ended')}"
-    return "By hand"
+def _trigger_texts(workflow: Workflow) -> Iterator[str]:
+    for row in workflow.triggers.all():
+        kind, which = sentences.trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
+        yield f"{kind} {which.removesuffix(', any event')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,16 +305,17 @@ class TriggerRow:
 
 def triggers(definition: Definition, user: User) -> list[TriggerRow]:
     """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
-    listened = [trigger.endpoint for trigger in definition.triggers]
+    listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
     rows = []
-    for trigger in definition.triggers:
-        endpoint = known.get(trigger.endpoint)
+    for part in definition.triggers:
+        kind, which = sentences.trigger(part)
+        endpoint = known.get(part.endpoint) if isinstance(part, WebhookTrigger) else None
         rows.append(
             TriggerRow(
-                text=trigger.event or "Any event",
-                url=endpoints.url(endpoint) if endpoint else f"Webhook {trigger.endpoint}",
+                text=(part.event or "Any event") if isinstance(part, WebhookTrigger) else kind,
+                url=endpoints.url(endpoint) if endpoint else f"{kind} {which}" if kind == "Webhook" else which,
                 scheme=SCHEMES[endpoint.scheme].name if endpoint else "",
                 unsigned=bool(endpoint and endpoint.scheme == "unsigned"),
             )

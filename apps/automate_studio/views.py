@@ -105,7 +105,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: tree, timeline and the step that `?step=` names."""
-    page = _load(request.user, run_id)
+    page = _load(request.user, run_id, request.GET.get("step", ""))
     path = request.GET.get("step") or page.default_path()
     may_see = can(request.user, "view_payload", page.run)
     return _page(
@@ -124,7 +124,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """The panel of one step, and of one of its attempts with `?attempt=`."""
-    page = _load(request.user, run_id)
+    page = _load(request.user, run_id, path)
     may_see = can(request.user, "view_payload", page.run)
     inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
@@ -195,8 +195,8 @@ def _event(patch: Patch) -> str:
     return f"{event}event: close\ndata: ended\n\n" if patch.ended else event
 
 
-def _load(user: User, run_id: uuid.UUID) -> run_page.RunPage:
+def _load(user: User, run_id: uuid.UUID, selected: str = "") -> run_page.RunPage:
     try:
-        return run_page.load(run_id, _runs(user))
+        return run_page.load(run_id, _runs(user), selected)
     except ExecutionRun.DoesNotExist:
         raise Http404 from None

@@ -41,6 +41,7 @@ steps:
   - kind: action
     key: set
     name: Set a value
+    notes: A note
     action: data.set
     inputs:
       text: '{{ event.payload.title }}'
@@ -50,7 +51,6 @@ steps:
       deep:
         - a: {}
           b: []
-    notes: A note
   - kind: branch
     key: route
     name: Route
@@ -225,7 +225,7 @@ FAULTS = {
     "unknown name": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ payload.x }}'}}]",
         "steps[0].inputs.x",
-        "there is no 'payload' here; there is event, steps, run",
+        "there is no 'payload' here; there is callbacks, event, run, steps, vars",
     ),
     "unknown part of an event": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ event.body }}'}}]",
@@ -291,7 +291,7 @@ HOSTILE = {
     ),
     "an unknown kind": (
         "name: X\nslug: x\nsteps:\n  - {kind: loop, key: a}",
-        "line 4: steps[0].kind: invalid value 'loop'; a step is action, branch, stop",
+        "line 4: steps[0].kind: invalid value 'loop'; a step is action, branch, parallel, for_each, repeat, wait, approval, workflow, try, stop",
     ),
     "an infinity": (
         "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {n: .inf}}]",

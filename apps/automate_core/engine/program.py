@@ -150,6 +150,7 @@ class ApprovalNode:
     span: Template
     remind_after: Template | None
     on_timeout: Nodes | None
+    timeout: float  #: for finding the people
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,7 @@ def _approval(step: ApprovalStep) -> ApprovalNode:
         span=compile_value(step.timeout),
         remind_after=None if step.remind_after is None else compile_value(step.remind_after),
         on_timeout=_optional(step.on_timeout),
+        timeout=setting("AUTOMATE_STEP_TIMEOUT_SECONDS"),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-type Steps = Generator[Ask, Any, None]
+type Steps = Generator[Ask, Any, Any]
 
 
 @dataclass(slots=True, eq=False)
