@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from automate_core.definition import (
     DefinitionError,
     Problem,
     WebhookTrigger,
+    WorkflowStep,
     parse,
     slots,
     to_document,
@@ -217,10 +219,34 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
     schedules.activate(workflow, definition)
 
 
+def _cycles(definition: Definition) -> Iterator[Problem]:
+    """Calls that come back to this workflow by way of what is published."""
+    for place, step in walk(definition.steps):
+        if not isinstance(step, WorkflowStep):
+            continue
+        way, seen = [step.workflow], {step.workflow}
+        while way:
+            called = _published_calls(way.pop())
+            if definition.slug in called:
+                yield Problem(f"{place}.workflow", f"{step.workflow} calls this workflow in turn")
+                break
+            way += called - seen
+            seen |= called
+
+
+def _published_calls(slug: str) -> set[str]:
+    """The workflows that the published version of a workflow calls."""
+    workflow = Workflow.objects.select_related("published").filter(slug=slug).first()
+    definition = published_definition(workflow) if workflow else None
+    steps = walk(definition.steps) if definition else ()
+    return {step.workflow for _, step in steps if isinstance(step, WorkflowStep)}
+
+
 def _unusable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
     found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
     people = {author, workflow.run_as}
+    found += _cycles(definition)
     webhooks = {
         index: trigger.endpoint
         for index, trigger in enumerate(definition.triggers)

@@ -185,6 +185,9 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _lanes(step.arms, f"{place}.arms", OTHERWISE)
             for index, arm in enumerate(step.arms):
                 yield from _in_rule(arm.when, f"{place}.arms[{index}].when", here)
+                if step.match == "all":  # one after the other
+                    before = [inner for arm in step.arms[:index] for inner in arm.steps]
+                    inside[arm.key] = here.inside().after(*(inner.key for inner in before), *_inner_keys(before))
         case ParallelStep():
             yield from _lanes(step.arms, f"{place}.arms", "")
         case ForEachStep():
@@ -200,6 +203,7 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _in_wait(step, place, here)
         case ApprovalStep():
             yield from _in_approval(step, place, here)
+            inside = dict.fromkeys(inside, here.inside().after(step.key))
         case WorkflowStep():
             yield from _in_template(step.payload, f"{place}.payload", here)
             if step.workflow == here.slug:
@@ -265,7 +269,7 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
     if step.on_error is not None and (step.on_error.value is msgspec.UNSET) == (not step.on_error.steps):
         yield Problem(f"{place}.on_error", "what to do on an error is one of value and steps")
     elif step.on_error is not None and step.on_error.value is not msgspec.UNSET:
-        yield from _in_template(step.on_error.value, f"{place}.on_error.value", here)
+        yield from _in_template(step.on_error.value, f"{place}.on_error.value", here.inside("error"))
     try:
         _, action = find_action(step.action)
     except LookupError as error:
