@@ -1,106 +1,94 @@
-"""Answers to a form's fields, checked: what a person filled in, as values of the kinds that the fields ask for."""
+"""Answers to a form, checked against its fields: the inputs of manual starts, and what approvers fill in."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-MOST_CHARACTERS = 200
-MOST_LONG_CHARACTERS = 20_000
+import msgspec
+
+from automate_core.definition import FormField
 
 
 class AnswersError(ValueError):
-    """Answers that the form does not take: `errors` has a reason for each field, by name."""
+    """Answers that do not fit: `errors` holds a sentence for each field."""
 
     def __init__(self, errors: dict[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {reason}" for name, reason in errors.items()))
+        super().__init__("; ".join(f"{name} {reason}" for name, reason in errors.items()))
         self.errors = errors
 
 
-def check(fields: list[dict[str, Any]], answers: dict[str, Any]) -> dict[str, Any]:
-    """The answers by field, as JSON values; a field without one is null. Raises AnswersError.
+def check(fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers, one for each field, in its type. Raises AnswersError.
 
-    `fields` are documents of `automate_core.definition.FormField`. Texts, as an HTML form sends them, are read as the
-    field's kind. Unknown names are refused.
+    `fields` are documents of FormField. Texts, as browsers send them, are read as the number, boolean or date that the
+    field wants. Without an answer, a field that is not required is null, or false if it is a boolean.
     """
-    errors = dict.fromkeys(answers.keys() - {field["name"] for field in fields}, "There is no such field.")
-    checked: dict[str, Any] = {}
-    for field in fields:
-        name = field["name"]
+    form = msgspec.convert(fields, list[FormField])
+    known = [field.name for field in form]
+    errors = {name: f"is no field; there is {', '.join(known) or 'none'}" for name in answers if name not in known}
+    checked = {}
+    for field in form:
         try:
-            checked[name] = _value(field, answers.get(name))
+            checked[field.name] = _read(field, answers.get(field.name))
         except ValueError as error:
-            errors[name] = str(error)
+            errors[field.name] = str(error)
     if errors:
         raise AnswersError(errors)
     return checked
 
 
-def _value(field: dict[str, Any], given: Any) -> Any:
-    kind = field.get("kind", "text")
-    if kind == "boolean":
-        return _boolean(given, required=field.get("required", False))
-    if given is None or (isinstance(given, str) and not given.strip()):
-        if field.get("required"):
-            raise ValueError("This field is required.")
-        return None
-    if kind == "choice":
-        return _choice(given, field.get("choices", []))
-    return _READERS[kind](given)
+def _read(field: FormField, answer: Any) -> Any:
+    """Raises ValueError, whose message follows the field's name."""
+    if answer is None or (isinstance(answer, str) and not answer.strip()):
+        if field.required:
+            raise ValueError("is required")
+        return False if field.kind == "boolean" else None
+    match field.kind:
+        case "number":
+            return _number(answer)
+        case "boolean":
+            return _boolean(answer)
+        case "date":
+            return _date(answer)
+    if not isinstance(answer, str) or "\x00" in answer:
+        raise ValueError("must be a text")
+    if field.kind == "choice" and answer not in field.choices:
+        raise ValueError(f"must be one of {', '.join(field.choices)}")
+    if field.kind == "text" and len(answer.splitlines()) > 1:
+        raise ValueError("must be one line")
+    return answer
 
 
-def _boolean(given: Any, *, required: bool) -> bool:
-    """A box that an HTML form leaves out is not ticked; one that is required has to be."""
-    value = given if isinstance(given, bool) else {"on": True, "true": True}.get(str(given or "").lower(), False)
-    if required and not value:
-        raise ValueError("This box has to be ticked.")
-    return value
+def _number(answer: Any) -> int | float:
+    if isinstance(answer, str):
+        try:
+            answer = int(answer)
+        except ValueError:
+            try:
+                answer = float(answer)
+            except ValueError:
+                raise ValueError("must be a number") from None
+    if isinstance(answer, bool) or not isinstance(answer, int | float) or not math.isfinite(answer):
+        raise ValueError("must be a number")
+    return answer
 
 
-def _text(given: Any, most: int = MOST_CHARACTERS) -> str:
-    if not isinstance(given, str):
-        raise ValueError("Enter a text.")
-    if len(given) > most:
-        raise ValueError(f"Enter at most {most:,} characters; these are {len(given):,}.")
-    if "\0" in given:
-        raise ValueError("The text holds a character that cannot be stored.")
-    return given.strip()
+def _boolean(answer: Any) -> bool:
+    if isinstance(answer, bool):
+        return answer
+    if isinstance(answer, str) and answer.lower() in _BOOLEANS:
+        return _BOOLEANS[answer.lower()]
+    raise ValueError("must be true or false")
 
 
-def _long_text(given: Any) -> str:
-    return _text(given, MOST_LONG_CHARACTERS)
+_BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
-def _number(given: Any) -> int | float:
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        raise ValueError("Enter a number.")
+def _date(answer: Any) -> str:
     try:
-        number = float(given)
-    except (ValueError, OverflowError):
-        raise ValueError("Enter a number, such as 12 or 12.5.") from None
-    if not math.isfinite(number) or abs(number) > 1e15:
-        raise ValueError("Enter a smaller number.")
-    return int(number) if number.is_integer() else number
-
-
-def _date(given: Any) -> str:
-    try:
-        return dt.date.fromisoformat(str(given).strip()).isoformat()
-    except ValueError:
-        raise ValueError("Enter a date, such as 2026-05-31.") from None
-
-
-def _choice(given: Any, choices: list[str]) -> str:
-    if given not in choices:
-        raise ValueError(f"Choose one of {', '.join(choices)}.")
-    return str(given)
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "text": _text,
-    "long_text": _long_text,
-    "number": _number,
-    "date": _date,
-}
+        return dt.date.fromisoformat(answer).isoformat()
+    except (TypeError, ValueError):
+        raise ValueError("must be a date such as 2026-12-24") from None

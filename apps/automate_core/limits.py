@@ -113,10 +113,12 @@ def nudge(run: ExecutionRun) -> None:
         transaction.on_commit(partial(admit, run.workflow_id, run.slot_key))
 
 
-def sweep() -> None:
-    """Admit for the keys that have room, at most a hundred of them."""
-    for row in database.run(None, f"{_KEYS} LIMIT {BATCH}", {}):
-        admit(row.workflow_id, row.slot_key)
+def sweep() -> float | None:
+    """Admit for the keys that have room, at most a hundred of them. Gives 0 when there may be more."""
+    keys = database.run(None, f"{_KEYS} LIMIT {BATCH}", {})
+    for key in keys:
+        admit(key.workflow_id, key.slot_key)
+    return 0.0 if len(keys) == BATCH else None
 
 
 @transaction.atomic(durable=True)

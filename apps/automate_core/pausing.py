@@ -46,7 +46,10 @@ def pause(workflow: Workflow, by: Person) -> Workflow:
 
 
 def resume(workflow: Workflow, by: Person, backlog: Literal["run", "discard"] = "run") -> Workflow:
-    """Go on; the runs that waited are run, or cancelled. Raises NotPermittedError, WorkflowStateError."""
+    """Go on; the runs that waited are run, the first hundred at once and the others by the worker's chores, or cancelled.
+
+    Raises NotPermittedError, WorkflowStateError.
+    """
     if backlog == "discard":
         _check(Workflow.objects.get(pk=workflow.pk), by, "resumed", {Workflow.Status.PAUSED})
         _discard(workflow)
@@ -66,15 +69,17 @@ def archive(workflow: Workflow, by: Person) -> Workflow:
     return archived
 
 
-def release(workflow: Workflow | None = None) -> None:
-    """Have the runs that wait for their workflow to go on do so, once it is active.
+def release(workflow: Workflow | None = None) -> float | None:
+    """Have runs that wait for their workflow to go on do so, once it is active: a hundred of them, the oldest first.
 
-    Without a workflow: those of all, which finds runs that were made while their workflow was being resumed.
+    Gives 0 when there are more. Without a workflow: those of all, which also finds runs that were made while their
+    workflow was being resumed.
     """
     waits = _backlog(workflow).filter(run__workflow__status=Workflow.Status.ACTIVE)
-    while run_ids := list(waits.order_by("run_id").values_list("run", flat=True)[:BATCH]):
-        for run_id in run_ids:
-            _go_on(run_id)
+    run_ids = list(waits.order_by("run_id").values_list("run", flat=True)[:BATCH])
+    for run_id in run_ids:
+        _go_on(run_id)
+    return 0.0 if len(run_ids) == BATCH else None
 
 
 @transaction.atomic

@@ -117,13 +117,14 @@ def _name(wait: Wait) -> str:
 
 def _field(document: dict[str, Any], given: Mapping[str, Any], errors: Mapping[str, str]) -> Field:
     name = document["name"]
+    label = document.get("label") or words.sentence(name.replace("_", " "), stop="")
     return Field(
         id=f"form-{name}",
-        label=document.get("label") or words.sentence(name.replace("_", " "), stop=""),
+        label=label,
         kind=document.get("kind", "text"),
         choices=document.get("choices", []),
         required=document.get("required", False),
         help=document.get("help", ""),
         value=given.get(name, ""),
-        error=errors.get(name, ""),
+        error=f"{label} {errors[name]}." if name in errors else "",
     )

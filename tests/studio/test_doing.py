@@ -158,7 +158,7 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in
     page = Page(answer)
     assert answer.status_code == 422
     assert {page.ids[f"form-{name}"].get("aria-invalid") for name in ("note", "amount")} == {"true"}
-    assert "This field is required." in page.text and "kept" in page.text
+    assert "Note is required." in page.text and "kept" in page.text
     assert "Choose one of the outcomes." in Page(client.post(url, {"form-note": "x"})).text
     assert Wait.objects.get().status == "open"
 
