@@ -46,7 +46,7 @@ def pause(workflow: Workflow, by: Person) -> Workflow:
 
 
 def resume(workflow: Workflow, by: Person, backlog: Literal["run", "discard"] = "run") -> Workflow:
-    """Go on; the runs that waited are run, the first hundred at once and the others by the worker's chores, or cancelled.
+    """Go on; the runs that waited are cancelled, or run: the first hundred at once, the others by the worker's chores.
 
     Raises NotPermittedError, WorkflowStateError.
     """
