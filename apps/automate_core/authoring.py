@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from automate_connectors.models import Connection
 from automate_core import schedules, validation
@@ -17,7 +17,9 @@ from automate_core.definition import (
     ActionStep,
     Definition,
     DefinitionError,
+    ModelTrigger,
     Problem,
+    RunTrigger,
     WebhookTrigger,
     WorkflowStep,
     parse,
@@ -28,6 +30,7 @@ from automate_core.definition import (
 from automate_core.definition import Step as StepPart
 from automate_core.definition import Trigger as TriggerPart
 from automate_core.models import ActiveTrigger, Step, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.watched import view_permission
 from automate_governance import audit
 from automate_governance.permissions import Person, can, permitted
 
@@ -219,19 +222,28 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
     schedules.activate(workflow, definition)
 
 
-def _cycles(definition: Definition) -> Iterator[Problem]:
-    """Calls that come back to this workflow by way of what is published."""
+def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Problem]:
+    """Calls of workflows that these people may not run, and calls that come back to this workflow."""
     for place, step in walk(definition.steps):
         if not isinstance(step, WorkflowStep):
             continue
-        way, seen = [step.workflow], {step.workflow}
-        while way:
-            called = _published_calls(way.pop())
-            if definition.slug in called:
-                yield Problem(f"{place}.workflow", f"{step.workflow} calls this workflow in turn")
-                break
-            way += called - seen
-            seen |= called
+        called = Workflow.objects.filter(slug=step.workflow)
+        if not all(permitted(person, "run", called).exists() for person in people):
+            yield Problem(f"{place}.workflow", f"there is no workflow {step.workflow!r} that {people[-1]} may run")
+        elif _comes_back(step.workflow, definition.slug):
+            yield Problem(f"{place}.workflow", f"{step.workflow} calls this workflow in turn")
+
+
+def _comes_back(slug: str, target: str) -> bool:
+    """Whether `slug`, or a workflow that it calls by way of what is published, calls `target`."""
+    way, seen = [slug], {slug}
+    while way:
+        called = _published_calls(way.pop())
+        if target in called:
+            return True
+        way += called - seen
+        seen |= called
+    return False
 
 
 def _published_calls(slug: str) -> set[str]:
@@ -244,24 +256,11 @@ def _published_calls(slug: str) -> set[str]:
 
 def _unusable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
+    people = sorted({author, workflow.run_as}, key=str)
     found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
-    people = {author, workflow.run_as}
-    found += _cycles(definition)
-    webhooks = {
-        index: trigger.endpoint
-        for index, trigger in enumerate(definition.triggers)
-        if isinstance(trigger, WebhookTrigger)
-    }
-    endpoints = WebhookEndpoint.objects.filter(slug__in=webhooks.values())
-    readable = [set(permitted(person, "view_payload", endpoints).values_list("slug", flat=True)) for person in people]
-    found += [
-        Problem(
-            f"triggers[{index}].endpoint",
-            f"there is no webhook endpoint {endpoint!r} whose deliveries {workflow.run_as} may read",
-        )
-        for index, endpoint in webhooks.items()
-        if not all(endpoint in slugs for slugs in readable)
-    ]
+    found += _uncallable(definition, people)
+    for index, trigger in enumerate(definition.triggers):
+        found += _unreadable(trigger, f"triggers[{index}]", people)
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
     connections = Connection.objects.filter(slug__in=named)
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
@@ -271,3 +270,20 @@ def _unusable(definition: Definition, workflow: Workflow, author: Person) -> lis
         if not all(step.connection in slugs for slugs in usable):
             found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
     return found
+
+
+def _unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
+    """What a trigger hands on has to be theirs to read."""
+    for person in people:
+        match trigger:
+            case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
+                reason = f"there is no webhook endpoint {slug!r} whose deliveries {person} may read"
+                yield Problem(f"{place}.endpoint", reason)
+            case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
+                yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} whose payloads {person} may read")
+            case ModelTrigger(model=label) if not person.has_perm(view_permission(label)):
+                yield Problem(f"{place}.model", f"there is no model {label} that {person} may view")
+
+
+def _may_read(person: Person, queryset: QuerySet[Any]) -> bool:
+    return permitted(person, "view_payload", queryset).exists()

@@ -6,11 +6,13 @@ judged by; a test shifts it by setting `automate.clock_shift` to an interval.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 from django.db import connection as django_connection
+from django.db.models import DateTimeField, Func
 from psycopg.rows import namedtuple_row
 
 # The planner knows too little about tables that were empty a minute ago (docs/adr/0004); every hot statement is
@@ -25,6 +27,21 @@ REACH = {
     "tcp_user_timeout": 10_000,
 }
 INGEST_OPTIONS = {"jit": "off", "lock_timeout": "3s", "statement_timeout": "10s"}
+
+
+class AutomateNow(Func):
+    """`automate_now()` in the ORM's queries."""
+
+    function = "automate_now"
+    arity = 0
+    output_field = DateTimeField()
+
+
+def now() -> dt.datetime:
+    """What `automate_now()` says at this moment."""
+    [row] = run(None, "SELECT automate_now() AS at", ())
+    at: dt.datetime = row.at
+    return at
 
 
 def parameters(options: Mapping[str, str]) -> dict[str, Any]:

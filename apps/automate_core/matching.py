@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from automate_core import database
+from automate_core import database, triggers
 from automate_core.rules import Explanation, Rule, RuleError, read
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,20 @@ class RuleEngine:
 
 
 def _passes(row: Any, scope: Mapping[str, Any]) -> bool:
-    """Whether the candidate's filter holds. One that can no longer be read starts nothing, and harms no other."""
+    """Whether the candidate takes the event. One that can no longer be read starts nothing, and harms no other."""
     try:
-        return row.filter is None or rule_of(row.filter).holds(scope)
+        return _takes_change(row, scope["event"]) and (row.filter is None or rule_of(row.filter).holds(scope))
     except RuleError as error:
         log.error("workflow %s: its filter cannot be read: %s", row.workflow_id, error)
         return False
+
+
+def _takes_change(row: Any, event: Mapping[str, Any]) -> bool:
+    """What a model trigger asks beside its filter; other kinds ask nothing."""
+    if row.kind != "model":
+        return True
+    origin = event["headers"].get(triggers.ORIGIN_HEADER, "")
+    return triggers.passes(msgspec.json.decode(row.config), event["payload"], origin=origin, workflow=row.slug)
 
 
 @lru_cache(maxsize=10_000)

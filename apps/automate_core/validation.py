@@ -26,6 +26,7 @@ from automate_core.definition import (
     FormField,
     Lane,
     ManualTrigger,
+    ModelTrigger,
     ParallelStep,
     Problem,
     RepeatStep,
@@ -43,6 +44,7 @@ from automate_core.lookups import Path, TemplateError, describe
 from automate_core.rules import RuleError, read
 from automate_core.spans import seconds
 from automate_core.templating import Template, compile_value
+from automate_core.watched import watched
 from automate_plugins.fields import FieldSpec
 
 NAMES = frozenset({"event", "steps", "run", "vars", "callbacks"})
@@ -105,6 +107,8 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
         match trigger:
             case ScheduleTrigger():
                 yield from _schedule(trigger, place)
+            case ModelTrigger():
+                yield from _model(trigger, place)
             case ManualTrigger():
                 yield from _form(trigger.inputs, f"{place}.inputs")
             case RunTrigger() if trigger.workflow == definition.slug:
@@ -123,6 +127,8 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
         yield from _zone(trigger.timezone, f"{place}.timezone")
     if bool(trigger.cron) == (trigger.every is not None):
         yield Problem(place, "a schedule needs one of cron and every")
+    elif trigger.cron and len(trigger.cron.split()) != 5:
+        yield Problem(f"{place}.cron", f"a cron expression has five fields, not {len(trigger.cron.split())}")
     elif trigger.cron:
         try:
             CronSim(trigger.cron, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
@@ -130,6 +136,20 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.cron", f"{trigger.cron!r} is no cron expression: {error}")
     else:
         yield from _span(trigger.every, f"{place}.every", least=1)
+
+
+def _model(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
+    """The settings say which models and fields there are to watch."""
+    fields = {entry.label: [field.name for field in entry.fields] for entry in watched()}
+    known = fields.get(trigger.model.lower())
+    if known is None:
+        there = ", ".join(sorted(fields)) or "none"
+        yield Problem(f"{place}.model", f"AUTOMATE_MODEL_TRIGGERS does not list {trigger.model!r}; it lists {there}")
+        return
+    for index, name in enumerate(trigger.fields):
+        if name not in known:
+            there = ", ".join(known)
+            yield Problem(f"{place}.fields[{index}]", f"{name!r} is not watched; of {trigger.model} there is {there}")
 
 
 def _span(value: Any, place: str, *, least: float = 0) -> Iterator[Problem]:

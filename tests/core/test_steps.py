@@ -11,7 +11,7 @@ from django.db.models import F
 
 from automate_core import children
 from automate_core.definition import DefinitionError
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, WaitAssignee
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.outbox import OutboxStore
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -481,8 +481,19 @@ def test_fire_and_forget(publish, run):
     assert done.status == "succeeded" and ExecutionRun.objects.filter(workflow__slug="inner", parent=None).exists()
 
 
-def test_a_workflow_that_is_not_there(publish, run):
+def test_only_workflows_that_one_may_run_are_called(publish, stranger):
+    with pytest.raises(DefinitionError, match=r"steps\[0\].workflow: there is no workflow 'inner' that owner may run"):
+        publish(CALLS)
+    publish(INNER, slug="inner", triggers="[]")
+    Workflow.objects.filter(slug="inner").update(owner=stranger)
+    with pytest.raises(DefinitionError, match="may run"):
+        publish(CALLS)
+
+
+def test_a_workflow_that_is_archived(publish, run):
+    publish(INNER, slug="inner", triggers="[]")
     publish(CALLS)
+    Workflow.objects.filter(slug="inner").update(status="archived")
     done = run({"n": 1})
     assert (done.status, done.error["code"], done.error["step"]) == ("failed", "workflow_failed", "call")
     assert "not published" in done.error["message"]
@@ -496,7 +507,8 @@ def test_a_workflow_that_fails_fails_its_caller(publish, run):
 
 
 def test_calls_have_a_depth_limit(publish, run):
-    for n in range(13):
+    publish(INNER, slug="w13", triggers="[]")
+    for n in reversed(range(13)):
         publish(f"  - {{kind: workflow, key: call, workflow: w{n + 1}}}", slug=f"w{n}",
                 triggers="[]" if n else "[{endpoint: github}]")  # fmt: skip
     done = run()
@@ -505,8 +517,9 @@ def test_calls_have_a_depth_limit(publish, run):
 
 
 def test_workflows_that_call_each_other_in_circles_are_not_published(publish):
-    publish("  - {kind: workflow, key: call, workflow: b}", slug="a")
+    publish(INNER, slug="c")
     publish("  - {kind: workflow, key: call, workflow: c}", slug="b")
+    publish("  - {kind: workflow, key: call, workflow: b}", slug="a")
     with pytest.raises(DefinitionError, match=r"steps\[0\].workflow: a calls this workflow in turn"):
         publish("  - {kind: workflow, key: call, workflow: a}", slug="c")
 
