@@ -186,7 +186,7 @@ class Worker:
         if self._free_slots() > 0:
             looks.append(self._claim_at)
         if self._engine.held:
-            looks.append(self._look_at)
+            looks += [self._look_at, self._heartbeat.safe_until]
         return min(looks)
 
     def _free_slots(self) -> int:
