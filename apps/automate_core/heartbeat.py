@@ -63,9 +63,14 @@ class Heartbeat:
         self._ended.set()
         self._thread.join(GOODBYE_SECONDS)
 
+    @property
+    def safe_until(self) -> float:
+        """Until when, on `time.monotonic()`, the leases hold if no renewal follows."""
+        return self._renewed_at + self._safe_seconds
+
     def leases_hold(self) -> bool:
         """Whether what is held may still be worked on. A no stays until `begin`. Callable from any thread."""
-        if time.monotonic() >= self._renewed_at + self._safe_seconds:
+        if time.monotonic() >= self.safe_until:
             self._lost = True
         return not self._lost
 

@@ -69,7 +69,10 @@ class Performers:
         return [(call, _too_long(call)) for call in late.values()]
 
     def let_go(self) -> None:
-        """The leases are lost: what waits does not start, what runs is told, and its outcome is dropped."""
+        """The leases are lost: what waits does not start, what runs is told, and its outcome is dropped.
+
+        For the database thread alone, which then forgets the walks: one that goes on after this would end its run.
+        """
         with self._lock:
             self._age += 1
             calls = [call for _, call in self._answer_by.values()]

@@ -20,6 +20,7 @@ import psycopg
 from django.db import connections
 
 from automate_core import database, wakeups
+from automate_core.chores import Chores
 from automate_core.conf import setting
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
@@ -56,9 +57,13 @@ class Worker:
         slots = None if self.is_alone else self.concurrency
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
         self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
-        self._engine = ExecutionEngine(Journal(None, worker=self.name), RuleEngine(), self._performers.submit)
+        self._chores = Chores()
+        self._engine = ExecutionEngine(
+            Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self._chores.nudge
+        )
         self._ended = threading.Event()
         self._suspects: SuspectProcess | None = None
+        self._is_drained = False
         self._claim_at = self._tidy_at = self._look_at = 0.0
         self._poll_seconds = FIRST_POLL_SECONDS
 
@@ -87,6 +92,8 @@ class Worker:
         self._heartbeat.start()
         if not self.is_alone:
             threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
+        if not self._drain:
+            self._chores.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
@@ -101,6 +108,7 @@ class Worker:
             self._ended.set()
             self._performers.stop()
             self._heartbeat.stop()
+            self._chores.stop()
             self._disconnect()
             connections.close_all()
         log.info("worker %s has stopped", self.name)
@@ -133,7 +141,14 @@ class Worker:
     def _finished(self) -> bool:
         if self._stopping.is_set():
             return True
-        return self._drain and not self.is_busy and self._claim_at > time.monotonic() and self._inbox.empty()
+        if not self._drain or self.is_busy or self._claim_at <= time.monotonic() or not self._inbox.empty():
+            return False
+        if self._is_drained or self.is_alone:
+            return True
+        self._is_drained = True  # if the chores bring nothing more
+        self._chores.turn()
+        self._claim_at = self._tidy_at = 0.0
+        return False
 
     def _connect(self) -> None:
         if self._outbox.connection is None or self._outbox.connection.closed:
@@ -171,7 +186,7 @@ class Worker:
         if self._free_slots() > 0:
             looks.append(self._claim_at)
         if self._engine.held:
-            looks.append(self._look_at)
+            looks += [self._look_at, self._heartbeat.safe_until]
         return min(looks)
 
     def _free_slots(self) -> int:
@@ -197,6 +212,7 @@ class Worker:
             self._heartbeat.begin()
         jobs = self._take(free)
         if jobs:
+            self._is_drained = False
             self._poll_seconds = FIRST_POLL_SECONDS
         else:
             self._claim_at = now + self._poll_seconds if self._poll_seconds < LAST_POLL_SECONDS else math.inf

@@ -65,6 +65,92 @@ def test_a_claim_never_takes_more_than_asked_and_never_waits():
     assert len(OutboxStore().claim_batch(limit=100)) == 15
 
 
+def _of(source, count):
+    EventIngestor().ingest(*(NewEvent(source=source, type="n", payload="{}") for _ in range(count)))
+
+
+def _sources(store, claims, limit=20):
+    return [[job.source for job in store.claim_batch(limit)] for _ in range(claims)]
+
+
+def test_a_long_queue_of_one_source_does_not_starve_another():
+    for _ in range(10):
+        _of("api:large", 1000)
+    _of("api:small", 10)
+    claimed = _sources(OutboxStore(worker="w"), 3)
+    assert [sources.count("api:small") for sources in claimed] == [10, 0, 0]
+    assert [len(sources) for sources in claimed] == [20, 20, 20]
+
+
+def test_single_claims_take_turns_between_lanes():
+    for source in ("api:a", "api:b", "api:c"):
+        _of(source, 5)
+    claimed = [sources[0] for sources in _sources(OutboxStore(worker="w"), 9, limit=1)]
+    assert {claimed.count(source) for source in ("api:a", "api:b", "api:c")} == {3}
+
+
+def test_a_claim_finds_what_was_committed_late_or_handed_back(monkeypatch):
+    """The floor of most claims must not hide for long what became ready behind it."""
+    _events(3)
+    store = OutboxStore(worker="w")
+    jobs = store.claim_batch(10)
+    assert store.claim_batch(10) == []
+    store.hand_back(jobs)
+    OutboxJob.objects.update(available_at=timezone.now() - timezone.timedelta(hours=1))
+    assert store.claim_batch(10) == []
+    assert store.rescue().ready, "the worker's next look over the queue sees it"
+    assert len(store.claim_batch(10)) == 3
+
+
+def test_the_priority_of_its_triggers_decides_what_goes_first(workflow, endpoint, deliver):
+    workflow("{name: S, slug: s, priority: 5, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
+    _events(30)
+    deliver()
+    store = OutboxStore(worker="w")
+    assert [job.source for job in store.claim_batch(20)] == ["webhook:github"]
+    assert set(_sources(store, 1)[0]) == {"api:test"}
+    assert OutboxJob.objects.get(priority=-5).event.source == "webhook:github"
+
+
+def test_suspects_are_claimed_alone():
+    _events(3)
+    suspect = OutboxJob.objects.order_by("id")[1]
+    OutboxJob.objects.filter(pk=suspect.pk).update(suspect=True)
+    store = OutboxStore(worker="w")
+    assert store.rescue().suspects
+    assert suspect.pk not in {job.id for job in store.claim_batch(10)}
+    assert store.claim_suspect().id == suspect.pk
+    assert store.claim_suspect() is None
+
+
+def test_three_crashes_are_the_end_of_a_job_and_its_run(some_workflow):
+    _events(1)
+    OutboxJob.objects.update(suspect=True)
+    run, journal = None, Journal(None, worker="child")
+    for crash in (1, 2, 3):
+        job = OutboxStore(worker="child").claim_suspect()
+        if run is None:
+            run = _run(some_workflow, job, status="running")
+            journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
+        dead = OutboxStore(worker="parent").crashed("child", "the process that ran it was ended by SIGSEGV")
+        row = OutboxJob.objects.get()
+        assert (row.status, row.crashes, dead) == (("ready", crash, []) if crash < 3 else ("dead", 3, [job.id]))
+        assert OutboxStore(worker="child").claim_suspect() is None, "not at once again"
+        OutboxJob.objects.update(available_at=timezone.now())
+    assert row.last_error == "the process that ran it was ended by SIGSEGV"
+    stored = ExecutionRun.objects.get()
+    assert (stored.status, stored.error["code"], StepRun.objects.get().status) == ("failed", "job_dead", "interrupted")
+
+
+def test_what_its_parent_ended_is_no_crash():
+    _events(1)
+    OutboxJob.objects.update(suspect=True)
+    assert OutboxStore(worker="child").claim_suspect()
+    OutboxStore(worker="parent").release("child")
+    job = OutboxJob.objects.get()
+    assert (job.status, job.crashes, job.attempts, job.suspect) == ("ready", 0, 0, True)
+
+
 def test_fifty_posts_of_one_delivery_make_one_event(endpoint, site):
     """Through a real web process, all at once."""
     import http.client
