@@ -185,14 +185,17 @@ def publish(workflow: Workflow, *, author: Person, message: str = "") -> Workflo
         raise DefinitionError(found)
     document, present = to_document(definition), workflow.published
     workflow.published_rev = workflow.rev
-    if present is not None and workflow.status == Workflow.Status.ACTIVE and present.definition == document:
+    runs = workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
+    if present is not None and runs and present.definition == document:
         workflow.save(update_fields=["published_rev"])
         return present
     number = (workflow.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version = WorkflowVersion.objects.create(
         workflow=workflow, number=number, definition=document, author=author, message=message
     )
-    workflow.published, workflow.status = version, Workflow.Status.ACTIVE
+    workflow.published = version
+    if workflow.status != Workflow.Status.PAUSED:  # what is paused stays so until it is resumed
+        workflow.status = Workflow.Status.ACTIVE
     workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
     _activate(workflow, version, definition)
     audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message})

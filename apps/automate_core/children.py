@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from automate_core import database, wakeups
+from automate_core.outbox import ADVANCE
 
 MOST = 500
 
 # A call whose dispatch is done and that made no run found no published workflow.
-ANSWER = """
+ANSWER = f"""
 WITH ended AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
         THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message', 'it is not published'))
@@ -19,10 +20,9 @@ WITH ended AS MATERIALIZED (
     WHERE wait.status = 'open' AND wait.kind = 'child'
         AND CASE WHEN child.id IS NULL THEN job.kind = 'dispatch' AND job.status IN ('completed', 'dead')
             ELSE child.status IN ('succeeded', 'failed', 'cancelled') END
-    ORDER BY wait.id LIMIT {most}
+    ORDER BY wait.id LIMIT {MOST}
 ), runs AS MATERIALIZED (
-    SELECT id, event_id, workflow_id, priority FROM automate_core_executionrun
-    WHERE id IN (SELECT run_id FROM ended) ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM ended) ORDER BY id FOR NO KEY UPDATE
 ), closed AS (
     UPDATE automate_core_wait wait SET status = 'resolved', outcome = ended.outcome, resolved_at = automate_now()
     FROM ended JOIN runs ON runs.id = ended.run_id
@@ -30,18 +30,11 @@ WITH ended AS MATERIALIZED (
     RETURNING wait.run_id
 ), woken AS (
     UPDATE automate_core_executionrun run SET wakes = run.wakes + 1 WHERE run.id IN (SELECT run_id FROM closed)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
 )
-INSERT INTO automate_core_outboxjob
-    (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-     last_error)
-SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
-    '', 0, ''
-FROM runs WHERE id IN (SELECT run_id FROM closed)
-ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
-DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
-    WHERE automate_core_outboxjob.status = 'ready'
+{ADVANCE}
 RETURNING id
-"""
+"""  # noqa: S608 - one of our own texts inside another
 
 #: Whether there is anything to answer, in SQL.
 DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = 'child')"
@@ -49,7 +42,7 @@ DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = '
 
 def answer() -> float | None:
     """Answer the waits whose runs have ended, and wake those that wait. Gives 0 when there may be more."""
-    answered = database.run(None, ANSWER.format(most=MOST), ())
+    answered = database.run(None, ANSWER, {})
     if answered:
         wakeups.after_commit()
     return 0.0 if len(answered) == MOST else None

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from automate_core import database, waking
 from automate_core.cancelling import cancel_run
-from automate_core.definition import Concurrency, parse
-from automate_core.lookups import TemplateError, as_text
-from automate_core.models import ExecutionRun, Wait
+from automate_core.definition import parse
+from automate_core.engine.program import limit_of
+from automate_core.models import Event, ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
-from automate_core.templating import compile_value
 from automate_core.waking import DatabaseNow
 
 BATCH = 100
@@ -77,11 +77,12 @@ def admit(workflow_id: int, slot_key: str) -> int:
 
 def start(run: ExecutionRun) -> None:
     """Have a locked run that waits for nothing walked: at once, or if its version has a limit, when its turn comes."""
-    limit = parse(run.version.definition).concurrency
+    definition = parse(run.version.definition)
+    limit = limit_of(definition.concurrency)
     if limit is None:
         waking.wake([run.pk])
         return
-    run.slot_key, run.admitted = _slot_key(run, limit), False
+    run.slot_key, run.admitted = limit.key_for(_as_event(run.event), definition.vars), False
     run.status = RunStatus.WAITING
     run.save(update_fields=["slot_key", "admitted", "status"])
     terms = {"limit": limit.limit, "policy": limit.policy}
@@ -89,22 +90,18 @@ def start(run: ExecutionRun) -> None:
     nudge(run)
 
 
-def _slot_key(run: ExecutionRun, limit: Concurrency) -> str:
-    """The value that its turn is counted by; empty when it cannot be told."""
-    event = run.event
-    scope = {
-        "payload": event.payload if event else None,
-        "type": event.type if event else "",
-        "source": event.source if event else "",
-        "headers": event.headers if event else {},
-        "id": str(event.pk) if event else "",
-        "time": event.received_at.isoformat() if event else "",
+def _as_event(event: Event | None) -> dict[str, Any]:
+    """What expressions see as `event`."""
+    if event is None:
+        return {"payload": None, "type": "", "source": "", "headers": {}, "id": "", "time": ""}
+    return {
+        "payload": event.payload,
+        "type": event.type,
+        "source": event.source,
+        "headers": event.headers,
+        "id": str(event.pk),
+        "time": event.received_at.isoformat(),
     }
-    try:
-        key = as_text(compile_value(limit.key).render({"event": scope, "vars": parse(run.version.definition).vars}))
-    except TemplateError:
-        return ""
-    return key.replace("\0", "")[:200]
 
 
 def nudge(run: ExecutionRun) -> None:

@@ -195,13 +195,25 @@ _CRASHED_ITS_WORKER = msgspec.json.encode(
     {"code": "job_dead", "message": "Given up: it crashed the process that ran it, each time it was tried."}
 ).decode()
 
-WAKE_DUE = """
+# A job for each of the runs `woken` (id, event_id, workflow_id, priority), or their live ones brought forward.
+ADVANCE = """
+INSERT INTO automate_core_outboxjob
+    (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
+     last_error)
+SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
+    '', 0, ''
+FROM woken
+ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
+DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
+    WHERE automate_core_outboxjob.status = 'ready'
+"""
+
+WAKE_DUE = f"""
 WITH due AS MATERIALIZED (
     SELECT id, run_id FROM automate_core_wait WHERE status = 'open' AND due_at <= automate_now()
     ORDER BY due_at LIMIT 100
 ), runs AS MATERIALIZED (
-    SELECT id, event_id, workflow_id, priority FROM automate_core_executionrun
-    WHERE id IN (SELECT run_id FROM due)
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM due)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), closed AS (
     UPDATE automate_core_wait wait SET resolved_at = automate_now(),
@@ -212,21 +224,12 @@ WITH due AS MATERIALIZED (
 ), woken AS (
     UPDATE automate_core_executionrun run SET wakes = run.wakes + 1
     WHERE run.id IN (SELECT run_id FROM closed)
-), advance AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT gen_random_uuid(), 'advance', 'ready', runs.event_id, runs.id, -runs.priority, runs.workflow_id %% 1024,
-        automate_now(), 0, 0, false, '', 0, ''
-    FROM runs WHERE runs.id IN (SELECT run_id FROM closed)
-    ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
-    DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
-        WHERE automate_core_outboxjob.status = 'ready'
-)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
+), advance AS ({ADVANCE})
 SELECT (SELECT count(*) FROM closed) AS woken,
     (SELECT extract(epoch FROM min(due_at) - automate_now()) FROM automate_core_wait
      WHERE status = 'open' AND id NOT IN (SELECT id FROM due)) AS seconds_to_next
-"""
+"""  # noqa: S608 - one of our own texts inside another
 
 
 @dataclass(frozen=True, slots=True)

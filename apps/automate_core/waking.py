@@ -14,24 +14,16 @@ from django.db import models
 
 from automate_core import database, wakeups
 from automate_core.models import ExecutionRun, Wait
+from automate_core.outbox import ADVANCE
 from automate_core.states import WAIT_EDGES, WaitStatus, move
 
-WAKE = """
+WAKE = f"""
 WITH woken AS (
     UPDATE automate_core_executionrun SET wakes = wakes + 1
     WHERE id = ANY(%(runs)s) AND status IN ('queued', 'running', 'waiting')
     RETURNING id, event_id, workflow_id, priority
 )
-INSERT INTO automate_core_outboxjob
-    (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-     last_error)
-SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
-    '', 0, ''
-FROM woken
-ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
-DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
-    WHERE automate_core_outboxjob.status = 'ready'
-"""
+{ADVANCE}"""  # noqa: S608 - one of our own texts inside another
 
 
 class DatabaseNow(models.Func):

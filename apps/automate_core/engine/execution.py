@@ -19,11 +19,20 @@ import psycopg
 
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
-from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun, RunRecord, StoredRun, Verdict
+from automate_core.engine.journal import (
+    Checkpoint,
+    Journal,
+    Outcome,
+    QueuedRun,
+    RunRecord,
+    StepRecord,
+    StoredRun,
+    Verdict,
+)
 from automate_core.engine.program import Program, prepare
 from automate_core.engine.walk import EffectOutcome, Walk
 from automate_core.ids import uuid7
-from automate_core.lookups import TemplateError, as_text
+from automate_core.lookups import TemplateError
 from automate_core.matching import Match, RuleEngine
 from automate_core.models import OutboxJob, Wait
 from automate_core.outbox import ClaimedJob
@@ -159,6 +168,7 @@ class ExecutionEngine:
         runs = [(match, _new_run(job, event, match)) for match in matches]
         held_back = [self._held_back(match, run, event) for match, run in runs]
         if len(runs) == 1 and held_back == [None]:
+            runs[0][1].priority = self._priority(matches[0])
             return self._walk(job, runs[0][1], event, None)
         if not runs and event["headers"].get("automate-run"):
             self._nudge()  # nobody answers the call
@@ -178,11 +188,7 @@ class ExecutionEngine:
         if program is None or program.limit is None:
             return None
         limit = program.limit
-        try:
-            key = as_text(limit.key.render({"event": event, "vars": program.vars}))
-        except TemplateError:
-            key = ""  # what cannot be told apart takes turns together
-        run.slot_key = key.replace("\0", "")[:200]
+        run.slot_key = limit.key_for(event, program.vars)
         data = {"limit": limit.limit, "policy": limit.policy}
         return QueuedRun(run, program.priority, Wait.Kind.SLOT, data)
 
@@ -197,8 +203,10 @@ class ExecutionEngine:
             return None
 
     def _advance(self, job: ClaimedJob, stored: StoredRun | None) -> Checkpoint:
-        if stored is None or stored.record.status in FINAL_RUN_STATES:
+        if stored is None:
             return Checkpoint(job, Outcome.COMPLETE)
+        if stored.record.status in FINAL_RUN_STATES:
+            return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
         return self._walk(job, stored.record, _event(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
@@ -283,6 +291,14 @@ class ExecutionEngine:
             return
         self._moving.pop(job.id, None)
         del self._walks[job.id]
+
+
+def _cut_off(stored: StoredRun) -> list[StepRecord]:
+    """The attempts that nobody will hear of any more."""
+    running = [step for step in stored.steps.values() if step.status == StepStatus.RUNNING]
+    for step in running:
+        step.interrupt()
+    return running
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:

@@ -32,7 +32,7 @@ WITH asked AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(checkpoints)s::json) AS c(
         job uuid, token int, run uuid, is_new boolean, workflow bigint, version bigint, event uuid, trace_id text,
         status text, output jsonb, error jsonb, wakes int, started_ago float8, outcome text, progress boolean,
-        parent uuid, parent_path text, depth int, slug text, end_id uuid)
+        parent uuid, parent_path text, depth int, priority int, slug text, end_id uuid)
 ), known AS MATERIALIZED (
     SELECT run.id, run.status, run.seq, run.wakes FROM automate_core_executionrun run
     JOIN asked ON asked.run = run.id
@@ -47,13 +47,16 @@ WITH asked AS MATERIALIZED (
 ), made AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, output, error, created_at, started_at,
-         finished_at, worker, seq, wakes, parent_id, parent_path, depth)
+         finished_at, worker, seq, wakes, parent_id, parent_path, depth, priority)
     SELECT run, workflow, version, event, 'trigger', status, trace_id, output, error,
         automate_now() - started_ago * interval '1 millisecond',
         CASE WHEN status <> 'queued' THEN automate_now() - started_ago * interval '1 millisecond' END,
         CASE WHEN status IN ('succeeded', 'failed') THEN automate_now() END,
-        CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0, parent, parent_path, depth
-    FROM gate WHERE is_made
+        CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0, parent, parent_path, depth,
+        coalesce(priority, 0)
+    FROM gate WHERE is_made AND (parent IS NULL OR EXISTS (
+        SELECT FROM automate_core_executionrun caller
+        WHERE caller.id = gate.parent AND caller.status IN ('queued', 'running', 'waiting')))
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id
 ), live AS MATERIALIZED (
@@ -299,6 +302,7 @@ class RunRecord:
     parent_path: str = ""
     depth: int = 0
     slot_key: str | None = None
+    priority: int = 0
     new: bool = False
     end_id: str = field(default_factory=lambda: str(uuid7()))
     started: float = field(default_factory=time.monotonic)
@@ -501,6 +505,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
             "parent": run.parent_id,
             "parent_path": run.parent_path,
             "depth": run.depth,
+            "priority": run.priority,
             "slug": run.slug,
             "end_id": run.end_id if run.status in _ENDED else None,
             "wakes": run.wakes,

@@ -29,6 +29,7 @@ from automate_core.definition import (
     slots,
 )
 from automate_core.engine.retry import RetryPolicy
+from automate_core.lookups import TemplateError, as_text
 from automate_core.rules import Rule, read
 from automate_core.templating import Template, compile_value
 
@@ -204,6 +205,14 @@ class Limit:
     key: Template
     policy: str
 
+    def key_for(self, event: dict[str, Any], variables: dict[str, Any]) -> str:
+        """The value that a run's turn is counted by; empty when it cannot be told: those take turns together."""
+        try:
+            key = as_text(self.key.render({"event": event, "vars": variables}))
+        except TemplateError:
+            return ""
+        return key.replace("\0", "")[:200]
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -223,13 +232,14 @@ def prepare(definition: Definition) -> Program:
         workflow=definition.slug,
         timezone=definition.timezone,
         priority=definition.priority,
-        limit=_limit(definition.concurrency),
+        limit=limit_of(definition.concurrency),
         vars=definition.vars,
         body=_body(definition.steps),
     )
 
 
-def _limit(concurrency: Concurrency | None) -> Limit | None:
+def limit_of(concurrency: Concurrency | None) -> Limit | None:
+    """The limit that a definition sets, if any."""
     if concurrency is None:
         return None
     return Limit(concurrency.limit, compile_value(concurrency.key), concurrency.policy)

@@ -486,11 +486,13 @@ class Walk:
                 step.wait()
                 self._note(step)
                 kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
-                self._waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
+                if path not in self._answers:  # a callback may come before the run does
+                    self._waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
             if step.status == StepStatus.WAITING:
                 answer = yield from self._answer(path)
                 if node.callback:
                     step.output = encode_output(answer.outcome or {"outcome": "timeout"})
+                    self._withdrawn.append(path)  # what was opened beside an answer that came before
                 step.proceed()
                 self._note(step)
             if node.callback:
