@@ -20,6 +20,7 @@ import psycopg
 from django.db import connections
 
 from automate_core import database, wakeups
+from automate_core.chores import Chores
 from automate_core.conf import setting
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
@@ -56,7 +57,10 @@ class Worker:
         slots = None if self.is_alone else self.concurrency
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
         self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
-        self._engine = ExecutionEngine(Journal(None, worker=self.name), RuleEngine(), self._performers.submit)
+        self._chores = Chores()
+        self._engine = ExecutionEngine(
+            Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self.nudge
+        )
         self._ended = threading.Event()
         self._suspects: SuspectProcess | None = None
         self._claim_at = self._tidy_at = self._look_at = 0.0
@@ -70,6 +74,10 @@ class Worker:
     def wake(self) -> None:
         """There may be work. Callable from any thread."""
         self._inbox.put(None)
+
+    def nudge(self) -> None:
+        """There may be chores. Callable from any thread."""
+        self._chores.nudge()
 
     def stop(self) -> None:
         """Claim nothing more, wait for running effects as long as the grace time allows, and return from `run`."""
@@ -87,6 +95,8 @@ class Worker:
         self._heartbeat.start()
         if not self.is_alone:
             threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
+            if not self._drain:
+                self._chores.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
@@ -100,6 +110,7 @@ class Worker:
             self._stopping.set()
             self._ended.set()
             self._performers.stop()
+            self._chores.stop()
             self._heartbeat.stop()
             self._disconnect()
             connections.close_all()
@@ -213,6 +224,8 @@ class Worker:
         self._tidy_at = time.monotonic() + LAST_POLL_SECONDS
         if woken:
             self._look_at = 0.0  # what is due may be beside an effect that runs here
+        if found.dead:
+            self.nudge()  # other runs may wait for theirs
         self._look_again(bool(woken or found.ready), seconds_to_next)
         self._see_to_suspects(found.suspects)
 
@@ -269,6 +282,7 @@ class Worker:
         elif suspects.crash:
             dead = self._outbox.crashed(suspects.name, suspects.crash)
             log.error("suspects: %s; %s", suspects.crash, f"job {dead[0]} is dead" if dead else "it is tried again")
+            self.nudge()
 
     def _suspects_ended(self) -> None:
         self._tidy_at = 0.0
