@@ -49,7 +49,7 @@ def automate(application: Application) -> Application:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(hooks, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(hooks.prefix):
+        elif scope["type"] == "http" and hooks.takes(scope["path"]):
             await hooks(scope, receive, send)
         else:
             await application(scope, receive, send)
@@ -129,6 +129,10 @@ class HooksApplication:
         if not self._prefix:
             self._prefix = reverse("automate:webhook", args=["x"]).removesuffix("x/")
         return self._prefix
+
+    def takes(self, path: str) -> bool:
+        """Whether it is an endpoint's. What lies deeper, such as a callback's address, is Django's to answer."""
+        return path.startswith(self.prefix) and "/" not in path.removeprefix(self.prefix).removesuffix("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one delivery."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, schedules
+from automate_core import captures, children, limits, pausing, schedules
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ CHORES: tuple[Chore, ...] = (
     Chore("schedules", schedules.DUE, schedules.fire_due),
     Chore("captures", captures.DUE, captures.hand_over),
     Chore("children", children.DUE, children.answer),
+    Chore("slots", limits.DUE, limits.sweep),
+    Chore("paused", pausing.DUE, pausing.release),
 )
 
 

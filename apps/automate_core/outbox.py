@@ -204,7 +204,8 @@ WITH due AS MATERIALIZED (
     WHERE id IN (SELECT run_id FROM due)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), closed AS (
-    UPDATE automate_core_wait wait SET status = 'resolved', resolved_at = automate_now()
+    UPDATE automate_core_wait wait SET resolved_at = automate_now(),
+        status = CASE WHEN kind IN ('callback', 'approval') THEN 'expired' ELSE 'resolved' END
     FROM due JOIN runs ON runs.id = due.run_id
     WHERE wait.id = due.id AND wait.status = 'open'
     RETURNING wait.run_id

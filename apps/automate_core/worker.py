@@ -63,6 +63,7 @@ class Worker:
         )
         self._ended = threading.Event()
         self._suspects: SuspectProcess | None = None
+        self._is_drained = False
         self._claim_at = self._tidy_at = self._look_at = 0.0
         self._poll_seconds = FIRST_POLL_SECONDS
 
@@ -95,8 +96,8 @@ class Worker:
         self._heartbeat.start()
         if not self.is_alone:
             threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
-            if not self._drain:
-                self._chores.start()
+        if not self._drain:
+            self._chores.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
@@ -144,7 +145,14 @@ class Worker:
     def _finished(self) -> bool:
         if self._stopping.is_set():
             return True
-        return self._drain and not self.is_busy and self._claim_at > time.monotonic() and self._inbox.empty()
+        if not self._drain or self.is_busy or self._claim_at <= time.monotonic() or not self._inbox.empty():
+            return False
+        if self._is_drained or self.is_alone:
+            return True
+        self._is_drained = True  # if the chores bring nothing more
+        self._chores.turn()
+        self._claim_at = self._tidy_at = 0.0
+        return False
 
     def _connect(self) -> None:
         if self._outbox.connection is None or self._outbox.connection.closed:
@@ -208,6 +216,7 @@ class Worker:
             self._heartbeat.begin()
         jobs = self._take(free)
         if jobs:
+            self._is_drained = False
             self._poll_seconds = FIRST_POLL_SECONDS
         else:
             self._claim_at = now + self._poll_seconds if self._poll_seconds < LAST_POLL_SECONDS else math.inf

@@ -71,6 +71,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),
+        may_pause=can(request.user, "publish", workflow),
     )
 
 
@@ -114,6 +115,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         f"Run {page.run}",
         page=page,
         may_see=may_see,
+        may_run=can(request.user, "run", page.run.workflow),
         inspector=run_page.inspect(page, path, None, may_see=may_see),
         selected=path,
         stream=isinstance(request, ASGIRequest),

@@ -525,9 +525,9 @@ def test_workflows_that_call_each_other_in_circles_are_not_published(publish):
 
 
 def test_the_end_of_a_run_starts_another(publish, run):
+    publish("  - {kind: stop, key: end, outcome: '{x}'}".replace("{x}", "failed"))
     publish("  - {key: note, action: data.set, inputs: {of: '{{ event.payload.workflow }}'}}", slug="after",
             triggers="[{kind: run, workflow: flow, on: failed}]")  # fmt: skip
-    publish("  - {kind: stop, key: end, outcome: '{x}'}".replace("{x}", "failed"))
     run()
     done, after = (ExecutionRun.objects.get(workflow__slug=slug) for slug in ("flow", "after"))
     assert done.status == "failed" and output(after, "note") == {"of": "flow"}

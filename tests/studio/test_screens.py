@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core.models import ExecutionRun, StepRun, Workflow
+from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee, Workflow
 from automate_governance.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,7 +179,17 @@ def _objects(run, owner):
 
 
 @pytest.fixture
-def urls(run, owner, endpoint):
+def approval(run, owner):
+    """One that the owner is asked for."""
+    made = Wait.objects.create(
+        run=run, path="ask", kind="approval", data={"outcomes": [{"key": "approved", "name": "Approve"}]}
+    )
+    WaitAssignee.objects.create(wait=made, user=owner)
+    return made
+
+
+@pytest.fixture
+def urls(run, owner, endpoint, approval):
     objects = _objects(run, owner)
     download = reverse("studio:run_download", args=[run.pk, "first"])
     return {
@@ -204,6 +214,12 @@ def urls(run, owner, endpoint):
         "workflow list": ("get", reverse("admin:automate_core_workflow_changelist")),
         "run list": ("get", reverse("admin:automate_core_executionrun_changelist")),
         "workflow add": ("get", reverse("admin:automate_core_workflow_add")),
+        "run cancel": ("post", reverse("studio:run_cancel", args=[run.pk])),
+        "run retry": ("post", reverse("studio:run_retry", args=[run.pk])),
+        "workflow pause": ("post", reverse("studio:workflow_pause", args=[run.workflow_id])),
+        "workflow resume": ("post", reverse("studio:workflow_resume", args=[run.workflow_id])),
+        "approvals": ("get", reverse("studio:approval_list")),
+        "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
     }
 
@@ -226,6 +242,12 @@ MATRIX = {
     "run list": (200, 200, 200, 302),
     "workflow add": (404, 404, 404, 302),
     "workflow history": (404, 404, 404, 302),
+    "run cancel": (303, 403, 404, 302),
+    "run retry": (303, 403, 404, 302),
+    "workflow pause": (303, 403, 404, 302),
+    "workflow resume": (303, 403, 404, 302),
+    "approvals": (200, 200, 200, 302),
+    "approval": (200, 404, 404, 302),
 }
 
 
@@ -255,7 +277,7 @@ def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
 
 
 def _arguments(pattern):
-    samples = {"run_id": uuid.uuid4(), "pk": 1, "path": "first"}
+    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first"}
     return [samples[name] for name in pattern.pattern.converters]
 
 
@@ -359,7 +381,7 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         client.get(_run_urls(run)["page"])
     with django_assert_max_num_queries(4):
         client.get(_run_urls(run)["patch"])
