@@ -59,7 +59,7 @@ class Worker:
         self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
         self._chores = Chores()
         self._engine = ExecutionEngine(
-            Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self._chores.nudge
+            Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self.nudge
         )
         self._ended = threading.Event()
         self._suspects: SuspectProcess | None = None
@@ -75,6 +75,10 @@ class Worker:
     def wake(self) -> None:
         """There may be work. Callable from any thread."""
         self._inbox.put(None)
+
+    def nudge(self) -> None:
+        """There may be chores. Callable from any thread."""
+        self._chores.nudge()
 
     def stop(self) -> None:
         """Claim nothing more, wait for running effects as long as the grace time allows, and return from `run`."""
@@ -107,8 +111,8 @@ class Worker:
             self._stopping.set()
             self._ended.set()
             self._performers.stop()
-            self._heartbeat.stop()
             self._chores.stop()
+            self._heartbeat.stop()
             self._disconnect()
             connections.close_all()
         log.info("worker %s has stopped", self.name)
@@ -229,6 +233,8 @@ class Worker:
         self._tidy_at = time.monotonic() + LAST_POLL_SECONDS
         if woken:
             self._look_at = 0.0  # what is due may be beside an effect that runs here
+        if found.dead:
+            self.nudge()  # other runs may wait for theirs
         self._look_again(bool(woken or found.ready), seconds_to_next)
         self._see_to_suspects(found.suspects)
 
@@ -285,6 +291,7 @@ class Worker:
         elif suspects.crash:
             dead = self._outbox.crashed(suspects.name, suspects.crash)
             log.error("suspects: %s; %s", suspects.crash, f"job {dead[0]} is dead" if dead else "it is tried again")
+            self.nudge()
 
     def _suspects_ended(self) -> None:
         self._tidy_at = 0.0
