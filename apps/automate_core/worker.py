@@ -322,6 +322,12 @@ class SuspectWorker(Worker):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, drain=True)
+        self._parent = os.getppid()
+
+    def _finished(self) -> bool:
+        """An orphan ends after the job it holds, whether or not the database can be reached."""
+        is_orphan = os.getppid() != self._parent
+        return (is_orphan and not self._engine.held) or super()._finished()
 
     def _free_slots(self) -> int:
         return 0 if self._engine.held else min(super()._free_slots(), 1)
