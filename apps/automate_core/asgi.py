@@ -110,8 +110,7 @@ class ManagedWorker:
     def hurry(self) -> None:
         """Wait no longer for what runs. Callable from a signal handler."""
         if self._worker is not None:
-            self._worker.grace_seconds = 0
-            self._worker.wake()
+            self._worker.hurry()
 
 
 managed = ManagedWorker()

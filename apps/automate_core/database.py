@@ -16,6 +16,14 @@ from psycopg.rows import namedtuple_row
 # The planner knows too little about tables that were empty a minute ago (docs/adr/0004); every hot statement is
 # driven by primary keys and partial indexes.
 WORKER_OPTIONS = {"enable_seqscan": "off", "jit": "off", "idle_in_transaction_session_timeout": "30s"}
+# A network that swallows packets shows within seconds; over a socket file these count for nothing.
+REACH = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 INGEST_OPTIONS = {"jit": "off", "lock_timeout": "3s", "statement_timeout": "10s"}
 
 
@@ -25,6 +33,7 @@ def parameters(options: Mapping[str, str]) -> dict[str, Any]:
     kept = {name: value for name, value in given.items() if name not in {"cursor_factory", "context", "pool"}}
     added = " ".join(f"-c {name}={value.replace(' ', r'\ ')}" for name, value in options.items())
     return {
+        **REACH,
         **kept,
         "options": f"{kept.get('options', '')} {added}".strip(),
         "autocommit": True,

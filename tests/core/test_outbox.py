@@ -15,8 +15,11 @@ from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun
 from automate_core.ids import uuid7
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
-from automate_core.outbox import OutboxStore
+from automate_core.outbox import LONG_AGO, OutboxStore
 from tests.processes import wait_for
+
+JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "withdrawn", "calls", "logs", "queued"]
+CLAIM_VALUES = {"worker": "w", "lease": 30, "after": 7, "floor": LONG_AGO}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -146,7 +149,7 @@ def test_the_sequence_grows_with_each_checkpoint(some_workflow):
 def test_an_event_is_matched_once_whatever_happens(some_workflow):
     """The same dispatch twice: the second finds the first one's run and makes none."""
     [job] = _claimed()
-    queued = [QueuedRun(some_workflow.pk, some_workflow.published_id)]
+    queued = [QueuedRun(_run(some_workflow, job))]
     journal = Journal(None, worker="w")
     journal.write([Checkpoint(job, Outcome.COMPLETE, queued=queued)])
     OutboxJob.objects.filter(pk=job.id).update(status="leased")
@@ -162,10 +165,10 @@ def test_an_expired_lease_is_rescued_as_a_suspect_and_in_the_end_dead(settings):
     _events(1)
     store = OutboxStore(worker="w")
     for expected in ("ready", "dead"):
-        assert store.claim_batch()
-        assert store.rescue() == 0, "a lease that runs is left alone"
+        assert store.claim_batch() or store.claim_suspect()
+        assert store.rescue().rescued == 0, "a lease that runs is left alone"
         OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
-        assert store.rescue() == 1
+        assert store.rescue().rescued == 1
         job = OutboxJob.objects.get()
         assert (job.status, job.suspect, job.last_error) == (expected, True, "worker w did not renew its lease")
 
@@ -198,7 +201,7 @@ def test_the_databases_clock_decides(some_workflow):
     """Leases and due times are judged by automate_now(), which a test can shift."""
     _claimed()
     with database.connect({"automate.clock_shift": "1 hour"}) as later:
-        assert OutboxStore(later).rescue() == 1
+        assert OutboxStore(later).rescue().rescued == 1
     run = ExecutionRun.objects.create(
         workflow=some_workflow, version=some_workflow.published, trace_id="0" * 32, status="waiting"
     )
@@ -240,31 +243,37 @@ def test_the_claim_reads_its_index_alone():
 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE automate_core_outboxjob")
-        cursor.execute("EXPLAIN " + CLAIM.format(limit=10), {"worker": "w", "lease": 30})
+        cursor.execute("EXPLAIN " + CLAIM.format(limit=10), CLAIM_VALUES)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "ready_jobs" in plan and "Seq Scan on automate_core_outboxjob" not in plan, plan
 
 
 def test_the_statements_name_columns_that_exist():
     """Every statement of the hot path is planned by PostgreSQL against the tables of the models."""
-    from automate_core import ingest, matching, outbox
+    from automate_core import heartbeat, ingest, matching, outbox, queue_status
     from automate_core.engine import journal
 
     statements = {
         ingest.INGEST: {"events": "[]"},
         ingest.FIRST_DELIVERIES: {"keys": "[]"},
         matching.CANDIDATES: {"sources": [], "types": []},
-        outbox.CLAIM.format(limit=1): {"worker": "", "lease": 1},
+        outbox.CLAIM.format(limit=1): CLAIM_VALUES,
+        outbox.CLAIM_SUSPECT: {"worker": "", "lease": 1},
         outbox.RENEW: {"jobs": "[]", "lease": 1},
         outbox.HAND_BACK: {"jobs": "[]"},
+        outbox.RELEASE: {"worker": ""},
         outbox.RESCUE: {"most": 1, "error": "{}"},
+        outbox.CRASHED: {"most": 1, "crashes": 1, "worker": "", "reason": "", "error": "{}"},
+        heartbeat.REPORT: {"name": "w", "uptime": 1, "slots": 1, "held": 0},
+        queue_status.STATUS: {},
         outbox.WAKE_DUE: {},
-        journal.WRITE: dict.fromkeys(["checkpoints", "steps", "waits", "logs", "queued"], "[]") | {"worker": ""},
+        journal._write(): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
         journal.READ: {"runs": []},
+        journal.WAITS: {"runs": []},
     }
     for statement, values in statements.items():
         database.run(None, statement, values)
-    assert len(statements) == 10
+    assert len(statements) == 16
 
 
 @pytest.fixture(autouse=True)

@@ -60,7 +60,7 @@ def test_kill_9_between_an_effect_and_its_record(effect, deliver, sink, worker_p
     assert [(step.attempt, step.status) for step in attempts] == [(1, "interrupted"), (2, "succeeded")]
     assert StepRun.objects.filter(path__in=["before", "first"]).count() == 2
     job = OutboxJob.objects.get()
-    assert (job.status, job.token, job.suspect) == ("completed", 2, True)
+    assert (job.status, job.token, job.suspect) == ("completed", 2, False)
 
 
 def test_sigterm_finishes_what_runs_and_exits_well(effect, deliver, sink, worker_process):

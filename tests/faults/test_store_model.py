@@ -87,15 +87,34 @@ class Store(RuleBasedStateMachine):
     def claim(self, worker: str, limit: int) -> Any:
         """As many as asked for, or all that are ready."""
         jobs = self.store(worker).claim_batch(limit)
-        ready = [job for job in self.jobs.values() if job.status == "ready" and job.available_at <= self.now]
+        ready = [
+            job
+            for job in self.jobs.values()
+            if job.status == "ready" and not job.suspect and job.available_at <= self.now
+        ]
         assert len(jobs) == min(limit, len(ready))
         for job in jobs:
-            known = self.jobs[str(job.event_id)]
-            assert known.status == "ready"
-            known.status, known.token, known.attempts = "leased", known.token + 1, known.attempts + 1
-            known.lease_until = self.now + LEASE
-            assert (job.token, job.attempts) == (known.token, known.attempts)
+            self.taken(job, suspect=False)
         return multiple(*jobs)
+
+    @rule(target=claimed, worker=st.sampled_from(WORKERS))
+    def claim_suspect(self, worker: str) -> Any:
+        """One of those whose lease ran out, and no other."""
+        job = self.store(worker).claim_suspect()
+        ready = [job for job in self.jobs.values() if job.status == "ready" and job.suspect]
+        assert (job is not None) == any(each.available_at <= self.now for each in ready)
+        if job is None:
+            return multiple()
+        self.taken(job, suspect=True)
+        return job
+
+    def taken(self, job: ClaimedJob, *, suspect: bool) -> None:
+        """A claim, in the model."""
+        known = self.jobs[str(job.event_id)]
+        assert (known.status, known.suspect) == ("ready", suspect)
+        known.status, known.token, known.attempts = "leased", known.token + 1, known.attempts + 1
+        known.lease_until = self.now + LEASE
+        assert (job.token, job.attempts) == (known.token, known.attempts)
 
     @rule(job=claimed)
     def renew(self, job: ClaimedJob) -> None:
@@ -152,7 +171,7 @@ class Store(RuleBasedStateMachine):
     def rescue(self) -> None:
         """Exactly those whose lease is over; dead, once tried often enough."""
         over = [job for job in self.jobs.values() if job.status == "leased" and (job.lease_until or 0) < self.now]
-        assert self.store("any").rescue() == len(over)
+        assert self.store("any").rescue().rescued == len(over)
         for job in over:
             job.status = "dead" if job.attempts >= MOST_ATTEMPTS else "ready"
             job.lease_until, job.suspect = None, True

@@ -145,9 +145,16 @@ class OutboxJob(models.Model):
         ]
         indexes = [
             models.Index(
-                F("priority"), F("lane"), F("available_at"), F("id"), condition=Q(status="ready"), name="ready_jobs"
+                F("priority"),
+                F("lane"),
+                F("available_at"),
+                F("id"),
+                condition=Q(status="ready", suspect=False),
+                name="ready_jobs",
             ),
+            models.Index(F("available_at"), condition=Q(status="ready", suspect=True), name="suspect_jobs"),
             models.Index(F("lease_until"), condition=Q(status="leased"), name="leased_jobs"),
+            models.Index(F("id"), condition=Q(status="dead"), name="dead_jobs"),
             models.Index(F("event"), name="jobs_of_event"),
         ]
 
