@@ -71,10 +71,10 @@ def test_kill_9_at_every_turn(two_calls, mill, deliver, sink, fault):
     died_at = time.monotonic()
     mill.worker()
     wait_for(succeeded)
-    assert time.monotonic() - died_at < 12, "the lease of 2 s, a look every 2 s, and the start of a process"
+    assert time.monotonic() - died_at < 15, "the lease of 2 s, a look every 2 s, and the start of two processes"
     assert paths(sink) == calls
     job = OutboxJob.objects.get()
-    assert (job.status, job.token, job.suspect) == ("completed", claims, claims > 1)
+    assert (job.status, job.token, job.crashes) == ("completed", claims, 0)
 
 
 def test_a_zombie_writes_nothing(two_calls, mill, deliver, sink):
@@ -86,7 +86,7 @@ def test_a_zombie_writes_nothing(two_calls, mill, deliver, sink):
     wait_for(succeeded)
     recorded = list(StepRun.objects.order_by("id").values())
     run = ExecutionRun.objects.get()
-    assert run.worker == second.name
+    assert run.worker.partition("/")[0] == second.name
     zombie.signal(signal.SIGCONT)
     wait_for(lambda: zombie.said("lease lost"))
     assert list(StepRun.objects.order_by("id").values()) == recorded
@@ -204,7 +204,7 @@ def test_sigterm_and_a_rolling_restart_under_load(one_call, mill, deliver, sink)
 
 
 def test_a_second_sigterm_ends_at_once(one_call, mill, deliver, sink):
-    """F21: and what it held is done by the next worker."""
+    """F21: it hands back what it holds, and the next worker does it."""
     sink.answer = lambda number, path: (time.sleep(20 if number == 1 else 0), (200, {}, {}))[1]
     worker = mill.worker(AUTOMATE_WORKER_GRACE_SECONDS="30", AUTOMATE_LOG_LEVEL="INFO")
     deliver({"n": 1})
@@ -212,7 +212,7 @@ def test_a_second_sigterm_ends_at_once(one_call, mill, deliver, sink):
     mill.terminate(worker)
     time.sleep(0.3)  # two of one signal that are pending at once are one
     worker.signal(signal.SIGTERM)
-    assert worker.wait(5) == 128 + signal.SIGTERM
+    assert worker.wait(5) in {0, 128 + signal.SIGTERM}
     mill.worker()
     wait_for(succeeded)
 
