@@ -15,9 +15,8 @@ from django.db import connection
 from automate_core import database
 from tests.conftest import SECRET
 from tests.faults import history, invariants
-from tests.faults.harness import Mill
+from tests.faults.harness import Mill, wait_for
 from tests.faults.invariants import Evidence
-from tests.processes import wait_for
 
 
 @pytest.fixture

@@ -17,12 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from automate_core.webhooks.schemes import GitHubScheme
+from tests import processes
 from tests.conftest import ROOT
 from tests.faults.invariants import Evidence
-from tests.processes import free_port, wait_for
+from tests.processes import free_port
 
 CLOCK_OFF_BY = "import time; real = time.time; time.time = lambda: real() + ({seconds}); "
 RUN_MANAGE = "import runpy, sys; sys.argv = {arguments!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = 60, every: float = 0.05) -> Any:
+    """As everywhere, with more patience: starting a process may take long on a busy machine."""
+    return processes.wait_for(condition, seconds=seconds, every=every)
 
 
 class Process:
@@ -141,8 +147,9 @@ def _answers(port: int) -> bool:
 class Sender:
     """Sends deliveries as GitHub would, were it to repeat them: each until it is answered with a 202."""
 
-    def __init__(self, address: str, secret: str, evidence: Evidence) -> None:
+    def __init__(self, address: str, secret: str, evidence: Evidence, *, endpoint: str = "github") -> None:
         self.address = address
+        self.path = f"/hooks/{endpoint}/"
         self.secret = secret
         self.evidence = evidence
         self.seconds: list[float] = []
@@ -154,7 +161,7 @@ class Sender:
         client = http.client.HTTPConnection(self.address, timeout=timeout)
         started = time.monotonic()
         try:
-            client.request("POST", "/hooks/github/", body, {"Content-Type": "application/json", **headers})
+            client.request("POST", self.path, body, {"Content-Type": "application/json", **headers})
             answer = client.getresponse()
             content = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):

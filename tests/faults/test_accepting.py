@@ -11,8 +11,7 @@ import pytest
 
 from automate_core.models import Event, OutboxJob
 from tests.faults.conftest import plain_connection, run_sql
-from tests.faults.harness import Sender, at_once
-from tests.processes import wait_for
+from tests.faults.harness import Sender, at_once, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

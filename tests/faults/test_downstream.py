@@ -14,7 +14,7 @@ import pytest
 
 from automate_core.engine.retry import RetryPolicy
 from automate_core.models import ExecutionRun, StepRun, Wait
-from tests.processes import wait_for
+from tests.faults.harness import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

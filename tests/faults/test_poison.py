@@ -7,7 +7,7 @@ from django.db import connection
 
 from automate_connectors.registry import connectors
 from automate_core.models import ExecutionRun, OutboxJob, WorkflowVersion
-from tests.processes import wait_for
+from tests.faults.harness import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -1,4 +1,4 @@
-"""What a long fault test stands on: a PostgreSQL of its own with the tables, an endpoint, a workflow and a sink."""
+"""What a long fault test stands on: a PostgreSQL of its own with the tables, endpoints, workflows and a sink."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "faults-faults-faults-faults-faults"
 CALL = """
 name: {slug}
 slug: {slug}
-triggers: [{{endpoint: github, filter: {{'==': [{{var: event.payload.to}}, {slug}]}}}}]
+triggers: [{{endpoint: {slug}, filter: {{'==': [{{var: event.payload.to}}, {slug}]}}}}]
 steps:
   - {{key: before, action: data.set, inputs: {{n: '{{{{ event.payload.n }}}}'}}}}
   - key: call
@@ -44,9 +44,9 @@ class Ground:
         self.mill = Mill(environment, [sys.executable, "manage.py"], folder, self.evidence)
         self.mill.environment.pop("AUTOMATE_FAULT_MARKS")
 
-    def sender(self, address: str) -> Sender:
-        """To that web process."""
-        return Sender(address, SECRET, self.evidence)
+    def sender(self, address: str, endpoint: str = "a") -> Sender:
+        """To an endpoint of that web process."""
+        return Sender(address, SECRET, self.evidence, endpoint=endpoint)
 
     def ask(self, statement: str, *values: Any) -> Any:
         """The one value that a statement gives, on a connection of its own."""
@@ -99,7 +99,7 @@ class Ground:
 
 @contextlib.contextmanager
 def ground(*slugs: str) -> Iterator[Ground]:
-    """A new one, with a workflow for each slug; everything is removed at the end."""
+    """A new one, with an endpoint and a workflow for each slug; everything is removed at the end."""
     cluster = throw_away()
     with tempfile.TemporaryDirectory(prefix="automate-faults-") as folder:
         cluster.start()
@@ -138,8 +138,8 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     call_command("migrate", verbosity=0)
     run_sql(history.INSTALL)
     owner = get_user_model().objects.create_superuser("faults", "faults@example.com", "password-of-faults")
-    endpoints.save("github", scheme="github", config={}, secret=SECRET, actor=owner)
     for slug in slugs:
+        endpoints.save(slug, scheme="github", config={}, secret=SECRET, actor=owner)
         workflow = authoring.save_definition(workflow_files.read(CALL.format(slug=slug, url=sink.url)), owner=owner)
         authoring.publish(workflow, author=owner)
     connections.close_all()

@@ -225,10 +225,10 @@ def downstream_away(on: Ground, size: Size) -> Figures:
     sender = on.sender(address)
     at_once(lambda n: sender.insist(f"a-{n}", {"to": "a", "n": n}), range(count), threads=4)
     sent_at = time.monotonic()
-    others: list[float] = []
+    other, others = on.sender(address, "b"), list[float]()
     while time.monotonic() < back_at:
         number, started = len(others), time.monotonic()
-        sender.insist(f"b-{number}", {"to": "b", "n": number})
+        other.insist(f"b-{number}", {"to": "b", "n": number})
         path = f"/b/{number}"
         on.until(lambda path=path: any(called == path for called, _, _ in list(on.sink.calls)), 30)
         others.append(time.monotonic() - started)
@@ -252,7 +252,8 @@ def fairness(on: Ground, size: Size) -> Figures:
     on.mill.worker("--concurrency", "4")
     on.until(lambda: len(on.sink.calls) > 20, 60)
     at = time.monotonic()
-    at_once(lambda n: sender.insist(f"b-{n}", {"to": "b", "n": n}), range(10), threads=4)
+    other = on.sender(address, "b")
+    at_once(lambda n: other.insist(f"b-{n}", {"to": "b", "n": n}), range(10), threads=4)
     on.until(lambda: sum(path.startswith("/b/") for path, _, _ in list(on.sink.calls)) == 10, 60 + count / 20)
     last = time.monotonic() - at
     left = on.live_jobs()
