@@ -213,11 +213,11 @@ SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, now(), 0, 0, false, '', 0,
 
 def downstream_away(on: Ground, size: Size) -> Figures:
     """F20: one downstream is away for most of the time with many jobs; another workflow goes on beside it."""
-    back_at = time.monotonic() + size.seconds / 2
+    back = threading.Event()
     count = min(size.events, 5_000)
 
     def answer(number: int, path: str) -> tuple[int, Any, dict[str, str]]:
-        return (503 if path.startswith("/a/") and time.monotonic() < back_at else 200), {}, {}
+        return (503 if path.startswith("/a/") and not back.is_set() else 200), {}, {}
 
     on.sink.answer = answer
     _, address = on.mill.web()
@@ -225,6 +225,7 @@ def downstream_away(on: Ground, size: Size) -> Figures:
     sender = on.sender(address)
     at_once(lambda n: sender.insist(f"a-{n}", {"to": "a", "n": n}), range(count), threads=4)
     sent_at = time.monotonic()
+    back_at = sent_at + size.seconds
     other, others = on.sender(address, "b"), list[float]()
     while time.monotonic() < back_at:
         number, started = len(others), time.monotonic()
@@ -233,6 +234,7 @@ def downstream_away(on: Ground, size: Size) -> Figures:
         on.until(lambda path=path: any(called == path for called, _, _ in list(on.sink.calls)), 30)
         others.append(time.monotonic() - started)
         time.sleep(0.2)
+    back.set()
     on.quiet(seconds=120 + size.seconds)
     calls = zip([path for path, _, _ in on.sink.calls], on.sink.times, strict=True)
     tries = Counter(int(at - sent_at) for path, at in calls if path.startswith("/a/") and sent_at + 5 < at < back_at)
