@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from automate_core import database, wakeups
 from automate_core.conf import setting
+from automate_core.faultpoints import reach
 from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
 from automate_core.webhooks.receive import (
     METHOD,
@@ -219,7 +220,9 @@ class GroupIngestor:
     async def _write(self, events: list[NewEvent]) -> list[Ingested]:
         batch = Batch(events)
         async with (await self._opened()).connection() as connection:
+            reach("ingest.writing")
             rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
+            reach("ingest.written")
             new = {str(row.id) for row in rows}
             keys = batch.keys(new)
             first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []

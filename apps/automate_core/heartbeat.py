@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from automate_core import database
+from automate_core.faultpoints import reach
 from automate_core.outbox import ClaimedJob, OutboxStore
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class Heartbeat:
         now = time.monotonic()
         held = self._held()
         if held:
+            reach("heartbeat.renewing")
             OutboxStore(connection).renew(held)
             self._renewed_at = max(self._renewed_at, now)
         if self._slots is not None and now >= self._report_at:

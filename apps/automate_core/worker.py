@@ -24,6 +24,7 @@ from automate_core.chores import Chores
 from automate_core.conf import setting
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
+from automate_core.faultpoints import reach
 from automate_core.heartbeat import Heartbeat
 from automate_core.matching import RuleEngine
 from automate_core.outbox import ClaimedJob, OutboxStore
@@ -214,9 +215,11 @@ class Worker:
             return []
         if not self._engine.held:
             self._heartbeat.begin()
+        reach("worker.claiming")
         jobs = self._take(free)
         if jobs:
             self._is_drained = False
+            reach("worker.claimed")
             self._poll_seconds = FIRST_POLL_SECONDS
         else:
             self._claim_at = now + self._poll_seconds if self._poll_seconds < LAST_POLL_SECONDS else math.inf

@@ -22,6 +22,7 @@ from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode, ApprovalNode
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import EffectOutcome, Walk
+from automate_core.faultpoints import reach
 from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
 from automate_core.triggers import originating
@@ -95,11 +96,13 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
         "user": SimpleLazyObject(run_as),
     }
     act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
+    reach("effect.starting", step.path)
     if node.transactional:
         transactional.perform(call, act, outcome)
     else:
         with originating(walk.run.id, walk.program.workflow):
             outcome.output = act()
+    reach("effect.done", step.path)
 
 
 def _connection(slug: str, run_as: Callable[[], Person]) -> tuple[dict[str, Any], list[str]]:

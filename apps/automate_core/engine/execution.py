@@ -31,6 +31,7 @@ from automate_core.engine.journal import (
 )
 from automate_core.engine.program import Program, prepare
 from automate_core.engine.walk import EffectOutcome, Walk
+from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError
 from automate_core.matching import Match, RuleEngine
@@ -117,7 +118,9 @@ class ExecutionEngine:
         self._move()
         if not self._unwritten:
             return False, None
+        reach("journal.writing")
         verdicts = self._verdicts(self._unwritten)
+        reach("journal.written")
         checkpoints, self._unwritten = self._unwritten, []
         for checkpoint in checkpoints:
             self._settle(checkpoint, verdicts[checkpoint.job.id])
