@@ -30,7 +30,7 @@ WITH incoming AS (
          last_error)
     SELECT job, 'dispatch', 'ready', id,
         -coalesce((SELECT max(priority) FROM automate_core_activetrigger t WHERE t.source = incoming.source), 0),
-        abs(hashtext(source) %% 1024), automate_now(), 0, 0, false, '', 0, ''
+        abs(hashtext(source || ' ' || type) %% 1024), automate_now(), 0, 0, false, '', 0, ''
     FROM incoming JOIN accepted USING (id)
 )
 SELECT id FROM accepted

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db.models import F
 
-from automate_core import children
+from automate_core import approvals, children
 from automate_core.definition import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.outbox import OutboxStore
@@ -350,6 +350,43 @@ def test_an_error_that_was_caught_stays_caught_when_walked_again(publish, run, d
     settle(drain)
     assert output(waiting, "end") == {"n": 1, "note": 1}
     assert StepRun.objects.filter(path="attempt/bad").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("decision", "calls", "status", "got"),
+    [("succeeded", 1, "succeeded", {"id": 7}), ("failed", 1, "failed", None), ("again", 2, "succeeded", {"n": 2})],
+)
+def test_an_attempt_in_doubt_waits_for_a_person(publish, run, drain, sink, owner, decision, calls, status, got):
+    """The sink hears the call and does not answer in time: did it take effect?"""
+    sink.answer = lambda number, path: (time.sleep(1.5 if number == 1 else 0), (200, {"n": number}, {}))[1]
+    publish(f"""
+  - key: pay
+    action: http.request
+    inputs: {{method: POST, url: '{sink.url}/pay'}}
+    timeout: 0.4
+    at_most_once: true
+    retry: {{attempts: 5, base: 0}}
+  - {{key: end, action: data.set, inputs: {{got: '{{{{ steps.pay.output }}}}'}}}}
+""")
+    waiting = run()
+    assert (waiting.status, states(waiting), len(sink.calls)) == ("waiting", {"pay": "waiting"}, 1)
+    wait = Wait.objects.get(kind="review")
+    output_of = {"body": {"id": 7}} if decision == "succeeded" else None
+    approvals.review(wait, by=owner, outcome=decision, output=output_of)
+    settle(drain)
+    waiting.refresh_from_db()
+    assert (waiting.status, len(sink.calls)) == (status, calls)
+    if got is not None:
+        assert output(waiting, "end")["got"]["body"] == got
+
+
+def test_what_was_clearly_refused_is_repeated_all_the_same(publish, run, drain, sink):
+    sink.answer = lambda number, path: (503, {}, {}) if number == 1 else (200, {}, {})
+    publish(
+        f"  - {{key: pay, action: http.request, inputs: {{url: '{sink.url}/pay'}}, at_most_once: true,"
+        " retry: {attempts: 2, base: 0}}"
+    )
+    assert run().status == "succeeded" and len(sink.calls) == 2
 
 
 # --- waiting ----------------------------------------------------------------------------------------------------------

@@ -62,7 +62,18 @@ log = logging.getLogger(__name__)
 BREATH = 500
 MAX_ITEMS = 10_000
 MAX_DEPTH = 10
-IN_DOUBT = frozenset({"timeout", "connection_lost"})
+# Errors after which nobody knows whether the attempt took effect.
+IN_DOUBT = frozenset(
+    {
+        "timeout",
+        "connection_failed",
+        "response_too_large",
+        "unexpected_error",
+        "invalid_output",
+        "output_too_large",
+        "internal_error",
+    }
+)
 
 
 @dataclass(slots=True)

@@ -98,8 +98,8 @@ class Event(models.Model):
 class OutboxJob(models.Model):
     """Work that is owed: matching an event, or advancing a run. Small rows, no payload.
 
-    `lane` is a small hash of what it is for, an event's source or a run's workflow: claims take turns between lanes, so
-    that a long queue of one does not hold up the others.
+    `lane` is a small hash of what it is for, an event's source and type or a run's workflow: claims take turns between
+    lanes, so that a long queue of one does not hold up the others.
 
     `OutboxStore` knows the SQL. The relations have no database constraint: docs/adr/0004.
     """
