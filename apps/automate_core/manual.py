@@ -41,6 +41,13 @@ def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger:
     return ingested
 
 
+def form(workflow: Workflow) -> list[dict[str, Any]]:
+    """The documents of the fields that a start by hand fills in; none where any payload is taken."""
+    chosen = _manual_trigger(workflow, "")
+    fields: list[dict[str, Any]] = msgspec.to_builtins(chosen.inputs) if chosen else []
+    return fields
+
+
 def _manual_trigger(workflow: Workflow, key: str) -> ManualTrigger | None:
     definition = published_definition(workflow)
     found = [t for t in definition.triggers if isinstance(t, ManualTrigger)] if definition else []

@@ -6,18 +6,19 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
-from automate_core import control, pausing
+from automate_core import answers, control, manual, pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Workflow
-from automate_governance.permissions import permitted
-from automate_studio import asked, words
+from automate_governance.permissions import can, permitted
+from automate_studio import asked, forms, words
 
 
 class SeeOther(HttpResponseRedirect):
@@ -47,6 +48,35 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         return SeeOther(_run_url(run))
     messages.success(request, f"This run repeats run {words.short(run.pk)}.")
     return SeeOther(_run_url(again))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
+    """The form of a workflow's start by hand; a POST starts it."""
+    workflow = _workflow(request, pk)
+    if not can(request.user, "run", workflow):
+        raise PermissionDenied
+    form = manual.form(workflow)
+    values, errors = forms.given(request.POST, form), {}
+    if request.method == "POST":
+        try:
+            if _do(request, lambda: manual.start(workflow, values, by=asked.person(request))):
+                messages.success(request, "Started. The run appears here in a moment.")
+            return SeeOther(_workflow_url(workflow))
+        except answers.AnswersError as error:
+            errors = error.errors
+    request.current_app = admin.site.name
+    return TemplateResponse(
+        request,
+        "automate_studio/start.html",
+        {
+            **admin.site.each_context(request),
+            "title": f"Run {workflow.name}",
+            "workflow": workflow,
+            "fields": forms.fields(form, values, errors),
+        },
+        status=422 if errors else 200,
+    )
 
 
 @require_POST
@@ -83,7 +113,7 @@ def _do[T](request: HttpRequest, act: Callable[[], T]) -> T | None:
         return act()
     except NotPermittedError as error:
         raise PermissionDenied from error
-    except (control.ControlError, pausing.WorkflowStateError) as error:
+    except (control.ControlError, pausing.WorkflowStateError, manual.NotStartableError) as error:
         messages.error(request, words.sentence(str(error)))
         return None
 

@@ -19,7 +19,7 @@ from automate_core import answers, approvals
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Wait
 from automate_core.states import WaitStatus
-from automate_studio import asked, words
+from automate_studio import asked, forms, words
 from automate_studio.doing import SeeOther
 
 MOST = 100
@@ -33,20 +33,6 @@ class Row:
     name: str
     message: str
     since: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """One field of an approval's form, with what was filled in."""
-
-    id: str
-    label: str
-    kind: str
-    choices: list[str]
-    required: bool
-    help: str
-    value: Any
-    error: str
 
 
 @require_safe
@@ -69,8 +55,7 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
-    form = (wait.data or {}).get("form", [])
-    given = {field["name"]: value for field in form if (value := request.POST.get(f"form-{field['name']}")) is not None}
+    given = forms.given(request.POST, (wait.data or {}).get("form", []))
     try:
         approvals.decide(wait, by=asked.person(request), outcome=request.POST.get("outcome", ""), form=given)
     except NotPermittedError:
@@ -93,7 +78,7 @@ def _show(request: HttpRequest, wait: Wait, given: Mapping[str, Any], errors: Ma
         _name(wait),
         wait=wait,
         row=_row(wait, timezone.now()),
-        fields=[_field(each, given, errors) for each in (wait.data or {}).get("form", [])],
+        fields=forms.fields((wait.data or {}).get("form", []), given, errors),
         error=errors.get("", ""),
         is_open=wait.status == WaitStatus.OPEN,
     )
@@ -113,18 +98,3 @@ def _row(wait: Wait, now: dt.datetime) -> Row:
 
 def _name(wait: Wait) -> str:
     return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
-
-
-def _field(document: dict[str, Any], given: Mapping[str, Any], errors: Mapping[str, str]) -> Field:
-    name = document["name"]
-    label = document.get("label") or words.sentence(name.replace("_", " "), stop="")
-    return Field(
-        id=f"form-{name}",
-        label=label,
-        kind=document.get("kind", "text"),
-        choices=document.get("choices", []),
-        required=document.get("required", False),
-        help=document.get("help", ""),
-        value=given.get(name, ""),
-        error=f"{label} {errors[name]}." if name in errors else "",
-    )

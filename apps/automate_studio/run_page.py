@@ -91,7 +91,9 @@ class RunPage:
         """The step to open first: the one that failed, else the one that is active, else the first."""
         if self.failed_step:
             return self.failed_step[0]
-        by_state = {card.state: card.path for card in reversed(self.cards) if not card.routes}
+        by_state = {
+            card.state: card.path for card in reversed(self.cards) if not card.routes or card.state == "waiting"
+        }
         wanted = ("retrying", "running", "waiting")
         first = self.cards[0].path if self.cards else ""
         return next((by_state[state] for state in wanted if state in by_state), first)

@@ -33,6 +33,7 @@ from automate_core.definition import (
 from automate_studio import sentences, words
 
 _ITERATION = re.compile(r"\[\d+\]")
+_OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 LIVE_STATES = {"running", "retrying", "waiting"}
 
 
@@ -256,7 +257,7 @@ def _cards(
             state=state,
             note=_note(step, path, recorded, run),
             line=_line(state, passed_over=passed_over),
-            routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state == "skipped")),
+            routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER)),
         )
 
 
@@ -276,7 +277,7 @@ def _routes(
     taken = [_is_taken(step, slot, prefix, recorded, run) for slot in shown]
     chosen = [index for index, hit in enumerate(taken) if hit]
     for index, slot in enumerate(shown):
-        off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep))
+        off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep | ParallelStep))
         name, condition = _slot_words(step, slot)
         yield RouteView(
             key=slot.key,

@@ -25,6 +25,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
+    path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
     path("workflows/<int:pk>/pause/", admin.site.admin_view(doing.workflow_pause), name="workflow_pause"),
     path("workflows/<int:pk>/resume/", admin.site.admin_view(doing.workflow_resume), name="workflow_resume"),
     # whoever is asked may answer, of the staff or not

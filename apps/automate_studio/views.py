@@ -18,9 +18,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import authoring, workflow_files
+from automate_core import approvals, authoring, workflow_files
 from automate_core.definition import Definition
-from automate_core.models import ExecutionRun, StepRun, Workflow
+from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import asked, lists, run_page
@@ -71,6 +71,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),
+        may_run=can(request.user, "run", workflow),
         may_pause=can(request.user, "publish", workflow),
     )
 
@@ -116,7 +117,8 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         page=page,
         may_see=may_see,
         may_run=can(request.user, "run", page.run.workflow),
-        inspector=run_page.inspect(page, path, None, may_see=may_see),
+        inspector=(inspector := run_page.inspect(page, path, None, may_see=may_see)),
+        approval=_approval(request.user, page, inspector),
         selected=path,
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
@@ -131,7 +133,15 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
         raise Http404
-    return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": inspector})
+    context = {"page": page, "inspector": inspector, "approval": _approval(request.user, page, inspector)}
+    return TemplateResponse(request, "automate_studio/run/inspector.html", context)
+
+
+def _approval(user: User, page: run_page.RunPage, inspector: run_page.Inspector | None) -> Wait | None:
+    """The approval that this step waits for, when this person may decide it."""
+    if inspector is None or inspector.card.state != "waiting":
+        return None
+    return approvals.assigned_to(user).filter(run=page.run, path=inspector.card.path).first()
 
 
 @require_POST

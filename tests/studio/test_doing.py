@@ -178,3 +178,42 @@ def test_posts_need_their_token(failed, owner):
     client = Client(enforce_csrf_checks=True)
     client.force_login(owner)
     assert client.post(reverse("studio:run_retry", args=[failed.pk])).status_code == 403
+
+
+BY_HAND = """
+name: By hand
+slug: by-hand
+triggers: [{kind: manual, inputs: [{name: amount, label: Amount, kind: number, required: true}]}]
+steps: [{key: keep, action: data.set, inputs: {n: '{{ event.payload.amount }}'}}]
+"""
+
+
+def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner):
+    made = workflow(BY_HAND)
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    workflow_page = reverse("admin:automate_core_workflow_change", args=[made.pk])
+    assert url in str(Page(client.get(workflow_page)).tags)
+    assert Page(client.get(url)).ids["form-amount"]["type"] == "number"
+    refused = client.post(url, {"form-amount": "many"})
+    assert refused.status_code == 422 and "Amount " in Page(refused).text and 'value="many"' in refused.content.decode()
+    assert not ExecutionRun.objects.exists()
+    assert client.post(url, {"form-amount": "7"}).headers["Location"] == workflow_page
+    drain()
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.event.source, run.steps.get().output) == ("succeeded", "manual:by-hand", {"n": 7})
+
+
+def test_a_draft_is_not_started(workflow, sign_in, owner):
+    made = workflow(BY_HAND, publish=False)
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    assert "Only a published workflow" in Page(client.get(url)).text
+    assert "publish it first" in Page(client.post(url, {"form-amount": "7"}, follow=True)).text
+
+
+def test_a_waiting_step_leads_to_its_approval(waiting, sign_in, owner, colleague):
+    page = reverse("admin:automate_core_executionrun_change", args=[waiting.run_id])
+    approval = reverse("studio:approval_page", args=[waiting.pk])
+    assign_perm("view_workflow", colleague, waiting.run.workflow)
+    shown = Page(sign_in(owner).get(page))
+    assert shown.all(data_inspected="ask") and shown.all(href=approval), "the page opens at what waits"
+    assert not Page(sign_in(colleague).get(page)).all(href=approval)
