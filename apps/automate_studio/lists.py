@@ -14,9 +14,10 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Right
 
 from automate_connectors.registry import find_action
-from automate_core import database, endpoints
-from automate_core.definition import Definition, WebhookTrigger, read_trigger
+from automate_core import database, endpoints, schedules
+from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger, read_trigger
 from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint, Workflow
+from automate_core.watched import watched
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, sentences, versions, words
@@ -299,8 +300,8 @@ class TriggerRow:
 
     text: str
     url: str
-    scheme: str
-    unsigned: bool
+    scheme: str = ""
+    unsigned: bool = False
 
 
 def triggers(definition: Definition, user: User) -> list[TriggerRow]:
@@ -308,19 +309,32 @@ def triggers(definition: Definition, user: User) -> list[TriggerRow]:
     listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
-    rows = []
-    for part in definition.triggers:
-        kind, which = sentences.trigger(part)
-        endpoint = known.get(part.endpoint) if isinstance(part, WebhookTrigger) else None
-        rows.append(
-            TriggerRow(
-                text=(part.event or "Any event") if isinstance(part, WebhookTrigger) else kind,
-                url=endpoints.url(endpoint) if endpoint else f"{kind} {which}" if kind == "Webhook" else which,
-                scheme=SCHEMES[endpoint.scheme].name if endpoint else "",
-                unsigned=bool(endpoint and endpoint.scheme == "unsigned"),
+    return [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
+
+
+def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:
+    kind, which = sentences.trigger(part)
+    match part:
+        case WebhookTrigger() if part.endpoint in known:
+            endpoint = known[part.endpoint]
+            return TriggerRow(
+                text=part.event or "Any event",
+                url=endpoints.url(endpoint),
+                scheme=SCHEMES[endpoint.scheme].name,
+                unsigned=endpoint.scheme == "unsigned",
             )
-        )
-    return rows
+        case WebhookTrigger():
+            return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
+        case ScheduleTrigger():
+            fires = [f"{moment:%a %d %b %H:%M}" for moment in schedules.next_fires(part, timezone, n=3)]
+            return TriggerRow(
+                text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
+            )
+        case ModelTrigger():
+            modes = [entry.mode for entry in watched() if entry.label == part.model.lower()]
+            seen_by = f"Seen by {'the database' if modes == ['database'] else 'signal'}" if modes else "Not watched"
+            return TriggerRow(text=kind, url=which, scheme=seen_by)
+    return TriggerRow(text=kind, url=which)
 
 
 def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:

@@ -217,3 +217,12 @@ def test_a_waiting_step_leads_to_its_approval(waiting, sign_in, owner, colleague
     shown = Page(sign_in(owner).get(page))
     assert shown.all(data_inspected="ask") and shown.all(href=approval), "the page opens at what waits"
     assert not Page(sign_in(colleague).get(page)).all(href=approval)
+
+
+def test_the_workflow_page_says_when_it_starts_next(workflow, sign_in, owner):
+    made = workflow(
+        "{name: S, slug: s, timezone: Europe/Warsaw, triggers: [{kind: schedule, cron: '30 8 * * 1-5'},"
+        " {kind: event, key: paid, event: order.paid}], steps: [{key: a, action: data.set}]}"
+    )
+    page = Page(sign_in(owner).get(reverse("admin:automate_core_workflow_change", args=[made.pk])))
+    assert page.text.count(" 08:30") == 3 and "Europe/Warsaw" in page.text and "order.paid" in page.text
