@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, limits, pausing, schedules
+from automate_core import captures, children, limits, pausing, reminders, schedules
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("children", children.DUE, children.answer),
     Chore("slots", limits.DUE, limits.sweep),
     Chore("paused", pausing.DUE, pausing.release),
+    Chore("reminders", reminders.DUE, reminders.remind),
 )
 
 

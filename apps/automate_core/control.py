@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,13 +73,19 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
 
 @transaction.atomic
 def retry(
-    run: ExecutionRun, *, by: Person, start: str = "failed", version: Version = "original", payload: Any = msgspec.UNSET
+    run: ExecutionRun,
+    *,
+    by: Person,
+    start: str = "failed",
+    version: Version = "original",
+    payload: Any = msgspec.UNSET,
+    variables: Mapping[str, Any] | None = None,
 ) -> ExecutionRun:
     """Run an ended run again, as a new run with the same trace id that points to it.
 
     `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
-    is taken over and not done again. `payload`, when given, replaces the event's. Raises NotPermittedError,
-    NotEndedError, NoSuchStepError, ControlError.
+    is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
+    workflow's for this run. Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
     if run.status not in FINAL_RUN_STATES:
@@ -87,9 +93,14 @@ def retry(
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
-    again = _new_run(run, chosen, event)
+    again = _new_run(run, chosen, event, _variables(run, chosen, variables or {}))
     _copy(run, again, taken_over)
-    changes = {"run": str(again.pk), "start": start, "version": str(chosen), "edited": payload is not msgspec.UNSET}
+    changes = {
+        "run": str(again.pk),
+        "start": start,
+        "version": str(chosen),
+        "edited": payload is not msgspec.UNSET or bool(variables),
+    }
     audit.record(by, "run.retried", run, changes=changes, trace_id=run.trace_id)
     return again
 
@@ -162,7 +173,17 @@ def _edited(run: ExecutionRun, payload: Any) -> Event:
     )
 
 
-def _new_run(run: ExecutionRun, version: WorkflowVersion, event: Event | None) -> ExecutionRun:
+def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The run's own values of variables of the workflow. Raises ControlError for a name that it does not have."""
+    there = _definition(version).vars
+    if unknown := [name for name in given if name not in there]:
+        raise ControlError(f"there is no variable {unknown[0]!r}; there is {', '.join(there) or 'none'}")
+    return {**(run.vars or {}), **given} or None
+
+
+def _new_run(
+    run: ExecutionRun, version: WorkflowVersion, event: Event | None, variables: dict[str, Any] | None
+) -> ExecutionRun:
     """The new run, owed to a worker: at once, once its workflow goes on, or when its turn comes."""
     again = ExecutionRun.objects.create(
         workflow=run.workflow,
@@ -172,7 +193,7 @@ def _new_run(run: ExecutionRun, version: WorkflowVersion, event: Event | None) -
         retried_from=run,
         trace_id=run.trace_id,
         priority=_definition(version).priority,
-        vars=run.vars,
+        vars=variables,
         created_at=DatabaseNow(),
         seq=1,
     )

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connections
 from guardian.shortcuts import assign_perm
 
-from automate_core import answers, approvals
+from automate_core import answers, approvals, reminders
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, OutboxJob, Wait, WaitAssignee
 from automate_governance.models import AuditEntry
@@ -147,3 +147,29 @@ def test_an_attempt_in_doubt_is_reviewed_by_who_may_run(run, owner, colleague, o
 def test_an_approval_is_not_reviewed(wait, owner):
     with pytest.raises(approvals.NotOpenError):
         approvals.review(wait, by=owner, outcome="succeeded")
+
+
+def test_those_who_were_asked_are_reminded_once(wait, owner, colleague, stranger, mailoutbox):
+    """By name and through a group that two of them are in."""
+    fraud = Group.objects.create(name="Fraud")
+    for person in (colleague, stranger):
+        person.groups.add(fraud)
+    WaitAssignee.objects.create(wait=wait, group=fraud)
+    assert reminders.remind() is None and mailoutbox == []
+    Wait.objects.update(remind_at="2001-01-01T00:00Z")
+    for _ in range(2):
+        reminders.remind()
+    assert sorted(mail.to for mail in mailoutbox) == [["colleague@example.com"], ["stranger@example.com"]]
+    assert f"/admin/automate/approvals/{wait.pk}/" in mailoutbox[0].body and mailoutbox[0].body.startswith("Pay?")
+
+
+def test_a_reminder_that_the_mail_server_refuses_is_sent_later(wait, settings, monkeypatch):
+    Wait.objects.update(remind_at="2001-01-01T00:00Z")
+
+    def refuse(message):
+        raise OSError("no mail today")
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+    reminders.remind()
+    wait.refresh_from_db()
+    assert wait.remind_at is not None and wait.status == "open"

@@ -419,3 +419,18 @@ def test_a_dead_job_of_a_run_is_replayed_as_a_new_run(failed, owner):
     again = control.replay(job, owner)
     assert (again.retried_from, control.dead_jobs().count()) == (failed, 0)
     assert [path for path, *_ in _copied(again)] == ["first", "route"]
+
+
+def test_a_run_again_with_variables_of_its_own(workflow, deliver, drain, owner):
+    workflow(
+        "{name: V, slug: v, triggers: [{endpoint: github}], vars: {rate: 1, other: x},"
+        " steps: [{key: keep, action: data.set, inputs: {rate: '{{ vars.rate }}', other: '{{ vars.other }}'}}]}"
+    )
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    again = control.retry(run, by=owner, start="start", variables={"rate": 7})
+    drain()
+    assert again.steps.get().output == {"rate": 7, "other": "x"}
+    with pytest.raises(control.ControlError, match="there is no variable 'no'; there is rate, other"):
+        control.retry(run, by=owner, start="start", variables={"no": 1})
