@@ -125,8 +125,7 @@ class ExecutionEngine:
         for checkpoint in checkpoints:
             self._settle(checkpoint, verdicts[checkpoint.job.id])
         dues = [wait.due_in for checkpoint in checkpoints for wait in checkpoint.waits if wait.due_in is not None]
-        ready = any(checkpoint.queued or checkpoint.calls for checkpoint in checkpoints)
-        return ready, min(dues, default=None)
+        return self.journal.has_told or any(checkpoint.queued for checkpoint in checkpoints), min(dues, default=None)
 
     def abandon(self) -> None:
         """Forget everything that is held. Nothing is written: the leases run out and the journal decides."""

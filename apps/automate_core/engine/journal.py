@@ -176,7 +176,7 @@ WITH asked AS MATERIALIZED (
     FROM gate LEFT JOIN live ON live.job = gate.job
     WHERE job.id = gate.job
 )
-SELECT asked.job, gate.wakes_now AS wakes, CASE
+SELECT asked.job, EXISTS (SELECT FROM said) AS told, CASE
     WHEN gate.job IS NULL THEN 'lost'
     WHEN gate.run IS NULL OR live.job IS NOT NULL THEN 'held'
     ELSE 'cancelled' END AS verdict
@@ -425,6 +425,7 @@ class Journal:
     def __init__(self, connection: psycopg.Connection[Any] | None, *, worker: str) -> None:
         self.connection = connection
         self.worker = worker
+        self.has_told = False  #: whether the last write handed in events: calls, and ends that somebody listens to
 
     def write(self, checkpoints: Sequence[Checkpoint]) -> dict[uuid.UUID, Verdict]:
         """Write checkpoints in one statement: a verdict for each job. Raises psycopg.Error; nothing is written then."""
@@ -442,7 +443,9 @@ class Journal:
             "logs": _json(_log(run, log, now) for c, run in with_runs for log in c.logs),
             "queued": _json(_queued(c.job, queued) for c in ordered for queued in c.queued),
         }
-        return {row.job: Verdict(row.verdict) for row in database.run(self.connection, _write(), values)}
+        rows = database.run(self.connection, _write(), values)
+        self.has_told = any(row.told for row in rows)
+        return {row.job: Verdict(row.verdict) for row in rows}
 
     def definition(self, version_id: int) -> Any:
         """The document of a published version. Raises LookupError."""

@@ -78,15 +78,11 @@ IN_DOUBT = frozenset(
 
 @dataclass(slots=True)
 class EffectOutcome:
-    """How an effect ended: its output as a JSON document, or its error, and what it logged.
-
-    `recorded` says that the output is in the journal already, committed together with the effect.
-    """
+    """How an effect ended: its output as a JSON document, or its error, and what it logged."""
 
     output: bytes | None = None
     error: ConnectorError | None = None
     logs: list[LogRecord] = field(default_factory=list)
-    recorded: bool = False
 
 
 class StepFailedError(Exception):
@@ -163,11 +159,6 @@ class Walk:
     def resting(self) -> bool:
         """Whether it stopped to take breath, and has more to do at once."""
         return self._strands.resting and not self.cancelled
-
-    @property
-    def waits_beside_work(self) -> bool:
-        """Whether a strand is parked while an effect of another runs: nobody else will look at its wait."""
-        return bool(self._strands.parked and self._strands.asked)
 
     @property
     def awaited(self) -> set[Effect]:
@@ -344,6 +335,7 @@ class Walk:
     def _review(self, node: ActionNode, step: StepRecord) -> Steps:
         """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
         if step.status != StepStatus.WAITING:
+            self._answers.pop(step.path, None)  # what was said of an earlier attempt
             step.wait()
             self._note(step)
             data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
