@@ -71,9 +71,16 @@ def _number(answer: Any) -> int | float:
                 answer = float(answer)
             except ValueError:
                 raise ValueError("must be a number") from None
-    if isinstance(answer, bool) or not isinstance(answer, int | float) or not math.isfinite(answer):
+    if isinstance(answer, bool) or not isinstance(answer, int | float) or not _is_finite(answer):
         raise ValueError("must be a number")
     return answer
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond what JSON's readers take
+        return False
 
 
 def _boolean(answer: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from automate_core import waking
+from automate_core import wakeups, waking
 from automate_core.definition import ActionStep, DefinitionError, parse, walk
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import ActiveTrigger, ExecutionRun, OutboxJob, StepRun, Wait
@@ -22,6 +22,7 @@ from automate_core.states import (
     WaitStatus,
     move,
 )
+from automate_core.triggers import DEPTH_HEADER
 from automate_core.waking import DatabaseNow
 
 
@@ -39,6 +40,7 @@ def cancel_run(
         return []
     cancelled = list(_cancel(run, {"code": code, "message": message}))
     _tell_caller(run)
+    wakeups.look()
     return cancelled
 
 
@@ -97,6 +99,7 @@ def _say(run: ExecutionRun) -> None:
                 type=run.status,
                 payload=msgspec.json.encode(ended).decode(),
                 delivery_key=str(run.pk),
+                headers={DEPTH_HEADER: str(run.depth + 1)},
                 trace_id=run.trace_id,
             )
         )

@@ -77,3 +77,14 @@ def run(
     with psycopg.Cursor(connection, row_factory=namedtuple_row) as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
+
+
+#: Classes of SQLSTATE after which the same may go well: the connection, an end by hand, a rollback, too many clients.
+_PASSING = ("08", "57P", "40", "53300")
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database, and not the statement or its values, is the reason: the same may go well later."""
+    if not isinstance(error, psycopg.OperationalError):
+        return isinstance(error, psycopg.InterfaceError)
+    return error.sqlstate is None or error.sqlstate.startswith(_PASSING)

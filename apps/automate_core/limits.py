@@ -15,8 +15,9 @@ from django.db.models import QuerySet
 
 from automate_core import database, waking
 from automate_core.cancelling import cancel_run
-from automate_core.definition import parse
+from automate_core.definition import DefinitionError, parse
 from automate_core.engine.program import limit_of
+from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
 from automate_core.waking import DatabaseNow
@@ -77,8 +78,11 @@ def admit(workflow_id: int, slot_key: str) -> int:
 
 def start(run: ExecutionRun) -> None:
     """Have a locked run that waits for nothing walked: at once, or if its version has a limit, when its turn comes."""
-    definition = parse(run.version.definition)
-    limit = limit_of(definition.concurrency)
+    try:
+        definition = parse(run.version.definition)
+        limit = limit_of(definition.concurrency)
+    except (DefinitionError, TemplateError):
+        limit = None  # the walk says what is wrong with it
     if limit is None:
         waking.wake([run.pk])
         return

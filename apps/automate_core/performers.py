@@ -16,7 +16,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_core.engine.effects import EffectCall, perform
 from automate_core.engine.execution import Result
 from automate_core.engine.journal import LogRecord
-from automate_core.engine.walk import EffectOutcome
+from automate_core.engine.walk import NOT_BEGUN, EffectOutcome
 
 PATIENCE_SECONDS = 1.0
 
@@ -56,13 +56,18 @@ class Performers:
     def next_deadline(self) -> float:
         """When, on `time.monotonic()`, the next effect has to be answered for."""
         with self._lock:
-            return min((by for by, _ in self._answer_by.values()), default=math.inf)
+            waiting = [by for by, call in self._answer_by.values() if call.effect.taker != "commit"]
+            return min(waiting, default=math.inf)
 
     def overdue(self) -> list[Result]:
         """Answers for the effects that should have returned by now."""
         now = time.monotonic()
         with self._lock:
-            late = {key: call for key, (by, call) in self._answer_by.items() if by <= now}
+            late = {
+                key: call
+                for key, (by, call) in self._answer_by.items()
+                if by <= now and call.effect.takes("watch")  # one that is being committed answers for itself
+            }
             for key in late:
                 del self._answer_by[key]
             self._overstaying |= late.keys()
@@ -87,12 +92,16 @@ class Performers:
             with self._lock:
                 if age != self._age or not self._may_start():
                     continue
+                is_wanted = not call.walk.cancelled and not call.effect.withdrawn
                 self._answer_by[id(call)] = (time.monotonic() + call.effect.node.timeout + PATIENCE_SECONDS, call)
-            outcome = perform(call)
+            outcome = perform(call) if is_wanted else _NOT_WANTED
             with self._lock:
                 is_late = self._answer_by.pop(id(call), None) is None
                 self._overstaying.discard(id(call))
             self._answer(None if is_late else (call, outcome))
+
+
+_NOT_WANTED = EffectOutcome(error=ConnectorError("withdrawn before it began", code=NOT_BEGUN))
 
 
 def _too_long(call: EffectCall) -> EffectOutcome:

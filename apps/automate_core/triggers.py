@@ -24,6 +24,7 @@ from automate_core.watched import watched
 
 ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
+DEPTH_HEADER = "automate-depth"
 
 
 def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> Ingested:
@@ -73,11 +74,12 @@ class Origin:
 
     run: str
     workflow: str
+    depth: int
 
     @property
     def headers(self) -> dict[str, str]:
         """What the events of its changes carry."""
-        return {ORIGIN_HEADER: self.workflow, RUN_HEADER: self.run}
+        return {ORIGIN_HEADER: self.workflow, RUN_HEADER: self.run, DEPTH_HEADER: str(self.depth + 1)}
 
 
 _origin: ContextVar[Origin | None] = ContextVar("automate_origin", default=None)
@@ -89,13 +91,15 @@ def origin() -> Origin | None:
 
 
 @contextlib.contextmanager
-def originating(run_id: Any, slug: str) -> Iterator[None]:
+def originating(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
     """What is written through Django's connection in this block is the workflow's own doing.
+
+    `depth` is how many runs that started each other came before: it is counted on.
 
     Wherever models are watched by the database, the session tells it so before each write; a block that writes nothing
     costs nothing.
     """
-    token = _origin.set(Origin(str(run_id), slug))
+    token = _origin.set(Origin(str(run_id), slug, depth))
     try:
         if watched("database"):
             with _told_to_the_database(slug):

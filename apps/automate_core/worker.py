@@ -131,17 +131,18 @@ class Worker:
                 self._engine.feed([*results, *self._performers.overdue()])
                 self._look_again(*self._engine.turn(self._claim()))
                 pauses = _pauses()
-            except psycopg.OperationalError as error:
+            except Exception as error:
+                if not database.is_away(error):  # whatever it is, the worker lives, and what it held is tried again
+                    log.exception("a turn failed; its jobs are left to their leases")
+                    self._abandon()
+                    self._ended.wait(next(pauses))
+                    continue
                 log.warning("the database is away: %s", str(error).strip())
                 self._disconnect()
                 self._ended.wait(next(pauses))
                 self._drop_what_is_lost()
                 if self._stopping.is_set():
                     return
-            except Exception:  # whatever it is, the worker lives, and what it held is tried again
-                log.exception("a turn failed; its jobs are left to their leases")
-                self._abandon()
-                self._ended.wait(next(pauses))
 
     def _finished(self) -> bool:
         if self._stopping.is_set():
@@ -311,7 +312,9 @@ class Worker:
                     connection.execute(f"LISTEN {wakeups.CHANNEL}")
                     pauses = _pauses()
                     while not self._stopping.is_set():
-                        for _ in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
+                        for notice in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
+                            if notice.payload == wakeups.LOOK:
+                                self._look_at = 0.0
                             self.wake()
             except psycopg.Error as error:
                 log.info("not listening, polling: %s", str(error).strip())

@@ -30,7 +30,7 @@ from automate_core.definition import (
     WorkflowStep,
     slots,
 )
-from automate_studio import sentences, words
+from automate_studio import asked, sentences, words
 
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
@@ -195,7 +195,9 @@ class _Run:
     def shown(self, path: str) -> int:
         """The iteration to show."""
         if self.selected.startswith(f"{path}["):
-            return int(self.selected[len(path) + 1 :].partition("]")[0])
+            index = asked.number(self.selected[len(path) + 1 :].partition("]")[0])
+            if index is not None:
+                return index
         iterations = self.iterations(path)
         for wanted in ({"failed"}, LIVE_STATES):
             for index, states in sorted(iterations.items()):

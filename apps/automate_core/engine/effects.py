@@ -19,7 +19,7 @@ from automate_connectors.models import Connection
 from automate_core.conf import setting
 from automate_core.engine import people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
-from automate_core.engine.program import ActionNode, ApprovalNode
+from automate_core.engine.program import ActionNode, ApprovalNode, WorkflowNode
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import EffectOutcome, Walk
 from automate_core.faultpoints import reach
@@ -54,6 +54,8 @@ def perform(call: EffectCall) -> EffectOutcome:
     try:
         if isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
+        elif isinstance(call.effect.node, WorkflowNode):
+            people.check_may_call(call.walk.run.workflow_id, call.effect.node.workflow)
         else:
             _call_connector(call, call.effect.node, outcome)
     except ConnectorError as error:
@@ -100,7 +102,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.transactional:
         transactional.perform(call, act, outcome)
     else:
-        with originating(walk.run.id, walk.program.workflow):
+        with originating(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
     reach("effect.done", step.path)
 

@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import psycopg
 
+from automate_core import database
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
 from automate_core.engine.journal import (
@@ -30,7 +30,7 @@ from automate_core.engine.journal import (
     Verdict,
 )
 from automate_core.engine.program import Program, prepare
-from automate_core.engine.walk import EffectOutcome, Walk
+from automate_core.engine.walk import MAX_DEPTH, EffectOutcome, Walk
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError
@@ -143,9 +143,9 @@ class ExecutionEngine:
         """The first checkpoints of claimed jobs; of one that cannot be walked, none: its lease runs out."""
         try:
             return self._open_all(jobs)
-        except psycopg.Error:
-            raise
-        except Exception:
+        except Exception as error:
+            if database.is_away(error):
+                raise
             if len(jobs) > 1:
                 return [checkpoint for job in jobs for checkpoint in self._open([job])]
             log.exception("job %s cannot be walked", jobs[0].id)
@@ -168,6 +168,9 @@ class ExecutionEngine:
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
         """One match goes on under the same lease; of several, each run gets a job of its own."""
         runs = [(match, _new_run(job, event, match)) for match in matches]
+        if any(run.depth > MAX_DEPTH for _, run in runs):
+            log.warning("event %s starts nothing: runs started each other %d deep", job.event_id, MAX_DEPTH)
+            return Checkpoint(job, Outcome.COMPLETE)
         held_back = [self._held_back(match, run, event) for match, run in runs]
         if len(runs) == 1 and held_back == [None]:
             runs[0][1].priority = self._priority(matches[0])
@@ -239,9 +242,9 @@ class ExecutionEngine:
         """Write all at once; if that cannot be, one by one, so that none takes another with it."""
         try:
             return self.journal.write(checkpoints)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a plug-in's values may fail to encode in any way
+        except Exception as error:
+            if database.is_away(error):
+                raise
             if len(checkpoints) > 1:
                 return {job: verdict for each in checkpoints for job, verdict in self._verdicts([each]).items()}
             return self._refused(checkpoints[0], error)
@@ -262,9 +265,9 @@ class ExecutionEngine:
         for kept in (steps, []):
             try:
                 return self.journal.write([Checkpoint(job, Outcome.COMPLETE, run, kept)])
-            except psycopg.OperationalError:
-                raise
-            except Exception:
+            except Exception as again:
+                if database.is_away(again):
+                    raise
                 log.exception("job %s: nor can the reason", job.id)
         return {job.id: Verdict.LOST}
 
@@ -295,6 +298,10 @@ class ExecutionEngine:
         del self._walks[job.id]
 
 
+#: Sources that only the platform itself hands in: their headers say who called, and how deep.
+_INSIDE = ("call:", "run:", "model:")
+
+
 def _cut_off(stored: StoredRun) -> list[StepRecord]:
     """The attempts that nobody will hear of any more."""
     running = [step for step in stored.steps.values() if step.status == StepStatus.RUNNING]
@@ -304,7 +311,7 @@ def _cut_off(stored: StoredRun) -> list[StepRecord]:
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
-    headers = event["headers"] if event["source"].startswith("call:") else {}
+    headers = event["headers"] if event["source"].startswith(_INSIDE) else {}
     return RunRecord(
         id=str(uuid7()),
         workflow_id=match.workflow_id,

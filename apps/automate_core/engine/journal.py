@@ -33,9 +33,19 @@ WITH asked AS MATERIALIZED (
         job uuid, token int, run uuid, is_new boolean, workflow bigint, version bigint, event uuid, trace_id text,
         status text, output jsonb, error jsonb, wakes int, started_ago float8, outcome text, progress boolean,
         parent uuid, parent_path text, depth int, priority int, slug text, end_id uuid)
+), asked_queued AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(queued)s::json) AS q(
+        job uuid, run uuid, workflow bigint, version bigint, event uuid, trace_id text, parent uuid, parent_path text,
+        depth int, slot_key text, priority int, wait text, data jsonb)
+), callers AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun
+    WHERE id IN (SELECT parent FROM asked WHERE is_new UNION ALL SELECT parent FROM asked_queued)
+        AND status IN ('queued', 'running', 'waiting')
+    ORDER BY id FOR NO KEY UPDATE
 ), known AS MATERIALIZED (
     SELECT run.id, run.status, run.seq, run.wakes FROM automate_core_executionrun run
     JOIN asked ON asked.run = run.id
+    WHERE (SELECT count(*) FROM callers) >= 0  -- callers are locked first
     ORDER BY run.id FOR NO KEY UPDATE OF run
 ), gate AS MATERIALIZED (
     SELECT asked.*, known.id IS NULL AND asked.is_new AS is_made, known.status AS was,
@@ -54,9 +64,7 @@ WITH asked AS MATERIALIZED (
         CASE WHEN status IN ('succeeded', 'failed') THEN automate_now() END,
         CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0, parent, parent_path, depth,
         coalesce(priority, 0)
-    FROM gate WHERE is_made AND (parent IS NULL OR EXISTS (
-        SELECT FROM automate_core_executionrun caller
-        WHERE caller.id = gate.parent AND caller.status IN ('queued', 'running', 'waiting')))
+    FROM gate WHERE is_made AND (parent IS NULL OR parent IN (SELECT id FROM callers))
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id
 ), live AS MATERIALIZED (
@@ -122,17 +130,14 @@ WITH asked AS MATERIALIZED (
     SELECT q.run, q.workflow, q.version, q.event, 'trigger', CASE WHEN q.wait IS NULL THEN 'queued' ELSE 'waiting' END,
         q.trace_id, automate_now(), '', 1, 0, q.parent, q.parent_path, q.depth, q.slot_key, q.slot_key IS NULL,
         q.priority
-    FROM json_to_recordset(%(queued)s::json) AS q(
-        job uuid, run uuid, workflow bigint, version bigint, event uuid, trace_id text, parent uuid, parent_path text,
-        depth int, slot_key text, priority int, wait text)
-    JOIN gate ON gate.job = q.job
+    FROM asked_queued q JOIN gate ON gate.job = q.job
+    WHERE q.parent IS NULL OR q.parent IN (SELECT id FROM callers)
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id, workflow_id, event_id, priority, status
 ), kept AS (
     INSERT INTO automate_core_wait (id, run_id, path, kind, status, data, created_at, seq)
     SELECT gen_random_uuid(), queued.id, '', q.wait, 'open', q.data, automate_now(), 1
-    FROM json_to_recordset(%(queued)s::json) AS q(run uuid, wait text, data jsonb)
-    JOIN queued ON queued.id = q.run
+    FROM asked_queued q JOIN queued ON queued.id = q.run
     WHERE q.wait IS NOT NULL
 ), owed AS (
     INSERT INTO automate_core_outboxjob
@@ -149,7 +154,8 @@ WITH asked AS MATERIALIZED (
     JOIN live ON live.run = c.run
     UNION ALL
     SELECT end_id, 'run:' || slug, status, run::text,
-        jsonb_build_object('run', run, 'workflow', slug, 'status', status, 'error', error), '{{}}', trace_id,
+        jsonb_build_object('run', run, 'workflow', slug, 'status', status, 'error', error),
+        jsonb_build_object('automate-depth', (depth + 1)::text), trace_id,
         automate_now()
     FROM live WHERE end_id IS NOT NULL
         AND EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || live.slug)
@@ -573,8 +579,11 @@ def _queued(job: ClaimedJob, queued: QueuedRun) -> dict[str, Any]:
 
 
 def _error(error: dict[str, Any] | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
+    return None if error is None else clean_error(error)
+
+
+def clean_error(error: dict[str, Any]) -> dict[str, Any]:
+    """An error as it may be stored and seen."""
     shown = {**error, "message": _text(error["message"])}
     return {**shown, "details": redact(error["details"])} if "details" in error else shown
 

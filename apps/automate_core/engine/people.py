@@ -1,4 +1,4 @@
-"""Who is asked to approve: user names and groups, found when the run comes to it."""
+"""Who is asked to approve, and who may call: found when the run comes to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_core.models import Workflow
+from automate_governance.permissions import permitted
 
 MOST = 100
 
@@ -31,6 +33,14 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
     if not found_users and not found_groups:
         raise ConnectorError("nobody can be asked: assignees and groups are empty", code="nobody_to_ask")
     return {"users": list(found_users.values()), "groups": list(found_groups.values())}
+
+
+def check_may_call(workflow_id: int, slug: str) -> None:
+    """Raises ConnectorError when the run-as user may no longer run the workflow `slug`; a missing one passes."""
+    run_as = Workflow.objects.select_related("run_as").get(pk=workflow_id).run_as
+    called = Workflow.objects.filter(slug=slug)
+    if called.exists() and not permitted(run_as, "run", called).exists():
+        raise ConnectorError(f"{run_as} may not run the workflow {slug}", code="not_permitted")
 
 
 def _names(values: Any, what: str) -> list[str]:

@@ -162,6 +162,7 @@ class WorkflowNode:
     workflow: str
     payload: Template
     waits: bool
+    timeout: float  #: for asking whether it may be called
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +294,8 @@ def _node(step: Step) -> Node:
         case ApprovalStep():
             return _approval(step)
         case WorkflowStep():
-            return WorkflowNode(step.key, step.workflow, compile_value(step.payload), step.wait)
+            timeout = setting("AUTOMATE_STEP_TIMEOUT_SECONDS")
+            return WorkflowNode(step.key, step.workflow, compile_value(step.payload), step.wait, timeout)
         case TryStep():
             return TryNode(step.key, _nodes(step.steps), _nodes(step.on_error), _nodes(step.always))
         case StopStep():

@@ -6,6 +6,7 @@ A strand asks for what it needs: an `Effect` (something outside), `Parked` (an a
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -14,13 +15,28 @@ from typing import Any
 type Steps = Generator[Ask, Any, Any]
 
 
+_fates = threading.Lock()
+
+
 @dataclass(slots=True, eq=False)
 class Effect:
-    """An attempt that reaches outside: its row is committed as running before it starts."""
+    """An attempt that reaches outside: its row is committed as running before it starts.
+
+    `withdrawn` says that nobody wants it any more. Who `takes` it first decides what becomes of it: the thread that
+    commits it, or the watch that answers for it.
+    """
 
     step: Any
     node: Any
-    params: dict[str, Any]
+    params: Any
+    withdrawn: bool = False
+    taker: str = ""
+
+    def takes(self, taker: str) -> bool:
+        """Whether it is, or now becomes, `taker`'s. Callable from any thread."""
+        with _fates:
+            self.taker = self.taker or taker
+            return self.taker == taker
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,7 @@ class Scheduler:
         self.ended = False
         self._breath = breath
         self._begun = 0
+        self._fresh: list[Effect] = []
         self._give_up = give_up
         self._ready: deque[tuple[Strand, Any, Exception | None]] = deque([(self.root, None, None)])
 
@@ -88,6 +105,15 @@ class Scheduler:
         self.current.begun.append(record)
         self._begun += 1
 
+    def settle(self, record: Any) -> None:
+        """The current strand has ended a step well."""
+        if record in self.current.begun:
+            self.current.begun.remove(record)
+
+    def rest(self) -> None:
+        """Begin nothing more in this `run`."""
+        self._begun = self._breath
+
     def answer(self, effect: Effect, outcome: Any) -> None:
         """An effect has ended."""
         self._ready.append((self.asked.pop(effect), outcome, None))
@@ -101,19 +127,19 @@ class Scheduler:
     def run(self) -> list[Effect]:
         """Go on with every strand that can; gives the effects that were asked for."""
         self._begun = 0
-        effects: list[Effect] = []
         while self._ready and self._begun < self._breath:
             strand, value, error = self._ready.popleft()
             ask = self._advance(strand, value, error)
             if isinstance(ask, Effect):
                 self.asked[ask] = strand
-                effects.append(ask)
+                self._fresh.append(ask)
             elif isinstance(ask, Parked):
                 strand.parked = ask.path
                 self.parked[ask.path] = strand
             elif isinstance(ask, Fork):
                 ask.asker, strand.below = strand, ask
                 self._fill(ask)
+        effects, self._fresh = self._fresh, []
         return effects
 
     def _advance(self, strand: Strand, value: Any, error: Exception | None) -> Ask | None:
@@ -171,8 +197,12 @@ class Scheduler:
             strand.below.failure = strand.below.failure or WithdrawnError()
             for inner in list(strand.below.live):
                 self._withdraw(inner)
-        if strand in self.asked.values():
-            return
+        for effect in [effect for effect, asker in self.asked.items() if asker is strand]:
+            effect.withdrawn = True
+            if effect not in self._fresh:
+                return  # ends when that does
+            self._fresh.remove(effect)
+            del self.asked[effect]
         if strand.below is not None and strand.below.live:
             return  # ends with the last of those below it
         self._ready = deque(entry for entry in self._ready if entry[0] is not strand)

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.invocation import encode_output, invoke
+from automate_connectors.invocation import MAX_OUTPUT_BYTES, encode_output, invoke
 from automate_core import callbacks
 from automate_core.definition import OTHERWISE
 from automate_core.engine.journal import (
@@ -30,6 +30,7 @@ from automate_core.engine.journal import (
     StoredRun,
     WaitAnswer,
     WaitRecord,
+    clean_error,
     idempotency_key,
 )
 from automate_core.engine.program import (
@@ -60,7 +61,9 @@ from automate_governance.redaction import redact_json
 log = logging.getLogger(__name__)
 
 BREATH = 500
+MAX_BYTES = 8_000_000
 MAX_ITEMS = 10_000
+NOT_BEGUN = "not_begun"  #: the code of an effect that was withdrawn before a thread took it
 MAX_DEPTH = 10
 # Errors after which nobody knows whether the attempt took effect.
 IN_DOUBT = frozenset(
@@ -72,6 +75,10 @@ IN_DOUBT = frozenset(
         "invalid_output",
         "output_too_large",
         "internal_error",
+        "http_408",
+        "http_500",
+        "http_502",
+        "http_504",
     }
 )
 
@@ -86,11 +93,12 @@ class EffectOutcome:
 
 
 class StepFailedError(Exception):
-    """A step failed for good."""
+    """A step failed for good. `record` is its last attempt, where it made one."""
 
-    def __init__(self, error: dict[str, Any]) -> None:
+    def __init__(self, error: dict[str, Any], record: StepRecord | None = None) -> None:
         super().__init__(error["message"])
         self.error = error
+        self.record = record
 
 
 class RunStoppedError(Exception):
@@ -130,6 +138,19 @@ class Frame:
         self.steps[key] = {"output": output}
 
 
+@dataclass(slots=True)
+class _Results:
+    """What the items of a loop gave, and how many bytes that is."""
+
+    outputs: list[bytes | None]
+    size: int = 0
+
+    def add(self, index: int, output: bytes) -> int:
+        self.outputs[index] = output
+        self.size += len(output)
+        return self.size
+
+
 class Walk:
     """One walk of one run under one lease."""
 
@@ -147,6 +168,7 @@ class Walk:
         self._waits: list[WaitRecord] = []
         self._withdrawn: list[str] = []
         self._calls: list[CallRecord] = []
+        self._bytes = 0
         self._logs: list[LogRecord] = []
         self.ids = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
         scope = {"event": event, "steps": {}, "run": self.ids, "vars": {**program.vars, **(run.vars or {})}}
@@ -207,6 +229,7 @@ class Walk:
             calls=self._calls,
         )
         self._changed, self._waits, self._withdrawn, self._calls, self._logs = {}, [], [], [], []
+        self._bytes = 0
         return checkpoint
 
     # --- the whole run ------------------------------------------------------------------------------------------------
@@ -228,6 +251,7 @@ class Walk:
                 self.run.fail(stop.error)
         except Exception:
             log.exception("run %s: the walk failed", self.run.id)
+            self._give_up(self._strands.root)
             self.run.fail({"code": "internal_error", "message": "The engine failed; the server's log says more."})
 
     def _sequence(self, nodes: Nodes, frame: Frame) -> Steps:
@@ -274,20 +298,23 @@ class Walk:
 
     def _attempts(self, node: ActionNode, path: str, frame: Frame) -> Steps:
         """Attempt after attempt until one ends well; gives its output."""
-        step = self._steps.pop(path, None)
+        step = yield from self._found(path)
         if step is not None and step.status == StepStatus.WAITING:
+            self._strands.begin(step)
             yield from self._review(node, step)
         elif step is not None and step.status == StepStatus.RUNNING:
             if node.at_most_once:
+                self._strands.begin(step)
                 yield from self._review(node, step)
             else:
                 step.interrupt()
                 self._note(step)
         elif step is not None and self._retries(path):
+            self._strands.begin(step)
             yield Parked(path)
         while step is None or not step.done:
             if step is not None and step.error is not None and not self._repeats(node, step):
-                raise StepFailedError({**step.error, "step": node.key})
+                raise StepFailedError({**step.error, "step": node.key}, step)
             step = self._begin(path, step)
             yield from self._attempt(node, step, frame)
             if step.error is not None and self._repeats(node, step):
@@ -297,8 +324,12 @@ class Walk:
         return msgspec.json.decode(step.output or b"null")
 
     def _retries(self, path: str) -> bool:
+        """Whether the next attempt has still to wait. What was waited for before an attempt is over."""
         answer = self._answers.get(path)
-        return answer is not None and answer.is_open and answer.kind == Wait.Kind.RETRY
+        if answer is None or answer.kind != Wait.Kind.RETRY:
+            return False
+        del self._answers[path]
+        return answer.is_open
 
     def _attempt(self, node: ActionNode, step: StepRecord, frame: Frame) -> Steps:
         self._note(step)
@@ -307,6 +338,7 @@ class Walk:
                 raise ConnectorError(node.missing, code="connector_not_found")
             params = node.inputs.render(frame.scope)
             step.input = encode_output(params)
+            self._weigh(step.input)
             params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
             if node.pure:
                 self._succeed(step, invoke(node.adapter, node.action, params, self._context(step)))
@@ -327,7 +359,10 @@ class Walk:
     def _conclude(self, step: StepRecord, outcome: EffectOutcome) -> None:
         """Record how an effect ended."""
         self._logs.extend(outcome.logs)
-        if outcome.error is not None:
+        if outcome.error is not None and outcome.error.code == NOT_BEGUN:
+            step.cancel()
+            self._note(step)
+        elif outcome.error is not None:
             self._fail(step, _error_of(outcome.error))
         else:
             self._succeed(step, outcome.output or b"null")
@@ -355,10 +390,12 @@ class Walk:
     def _instead(self, node: ActionNode, path: str, frame: Frame, failure: StepFailedError) -> Steps:
         """What the author wants in place of the output of an action that failed for good."""
         if node.default is not None:
-            try:
-                return node.default.render(frame.seeing(error=failure.error).scope)
-            except TemplateError as error:
-                raise StepFailedError({**_error("template_error", str(error)), "step": node.key}) from error
+            record = failure.record or StepRecord(path, 1)
+            if record.output is None:  # rendered once, and kept with the attempt that failed
+                value = self._rendered(node.default, frame.seeing(error=failure.error), node.key)
+                record.output = redact_json(self._encoded(value, node.key).decode()).encode()
+                self._note(record)
+            return msgspec.json.decode(record.output)
         if node.on_error is None:
             raise failure
         yield from self._sequence(node.on_error, frame.seeing(error=failure.error).at(f"{path}/"))
@@ -367,7 +404,7 @@ class Walk:
     # --- routes -------------------------------------------------------------------------------------------------------
 
     def _branch(self, node: BranchNode, path: str, frame: Frame) -> Steps:
-        step, entered = self._enter(path, node.key)
+        step, entered = yield from self._enter(path, node.key)
         if entered:
             holding = [route.key for route in node.routes if route.when.holds(frame.scope)]
             routes = (holding if node.all else holding[:1]) or [OTHERWISE]
@@ -378,13 +415,13 @@ class Walk:
                 yield from self._sequence(node.nodes_of(route), frame.at(f"{path}/"))
 
     def _parallel(self, node: ParallelNode, path: str, frame: Frame) -> Steps:
-        step, _ = self._enter(path, node.key)
+        step, _ = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             arms = (self._sequence(arm, frame.apart(f"{path}/")) for arm in node.arms)
             yield Fork(arms, node.limit)
 
     def _try(self, node: TryNode, path: str, frame: Frame) -> Steps:
-        step, _ = self._enter(path, node.key)
+        step, _ = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             inside = frame.at(f"{path}/")
             caught: dict[str, Any] | None = None
@@ -420,16 +457,16 @@ class Walk:
     # --- loops --------------------------------------------------------------------------------------------------------
 
     def _for_each(self, node: ForEachNode, path: str, frame: Frame) -> Steps:
-        step, _ = self._enter(path, node.key)
+        step, _ = yield from self._enter(path, node.key)
         if step.done:
             frame.remember(node.key, msgspec.json.decode(step.output or b"[]"))
             return
         with self._container(step, node, frame):
             items = self._items(node, step, frame)
-            results: list[Any] = [None] * len(items)
+            results = _Results([None] * len(items))
             iterations = (self._iteration(node, path, frame, index, item, results) for index, item in enumerate(items))
             yield Fork(iterations, node.concurrency)
-            step.output = encode_output([msgspec.Raw(result or b"null") for result in results])
+            step.output = self._encoded([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
 
     def _items(self, node: ForEachNode, step: StepRecord, frame: Frame) -> list[Any]:
         """The list to go through, as it was when the loop began."""
@@ -440,34 +477,32 @@ class Walk:
                 self._give(node.key, "not_a_list", f"a loop needs a list, and this is {kind}: mend its items")
             if len(items) > MAX_ITEMS:
                 self._give(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
-            step.input = encode_output(items)
+            step.input = redact_json(self._encoded(items, node.key).decode()).encode()
             self._note(step)
         found: list[Any] = msgspec.json.decode(step.input)
         return found
 
-    def _iteration(
-        self, node: ForEachNode, path: str, frame: Frame, index: int, item: Any, results: list[Any]
-    ) -> Steps:
+    def _iteration(self, node: ForEachNode, path: str, frame: Frame, index: int, item: Any, results: _Results) -> Steps:
         prefix = f"{path}[{index}]/"
         names = {"item": item, "index": index, "steps": dict(frame.steps)}
         try:
             last = yield from self._sequence(node.body.nodes, self._inside(node.body, frame, prefix, **names))
-            results[index] = encode_output(last)
         except StepFailedError as failure:
             if node.on_item_error == "stop":
                 raise
-            if node.on_item_error == "collect":
-                results[index] = encode_output({"error": failure.error})
+            last = {"error": failure.error} if node.on_item_error == "collect" else None
+        if results.add(index, self._encoded(last, node.key)) > MAX_OUTPUT_BYTES:
+            self._give(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
 
     def _repeat(self, node: RepeatNode, path: str, frame: Frame) -> Steps:
-        step, _ = self._enter(path, node.key)
+        step, _ = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             for index in range(node.maximum):
                 prefix = f"{path}[{index}]/"
                 inside = self._inside(node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
                 last = yield from self._sequence(node.body.nodes, inside)
                 if node.until.holds(inside.scope):
-                    step.output = encode_output({"count": index + 1, "last": last})
+                    step.output = self._encoded({"count": index + 1, "last": last}, node.key)
                     return
             self._give(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
 
@@ -482,7 +517,7 @@ class Walk:
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _wait(self, node: WaitNode, path: str, frame: Frame) -> Steps:
-        step, entered = self._enter(path, node.key)
+        step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             if entered:
                 due_in, due_at = self._due(node, frame)
@@ -515,11 +550,11 @@ class Walk:
             self._give(node.key, "invalid_time", str(error))
 
     def _approval(self, node: ApprovalNode, path: str, frame: Frame) -> Steps:
-        step, entered = self._enter(path, node.key)
+        step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             if entered or (step.status == StepStatus.RUNNING and step.output is None):
                 asks = self._rendered(node.asks, frame, node.key)
-                step.input = encode_output(asks)
+                step.input = self._encoded(asks, node.key)
                 outcome = yield Effect(step, node, asks)
                 if outcome.error is not None:
                     self._give(node.key, outcome.error.code, outcome.error.message)
@@ -568,12 +603,15 @@ class Walk:
         return outcome
 
     def _workflow(self, node: WorkflowNode, path: str, frame: Frame) -> Steps:
-        step, entered = self._enter(path, node.key)
+        step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
-            if entered:
+            if entered or (step.status == StepStatus.RUNNING and step.output is None):
                 if self.run.depth >= MAX_DEPTH:
                     self._give(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
-                step.input = encode_output(self._rendered(node.payload, frame, node.key))
+                step.input = self._encoded(self._rendered(node.payload, frame, node.key), node.key)
+                outcome = yield Effect(step, node, None)
+                if outcome.error is not None:
+                    self._give(node.key, outcome.error.code, outcome.error.message)
                 call = CallRecord(path, node.workflow, step.input, waits=node.waits)
                 self._calls.append(call)
                 if not node.waits:
@@ -589,7 +627,7 @@ class Walk:
                 if outcome.get("status") != "succeeded":
                     reason = (outcome.get("error") or {}).get("message") or f"it was {outcome.get('status')}"
                     self._give(node.key, "workflow_failed", f"the workflow {node.workflow} did not succeed: {reason}")
-                step.output = encode_output(outcome)
+                step.output = self._encoded(outcome, node.key)
 
     def _answer(self, path: str) -> Steps:
         """What ended the wait at `path`: known from the journal, or to come."""
@@ -605,12 +643,19 @@ class Walk:
         self._strands.begin(step)
         return step
 
-    def _enter(self, path: str, key: str) -> tuple[StepRecord, bool]:
+    def _found(self, path: str) -> Steps:
+        """What is recorded of a step, or None. One that was cancelled goes no further: a sibling's failure follows."""
+        step = self._steps.pop(path, None)
+        if step is not None and step.status == StepStatus.CANCELLED:
+            yield Parked(path)
+        return step
+
+    def _enter(self, path: str, key: str) -> Steps:
         """(the record of a step that holds others or waits, whether it begins now).
 
         Raises StepFailedError when it is recorded as failed.
         """
-        step = self._steps.pop(path, None)
+        step = yield from self._found(path)
         if step is None:
             step = self._begin(path, None)
             self._note(step)
@@ -627,27 +672,40 @@ class Walk:
     def _succeed(self, step: StepRecord, output: bytes) -> None:
         """Record an output; later steps see what is recorded, so that a resumed walk sees the same."""
         step.succeed(redact_json(output.decode()).encode())
+        self._weigh(output)
         self._note(step)
+        self._strands.settle(step)
 
     def _fail(self, step: StepRecord, error: dict[str, Any]) -> None:
-        step.fail(error)
+        step.fail(clean_error(error))
         self._note(step)
+
+    def _weigh(self, document: bytes) -> None:
+        """Take breath when the next checkpoint grows heavy."""
+        self._bytes += len(document)
+        if self._bytes > MAX_BYTES:
+            self._strands.rest()
+
+    def _encoded(self, value: Any, key: str) -> bytes:
+        """A value as a document. Raises StepFailedError when it is none, or too large."""
+        try:
+            return encode_output(value)
+        except ConnectorError as error:
+            self._give(key, error.code, error.message)
 
     def _note(self, step: StepRecord) -> None:
         self._changed[id(step)] = step
 
     def _give_up(self, strand: Strand) -> None:
         """A strand was withdrawn: what it had begun is cancelled, and so are its waits."""
+        paths = {step.path for step in strand.begun}
         for step in strand.begun:
             if not step.ended:
-                self._withdrawn.append(step.path)
                 step.cancel()
                 self._note(step)
-            elif step.error is not None and self._repeating(step):
-                self._withdrawn.append(step.path)
-
-    def _repeating(self, step: StepRecord) -> bool:
-        return bool((step.error or {}).get("retryable"))
+        self._withdrawn.extend(paths)
+        self._waits = [wait for wait in self._waits if wait.path not in paths]
+        self._calls = [call for call in self._calls if call.path not in paths]
 
     def _rendered(self, template: Template, frame: Frame, key: str) -> Any:
         """Raises StepFailedError when it cannot be rendered."""
@@ -657,7 +715,7 @@ class Walk:
             self._give(key, "template_error", str(error))
 
     def _give(self, key: str, code: str, message: str) -> NoReturn:
-        raise StepFailedError({**_error(code, message), "step": key})
+        raise StepFailedError(clean_error({**_error(code, message), "step": key}))
 
     def _context(self, step: StepRecord) -> dict[str, Any]:
         """What a pure action gets: ids and a log, nothing that reaches outside."""
@@ -686,9 +744,7 @@ class _Container:
         step, walk = self._step, self._walk
         if isinstance(error, StepFailedError):
             if not step.ended:
-                inner = error.error.get("step")
-                own = inner == self._node.key
-                walk._fail(step, error.error if own else {**_error("step_failed", str(error)), "step": inner})
+                walk._fail(step, error.error)
             return
         if error is None or isinstance(error, RunStoppedError):
             if not step.ended:
