@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db.models import F
 
-from automate_core import approvals, children
+from automate_core import approvals
 from automate_core.definition import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, WaitAssignee, Workflow
-from automate_core.outbox import OutboxStore
+from tests.core.walks import output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def publish(workflow):
-    """Publish a workflow whose steps are given."""
-
-    def make(steps, *, slug="flow", head="", triggers="[{endpoint: github}]"):
-        return workflow(f"name: Flow\nslug: {slug}\ntriggers: {triggers}\n{head}\nsteps:\n{steps}")
-
-    return make
-
-
-@pytest.fixture
-def run(deliver, drain):
-    """Deliver a payload, work until nothing is left, and give the run."""
-
-    def go(payload=None):
-        assert deliver(payload or {}).status_code == 202
-        settle(drain)
-        return ExecutionRun.objects.filter(parent=None).latest("id")
-
-    return go
-
-
-def settle(drain):
-    """Work until nothing is ready and no run waits for one that has ended."""
-    for _ in range(50):
-        drain()
-        children.answer()
-        OutboxStore().wake_due()
-        if not OutboxJob.objects.filter(status="ready").exists():
-            return
-    raise AssertionError("there is always more to do")
-
-
-def output(run, path):
-    return StepRun.objects.get(run=run, path=path, status="succeeded").output
-
-
-def states(run):
-    return dict(StepRun.objects.filter(run=run).order_by("attempt").values_list("path", "status"))
-
-
-@pytest.fixture
-def later():
-    """Let so many seconds pass for all that waits."""
-
-    def pass_by(seconds):
-        due_at, remind_at = (F(name) - dt.timedelta(seconds=seconds) for name in ("due_at", "remind_at"))
-        Wait.objects.filter(status="open").update(due_at=due_at, remind_at=remind_at)
-
-    return pass_by
 
 
 # --- routes -----------------------------------------------------------------------------------------------------------
