@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.cookiejar
 import json
 import re
@@ -21,13 +22,17 @@ CLAIM_RATE = 200
 CLAIM_SECONDS = 30
 RUNS = (10_000, 1_000_000)
 REQUESTS = 40
-PAGES = {
+PAGES = {  # the list as it opens; tabs; what searches find by; and what no run matches
     "": "",
     "_waiting": "?show=waiting",
     "_attention": "?show=attention",
-    "_search": "?q=Kept+7",
-    "_trace": "?q=00000000000000000000000000000007",
     "_workflow": "?workflow=kept-7",
+    "_workflow_waiting": "?workflow=kept-7&show=waiting",
+    "_named": "?q=Kept+7",
+    "_trace": "?q=" + hashlib.md5(b"7", usedforsecurity=False).hexdigest(),
+    "_trace_beginning": "?q=" + hashlib.md5(b"7", usedforsecurity=False).hexdigest()[:12],
+    "_id_end": "?q=00000007",
+    "_nothing": "?q=there+is+none",
 }
 
 JOBS = """
@@ -42,7 +47,7 @@ FROM generate_series(1, {count}) AS n
 # are of version 7, in the order of their times, as they are in life.
 KEPT_WORKFLOWS = """
 INSERT INTO automate_core_workflow
-SELECT copy.* FROM generate_series(1, 50) AS n, automate_core_workflow w
+SELECT copy.* FROM generate_series(1, 64) AS n, automate_core_workflow w
 CROSS JOIN LATERAL jsonb_populate_record(
     w, jsonb_build_object('id', 2000000 + n, 'slug', 'kept-' || n, 'name', 'Kept ' || n)) AS copy
 WHERE w.slug = 'three'
@@ -57,8 +62,8 @@ SELECT copy.* FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 JOIN automate_core_executionrun run ON run.id = (SELECT id FROM automate_core_executionrun ORDER BY id DESC LIMIT 1)
 CROSS JOIN LATERAL (SELECT now() - interval '30 days' + n * interval '2 seconds' AS made) at
 CROSS JOIN LATERAL jsonb_populate_record(run, jsonb_build_object(
-    'id', {_RUN_ID}, 'workflow_id', 2000001 + n %% 50, 'event_id', gen_random_uuid(),
-    'trace_id', lpad(to_hex(n), 32, '0'), 'created_at', made, 'started_at', made,
+    'id', {_RUN_ID}, 'workflow_id', 2000001 + (hashint8(n) & 63), 'event_id', gen_random_uuid(),
+    'trace_id', md5(n::text), 'created_at', made, 'started_at', made,
     'finished_at', made + interval '1 second',
     'status', CASE WHEN n %% 1000 = 1 THEN 'waiting' WHEN n %% 20 = 2 THEN 'failed' ELSE 'succeeded' END,
     'error', CASE WHEN n %% 20 = 2 THEN '{{"step": "third", "message": "The other side answered 503"}}'::jsonb END
