@@ -52,7 +52,8 @@ def main() -> None:
         with psycopg.connect(on.cluster.url) as connection:
             server = connection.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
         software = f"Python {platform.python_version()}, PostgreSQL {server}, Django {django.__version__}"
-        versions = {"figure": "versions", "unit": f"{software}, {os.cpu_count()} cores"}
+        scale = "" if options.scale == 1 else f", sizes at {options.scale:g} of what the names say"
+        versions = {"figure": "versions", "unit": f"{software}, {os.cpu_count()} cores{scale}"}
         print(json.dumps({**versions, "median": None, "min": None, "max": None, "runs": 0}))
         for name, measure in {**FIGURES, **LONG}.items():
             if name in wanted:
