@@ -325,7 +325,7 @@ def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, djan
     made = workflow(BRANCHING)
     _many_runs(made, 60)
     client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
-    with django_assert_max_num_queries(8) as captured:
+    with django_assert_max_num_queries(9) as captured:
         first = Page(client.get(url))
     assert not any("COUNT(" in query["sql"].upper() for query in captured.captured_queries)
     seen = []
@@ -350,7 +350,10 @@ def test_the_run_list_filters_and_searches(run, workflow, deliver, drain, sign_i
         ({"show": "attention"}, {failed.pk}),
         ({"show": "succeeded"}, {run.pk}),
         ({"q": run.trace_id}, {run.pk}),
+        ({"q": run.trace_id[:12]}, {run.pk}),
         ({"q": str(run.pk)}, {run.pk}),
+        ({"q": str(run.pk)[-8:]}, {run.pk}),
+        ({"q": "branch", "show": "attention"}, {failed.pk}),
         ({"q": "branch"}, {run.pk, failed.pk}),
         ({"workflow": "branching"}, {run.pk, failed.pk}),
         ({"workflow": "other"}, set()),
@@ -361,6 +364,16 @@ def test_the_run_list_filters_and_searches(run, workflow, deliver, drain, sign_i
         assert {uuid.UUID(name[4:]) for name in page.ids if name.startswith("run-") and len(name) == 40} == found, query
     assert "No runs match these filters" in Page(client.get(url, {"workflow": "other"})).text
     assert "Not today" in Page(client.get(url, {"show": "attention"})).text
+
+
+def test_what_matches_in_two_ways_is_paged_once(workflow, sign_in, owner):
+    made = workflow(BRANCHING.replace("name: Branching", "name: '0000 runs'"))
+    _many_runs(made, 30)  # their trace ids begin with 0000 as well
+    client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
+    first = Page(client.get(url, {"q": "0000"}))
+    second = Page(client.get(url + first.all(rel="next")[0]["href"]))
+    seen = [name for page in (first, second) for name in page.ids if name.startswith("run-") and len(name) == 40]
+    assert len(seen) == len(set(seen)) == 30 and not second.all(rel="next")
 
 
 def test_the_workflow_list_costs_the_same_for_one_and_for_many(workflow, sign_in, owner, django_assert_max_num_queries):
