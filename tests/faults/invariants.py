@@ -17,7 +17,6 @@ import psycopg
 
 from automate_core import states
 from automate_core.engine.retry import LONGEST_RETRY_AFTER
-from automate_core.schedules import ON_TIME, slots_after
 from tests.faults.history import changes
 
 CRASH_LIMIT = 3
@@ -305,6 +304,8 @@ def i17_clocks(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
 
 def i18_schedules(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
     """Each time of a schedule up to the last that fired has its one event; only what was seen too late may lack it."""
+    from automate_core.schedules import ON_TIME, slots_after  # the long forms set Django up later
+
     schedules = connection.execute(
         "SELECT workflow.slug, schedule.key, schedule.times FROM automate_core_schedule schedule"
         " JOIN automate_core_workflow workflow ON workflow.id = schedule.workflow_id"

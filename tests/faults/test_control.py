@@ -215,9 +215,10 @@ def given_up():
 def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, sink, owner, wakes):
     """F27: the zombie wakes while the new run goes on, with its write in hand, or when all is over."""
     workflow(TWO_CALLS.format(url=sink.url))
-    zombie = mill.worker(AUTOMATE_FAULTS="journal.writing=stop@2" if wakes == "during" else "effect.done(first)=stop")
+    point, fault = {"during": ("journal.writing", "stop@2"), "after": ("effect.done", "stop@1")}[wakes]
+    zombie, second = mill.worker(AUTOMATE_FAULTS=f"{point}={fault}"), mill.standby()
     deliver()
-    wait_for(lambda: any(mill.reached(point) for point in ("journal.writing", "effect.done")) and zombie.is_stopped)
+    wait_for(lambda: mill.reached(point) and zombie.is_stopped)
 
     def answer(number, path):
         if path == "/second" and wakes == "during":
@@ -227,7 +228,7 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
 
     sink.answer = answer
     OutboxJob.objects.update(attempts=5)  # the others are behind it
-    mill.worker()
+    second.signal(signal.SIGCONT)
     dead = wait_for(given_up)
     old = ExecutionRun.objects.filter(pk=dead.run_id)
     before = snapshot(old)
