@@ -13,7 +13,7 @@ import pytest
 from django.db import connections
 
 from automate_core import approvals, control
-from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
 from tests.faults.harness import at_once, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -252,3 +252,17 @@ def snapshot(run):
         list(rows.order_by("pk").values())
         for rows in (run, *(model.objects.filter(run__in=run) for model in (StepRun, Wait, OutboxJob)))
     ]
+
+
+@pytest.mark.parametrize("workflows", [1, 2])
+def test_an_event_that_is_matched_again_makes_no_second_run(workflow, deliver, drain, evidence, workflows):
+    """I7: one match goes on in its own job, several get jobs of their own; neither is made twice."""
+    for number in range(workflows):
+        workflow(f"{{name: W, slug: w{number}, triggers: [{{endpoint: github}}], steps: [{{key: a, action: data.set}}]}}")
+    deliver()
+    for _ in range(2):
+        drain()
+        OutboxJob.objects.create(kind="dispatch", event=Event.objects.get())
+    drain()
+    assert ExecutionRun.objects.count() == workflows
+    assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"succeeded"}
