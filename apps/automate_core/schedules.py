@@ -18,6 +18,7 @@ from django.db import models, transaction
 
 from automate_core.database import AutomateNow, now
 from automate_core.definition import Definition, ScheduleTrigger
+from automate_core.faultpoints import reach
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import Schedule, Workflow
 from automate_core.spans import seconds
@@ -93,6 +94,7 @@ def fire_due() -> float | None:
         )
         if events := [event for schedule in due for event in _move_on(schedule)]:
             EventIngestor().ingest(*events)
+            reach("schedules.fired")
         Schedule.objects.bulk_update(due, ["next_at"])
     return _seconds_to_next()
 

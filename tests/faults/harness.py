@@ -102,6 +102,14 @@ class Mill:
             command = [command[0], "-c", script]
         return self._start(command, variables, output=output)
 
+    def standby(self, *flags: str, **variables: str) -> Process:
+        """A worker that has started and is stopped: SIGCONT, and it takes over without a start's delay."""
+        started = self.worker(*flags, **variables)
+        wait_for(lambda: started.said("takes up to"))
+        started.signal(signal.SIGSTOP)
+        wait_for(lambda: started.is_stopped)
+        return started
+
     def web(self, *, port: int = 0, **variables: str) -> tuple[Process, str]:
         """A web process without a worker, once it answers, and its `host:port`."""
         port = port or free_port()

@@ -21,7 +21,8 @@ CREATE TABLE fault_history (
     at timestamptz NOT NULL DEFAULT clock_timestamp(), clock timestamptz NOT NULL DEFAULT automate_now());
 CREATE FUNCTION fault_history_write() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    kept text[] := ARRAY['status', 'token', 'attempts', 'crashes', 'worker', 'suspect', 'lease_until', 'run_id', 'seq'];
+    kept text[] := ARRAY['status', 'token', 'attempts', 'crashes', 'worker', 'suspect', 'lease_until', 'run_id', 'seq',
+        'workflow_id', 'slot_key', 'admitted'];
     before jsonb := CASE WHEN TG_OP = 'UPDATE' THEN (
         SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(OLD)) WHERE key = ANY(kept)) END;
 BEGIN

@@ -1,7 +1,6 @@
 """What must hold after every fault, as SQL and comparisons of sets: one function for each invariant.
 
-I13 (limits) and I18 (schedules) are not here: nothing to check before they exist. I14 and I20 are about rates and sizes
-over time: the long forms measure them.
+I14 and I20 are about rates and sizes over time: the long forms measure them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import psycopg
@@ -20,6 +20,7 @@ from automate_core.engine.retry import LONGEST_RETRY_AFTER
 from tests.faults.history import changes
 
 CRASH_LIMIT = 3
+INSTANT = timedelta(microseconds=1)
 EDGES = {"job": states.JOB_EDGES, "run": states.RUN_EDGES, "step": states.STEP_EDGES, "wait": states.WAIT_EDGES}
 
 
@@ -247,6 +248,25 @@ def _steps(document: Any) -> Iterator[dict[str, Any]]:
             yield from _steps(value)
 
 
+def i13_limits(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
+    """At no time more admitted runs of a key than its workflow's versions allow."""
+    limits = connection.execute(
+        "SELECT workflow_id, max((definition->'concurrency'->>'limit')::int) FROM automate_core_workflowversion"
+        " WHERE definition->'concurrency' IS NOT NULL GROUP BY 1"
+    ).fetchall()
+    most, going_on = dict(limits), defaultdict[tuple[int, str], set[Any]](set)
+    for change in changes(connection, "run"):
+        run = change.after
+        if run["slot_key"] is None or run["workflow_id"] not in most:
+            continue
+        together = going_on[run["workflow_id"], run["slot_key"]]
+        if run["admitted"] and run["status"] not in states.FINAL_RUN_STATES:
+            together.add(change.id)
+        else:
+            together.discard(change.id)
+        assert len(together) <= most[run["workflow_id"]], f"{len(together)} at once: {change}"
+
+
 def i15_idempotency_key(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
     """One key for a step, no other step's, and no more calls with it than attempts."""
     _none(
@@ -280,6 +300,33 @@ def i17_clocks(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
         if taken and change.after["suspect"]:
             lease = datetime.fromisoformat(before["lease_until"])
             assert change.clock >= lease, f"taken back at {change.clock}, leased until {lease}"
+
+
+def i18_schedules(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
+    """Each time of a schedule up to the last that fired has its one event; only what was seen too late may lack it."""
+    from automate_core.schedules import ON_TIME, slots_after  # the long forms set Django up later
+
+    schedules = connection.execute(
+        "SELECT workflow.slug, schedule.key, schedule.times FROM automate_core_schedule schedule"
+        " JOIN automate_core_workflow workflow ON workflow.id = schedule.workflow_id"
+    ).fetchall()
+    for slug, key, times in schedules:
+        rows = connection.execute(
+            "SELECT payload->>'scheduled_for', received_at FROM automate_core_event WHERE source = %s AND type = %s",
+            [f"schedule:{slug}", key],
+        ).fetchall()
+        fired = [datetime.fromisoformat(slot) for slot, _ in rows]
+        assert len(fired) == len(set(fired)), f"{slug} {key} fired twice for one time"
+        if not fired:
+            continue
+        last = max(fired)
+        since = datetime.fromisoformat(times["anchor"]).astimezone(UTC) if "anchor" in times else min(fired)
+        due = list(takewhile(last.__ge__, slots_after(times, since - INSTANT)))
+        assert set(fired) <= set(due), f"{slug} {key} fired at {sorted(set(fired) - set(due))[:3]}: not its times"
+        seen = {datetime.fromisoformat(slot): at for slot, at in rows}
+        for slot in set(due) - set(fired):
+            following = min(later for later in fired if later > slot)
+            assert times["missed"] != "all" and seen[following] - slot > ON_TIME, f"{slug} {key} missed {slot}"
 
 
 def i19_cancel_wins(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
@@ -319,9 +366,11 @@ CHECKS: tuple[Check, ...] = (
     i10_poison,
     i11_monotone_states,
     i12_backoff,
+    i13_limits,
     i15_idempotency_key,
     i16_shutdown,
     i17_clocks,
+    i18_schedules,
     i19_cancel_wins,
     i21_trace,
 )

@@ -58,6 +58,12 @@ class Ground:
         """Jobs that have not ended."""
         return int(self.ask("SELECT count(*) FROM automate_core_outboxjob WHERE status IN ('ready', 'leased')"))
 
+    def leased(self, worker: str) -> int:
+        """How many jobs that worker holds."""
+        return int(
+            self.ask("SELECT count(*) FROM automate_core_outboxjob WHERE status = 'leased' AND worker = %s", worker)
+        )
+
     def until(self, condition: Callable[[], Any], seconds: float) -> float:
         """Wait for it, and say how long it took. Raises AssertionError after that time."""
         started = time.monotonic()
