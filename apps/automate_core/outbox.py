@@ -18,7 +18,7 @@ from automate_core.conf import setting
 
 LANES = 1024
 MOST_CRASHES = 3
-DEEP_LOOK_SECONDS = 2.0
+DEEP_LOOK_SECONDS = 15.0
 FLOOR_MARGIN = timedelta(seconds=5)
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -286,6 +286,7 @@ class OutboxStore:
         self.worker = worker
         self.lease_seconds: float = setting("AUTOMATE_LEASE_SECONDS")
         self._deep_look_at = 0.0
+        self._came_empty = False
         self._floor = self._newest = LONG_AGO
         self._lane = random.randrange(LANES)  # noqa: S311 - where its first turn begins
 
@@ -299,6 +300,7 @@ class OutboxStore:
         values = self._lease() | {"after": self._lane, "floor": self._floor_now()}
         # The limit stands in the text: a parameter there turns the claim into a sequential scan (docs/adr/0004).
         jobs = [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
+        self._came_empty = not jobs
         if jobs:
             self._lane = max((job.lane for job in jobs), key=lambda lane: (lane - self._lane - 1) % LANES)
             self._newest = max(self._newest, *(job.available_at for job in jobs))
@@ -333,7 +335,7 @@ class OutboxStore:
         """Take back jobs whose lease ran out: ready again as suspects, or dead after too many attempts."""
         values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING}
         found = Rescue(*database.run(self.connection, RESCUE, values)[0])
-        if found.ready:
+        if found.ready and self._came_empty:  # there is something older than where claims look
             self._deep_look_at = 0.0
         return found
 

@@ -29,20 +29,20 @@ def test_kill_9_at_random_while_deliveries_come(mill, evidence, secret):
     done = threading.Event()
 
     def send() -> None:
-        at_once(lambda number: sender.insist(f"delivery-{number}"), range(600), threads=8)
+        at_once(lambda number: sender.insist(f"delivery-{number}"), range(400), threads=8)
         done.set()
 
     sending = threading.Thread(target=send)
     sending.start()
     chance = random.Random(7)
     for kills in range(1, 4):
-        wait_for(lambda kills=kills: len(evidence.acknowledged) > kills * 120, seconds=60)
+        wait_for(lambda kills=kills: len(evidence.acknowledged) > kills * 80, seconds=60)
         time.sleep(chance.uniform(0, 0.05))
         web.kill()
         web, _ = mill.web(port=port)
     sending.join(60)
     assert done.is_set()
-    assert len(evidence.acknowledged) == Event.objects.count() == OutboxJob.objects.count() == 600
+    assert len(evidence.acknowledged) == Event.objects.count() == OutboxJob.objects.count() == 400
 
 
 def test_kill_9_around_the_insert(mill, evidence, secret):
@@ -130,13 +130,13 @@ def test_two_hundred_at_once_while_the_table_is_locked(mill, evidence, secret):
 
 
 def test_large_deliveries_leave_no_memory_behind(mill, evidence, secret):
-    """F31: a hundred bodies of almost a megabyte; the process is back at its size."""
+    """F31: sixty bodies of almost a megabyte; the process is back at its size."""
     web, address = mill.web()
     sender = Sender(address, secret, evidence)
     payload = {"text": "x" * 950_000}
     at_once(lambda number: sender.insist(f"warm-{number}", payload), range(20), threads=4)
     before = web.resident_bytes()
-    at_once(lambda number: sender.insist(f"large-{number}", payload), range(100), threads=4)
+    at_once(lambda number: sender.insist(f"large-{number}", payload), range(60), threads=4)
     assert sender.post("too-large", {"text": "x" * 1_100_000})[0] == 413
     assert web.resident_bytes() < before * 1.1 + 20_000_000
-    assert Event.objects.count() == 120
+    assert Event.objects.count() == 80

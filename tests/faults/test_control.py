@@ -37,7 +37,7 @@ def test_a_limit_of_three_holds_while_workers_are_killed(workflow, mill, deliver
 
     def answer(number, path):
         started = time.monotonic()
-        time.sleep(0.1)
+        time.sleep(0.06)
         with lock:
             calls[path].append((started, time.monotonic()))
         return 200, {}, {}
@@ -46,7 +46,7 @@ def test_a_limit_of_three_holds_while_workers_are_killed(workflow, mill, deliver
     workflow(LIMITED.format(url=sink.url))
     for number in range(100):
         deliver({"n": number, "key": "a" if number % 10 else "b"})
-    workers = [mill.worker("--concurrency", "4") for _ in range(4)]
+    workers = [mill.worker("--concurrency", "4") for _ in range(3)]
     for victim in workers[:2]:
         made = len(sink.calls)
         wait_for(lambda made=made: len(sink.calls) > made + 15)
@@ -258,7 +258,9 @@ def snapshot(run):
 def test_an_event_that_is_matched_again_makes_no_second_run(workflow, deliver, drain, evidence, workflows):
     """I7: one match goes on in its own job, several get jobs of their own; neither is made twice."""
     for number in range(workflows):
-        workflow(f"{{name: W, slug: w{number}, triggers: [{{endpoint: github}}], steps: [{{key: a, action: data.set}}]}}")
+        workflow(
+            f"{{name: W, slug: w{number}, triggers: [{{endpoint: github}}], steps: [{{key: a, action: data.set}}]}}"
+        )
     deliver()
     for _ in range(2):
         drain()
