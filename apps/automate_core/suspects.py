@@ -22,7 +22,16 @@ class SuspectProcess:
         self.name = f"{worker[:80]}/{secrets.token_hex(4)}"
         self._was_stopped = False
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "django", "automate_worker", "--skip-checks", "--suspects", self.name],
+            [
+                sys.executable,
+                "-m",
+                "django",
+                "automate_worker",
+                "--skip-checks",
+                "--suspects",
+                self.name,
+                str(os.getpid()),
+            ],
             env=_environment(),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is for the parent alone

@@ -326,9 +326,9 @@ class SuspectWorker(Worker):
 
     is_alone = True
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parent: int) -> None:
         super().__init__(name=name, drain=True)
-        self._parent = os.getppid()
+        self._parent = parent
 
     def _finished(self) -> bool:
         """An orphan ends after the job it holds, whether or not the database can be reached."""

@@ -238,7 +238,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(effect, deliver, sink
 
 def test_an_orphaned_suspects_process_ends_without_a_database(environment, manage):
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    started = 'exec 2>/dev/null; "$@" >/dev/null & echo $!; sleep 3'
+    started = 'exec 2>/dev/null; "$@" "$$" >/dev/null & echo $!; sleep 3'
     command = ["sh", "-c", started, "sh", *manage, "automate_worker", "--skip-checks", "--suspects", "lost"]
     orphan = int(subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=20).stdout)
     wait_for(lambda: not _runs(orphan), seconds=15)

@@ -59,7 +59,7 @@ def perform(call: EffectCall) -> EffectOutcome:
         else:
             _call_connector(call, call.effect.node, outcome)
     except ConnectorError as error:
-        outcome.error = error
+        outcome.error = error.with_traceback(None)  # its frames hold what was read
     except DatabaseError as error:
         outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
     except Exception as error:  # a thread that dies would leave its run running for ever

@@ -26,7 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--drain", action="store_true", help="stop when no job is ready")
         parser.add_argument("--status", action="store_true", help="print workers, leases and the queue's depth")
         parser.add_argument("--json", action="store_true", help="with --status: for machines")
-        parser.add_argument("--suspects", metavar="NAME", help=argparse.SUPPRESS)  # what a worker starts: suspects.py
+        # what a worker starts: suspects.py
+        parser.add_argument("--suspects", nargs=2, metavar=("NAME", "PARENT"), help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         concurrency = options["concurrency"]
@@ -38,7 +39,8 @@ class Command(BaseCommand):
             status = read_status()
             self.stdout.write(json.dumps(as_json(status)) if options["json"] else "\n".join(_lines(status)))
         elif options["suspects"]:
-            _run(SuspectWorker(options["suspects"]))
+            name, parent = options["suspects"]
+            _run(SuspectWorker(name, int(parent)))
         else:
             _run(Worker(concurrency=concurrency, drain=options["drain"]))
 
