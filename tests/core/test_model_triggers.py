@@ -273,7 +273,7 @@ def test_a_workflows_own_writes_are_marked(signal_mode):
         ada()
     User.objects.get(username="ada").delete()
     own, other = Event.objects.order_by("received_at")
-    assert own.headers == {"automate-origin": "on-person", "automate-origin-run": str(run)}
+    assert own.headers == {"automate-origin": "on-person", "automate-origin-run": str(run), "automate-depth": "1"}
     assert other.headers == {}
 
 
