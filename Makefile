@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test check format e2e bench clean
+.PHONY: help run demo test check format e2e bench bench-long faults clean
 
 PYTHON := .venv/bin/python
 
@@ -33,6 +33,12 @@ e2e: ## the browser tests alone
 
 bench: ## figures, one JSON line each (bench/README.md)
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench
+
+faults: ## the long fault tests, one JSON line each; ARGS="F6 --events 1000 --kills 10 --seconds 60"
+	@sh scripts/setup.sh dev && exec $(PYTHON) -m tests.faults.long $(ARGS)
+
+bench-long: ## the figures beside a long history and an old transaction: half an hour
+	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench --long
 
 clean: ## remove what was installed and built; the site's data stays
 	@rm -rf .venv .uv build dist .mypy_cache .ruff_cache .hypothesis test-results

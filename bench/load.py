@@ -10,14 +10,13 @@ import time
 import uuid
 from collections.abc import Iterator
 
-BODY = json.dumps(
-    {
-        "action": "opened",
-        "issue": {"number": 7, "title": "Telemetry stream drops", "labels": [{"name": "bug"}], "body": "x" * 700},
-        "repository": {"full_name": "halden/fleet-api"},
-        "sender": {"login": "tkowalczyk"},
-    }
-).encode()
+DELIVERY = {
+    "action": "opened",
+    "issue": {"number": 7, "title": "Telemetry stream drops", "labels": [{"name": "bug"}], "body": "x" * 700},
+    "repository": {"full_name": "halden/fleet-api"},
+    "sender": {"login": "tkowalczyk"},
+}
+BODY = json.dumps(DELIVERY).encode()
 
 
 class Sender(asyncio.Protocol):
@@ -73,18 +72,18 @@ class Tally:
         self.statuses[status.decode()] = self.statuses.get(status.decode(), 0) + 1
 
 
-def requests(slug: str, secret: str, *, seconds: float = 0, count: int = 0) -> Iterator[bytes]:
+def requests(slug: str, secret: str, *, seconds: float = 0, count: int = 0, body: bytes = BODY) -> Iterator[bytes]:
     """Deliveries with one body and ids of their own, for a time or a number."""
-    signature = "sha256=" + hmac.digest(secret.encode(), BODY, "sha256").hex()
+    signature = "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
     head = (
         f"POST /hooks/{slug}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"X-GitHub-Event: issues\r\nX-Hub-Signature-256: {signature}\r\nContent-Length: {len(BODY)}\r\n"
+        f"X-GitHub-Event: issues\r\nX-Hub-Signature-256: {signature}\r\nContent-Length: {len(body)}\r\n"
     ).encode()
     until = time.perf_counter() + seconds
     sent = 0
     while (time.perf_counter() < until) if seconds else (sent < count):
         sent += 1
-        yield head + b"X-GitHub-Delivery: " + str(uuid.uuid4()).encode() + b"\r\n\r\n" + BODY
+        yield head + b"X-GitHub-Delivery: " + str(uuid.uuid4()).encode() + b"\r\n\r\n" + body
 
 
 async def flood(port: int, connections: int, deliveries: Iterator[bytes]) -> dict[str, object]:
@@ -127,12 +126,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--items", type=int, default=0, help="so many numbers as `items` in the body")
     options = parser.parse_args()
+    body = json.dumps({**DELIVERY, "items": list(range(options.items))}).encode() if options.items else BODY
     if options.rate:
-        deliveries = requests(options.slug, options.secret, count=1_000_000)
+        deliveries = requests(options.slug, options.secret, count=1_000_000, body=body)
         result = asyncio.run(pace(options.port, options.rate, options.seconds, deliveries))
     else:
-        deliveries = requests(options.slug, options.secret, seconds=options.seconds, count=options.count)
+        deliveries = requests(options.slug, options.secret, seconds=options.seconds, count=options.count, body=body)
         result = asyncio.run(flood(options.port, options.connections, deliveries))
     print(json.dumps(result))
 

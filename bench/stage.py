@@ -42,6 +42,40 @@ CALL = """
 """
 HTTP = PURE.replace("Pure", "HTTP").replace("pure", "http").rstrip() + CALL
 
+NOOP = """
+name: No-op
+slug: noop
+triggers:
+  - endpoint: noop
+steps:
+  - {key: only, action: data.set, inputs: {}}
+"""
+THREE = """
+name: Three
+slug: three
+triggers:
+  - endpoint: three
+steps:
+  - {key: first, action: bench.touch, inputs: {number: '{{ event.payload.issue.number }}'}}
+  - {key: second, action: bench.touch, inputs: {ok: '{{ steps.first.output.ok }}'}}
+  - {key: third, action: bench.touch, inputs: {ok: '{{ steps.second.output.ok }}'}}
+"""
+ITEMS = """
+name: Items
+slug: items
+triggers:
+  - endpoint: items
+steps:
+  - kind: for_each
+    key: loop
+    items: '{{ event.payload.items }}'
+    concurrency: 10
+    steps:
+      - {key: touch, action: bench.touch, inputs: {number: '{{ item }}'}}
+      - {key: keep, action: data.set, inputs: {ok: '{{ steps.touch.output.ok }}'}}
+"""
+WORKFLOWS = {"pure": PURE, "http": HTTP, "noop": NOOP, "three": THREE, "items": ITEMS}
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -50,10 +84,12 @@ def free_port() -> int:
 
 
 class Stage:
-    """One database with the two workflows, and processes started as each figure needs them."""
+    """One database with the workflows, and processes started as each figure needs them."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, *, scale: float, minutes: float) -> None:
         self.cluster = cluster
+        self.scale = scale
+        self.minutes = minutes
         self.port = free_port()
         self.echo_port = free_port()
         self.environment = {
@@ -66,19 +102,34 @@ class Stage:
             "AUTOMATE_EGRESS_ALLOW": f"127.0.0.1:{self.echo_port}",
             "DJANGO_SETTINGS_MODULE": "automate_site.settings",
             "BENCH_SECRET": SECRET,
+            "PYTHONPATH": os.pathsep.join([str(folder / "plugins"), str(ROOT)]),
         }
         self.folder = folder
 
+    def scaled(self, size: int) -> int:
+        """A size at the scale that was asked for."""
+        return max(1, int(size * self.scale))
+
     def prepare(self) -> None:
+        self._install_connector()
         manage = [sys.executable, "manage.py"]
         self._run([*manage, "migrate", "--verbosity", "0"])
         self._run([*manage, "createsuperuser", "--noinput"], DJANGO_SUPERUSER_USERNAME="bench",
                   DJANGO_SUPERUSER_EMAIL="bench@example.com", DJANGO_SUPERUSER_PASSWORD="bench")  # fmt: skip
-        for slug, text in (("pure", PURE), ("http", HTTP.replace("ECHO", str(self.echo_port)))):
-            path = self.folder / f"{slug}.yaml"
-            path.write_text(text)
+        files = [self.folder / f"{slug}.yaml" for slug in WORKFLOWS]
+        for path, (slug, text) in zip(files, WORKFLOWS.items(), strict=True):
+            path.write_text(text.replace("ECHO", str(self.echo_port)))
             self._run([*manage, "automate_endpoint", slug, "--scheme", "github", "--secret-env", "BENCH_SECRET"])
-            self._run([*manage, "automate_import", str(path), "--publish"])
+        self._run([*manage, "automate_import", *map(str, files), "--publish"])
+
+    def _install_connector(self) -> None:
+        """As an installed package would: by an entry point, which the stage's own processes alone find."""
+        installed = self.folder / "plugins" / "bench_connector-0.dist-info"
+        installed.mkdir(parents=True)
+        (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-connector\nVersion: 0\n")
+        (installed / "entry_points.txt").write_text(
+            "[django_automate.connectors]\nbench = bench.connector:BenchConnector\n"
+        )
 
     def _run(self, command: list[str], **extra: str) -> None:
         subprocess.run(command, cwd=ROOT, env={**self.environment, **extra}, check=True, stdout=subprocess.DEVNULL)
@@ -98,6 +149,14 @@ class Stage:
             yield process
 
     @contextlib.contextmanager
+    def timed_worker(self) -> Iterator[Path]:
+        """A worker that writes, once it has ended, when each claim began and how long it took into that file."""
+        path = self.folder / "claims.json"
+        with self._process([sys.executable, "-m", "bench.claims", str(path)]):
+            time.sleep(2)
+            yield path
+
+    @contextlib.contextmanager
     def echo(self) -> Iterator[None]:
         with self._process([sys.executable, "-m", "bench.echo", str(self.echo_port)]):
             self._wait_for(self.echo_port)
@@ -112,6 +171,12 @@ class Stage:
         if set(result["statuses"]) != {"202"}:
             raise RuntimeError(f"answers other than 202: {result['statuses']}")
         return result
+
+    def script(self, module: str, *arguments: object) -> Any:
+        """Run a module in a process of its own on the stage's database and give what it printed."""
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
 
     @contextlib.contextmanager
     def _process(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
@@ -132,14 +197,14 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
+def stage(*, scale: float = 1, minutes: float = 10) -> Iterator[Stage]:
     """A prepared stage, removed afterwards."""
     made = throw_away()
     cluster = Cluster(made.folder, durable=True, settings={"track_commit_timestamp": "on"})
     with tempfile.TemporaryDirectory(prefix="automate-bench-") as folder:
         try:
             cluster.start()
-            prepared = Stage(cluster, Path(folder))
+            prepared = Stage(cluster, Path(folder), scale=scale, minutes=minutes)
             prepared.prepare()
             yield prepared
         finally:

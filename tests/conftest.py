@@ -21,33 +21,20 @@ SECRET = "0123456789abcdef0123456789abcdef"
 @pytest.fixture(autouse=True, scope="session")
 def _audit_tables_can_be_flushed() -> Iterator[None]:
     """The test flush alone may empty the append-only tables."""
-    import pgtrigger
-    from django.db.backends.postgresql.operations import DatabaseOperations
+    from automate_testing.databases import flushable_audit_trail
 
-    flush = DatabaseOperations.execute_sql_flush
-
-    def bypassing(self: DatabaseOperations, statements: list[str]) -> None:
-        with pgtrigger.ignore(
-            "automate_governance.AuditEntry:no_truncate", "automate_governance.AuditLink:no_truncate"
-        ):
-            flush(self, statements)
-
-    DatabaseOperations.execute_sql_flush = bypassing  # type: ignore[method-assign]
-    yield
-    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+    with flushable_audit_trail():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Threads of workers and hints may still hold one when the test database is dropped."""
-    from django.db import connection
+    from automate_testing.databases import end_other_sessions
 
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    with django_db_blocker.unblock():
+        end_other_sessions()
 
 
 @pytest.fixture(autouse=True)

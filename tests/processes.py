@@ -61,6 +61,13 @@ def worker_process(environment: dict[str, str], manage: list[str]) -> Callable[.
 
 
 @pytest.fixture
+def children_find_us(environment: dict[str, str], sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that a worker of this process starts work on the tests' database, and may call the sink."""
+    for name, value in {**environment, "AUTOMATE_EGRESS_ALLOW": sink.host}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def site(environment: dict[str, str], sink: Any, transactional_db: None) -> Iterator[str]:
     """The ASGI site with its managed worker, as a process; gives its address. Its workflows may call the sink."""
     port = free_port()

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import register
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_migrate
 
 
@@ -13,7 +15,7 @@ class AutomateCoreConfig(AppConfig):
 
     def ready(self) -> None:
         from automate_connectors.models import Connection
-        from automate_core import used_by
+        from automate_core import changes, used_by, watched
         from automate_core.models import WebhookEndpoint
         from automate_governance import uses
         from automate_governance.models import StoredSecret
@@ -21,7 +23,17 @@ class AutomateCoreConfig(AppConfig):
         uses.register(StoredSecret, used_by.endpoints_of_secret)
         uses.register(WebhookEndpoint, used_by.workflows_of_endpoint)
         uses.register(Connection, used_by.workflows_of_connection)
+        register(watched.settings_make_sense)
+        changes.connect()
         post_migrate.connect(_seed_roles, sender=self)
+        post_migrate.connect(_install_captures, sender=self)
+
+
+def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:
+    from automate_core import captures
+
+    if using == DEFAULT_DB_ALIAS:
+        captures.install()
 
 
 def _seed_roles(sender: AppConfig, **_: Any) -> None:

@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from automate_core import database, wakeups
 from automate_core.conf import setting
+from automate_core.faultpoints import reach
 from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
 from automate_core.webhooks.receive import (
     METHOD,
@@ -49,7 +50,7 @@ def automate(application: Application) -> Application:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(hooks, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(hooks.prefix):
+        elif scope["type"] == "http" and hooks.takes(scope["path"]):
             await hooks(scope, receive, send)
         else:
             await application(scope, receive, send)
@@ -109,8 +110,7 @@ class ManagedWorker:
     def hurry(self) -> None:
         """Wait no longer for what runs. Callable from a signal handler."""
         if self._worker is not None:
-            self._worker.grace_seconds = 0
-            self._worker.wake()
+            self._worker.hurry()
 
 
 managed = ManagedWorker()
@@ -130,6 +130,10 @@ class HooksApplication:
         if not self._prefix:
             self._prefix = reverse("automate:webhook", args=["x"]).removesuffix("x/")
         return self._prefix
+
+    def takes(self, path: str) -> bool:
+        """Whether it is an endpoint's. What lies deeper, such as a callback's address, is Django's to answer."""
+        return path.startswith(self.prefix) and "/" not in path.removeprefix(self.prefix).removesuffix("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one delivery."""
@@ -216,7 +220,9 @@ class GroupIngestor:
     async def _write(self, events: list[NewEvent]) -> list[Ingested]:
         batch = Batch(events)
         async with (await self._opened()).connection() as connection:
+            reach("ingest.writing")
             rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
+            reach("ingest.written")
             new = {str(row.id) for row in rows}
             keys = batch.keys(new)
             first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []

@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -67,17 +67,39 @@ class Retry(_Part, frozen=True, kw_only=True):
     cap: Annotated[float, Meta(ge=0, le=86_400)] = 900.0
 
 
-class ActionStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="action"):
-    """Call `connector.action` with rendered inputs."""
+class OnError(_Part, frozen=True, kw_only=True):
+    """What a step that failed for good comes to: `value` becomes its output, or `steps` run in its place.
+
+    Without it the failure goes on to what surrounds the step.
+    """
+
+    value: Any = msgspec.UNSET
+    steps: list[Step] = msgspec.field(default_factory=list)
+
+
+class _Step(_Part, frozen=True, kw_only=True):
+    """What every step has. `disabled` steps are passed over."""
 
     key: Key
     name: Name = ""
+    notes: str = ""
+    disabled: bool = False
+
+
+class ActionStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="action"):
+    """Call `connector.action` with rendered inputs; `save_as` also keeps the output as `vars.NAME`.
+
+    `at_most_once`: an attempt whose outcome is in doubt waits for a person instead of being repeated.
+    """
+
     action: Name
     connection: ConnectionSlug = ""
     inputs: dict[str, Any] = msgspec.field(default_factory=dict)
+    save_as: Key | Literal[""] = ""
     retry: Retry | None = None
     timeout: Annotated[float, Meta(gt=0, le=3600)] | None = None
-    notes: str = ""
+    on_error: OnError | None = None
+    at_most_once: bool = False
 
 
 class Arm(_Part, frozen=True, kw_only=True):
@@ -89,32 +111,141 @@ class Arm(_Part, frozen=True, kw_only=True):
     steps: list[Step] = msgspec.field(default_factory=list)
 
 
-class BranchStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="branch"):
-    """Take the first arm whose condition holds, else `otherwise`."""
+class BranchStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="branch"):
+    """Take the first arm whose condition holds, or `match: all` that do, one after the other; else `otherwise`."""
 
-    key: Key
-    name: Name = ""
+    match: Literal["first", "all"] = "first"
     arms: Annotated[list[Arm], Meta(min_length=1)]
     otherwise: list[Step] = msgspec.field(default_factory=list)
-    notes: str = ""
 
 
-class StopStep(_Part, frozen=True, kw_only=True, tag_field="kind", tag="stop"):
-    """End the run, as succeeded or failed, with a message."""
+class Lane(_Part, frozen=True, kw_only=True):
+    """One arm of a parallel step, or one outcome of an approval."""
 
     key: Key
     name: Name = ""
+    steps: list[Step] = msgspec.field(default_factory=list)
+
+
+class ParallelStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="parallel"):
+    """Run all arms at once, at most `limit` of them, and go on when all have ended."""
+
+    arms: Annotated[list[Lane], Meta(min_length=1, max_length=50)]
+    limit: Annotated[int, Meta(ge=1, le=50)] = 10
+
+
+class ForEachStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="for_each"):
+    """Run `steps` for each of `items`, a list or an expression that gives one, `concurrency` at a time.
+
+    The output is the list of what each item's last step gave, in order. An item that fails stops the loop, or leaves
+    null (`continue`), or its error (`collect`).
+    """
+
+    items: Any
+    concurrency: Annotated[int, Meta(ge=1, le=50)] = 1
+    on_item_error: Literal["stop", "continue", "collect"] = "stop"
+    steps: Annotated[list[Step], Meta(min_length=1)]
+
+
+class RepeatStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="repeat"):
+    """Run `steps` until the rule `until` holds, at most `maximum` times; reaching that is a failure."""
+
+    until: Any
+    maximum: Annotated[int, Meta(ge=1, le=1_000)]
+    steps: Annotated[list[Step], Meta(min_length=1)]
+
+
+type Span = float | str
+
+
+class WaitStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="wait"):
+    """Wait for a `duration`, `until` a time, or for a `callback`, a POST to `callbacks.KEY` before `timeout`.
+
+    Durations are seconds, or texts such as `2h 30m`. The output of a callback is `{outcome, payload}`; `on_timeout`
+    runs when none came, and without it the step fails.
+    """
+
+    duration: Span | None = None
+    until: str | None = None
+    callback: bool = False
+    timeout: Span | None = None
+    on_timeout: list[Step] | None = None
+
+
+class FormField(_Part, frozen=True, kw_only=True):
+    """One field of a form that a person fills in."""
+
+    name: Key
+    label: Name = ""
+    kind: Literal["text", "long_text", "number", "boolean", "choice", "date"] = "text"
+    choices: list[str] = msgspec.field(default_factory=list)
+    required: bool = False
+    help: str = ""
+
+
+class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="approval"):
+    """Ask people, by user name or group, to choose one of `outcomes`, whose steps then run.
+
+    Assignees see `message` and fill in `form`. After `remind_after` they are reminded; after `timeout` the steps in
+    `on_timeout` run, and without them the step fails. The output is `{outcome, by, at, form}`.
+    """
+
+    assignees: list[str] = msgspec.field(default_factory=list)
+    groups: list[str] = msgspec.field(default_factory=list)
+    message: str = ""
+    form: list[FormField] = msgspec.field(default_factory=list)
+    outcomes: list[Lane] = msgspec.field(
+        default_factory=lambda: [Lane(key="approved", name="Approve"), Lane(key="rejected", name="Reject")]
+    )
+    remind_after: Span | None = None
+    timeout: Span
+    on_timeout: list[Step] | None = None
+
+
+class WorkflowStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="workflow"):
+    """Start the published workflow `workflow` with `payload`, and wait for its end unless `wait` is false.
+
+    The output is `{run, status, output}`; a run that did not succeed is a failure.
+    """
+
+    workflow: Slug
+    payload: Any = None
+    wait: bool = True
+
+
+class TryStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="try"):
+    """Run `steps`; when one fails, `on_error`, which sees `error`, in its place; and `always` in the end."""
+
+    steps: Annotated[list[Step], Meta(min_length=1)]
+    on_error: list[Step] = msgspec.field(default_factory=list)
+    always: list[Step] = msgspec.field(default_factory=list)
+
+
+class StopStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="stop"):
+    """End the run, as succeeded or failed, with a message."""
+
     outcome: Literal["succeeded", "failed"] = "succeeded"
     message: str = ""
-    notes: str = ""
 
 
-type Step = ActionStep | BranchStep | StopStep
+type Step = (
+    ActionStep
+    | BranchStep
+    | ParallelStep
+    | ForEachStep
+    | RepeatStep
+    | WaitStep
+    | ApprovalStep
+    | WorkflowStep
+    | TryStep
+    | StopStep
+)
 OTHERWISE = "otherwise"
+TIMEOUT = "timeout"
 
 
 class WebhookTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
-    """Deliveries to `endpoint`, of type `event` (empty takes all), for which the rule `filter` holds."""
+    """Deliveries to `endpoint`, of type `event` (empty takes all). Of any trigger, `filter` lets events pass."""
 
     key: Key = "webhook"
     endpoint: Slug
@@ -122,9 +253,101 @@ class WebhookTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="we
     filter: Any = None
 
     @property
-    def source(self) -> str:
-        """The source of the events it takes."""
-        return f"webhook:{self.endpoint}"
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty type takes all."""
+        return f"webhook:{self.endpoint}", self.event
+
+
+class ScheduleTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="schedule"):
+    """Times: `cron`, five fields in the workflow's time zone, or `every` so many seconds or `15m`.
+
+    `missed` says what becomes of times at which nothing ran the site: none, the last `once`, or `all`.
+    """
+
+    key: Key = "schedule"
+    cron: str = ""
+    every: Span | None = None
+    timezone: str = ""
+    missed: Literal["skip", "once", "all"] = "once"
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
+        return "", self.key
+
+
+class ModelTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="model"):
+    """Changes of a model that the settings allow: `on` these, and if `fields` are named only when one of them changed.
+
+    What a workflow writes itself starts it again only with `own_changes`.
+    """
+
+    key: Key = "model"
+    model: Name
+    on: list[Literal["created", "updated", "deleted"]] = msgspec.field(default_factory=lambda: ["created", "updated"])
+    fields: list[Name] = msgspec.field(default_factory=list)
+    own_changes: bool = False
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes."""
+        return f"model:{self.model.lower()}", ""
+
+
+class ManualTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="manual"):
+    """A person, who fills in `inputs`."""
+
+    key: Key = "manual"
+    inputs: list[FormField] = msgspec.field(default_factory=list)
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes; an empty source is the workflow's own, `kind:slug`."""
+        return "", self.key
+
+
+class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="event"):
+    """What the host's code emits: `emit("order.paid", {...})`."""
+
+    key: Key = "event"
+    event: Annotated[str, Meta(min_length=1, max_length=200)]
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes."""
+        return "app", self.event
+
+
+class RunTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="run"):
+    """The end of a run of `workflow`."""
+
+    key: Key = "run"
+    workflow: Slug
+    on: Literal["succeeded", "failed", "ended"] = "ended"
+    filter: Any = None
+
+    @property
+    def matches(self) -> tuple[str, str]:
+        """(source, type) of the events it takes."""
+        return f"run:{self.workflow}", "" if self.on == "ended" else self.on
+
+
+type Trigger = WebhookTrigger | ScheduleTrigger | ModelTrigger | ManualTrigger | EventTrigger | RunTrigger
+
+
+class Concurrency(_Part, frozen=True, kw_only=True):
+    """At most `limit` runs at once, of the workflow or of each value of the expression `key`.
+
+    A further one waits its turn (`queue`), is not run (`skip`), or takes the place of the oldest (`cancel_older`).
+    """
+
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    key: str = ""
+    policy: Literal["queue", "skip", "cancel_older"] = "queue"
 
 
 class Definition(_Part, frozen=True, kw_only=True):
@@ -136,25 +359,50 @@ class Definition(_Part, frozen=True, kw_only=True):
     description: str = ""
     tags: list[str] = msgspec.field(default_factory=list)
     timezone: str = "UTC"
-    triggers: list[WebhookTrigger] = msgspec.field(default_factory=list)
+    priority: Annotated[int, Meta(ge=-10, le=10)] = 0
+    concurrency: Concurrency | None = None
+    vars: dict[str, Any] = msgspec.field(default_factory=dict)
+    triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A list of steps inside a container: a branch has one for each arm and one for otherwise."""
+    """A list of steps inside another step. `place` is where it stands in the step's document."""
 
     key: str
     place: str
     steps: list[Step]
+    name: str = ""
 
 
 def slots(step: Step) -> list[Slot]:
     """The lists of steps inside `step`, in evaluation order; none for a step that holds no others."""
-    if isinstance(step, BranchStep):
-        arms = [Slot(arm.key, f"arms[{index}].steps", arm.steps) for index, arm in enumerate(step.arms)]
-        return [*arms, Slot(OTHERWISE, OTHERWISE, step.otherwise)]
-    return []
+    match step:
+        case BranchStep():
+            arms = [Slot(arm.key, f"arms[{n}].steps", arm.steps, arm.name) for n, arm in enumerate(step.arms)]
+            return [*arms, Slot(OTHERWISE, OTHERWISE, step.otherwise)]
+        case ParallelStep():
+            return [Slot(arm.key, f"arms[{n}].steps", arm.steps, arm.name) for n, arm in enumerate(step.arms)]
+        case ForEachStep() | RepeatStep():
+            return [Slot("steps", "steps", step.steps)]
+        case TryStep():
+            return [Slot(name, name, getattr(step, name)) for name in ("steps", "on_error", "always")]
+        case WaitStep():
+            return [Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else []
+        case ApprovalStep():
+            lanes = [
+                Slot(lane.key, f"outcomes[{n}].steps", lane.steps, lane.name) for n, lane in enumerate(step.outcomes)
+            ]
+            return [*lanes, *([Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else [])]
+        case ActionStep():
+            return (
+                [Slot("on_error", "on_error.steps", step.on_error.steps)]
+                if step.on_error and step.on_error.steps
+                else []
+            )
+        case _:
+            return []
 
 
 def walk(steps: list[Step], place: str = "steps") -> Iterator[tuple[str, Step]]:
@@ -177,13 +425,23 @@ def parse(document: Any) -> Definition:
     return definition
 
 
+def read_trigger(document: dict[str, Any]) -> Trigger:
+    """One trigger's document. Raises DefinitionError."""
+    try:
+        trigger: Trigger = msgspec.convert(document, Trigger)
+    except msgspec.ValidationError as error:
+        raise DefinitionError([_problem(str(error))]) from error
+    return trigger
+
+
 def to_document(definition: Definition) -> dict[str, Any]:
     """The document of a definition, defaults left out. `parse` reads it back the same."""
     document: dict[str, Any] = msgspec.to_builtins(definition)
     return {"schema": SCHEMA, **document}
 
 
-_KINDS = {"steps": "action", "otherwise": "action", "triggers": "webhook"}
+_LISTS_OF_STEPS = ("steps", "otherwise", "on_error", "always", "on_timeout")
+_LISTS_OF_SLOTS = ("arms", "outcomes")
 
 
 def _with_kinds(node: Any, depth: int = 0) -> Any:
@@ -193,14 +451,17 @@ def _with_kinds(node: Any, depth: int = 0) -> Any:
     if not isinstance(node, dict):
         return node
     filled = dict(node)
-    for name, kind in _KINDS.items():
+    for name, kind in (*((name, "action") for name in _LISTS_OF_STEPS), ("triggers", "webhook")):
         if isinstance(filled.get(name), list):
             filled[name] = [
                 _with_kinds({"kind": kind, **item}, depth + 1) if isinstance(item, dict) else item
                 for item in filled[name]
             ]
-    if isinstance(filled.get("arms"), list):
-        filled["arms"] = [_with_kinds(arm, depth + 1) for arm in filled["arms"]]
+    for name in _LISTS_OF_SLOTS:
+        if isinstance(filled.get(name), list):
+            filled[name] = [_with_kinds(slot, depth + 1) for slot in filled[name]]
+    if isinstance(filled.get("on_error"), dict):
+        filled["on_error"] = _with_kinds(filled["on_error"], depth + 1)
     return filled
 
 
@@ -224,7 +485,9 @@ def _problem(message: str) -> Problem:
         reason = f"there is no {unknown['name']!r} here; {hint}"
         path = f"{path}.{unknown['name']}".lstrip(".")
     elif path.endswith(".kind"):
-        reason += f"; a step is {', '.join(_STEPS)}" if "steps" in path else "; a trigger is webhook"
+        reason += (
+            f"; a step is {', '.join(_STEPS)}" if "triggers" not in path else f"; a trigger is {', '.join(_TRIGGERS)}"
+        )
     elif not path and "got `null`" in reason:
         reason = "there is nothing in it"
     return Problem(path, reason)
@@ -235,12 +498,18 @@ def _fields(*parts: type[Struct]) -> list[str]:
     return list(dict.fromkeys(name for part in parts for name in ("kind", *part.__struct_fields__)))
 
 
-_STEP_PARTS = (ActionStep, BranchStep, StopStep)
+_STEP_PARTS = get_args(Step.__value__)
+_TRIGGER_PARTS = get_args(Trigger.__value__)
 _STEPS = [str(part.__struct_config__.tag) for part in _STEP_PARTS]
+_TRIGGERS = [str(part.__struct_config__.tag) for part in _TRIGGER_PARTS]
 _FIELDS_AT = (
     (r"retry$", _fields(Retry)[1:]),
+    (r"on_error$", _fields(OnError)[1:]),
+    (r"concurrency$", _fields(Concurrency)[1:]),
     (r"arms\[\d+\]$", _fields(Arm)[1:]),
-    (r"(steps|otherwise)\[\d+\]$", _fields(*_STEP_PARTS)),
-    (r"triggers\[\d+\]$", _fields(WebhookTrigger)),
+    (r"outcomes\[\d+\]$", _fields(Lane)[1:]),
+    (r"(form|inputs)\[\d+\]$", _fields(FormField)[1:]),
+    (r"(steps|otherwise|on_error|always|on_timeout)\[\d+\]$", _fields(*_STEP_PARTS)),
+    (r"triggers\[\d+\]$", _fields(*_TRIGGER_PARTS)),
     (r"", _fields(Definition)[1:]),
 )

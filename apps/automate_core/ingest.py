@@ -26,8 +26,11 @@ WITH incoming AS (
     RETURNING id
 ), owed AS (
     INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, priority, available_at, attempts, crashes, suspect, worker, token, last_error)
-    SELECT job, 'dispatch', 'ready', id, 0, automate_now(), 0, 0, false, '', 0, ''
+        (id, kind, status, event_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
+         last_error)
+    SELECT job, 'dispatch', 'ready', id,
+        -coalesce((SELECT max(priority) FROM automate_core_activetrigger t WHERE t.source = incoming.source), 0),
+        abs(hashtext(source || ' ' || type) %% 1024), automate_now(), 0, 0, false, '', 0, ''
     FROM incoming JOIN accepted USING (id)
 )
 SELECT id FROM accepted

@@ -11,15 +11,17 @@ from typing import Any
 import msgspec
 import psycopg
 
-from automate_core import database
+from automate_core import database, triggers
 from automate_core.rules import Explanation, Rule, RuleError, read
 
 log = logging.getLogger(__name__)
 
 CANDIDATES = """
-SELECT trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.filter::text AS filter
+SELECT trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
+    trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
+    workflow.status = 'paused' AS is_paused
 FROM automate_core_activetrigger trigger
-JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status = 'active'
+JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status IN ('active', 'paused')
 WHERE trigger.source = ANY(%(sources)s) AND trigger.event_type = ANY(%(types)s)
 ORDER BY trigger.workflow_id, trigger.id
 """
@@ -27,10 +29,15 @@ ORDER BY trigger.workflow_id, trigger.id
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A workflow that an event starts, on the version that was published when it was matched."""
+    """A workflow that an event starts, on the version that was published when it was matched.
+
+    A run of a workflow that is paused waits until that goes on.
+    """
 
     workflow_id: int
     version_id: int
+    slug: str
+    is_paused: bool
 
 
 class RuleEngine:
@@ -61,17 +68,25 @@ class RuleEngine:
     def _matches(self, scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Match]:
         source, kind = scope["event"]["source"], scope["event"]["type"]
         rows = [*candidates.get((source, kind), []), *(candidates.get((source, ""), []) if kind else [])]
-        started = {row.workflow_id: row.version_id for row in rows if _passes(row, scope)}
-        return [Match(workflow, version) for workflow, version in started.items()]
+        started = {row.workflow_id: row for row in rows if _passes(row, scope)}
+        return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
 
 
 def _passes(row: Any, scope: Mapping[str, Any]) -> bool:
-    """Whether the candidate's filter holds. One that can no longer be read starts nothing, and harms no other."""
+    """Whether the candidate takes the event. One that can no longer be read starts nothing, and harms no other."""
     try:
-        return row.filter is None or rule_of(row.filter).holds(scope)
+        return _takes_change(row, scope["event"]) and (row.filter is None or rule_of(row.filter).holds(scope))
     except RuleError as error:
         log.error("workflow %s: its filter cannot be read: %s", row.workflow_id, error)
         return False
+
+
+def _takes_change(row: Any, event: Mapping[str, Any]) -> bool:
+    """What a model trigger asks beside its filter; other kinds ask nothing."""
+    if row.kind != "model":
+        return True
+    origin = event["headers"].get(triggers.ORIGIN_HEADER, "")
+    return triggers.passes(msgspec.json.decode(row.config), event["payload"], origin=origin, workflow=row.slug)
 
 
 @lru_cache(maxsize=10_000)

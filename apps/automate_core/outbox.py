@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -13,26 +16,79 @@ import psycopg
 from automate_core import database
 from automate_core.conf import setting
 
-CLAIM = """
+LANES = 1024
+MOST_CRASHES = 3
+DEEP_LOOK_SECONDS = 15.0
+FLOOR_MARGIN = timedelta(seconds=5)
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+# `top` is the best priority that has a job nobody holds. `ring` hops from lane to lane of it, by index alone, starting
+# behind the lane that was served last; `due` takes an even share of each. `floor` keeps it from reading again and again
+# what was claimed long ago, but cannot be vacuumed away while an old transaction lasts.
+_BATCH = """
+WITH RECURSIVE top AS MATERIALIZED (
+    SELECT priority FROM automate_core_outboxjob
+    WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+    ORDER BY priority, lane, available_at, id
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+), ring AS (
+    SELECT priority, %(after)s::smallint AS lane, false AS wrapped FROM top
+    UNION ALL
+    SELECT ring.priority, next.lane, next.wrapped FROM ring CROSS JOIN LATERAL (
+        (SELECT job.lane, ring.wrapped FROM automate_core_outboxjob job
+         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+            AND job.priority = ring.priority
+            AND job.lane > ring.lane AND job.lane <= CASE WHEN ring.wrapped THEN %(after)s ELSE 32767 END
+         ORDER BY job.priority, job.lane LIMIT 1)
+        UNION ALL
+        (SELECT job.lane, true FROM automate_core_outboxjob job
+         WHERE status = 'ready' AND NOT suspect AND available_at BETWEEN %(floor)s AND automate_now()
+            AND job.priority = ring.priority
+            AND NOT ring.wrapped AND job.lane <= %(after)s
+         ORDER BY job.priority, job.lane LIMIT 1)
+        LIMIT 1) next
+), lanes AS MATERIALIZED (
+    SELECT priority, lane FROM ring LIMIT {limit} OFFSET 1
+), due AS MATERIALIZED (
+    SELECT pick.id FROM lanes CROSS JOIN LATERAL (
+        SELECT id FROM automate_core_outboxjob job
+        WHERE status = 'ready' AND NOT suspect AND job.priority = lanes.priority AND job.lane = lanes.lane
+            AND available_at BETWEEN %(floor)s AND automate_now()
+        ORDER BY available_at, id
+        LIMIT (SELECT ({limit} + count(*) - 1) / count(*) FROM lanes)
+        FOR NO KEY UPDATE SKIP LOCKED) pick
+    LIMIT {limit}
+)
+"""
+
+_SUSPECT = """
 WITH due AS MATERIALIZED (
     SELECT id FROM automate_core_outboxjob
-    WHERE status = 'ready' AND available_at <= automate_now()
-    ORDER BY priority, available_at, id
-    LIMIT {limit}
+    WHERE status = 'ready' AND suspect AND available_at <= automate_now()
+    ORDER BY available_at
+    LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
-), leased AS (
+)
+"""
+
+_LEASED = """, leased AS (
     UPDATE automate_core_outboxjob job
     SET status = 'leased', token = job.token + 1, attempts = job.attempts + 1, worker = %(worker)s,
         lease_until = automate_now() + %(lease)s * interval '1 second'
     FROM due WHERE job.id = due.id
-    RETURNING job.id, job.kind, job.token, job.attempts, job.event_id, job.run_id, job.priority, job.available_at
+    RETURNING job.id, job.kind, job.token, job.attempts, job.event_id, job.run_id, job.lane, job.available_at
 )
-SELECT leased.id, kind, token, attempts, event_id, run_id,
+SELECT leased.id, kind, token, attempts, event_id, run_id, lane, available_at,
     event.source, event.type, event.payload::text AS payload, event.headers::text AS headers, event.trace_id,
     to_char(event.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS received_at
-FROM leased LEFT JOIN automate_core_event event ON event.id = leased.event_id
-ORDER BY priority, available_at, leased.id
+FROM leased LEFT JOIN LATERAL (
+    SELECT * FROM automate_core_event WHERE id = leased.event_id LIMIT 1) event ON true
+ORDER BY available_at, leased.id
 """
+
+CLAIM = _BATCH + _LEASED
+CLAIM_SUSPECT = _SUSPECT + _LEASED
 
 RENEW = """
 WITH mine AS (
@@ -52,7 +108,46 @@ FROM json_to_recordset(%(jobs)s::json) AS held(id uuid, token int)
 WHERE job.id = held.id AND job.token = held.token AND job.status = 'leased'
 """
 
-RESCUE = """
+RELEASE = """
+UPDATE automate_core_outboxjob SET status = 'ready', lease_until = NULL, attempts = greatest(attempts - 1, 0)
+WHERE status = 'leased' AND worker = %(worker)s
+"""
+
+# The end of a job that is given up: `fallen` are the jobs, of which some are dead now.
+_BURIED = """, failed AS (
+    UPDATE automate_core_executionrun run
+    SET status = 'failed', finished_at = automate_now(), seq = run.seq + 1, error = %(error)s::jsonb
+    FROM fallen WHERE run.id = fallen.run_id AND fallen.status = 'dead'
+        AND run.status IN ('queued', 'running', 'waiting')
+    RETURNING run.id, run.seq, run.workflow_id, run.trace_id, run.depth, run.error
+), said AS (
+    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
+    SELECT gen_random_uuid(), 'run:' || workflow.slug, 'failed', failed.id::text,
+        jsonb_build_object('run', failed.id, 'workflow', workflow.slug, 'status', 'failed', 'error', failed.error),
+        jsonb_build_object('automate-depth', (failed.depth + 1)::text), failed.trace_id, automate_now()
+    FROM failed JOIN automate_core_workflow workflow ON workflow.id = failed.workflow_id
+    WHERE EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || workflow.slug)
+    ON CONFLICT (source, delivery_key) DO NOTHING
+    RETURNING id, source, type
+), told AS (
+    INSERT INTO automate_core_outboxjob
+        (id, kind, status, event_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
+         last_error)
+    SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, abs(hashtext(source || ' ' || type) %% 1024), automate_now(),
+        0, 0, false, '', 0, ''
+    FROM said
+), cut AS (
+    UPDATE automate_core_steprun step
+    SET status = CASE step.status WHEN 'running' THEN 'interrupted' ELSE 'cancelled' END,
+        finished_at = automate_now(), seq = failed.seq
+    FROM failed WHERE step.run_id = failed.id AND step.status IN ('running', 'waiting')
+), withdrawn AS (
+    UPDATE automate_core_wait wait SET status = 'cancelled', resolved_at = automate_now(), seq = failed.seq
+    FROM failed WHERE wait.run_id = failed.id AND wait.status = 'open'
+)
+"""
+
+_EXPIRED = """
 WITH candidates AS MATERIALIZED (
     SELECT id, run_id FROM automate_core_outboxjob WHERE status = 'leased' AND lease_until < automate_now()
     ORDER BY lease_until LIMIT 100
@@ -64,54 +159,93 @@ WITH candidates AS MATERIALIZED (
     WHERE job.status = 'leased' AND job.lease_until < automate_now()
         AND (job.run_id IS NULL OR job.run_id IN (SELECT id FROM runs))
     FOR NO KEY UPDATE OF job SKIP LOCKED
-), rescued AS (
+), fallen AS (
     UPDATE automate_core_outboxjob job
     SET status = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'ready' END, suspect = true, lease_until = NULL,
         last_error = 'worker ' || worker || ' did not renew its lease'
     FROM expired WHERE job.id = expired.id
     RETURNING job.id, job.status, job.run_id
-), failed AS (
-    UPDATE automate_core_executionrun run
-    SET status = 'failed', finished_at = automate_now(), seq = run.seq + 1, error = %(error)s::jsonb
-    FROM rescued WHERE run.id = rescued.run_id AND rescued.status = 'dead'
-        AND run.status IN ('queued', 'running', 'waiting')
 )
-SELECT id FROM rescued
 """
 
-_JOB_DEAD = msgspec.json.encode(
+_FOUND = """
+SELECT (SELECT count(*) FROM fallen) AS rescued, (SELECT count(*) FROM fallen WHERE status = 'dead') AS dead,
+    EXISTS (SELECT FROM automate_core_outboxjob
+        WHERE status = 'ready' AND NOT suspect AND available_at <= automate_now()) AS ready,
+    EXISTS (SELECT FROM automate_core_outboxjob
+        WHERE status = 'ready' AND suspect AND available_at <= automate_now())
+    OR EXISTS (SELECT FROM fallen WHERE status = 'ready') AS suspects
+"""
+
+RESCUE = _EXPIRED + _BURIED + _FOUND
+
+# What the crashed process held last: that alone it was working on, anything else it had let go.
+_CRASHED = """
+WITH candidate AS MATERIALIZED (
+    SELECT id, run_id FROM automate_core_outboxjob WHERE status = 'leased' AND worker = %(worker)s
+    ORDER BY lease_until DESC LIMIT 1
+), runs AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM candidate) FOR NO KEY UPDATE
+), mine AS MATERIALIZED (
+    SELECT job.id FROM automate_core_outboxjob job JOIN candidate ON candidate.id = job.id
+    WHERE job.status = 'leased' AND job.worker = %(worker)s
+    FOR NO KEY UPDATE OF job
+), fallen AS (
+    UPDATE automate_core_outboxjob job
+    SET status = CASE WHEN crashes + 1 >= %(crashes)s OR attempts >= %(most)s THEN 'dead' ELSE 'ready' END,
+        crashes = crashes + 1, suspect = true, lease_until = NULL, last_error = %(reason)s,
+        available_at = automate_now() + interval '1 second' * power(2, crashes)
+    FROM mine WHERE job.id = mine.id
+    RETURNING job.id, job.status, job.run_id
+)
+"""
+
+_FALLEN = "SELECT id, status FROM fallen"
+
+CRASHED = _CRASHED + _BURIED + _FALLEN
+
+_STOPPED_RESPONDING = msgspec.json.encode(
     {"code": "job_dead", "message": "Given up: its worker stopped responding, each time it was tried."}
 ).decode()
+_CRASHED_ITS_WORKER = msgspec.json.encode(
+    {"code": "job_dead", "message": "Given up: it crashed the process that ran it, each time it was tried."}
+).decode()
 
-WAKE_DUE = """
+# A job for each of the runs `woken` (id, event_id, workflow_id, priority), or their live ones brought forward.
+ADVANCE = """
+INSERT INTO automate_core_outboxjob
+    (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
+     last_error)
+SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
+    '', 0, ''
+FROM woken
+ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
+DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
+    WHERE automate_core_outboxjob.status = 'ready'
+"""
+
+WAKE_DUE = f"""
 WITH due AS MATERIALIZED (
     SELECT id, run_id FROM automate_core_wait WHERE status = 'open' AND due_at <= automate_now()
     ORDER BY due_at LIMIT 100
 ), runs AS MATERIALIZED (
-    SELECT id, event_id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM due)
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM due)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), closed AS (
-    UPDATE automate_core_wait wait SET status = 'resolved', resolved_at = automate_now()
+    UPDATE automate_core_wait wait SET resolved_at = automate_now(),
+        status = CASE WHEN kind IN ('callback', 'approval') THEN 'expired' ELSE 'resolved' END
     FROM due JOIN runs ON runs.id = due.run_id
     WHERE wait.id = due.id AND wait.status = 'open'
     RETURNING wait.run_id
 ), woken AS (
     UPDATE automate_core_executionrun run SET wakes = run.wakes + 1
     WHERE run.id IN (SELECT run_id FROM closed)
-), advance AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, run_id, priority, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT gen_random_uuid(), 'advance', 'ready', runs.event_id, runs.id, 0, automate_now(), 0, 0, false, '', 0, ''
-    FROM runs WHERE runs.id IN (SELECT run_id FROM closed)
-    ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
-    DO UPDATE SET available_at = least(automate_core_outboxjob.available_at, excluded.available_at)
-        WHERE automate_core_outboxjob.status = 'ready'
-)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
+), advance AS ({ADVANCE})
 SELECT (SELECT count(*) FROM closed) AS woken,
     (SELECT extract(epoch FROM min(due_at) - automate_now()) FROM automate_core_wait
      WHERE status = 'open' AND id NOT IN (SELECT id FROM due)) AS seconds_to_next
-"""
+"""  # noqa: S608 - one of our own texts inside another
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +258,24 @@ class ClaimedJob:
     attempts: int
     event_id: uuid.UUID | None
     run_id: uuid.UUID | None
+    lane: int
+    available_at: datetime
     source: str | None
     type: str | None
     payload: str | None
     headers: str | None
     trace_id: str | None
     received_at: str | None
+
+
+class Rescue(NamedTuple):
+    """What a look over the queue found: how many leases had run out and how many of those jobs are dead now, and
+    whether there are ready jobs and ready suspects."""
+
+    rescued: int
+    dead: int
+    ready: bool
+    suspects: bool
 
 
 class OutboxStore:
@@ -139,15 +285,33 @@ class OutboxStore:
         self.connection = connection
         self.worker = worker
         self.lease_seconds: float = setting("AUTOMATE_LEASE_SECONDS")
+        self._deep_look_at = 0.0
+        self._came_empty = False
+        self._floor = self._newest = LONG_AGO
+        self._lane = random.randrange(LANES)  # noqa: S311 - where its first turn begins
 
     def claim_batch(self, limit: int = 10) -> list[ClaimedJob]:
-        """Lease up to `limit` ready jobs, oldest first within a priority, passing over what others hold.
+        """Lease up to `limit` ready jobs of the best priority, an even share of each lane, passing over what others
+        hold and what is suspect. There may be more when it brings fewer: a claim that brings none says that there was
+        nothing.
 
         Each claim raises the job's token and its attempts.
         """
-        values = {"worker": self.worker, "lease": self.lease_seconds}
+        values = self._lease() | {"after": self._lane, "floor": self._floor_now()}
         # The limit stands in the text: a parameter there turns the claim into a sequential scan (docs/adr/0004).
-        return [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
+        jobs = [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
+        self._came_empty = not jobs
+        if jobs:
+            self._lane = max((job.lane for job in jobs), key=lambda lane: (lane - self._lane - 1) % LANES)
+            self._newest = max(self._newest, *(job.available_at for job in jobs))
+        elif self._newest > LONG_AGO:
+            self._floor = self._newest - FLOOR_MARGIN
+        return jobs
+
+    def claim_suspect(self) -> ClaimedJob | None:
+        """Lease the oldest suspect."""
+        rows = database.run(self.connection, CLAIM_SUSPECT, self._lease())
+        return ClaimedJob(*rows[0]) if rows else None
 
     def renew(self, jobs: Iterable[ClaimedJob]) -> None:
         """Extend the leases of those jobs that are still ours. Never waits for a lock."""
@@ -157,15 +321,38 @@ class OutboxStore:
         """Give leases back at once, with the attempt refunded: a stopping worker did nothing wrong."""
         database.run(self.connection, HAND_BACK, {"jobs": _held(jobs)})
 
-    def rescue(self) -> int:
+    def release(self, worker: str) -> None:
+        """Take back, with the attempts refunded, what a worker holds that was ended on purpose."""
+        database.run(self.connection, RELEASE, {"worker": worker})
+
+    def crashed(self, worker: str, reason: str) -> list[uuid.UUID]:
+        """Charge a crash to the job that a suspects' process was working on: the job, if it is dead now."""
+        limits = {"crashes": MOST_CRASHES, "most": setting("AUTOMATE_MAX_ATTEMPTS")}
+        values = {"worker": worker, "reason": reason, "error": _CRASHED_ITS_WORKER, **limits}
+        return [row.id for row in database.run(self.connection, CRASHED, values) if row.status == "dead"]
+
+    def rescue(self) -> Rescue:
         """Take back jobs whose lease ran out: ready again as suspects, or dead after too many attempts."""
-        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _JOB_DEAD}
-        return len(database.run(self.connection, RESCUE, values))
+        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING}
+        found = Rescue(*database.run(self.connection, RESCUE, values)[0])
+        if found.ready and self._came_empty:  # there is something older than where claims look
+            self._deep_look_at = 0.0
+        return found
 
     def wake_due(self) -> tuple[int, float | None]:
         """Resolve waits whose time has come and make their runs' jobs ready: (how many, seconds to the next)."""
         [row] = database.run(self.connection, WAKE_DUE, {})
         return row.woken, None if row.seconds_to_next is None else float(row.seconds_to_next)
+
+    def _lease(self) -> dict[str, Any]:
+        return {"worker": self.worker, "lease": self.lease_seconds}
+
+    def _floor_now(self) -> datetime:
+        """Since when jobs are looked for: in most claims, shortly before the queue was last seen empty."""
+        if time.monotonic() < self._deep_look_at:
+            return self._floor
+        self._deep_look_at = time.monotonic() + DEEP_LOOK_SECONDS
+        return LONG_AGO
 
 
 def _held(jobs: Iterable[ClaimedJob]) -> str:

@@ -15,6 +15,7 @@ from django.db import transaction
 from automate_core import database
 
 CHANNEL = "automate_outbox"
+LOOK = "look"
 DEBOUNCE_SECONDS = 0.005
 IDLE_SECONDS = 60.0
 
@@ -40,6 +41,11 @@ def hint() -> None:
         _local_worker()
     else:
         _notifier.hint()
+
+
+def look() -> None:
+    """Once the current transaction commits, workers are to look at what they hold: a run of theirs was cancelled."""
+    database.run(None, "SELECT pg_notify(%(channel)s, %(what)s)", {"channel": CHANNEL, "what": LOOK})
 
 
 class _Notifier:

@@ -7,6 +7,7 @@ nothing comes. Clocks of workers decide nothing: leases and due times are the da
 from __future__ import annotations
 
 import logging
+import math
 import os
 import queue
 import socket  # noqa: TID251 - for this host's name alone
@@ -19,17 +20,22 @@ import psycopg
 from django.db import connections
 
 from automate_core import database, wakeups
+from automate_core.chores import Chores
 from automate_core.conf import setting
-from automate_core.engine.effects import EffectCall, perform
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
+from automate_core.faultpoints import reach
+from automate_core.heartbeat import Heartbeat
 from automate_core.matching import RuleEngine
 from automate_core.outbox import ClaimedJob, OutboxStore
+from automate_core.performers import Performers
+from automate_core.suspects import SuspectProcess
 
 log = logging.getLogger(__name__)
 
 FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
+LOOK_SECONDS = 1.0
 RECONNECT_SECONDS = (0.2, 5.0)
 
 
@@ -39,6 +45,8 @@ class Worker:
     `concurrency` is how many jobs it holds at once, and how many threads run their effects.
     """
 
+    is_alone = False  #: whether it takes suspects, one at a time, and leaves everything else to others
+
     def __init__(self, *, concurrency: int | None = None, drain: bool = False, name: str = "") -> None:
         self.concurrency = concurrency or setting("AUTOMATE_WORKER_CONCURRENCY")
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
@@ -46,46 +54,66 @@ class Worker:
         self._drain = drain
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
-        self._effects: queue.SimpleQueue[EffectCall | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
-        self._engine = ExecutionEngine(Journal(None, worker=self.name), RuleEngine(), self._effects.put)
+        slots = None if self.is_alone else self.concurrency
+        self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
+        self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
+        self._chores = Chores()
+        self._engine = ExecutionEngine(
+            Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self.nudge
+        )
         self._ended = threading.Event()
-        self._claim_at = 0.0
-        self._tidy_at = 0.0
+        self._suspects: SuspectProcess | None = None
+        self._is_drained = False
+        self._claim_at = self._tidy_at = self._look_at = 0.0
         self._poll_seconds = FIRST_POLL_SECONDS
 
     @property
     def is_busy(self) -> bool:
         """Whether it holds jobs. Callable from any thread."""
-        return bool(self._engine.held)
+        return bool(self._engine.held or self._suspects)
 
     def wake(self) -> None:
         """There may be work. Callable from any thread."""
         self._inbox.put(None)
+
+    def nudge(self) -> None:
+        """There may be chores. Callable from any thread."""
+        self._chores.nudge()
 
     def stop(self) -> None:
         """Claim nothing more, wait for running effects as long as the grace time allows, and return from `run`."""
         self._stopping.set()
         self._inbox.put(None)
 
+    def hurry(self) -> None:
+        """Wait no longer for what runs: hand it back, and return from `run`. Callable from a signal handler."""
+        self.grace_seconds = 0
+        self._inbox.put(None)
+
     def run(self) -> None:
         """Work until stopped. Survives the database going away."""
-        for number in range(self.concurrency):
-            self._start_thread(self._perform, f"effect-{number}")
-        self._start_thread(self._heartbeat, "heartbeat")
-        self._start_thread(self._listen, "listen")
+        self._performers.start()
+        self._heartbeat.start()
+        if not self.is_alone:
+            threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
+        if not self._drain:
+            self._chores.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
             self._stopping.set()
             stopped_at = time.monotonic()
-            self._work_until(lambda: not self._engine.held or time.monotonic() >= stopped_at + self.grace_seconds)
+            if self._suspects is not None:
+                self._suspects.stop()
+            self._work_until(lambda: not self.is_busy or time.monotonic() >= stopped_at + self.grace_seconds)
             self._hand_back()
         finally:
             self._stopping.set()
             self._ended.set()
-            for _ in range(self.concurrency):
-                self._effects.put(None)
+            self._performers.stop()
+            self._chores.stop()
+            self._heartbeat.stop()
             self._disconnect()
             connections.close_all()
         log.info("worker %s has stopped", self.name)
@@ -98,24 +126,35 @@ class Worker:
         while not over():
             try:
                 self._connect()
-                self._engine.feed(self._arrived())
+                results = self._arrived()
+                self._drop_what_is_lost()
+                self._engine.feed([*results, *self._performers.overdue()])
                 self._look_again(*self._engine.turn(self._claim()))
                 pauses = _pauses()
-            except psycopg.OperationalError as error:
+            except Exception as error:
+                if not database.is_away(error):  # whatever it is, the worker lives, and what it held is tried again
+                    log.exception("a turn failed; its jobs are left to their leases")
+                    self._abandon()
+                    self._ended.wait(next(pauses))
+                    continue
                 log.warning("the database is away: %s", str(error).strip())
                 self._disconnect()
                 self._ended.wait(next(pauses))
+                self._drop_what_is_lost()
                 if self._stopping.is_set():
                     return
-            except Exception:  # whatever it is, the worker lives, and what it held is tried again
-                log.exception("a turn failed; its jobs are left to their leases")
-                self._engine.abandon()
-                self._ended.wait(next(pauses))
 
     def _finished(self) -> bool:
         if self._stopping.is_set():
             return True
-        return self._drain and not self._engine.held and self._claim_at > time.monotonic() and self._inbox.empty()
+        if not self._drain or self.is_busy or self._claim_at <= time.monotonic() or not self._inbox.empty():
+            return False
+        if self._is_drained or self.is_alone:
+            return True
+        self._is_drained = True  # if the chores bring nothing more
+        self._chores.turn()
+        self._claim_at = self._tidy_at = 0.0
+        return False
 
     def _connect(self) -> None:
         if self._outbox.connection is None or self._outbox.connection.closed:
@@ -133,8 +172,7 @@ class Worker:
     def _arrived(self) -> list[Result]:
         """Results that are there, after a rest when there is nothing else to do. A wake-up ends the rest."""
         results: list[Result] = []
-        next_look = min(self._claim_at, self._tidy_at) if self._free_slots() else self._tidy_at
-        rest = next_look - time.monotonic()
+        rest = self._next_look() - time.monotonic()
         try:
             arrived = self._inbox.get(timeout=rest) if rest > 0 else self._inbox.get_nowait()
             while True:
@@ -146,29 +184,63 @@ class Worker:
         except queue.Empty:
             return results
 
+    def _next_look(self) -> float:
+        """When, on `time.monotonic()`, there is something to do without anything arriving."""
+        if self._engine.has_more:
+            return 0.0
+        looks = [self._tidy_at, self._performers.next_deadline()]
+        if self._free_slots() > 0:
+            looks.append(self._claim_at)
+        if self._engine.held:
+            looks += [self._look_at, self._heartbeat.safe_until]
+        return min(looks)
+
     def _free_slots(self) -> int:
-        return 0 if self._stopping.is_set() else self.concurrency - len(self._engine.held)
+        if self._stopping.is_set():
+            return 0
+        return self.concurrency - len(self._engine.held) - self._performers.overstaying
 
     def _claim(self) -> list[ClaimedJob]:
-        """Claim as many jobs as there are free slots, when a hint, the clock or a full last batch says so."""
-        if time.monotonic() >= self._tidy_at:
+        """Claim as many jobs as there are free slots, until a claim brings nothing; then when a hint or a poll says so.
+
+        Beside that, now and then, see to what is left by others and what others did to the runs that are held.
+        """
+        now = time.monotonic()
+        if now >= self._tidy_at:
             self._tidy()
-        now, free = time.monotonic(), self._free_slots()
+        if self._engine.held and now >= self._look_at:
+            self._engine.look()
+            self._look_at = now + LOOK_SECONDS
+        free = self._free_slots()
         if free <= 0 or now < self._claim_at:
             return []
-        jobs = self._outbox.claim_batch(free)
-        if len(jobs) == free:
-            return jobs  # there may be more: look again at once
-        self._poll_seconds = FIRST_POLL_SECONDS if jobs else min(self._poll_seconds * 1.5, LAST_POLL_SECONDS)
-        self._claim_at = now + self._poll_seconds
+        if not self._engine.held:
+            self._heartbeat.begin()
+        reach("worker.claiming")
+        jobs = self._take(free)
+        if jobs:
+            self._is_drained = False
+            reach("worker.claimed")
+            self._poll_seconds = FIRST_POLL_SECONDS
+        else:
+            self._claim_at = now + self._poll_seconds if self._poll_seconds < LAST_POLL_SECONDS else math.inf
+            self._poll_seconds = min(self._poll_seconds * 1.5, LAST_POLL_SECONDS)
         return jobs
+
+    def _take(self, free: int) -> list[ClaimedJob]:
+        return self._outbox.claim_batch(free)
 
     def _tidy(self) -> None:
         """Wake the runs whose waits are due, and take back what other workers left: however long the queue is."""
         woken, seconds_to_next = self._outbox.wake_due()
-        rescued = self._outbox.rescue()
+        found = self._outbox.rescue()
         self._tidy_at = time.monotonic() + LAST_POLL_SECONDS
-        self._look_again(bool(woken or rescued), seconds_to_next)
+        if woken:
+            self._look_at = 0.0  # what is due may be beside an effect that runs here
+        if found.dead:
+            self.nudge()  # other runs may wait for theirs
+        self._look_again(bool(woken or found.ready), seconds_to_next)
+        self._see_to_suspects(found.suspects)
 
     def _look_again(self, ready: bool, seconds_to_next: float | None) -> None:
         """Jobs are ready now; a wait is due in so many seconds."""
@@ -177,41 +249,59 @@ class Worker:
         if seconds_to_next is not None:
             self._tidy_at = min(self._tidy_at, time.monotonic() + seconds_to_next)
 
-    def _hand_back(self) -> None:
+    def _drop_what_is_lost(self) -> None:
+        """Touch no job whose lease could not be renewed in time: another worker may soon have it."""
         held = self._engine.held
-        if held and self._outbox.connection is not None:
-            log.warning("handing back %d jobs that did not end in time", len(held))
+        if held and not self._heartbeat.leases_hold():
+            log.warning("lease lost: %d jobs could not be renewed in time, their work is dropped", len(held))
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._performers.let_go()
+        self._engine.abandon()
+        self._heartbeat.begin()
+
+    def _hand_back(self) -> None:
+        held, suspects = self._engine.held, self._suspects
+        if suspects is not None:
+            suspects.kill()
+        if not self.is_busy or self._outbox.connection is None:
+            return
+        log.warning("handing back what did not end in time: %d jobs", len(held) + (suspects is not None))
+        try:
+            self._outbox.hand_back(held)
+            if suspects is not None:
+                self._outbox.release(suspects.name)
+        except psycopg.OperationalError as error:
+            log.warning("the leases run out by themselves: %s", str(error).strip())
+
+    # --- suspects -----------------------------------------------------------------------------------------------------
+
+    def _see_to_suspects(self, waiting: bool) -> None:
+        """Have suspects run in a process of their own. After a crash, the next one starts with the next look."""
+        if self._suspects is not None and self._suspects.is_over:
+            self._conclude(self._suspects)
+            self._suspects = None
+        elif waiting and self._suspects is None and not self._stopping.is_set():
             try:
-                self._outbox.hand_back(held)
-            except psycopg.OperationalError as error:
-                log.warning("the leases run out by themselves: %s", str(error).strip())
+                self._suspects = SuspectProcess(self.name, self._suspects_ended)
+            except OSError:
+                log.exception("no process for the suspects could be started; it is tried again")
 
-    # --- the threads beside it ----------------------------------------------------------------------------------------
+    def _conclude(self, suspects: SuspectProcess) -> None:
+        """Charge a crash to the job that was running."""
+        if suspects.was_stopped:
+            self._outbox.release(suspects.name)
+        elif suspects.crash:
+            dead = self._outbox.crashed(suspects.name, suspects.crash)
+            log.error("suspects: %s; %s", suspects.crash, f"job {dead[0]} is dead" if dead else "it is tried again")
+            self.nudge()
 
-    def _start_thread(self, target: Callable[[], None], name: str) -> None:
-        threading.Thread(target=target, name=f"automate-{name}", daemon=True).start()
+    def _suspects_ended(self) -> None:
+        self._tidy_at = 0.0
+        self.wake()
 
-    def _perform(self) -> None:
-        while (call := self._effects.get()) is not None:
-            self._inbox.put((call, perform(call)))
-
-    def _heartbeat(self) -> None:
-        """Renew the leases of held jobs three times a lease, until the very end."""
-        connection: psycopg.Connection[Any] | None = None
-        while not self._ended.wait(self._outbox.lease_seconds / 3):
-            held = self._engine.held
-            if not held:
-                continue
-            try:
-                if connection is None or connection.closed:
-                    connection = database.connect({})
-                OutboxStore(connection).renew(held)
-            except psycopg.Error as error:
-                log.warning("no heartbeat: %s", str(error).strip())
-                if connection is not None:
-                    connection.close()
-        if connection is not None:
-            connection.close()
+    # --- the thread beside it -----------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
         """Turn NOTIFY into wake-ups while the database is there."""
@@ -222,11 +312,38 @@ class Worker:
                     connection.execute(f"LISTEN {wakeups.CHANNEL}")
                     pauses = _pauses()
                     while not self._stopping.is_set():
-                        for _ in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
+                        for notice in connection.notifies(timeout=LAST_POLL_SECONDS, stop_after=1):
+                            if notice.payload == wakeups.LOOK:
+                                self._look_at = 0.0
                             self.wake()
             except psycopg.Error as error:
                 log.info("not listening, polling: %s", str(error).strip())
                 self._stopping.wait(next(pauses))
+
+
+class SuspectWorker(Worker):
+    """What runs in a SuspectProcess: takes the suspects, each alone, until none is left."""
+
+    is_alone = True
+
+    def __init__(self, name: str, parent: int) -> None:
+        super().__init__(name=name, drain=True)
+        self._parent = parent
+
+    def _finished(self) -> bool:
+        """An orphan ends after the job it holds, whether or not the database can be reached."""
+        is_orphan = os.getppid() != self._parent
+        return (is_orphan and not self._engine.held) or super()._finished()
+
+    def _free_slots(self) -> int:
+        return 0 if self._engine.held else min(super()._free_slots(), 1)
+
+    def _take(self, free: int) -> list[ClaimedJob]:
+        job = self._outbox.claim_suspect()
+        return [] if job is None else [job]
+
+    def _tidy(self) -> None:
+        self._tidy_at = math.inf
 
 
 def _pauses() -> Iterator[float]:

@@ -152,12 +152,15 @@ class HttpSession:
     def _read(self, response: requests.Response, url: str) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        while chunk := response.raw.read(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > self._max_body_bytes:
-                raise EgressResponseTooLargeError(f"{_host(url)} sent more than {self._max_body_bytes:,} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+        try:
+            while chunk := response.raw.read(_CHUNK, decode_content=True):
+                size += len(chunk)
+                if size > self._max_body_bytes:
+                    raise EgressResponseTooLargeError(f"{_host(url)} sent more than {self._max_body_bytes:,} bytes")
+                chunks.append(chunk)
+            return b"".join(chunks)
+        finally:
+            chunks.clear()  # an error's traceback holds this frame for as long as anyone holds the error
 
     def _remaining(self) -> float:
         if self._cancelled():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -14,16 +14,19 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Right
 
 from automate_connectors.registry import find_action
-from automate_core import database, endpoints
-from automate_core.definition import Definition
-from automate_core.models import ExecutionRun, StepRun, Trigger, WebhookEndpoint, Workflow
+from automate_core import database, endpoints, schedules
+from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger, read_trigger
+from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint, Workflow
+from automate_core.watched import watched
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, versions, words
+from automate_studio import asked, sentences, versions, words
 
 RUNS_ON_A_PAGE = 25
 WORKFLOWS_ON_A_PAGE = 25
 LATEST = 20
+FEW_WORKFLOWS = 1_000
+TRACE_BEGINNING = 4  #: hexadecimal digits of a trace id that are a search for it
 
 type Query = Mapping[str, Any]
 
@@ -94,16 +97,15 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     tab = query.get("show", "") if query.get("show", "") in _RUN_TABS else ""
     search, workflow = asked.words(query.get("q")), asked.words(query.get("workflow"))
     kept = {name: value for name, value in (("show", tab), ("q", search), ("workflow", workflow)) if value}
-    found = permitted(user, "view", ExecutionRun.objects.all())
-    if statuses := _RUN_TABS[tab][1]:
-        found = found.filter(status__in=statuses)
-    if search:
-        found = _matching(found, search)
+    found = _seen(user).select_related("workflow", "version").defer("version__definition")
     chips = []
     if workflow:
-        found = found.filter(workflow__slug=workflow)
+        found = _of_workflows(found, slug=workflow)
         chips.append(("Workflow", workflow, _url({**kept, "workflow": ""})))
-    rows, before, after = _window(found.select_related("workflow", "version").defer("version__definition"), query)
+    parts = _matching(found, search) if search else [found]
+    if statuses := _RUN_TABS[tab][1]:
+        parts = [part.filter(status=status) for part in parts for status in statuses]
+    rows, before, after = _window(parts, query)
     return Page(
         rows=_run_rows(rows, user, now),
         tabs=[
@@ -118,36 +120,61 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     )
 
 
-def _matching(found: QuerySet[ExecutionRun], search: str) -> QuerySet[ExecutionRun]:
-    """By trace id, by the whole or the end of a run's id, which is what screens show of it, or by workflow name."""
+def _seen(user: User) -> QuerySet[ExecutionRun]:
+    """The runs that `user` may view: of workflows by key while these are few, since the rule would be asked of every
+    run until a page is full. One who may view many fills it soon."""
+    seen = permitted(user, "view", ExecutionRun.objects.all())
+    if user.is_superuser:
+        return seen
+    keys = list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True)[: FEW_WORKFLOWS + 1])
+    return seen if len(keys) > FEW_WORKFLOWS else ExecutionRun.objects.filter(workflow__in=keys)
+
+
+def _matching(found: QuerySet[ExecutionRun], search: str) -> list[QuerySet[ExecutionRun]]:
+    """By trace id or its beginning, by the whole or the end of a run's id, which is what screens show of it, or by
+    workflow name: each as a part, since one condition with OR would be asked of every run."""
     text = search.lower().replace("-", "")
     is_hex = all(letter in "0123456789abcdef" for letter in text)
     if is_hex and len(text) == 32:
-        return found.filter(Q(trace_id=text) | Q(pk=uuid.UUID(text)))
-    matches = Q(workflow__name__icontains=search) | Q(trace_id__startswith=text)
+        return [found.filter(trace_id=text), found.filter(pk=uuid.UUID(text))]
+    parts = [_of_workflows(found, name__icontains=search)]
+    if is_hex and len(text) >= TRACE_BEGINNING:
+        parts.append(found.filter(trace_id__gte=text, trace_id__lt=f"{text}g"))  # a range, whatever the collation
     if is_hex and len(text) == 8:
-        return found.alias(end=Right(Cast("id", CharField()), 8)).filter(matches | Q(end=text))
-    return found.filter(matches)
+        parts.append(found.alias(end=Right(Cast("id", CharField()), 8)).filter(end=text))
+    return parts
 
 
-def _window(found: QuerySet[ExecutionRun], query: Query) -> tuple[list[ExecutionRun], str, str]:
+def _of_workflows(found: QuerySet[ExecutionRun], **names: str) -> QuerySet[ExecutionRun]:
+    """Those of the workflows with such names, by key: the planner could not tell how many runs a join leaves."""
+    return found.filter(workflow__in=list(Workflow.objects.filter(**names).values_list("pk", flat=True)))
+
+
+def _window(parts: list[QuerySet[ExecutionRun]], query: Query) -> tuple[list[ExecutionRun], str, str]:
     """(rows, key of the page before, key of the page after): by key, so that page 1,000 costs what page 1 does."""
     after, before = _key(query.get("after")), _key(query.get("before"))
     if before is not None:
-        rows = list(found.filter(pk__gt=before).order_by("pk")[: RUNS_ON_A_PAGE + 1])
+        rows = _first([part.filter(pk__gt=before) for part in parts], "pk")
         more, rows = len(rows) > RUNS_ON_A_PAGE, rows[:RUNS_ON_A_PAGE][::-1]
         return rows, str(rows[0].pk) if more and rows else "", str(rows[-1].pk) if rows else ""
     if after is not None:
-        found = found.filter(pk__lt=after)
-    rows = list(found.order_by("-pk")[: RUNS_ON_A_PAGE + 1])
+        parts = [part.filter(pk__lt=after) for part in parts]
+    rows = _first(parts, "-pk")
     more, rows = len(rows) > RUNS_ON_A_PAGE, rows[:RUNS_ON_A_PAGE]
     return rows, str(rows[0].pk) if after and rows else "", str(rows[-1].pk) if more else ""
+
+
+def _first(parts: list[QuerySet[ExecutionRun]], order: str) -> list[ExecutionRun]:
+    """The first rows of all parts together, one more than a page holds."""
+    found = {row.pk: row for part in parts for row in part.order_by(order)[: RUNS_ON_A_PAGE + 1]}
+    return sorted(found.values(), key=lambda row: row.pk, reverse=order == "-pk")[: RUNS_ON_A_PAGE + 1]
 
 
 def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
     segments: dict[uuid.UUID, dict[str, tuple[str, str]]] = {row.pk: {} for row in rows}
     attempts = (
         StepRun.objects.filter(run__in=rows)
+        .exclude(path__contains="[")  # what is inside loops is the run page's
         .order_by("started_at", "path", "attempt")
         .annotate(message=KT("error__message"))
         .values_list("run_id", "path", "status", "message")
@@ -264,7 +291,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime) -> Work
     return WorkflowRow(
         workflow=workflow,
         tiles=_tiles(workflow),
-        trigger=", ".join(_trigger_text(trigger) for trigger in workflow.triggers.all()) or "None",
+        trigger="; ".join(_trigger_texts(workflow)) or "None",
         tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
         p95=words.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
@@ -286,9 +313,10 @@ def _tiles(workflow: Workflow) -> list[tuple[str, int]]:
     return list(tiles)[:3]
 
 
-def _trigger_text(trigger: Trigger) -> str:
-    kind = f", {trigger.event_type}" if trigger.event_type else ""
-    return f"Webhook {trigger.config.get('endpoint', '')}{kind}"
+def _trigger_texts(workflow: Workflow) -> Iterator[str]:
+    for row in workflow.triggers.all():
+        kind, which = sentences.trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
+        yield f"{kind} {which.removesuffix(', any event')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,27 +325,41 @@ class TriggerRow:
 
     text: str
     url: str
-    scheme: str
-    unsigned: bool
+    scheme: str = ""
+    unsigned: bool = False
 
 
 def triggers(definition: Definition, user: User) -> list[TriggerRow]:
     """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
-    listened = [trigger.endpoint for trigger in definition.triggers]
+    listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
-    rows = []
-    for trigger in definition.triggers:
-        endpoint = known.get(trigger.endpoint)
-        rows.append(
-            TriggerRow(
-                text=trigger.event or "Any event",
-                url=endpoints.url(endpoint) if endpoint else f"Webhook {trigger.endpoint}",
-                scheme=SCHEMES[endpoint.scheme].name if endpoint else "",
-                unsigned=bool(endpoint and endpoint.scheme == "unsigned"),
+    return [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
+
+
+def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:
+    kind, which = sentences.trigger(part)
+    match part:
+        case WebhookTrigger() if part.endpoint in known:
+            endpoint = known[part.endpoint]
+            return TriggerRow(
+                text=part.event or "Any event",
+                url=endpoints.url(endpoint),
+                scheme=SCHEMES[endpoint.scheme].name,
+                unsigned=endpoint.scheme == "unsigned",
             )
-        )
-    return rows
+        case WebhookTrigger():
+            return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
+        case ScheduleTrigger():
+            fires = [f"{moment:%a %d %b %H:%M}" for moment in schedules.next_fires(part, timezone, n=3)]
+            return TriggerRow(
+                text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
+            )
+        case ModelTrigger():
+            modes = [entry.mode for entry in watched() if entry.label == part.model.lower()]
+            seen_by = f"Seen by {'the database' if modes == ['database'] else 'signal'}" if modes else "Not watched"
+            return TriggerRow(text=kind, url=which, scheme=seen_by)
+    return TriggerRow(text=kind, url=which)
 
 
 def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:

@@ -23,6 +23,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
+                {"title": "Approvals", "icon": "how_to_reg", "link": reverse("studio:approval_list")},
             ],
         ),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -83,20 +84,26 @@ class RunPage:
     def failed_step(self) -> tuple[str, str] | None:
         """(path, name) of the step that ended the run badly."""
         key = (self.run.error or {}).get("step")
-        return next(((card.path, card.name) for card in self.cards if card.path.rpartition("/")[2] == key), None)
+        cards = {card.path.rpartition("/")[2]: card for card in self.cards}
+        return (cards[key].path, cards[key].name) if key in cards else None
 
     def default_path(self) -> str:
         """The step to open first: the one that failed, else the one that is active, else the first."""
         if self.failed_step:
             return self.failed_step[0]
-        by_state = {card.state: card.path for card in reversed(self.cards) if not card.routes}
+        by_state = {
+            card.state: card.path for card in reversed(self.cards) if not card.routes or card.state == "waiting"
+        }
         wanted = ("retrying", "running", "waiting")
         first = self.cards[0].path if self.cards else ""
         return next((by_state[state] for state in wanted if state in by_state), first)
 
 
-def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun]) -> RunPage:
-    """The page of one of `runs`, in three queries. Raises ExecutionRun.DoesNotExist."""
+def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") -> RunPage:
+    """The page of one of `runs`, in three queries; of loops the iteration of the path `selected`.
+
+    Raises ExecutionRun.DoesNotExist.
+    """
     run = (
         runs.select_related("workflow", "version", "event")
         .defer("event__payload", "event__headers", "version__definition")
@@ -104,8 +111,8 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun]) -> RunPage:
     )
     rows = (
         StepRun.objects.filter(run=run)
-        .annotate(route=KT("output__route"), message=KT("error__message"))
-        .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "message")
+        .annotate(route=KT("output__route"), routes=KT("output__routes"), message=KT("error__message"))
+        .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "routes", "message")
     )
     attempts = [
         Attempt(
@@ -114,16 +121,16 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun]) -> RunPage:
             status=status,
             started_at=start,
             finished_at=end,
-            route=route,
+            routes=(route,) if route else tuple(json.loads(routes)) if routes and routes.startswith("[") else (),
             message=message or "",
         )
-        for path, number, status, start, end, route, message in rows
+        for path, number, status, start, end, route, routes, message in rows
     ]
     recorded = group(attempts, {} if run.status in FINAL_RUN_STATES else _open_retries(run))
     now = timezone.now()
     ended = run.status in FINAL_RUN_STATES
     definition = versions.definitions([run.version_id])[run.version_id]
-    tree = run_tree(definition, recorded, _trigger_note(run), ended=ended)
+    tree = run_tree(definition, recorded, _trigger_note(run), ended=ended, selected=selected)
     line = timeline(tree, recorded, run.started_at, run.finished_at, now)
     return RunPage(run=run, definition=definition, tree=tree, timeline=line, recorded=recorded, now=now)
 

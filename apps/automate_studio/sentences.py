@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from automate_core.definition import (
+    EventTrigger,
+    ManualTrigger,
+    ModelTrigger,
+    RunTrigger,
+    ScheduleTrigger,
+    Trigger,
+    WebhookTrigger,
+)
+
 _BETWEEN = {
     "==": "is",
     "===": "is",
@@ -41,6 +51,23 @@ def condition(rule: Any) -> str:
     if operator in _BETWEEN and len(arguments) == 2:
         return f"{condition(arguments[0])} {_BETWEEN[operator]} {condition(arguments[1])}"
     return f"{operator}({', '.join(condition(argument) for argument in arguments)})"
+
+
+def trigger(part: Trigger) -> tuple[str, str]:
+    """(what kind of start it is, which one): `("Webhook", "github, issues")`."""
+    match part:
+        case WebhookTrigger():
+            return "Webhook", ", ".join(filter(None, [part.endpoint, part.event or "any event"]))
+        case ScheduleTrigger():
+            return "Schedule", part.cron or f"every {part.every}"
+        case ModelTrigger():
+            return "Model change", f"{part.model} {' or '.join(part.on)}"
+        case ManualTrigger():
+            return "By hand", ", ".join(field.label or field.name for field in part.inputs) or "no inputs"
+        case EventTrigger():
+            return "Event", part.event
+        case RunTrigger():
+            return "Workflow ended", f"{part.workflow}, {part.on}"
 
 
 def _value(value: Any) -> str:

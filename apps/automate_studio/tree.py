@@ -6,13 +6,34 @@ Values in, values out: the functions take a definition and what a run has record
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from automate_connectors.registry import find_action
-from automate_core.definition import OTHERWISE, ActionStep, BranchStep, Definition, Step, StopStep, WebhookTrigger
-from automate_studio import sentences, words
+from automate_core.definition import (
+    OTHERWISE,
+    TIMEOUT,
+    ActionStep,
+    ApprovalStep,
+    BranchStep,
+    Definition,
+    ForEachStep,
+    ParallelStep,
+    RepeatStep,
+    Slot,
+    Step,
+    StopStep,
+    Trigger,
+    TryStep,
+    WaitStep,
+    WorkflowStep,
+    slots,
+)
+from automate_studio import asked, sentences, words
 
+_ITERATION = re.compile(r"\[\d+\]")
+_OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 LIVE_STATES = {"running", "retrying", "waiting"}
 
 
@@ -35,8 +56,11 @@ class Card:
 
     @property
     def dom_id(self) -> str:
-        """The path as part of an element's id, safe in selectors: `route/notify` is `route-notify`, `[3]` is `--3`."""
-        return self.path.replace("/", "-").replace("[", "--").replace("]", "")
+        """The path as part of an element's id, safe in selectors: `route/notify` is `route-notify`.
+
+        The same for every iteration of a loop: the page shows one at a time.
+        """
+        return _ITERATION.sub("", self.path).replace("/", "-")
 
     @property
     def glyph(self) -> str:
@@ -52,7 +76,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class RouteView:
-    """One arm of a branch. `state` is `hit`, `off`, or empty while it is open."""
+    """One way through a step that holds others. `state` is `hit`, `off`, or empty while it is open."""
 
     key: str
     name: str
@@ -72,14 +96,14 @@ class RouteView:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt of a step, without its payload. `route` is the arm that a branch took."""
+    """One attempt of a step, without its payload. `routes` are the arms that a branch took."""
 
     path: str
     number: int
     status: str
     started_at: dt.datetime
     finished_at: dt.datetime | None
-    route: str | None = None
+    routes: tuple[str, ...] = ()
     message: str = ""
 
     @property
@@ -140,18 +164,46 @@ def draft_tree(definition: Definition) -> Tree:
     return _tree(definition, None, "")
 
 
-def run_tree(definition: Definition, recorded: Mapping[str, Recorded], trigger_note: str, *, ended: bool) -> Tree:
-    """The tree of a run on its own version. A step that an ended run did not reach is skipped."""
-    return _tree(definition, _Run(recorded, ended), trigger_note)
+def run_tree(
+    definition: Definition, recorded: Mapping[str, Recorded], trigger_note: str, *, ended: bool, selected: str = ""
+) -> Tree:
+    """The tree of a run on its own version. A step that an ended run did not reach is skipped.
+
+    Of a loop it shows one iteration: that of the path `selected`, else one that failed, is live, or was the last.
+    """
+    return _tree(definition, _Run(recorded, ended, selected), trigger_note)
 
 
 @dataclass(frozen=True)
 class _Run:
     recorded: Mapping[str, Recorded]
     ended: bool
+    selected: str
 
     def at(self, path: str) -> Recorded:
         return self.recorded.get(path, Recorded())
+
+    def iterations(self, path: str) -> dict[int, set[str]]:
+        """The states of what is recorded in each iteration of the loop at `path`."""
+        found: dict[int, set[str]] = {}
+        for inner, recorded in self.recorded.items():
+            if inner.startswith(f"{path}["):
+                index, _, _ = inner[len(path) + 1 :].partition("]")
+                found.setdefault(int(index), set()).add(recorded.state)
+        return found
+
+    def shown(self, path: str) -> int:
+        """The iteration to show."""
+        if self.selected.startswith(f"{path}["):
+            index = asked.number(self.selected[len(path) + 1 :].partition("]")[0])
+            if index is not None:
+                return index
+        iterations = self.iterations(path)
+        for wanted in ({"failed"}, LIVE_STATES):
+            for index, states in sorted(iterations.items()):
+                if states & wanted:
+                    return index
+        return max(iterations, default=0)
 
 
 def _tree(definition: Definition, run: _Run | None, trigger_note: str) -> Tree:
@@ -163,12 +215,24 @@ def _tree(definition: Definition, run: _Run | None, trigger_note: str) -> Tree:
     )
 
 
-def _trigger_card(trigger: WebhookTrigger | None, state: str, note: str) -> Card:
+_TRIGGER_ICONS = {
+    "webhook": "webhook",
+    "schedule": "schedule",
+    "model": "table_rows",
+    "manual": "touch_app",
+    "event": "bolt",
+    "run": "account_tree",
+}
+
+
+def _trigger_card(trigger: Trigger | None, state: str, note: str) -> Card:
     if trigger is None:
         return Card(path="", name="No trigger", subtitle="Nothing starts it", icon="webhook", level=1, state=state)
-    kind = note or trigger.event or "any event"
-    subtitle = f"{trigger.endpoint}, {kind}"
-    return Card(path="", name="Webhook", subtitle=subtitle, icon="webhook", tint="tl-hook", level=1, state=state)
+    name, which = sentences.trigger(trigger)
+    if note and name == "Webhook":
+        which = f"{which.partition(', ')[0]}, {note}"
+    icon = _TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
+    return Card(path="", name=name, subtitle=which, icon=icon, tint="tl-hook", level=1, state=state)
 
 
 def _cards(
@@ -179,31 +243,28 @@ def _cards(
         number = next(numbers)
         recorded = run.at(path) if run else Recorded()
         state = "" if run is None else recorded.state
-        passed_over = skipped or bool(run and run.ended)
+        passed_over = skipped or bool(run and run.ended) or (bool(run) and step.disabled)
         if state == "pending" and passed_over:
             state = "skipped"
-        routes: tuple[RouteView, ...] = ()
-        if isinstance(step, BranchStep):
-            routes = tuple(_routes(step, path, level, run, recorded, numbers, skipped=state == "skipped"))
         looks = _looks(step)
         yield Card(
             path=path,
             name=step.name or sentences.title(step.key),
-            subtitle=f"{number} · {looks.title}",
+            subtitle=f"{number} · {looks.title}{', disabled' if step.disabled else ''}",
             icon=looks.icon,
             tint=looks.tint,
             hue=looks.hue,
             level=level,
             number=number,
             state=state,
-            note=_note(step, recorded),
+            note=_note(step, path, recorded, run),
             line=_line(state, passed_over=passed_over),
-            routes=routes,
+            routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER)),
         )
 
 
 def _routes(
-    step: BranchStep,
+    step: Step,
     path: str,
     level: int,
     run: _Run | None,
@@ -212,30 +273,60 @@ def _routes(
     *,
     skipped: bool,
 ) -> Iterator[RouteView]:
-    taken = recorded.last.route if recorded.last else None
-    arms = [
-        (arm.key, arm.name or sentences.title(arm.key), sentences.condition(arm.when), arm.steps) for arm in step.arms
-    ]
-    arms.append((OTHERWISE, "Otherwise", "", step.otherwise))
-    hit = next((index for index, arm in enumerate(arms) if arm[0] == taken), None)
-    for index, (key, name, condition, steps) in enumerate(arms):
-        off = skipped or (taken is not None and key != taken)
-        state = "" if run is None else "hit" if key == taken else "off" if off else ""
+    shown = [slot for slot in slots(step) if slot.steps or isinstance(step, BranchStep | ParallelStep | ApprovalStep)]
+    loop = isinstance(step, ForEachStep | RepeatStep)
+    prefix = f"{path}[{run.shown(path)}]/" if loop and run and run.iterations(path) else f"{path}/"
+    taken = [_is_taken(step, slot, prefix, recorded, run) for slot in shown]
+    chosen = [index for index, hit in enumerate(taken) if hit]
+    for index, slot in enumerate(shown):
+        off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep | ParallelStep))
+        name, condition = _slot_words(step, slot)
         yield RouteView(
-            key=key,
+            key=slot.key,
             name=name,
             condition=condition,
-            state=state,
-            cards=tuple(_cards(steps, f"{path}/", level + 1, run, numbers, skipped=off)),
-            left=_on_the_way(index - 0.25, hit, len(arms)),
-            right=_on_the_way(index + 0.25, hit, len(arms)),
+            state="" if run is None else "hit" if taken[index] else "off" if off else "",
+            cards=tuple(_cards(slot.steps, prefix, level + 1, run, numbers, skipped=off)),
+            left=_on_the_way(index - 0.25, chosen, len(shown)),
+            right=_on_the_way(index + 0.25, chosen, len(shown)),
         )
 
 
-def _on_the_way(place: float, hit: int | None, arms: int) -> bool:
-    """Whether that place on the line lies between the trunk and the route that was taken."""
+def _is_taken(step: Step, slot: Slot, prefix: str, recorded: Recorded, run: _Run | None) -> bool:
+    """Whether the run went that way: a branch says so, elsewhere what is recorded inside does."""
+    if run is None:
+        return False
+    if recorded.last and recorded.last.routes:
+        return slot.key in recorded.last.routes
+    return any(run.at(f"{prefix}{inner.key}").last for inner in slot.steps)
+
+
+_SLOT_NAMES = {
+    OTHERWISE: "Otherwise",
+    TIMEOUT: "No answer in time",
+    "on_error": "On error",
+    "always": "Always",
+}
+
+
+def _slot_words(step: Step, slot: Slot) -> tuple[str, str]:
+    """(name, condition) of a way through a step."""
+    if isinstance(step, BranchStep):
+        arm = next((arm for arm in step.arms if arm.key == slot.key), None)
+        condition = sentences.condition(arm.when) if arm else ""
+    else:
+        condition = ""
+    if slot.key == "steps":
+        return (
+            "Each item" if isinstance(step, ForEachStep) else "Repeat" if isinstance(step, RepeatStep) else "Try"
+        ), ""
+    return slot.name or _SLOT_NAMES.get(slot.key) or sentences.title(slot.key), condition
+
+
+def _on_the_way(place: float, hits: list[int], arms: int) -> bool:
+    """Whether that place on the line lies between the trunk and a route that was taken."""
     trunk = (arms - 1) / 2
-    return hit is not None and min(hit, trunk) < place < max(hit, trunk)
+    return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
 
 
 @dataclass(frozen=True)
@@ -250,7 +341,23 @@ def _looks(step: Step) -> _Looks:
     """What a step does, and its tile: a connector brings its own icon and hue."""
     match step:
         case BranchStep():
-            return _Looks("Branch, first match", "alt_route", "tl-logic")
+            return _Looks(
+                "Branch, first match" if step.match == "first" else "Branch, all that match", "alt_route", "tl-logic"
+            )
+        case ParallelStep():
+            return _Looks("Parallel", "call_split", "tl-logic")
+        case ForEachStep():
+            return _Looks("For each item", "repeat", "tl-logic")
+        case RepeatStep():
+            return _Looks(f"Repeat, at most {step.maximum} times", "sync", "tl-logic")
+        case WaitStep():
+            return _Looks("Wait for a callback" if step.callback else "Wait", "hourglass_top", "tl-logic")
+        case ApprovalStep():
+            return _Looks("Approval", "how_to_reg", "tl-logic")
+        case WorkflowStep():
+            return _Looks(f"Workflow {step.workflow}", "account_tree", "tl-logic")
+        case TryStep():
+            return _Looks("Catch errors", "shield", "tl-logic")
         case StopStep():
             return _Looks(f"Stop, {step.outcome}", "stop_circle", "tl-logic")
         case ActionStep():
@@ -262,13 +369,18 @@ def _looks(step: Step) -> _Looks:
             return _Looks(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
 
 
-def _note(step: Step, recorded: Recorded) -> str:
-    """The short text at the card's end: how long it took, or which try this is."""
+def _note(step: Step, path: str, recorded: Recorded, run: _Run | None) -> str:
+    """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
+    if run and isinstance(step, ForEachStep | RepeatStep):
+        iterations = run.iterations(path).values()
+        failed = sum("failed" in states for states in iterations)
+        done = sum(not states & LIVE_STATES for states in iterations)
+        return f"{done} done{f', {failed} failed' if failed else ''}" if iterations else ""
     if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
         if recorded.retry_due is not None:
             return f"try {recorded.last.number + 1} at {recorded.retry_due:%H:%M:%S}"
         return f"try {recorded.last.number} of {step.retry.attempts if step.retry else recorded.last.number}"
-    return words.duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, BranchStep) else ""
+    return words.duration(recorded.seconds) if recorded.seconds is not None and not slots(step) else ""
 
 
 def _line(state: str, *, passed_over: bool) -> str:

@@ -8,9 +8,11 @@ The pages themselves hang on the admin (`admin.py`).
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_required
 from django.urls import path
+from django.views.decorators.cache import never_cache
 
-from automate_studio import views
+from automate_studio import doing, inbox, views
 
 app_name = "studio"
 urlpatterns = [
@@ -21,4 +23,12 @@ urlpatterns = [
     path("runs/<uuid:run_id>/step/<path:path>/", admin.site.admin_view(views.run_step), name="run_step"),
     path("runs/<uuid:run_id>/patch/", admin.site.admin_view(views.run_patch), name="run_patch"),
     path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
+    path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
+    path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
+    path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
+    path("workflows/<int:pk>/pause/", admin.site.admin_view(doing.workflow_pause), name="workflow_pause"),
+    path("workflows/<int:pk>/resume/", admin.site.admin_view(doing.workflow_resume), name="workflow_resume"),
+    # whoever is asked may answer, of the staff or not
+    path("approvals/", never_cache(login_required(inbox.approval_list)), name="approval_list"),
+    path("approvals/<uuid:wait_id>/", never_cache(login_required(inbox.approval_page)), name="approval_page"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from automate_core.definition import Definition, DefinitionError, Step, parse, slots, walk
+from automate_core.definition import Definition, DefinitionError, ForEachStep, RepeatStep, Step, parse, slots, walk
 from automate_core.models import WorkflowVersion
 from automate_studio import sentences
 
@@ -34,10 +34,10 @@ def _read(version: WorkflowVersion) -> Definition:
 
 
 def paths(steps: list[Step], prefix: str = "") -> Iterator[str]:
-    """The path of every step in reading order: what runs record them by."""
+    """The path of every step in reading order, as runs record them; loops without what is inside them."""
     for step in steps:
         yield f"{prefix}{step.key}"
-        for slot in slots(step):
+        for slot in () if isinstance(step, ForEachStep | RepeatStep) else slots(step):
             yield from paths(slot.steps, f"{prefix}{step.key}/")
 
 

@@ -18,9 +18,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import authoring, workflow_files
+from automate_core import approvals, authoring, workflow_files
 from automate_core.definition import Definition
-from automate_core.models import ExecutionRun, StepRun, Workflow
+from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import asked, lists, run_page
@@ -71,6 +71,8 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),
+        may_run=can(request.user, "run", workflow),
+        may_pause=can(request.user, "publish", workflow),
     )
 
 
@@ -105,7 +107,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: tree, timeline and the step that `?step=` names."""
-    page = _load(request.user, run_id)
+    page = _load(request.user, run_id, request.GET.get("step", ""))
     path = request.GET.get("step") or page.default_path()
     may_see = can(request.user, "view_payload", page.run)
     return _page(
@@ -114,7 +116,9 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         f"Run {page.run}",
         page=page,
         may_see=may_see,
-        inspector=run_page.inspect(page, path, None, may_see=may_see),
+        may_run=can(request.user, "run", page.run.workflow),
+        inspector=(inspector := run_page.inspect(page, path, None, may_see=may_see)),
+        approval=_approval(request.user, page, inspector),
         selected=path,
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
@@ -124,12 +128,20 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """The panel of one step, and of one of its attempts with `?attempt=`."""
-    page = _load(request.user, run_id)
+    page = _load(request.user, run_id, path)
     may_see = can(request.user, "view_payload", page.run)
     inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
         raise Http404
-    return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": inspector})
+    context = {"page": page, "inspector": inspector, "approval": _approval(request.user, page, inspector)}
+    return TemplateResponse(request, "automate_studio/run/inspector.html", context)
+
+
+def _approval(user: User, page: run_page.RunPage, inspector: run_page.Inspector | None) -> Wait | None:
+    """The approval that this step waits for, when this person may decide it."""
+    if inspector is None or inspector.card.state != "waiting":
+        return None
+    return approvals.assigned_to(user).filter(run=page.run, path=inspector.card.path).first()
 
 
 @require_POST
@@ -195,8 +207,8 @@ def _event(patch: Patch) -> str:
     return f"{event}event: close\ndata: ended\n\n" if patch.ended else event
 
 
-def _load(user: User, run_id: uuid.UUID) -> run_page.RunPage:
+def _load(user: User, run_id: uuid.UUID, selected: str = "") -> run_page.RunPage:
     try:
-        return run_page.load(run_id, _runs(user))
+        return run_page.load(run_id, _runs(user), selected)
     except ExecutionRun.DoesNotExist:
         raise Http404 from None

@@ -83,6 +83,11 @@ def short(identifier: Any) -> str:
     return str(identifier).replace("-", "")[-8:]
 
 
+def sentence(text: str, *, stop: str = ".") -> str:
+    """A reason as it stands on a page: with a capital, and a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + stop
+
+
 def initials(name: str) -> str:
     """One or two letters for an avatar."""
     parts = [part for part in name.replace(".", " ").replace("_", " ").split() if part]

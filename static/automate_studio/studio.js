@@ -62,6 +62,13 @@
 
   window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach((canvas) => fit(canvas, 0.85)));
 
+  // Dialogs: the browser traps the focus and gives it back.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) document.getElementById(opener.dataset.dialog).showModal();
+    else event.target.closest("[data-close]")?.closest("dialog").close();
+  });
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy], [data-copy-json], [data-zoom], [data-sidebar], [role=tab][aria-controls]");
     if (!button) return;

@@ -40,7 +40,7 @@ def test_import_export_and_publish(admin, endpoint, simple, capsys):
     assert out == f"{simple}: simple imported, v1 is published\n"
     workflow = Workflow.objects.get()
     assert (workflow.owner.username, workflow.run_as.username, workflow.status) == ("owner", "owner", "active")
-    assert ActiveTrigger.objects.get().source == "webhook:github"
+    assert ActiveTrigger.objects.get(kind="webhook").source == "webhook:github"
     assert list(AuditEntry.objects.filter(object_type="automate_core.workflow").values_list("verb", "actor")) == [
         ("workflow.published", "owner"),
         ("workflow.created", "owner"),

@@ -264,7 +264,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
     assert StepRun.objects.get(path="call", attempt=1).error["code"] == "database_away"
 
 
-def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monkeypatch):
+def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monkeypatch, environment):
     import threading
 
     from automate_core.engine.execution import ExecutionEngine
@@ -272,6 +272,7 @@ def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monke
     from tests.processes import wait_for
 
     workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
+    monkeypatch.setenv("DATABASE_URL", environment["DATABASE_URL"])  # the suspects' process inherits it
     real, failed = ExecutionEngine.turn, []
 
     def broken_once(self, jobs):

@@ -99,7 +99,7 @@ def test_the_answer_of_an_attempt_that_lost_its_lease_is_no_other_steps(workflow
     engine.turn(outbox.claim_batch(1))
     OutboxJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     outbox.rescue()
-    engine.turn(outbox.claim_batch(1))
+    engine.turn([outbox.claim_suspect()])
     for call, answer in zip(list(calls), (b'"of attempt 1"', b'"of attempt 2"'), strict=True):
         engine.feed([(call, EffectOutcome(output=answer))])
         engine.turn([])
@@ -111,7 +111,7 @@ def test_the_answer_of_an_attempt_that_lost_its_lease_is_no_other_steps(workflow
     ]
 
 
-def test_a_long_queue_does_not_hold_up_what_a_dead_worker_left(workflow, deliver, sink, working):
+def test_a_long_queue_does_not_hold_up_what_a_dead_worker_left(workflow, deliver, sink, working, children_find_us):
     def slowly(number, path):
         time.sleep(0.1)
         return 200, {}, {}

@@ -15,8 +15,11 @@ from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun
 from automate_core.ids import uuid7
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
-from automate_core.outbox import OutboxStore
+from automate_core.outbox import LONG_AGO, OutboxStore
 from tests.processes import wait_for
+
+JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "withdrawn", "calls", "logs", "queued"]
+CLAIM_VALUES = {"worker": "w", "lease": 30, "after": 7, "floor": LONG_AGO}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,6 +63,92 @@ def test_a_claim_never_takes_more_than_asked_and_never_waits():
         assert (sizes, time.monotonic() - started < 1) == ([10, 5, 0], True)
         other.rollback()
     assert len(OutboxStore().claim_batch(limit=100)) == 15
+
+
+def _of(source, count):
+    EventIngestor().ingest(*(NewEvent(source=source, type="n", payload="{}") for _ in range(count)))
+
+
+def _sources(store, claims, limit=20):
+    return [[job.source for job in store.claim_batch(limit)] for _ in range(claims)]
+
+
+def test_a_long_queue_of_one_source_does_not_starve_another():
+    for _ in range(10):
+        _of("api:large", 1000)
+    _of("api:small", 10)
+    claimed = _sources(OutboxStore(worker="w"), 3)
+    assert [sources.count("api:small") for sources in claimed] == [10, 0, 0]
+    assert [len(sources) for sources in claimed] == [20, 20, 20]
+
+
+def test_single_claims_take_turns_between_lanes():
+    for source in ("api:a", "api:b", "api:c"):
+        _of(source, 5)
+    claimed = [sources[0] for sources in _sources(OutboxStore(worker="w"), 9, limit=1)]
+    assert {claimed.count(source) for source in ("api:a", "api:b", "api:c")} == {3}
+
+
+def test_a_claim_finds_what_was_committed_late_or_handed_back(monkeypatch):
+    """The floor of most claims must not hide for long what became ready behind it."""
+    _events(3)
+    store = OutboxStore(worker="w")
+    jobs = store.claim_batch(10)
+    assert store.claim_batch(10) == []
+    store.hand_back(jobs)
+    OutboxJob.objects.update(available_at=timezone.now() - timezone.timedelta(hours=1))
+    assert store.claim_batch(10) == []
+    assert store.rescue().ready, "the worker's next look over the queue sees it"
+    assert len(store.claim_batch(10)) == 3
+
+
+def test_the_priority_of_its_triggers_decides_what_goes_first(workflow, endpoint, deliver):
+    workflow("{name: S, slug: s, priority: 5, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")
+    _events(30)
+    deliver()
+    store = OutboxStore(worker="w")
+    assert [job.source for job in store.claim_batch(20)] == ["webhook:github"]
+    assert set(_sources(store, 1)[0]) == {"api:test"}
+    assert OutboxJob.objects.get(priority=-5).event.source == "webhook:github"
+
+
+def test_suspects_are_claimed_alone():
+    _events(3)
+    suspect = OutboxJob.objects.order_by("id")[1]
+    OutboxJob.objects.filter(pk=suspect.pk).update(suspect=True)
+    store = OutboxStore(worker="w")
+    assert store.rescue().suspects
+    assert suspect.pk not in {job.id for job in store.claim_batch(10)}
+    assert store.claim_suspect().id == suspect.pk
+    assert store.claim_suspect() is None
+
+
+def test_three_crashes_are_the_end_of_a_job_and_its_run(some_workflow):
+    _events(1)
+    OutboxJob.objects.update(suspect=True)
+    run, journal = None, Journal(None, worker="child")
+    for crash in (1, 2, 3):
+        job = OutboxStore(worker="child").claim_suspect()
+        if run is None:
+            run = _run(some_workflow, job, status="running")
+            journal.write([Checkpoint(job, Outcome.HOLD, run, [StepRecord("a", 1)])])
+        dead = OutboxStore(worker="parent").crashed("child", "the process that ran it was ended by SIGSEGV")
+        row = OutboxJob.objects.get()
+        assert (row.status, row.crashes, dead) == (("ready", crash, []) if crash < 3 else ("dead", 3, [job.id]))
+        assert OutboxStore(worker="child").claim_suspect() is None, "not at once again"
+        OutboxJob.objects.update(available_at=timezone.now())
+    assert row.last_error == "the process that ran it was ended by SIGSEGV"
+    stored = ExecutionRun.objects.get()
+    assert (stored.status, stored.error["code"], StepRun.objects.get().status) == ("failed", "job_dead", "interrupted")
+
+
+def test_what_its_parent_ended_is_no_crash():
+    _events(1)
+    OutboxJob.objects.update(suspect=True)
+    assert OutboxStore(worker="child").claim_suspect()
+    OutboxStore(worker="parent").release("child")
+    job = OutboxJob.objects.get()
+    assert (job.status, job.crashes, job.attempts, job.suspect) == ("ready", 0, 0, True)
 
 
 def test_fifty_posts_of_one_delivery_make_one_event(endpoint, site):
@@ -146,7 +235,7 @@ def test_the_sequence_grows_with_each_checkpoint(some_workflow):
 def test_an_event_is_matched_once_whatever_happens(some_workflow):
     """The same dispatch twice: the second finds the first one's run and makes none."""
     [job] = _claimed()
-    queued = [QueuedRun(some_workflow.pk, some_workflow.published_id)]
+    queued = [QueuedRun(_run(some_workflow, job))]
     journal = Journal(None, worker="w")
     journal.write([Checkpoint(job, Outcome.COMPLETE, queued=queued)])
     OutboxJob.objects.filter(pk=job.id).update(status="leased")
@@ -162,10 +251,10 @@ def test_an_expired_lease_is_rescued_as_a_suspect_and_in_the_end_dead(settings):
     _events(1)
     store = OutboxStore(worker="w")
     for expected in ("ready", "dead"):
-        assert store.claim_batch()
-        assert store.rescue() == 0, "a lease that runs is left alone"
+        assert store.claim_batch() or store.claim_suspect()
+        assert store.rescue().rescued == 0, "a lease that runs is left alone"
         OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
-        assert store.rescue() == 1
+        assert store.rescue().rescued == 1
         job = OutboxJob.objects.get()
         assert (job.status, job.suspect, job.last_error) == (expected, True, "worker w did not renew its lease")
 
@@ -198,7 +287,7 @@ def test_the_databases_clock_decides(some_workflow):
     """Leases and due times are judged by automate_now(), which a test can shift."""
     _claimed()
     with database.connect({"automate.clock_shift": "1 hour"}) as later:
-        assert OutboxStore(later).rescue() == 1
+        assert OutboxStore(later).rescue().rescued == 1
     run = ExecutionRun.objects.create(
         workflow=some_workflow, version=some_workflow.published, trace_id="0" * 32, status="waiting"
     )
@@ -240,31 +329,37 @@ def test_the_claim_reads_its_index_alone():
 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE automate_core_outboxjob")
-        cursor.execute("EXPLAIN " + CLAIM.format(limit=10), {"worker": "w", "lease": 30})
+        cursor.execute("EXPLAIN " + CLAIM.format(limit=10), CLAIM_VALUES)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "ready_jobs" in plan and "Seq Scan on automate_core_outboxjob" not in plan, plan
 
 
 def test_the_statements_name_columns_that_exist():
     """Every statement of the hot path is planned by PostgreSQL against the tables of the models."""
-    from automate_core import ingest, matching, outbox
+    from automate_core import heartbeat, ingest, matching, outbox, queue_status
     from automate_core.engine import journal
 
     statements = {
         ingest.INGEST: {"events": "[]"},
         ingest.FIRST_DELIVERIES: {"keys": "[]"},
         matching.CANDIDATES: {"sources": [], "types": []},
-        outbox.CLAIM.format(limit=1): {"worker": "", "lease": 1},
+        outbox.CLAIM.format(limit=1): CLAIM_VALUES,
+        outbox.CLAIM_SUSPECT: {"worker": "", "lease": 1},
         outbox.RENEW: {"jobs": "[]", "lease": 1},
         outbox.HAND_BACK: {"jobs": "[]"},
+        outbox.RELEASE: {"worker": ""},
         outbox.RESCUE: {"most": 1, "error": "{}"},
+        outbox.CRASHED: {"most": 1, "crashes": 1, "worker": "", "reason": "", "error": "{}"},
+        heartbeat.REPORT: {"name": "w", "uptime": 1, "slots": 1, "held": 0},
+        queue_status.STATUS: {},
         outbox.WAKE_DUE: {},
-        journal.WRITE: dict.fromkeys(["checkpoints", "steps", "waits", "logs", "queued"], "[]") | {"worker": ""},
+        journal._write(): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
         journal.READ: {"runs": []},
+        journal.WAITS: {"runs": []},
     }
     for statement, values in statements.items():
         database.run(None, statement, values)
-    assert len(statements) == 10
+    assert len(statements) == 16
 
 
 @pytest.fixture(autouse=True)

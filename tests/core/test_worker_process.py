@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +62,7 @@ def test_kill_9_between_an_effect_and_its_record(effect, deliver, sink, worker_p
     assert [(step.attempt, step.status) for step in attempts] == [(1, "interrupted"), (2, "succeeded")]
     assert StepRun.objects.filter(path__in=["before", "first"]).count() == 2
     job = OutboxJob.objects.get()
-    assert (job.status, job.token, job.suspect) == ("completed", 2, True)
+    assert (job.status, job.token, job.suspect) == ("completed", 2, False)
 
 
 def test_sigterm_finishes_what_runs_and_exits_well(effect, deliver, sink, worker_process):
@@ -112,3 +114,138 @@ def test_drain_ends_when_nothing_is_ready(effect, deliver, sink, worker_process)
     with worker_process("--drain", AUTOMATE_EGRESS_ALLOW=sink.host) as worker:
         assert worker.wait(20) == 0
     assert ExecutionRun.objects.filter(status="succeeded").count() == 5
+
+
+PATH = """
+name: Path
+slug: path
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: a, action: http.request, inputs: {{method: POST, url: '{url}/{{{{ event.payload.path }}}}'}}}}
+"""
+
+
+def _children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_job_that_crashes_its_process_dies_alone(workflow, deliver, sink, worker_process):
+    """Its first crash takes the worker and its neighbours' attempts; the others hit nothing but its own process."""
+    workers = []
+
+    def poison(number, path):
+        if path == "/poison":
+            worker = workers[-1]
+            for pid in _children(worker.pid) if len(workers) > 1 else [worker.pid]:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.2)
+        else:
+            time.sleep(1 if len(workers) == 1 else 0)
+        return 200, {}, {}
+
+    sink.answer = poison
+    workflow(PATH.format(url=sink.url))
+    for path in ("neighbour", "neighbour", "poison"):
+        deliver({"path": path})
+    options = {"AUTOMATE_EGRESS_ALLOW": sink.host, "AUTOMATE_LEASE_SECONDS": "2"}
+    with worker_process(**options) as doomed:
+        workers.append(doomed)
+        wait_for(lambda: doomed.poll() is not None)
+    neighbours = OutboxJob.objects.filter(event__payload__path="neighbour")
+    assert set(neighbours.values_list("status", "attempts", "crashes")) == {("leased", 1, 0)}
+    with worker_process(**options) as hardy:
+        workers.append(hardy)
+        wait_for(lambda: OutboxJob.objects.filter(status="dead").exists(), seconds=60)
+        wait_for(lambda: neighbours.filter(status="completed").count() == 2)
+        assert hardy.poll() is None
+        deliver({"path": "well"})
+        wait_for(lambda: OutboxJob.objects.filter(event__payload__path="well", status="completed").exists())
+    dead = OutboxJob.objects.get(status="dead")
+    assert (dead.event.payload["path"], dead.crashes, dead.attempts) == ("poison", 3, 4)
+    assert dead.last_error == "the process that ran it was ended by SIGKILL"
+    assert dead.run.error["code"] == "job_dead"
+    assert set(neighbours.values_list("status", "crashes")) == {("completed", 0)}
+    assert [path for path, _, _ in sink.calls].count("/poison") == 4
+
+
+def test_sigterm_ends_the_suspects_process_without_a_crash(workflow, deliver, sink, worker_process):
+    sink.answer = lambda number, path: (time.sleep(6), (200, {}, {}))[1]
+    workflow(PATH.format(url=sink.url))
+    deliver({"path": "slow"})
+    OutboxJob.objects.update(suspect=True)
+    with worker_process(AUTOMATE_EGRESS_ALLOW=sink.host, AUTOMATE_WORKER_GRACE_SECONDS="0.5") as worker:
+        wait_for(lambda: sink.calls)
+        [child] = _children(worker.pid)
+        worker.terminate()
+        assert worker.wait(5) == 0
+        assert not Path(f"/proc/{child}").exists()
+    job = OutboxJob.objects.get()
+    assert (job.status, job.crashes, job.attempts, job.suspect) == ("ready", 0, 0, True)
+
+
+def test_a_second_signal_hands_back_at_once(effect, deliver, sink, worker_process):
+    sink.answer = lambda number, path: (time.sleep(4), (200, {}, {}))[1]
+    with worker_process(AUTOMATE_EGRESS_ALLOW=sink.host) as worker:
+        deliver()
+        wait_for(lambda: sink.calls)
+        started = time.monotonic()
+        worker.terminate()
+        time.sleep(0.3)
+        assert worker.poll() is None, "the first waits for what runs"
+        worker.terminate()
+        assert worker.wait(5) == 0
+        assert time.monotonic() - started < 2
+    job = OutboxJob.objects.get()
+    assert (job.status, job.attempts, job.suspect) == ("ready", 0, False)
+
+
+def test_a_step_longer_than_the_lease_is_never_claimed_again(effect, deliver, sink, worker_process):
+    sink.answer = lambda number, path: (time.sleep(4 if path == "/first" else 0), (200, {}, {}))[1]
+    options = {"AUTOMATE_EGRESS_ALLOW": sink.host, "AUTOMATE_LEASE_SECONDS": "2"}
+    with worker_process(**options), worker_process(**options):
+        deliver()
+        wait_for(lambda: _status() == "succeeded")
+    assert [path for path, _, _ in sink.calls] == ["/first", "/second"]
+    assert OutboxJob.objects.get().token == 1
+
+
+def test_a_worker_that_slept_past_its_lease_writes_nothing(effect, deliver, sink, worker_process):
+    frozen = []
+
+    def freeze(number, path):
+        if not frozen:
+            frozen.append(True)
+            os.kill(sleeper.pid, signal.SIGSTOP)
+        return 200, {"call": number}, {}
+
+    sink.answer = freeze
+    options = {"AUTOMATE_EGRESS_ALLOW": sink.host, "AUTOMATE_LEASE_SECONDS": "2"}
+    with worker_process(**options) as sleeper:
+        deliver()
+        wait_for(lambda: frozen)
+        with worker_process(**options):
+            wait_for(lambda: _status() == "succeeded")
+            before = list(StepRun.objects.order_by("id").values())
+            os.kill(sleeper.pid, signal.SIGCONT)
+            time.sleep(2)
+        sleeper.terminate()
+        said = sleeper.communicate(timeout=10)[1]
+    assert list(StepRun.objects.order_by("id").values()) == before
+    assert "lease lost" in said
+    first = StepRun.objects.filter(path="first").order_by("attempt").values_list("status", "output__body__call")
+    assert list(first) == [("interrupted", None), ("succeeded", 2)]
+
+
+def test_an_orphaned_suspects_process_ends_without_a_database(environment, manage):
+    nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    started = 'exec 2>/dev/null; "$@" "$$" >/dev/null & echo $!; sleep 3'
+    command = ["sh", "-c", started, "sh", *manage, "automate_worker", "--skip-checks", "--suspects", "lost"]
+    orphan = int(subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=20).stdout)
+    wait_for(lambda: not _runs(orphan), seconds=15)
+
+
+def _runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False

@@ -41,6 +41,7 @@ steps:
   - kind: action
     key: set
     name: Set a value
+    notes: A note
     action: data.set
     inputs:
       text: '{{ event.payload.title }}'
@@ -50,7 +51,6 @@ steps:
       deep:
         - a: {}
           b: []
-    notes: A note
   - kind: branch
     key: route
     name: Route
@@ -88,6 +88,123 @@ steps:
           base: 0.5
         timeout: 5.0
 """
+
+
+EVERY_KIND = """
+name: Every kind
+slug: every-kind
+priority: 5
+concurrency: {limit: 2, key: '{{ event.payload.customer }}', policy: skip}
+vars: {limit: 100}
+triggers:
+  - {kind: webhook, key: hook, endpoint: github}
+  - {kind: schedule, key: morning, cron: '30 8 * * 1-5', timezone: Europe/Warsaw, missed: all}
+  - {kind: schedule, key: often, every: 15m}
+  - {kind: manual, key: hand, inputs: [{name: amount, kind: number, required: true}]}
+  - {kind: event, key: paid, event: order.paid, filter: {'>': [{var: event.payload.total}, 100]}}
+  - {kind: run, key: after, workflow: other, 'on': failed}
+steps:
+  - {key: first, action: data.set, save_as: kept, on_error: {value: {a: 1}}, at_most_once: true, disabled: true}
+  - {key: second, action: data.set, on_error: {steps: [{key: instead, action: data.set}]}}
+  - kind: branch
+    key: route
+    match: all
+    arms: [{key: one, when: true, steps: [{key: in_one, action: data.set}]}, {key: two, when: false}]
+    otherwise: [{key: in_neither, action: data.set}]
+  - {kind: parallel, key: both, limit: 2, arms: [{key: left, steps: [{key: in_left, action: data.set}]}, {key: right}]}
+  - kind: for_each
+    key: each
+    items: '{{ event.payload.items }}'
+    concurrency: 10
+    on_item_error: collect
+    steps: [{key: in_each, action: data.set, inputs: {n: '{{ item }}'}}]
+  - {kind: repeat, key: again, until: true, maximum: 3, steps: [{key: in_again, action: data.set}]}
+  - {kind: wait, key: pause, duration: 2h 30m}
+  - {kind: wait, key: answer, callback: true, timeout: 1d, on_timeout: [{key: late, action: data.set}]}
+  - kind: approval
+    key: ok
+    assignees: [anna]
+    groups: [Fraud]
+    message: Look
+    form: [{name: reason, kind: choice, choices: [a, b]}]
+    outcomes: [{key: agreed, name: Agree, steps: [{key: ship, action: data.set}]}]
+    timeout: 2d
+    on_timeout: []
+  - {kind: workflow, key: call, workflow: other, payload: {n: 1}, wait: false}
+  - kind: try
+    key: attempt
+    steps: [{key: tried, action: data.set}]
+    on_error: [{key: caught, action: data.set}]
+    always: [{key: anyway, action: data.set}]
+  - {kind: stop, key: end, message: Done}
+"""
+
+
+@pytest.mark.django_db
+def test_every_kind_goes_through_file_draft_and_file(owner):
+    definition = workflow_files.read(EVERY_KIND)
+    assert problems(definition) == []
+    draft = authoring.load_definition(authoring.save_definition(definition, owner=owner))
+    assert draft == definition
+    assert workflow_files.read(workflow_files.write(draft)) == definition
+    assert workflow_files.write(draft) == workflow_files.write(definition)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("{kind: wait, key: a}", "steps[0]: a wait needs one of duration, until and callback"),
+        ("{kind: wait, key: a, callback: true}", "steps[0].timeout: a wait for a callback needs a timeout"),
+        ("{kind: wait, key: a, duration: soon}", "steps[0].duration: a time is seconds, or a text such as 15m"),
+        ("{kind: wait, key: a, until: tomorrow}", "steps[0].until: 'tomorrow' is not a time such as"),
+        (
+            "{kind: for_each, key: a, items: 7, steps: [{key: b, action: data.set}]}",
+            "steps[0].items: a loop needs a list",
+        ),
+        (
+            "{kind: repeat, key: a, until: true, steps: [{key: b, action: data.set}]}",
+            "missing required field `maximum`",
+        ),
+        ("{kind: approval, key: a, timeout: 1d}", "steps[0]: an approval needs assignees or groups"),
+        ("{kind: approval, key: a, groups: [x]}", "missing required field `timeout`"),
+        ("{kind: workflow, key: a, workflow: w}", "steps[0].workflow: a workflow cannot start itself"),
+        (
+            "{key: a, action: data.set, on_error: {}}",
+            "steps[0].on_error: what to do on an error is one of value and steps",
+        ),
+        ("{key: a, action: data.set, inputs: {x: '{{ vars.no }}'}}", "there is no variable 'no'; variables: none"),
+        ("{key: a, action: data.set, inputs: {x: '{{ item }}'}}", "there is no 'item' here"),
+        ("{key: a, action: data.set, inputs: {x: '{{ error.code }}'}}", "there is no 'error' here"),
+        ("{key: a, action: data.set, inputs: {x: '{{ callbacks.b }}'}}", "no step 'b' waits for a callback"),
+        (
+            "{kind: parallel, key: a, arms: [{key: x}, {key: x}]}",
+            "steps[0].arms[1].key: 'x' is taken by another route",
+        ),
+    ],
+)
+def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
+    with pytest.raises(DefinitionError) as raised:
+        definition = workflow_files.read(f"name: W\nslug: w\nsteps: [{part}]")
+        raise DefinitionError(problems(definition))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("{kind: schedule}", "triggers[0]: a schedule needs one of cron and every"),
+        ("{kind: schedule, cron: 61 * * * *}", "triggers[0].cron: "),
+        ("{kind: schedule, every: 0}", "triggers[0].every: at least 1 second"),
+        ("{kind: schedule, cron: 0 8 * * *, timezone: Mars}", "triggers[0].timezone: 'Mars' is not a time zone"),
+        ("{kind: run, workflow: w}", "triggers[0].workflow: a workflow cannot be started by its own end"),
+        ("{kind: carrier_pigeon}", "a trigger is webhook, schedule, model, manual, event, run"),
+    ],
+)
+def test_faults_of_triggers_have_a_place_and_a_reason(part, said):
+    with pytest.raises(DefinitionError) as raised:
+        definition = workflow_files.read(f"name: W\nslug: w\ntriggers: [{part}]")
+        raise DefinitionError(problems(definition))
+    assert said in str(raised.value)
 
 
 @pytest.mark.django_db
@@ -225,7 +342,7 @@ FAULTS = {
     "unknown name": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ payload.x }}'}}]",
         "steps[0].inputs.x",
-        "there is no 'payload' here; there is event, steps, run",
+        "there is no 'payload' here; there is callbacks, event, run, steps, vars",
     ),
     "unknown part of an event": (
         "steps: [{key: a, action: data.set, inputs: {x: '{{ event.body }}'}}]",
@@ -291,7 +408,7 @@ HOSTILE = {
     ),
     "an unknown kind": (
         "name: X\nslug: x\nsteps:\n  - {kind: loop, key: a}",
-        "line 4: steps[0].kind: invalid value 'loop'; a step is action, branch, stop",
+        "line 4: steps[0].kind: invalid value 'loop'; a step is action, branch, parallel, for_each, repeat, wait, approval, workflow, try, stop",
     ),
     "an infinity": (
         "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {n: .inf}}]",

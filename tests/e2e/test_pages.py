@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
+from automate_core.models import ExecutionRun, Wait, WaitAssignee
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +27,20 @@ steps:
     otherwise: [{kind: stop, key: no, outcome: failed, message: 'Nothing fits {{ event.payload.title }}'}]
 """
 
+APPROVAL = {
+    "name": "Refund the order of a customer with a rather long name",
+    "message": "Order 4711 over 1,850.00 EUR.\nThe first one of this customer.",
+    "form": [
+        {"name": "note", "label": "Note", "required": True, "help": "The customer will read this."},
+        {"name": "amount", "kind": "number"},
+        {"name": "level", "kind": "choice", "choices": ["low", "high"]},
+        {"name": "sure", "kind": "boolean", "label": "I have looked at the receipt"},
+        {"name": "details", "kind": "long_text"},
+        {"name": "until", "kind": "date"},
+    ],
+    "outcomes": [{"key": "approved", "name": "Approve"}, {"key": "rejected", "name": "Reject"}],
+}
+
 
 @pytest.fixture
 def pages(workflow, deliver, drain, owner, endpoint):
@@ -34,7 +49,10 @@ def pages(workflow, deliver, drain, owner, endpoint):
         deliver({"title": title})
     drain()
     connection = Connection.objects.create(name="Echo", slug="echo", connector="http", owner=owner)
-    run = made.runs.first()
+    run = made.runs.latest("id")
+    parked = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
+    asked = Wait.objects.create(run=parked, path="ask", kind="approval", data=APPROVAL)
+    WaitAssignee.objects.create(wait=asked, user=owner)
     return {
         "workflows": "/admin/automate_core/workflow/",
         "workflow": f"/admin/automate_core/workflow/{made.pk}/change/",
@@ -44,6 +62,8 @@ def pages(workflow, deliver, drain, owner, endpoint):
         "endpoint": f"/admin/automate_core/webhookendpoint/{endpoint.pk}/change/",
         "connections": "/admin/automate_connectors/connection/",
         "connection": f"/admin/automate_connectors/connection/{connection.pk}/change/",
+        "approvals": "/admin/automate/approvals/",
+        "approval": f"/admin/automate/approvals/{asked.pk}/",
         "secrets": "/admin/automate_governance/storedsecret/",
         "secret": "/admin/automate_governance/storedsecret/add/",
     }
@@ -105,3 +125,20 @@ def test_an_unsigned_endpoint_wears_a_warning(pages, signed_in, site, owner):
     badge = page.get_by_text("Unsigned", exact=True)
     expect(badge).to_be_visible()
     assert "orange" in (badge.get_attribute("class") or "")
+
+
+def test_a_run_is_run_again_from_its_dialog(pages, signed_in, site):
+    page = signed_in
+    page.goto(site + pages["run"])
+    expect(page.get_by_role("button", name="Cancel run")).to_be_hidden()
+    page.get_by_role("button", name="Re-run").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Keep as it is").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Re-run").click()
+    dialog.get_by_label("Start").select_option("start")
+    dialog.get_by_role("button", name="Re-run").click()
+    expect(page.get_by_text("This run repeats run")).to_be_visible()
+    assert ExecutionRun.objects.exclude(retried_from=None).count() == 1
+    assert page.evaluate("window.faults") == []

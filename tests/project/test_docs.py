@@ -115,7 +115,8 @@ def test_the_charts_show_the_edges_of_the_code(chart, edges):
 def test_the_table_of_actions_is_that_of_the_code():
     from automate_connectors.registry import connectors
 
-    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*?) \|", TEXTS["docs/workflow-files.md"], re.MULTILINE)
+    section = TEXTS["docs/workflow-files.md"].split("## Actions")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*?) \|", section, re.MULTILINE)
     written = {action: re.findall(r"`(\w+)`", inputs) for action, inputs in rows}
     built_in = [connectors.get(code) for code in ("data", "http", "email", "llm")]
     assert written == {

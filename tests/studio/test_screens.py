@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core.models import ExecutionRun, StepRun, Workflow
+from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee, Workflow
 from automate_governance.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,7 +179,17 @@ def _objects(run, owner):
 
 
 @pytest.fixture
-def urls(run, owner, endpoint):
+def approval(run, owner):
+    """One that the owner is asked for."""
+    made = Wait.objects.create(
+        run=run, path="ask", kind="approval", data={"outcomes": [{"key": "approved", "name": "Approve"}]}
+    )
+    WaitAssignee.objects.create(wait=made, user=owner)
+    return made
+
+
+@pytest.fixture
+def urls(run, owner, endpoint, approval):
     objects = _objects(run, owner)
     download = reverse("studio:run_download", args=[run.pk, "first"])
     return {
@@ -204,6 +214,13 @@ def urls(run, owner, endpoint):
         "workflow list": ("get", reverse("admin:automate_core_workflow_changelist")),
         "run list": ("get", reverse("admin:automate_core_executionrun_changelist")),
         "workflow add": ("get", reverse("admin:automate_core_workflow_add")),
+        "run cancel": ("post", reverse("studio:run_cancel", args=[run.pk])),
+        "run retry": ("post", reverse("studio:run_retry", args=[run.pk])),
+        "workflow start": ("post", reverse("studio:workflow_start", args=[run.workflow_id])),
+        "workflow pause": ("post", reverse("studio:workflow_pause", args=[run.workflow_id])),
+        "workflow resume": ("post", reverse("studio:workflow_resume", args=[run.workflow_id])),
+        "approvals": ("get", reverse("studio:approval_list")),
+        "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
     }
 
@@ -226,6 +243,13 @@ MATRIX = {
     "run list": (200, 200, 200, 302),
     "workflow add": (404, 404, 404, 302),
     "workflow history": (404, 404, 404, 302),
+    "run cancel": (303, 403, 404, 302),
+    "run retry": (303, 403, 404, 302),
+    "workflow start": (303, 403, 404, 302),
+    "workflow pause": (303, 403, 404, 302),
+    "workflow resume": (303, 403, 404, 302),
+    "approvals": (200, 200, 200, 302),
+    "approval": (200, 404, 404, 302),
 }
 
 
@@ -255,7 +279,7 @@ def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
 
 
 def _arguments(pattern):
-    samples = {"run_id": uuid.uuid4(), "pk": 1, "path": "first"}
+    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first"}
     return [samples[name] for name in pattern.pattern.converters]
 
 
@@ -301,7 +325,7 @@ def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, djan
     made = workflow(BRANCHING)
     _many_runs(made, 60)
     client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
-    with django_assert_max_num_queries(8) as captured:
+    with django_assert_max_num_queries(9) as captured:
         first = Page(client.get(url))
     assert not any("COUNT(" in query["sql"].upper() for query in captured.captured_queries)
     seen = []
@@ -326,7 +350,10 @@ def test_the_run_list_filters_and_searches(run, workflow, deliver, drain, sign_i
         ({"show": "attention"}, {failed.pk}),
         ({"show": "succeeded"}, {run.pk}),
         ({"q": run.trace_id}, {run.pk}),
+        ({"q": run.trace_id[:12]}, {run.pk}),
         ({"q": str(run.pk)}, {run.pk}),
+        ({"q": str(run.pk)[-8:]}, {run.pk}),
+        ({"q": "branch", "show": "attention"}, {failed.pk}),
         ({"q": "branch"}, {run.pk, failed.pk}),
         ({"workflow": "branching"}, {run.pk, failed.pk}),
         ({"workflow": "other"}, set()),
@@ -337,6 +364,16 @@ def test_the_run_list_filters_and_searches(run, workflow, deliver, drain, sign_i
         assert {uuid.UUID(name[4:]) for name in page.ids if name.startswith("run-") and len(name) == 40} == found, query
     assert "No runs match these filters" in Page(client.get(url, {"workflow": "other"})).text
     assert "Not today" in Page(client.get(url, {"show": "attention"})).text
+
+
+def test_what_matches_in_two_ways_is_paged_once(workflow, sign_in, owner):
+    made = workflow(BRANCHING.replace("name: Branching", "name: '0000 runs'"))
+    _many_runs(made, 30)  # their trace ids begin with 0000 as well
+    client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
+    first = Page(client.get(url, {"q": "0000"}))
+    second = Page(client.get(url + first.all(rel="next")[0]["href"]))
+    seen = [name for page in (first, second) for name in page.ids if name.startswith("run-") and len(name) == 40]
+    assert len(seen) == len(set(seen)) == 30 and not second.all(rel="next")
 
 
 def test_the_workflow_list_costs_the_same_for_one_and_for_many(workflow, sign_in, owner, django_assert_max_num_queries):
@@ -359,7 +396,7 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         client.get(_run_urls(run)["page"])
     with django_assert_max_num_queries(4):
         client.get(_run_urls(run)["patch"])

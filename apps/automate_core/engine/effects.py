@@ -14,12 +14,18 @@ from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.invocation import invoke
+from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.models import Connection
 from automate_core.conf import setting
+from automate_core.engine import people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
-from automate_core.engine.walk import Effect, EffectOutcome
+from automate_core.engine.program import ActionNode, ApprovalNode, WorkflowNode
+from automate_core.engine.strands import Effect
+from automate_core.engine.walk import EffectOutcome, Walk
+from automate_core.faultpoints import reach
 from automate_core.models import Workflow
+from automate_core.outbox import ClaimedJob
+from automate_core.triggers import originating
 from automate_egress import HttpSession
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -31,52 +37,74 @@ log = logging.getLogger(__name__)
 class EffectCall:
     """An effect with all that a thread needs to perform it."""
 
-    job_id: uuid.UUID
+    job: ClaimedJob
     effect: Effect
-    run: dict[str, Any]
-    workflow_id: int
+    walk: Walk
+    worker: str
+
+    @property
+    def job_id(self) -> uuid.UUID:
+        """The job that holds it."""
+        return self.job.id
 
 
 def perform(call: EffectCall) -> EffectOutcome:
-    """Call the connector. Never raises: whatever goes wrong is the outcome's error."""
-    step, node = call.effect.step, call.effect.node
+    """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
     outcome = EffectOutcome()
+    try:
+        if isinstance(call.effect.node, ApprovalNode):
+            outcome.output = encode_output(people.find(call.effect.params))
+        elif isinstance(call.effect.node, WorkflowNode):
+            people.check_may_call(call.walk.run.workflow_id, call.effect.node.workflow)
+        else:
+            _call_connector(call, call.effect.node, outcome)
+    except ConnectorError as error:
+        outcome.error = error.with_traceback(None)  # its frames hold what was read
+    except DatabaseError as error:
+        outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
+    except Exception as error:  # a thread that dies would leave its run running for ever
+        log.exception("run %s: the effect of %s could not be performed", call.walk.run.id, call.effect.step.path)
+        outcome.error = ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")
+    finally:
+        connections.close_all()
+    if outcome.error is not None:
+        step = call.effect.step
+        outcome.logs.append(LogRecord(step.path, step.attempt, "error", outcome.error.message))
+    return outcome
+
+
+def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
+    step, walk = call.effect.step, call.walk
 
     def write(message: str, level: str = "info") -> None:
         outcome.logs.append(LogRecord(step.path, step.attempt, level, message))
 
     @functools.cache
     def run_as() -> Person:
-        return Workflow.objects.select_related("run_as").get(pk=call.workflow_id).run_as
+        return Workflow.objects.select_related("run_as").get(pk=walk.run.workflow_id).run_as
 
+    if node.adapter is None or node.action is None:  # the walk never yields such an effect
+        raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
-    try:
-        config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
-        context = {
-            "connection": config,
-            "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
-            "idempotency_key": idempotency_key(call.run["id"], step.path),
-            "deadline": deadline,
-            "cancelled": lambda: False,
-            "log": write,
-            "run": call.run,
-            "user": SimpleLazyObject(run_as),
-        }
-        if node.adapter is None or node.action is None:  # the walk never yields such an effect
-            raise ConnectorError(node.missing, code="connector_not_found")
-        outcome.output = invoke(node.adapter, node.action, call.effect.params, context)
-    except ConnectorError as error:
-        outcome.error = error
-    except DatabaseError as error:
-        outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
-    except Exception as error:  # a thread that dies would leave its run running for ever
-        log.exception("run %s: the effect of %s could not be performed", call.run["id"], step.path)
-        outcome.error = ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")
-    finally:
-        connections.close_all()
-    if outcome.error is not None:
-        write(outcome.error.message, level="error")
-    return outcome
+    config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
+    context = {
+        "connection": config,
+        "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
+        "idempotency_key": idempotency_key(walk.run.id, step.path),
+        "deadline": deadline,
+        "cancelled": lambda: walk.cancelled,
+        "log": write,
+        "run": walk.ids,
+        "user": SimpleLazyObject(run_as),
+    }
+    act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
+    reach("effect.starting", step.path)
+    if node.transactional:
+        transactional.perform(call, act, outcome)
+    else:
+        with originating(walk.run.id, walk.program.workflow, walk.run.depth):
+            outcome.output = act()
+    reach("effect.done", step.path)
 
 
 def _connection(slug: str, run_as: Callable[[], Person]) -> tuple[dict[str, Any], list[str]]:

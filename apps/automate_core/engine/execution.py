@@ -15,17 +15,27 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import psycopg
 
+from automate_core import database
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
-from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun, RunRecord, StoredRun, Verdict
+from automate_core.engine.journal import (
+    Checkpoint,
+    Journal,
+    Outcome,
+    QueuedRun,
+    RunRecord,
+    StepRecord,
+    StoredRun,
+    Verdict,
+)
 from automate_core.engine.program import Program, prepare
-from automate_core.engine.walk import EffectOutcome, Walk
+from automate_core.engine.walk import MAX_DEPTH, EffectOutcome, Walk
+from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError
 from automate_core.matching import Match, RuleEngine
-from automate_core.models import OutboxJob
+from automate_core.models import OutboxJob, Wait
 from automate_core.outbox import ClaimedJob
 from automate_core.rules import RuleError
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
@@ -38,14 +48,25 @@ type Result = tuple[EffectCall, EffectOutcome]
 
 
 class ExecutionEngine:
-    """The walks of one worker. `start` hands an effect to a thread and returns at once."""
+    """The walks of one worker.
 
-    def __init__(self, journal: Journal, rules: RuleEngine, start: Callable[[EffectCall], None]) -> None:
+    `start` hands an effect to a thread and returns at once. `nudge` says that a run which others wait for has ended.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        rules: RuleEngine,
+        start: Callable[[EffectCall], None],
+        nudge: Callable[[], None] = lambda: None,
+    ) -> None:
         self.journal = journal
         self.rules = rules
         self._start = start
+        self._nudge = nudge
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
         self._walks: dict[uuid.UUID, Walk] = {}
+        self._moving: dict[uuid.UUID, Walk] = {}
         self._unopened: list[ClaimedJob] = []
         self._unwritten: list[Checkpoint] = []
 
@@ -54,16 +75,36 @@ class ExecutionEngine:
         """The jobs that are not settled. Callable from any thread."""
         return [*self._unopened, *(walk.job for walk in list(self._walks.values()))]
 
-    def feed(self, results: Iterable[Result]) -> None:
-        """Go on with the runs whose effects have ended. What they have to write, the next turn writes.
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to do without waiting: walks that took breath, or checkpoints to write."""
+        return bool(self._moving or self._unwritten or self._unopened)
 
-        The outcome of an attempt that the walk no longer waits for is dropped: its lease was lost meanwhile, and the
-        attempt counts as interrupted.
+    def feed(self, results: Iterable[Result]) -> None:
+        """Take in the outcomes of effects that have ended; the next turn goes on from there.
+
+        The outcome of an attempt that no walk waits for is dropped: its lease was lost meanwhile, and the attempt
+        counts as interrupted.
         """
         for call, outcome in results:
             walk = self._walks.get(call.job_id)
-            if walk is not None and walk.pending is call.effect:
-                self._unwritten.append(walk.proceed(outcome))
+            if walk is not None and call.effect in walk.awaited:
+                walk.answer(call.effect, outcome)
+                self._moving[call.job_id] = walk
+
+    def look(self) -> None:
+        """Notice what others did to the runs held here: cancelled ones, and waits that ended. Raises psycopg.Error."""
+        walks = {uuid.UUID(walk.run.id): walk for walk in self._walks.values() if not walk.cancelled}
+        if not walks:
+            return
+        for run_id, standing in self.journal.standing(walks).items():
+            walk = walks[run_id]
+            if standing.status in FINAL_RUN_STATES:
+                walk.cancel()
+                self._moving[walk.job.id] = walk
+            elif standing.wakes > walk.run.wakes and walk.resolve(standing.waits):
+                walk.run.wakes = standing.wakes
+                self._moving[walk.job.id] = walk
 
     def turn(self, jobs: Sequence[ClaimedJob]) -> tuple[bool, float | None]:
         """Walk claimed jobs, write all checkpoints, start effects.
@@ -74,18 +115,27 @@ class ExecutionEngine:
         self._unopened.extend(jobs)
         self._unwritten.extend(self._open(self._unopened))
         self._unopened = []
+        self._move()
         if not self._unwritten:
             return False, None
+        reach("journal.writing")
         verdicts = self._verdicts(self._unwritten)
+        reach("journal.written")
         checkpoints, self._unwritten = self._unwritten, []
         for checkpoint in checkpoints:
             self._settle(checkpoint, verdicts[checkpoint.job.id])
-        waits = [wait.due_in for checkpoint in checkpoints for wait in checkpoint.waits]
-        return any(checkpoint.queued for checkpoint in checkpoints), min(waits, default=None)
+        dues = [wait.due_in for checkpoint in checkpoints for wait in checkpoint.waits if wait.due_in is not None]
+        return self.journal.has_told or any(checkpoint.queued for checkpoint in checkpoints), min(dues, default=None)
 
     def abandon(self) -> None:
         """Forget everything that is held. Nothing is written: the leases run out and the journal decides."""
-        self._walks, self._unopened, self._unwritten = {}, [], []
+        self._walks, self._moving, self._unopened, self._unwritten = {}, {}, [], []
+
+    def _move(self) -> None:
+        """Let the walks go on that have something to do, but for those whose last checkpoint is not written."""
+        unwritten = {checkpoint.job.id for checkpoint in self._unwritten}
+        for job_id in [job_id for job_id in self._moving if job_id not in unwritten]:
+            self._unwritten.append(self._moving.pop(job_id).proceed())
 
     # --- walking ------------------------------------------------------------------------------------------------------
 
@@ -93,9 +143,9 @@ class ExecutionEngine:
         """The first checkpoints of claimed jobs; of one that cannot be walked, none: its lease runs out."""
         try:
             return self._open_all(jobs)
-        except psycopg.Error:
-            raise
-        except Exception:
+        except Exception as error:
+            if database.is_away(error):
+                raise
             if len(jobs) > 1:
                 return [checkpoint for job in jobs for checkpoint in self._open([job])]
             log.exception("job %s cannot be walked", jobs[0].id)
@@ -116,29 +166,59 @@ class ExecutionEngine:
         return checkpoints
 
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
-        if len(matches) != 1:
-            queued = [QueuedRun(match.workflow_id, match.version_id) for match in matches]
-            return Checkpoint(job, Outcome.COMPLETE, queued=queued)
-        [match] = matches
-        run = RunRecord(
-            id=str(uuid7()),
-            workflow_id=match.workflow_id,
-            version_id=match.version_id,
-            event_id=str(job.event_id),
-            trace_id=job.trace_id or "",
-            new=True,
-        )
-        return self._walk(job, run, event, None)
+        """One match goes on under the same lease; of several, each run gets a job of its own."""
+        runs = [(match, _new_run(job, event, match)) for match in matches]
+        if any(run.depth > MAX_DEPTH for _, run in runs):
+            log.warning("event %s starts nothing: runs started each other %d deep", job.event_id, MAX_DEPTH)
+            return Checkpoint(job, Outcome.COMPLETE)
+        held_back = [self._held_back(match, run, event) for match, run in runs]
+        if len(runs) == 1 and held_back == [None]:
+            runs[0][1].priority = self._priority(matches[0])
+            return self._walk(job, runs[0][1], event, None)
+        if not runs and event["headers"].get("automate-run"):
+            self._nudge()  # nobody answers the call
+        queued = [
+            waiting or QueuedRun(run, self._priority(match))
+            for (match, run), waiting in zip(runs, held_back, strict=True)
+        ]
+        if any(each.wait for each in queued):
+            self._nudge()
+        return Checkpoint(job, Outcome.COMPLETE, queued=queued)
+
+    def _held_back(self, match: Match, run: RunRecord, event: dict[str, Any]) -> QueuedRun | None:
+        """The run as one that waits for its workflow or its turn; None when it may start at once."""
+        program = self._readable(match.version_id)
+        if match.is_paused:
+            return QueuedRun(run, self._priority(match), Wait.Kind.PAUSED)
+        if program is None or program.limit is None:
+            return None
+        limit = program.limit
+        run.slot_key = limit.key_for(event, program.vars)
+        data = {"limit": limit.limit, "policy": limit.policy}
+        return QueuedRun(run, program.priority, Wait.Kind.SLOT, data)
+
+    def _priority(self, match: Match) -> int:
+        program = self._readable(match.version_id)
+        return program.priority if program else 0
+
+    def _readable(self, version_id: int) -> Program | None:
+        try:
+            return self._program_of(version_id)
+        except (DefinitionError, RuleError, TemplateError, LookupError):
+            return None
 
     def _advance(self, job: ClaimedJob, stored: StoredRun | None) -> Checkpoint:
-        if stored is None or stored.record.status in FINAL_RUN_STATES:
+        if stored is None:
             return Checkpoint(job, Outcome.COMPLETE)
+        if stored.record.status in FINAL_RUN_STATES:
+            return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
         return self._walk(job, stored.record, _event(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
         program = self._program(run)
         if program is None:
             return Checkpoint(job, Outcome.COMPLETE, run)
+        run.slug = program.workflow
         walk = self._walks[job.id] = Walk(job, run, program, event, stored)
         return walk.proceed()
 
@@ -162,9 +242,9 @@ class ExecutionEngine:
         """Write all at once; if that cannot be, one by one, so that none takes another with it."""
         try:
             return self.journal.write(checkpoints)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a plug-in's values may fail to encode in any way
+        except Exception as error:
+            if database.is_away(error):
+                raise
             if len(checkpoints) > 1:
                 return {job: verdict for each in checkpoints for job, verdict in self._verdicts([each]).items()}
             return self._refused(checkpoints[0], error)
@@ -175,7 +255,7 @@ class ExecutionEngine:
         log.error("job %s: its checkpoint cannot be stored: %s", job.id, error)
         if run is None or walk is None:  # nothing of ours is in it; its lease runs out and it is tried again
             return {job.id: Verdict.LOST}
-        walk.pending = None
+        walk.cancel()
         run.status = RunStatus.RUNNING  # what the walk came to counts for nothing
         run.fail({"code": "not_storable", "message": "A step's result cannot be stored."})
         steps = [
@@ -185,24 +265,65 @@ class ExecutionEngine:
         for kept in (steps, []):
             try:
                 return self.journal.write([Checkpoint(job, Outcome.COMPLETE, run, kept)])
-            except psycopg.OperationalError:
-                raise
-            except Exception:
+            except Exception as again:
+                if database.is_away(again):
+                    raise
                 log.exception("job %s: nor can the reason", job.id)
         return {job.id: Verdict.LOST}
 
     def _settle(self, checkpoint: Checkpoint, verdict: Verdict) -> None:
-        job = checkpoint.job
+        job, run = checkpoint.job, checkpoint.run
+        if run is not None and run.status in FINAL_RUN_STATES and (run.parent_id or run.slot_key is not None):
+            self._nudge()
         walk = self._walks.get(job.id)
         if walk is None:
             return
         walk.run.new = False
-        if verdict is Verdict.HELD and walk.pending is not None:
-            self._start(EffectCall(job.id, walk.pending, walk.scope["run"], walk.run.workflow_id))
-            return
+        if verdict is Verdict.CANCELLED:
+            walk.cancel()
         if verdict is Verdict.LOST:
             log.warning("job %s: lease lost, its work is dropped", job.id)
+        elif walk.cancelled and checkpoint.outcome is Outcome.HOLD:
+            if not walk.awaited:
+                self._moving[job.id] = walk  # to complete the job
+            return
+        elif checkpoint.outcome is Outcome.HOLD:
+            for effect in walk.starting:
+                self._start(EffectCall(job, effect, walk, self.journal.worker))
+            walk.starting = []
+            if walk.resting:
+                self._moving[job.id] = walk
+            return
+        self._moving.pop(job.id, None)
         del self._walks[job.id]
+
+
+#: Sources that only the platform itself hands in: their headers say who called, and how deep.
+_INSIDE = ("call:", "run:", "model:")
+
+
+def _cut_off(stored: StoredRun) -> list[StepRecord]:
+    """The attempts that nobody will hear of any more."""
+    running = [step for step in stored.steps.values() if step.status == StepStatus.RUNNING]
+    for step in running:
+        step.interrupt()
+    return running
+
+
+def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
+    headers = event["headers"] if event["source"].startswith(_INSIDE) else {}
+    return RunRecord(
+        id=str(uuid7()),
+        workflow_id=match.workflow_id,
+        version_id=match.version_id,
+        event_id=str(job.event_id),
+        trace_id=job.trace_id or "",
+        slug=match.slug,
+        parent_id=headers.get("automate-run"),
+        parent_path=headers.get("automate-path", ""),
+        depth=int(headers.get("automate-depth", 0)),
+        new=True,
+    )
 
 
 def _event(job: ClaimedJob) -> dict[str, Any]:

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_connectors.registry import find_action
 from automate_core.conf import setting
-from automate_core.definition import ActionStep, BranchStep, Definition, Retry, Step, StopStep
+from automate_core.definition import (
+    ActionStep,
+    ApprovalStep,
+    BranchStep,
+    Concurrency,
+    Definition,
+    ForEachStep,
+    ParallelStep,
+    RepeatStep,
+    Retry,
+    Step,
+    StopStep,
+    TryStep,
+    WaitStep,
+    WorkflowStep,
+    slots,
+)
 from automate_core.engine.retry import RetryPolicy
+from automate_core.lookups import TemplateError, as_text
 from automate_core.rules import Rule, read
 from automate_core.templating import Template, compile_value
+
+type Nodes = tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionNode:
-    """Call a connector. `adapter` and `action` are None when the plug-in is gone: `missing` says which."""
+    """Call a connector. `adapter` and `action` are None when the plug-in is gone: `missing` says which.
+
+    `default` is rendered in place of the output, or `on_error` runs, when it failed for good; both None: it fails.
+    """
 
     key: str
     adapter: ConnectorAdapter | None
@@ -23,13 +49,22 @@ class ActionNode:
     missing: str
     inputs: Template
     connection: str
+    save_as: str
     retry: RetryPolicy
     timeout: float
+    default: Template | None
+    on_error: Nodes | None
+    at_most_once: bool
 
     @property
     def pure(self) -> bool:
         """Whether it runs in line and is journalled with the next checkpoint."""
         return self.action is not None and self.action.effect is Effect.PURE
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it commits together with its own record."""
+        return self.action is not None and self.action.effect is Effect.TRANSACTIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +73,106 @@ class Route:
 
     key: str
     when: Rule
-    nodes: tuple[Node, ...]
+    nodes: Nodes
 
 
 @dataclass(frozen=True, slots=True)
 class BranchNode:
-    """Take the first route whose rule holds, else `otherwise`."""
+    """Take the first route whose rule holds, or all that do one after the other, else `otherwise`."""
 
     key: str
     routes: tuple[Route, ...]
-    otherwise: tuple[Node, ...]
+    otherwise: Nodes
+    all: bool
 
-    def nodes_of(self, route: str) -> tuple[Node, ...]:
+    def nodes_of(self, route: str) -> Nodes:
         """The steps of the route with that key; of otherwise for any other key."""
         return next((candidate.nodes for candidate in self.routes if candidate.key == route), self.otherwise)
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelNode:
+    """Run all arms at once, at most `limit` of them."""
+
+    key: str
+    arms: tuple[Nodes, ...]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBody:
+    """The steps of a loop, and the paths below an iteration of the callbacks that they wait for."""
+
+    nodes: Nodes
+    callbacks: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForEachNode:
+    """Run the body for each of `items`."""
+
+    key: str
+    items: Template
+    concurrency: int
+    on_item_error: str
+    body: LoopBody
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatNode:
+    """Run the body until the rule holds."""
+
+    key: str
+    until: Rule
+    maximum: int
+    body: LoopBody
+
+
+@dataclass(frozen=True, slots=True)
+class WaitNode:
+    """Wait for a time or a callback. `span` is a duration, or a callback's timeout."""
+
+    key: str
+    span: Template | None
+    until: Template | None
+    callback: bool
+    on_timeout: Nodes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNode:
+    """Ask people."""
+
+    key: str
+    name: str
+    asks: Template
+    form: list[Any]
+    outcomes: dict[str, tuple[str, Nodes]]
+    span: Template
+    remind_after: Template | None
+    on_timeout: Nodes | None
+    timeout: float  #: for finding the people
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowNode:
+    """Start another workflow."""
+
+    key: str
+    workflow: str
+    payload: Template
+    waits: bool
+    timeout: float  #: for asking whether it may be called
+
+
+@dataclass(frozen=True, slots=True)
+class TryNode:
+    """Catch the errors of `nodes`."""
+
+    key: str
+    nodes: Nodes
+    on_error: Nodes
+    always: Nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +184,35 @@ class StopNode:
     message: Template
 
 
-type Node = ActionNode | BranchNode | StopNode
+type Node = (
+    ActionNode
+    | BranchNode
+    | ParallelNode
+    | ForEachNode
+    | RepeatNode
+    | WaitNode
+    | ApprovalNode
+    | WorkflowNode
+    | TryNode
+    | StopNode
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `limit` runs at once for each value of `key`."""
+
+    limit: int
+    key: Template
+    policy: str
+
+    def key_for(self, event: dict[str, Any], variables: dict[str, Any]) -> str:
+        """The value that a run's turn is counted by; empty when it cannot be told: those take turns together."""
+        try:
+            key = as_text(self.key.render({"event": event, "vars": variables}))
+        except TemplateError:
+            return ""
+        return key.replace("\0", "")[:200]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +220,52 @@ class Program:
     """A published version, ready to run."""
 
     workflow: str
-    nodes: tuple[Node, ...]
+    timezone: str
+    priority: int
+    limit: Limit | None
+    vars: dict[str, Any]
+    body: LoopBody
 
 
 def prepare(definition: Definition) -> Program:
     """The program of a definition. Raises TemplateError and RuleError where it can no longer be compiled."""
-    return Program(definition.slug, _nodes(definition.steps))
+    return Program(
+        workflow=definition.slug,
+        timezone=definition.timezone,
+        priority=definition.priority,
+        limit=limit_of(definition.concurrency),
+        vars=definition.vars,
+        body=_body(definition.steps),
+    )
 
 
-def _nodes(steps: list[Step]) -> tuple[Node, ...]:
-    return tuple(_node(step) for step in steps)
+def limit_of(concurrency: Concurrency | None) -> Limit | None:
+    """The limit that a definition sets, if any."""
+    if concurrency is None:
+        return None
+    return Limit(concurrency.limit, compile_value(concurrency.key), concurrency.policy)
+
+
+def _body(steps: list[Step]) -> LoopBody:
+    return LoopBody(_nodes(steps), tuple(_callbacks(steps, "")))
+
+
+def _callbacks(steps: list[Step], prefix: str) -> Iterator[tuple[str, str]]:
+    """(key, path) of each wait for a callback that is not inside a further loop."""
+    for step in steps:
+        if isinstance(step, WaitStep) and step.callback:
+            yield step.key, f"{prefix}{step.key}"
+        if not isinstance(step, ForEachStep | RepeatStep):
+            for slot in slots(step):
+                yield from _callbacks(slot.steps, f"{prefix}{step.key}/")
+
+
+def _nodes(steps: list[Step]) -> Nodes:
+    return tuple(_node(step) for step in steps if not step.disabled)
+
+
+def _optional(steps: list[Step] | None) -> Nodes | None:
+    return None if steps is None else _nodes(steps)
 
 
 def _node(step: Step) -> Node:
@@ -89,9 +274,46 @@ def _node(step: Step) -> Node:
             return _action(step)
         case BranchStep():
             routes = tuple(Route(arm.key, read(arm.when), _nodes(arm.steps)) for arm in step.arms)
-            return BranchNode(step.key, routes, _nodes(step.otherwise))
+            return BranchNode(step.key, routes, _nodes(step.otherwise), step.match == "all")
+        case ParallelStep():
+            return ParallelNode(step.key, tuple(_nodes(arm.steps) for arm in step.arms), step.limit)
+        case ForEachStep():
+            items = compile_value(step.items)
+            return ForEachNode(step.key, items, step.concurrency, step.on_item_error, _body(step.steps))
+        case RepeatStep():
+            return RepeatNode(step.key, read(step.until), step.maximum, _body(step.steps))
+        case WaitStep():
+            span = step.timeout if step.callback else step.duration
+            return WaitNode(
+                step.key,
+                None if span is None else compile_value(span),
+                None if step.until is None else compile_value(step.until),
+                step.callback,
+                _optional(step.on_timeout),
+            )
+        case ApprovalStep():
+            return _approval(step)
+        case WorkflowStep():
+            timeout = setting("AUTOMATE_STEP_TIMEOUT_SECONDS")
+            return WorkflowNode(step.key, step.workflow, compile_value(step.payload), step.wait, timeout)
+        case TryStep():
+            return TryNode(step.key, _nodes(step.steps), _nodes(step.on_error), _nodes(step.always))
         case StopStep():
             return StopNode(step.key, step.outcome == "succeeded", compile_value(step.message))
+
+
+def _approval(step: ApprovalStep) -> ApprovalNode:
+    return ApprovalNode(
+        key=step.key,
+        name=step.name or step.key,
+        asks=compile_value({"assignees": step.assignees, "groups": step.groups, "message": step.message}),
+        form=msgspec.to_builtins(step.form),
+        outcomes={lane.key: (lane.name or lane.key, _nodes(lane.steps)) for lane in step.outcomes},
+        span=compile_value(step.timeout),
+        remind_after=None if step.remind_after is None else compile_value(step.remind_after),
+        on_timeout=_optional(step.on_timeout),
+        timeout=setting("AUTOMATE_STEP_TIMEOUT_SECONDS"),
+    )
 
 
 def _action(step: ActionStep) -> ActionNode:
@@ -102,7 +324,7 @@ def _action(step: ActionStep) -> ActionNode:
         adapter, action = find_action(step.action)
     except LookupError as error:
         missing = str(error)
-    policy = step.retry or Retry()
+    policy, on_error = step.retry or Retry(), step.on_error
     return ActionNode(
         key=step.key,
         adapter=adapter,
@@ -110,6 +332,10 @@ def _action(step: ActionStep) -> ActionNode:
         missing=missing,
         inputs=compile_value(step.inputs),
         connection=step.connection,
+        save_as=step.save_as,
         retry=RetryPolicy(policy.attempts, policy.base, policy.factor, policy.cap),
         timeout=step.timeout or setting("AUTOMATE_STEP_TIMEOUT_SECONDS"),
+        default=None if on_error is None or on_error.value is msgspec.UNSET else compile_value(on_error.value),
+        on_error=_nodes(on_error.steps) if on_error and on_error.steps else None,
+        at_most_once=step.at_most_once,
     )

@@ -1,50 +1,86 @@
 """Walk: goes through a run's steps as far as it can, deciding from the journal alone what is still to do.
 
-Each kind of step is a generator. It yields an `Effect` when something must happen outside, and gets its outcome back;
-it yields `PARK` when the run has to wait. A walk that is made anew from the journal skips what is recorded as done, so
-that it does not matter whether it is the same worker, or the same day.
+Each kind of step is a generator that a `Scheduler` runs: it yields what it needs and gets the answer back. A walk that
+is made anew from the journal goes the same way again, and takes what is recorded as done instead of doing it, so that
+it does not matter whether it is the same worker, or the same day.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import math
-from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.invocation import encode_output, invoke
+from automate_connectors.invocation import MAX_OUTPUT_BYTES, encode_output, invoke
+from automate_core import callbacks
 from automate_core.definition import OTHERWISE
 from automate_core.engine.journal import (
+    CallRecord,
     Checkpoint,
     LogRecord,
     Outcome,
     RunRecord,
     StepRecord,
     StoredRun,
+    WaitAnswer,
     WaitRecord,
+    clean_error,
     idempotency_key,
 )
-from automate_core.engine.program import ActionNode, BranchNode, Node, Program, StopNode
+from automate_core.engine.program import (
+    ActionNode,
+    ApprovalNode,
+    BranchNode,
+    ForEachNode,
+    LoopBody,
+    Node,
+    Nodes,
+    ParallelNode,
+    Program,
+    RepeatNode,
+    StopNode,
+    TryNode,
+    WaitNode,
+    WorkflowNode,
+)
+from automate_core.engine.strands import Effect, Fork, Parked, Scheduler, Steps, Strand
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait
 from automate_core.outbox import ClaimedJob
+from automate_core.spans import seconds
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
+from automate_core.templating import Template
 from automate_governance.redaction import redact_json
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class Effect:
-    """An attempt that reaches outside: its row is committed as running before it starts."""
-
-    step: StepRecord
-    node: ActionNode
-    params: dict[str, Any]
+BREATH = 500
+MAX_BYTES = 8_000_000
+MAX_ITEMS = 10_000
+NOT_BEGUN = "not_begun"  #: the code of an effect that was withdrawn before a thread took it
+MAX_DEPTH = 10
+# Errors after which nobody knows whether the attempt took effect.
+IN_DOUBT = frozenset(
+    {
+        "timeout",
+        "connection_failed",
+        "response_too_large",
+        "unexpected_error",
+        "invalid_output",
+        "output_too_large",
+        "internal_error",
+        "http_408",
+        "http_500",
+        "http_502",
+        "http_504",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -56,21 +92,13 @@ class EffectOutcome:
     logs: list[LogRecord] = field(default_factory=list)
 
 
-class Park:
-    """The run waits; whatever resolves the wait makes a new walk."""
-
-
-PARK = Park()
-
-type Steps = Generator[Effect | Park, EffectOutcome, None]
-
-
 class StepFailedError(Exception):
-    """A step failed for good."""
+    """A step failed for good. `record` is its last attempt, where it made one."""
 
-    def __init__(self, error: dict[str, Any]) -> None:
+    def __init__(self, error: dict[str, Any], record: StepRecord | None = None) -> None:
         super().__init__(error["message"])
         self.error = error
+        self.record = record
 
 
 class RunStoppedError(Exception):
@@ -82,62 +110,138 @@ class RunStoppedError(Exception):
         self.error = error
 
 
+class Frame:
+    """What expressions see at a place: the whole run's, or an iteration's of a loop. `prefix` begins its paths."""
+
+    __slots__ = ("prefix", "scope", "steps", "vars")
+
+    def __init__(self, prefix: str, scope: dict[str, Any]) -> None:
+        self.prefix = prefix
+        self.scope = scope
+        self.steps: dict[str, Any] = scope["steps"]
+        self.vars: dict[str, Any] = scope["vars"]
+
+    def at(self, prefix: str) -> Frame:
+        """The same, further down the tree."""
+        return Frame(prefix, self.scope)
+
+    def seeing(self, **names: Any) -> Frame:
+        """The same with further names."""
+        return Frame(self.prefix, {**self.scope, **names})
+
+    def apart(self, prefix: str, **names: Any) -> Frame:
+        """One whose variables stay inside."""
+        return Frame(prefix, {**self.scope, "vars": dict(self.vars), **names})
+
+    def remember(self, key: str, output: Any) -> None:
+        """Later steps see the output."""
+        self.steps[key] = {"output": output}
+
+
+@dataclass(slots=True)
+class _Results:
+    """What the items of a loop gave, and how many bytes that is."""
+
+    outputs: list[bytes | None]
+    size: int = 0
+
+    def add(self, index: int, output: bytes) -> int:
+        self.outputs[index] = output
+        self.size += len(output)
+        return self.size
+
+
 class Walk:
     """One walk of one run under one lease."""
 
     def __init__(
-        self,
-        job: ClaimedJob,
-        run: RunRecord,
-        program: Program,
-        event: dict[str, Any],
-        stored: StoredRun | None = None,
+        self, job: ClaimedJob, run: RunRecord, program: Program, event: dict[str, Any], stored: StoredRun | None = None
     ) -> None:
         self.job = job
         self.run = run
         self.program = program
-        self.pending: Effect | None = None
+        self.starting: list[Effect] = []
+        self.cancelled = False
         self._steps = stored.steps if stored else {}
-        self._waiting = set(stored.waiting) if stored else set()
-        self._outputs: dict[str, Any] = {}
-        self.scope = {
-            "event": event,
-            "steps": self._outputs,
-            "run": {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow},
-        }
-        for path, step in self._steps.items():
-            if step.output is not None:
-                self._remember(path, step.output)
+        self._answers = stored.waits if stored else {}
         self._changed: dict[int, StepRecord] = {}
         self._waits: list[WaitRecord] = []
+        self._withdrawn: list[str] = []
+        self._calls: list[CallRecord] = []
+        self._bytes = 0
         self._logs: list[LogRecord] = []
-        self._walker = self._whole_run()
+        self.ids = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
+        scope = {"event": event, "steps": {}, "run": self.ids, "vars": {**program.vars, **(run.vars or {})}}
+        frame = Frame("", {**scope, "callbacks": self._callbacks(program.body, "")})
+        self._strands = Scheduler(self._whole_run(frame), self._give_up, breath=BREATH)
 
-    def proceed(self, outcome: EffectOutcome | None = None) -> Checkpoint:
-        """Go on, with the outcome of the pending effect, until the next effect, a wait, or the end."""
-        try:
-            asked = next(self._walker) if outcome is None else self._walker.send(outcome)
-        except StopIteration:
-            asked = None
-        self.pending = asked if isinstance(asked, Effect) else None
-        if isinstance(asked, Park):
+    # --- from outside -------------------------------------------------------------------------------------------------
+
+    @property
+    def resting(self) -> bool:
+        """Whether it stopped to take breath, and has more to do at once."""
+        return self._strands.resting and not self.cancelled
+
+    @property
+    def awaited(self) -> set[Effect]:
+        """The effects whose outcomes it has yet to hear."""
+        return set(self._strands.asked)
+
+    def answer(self, effect: Effect, outcome: EffectOutcome) -> None:
+        """An effect has ended. `proceed` goes on from there."""
+        if not self.cancelled:
+            self._strands.answer(effect, outcome)
+            return
+        self._strands.asked.pop(effect)
+        self._conclude(effect.step, outcome)
+
+    def resolve(self, answers: dict[str, WaitAnswer]) -> bool:
+        """Waits that somebody else has ended: whether that concerns a strand of this walk."""
+        found = [path for path, answer in answers.items() if path in self._strands.parked and not answer.is_open]
+        for path in found:
+            self._strands.resolve(path, answers[path])
+        return bool(found)
+
+    def cancel(self) -> None:
+        """The run has ended: nothing more begins, and the outcomes of what runs are recorded as they come."""
+        self.cancelled = True
+        for effect in self.starting:
+            self._strands.asked.pop(effect, None)
+        self.starting = []
+
+    def proceed(self) -> Checkpoint:
+        """Go on until every strand waits for something, the walk needs breath, or the end."""
+        if not self.cancelled:
+            self.starting.extend(self._strands.run())
+        busy = bool(self._strands.asked) or self.resting
+        ended = self.run.status in FINAL_RUN_STATES or self.cancelled
+        if not busy and not ended:
             self.run.park()
-        ended = self.run.status in FINAL_RUN_STATES
-        return self._checkpoint(Outcome.HOLD if self.pending else Outcome.COMPLETE if ended else Outcome.PARK)
-
-    def _checkpoint(self, outcome: Outcome) -> Checkpoint:
-        checkpoint = Checkpoint(self.job, outcome, self.run, list(self._changed.values()), self._waits, self._logs)
-        self._changed, self._waits, self._logs = {}, [], []
+        outcome = Outcome.HOLD if busy else Outcome.COMPLETE if ended else Outcome.PARK
+        checkpoint = Checkpoint(
+            self.job,
+            outcome,
+            self.run,
+            list(self._changed.values()),
+            self._waits,
+            self._logs,
+            withdrawn=self._withdrawn,
+            calls=self._calls,
+        )
+        self._changed, self._waits, self._withdrawn, self._calls, self._logs = {}, [], [], [], []
+        self._bytes = 0
         return checkpoint
 
-    # --- the kinds of steps -------------------------------------------------------------------------------------------
+    # --- the whole run ------------------------------------------------------------------------------------------------
 
-    def _whole_run(self) -> Steps:
+    def _whole_run(self, frame: Frame) -> Steps:
         if self.run.status != RunStatus.RUNNING:
             self.run.start()
         try:
-            yield from self._sequence(self.program.nodes, "")
+            last = yield from self._sequence(self.program.body.nodes, frame)
             self.run.succeed()
+            if self.run.parent_id is not None:
+                self.run.output = last
         except StepFailedError as failure:
             self.run.fail(failure.error)
         except RunStoppedError as stop:
@@ -147,117 +251,471 @@ class Walk:
                 self.run.fail(stop.error)
         except Exception:
             log.exception("run %s: the walk failed", self.run.id)
+            self._give_up(self._strands.root)
             self.run.fail({"code": "internal_error", "message": "The engine failed; the server's log says more."})
 
-    def _sequence(self, nodes: tuple[Node, ...], prefix: str) -> Steps:
+    def _sequence(self, nodes: Nodes, frame: Frame) -> Steps:
+        """Steps one after the other; gives the last one's output."""
+        last: Any = None
         for node in nodes:
-            path = f"{prefix}{node.key}"
-            match node:
-                case ActionNode():
-                    yield from self._action(node, path)
-                case BranchNode():
-                    yield from self._branch(node, path)
-                case StopNode():
-                    self._stop(node, path)
+            yield from self._step(node, f"{frame.prefix}{node.key}", frame)
+            last = frame.steps.get(node.key, {}).get("output")
+        return last
 
-    def _action(self, node: ActionNode, path: str) -> Steps:
-        step = self._steps.get(path)
-        if step is not None and step.done:
-            return
-        if path in self._waiting:
-            yield PARK
-        if step is not None and step.status == StepStatus.RUNNING:
-            step.interrupt()
-            self._note(step)
+    def _step(self, node: Node, path: str, frame: Frame) -> Steps:
+        match node:
+            case ActionNode():
+                yield from self._action(node, path, frame)
+            case BranchNode():
+                yield from self._branch(node, path, frame)
+            case ParallelNode():
+                yield from self._parallel(node, path, frame)
+            case ForEachNode():
+                yield from self._for_each(node, path, frame)
+            case RepeatNode():
+                yield from self._repeat(node, path, frame)
+            case WaitNode():
+                yield from self._wait(node, path, frame)
+            case ApprovalNode():
+                yield from self._approval(node, path, frame)
+            case WorkflowNode():
+                yield from self._workflow(node, path, frame)
+            case TryNode():
+                yield from self._try(node, path, frame)
+            case StopNode():
+                self._stop(node, path, frame)
+
+    # --- actions ------------------------------------------------------------------------------------------------------
+
+    def _action(self, node: ActionNode, path: str, frame: Frame) -> Steps:
+        try:
+            output = yield from self._attempts(node, path, frame)
+        except StepFailedError as failure:
+            output = yield from self._instead(node, path, frame, failure)
+        frame.remember(node.key, output)
+        if node.save_as:
+            frame.vars[node.save_as] = output
+
+    def _attempts(self, node: ActionNode, path: str, frame: Frame) -> Steps:
+        """Attempt after attempt until one ends well; gives its output."""
+        step = yield from self._found(path)
+        if step is not None and step.status == StepStatus.WAITING:
+            self._strands.begin(step)
+            yield from self._review(node, step)
+        elif step is not None and step.status == StepStatus.RUNNING:
+            if node.at_most_once:
+                self._strands.begin(step)
+                yield from self._review(node, step)
+            else:
+                step.interrupt()
+                self._note(step)
+        elif step is not None and self._retries(path):
+            self._strands.begin(step)
+            yield Parked(path)
         while step is None or not step.done:
             if step is not None and step.error is not None and not self._repeats(node, step):
-                raise StepFailedError({**step.error, "step": node.key})
+                raise StepFailedError({**step.error, "step": node.key}, step)
             step = self._begin(path, step)
-            yield from self._attempt(node, step)
+            yield from self._attempt(node, step, frame)
             if step.error is not None and self._repeats(node, step):
                 delay = node.retry.delay(step.failures, step.error.get("retry_after"))
                 self._waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
-                yield PARK
+                yield Parked(path)
+        return msgspec.json.decode(step.output or b"null")
 
-    def _attempt(self, node: ActionNode, step: StepRecord) -> Steps:
+    def _retries(self, path: str) -> bool:
+        """Whether the next attempt has still to wait. What was waited for before an attempt is over."""
+        answer = self._answers.get(path)
+        if answer is None or answer.kind != Wait.Kind.RETRY:
+            return False
+        del self._answers[path]
+        return answer.is_open
+
+    def _attempt(self, node: ActionNode, step: StepRecord, frame: Frame) -> Steps:
         self._note(step)
         try:
             if node.adapter is None or node.action is None:
                 raise ConnectorError(node.missing, code="connector_not_found")
-            params = node.inputs.render(self.scope)
-            step.input = _document(params)
+            params = node.inputs.render(frame.scope)
+            step.input = encode_output(params)
+            self._weigh(step.input)
             params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
             if node.pure:
-                output = invoke(node.adapter, node.action, params, self._context(step))
-            else:
-                outcome = yield Effect(step, node, params)
-                self._note(step)
-                self._logs.extend(outcome.logs)
-                if outcome.error is not None:
-                    raise outcome.error
-                output = outcome.output or b"null"
+                self._succeed(step, invoke(node.adapter, node.action, params, self._context(step)))
+                return
         except TemplateError as error:
-            step.fail(_error("template_error", str(error)))
-        except ConnectorError as error:
-            step.fail(_error_of(error))
-        else:
-            self._succeed(step, output)
-
-    def _branch(self, node: BranchNode, path: str) -> Steps:
-        step = self._steps.get(path)
-        if step is None:
-            step = self._begin(path, None)
-            route = next((route.key for route in node.routes if route.when.holds(self.scope)), OTHERWISE)
-            step.output = _document({"route": route})
-            self._note(step)
-        if step.done:
+            self._fail(step, _error("template_error", str(error)))
             return
-        route = msgspec.json.decode(step.output or b"{}")["route"]
-        try:
-            yield from self._sequence(node.nodes_of(route), f"{path}/")
-        except StepFailedError as failure:
-            step.fail(_error("step_failed", failure.error["message"]))
-            self._note(step)
-            raise
-        except RunStoppedError:
-            self._succeed(step, step.output or b"null")
-            raise
-        self._succeed(step, step.output or b"null")
+        except ConnectorError as error:
+            self._fail(step, _error_of(error))
+            return
+        outcome = yield Effect(step, node, params)
+        if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
+            self._logs.extend(outcome.logs)
+            yield from self._review(node, step)
+        else:
+            self._conclude(step, outcome)
 
-    def _stop(self, node: StopNode, path: str) -> None:
-        step = self._begin(path, None)
-        self._note(step)
+    def _conclude(self, step: StepRecord, outcome: EffectOutcome) -> None:
+        """Record how an effect ended."""
+        self._logs.extend(outcome.logs)
+        if outcome.error is not None and outcome.error.code == NOT_BEGUN:
+            step.cancel()
+            self._note(step)
+        elif outcome.error is not None:
+            self._fail(step, _error_of(outcome.error))
+        else:
+            self._succeed(step, outcome.output or b"null")
+
+    def _review(self, node: ActionNode, step: StepRecord) -> Steps:
+        """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
+        if step.status != StepStatus.WAITING:
+            self._answers.pop(step.path, None)  # what was said of an earlier attempt
+            step.wait()
+            self._note(step)
+            data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
+            self._waits.append(WaitRecord(step.path, Wait.Kind.REVIEW, data=data))
+        outcome = (yield from self._answer(step.path)).outcome or {}
+        if outcome.get("outcome") == "succeeded":
+            self._succeed(step, encode_output(outcome.get("output")))
+        else:
+            again = outcome.get("outcome") == "again"
+            message = "It did not take effect: made again." if again else "A person said that it did not take effect."
+            self._fail(step, {**_error("did_not_happen", message), "retryable": again, "again": again})
+
+    def _repeats(self, node: ActionNode, step: StepRecord) -> bool:
+        error = step.error or {}
+        return bool(error.get("again")) or node.retry.repeats(step.failures, retryable=bool(error.get("retryable")))
+
+    def _instead(self, node: ActionNode, path: str, frame: Frame, failure: StepFailedError) -> Steps:
+        """What the author wants in place of the output of an action that failed for good."""
+        if node.default is not None:
+            record = failure.record or StepRecord(path, 1)
+            if record.output is None:  # rendered once, and kept with the attempt that failed
+                value = self._rendered(node.default, frame.seeing(error=failure.error), node.key)
+                record.output = redact_json(self._encoded(value, node.key).decode()).encode()
+                self._note(record)
+            return msgspec.json.decode(record.output)
+        if node.on_error is None:
+            raise failure
+        yield from self._sequence(node.on_error, frame.seeing(error=failure.error).at(f"{path}/"))
+        return None
+
+    # --- routes -------------------------------------------------------------------------------------------------------
+
+    def _branch(self, node: BranchNode, path: str, frame: Frame) -> Steps:
+        step, entered = yield from self._enter(path, node.key)
+        if entered:
+            holding = [route.key for route in node.routes if route.when.holds(frame.scope)]
+            routes = (holding if node.all else holding[:1]) or [OTHERWISE]
+            step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
+        taken = msgspec.json.decode(step.output or b"{}")
+        with self._container(step, node, frame):
+            for route in taken.get("routes") or [taken["route"]]:
+                yield from self._sequence(node.nodes_of(route), frame.at(f"{path}/"))
+
+    def _parallel(self, node: ParallelNode, path: str, frame: Frame) -> Steps:
+        step, _ = yield from self._enter(path, node.key)
+        with self._container(step, node, frame):
+            arms = (self._sequence(arm, frame.apart(f"{path}/")) for arm in node.arms)
+            yield Fork(arms, node.limit)
+
+    def _try(self, node: TryNode, path: str, frame: Frame) -> Steps:
+        step, _ = yield from self._enter(path, node.key)
+        with self._container(step, node, frame):
+            inside = frame.at(f"{path}/")
+            caught: dict[str, Any] | None = None
+            try:
+                try:
+                    yield from self._sequence(node.nodes, inside)
+                except StepFailedError as failure:
+                    caught = failure.error
+                    if not node.on_error:
+                        raise
+                    yield from self._sequence(node.on_error, inside.seeing(error=caught))
+            except (StepFailedError, RunStoppedError):
+                yield from self._sequence(node.always, inside.seeing(error=caught))
+                raise
+            yield from self._sequence(node.always, inside.seeing(error=caught))
+            step.output = encode_output({"error": caught})
+
+    def _stop(self, node: StopNode, path: str, frame: Frame) -> None:
+        step = self._steps.pop(path, None) or self._begin(path, None)
+        if not step.ended:
+            self._note(step)
+            try:
+                message = str(node.message.render(frame.scope))
+            except TemplateError as error:
+                self._fail(step, _error("template_error", str(error)))
+            else:
+                self._succeed(step, encode_output({"message": message}))
+        if step.error is not None:
+            raise StepFailedError({**step.error, "step": node.key})
+        message = msgspec.json.decode(step.output or b"{}")["message"] or "Stopped by the workflow."
+        raise RunStoppedError(succeeded=node.succeeded, error={"code": "stopped", "message": message, "step": node.key})
+
+    # --- loops --------------------------------------------------------------------------------------------------------
+
+    def _for_each(self, node: ForEachNode, path: str, frame: Frame) -> Steps:
+        step, _ = yield from self._enter(path, node.key)
+        if step.done:
+            frame.remember(node.key, msgspec.json.decode(step.output or b"[]"))
+            return
+        with self._container(step, node, frame):
+            items = self._items(node, step, frame)
+            results = _Results([None] * len(items))
+            iterations = (self._iteration(node, path, frame, index, item, results) for index, item in enumerate(items))
+            yield Fork(iterations, node.concurrency)
+            step.output = self._encoded([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
+
+    def _items(self, node: ForEachNode, step: StepRecord, frame: Frame) -> list[Any]:
+        """The list to go through, as it was when the loop began."""
+        if step.input is None:
+            items = self._rendered(node.items, frame, node.key)
+            if not isinstance(items, list):
+                kind = "null" if items is None else type(items).__name__
+                self._give(node.key, "not_a_list", f"a loop needs a list, and this is {kind}: mend its items")
+            if len(items) > MAX_ITEMS:
+                self._give(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
+            step.input = redact_json(self._encoded(items, node.key).decode()).encode()
+            self._note(step)
+        found: list[Any] = msgspec.json.decode(step.input)
+        return found
+
+    def _iteration(self, node: ForEachNode, path: str, frame: Frame, index: int, item: Any, results: _Results) -> Steps:
+        prefix = f"{path}[{index}]/"
+        names = {"item": item, "index": index, "steps": dict(frame.steps)}
         try:
-            message = str(node.message.render(self.scope))
-        except TemplateError as error:
-            step.fail(_error("template_error", str(error)))
-            raise StepFailedError({**_error("template_error", str(error)), "step": node.key}) from error
-        self._succeed(step, _document({"message": message}))
-        reason = {"code": "stopped", "message": message or "Stopped by the workflow.", "step": node.key}
-        raise RunStoppedError(succeeded=node.succeeded, error=reason)
+            last = yield from self._sequence(node.body.nodes, self._inside(node.body, frame, prefix, **names))
+        except StepFailedError as failure:
+            if node.on_item_error == "stop":
+                raise
+            last = {"error": failure.error} if node.on_item_error == "collect" else None
+        if results.add(index, self._encoded(last, node.key)) > MAX_OUTPUT_BYTES:
+            self._give(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
+
+    def _repeat(self, node: RepeatNode, path: str, frame: Frame) -> Steps:
+        step, _ = yield from self._enter(path, node.key)
+        with self._container(step, node, frame):
+            for index in range(node.maximum):
+                prefix = f"{path}[{index}]/"
+                inside = self._inside(node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
+                last = yield from self._sequence(node.body.nodes, inside)
+                if node.until.holds(inside.scope):
+                    step.output = self._encoded({"count": index + 1, "last": last}, node.key)
+                    return
+            self._give(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
+
+    def _inside(self, body: LoopBody, frame: Frame, prefix: str, **names: Any) -> Frame:
+        if body.callbacks:
+            names["callbacks"] = {**frame.scope["callbacks"], **self._callbacks(body, prefix)}
+        return frame.apart(prefix, **names)
+
+    def _callbacks(self, body: LoopBody, prefix: str) -> dict[str, str]:
+        return {key: callbacks.url(self.run.id, f"{prefix}{path}") for key, path in body.callbacks}
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _wait(self, node: WaitNode, path: str, frame: Frame) -> Steps:
+        step, entered = yield from self._enter(path, node.key)
+        with self._container(step, node, frame):
+            if entered:
+                due_in, due_at = self._due(node, frame)
+                step.wait()
+                self._note(step)
+                kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
+                if path not in self._answers:  # a callback may come before the run does
+                    self._waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
+            if step.status == StepStatus.WAITING:
+                answer = yield from self._answer(path)
+                if node.callback:
+                    step.output = encode_output(answer.outcome or {"outcome": "timeout"})
+                    self._withdrawn.append(path)  # what was opened beside an answer that came before
+                step.proceed()
+                self._note(step)
+            if node.callback:
+                yield from self._after_timeout(node, node.on_timeout, step, frame.at(f"{path}/"))
+
+    def _due(self, node: WaitNode, frame: Frame) -> tuple[float | None, str | None]:
+        """(seconds from now, or a time in UTC) at which the wait is over."""
+        try:
+            if node.span is not None:
+                return seconds(self._rendered(node.span, frame, node.key)), None
+            text = str(self._rendered(node.until, frame, node.key)) if node.until else ""
+            moment = dt.datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=ZoneInfo(self.program.timezone))
+            return None, moment.astimezone(dt.UTC).isoformat()
+        except (ValueError, OverflowError) as error:
+            self._give(node.key, "invalid_time", str(error))
+
+    def _approval(self, node: ApprovalNode, path: str, frame: Frame) -> Steps:
+        step, entered = yield from self._enter(path, node.key)
+        with self._container(step, node, frame):
+            if entered or (step.status == StepStatus.RUNNING and step.output is None):
+                asks = self._rendered(node.asks, frame, node.key)
+                step.input = self._encoded(asks, node.key)
+                outcome = yield Effect(step, node, asks)
+                if outcome.error is not None:
+                    self._give(node.key, outcome.error.code, outcome.error.message)
+                self._ask(node, step, frame, asks, msgspec.json.decode(outcome.output or b"{}"))
+            if step.status == StepStatus.WAITING:
+                answer = yield from self._answer(path)
+                step.output = encode_output(answer.outcome or {"outcome": "timeout"})
+                step.proceed()
+                self._note(step)
+            inside = frame.at(f"{path}/")
+            decided = yield from self._after_timeout(node, node.on_timeout, step, inside)
+            if decided in node.outcomes:
+                frame.remember(node.key, msgspec.json.decode(step.output or b"{}"))
+                yield from self._sequence(node.outcomes[decided][1], inside)
+
+    def _ask(
+        self, node: ApprovalNode, step: StepRecord, frame: Frame, asks: dict[str, Any], people: dict[str, Any]
+    ) -> None:
+        """Open the wait that assignees see."""
+        try:
+            due_in = seconds(self._rendered(node.span, frame, node.key))
+            remind_in = seconds(self._rendered(node.remind_after, frame, node.key)) if node.remind_after else None
+        except ValueError as error:
+            self._give(node.key, "invalid_time", str(error))
+        data = {
+            "name": node.name,
+            "message": asks["message"],
+            "form": node.form,
+            "outcomes": [{"key": key, "name": name} for key, (name, _) in node.outcomes.items()],
+        }
+        step.wait()
+        self._note(step)
+        self._waits.append(
+            WaitRecord(step.path, Wait.Kind.APPROVAL, due_in, remind_in=remind_in, data=data, people=people)
+        )
+
+    def _after_timeout(
+        self, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Frame
+    ) -> Steps:
+        """Gives the outcome; when nobody answered in time, the author's steps run or the step fails."""
+        outcome = msgspec.json.decode(step.output or b"{}").get("outcome")
+        if outcome == "timeout":
+            if on_timeout is None:
+                self._give(node.key, "timed_out", "nobody answered in time")
+            yield from self._sequence(on_timeout, inside)
+        return outcome
+
+    def _workflow(self, node: WorkflowNode, path: str, frame: Frame) -> Steps:
+        step, entered = yield from self._enter(path, node.key)
+        with self._container(step, node, frame):
+            if entered or (step.status == StepStatus.RUNNING and step.output is None):
+                if self.run.depth >= MAX_DEPTH:
+                    self._give(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
+                step.input = self._encoded(self._rendered(node.payload, frame, node.key), node.key)
+                outcome = yield Effect(step, node, None)
+                if outcome.error is not None:
+                    self._give(node.key, outcome.error.code, outcome.error.message)
+                call = CallRecord(path, node.workflow, step.input, waits=node.waits)
+                self._calls.append(call)
+                if not node.waits:
+                    step.output = encode_output({"event": str(call.event_id)})
+                    return
+                step.wait()
+                self._note(step)
+                data = {"workflow": node.workflow, "event": str(call.event_id)}
+                self._waits.append(WaitRecord(path, Wait.Kind.CHILD, data=data))
+            if step.status == StepStatus.WAITING:
+                answer = yield from self._answer(path)
+                outcome = answer.outcome or {}
+                if outcome.get("status") != "succeeded":
+                    reason = (outcome.get("error") or {}).get("message") or f"it was {outcome.get('status')}"
+                    self._give(node.key, "workflow_failed", f"the workflow {node.workflow} did not succeed: {reason}")
+                step.output = self._encoded(outcome, node.key)
+
+    def _answer(self, path: str) -> Steps:
+        """What ended the wait at `path`: known from the journal, or to come."""
+        answer = self._answers.pop(path, None)
+        if answer is None or answer.is_open:
+            answer = yield Parked(path)
+        return answer
 
     # --- records ------------------------------------------------------------------------------------------------------
 
     def _begin(self, path: str, last: StepRecord | None) -> StepRecord:
         step = StepRecord(path, last.attempt + 1, failures=last.failures) if last else StepRecord(path, 1)
-        self._steps[path] = step
+        self._strands.begin(step)
         return step
+
+    def _found(self, path: str) -> Steps:
+        """What is recorded of a step, or None. One that was cancelled goes no further: a sibling's failure follows."""
+        step = self._steps.pop(path, None)
+        if step is not None and step.status == StepStatus.CANCELLED:
+            yield Parked(path)
+        return step
+
+    def _enter(self, path: str, key: str) -> Steps:
+        """(the record of a step that holds others or waits, whether it begins now).
+
+        Raises StepFailedError when it is recorded as failed.
+        """
+        step = yield from self._found(path)
+        if step is None:
+            step = self._begin(path, None)
+            self._note(step)
+            return step, True
+        if step.status == StepStatus.FAILED:
+            raise StepFailedError({**(step.error or {}), "step": (step.error or {}).get("step", key)})
+        if not step.ended:
+            self._strands.begin(step)
+        return step, False
+
+    def _container(self, step: StepRecord, node: Node, frame: Frame) -> _Container:
+        return _Container(self, step, node, frame)
 
     def _succeed(self, step: StepRecord, output: bytes) -> None:
         """Record an output; later steps see what is recorded, so that a resumed walk sees the same."""
-        masked = redact_json(output.decode()).encode()
-        step.succeed(masked)
+        step.succeed(redact_json(output.decode()).encode())
+        self._weigh(output)
         self._note(step)
-        self._remember(step.path, masked)
+        self._strands.settle(step)
 
-    def _remember(self, path: str, output: bytes) -> None:
-        self._outputs[path.rpartition("/")[2]] = {"output": msgspec.json.decode(output)}
+    def _fail(self, step: StepRecord, error: dict[str, Any]) -> None:
+        step.fail(clean_error(error))
+        self._note(step)
+
+    def _weigh(self, document: bytes) -> None:
+        """Take breath when the next checkpoint grows heavy."""
+        self._bytes += len(document)
+        if self._bytes > MAX_BYTES:
+            self._strands.rest()
+
+    def _encoded(self, value: Any, key: str) -> bytes:
+        """A value as a document. Raises StepFailedError when it is none, or too large."""
+        try:
+            return encode_output(value)
+        except ConnectorError as error:
+            self._give(key, error.code, error.message)
 
     def _note(self, step: StepRecord) -> None:
         self._changed[id(step)] = step
 
-    def _repeats(self, node: ActionNode, step: StepRecord) -> bool:
-        return node.retry.repeats(step.failures, retryable=bool(step.error and step.error.get("retryable")))
+    def _give_up(self, strand: Strand) -> None:
+        """A strand was withdrawn: what it had begun is cancelled, and so are its waits."""
+        paths = {step.path for step in strand.begun}
+        for step in strand.begun:
+            if not step.ended:
+                step.cancel()
+                self._note(step)
+        self._withdrawn.extend(paths)
+        self._waits = [wait for wait in self._waits if wait.path not in paths]
+        self._calls = [call for call in self._calls if call.path not in paths]
+
+    def _rendered(self, template: Template, frame: Frame, key: str) -> Any:
+        """Raises StepFailedError when it cannot be rendered."""
+        try:
+            return template.render(frame.scope)
+        except TemplateError as error:
+            self._give(key, "template_error", str(error))
+
+    def _give(self, key: str, code: str, message: str) -> NoReturn:
+        raise StepFailedError(clean_error({**_error(code, message), "step": key}))
 
     def _context(self, step: StepRecord) -> dict[str, Any]:
         """What a pure action gets: ids and a log, nothing that reaches outside."""
@@ -266,15 +724,32 @@ class Walk:
             self._logs.append(LogRecord(step.path, step.attempt, level, message))
 
         return {
-            "run": self.scope["run"],
+            "run": self.ids,
             "idempotency_key": idempotency_key(self.run.id, step.path),
             "log": write,
             "cancelled": lambda: False,
         }
 
 
-def _document(value: Any) -> bytes:
-    return encode_output(value)
+class _Container:
+    """A step that holds others ends as they do: succeeded, or failed with the reason of the one that failed."""
+
+    def __init__(self, walk: Walk, step: StepRecord, node: Node, frame: Frame) -> None:
+        self._walk, self._step, self._node, self._frame = walk, step, node, frame
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        step, walk = self._step, self._walk
+        if isinstance(error, StepFailedError):
+            if not step.ended:
+                walk._fail(step, error.error)
+            return
+        if error is None or isinstance(error, RunStoppedError):
+            if not step.ended:
+                walk._succeed(step, step.output or b"null")
+            self._frame.remember(self._node.key, msgspec.json.decode(step.output or b"null"))
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

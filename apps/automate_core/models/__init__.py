@@ -1,15 +1,18 @@
 """The tables of the data path, by what they are about."""
 
 from automate_core.models.events import (
+    CapturedChange,
     Event,
     OutboxJob,
     WebhookEndpoint,
     WebhookEndpointGroupPermission,
     WebhookEndpointUserPermission,
+    WorkerState,
 )
-from automate_core.models.runs import ExecutionRun, RunLog, StepRun, Wait
+from automate_core.models.runs import ExecutionRun, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
+    Schedule,
     Step,
     Trigger,
     Workflow,
@@ -20,17 +23,21 @@ from automate_core.models.workflows import (
 
 __all__ = [
     "ActiveTrigger",
+    "CapturedChange",
     "Event",
     "ExecutionRun",
     "OutboxJob",
     "RunLog",
+    "Schedule",
     "Step",
     "StepRun",
     "Trigger",
     "Wait",
+    "WaitAssignee",
     "WebhookEndpoint",
     "WebhookEndpointGroupPermission",
     "WebhookEndpointUserPermission",
+    "WorkerState",
     "Workflow",
     "WorkflowGroupPermission",
     "WorkflowUserPermission",

@@ -98,6 +98,9 @@ class Event(models.Model):
 class OutboxJob(models.Model):
     """Work that is owed: matching an event, or advancing a run. Small rows, no payload.
 
+    `lane` is a small hash of what it is for, an event's source and type or a run's workflow: claims take turns between
+    lanes, so that a long queue of one does not hold up the others.
+
     `OutboxStore` knows the SQL. The relations have no database constraint: docs/adr/0004.
     """
 
@@ -117,6 +120,7 @@ class OutboxJob(models.Model):
         "automate_core.ExecutionRun", on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False
     )
     priority = models.SmallIntegerField(default=0)
+    lane = models.SmallIntegerField(db_default=0)
     available_at = models.DateTimeField(db_default=Now())
     attempts = models.PositiveIntegerField(default=0)
     crashes = models.PositiveIntegerField(default=0)
@@ -140,10 +144,53 @@ class OutboxJob(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("priority"), F("available_at"), F("id"), condition=Q(status="ready"), name="ready_jobs"),
+            models.Index(
+                F("priority"),
+                F("lane"),
+                F("available_at"),
+                F("id"),
+                condition=Q(status="ready", suspect=False),
+                name="ready_jobs",
+            ),
+            models.Index(F("available_at"), condition=Q(status="ready", suspect=True), name="suspect_jobs"),
             models.Index(F("lease_until"), condition=Q(status="leased"), name="leased_jobs"),
+            models.Index(F("id"), condition=Q(status="dead"), name="dead_jobs"),
             models.Index(F("event"), name="jobs_of_event"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {uuid.UUID(str(self.id))}"
+
+
+class CapturedChange(models.Model):
+    """A change that a database trigger saw in its own transaction, until the worker hands it in as an event."""
+
+    id = models.BigAutoField(primary_key=True)
+    model = models.CharField(max_length=200)
+    operation = models.CharField(max_length=7)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    origin = models.CharField(max_length=100, blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.operation}"
+
+
+class WorkerState(models.Model):
+    """A worker that lives, as it last said itself: how many jobs it takes and holds."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    slots = models.PositiveIntegerField()
+    held = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,6 +5,7 @@ The engine's journal writes these tables; their relations have no database const
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -18,6 +19,8 @@ from automate_core.models.workflows import Workflow, WorkflowVersion
 class ExecutionRun(models.Model):
     """One execution of one workflow version.
 
+    `output` is what its last step gave, kept for the run that called it. `parent` and `parent_path` are the calling run
+    and step. `slot_key` is the value that its workflow's concurrency limit counts by; it may run once it is `admitted`.
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
     """
@@ -28,6 +31,7 @@ class ExecutionRun(models.Model):
         """Why the run was made."""
 
         TRIGGER = "trigger"  #: an event matched
+        RETRY = "retry"  #: a person runs an earlier one again
 
     governed_by = "workflow"
 
@@ -42,7 +46,20 @@ class ExecutionRun(models.Model):
     cause = models.CharField(max_length=8, choices=Cause, default=Cause.TRIGGER)
     status = models.CharField(max_length=9, choices=Status, default=Status.QUEUED)
     trace_id = models.CharField(max_length=32)
+    vars = models.JSONField(null=True)
+    output = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    parent = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, related_name="children", null=True, db_constraint=False, db_index=False
+    )
+    parent_path = models.CharField(max_length=2000, blank=True, db_default="")
+    depth = models.PositiveSmallIntegerField(db_default=0)
+    retried_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, related_name="retries", null=True, db_constraint=False, db_index=False
+    )
+    slot_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: no limit counts it
+    admitted = models.BooleanField(db_default=True)
+    priority = models.SmallIntegerField(db_default=0)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -63,6 +80,15 @@ class ExecutionRun(models.Model):
             models.Index(F("workflow"), F("id").desc(), name="runs_of_workflow"),
             models.Index(F("status"), F("id").desc(), name="runs_by_status"),
             models.Index(F("trace_id"), name="runs_by_trace"),
+            models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),
+            models.Index(F("retried_from"), condition=Q(retried_from__isnull=False), name="runs_by_retried"),
+            models.Index(
+                F("workflow"),
+                F("slot_key"),
+                F("id"),
+                condition=Q(slot_key__isnull=False, status__in=["queued", "running", "waiting"]),
+                name="runs_in_slots",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,7 +152,10 @@ class RunLog(models.Model):
 
 
 class Wait(models.Model):
-    """What a run is parked on. Whoever resolves it wakes the run in the same transaction."""
+    """What a run is parked on. Whoever resolves it wakes the run in the same transaction.
+
+    `data` is what is shown to whom it waits for, `outcome` what came of it.
+    """
 
     Status = states.WaitStatus
 
@@ -134,6 +163,13 @@ class Wait(models.Model):
         """What must come first."""
 
         RETRY = "retry"  #: the delay before a step's next attempt
+        TIMER = "timer"  #: a time
+        CALLBACK = "callback"  #: a POST to its single-use address
+        APPROVAL = "approval"  #: a person's decision
+        CHILD = "child"  #: the end of a run that it started
+        SLOT = "slot"  #: its turn, under the workflow's concurrency limit
+        PAUSED = "paused"  #: the workflow's going on
+        REVIEW = "review"  #: a person who knows whether an attempt in doubt took effect
 
     governed_by = "run__workflow"
 
@@ -145,6 +181,9 @@ class Wait(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     due_at = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)
+    data = models.JSONField(null=True)
+    outcome = models.JSONField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     resolved_at = models.DateTimeField(null=True)
     seq = models.PositiveIntegerField(default=0)
@@ -157,8 +196,34 @@ class Wait(models.Model):
         ]
         indexes = [
             models.Index(F("due_at"), condition=Q(status="open"), name="open_waits_by_due"),
+            models.Index(
+                F("remind_at"), condition=Q(status="open", remind_at__isnull=False), name="open_waits_by_reminder"
+            ),
+            models.Index(F("kind"), F("id"), condition=Q(status="open"), name="open_waits_by_kind"),
             models.Index(F("run"), name="waits_of_run"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.path}"
+
+
+class WaitAssignee(models.Model):
+    """A person or a group whose decision an approval waits for."""
+
+    governed_by = "wait__run__workflow"
+
+    wait = models.ForeignKey(Wait, on_delete=models.CASCADE, related_name="assignees", db_constraint=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", null=True)
+    group = models.ForeignKey("auth.Group", on_delete=models.CASCADE, related_name="+", null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, group__isnull=True) | Q(user__isnull=True, group__isnull=False),
+                name="a_person_or_a_group",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user or self.group)

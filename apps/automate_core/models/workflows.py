@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import F
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core.models.fields import DocumentField
@@ -29,6 +30,9 @@ class Workflow(Governed):
     run_as = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     tags = models.JSONField(default=list, blank=True)
     timezone = models.CharField(max_length=64, default="UTC")
+    priority = models.SmallIntegerField(default=0)
+    concurrency = DocumentField(null=True, blank=True)
+    vars = DocumentField(default=dict)
     published = models.ForeignKey(
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -70,6 +74,11 @@ class Trigger(models.Model):
         """Where its events come from."""
 
         WEBHOOK = "webhook"  #: a delivery to an endpoint
+        SCHEDULE = "schedule"  #: a time
+        MODEL = "model"  #: a change of one of the host's models
+        MANUAL = "manual"  #: a person
+        EVENT = "event"  #: the host's code
+        RUN = "run"  #: the end of another workflow's run
 
     governed_by = "workflow"
 
@@ -77,7 +86,6 @@ class Trigger(models.Model):
     key = models.CharField(max_length=64)
     kind = models.CharField(max_length=16, choices=Kind)
     config = DocumentField(default=dict)
-    event_type = models.CharField(max_length=200, blank=True)
     filter = DocumentField(null=True, blank=True)
     position = models.PositiveIntegerField(default=0)
     rev = models.PositiveIntegerField(default=0)
@@ -102,7 +110,14 @@ class Step(models.Model):
         """What a step does."""
 
         ACTION = "action"  #: call a connector
-        BRANCH = "branch"  #: take the first route whose condition holds
+        BRANCH = "branch"  #: take the routes whose conditions hold
+        PARALLEL = "parallel"  #: run all arms at once
+        FOR_EACH = "for_each"  #: run for each item of a list
+        REPEAT = "repeat"  #: run until a condition holds
+        WAIT = "wait"  #: wait for a time or a callback
+        APPROVAL = "approval"  #: ask people
+        WORKFLOW = "workflow"  #: start another workflow
+        TRY = "try"  #: catch errors
         STOP = "stop"  #: end the run
 
     governed_by = "workflow"
@@ -120,6 +135,7 @@ class Step(models.Model):
     policy = DocumentField(default=dict)
     settings = DocumentField(default=dict)
     notes = models.TextField(blank=True)
+    disabled = models.BooleanField(default=False)
     rev = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -155,15 +171,18 @@ class WorkflowVersion(models.Model):
 class ActiveTrigger(models.Model):
     """The match index: the triggers of published versions, found by source and event type.
 
-    An empty `event_type` takes every type of the source.
+    An empty `event_type` takes every type of the source. `config` is what only its kind has.
     """
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="active_triggers")
     version = models.ForeignKey(WorkflowVersion, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16)
     source = models.CharField(max_length=200)
     event_type = models.CharField(max_length=200, blank=True)
     filter = models.JSONField(null=True)
+    config = models.JSONField(default=dict)
+    priority = models.SmallIntegerField(default=0)
 
     class Meta:
         default_permissions = ()
@@ -171,3 +190,22 @@ class ActiveTrigger(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.event_type}".strip()
+
+
+class Schedule(models.Model):
+    """When a published workflow starts next by itself. Publishing keeps `next_at` where the times stay the same."""
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="schedules")
+    key = models.CharField(max_length=64)
+    times = models.JSONField()
+    next_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="one_schedule_per_trigger")]
+        indexes = [models.Index(F("next_at"), name="schedules_by_due")]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id}:{self.key}"

@@ -1,34 +1,72 @@
-"""Run a worker."""
+"""Run a worker, or say how the queue stands."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.worker import Worker
+from automate_core.queue_status import QueueStatus, as_json, read_status
+from automate_core.worker import SuspectWorker, Worker
 
 
 class Command(BaseCommand):
-    help = "Run a worker until it is stopped. SIGTERM or Ctrl-C finishes what is running; a second one ends at once."
+    help = (
+        "Run a worker until it is stopped. SIGTERM or Ctrl-C finishes what is running; a second one hands it back and "
+        "ends; a third does not even wait for that. With --status, say how the queue stands."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--concurrency", type=int, help="jobs held at once, and threads for their effects")
         parser.add_argument("--drain", action="store_true", help="stop when no job is ready")
+        parser.add_argument("--status", action="store_true", help="print workers, leases and the queue's depth")
+        parser.add_argument("--json", action="store_true", help="with --status: for machines")
+        # what a worker starts: suspects.py
+        parser.add_argument("--suspects", nargs=2, metavar=("NAME", "PARENT"), help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         concurrency = options["concurrency"]
         if concurrency is not None and not 1 <= concurrency <= 200:
             raise CommandError("--concurrency takes a number from 1 to 200", returncode=2)
-        worker = Worker(concurrency=concurrency, drain=options["drain"])
+        if options["json"] and not options["status"]:
+            raise CommandError("--json goes with --status", returncode=2)
+        if options["status"]:
+            status = read_status()
+            self.stdout.write(json.dumps(as_json(status)) if options["json"] else "\n".join(_lines(status)))
+        elif options["suspects"]:
+            name, parent = options["suspects"]
+            _run(SuspectWorker(name, int(parent)))
+        else:
+            _run(Worker(concurrency=concurrency, drain=options["drain"]))
 
-        def stop(number: int, frame: object) -> None:
-            for again in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(again, lambda number, frame: os._exit(128 + number))
-            worker.stop()
 
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, stop)
-        worker.run()
+def _run(worker: Worker) -> None:
+    """Each signal is more urgent than the one before."""
+    steps = iter([worker.stop, worker.hurry])
+
+    def urge(number: int, frame: object) -> None:
+        next(steps, lambda: os._exit(128 + number))()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, urge)
+    worker.run()
+
+
+def _lines(status: QueueStatus) -> Iterator[str]:
+    if not status.workers:
+        yield "no worker runs"
+    for worker in status.workers:
+        seen = f"last seen {worker.seen_seconds_ago:.0f} s ago"
+        yield f"worker {worker.name}: holds {worker.held} of {worker.slots}, {seen}"
+    yield f"leased: {status.leases} ({status.expired_leases} more have run out)"
+    if not status.ready:
+        yield "ready: 0"
+    for ready in status.ready:
+        yield f"ready to {ready.kind}: {ready.jobs}, the oldest for {ready.oldest_seconds:.0f} s"
+    yield f"suspects: {status.suspects}"
+    yield f"dead: {status.dead}"

@@ -1,0 +1,127 @@
+"""What people decide: approvals by those who were asked, and whether an attempt in doubt took effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from django.contrib.auth.models import AnonymousUser, Group
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from automate_core import answers, waking
+from automate_core.authoring import NotPermittedError
+from automate_core.models import ExecutionRun, Wait, WaitAssignee
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance import audit
+from automate_governance.permissions import Person, User, can
+
+
+class NotOpenError(Exception):
+    """The wait has been answered, or its run has ended; the message says which."""
+
+
+class OutcomeError(ValueError):
+    """The approval has no such outcome; the message lists those it has."""
+
+
+def assigned_to(user: User) -> QuerySet[Wait]:
+    """The open approvals that wait for this person, or for one of their groups."""
+    return asked(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
+
+
+def asked(user: User) -> QuerySet[Wait]:
+    """The approvals, open or not, for which this person was asked."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return Wait.objects.none()
+    assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user))
+    return Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL)
+
+
+@transaction.atomic
+def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
+    """Answer an approval, once. Only an assignee may, a superuser no more than others.
+
+    Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
+    """
+    run, wait = _locked(wait)
+    if not _is_assigned(wait, by):
+        raise NotPermittedError(f"{by.get_username()} was not asked to decide this")
+    _check_open(wait, run)
+    data = wait.data or {}
+    names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
+    if outcome not in names:
+        raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
+    filled = answers.check(data.get("form", []), form or {})
+    at = waking.now().isoformat()
+    waking.close(wait, run, {"outcome": outcome, "by": by.get_username(), "at": at, "form": filled})
+    changes = {"step": wait.path, "outcome": outcome, "form": filled}
+    audit.record(by, "approval.decided", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
+    """Ask other people in place of those who were asked. Superusers may. Raises NotPermittedError, NotOpenError."""
+    if not (by.is_active and by.is_superuser):
+        raise NotPermittedError(f"{by.get_username()} may not reassign approvals; superusers may")
+    run, wait = _locked(wait)
+    _check_open(wait, run)
+    people, teams = list(users), list(groups)
+    if not people and not teams:
+        raise ValueError("name at least one person or group")
+    before = _names(wait)
+    wait.assignees.all().delete()
+    WaitAssignee.objects.bulk_create(
+        [
+            *(WaitAssignee(wait=wait, user=person) for person in people),
+            *(WaitAssignee(wait=wait, group=team) for team in teams),
+        ]
+    )
+    changes = {"step": wait.path, "from": before, "to": _names(wait)}
+    audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None) -> Wait:
+    """Say what became of an attempt whose outcome is in doubt: it took effect, with that output; it did not; or do
+    it again. Raises NotPermittedError, NotOpenError."""
+    run, wait = _locked(wait)
+    if not can(by, "run", run.workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+    if wait.kind != Wait.Kind.REVIEW:
+        raise NotOpenError("Nobody has to review this step.")
+    _check_open(wait, run)
+    waking.close(
+        wait, run, {"outcome": outcome, "output": output, "by": by.get_username(), "at": waking.now().isoformat()}
+    )
+    audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
+    return wait
+
+
+def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
+    """The run and the wait as they stand, locked in that order. Raises NotOpenError when they are gone."""
+    run = waking.lock(wait.run_id)
+    current = Wait.objects.select_for_update(no_key=True).filter(pk=wait.pk).first()
+    if run is None or current is None:
+        raise NotOpenError("It was removed with its run.")
+    return run, current
+
+
+def _check_open(wait: Wait, run: ExecutionRun) -> None:
+    if wait.status == WaitStatus.RESOLVED and wait.outcome:
+        raise NotOpenError(f"It was answered already by {wait.outcome['by']}: {wait.outcome['outcome']}.")
+    if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
+        raise NotOpenError("The run has ended, so there is nothing to decide.")
+    if wait.status != WaitStatus.OPEN:
+        raise NotOpenError("The time to decide is over.")
+
+
+def _is_assigned(wait: Wait, person: Person) -> bool:
+    asked = Q(user=person) | Q(group__user=person)
+    return wait.kind == Wait.Kind.APPROVAL and person.is_active and wait.assignees.filter(asked).exists()
+
+
+def _names(wait: Wait) -> list[str]:
+    return sorted(map(str, wait.assignees.select_related("user", "group")))

@@ -1,0 +1,112 @@
+"""Signed single-use addresses that a step waits for, and what happens when somebody posts to one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from automate_core import waking
+from automate_core.conf import setting
+from automate_core.models import ExecutionRun, Wait
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.waking import DatabaseNow
+from automate_core.webhooks import bodies
+from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
+
+SALT = "automate.callback"
+
+UNKNOWN = Answer(404, {"error": "There is no such callback."})
+USED = Answer(409, {"error": "This callback was used already."})
+OVER = Answer(410, {"error": "Nothing waits for this callback any more."})
+
+
+def url(run_id: uuid.UUID | str, path: str) -> str:
+    """The address that the wait at `path` of that run takes one POST at. The same each time; asks nobody."""
+    token = Signer(salt=SALT).sign_object([str(run_id), path])
+    return f"{settings.AUTOMATE_SITE_URL}{reverse('automate:callback', args=[token])}"
+
+
+def read(token: str) -> tuple[uuid.UUID, str] | None:
+    """(run, path) that a token was made for; None when we did not make it."""
+    try:
+        run_id, path = Signer(salt=SALT).unsign_object(token)
+    except BadSignature:
+        return None
+    return uuid.UUID(run_id), path
+
+
+@transaction.atomic
+def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
+    """Hand a payload to the wait at `path`, also when the run has yet to come there. The first one counts."""
+    run = waking.lock(run_id)
+    if run is None or run.status in FINAL_RUN_STATES:
+        return OVER
+    waits = Wait.objects.filter(run=run, path=path, kind=Wait.Kind.CALLBACK)
+    if waits.filter(status=WaitStatus.RESOLVED, outcome__isnull=False).exists():
+        return USED
+    wait = waits.order_by("id").last()
+    outcome = {"outcome": "received", "payload": payload}
+    if wait is None:
+        _answer_ahead(run, path, outcome)
+    elif wait.status == WaitStatus.OPEN:
+        waking.close(wait, run, outcome)
+    else:
+        return OVER
+    return Answer(202, {"trace_id": run.trace_id})
+
+
+def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None:
+    """The answer lies ready for the run, which may be about to park for it: that it notices by `wakes`."""
+    run.seq += 1
+    run.save(update_fields=["seq"])
+    Wait.objects.create(
+        run=run, path=path, kind=Wait.Kind.CALLBACK, status=WaitStatus.RESOLVED,
+        outcome=outcome, resolved_at=DatabaseNow(), seq=run.seq,
+    )  # fmt: skip
+    waking.wake([run.pk])
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class CallbackView(View):
+    """`POST /hooks/callback/<token>/`. The token is the only credential: neither cookies nor session are read."""
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """202 with the trace id; 400, 404, 409, 410, 413, 415 or 503 with a reason."""
+        return _response(self._answer(request, token))
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """405: what only looks, such as a mail scanner, uses nothing up."""
+        return _response(METHOD)
+
+    def _answer(self, request: HttpRequest, token: str) -> Answer:
+        known = read(token)
+        if known is None:
+            return UNKNOWN
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            return ENCODED
+        most = setting("AUTOMATE_HOOK_BODY_BYTES")
+        body = request.read(most + 1)
+        if len(body) > most:
+            return TOO_LARGE
+        try:
+            payload = bodies.parse(body, request.headers.get("Content-Type", "")) if body else None
+            return receive(*known, payload)
+        except bodies.BodyError as error:
+            return Answer(error.status, {"error": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
+            return not_accepted(error)
+
+
+def _response(answer: Answer) -> HttpResponse:
+    return HttpResponse(
+        answer.content(), status=answer.status, content_type="application/json", headers=dict(answer.headers)
+    )

@@ -1,0 +1,48 @@
+"""Runs that wait for runs they started: told of the end, or that there is nobody to start."""
+
+from __future__ import annotations
+
+from automate_core import database, wakeups
+from automate_core.outbox import ADVANCE
+
+MOST = 500
+
+# A call whose dispatch is done and that made no run found no published workflow.
+ANSWER = f"""
+WITH ended AS MATERIALIZED (
+    SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
+        THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message', 'it is not published'))
+        ELSE jsonb_build_object('run', child.id, 'status', child.status, 'output', child.output, 'error', child.error)
+        END AS outcome
+    FROM automate_core_wait wait
+    JOIN automate_core_outboxjob job ON job.event_id = (wait.data ->> 'event')::uuid
+    LEFT JOIN automate_core_executionrun child ON child.parent_id = wait.run_id AND child.parent_path = wait.path
+    WHERE wait.status = 'open' AND wait.kind = 'child'
+        AND CASE WHEN child.id IS NULL THEN job.kind = 'dispatch' AND job.status IN ('completed', 'dead')
+            ELSE child.status IN ('succeeded', 'failed', 'cancelled') END
+    ORDER BY wait.id LIMIT {MOST}
+), runs AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM ended) ORDER BY id FOR NO KEY UPDATE
+), closed AS (
+    UPDATE automate_core_wait wait SET status = 'resolved', outcome = ended.outcome, resolved_at = automate_now()
+    FROM ended JOIN runs ON runs.id = ended.run_id
+    WHERE wait.id = ended.id AND wait.status = 'open'
+    RETURNING wait.run_id
+), woken AS (
+    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1 WHERE run.id IN (SELECT run_id FROM closed)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
+)
+{ADVANCE}
+RETURNING id
+"""  # noqa: S608 - one of our own texts inside another
+
+#: Whether there is anything to answer, in SQL.
+DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = 'child')"
+
+
+def answer() -> float | None:
+    """Answer the waits whose runs have ended, and wake those that wait. Gives 0 when there may be more."""
+    answered = database.run(None, ANSWER, {})
+    if answered:
+        wakeups.after_commit()
+    return 0.0 if len(answered) == MOST else None

@@ -1,0 +1,116 @@
+"""Chores: what has to be done now and then, in a thread beside the worker's database thread.
+
+Any number of processes may look after them at once: each chore takes its rows with SKIP LOCKED.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import Error, connection
+
+from automate_core import captures, children, limits, pausing, reminders, schedules
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Chore:
+    """One kind of work. `due` is a SQL boolean expression, cheap and without parameters.
+
+    `run` does a bounded part of it, in transactions of its own, and gives the seconds after which it wants to be looked
+    at again: 0 when there is more, None when the next tick will do.
+    """
+
+    name: str
+    due: str
+    run: Callable[[], float | None]
+
+
+CHORES: tuple[Chore, ...] = (
+    Chore("schedules", schedules.DUE, schedules.fire_due),
+    Chore("captures", captures.DUE, captures.hand_over),
+    Chore("children", children.DUE, children.answer),
+    Chore("slots", limits.DUE, limits.sweep),
+    Chore("paused", pausing.DUE, pausing.release),
+    Chore("reminders", reminders.DUE, reminders.remind),
+)
+
+
+class Chores:
+    """The thread that does the chores, on a connection of its own, and survives the database going away."""
+
+    def __init__(self, chores: tuple[Chore, ...] = CHORES) -> None:
+        self._chores = chores
+        self._look_at: dict[str, float] = {}
+        self._nudged = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look after them from now on, until `stop`."""
+        self._thread = threading.Thread(target=self._work, name="automate-chores", daemon=True)
+        self._thread.start()
+
+    def nudge(self) -> None:
+        """Look now. Callable from any thread."""
+        self._nudged.set()
+
+    def stop(self) -> None:
+        """Do nothing more, and return once the chore that is being done has ended."""
+        self._stopping.set()
+        self._nudged.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def turn(self) -> float:
+        """Do what is due now, on this thread's connection: seconds to the next look. Raises django.db.Error."""
+        due = self._due()
+        self._look_at = {name: at for name, at in self._look_at.items() if at > time.monotonic()}
+        for chore in due:
+            if self._stopping.is_set():
+                break
+            again = self._run(chore)
+            if again is not None:
+                self._look_at[chore.name] = time.monotonic() + again
+        next_look = min(self._look_at.values(), default=math.inf)
+        return min(max(next_look - time.monotonic(), 0), TICK_SECONDS)
+
+    def _due(self) -> list[Chore]:
+        """One query for all."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(chore.due for chore in self._chores)}")
+            answers = cursor.fetchone()
+        return [chore for chore, due in zip(self._chores, answers, strict=True) if due]
+
+    def _run(self, chore: Chore) -> float | None:
+        try:
+            return chore.run()
+        except Exception:  # the others go on, and it is tried again
+            log.exception("the chore %s failed", chore.name)
+            if not connection.is_usable():
+                connection.close()
+            return None
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._nudged.wait(self._look())
+                self._nudged.clear()
+        finally:
+            connection.close()
+
+    def _look(self) -> float:
+        try:
+            return self.turn()
+        except Error as error:
+            log.warning("no chores, the database is away: %s", str(error).strip())
+            connection.close()
+            return TICK_SECONDS

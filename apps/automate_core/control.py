@@ -1,0 +1,328 @@
+"""What people do with runs and dead jobs: cancel, run again, replay. Screens and commands call these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from automate_core import limits, wakeups
+from automate_core.authoring import NotPermittedError
+from automate_core.cancelling import cancel_run
+from automate_core.definition import Definition, DefinitionError, parse
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
+from automate_core.restart import Outline, Plan, Record, plan
+from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
+from automate_core.waking import DatabaseNow
+from automate_governance import audit
+from automate_governance.permissions import SITE, Person, can
+
+BATCH = 100
+
+type Version = Literal["original", "newest"]
+
+
+class ControlError(Exception):
+    """It cannot be done as things stand; the message says why, and what can be done instead."""
+
+
+class EndedError(ControlError):
+    """The run has ended, and what has ended never changes."""
+
+
+class NotEndedError(ControlError):
+    """The run goes on: only one that has ended is run again."""
+
+
+class NoSuchStepError(ControlError):
+    """There is no such step to start from. `paths` are those that there are."""
+
+    def __init__(self, message: str, paths: list[str]) -> None:
+        super().__init__(f"{message}; it can start from {', '.join(paths) or 'the start only'}")
+        self.paths = paths
+
+
+# --- cancel -----------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
+    """Cancel a run with the runs that it waits for: no step of theirs starts once this is committed.
+
+    What a worker is doing at that moment it finishes, and records. Raises NotPermittedError, EndedError.
+    """
+    _check_may_run(by, run.workflow)
+    message = reason or f"Cancelled by {by.get_username()}."
+    cancelled = cancel_run(run.pk, code="cancelled", message=message)
+    if not cancelled:
+        status = ExecutionRun.objects.filter(pk=run.pk).values_list("status", flat=True).first()
+        raise EndedError(f"run {run} has ended already: {status or 'it was removed'}")
+    for each in cancelled:
+        limits.nudge(each)
+    audit.record(by, "run.cancelled", run, changes={"reason": reason}, trace_id=run.trace_id)
+    return cancelled[0]
+
+
+# --- run again --------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def retry(
+    run: ExecutionRun,
+    *,
+    by: Person,
+    start: str = "failed",
+    version: Version = "original",
+    payload: Any = msgspec.UNSET,
+    variables: Mapping[str, Any] | None = None,
+) -> ExecutionRun:
+    """Run an ended run again, as a new run with the same trace id that points to it.
+
+    `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
+    is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
+    workflow's for this run. Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
+    """
+    _check_may_run(by, run.workflow)
+    if run.status not in FINAL_RUN_STATES:
+        raise NotEndedError(f"run {run} is {run.status}: cancel it, or wait for its end")
+    chosen = _version(run, version)
+    taken_over = _taken_over(run, chosen, start)
+    event = run.event if payload is msgspec.UNSET else _edited(run, payload)
+    again = _new_run(run, chosen, event, _variables(run, chosen, variables or {}))
+    _copy(run, again, taken_over)
+    changes = {
+        "run": str(again.pk),
+        "start": start,
+        "version": str(chosen),
+        "edited": payload is not msgspec.UNSET or bool(variables),
+    }
+    audit.record(by, "run.retried", run, changes=changes, trace_id=run.trace_id)
+    return again
+
+
+def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:
+    if version == "original":
+        return run.version
+    newest = run.workflow.published
+    if newest is None:
+        raise ControlError(f"the workflow {run.workflow.slug} has no published version")
+    return newest
+
+
+def _definition(version: WorkflowVersion) -> Definition:
+    try:
+        return parse(version.definition)
+    except DefinitionError as error:
+        raise ControlError(f"version {version} can no longer be read: {error}") from error
+
+
+def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan:
+    """What is taken over of the earlier run's records. Raises NoSuchStepError."""
+    if start == "start":
+        return Plan((), {})
+    was, now = Outline(_definition(run.version)), Outline(_definition(version))
+    rows = StepRun.objects.filter(run=run).order_by("started_at", "attempt", "id")
+    records = [Record(*row) for row in rows.values_list("path", "attempt", "status", "output")]
+    target = _failed_path(run, records) if start == "failed" else start
+    if not target:
+        return Plan((), {})
+    reached = list(dict.fromkeys(record.path for record in records))
+    there = [path for path in reached if now.same_kind(path, was)]
+    if target not in reached:
+        raise NoSuchStepError(f"run {run} never came to a step {target!r}", there)
+    if target not in there:
+        raise NoSuchStepError(f"version {version} has no step {target!r} in that place", there)
+    return plan(records, target, was, now)
+
+
+def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
+    """The path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
+    if run.status == RunStatus.SUCCEEDED:
+        raise ControlError(f"run {run} did not fail: say which step to start from, or start")
+    by_path: dict[str, Record] = {}
+    for each in records:
+        by_path.pop(each.path, None)
+        by_path[each.path] = each
+    latest = list(by_path.values())
+    key = (run.error or {}).get("step")
+    named = [each for each in latest if each.path.rpartition("/")[2] == key]
+    unfinished = [each for each in latest if each.status not in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}]
+    failed = [each for each in named if each.status == StepStatus.FAILED]
+    for candidates in (failed, named, unfinished):
+        if candidates:
+            deepest = max(each.path.count("/") for each in candidates)
+            return [each for each in candidates if each.path.count("/") == deepest][-1].path
+    return ""
+
+
+def _edited(run: ExecutionRun, payload: Any) -> Event:
+    """The run's event with another payload. It is matched against nothing: no job is made for it."""
+    event = run.event
+    return Event.objects.create(
+        source=f"retry:{run.pk}",
+        type=event.type if event else "",
+        payload=payload,
+        headers=event.headers if event else {},
+        trace_id=run.trace_id,
+        received_at=DatabaseNow(),
+    )
+
+
+def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The run's own values of variables of the workflow. Raises ControlError for a name that it does not have."""
+    there = _definition(version).vars
+    if unknown := [name for name in given if name not in there]:
+        raise ControlError(f"there is no variable {unknown[0]!r}; there is {', '.join(there) or 'none'}")
+    return {**(run.vars or {}), **given} or None
+
+
+def _new_run(
+    run: ExecutionRun, version: WorkflowVersion, event: Event | None, variables: dict[str, Any] | None
+) -> ExecutionRun:
+    """The new run, owed to a worker: at once, once its workflow goes on, or when its turn comes."""
+    again = ExecutionRun.objects.create(
+        workflow=run.workflow,
+        version=version,
+        event=event,
+        cause=ExecutionRun.Cause.RETRY,
+        retried_from=run,
+        trace_id=run.trace_id,
+        priority=_definition(version).priority,
+        vars=variables,
+        created_at=DatabaseNow(),
+        seq=1,
+    )
+    is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
+    if is_paused:
+        again.status = RunStatus.WAITING
+        again.save(update_fields=["status"])
+        Wait.objects.create(run=again, path="", kind=Wait.Kind.PAUSED, seq=1)
+    else:
+        limits.start(again)
+    return again
+
+
+def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:
+    """Copy the attempts that stand, numbered anew, and open the containers that the target stands in."""
+    wanted = {(record.path, record.attempt): record for record in taken_over.kept}
+    numbers: Counter[str] = Counter()
+    copies = []
+    for step in StepRun.objects.filter(run=run).order_by("path", "attempt"):
+        if (step.path, step.attempt) in wanted:
+            numbers[step.path] += 1
+            copies.append(_copied(step, again, numbers[step.path]))
+        elif step.path in taken_over.entered and not numbers[step.path]:
+            numbers[step.path] += 1
+            entered = _copied(step, again, 1)
+            entered.status, entered.error, entered.finished_at = StepStatus.RUNNING, None, None
+            entered.output = taken_over.entered[step.path]
+            copies.append(entered)
+    StepRun.objects.bulk_create(copies, batch_size=500)
+
+
+def _copied(step: StepRun, again: ExecutionRun, attempt: int) -> StepRun:
+    return StepRun(
+        run=again,
+        path=step.path,
+        attempt=attempt,
+        status=step.status,
+        input=step.input,
+        output=step.output,
+        error=step.error,
+        idempotency_key=step.idempotency_key,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        seq=again.seq,
+    )
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Done:
+    """What became of many: how many were done, and of those that were refused the reason, by run."""
+
+    done: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> Done:
+    """Cancel those of `runs` that have not ended, each for itself. With `dry_run`, only count them."""
+    going_on = runs.exclude(status__in=FINAL_RUN_STATES)
+    return _each(going_on, lambda run: cancel(run, by=by, reason=reason), dry_run=dry_run)
+
+
+def retry_many(
+    runs: QuerySet[ExecutionRun],
+    by: Person,
+    *,
+    start: str = "failed",
+    version: Version = "original",
+    dry_run: bool = False,
+) -> Done:
+    """Run those of `runs` again that have ended, each for itself. With `dry_run`, only count them."""
+    ended = runs.filter(status__in=FINAL_RUN_STATES)
+    return _each(ended, lambda run: retry(run, by=by, start=start, version=version), dry_run=dry_run)
+
+
+def _each(runs: QuerySet[ExecutionRun], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> Done:
+    """Act on each run in a transaction of its own, oldest first: what is made meanwhile is left alone."""
+    ids = list(runs.order_by("id").values_list("pk", flat=True))
+    result = Done(done=len(ids) if dry_run else 0)
+    for first in range(0, 0 if dry_run else len(ids), BATCH):
+        batch = ExecutionRun.objects.select_related("workflow__published", "version", "event")
+        for run in batch.filter(pk__in=ids[first : first + BATCH]).order_by("id"):
+            try:
+                act(run)
+            except (ControlError, NotPermittedError) as error:
+                result.refused[str(run.pk)] = str(error)
+            else:
+                result.done += 1
+    return result
+
+
+# --- dead jobs --------------------------------------------------------------------------------------------------------
+
+
+def dead_jobs() -> QuerySet[OutboxJob]:
+    """The jobs that were given up, with the reason in `last_error`, and that nobody has replayed yet. Oldest first."""
+    later = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, event=OuterRef("event"), id__gt=OuterRef("id"))
+    again = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
+    replayed = Q(Exists(later), kind=OutboxJob.Kind.DISPATCH) | Q(Exists(again), kind=OutboxJob.Kind.ADVANCE)
+    dead = OutboxJob.objects.filter(status=JobStatus.DEAD).exclude(replayed)
+    return dead.select_related("event", "run__workflow").defer("event__payload", "event__headers").order_by("id")
+
+
+@transaction.atomic
+def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
+    """Do a dead job's work after all: match its event anew, or run its run again from where it stood.
+
+    Raises NotPermittedError, ControlError.
+    """
+    if job.status != JobStatus.DEAD:
+        raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
+    if not dead_jobs().filter(pk=job.pk).exists():
+        raise ControlError(f"job {job.pk} was replayed already")
+    if job.run is not None:
+        return retry(job.run, by=by, start="failed")
+    if job.event is None:
+        raise ControlError(f"the event of job {job.pk} was removed")
+    if not can(by, "operate", SITE):
+        raise NotPermittedError(f"{by.get_username()} may not operate the site")
+    anew = OutboxJob.objects.create(
+        kind=OutboxJob.Kind.DISPATCH, event=job.event, priority=job.priority, lane=job.lane, available_at=DatabaseNow()
+    )
+    audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
+    wakeups.after_commit()
+    return anew
+
+
+def _check_may_run(by: Person, workflow: Workflow) -> None:
+    if not can(by, "run", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")

@@ -1,0 +1,53 @@
+"""Who is asked to approve, and who may call: found when the run comes to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_core.models import Workflow
+from automate_governance.permissions import permitted
+
+MOST = 100
+
+
+def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
+    """The keys of the users and groups in `assignees` and `groups`. Raises ConnectorError that names who is missing.
+
+    A name that is empty asks nobody, so that an expression may leave somebody out.
+    """
+    users = get_user_model()
+    names, groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
+    found_users = {
+        user.get_username(): user.pk
+        for user in users._default_manager.filter(**{f"{users.USERNAME_FIELD}__in": names}, is_active=True)
+    }
+    found_groups = dict(Group.objects.filter(name__in=groups).values_list("name", "pk"))
+    missing = [f"user {name!r}" for name in names if name not in found_users]
+    missing += [f"group {name!r}" for name in groups if name not in found_groups]
+    if missing:
+        raise ConnectorError(f"nobody can be asked: there is no active {', no '.join(missing)}", code="nobody_to_ask")
+    if not found_users and not found_groups:
+        raise ConnectorError("nobody can be asked: assignees and groups are empty", code="nobody_to_ask")
+    return {"users": list(found_users.values()), "groups": list(found_groups.values())}
+
+
+def check_may_call(workflow_id: int, slug: str) -> None:
+    """Raises ConnectorError when the run-as user may no longer run the workflow `slug`; a missing one passes."""
+    run_as = Workflow.objects.select_related("run_as").get(pk=workflow_id).run_as
+    called = Workflow.objects.filter(slug=slug)
+    if called.exists() and not permitted(run_as, "run", called).exists():
+        raise ConnectorError(f"{run_as} may not run the workflow {slug}", code="not_permitted")
+
+
+def _names(values: Any, what: str) -> list[str]:
+    """The names in a list; a text that is one name, and a list inside it, are taken as they are meant."""
+    flat: list[str] = []
+    for value in values:
+        flat += [str(inner) for inner in (value if isinstance(value, list) else [value]) if inner not in (None, "")]
+    if len(flat) > MOST:
+        raise ConnectorError(f"at most {MOST} {what} can be asked", code="too_many_people")
+    return list(dict.fromkeys(flat))

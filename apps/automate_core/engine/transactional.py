@@ -1,0 +1,82 @@
+"""Transactional actions: what they write by Django's ORM commits together with the record that they were done."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from copy import copy
+from typing import TYPE_CHECKING
+
+import psycopg
+from django.db import DatabaseError, connection, transaction
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.invocation import encode_output
+from automate_core.engine.journal import Checkpoint, Journal, Outcome, Verdict
+from automate_core.models import StepRun
+from automate_core.states import StepStatus
+from automate_core.triggers import originating
+from automate_governance.redaction import redact_json
+
+if TYPE_CHECKING:
+    from automate_core.engine.effects import EffectCall
+    from automate_core.engine.walk import EffectOutcome
+
+LOCK_TIMEOUT = "5s"
+ASK_AGAIN_SECONDS = 0.5
+
+
+class _NotOursError(Exception):
+    """The lease was lost, or the run has ended: nothing of the action may stay."""
+
+
+def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) -> None:
+    """Run `act` and record its output, both or neither. Raises ConnectorError; then nothing was written.
+
+    The job's row is locked last, by the checkpoint, so that no other lock is waited for under it.
+    """
+    walk, milliseconds = call.walk, int(call.effect.node.timeout * 1000)
+    try:
+        with transaction.atomic(durable=True), originating(walk.run.id, walk.program.workflow, walk.run.depth):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
+                    [LOCK_TIMEOUT, str(milliseconds)],
+                )
+            output = redact_json(act().decode()).encode()
+            done = copy(call.effect.step)
+            done.succeed(output)
+            if not call.effect.takes("commit"):
+                raise _NotOursError  # it took too long, and has been answered for
+            checkpoint = Checkpoint(call.job, Outcome.HOLD, walk.run, [done])
+            verdict = Journal(None, worker=call.worker).write([checkpoint])[call.job.id]
+            if verdict is not Verdict.HELD:
+                raise _NotOursError
+    except _NotOursError:
+        raise ConnectorError("the run was taken over or has ended; nothing was written", code="not_ours") from None
+    except (DatabaseError, psycopg.Error) as error:
+        known = _recorded(call)
+        if known is None:
+            raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
+        output = known
+    outcome.output = output
+
+
+def _recorded(call: EffectCall) -> bytes | None:
+    """The output that was committed after all, when the answer to the commit got lost. Asks until it is known.
+
+    While nobody answers, the lease runs out, and whoever takes the run over reads the journal.
+    """
+    step = call.effect.step
+    while not call.walk.cancelled:
+        connection.close()
+        try:
+            rows = StepRun.objects.filter(
+                run=uuid.UUID(call.walk.run.id), path=step.path, attempt=step.attempt, status=StepStatus.SUCCEEDED
+            )
+            outputs = list(rows.values_list("output", flat=True))
+            return encode_output(outputs[0]) if outputs else None
+        except DatabaseError:
+            time.sleep(ASK_AGAIN_SECONDS)
+    return None

@@ -1,0 +1,59 @@
+"""List and replay dead jobs."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core import control
+from automate_core.authoring import NotPermittedError
+from automate_core.management.commands.automate_import import find_owner
+from automate_core.models import ExecutionRun, OutboxJob
+
+
+class Command(BaseCommand):
+    help = "List the jobs that were given up and not replayed, or replay them. Exit 1 when some were refused."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--replay", metavar="ID", help="do this job's work after all")
+        which.add_argument("--all", action="store_true", help="replay all of them")
+        parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["replay"] and not options["all"]:
+            for job in control.dead_jobs():
+                self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'no reason is known'}")
+            return
+        by = find_owner(options["user"])
+        refused = 0
+        for job in _chosen(options["replay"]):
+            try:
+                anew = control.replay(job, by)
+                self.stdout.write(f"{job.pk}: {'run' if isinstance(anew, ExecutionRun) else 'job'} {anew.pk}")
+            except (control.ControlError, NotPermittedError) as error:
+                refused += 1
+                self.stderr.write(f"{job.pk}: {error}")
+        if refused:
+            raise CommandError(f"{refused} refused", returncode=1)
+
+
+def _chosen(job_id: str | None) -> list[OutboxJob]:
+    """The job of that id, or all that are dead. Raises CommandError."""
+    if job_id is None:
+        return list(control.dead_jobs())
+    try:
+        job = OutboxJob.objects.filter(pk=uuid.UUID(job_id)).first()
+    except ValueError:
+        job = None
+    if job is None:
+        raise CommandError(f"there is no job {job_id!r}", returncode=2)
+    return [job]
+
+
+def _subject(job: OutboxJob) -> str:
+    if job.run is not None:
+        return f"{job.run.workflow.slug} {job.run.pk}"
+    return str(job.event or "whose event was removed")

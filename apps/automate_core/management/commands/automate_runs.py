@@ -1,0 +1,95 @@
+"""List, cancel and retry runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from automate_core import control, spans
+from automate_core.following import describe
+from automate_core.management.commands.automate_import import find_owner
+from automate_core.models import ExecutionRun
+from automate_core.states import RunStatus
+
+MOST_LISTED = 50
+
+
+class Command(BaseCommand):
+    help = "List, cancel or retry runs: those named, or those that the filters find. Exit 1 when some were refused."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("verb", choices=["list", "cancel", "retry"])
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="ids of runs")
+        parser.add_argument("--workflow", metavar="SLUG", help="runs of this workflow")
+        parser.add_argument("--status", choices=RunStatus.values, help="runs in this state")
+        parser.add_argument("--since", metavar="TIME", help="made since then: a time, or how long ago, such as 2h")
+        parser.add_argument("--trace", metavar="ID", help="runs of this trace")
+        parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
+        parser.add_argument("--reason", default="", help="cancel: why, for those who look at the run")
+        parser.add_argument(
+            "--start", default="failed", metavar="STEP", help="retry: failed (default), start or a path"
+        )
+        parser.add_argument("--newest", action="store_true", help="retry: on the version that is published now")
+        parser.add_argument("--dry-run", action="store_true", help="only say how many")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        runs = _found(options)
+        if options["verb"] == "list":
+            self._list(runs)
+            return
+        if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
+            raise CommandError("say which runs: by id, --workflow, --status, --since or --trace", returncode=2)
+        by = find_owner(options["user"])
+        if options["verb"] == "cancel":
+            done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
+        else:
+            version: control.Version = "newest" if options["newest"] else "original"
+            done = control.retry_many(runs, by, start=options["start"], version=version, dry_run=options["dry_run"])
+        self._tell(options, done)
+
+    def _list(self, runs: QuerySet[ExecutionRun]) -> None:
+        for run in runs.select_related("workflow")[:MOST_LISTED]:
+            self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe(run)}")
+
+    def _tell(self, options: dict[str, Any], done: control.Done) -> None:
+        verb = {"cancel": "cancelled", "retry": "run again"}[options["verb"]]
+        self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}")
+        for run_id, reason in done.refused.items():
+            self.stderr.write(f"{run_id}: {reason}")
+        if done.refused:
+            raise CommandError(f"{len(done.refused)} refused", returncode=1)
+
+
+def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:
+    """The runs that the arguments name. Raises CommandError."""
+    runs = ExecutionRun.objects.all()
+    if options["runs"]:
+        try:
+            runs = runs.filter(pk__in=[uuid.UUID(each) for each in options["runs"]])
+        except ValueError:
+            raise CommandError("a run's id looks like 0199c0de-0000-7000-8000-000000000000", returncode=2) from None
+    if options["workflow"]:
+        runs = runs.filter(workflow__slug=options["workflow"])
+    if options["status"]:
+        runs = runs.filter(status=options["status"])
+    if options["trace"]:
+        runs = runs.filter(trace_id=options["trace"])
+    if options["since"]:
+        runs = runs.filter(created_at__gte=_since(options["since"]))
+    return runs
+
+
+def _since(text: str) -> dt.datetime:
+    try:
+        if re.match(r"\d{4}-", text):
+            moment = dt.datetime.fromisoformat(text)
+            return moment if moment.tzinfo else timezone.make_aware(moment)
+        return timezone.now() - dt.timedelta(seconds=spans.seconds(text))
+    except (ValueError, OverflowError):
+        raise CommandError("--since takes 2026-05-31T12:00 or a span such as 2h", returncode=2) from None

@@ -1,0 +1,38 @@
+"""Pause, resume and archive workflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core import pausing
+from automate_core.authoring import NotPermittedError
+from automate_core.management.commands.automate_import import find_owner
+from automate_core.models import Workflow
+
+
+class Command(BaseCommand):
+    help = "Pause, resume or archive a workflow. Exit 2 when that cannot be."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("verb", choices=["pause", "resume", "archive"])
+        parser.add_argument("slug", metavar="SLUG")
+        parser.add_argument("--backlog", choices=["run", "discard"], default="run", help="resume: what came meanwhile")
+        parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        workflow = Workflow.objects.filter(slug=options["slug"]).first()
+        if workflow is None:
+            raise CommandError(f"there is no workflow {options['slug']!r}", returncode=2)
+        by = find_owner(options["user"])
+        try:
+            if options["verb"] == "pause":
+                workflow = pausing.pause(workflow, by)
+            elif options["verb"] == "resume":
+                workflow = pausing.resume(workflow, by, options["backlog"])
+            else:
+                workflow = pausing.archive(workflow, by)
+        except (NotPermittedError, pausing.WorkflowStateError) as error:
+            raise CommandError(str(error), returncode=2) from error
+        self.stdout.write(f"{workflow.slug} is {workflow.status}")

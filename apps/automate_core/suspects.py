@@ -1,0 +1,79 @@
+"""SuspectProcess: a child process that runs suspects, one after another and each alone.
+
+A job becomes suspect when its lease runs out: it may have been what ended its worker. Whatever it does to the process
+that runs it now, it harms no other job; and how that process ends tells whether it was the one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess  # our own command, in this very interpreter
+import sys
+import threading
+from collections.abc import Callable
+
+
+class SuspectProcess:
+    """`name` is the worker that the child's jobs are leased to. `ended` is called, in a thread, once it is over."""
+
+    def __init__(self, worker: str, ended: Callable[[], None]) -> None:
+        self.name = f"{worker[:80]}/{secrets.token_hex(4)}"
+        self._was_stopped = False
+        self._process = subprocess.Popen(  # noqa: S603
+            [
+                sys.executable,
+                "-m",
+                "django",
+                "automate_worker",
+                "--skip-checks",
+                "--suspects",
+                self.name,
+                str(os.getpid()),
+            ],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is for the parent alone
+        )
+        threading.Thread(target=self._wait, args=(ended,), name="automate-suspects", daemon=True).start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    @property
+    def crash(self) -> str:
+        """How it ended if that was abnormal and nobody asked for it; else empty."""
+        code = self._process.returncode
+        if not code or self._was_stopped:
+            return ""
+        if code > 0:
+            return f"the process that ran it ended with exit code {code}"
+        return f"the process that ran it was ended by {signal.Signals(-code).name}"
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether its parent ended it."""
+        return self._was_stopped
+
+    def stop(self) -> None:
+        """Ask it to finish, or hand back what it holds, within the grace time."""
+        self._was_stopped = True
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it now."""
+        self._was_stopped = True
+        self._process.kill()
+        self._process.wait()
+
+    def _wait(self, ended: Callable[[], None]) -> None:
+        self._process.wait()
+        ended()
+
+
+def _environment() -> dict[str, str]:
+    """So that the child finds the modules which this process found, however it was started."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path)}

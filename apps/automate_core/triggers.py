@@ -1,0 +1,139 @@
+"""What host code and the engine need of triggers: hand in an event, mark a workflow's own writes, match a change.
+
+from automate_core.triggers import emit
+
+with transaction.atomic():
+    order.save()
+    emit("order.paid", {"order": order.pk})
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import Error, connection
+
+from automate_core.definition import ModelTrigger
+from automate_core.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.watched import watched
+
+ORIGIN_HEADER = "automate-origin"
+RUN_HEADER = "automate-origin-run"
+DEPTH_HEADER = "automate-depth"
+
+
+def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> Ingested:
+    """Hand in an event of the host's code, for the triggers `{kind: event, event: TYPE}`.
+
+    It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one. Dates,
+    decimals and UUIDs in `payload` become what JSON has for them. Raises psycopg.Error when the database does not take
+    it, and TypeError for what no JSON can hold.
+    """
+    [ingested] = EventIngestor().ingest(
+        NewEvent(source="app", type=event_type, payload=as_json(payload), delivery_key=key)
+    )
+    return ingested
+
+
+def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
+    """A value as a JSON text: decimals are numbers, times are ISO 8601. `unknown` converts what no JSON can hold.
+
+    NUL, which PostgreSQL cannot store, becomes the replacement character.
+    """
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=unknown)
+    return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
+
+
+# --- matching ---------------------------------------------------------------------------------------------------------
+
+
+def passes(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> bool:
+    """Whether a change that came in starts `workflow`, whose model trigger has that `ActiveTrigger.config`.
+
+    `origin` is the workflow that made the change, from the event's header ORIGIN_HEADER; empty when none did.
+    """
+    trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
+    return (
+        payload.get("operation") in trigger.on
+        and (not trigger.fields or not set(payload.get("changed", ())).isdisjoint(trigger.fields))
+        and (origin != workflow or trigger.own_changes)
+    )
+
+
+# --- a workflow's own writes ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run, and its workflow's slug, that is writing."""
+
+    run: str
+    workflow: str
+    depth: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the events of its changes carry."""
+        return {ORIGIN_HEADER: self.workflow, RUN_HEADER: self.run, DEPTH_HEADER: str(self.depth + 1)}
+
+
+_origin: ContextVar[Origin | None] = ContextVar("automate_origin", default=None)
+
+
+def origin() -> Origin | None:
+    """Who is writing in this context, when it is a workflow."""
+    return _origin.get()
+
+
+@contextlib.contextmanager
+def originating(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
+    """What is written through Django's connection in this block is the workflow's own doing.
+
+    `depth` is how many runs that started each other came before: it is counted on.
+
+    Wherever models are watched by the database, the session tells it so before each write; a block that writes nothing
+    costs nothing.
+    """
+    token = _origin.set(Origin(str(run_id), slug, depth))
+    try:
+        if watched("database"):
+            with _told_to_the_database(slug):
+                yield
+        else:
+            yield
+    finally:
+        _origin.reset(token)
+
+
+@contextlib.contextmanager
+def _told_to_the_database(slug: str) -> Iterator[None]:
+    told = False
+
+    def tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal told
+        if not str(sql).lstrip().upper().startswith(_NO_WRITES):
+            told = True
+            _tell_origin(slug)
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(tell):
+            yield
+    finally:
+        if told and connection.connection is not None:
+            with contextlib.suppress(Error):  # a lost connection and an aborted transaction forget it by themselves
+                _tell_origin("")
+
+
+_NO_WRITES = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
+
+
+def _tell_origin(slug: str) -> None:
+    """For this transaction if there is one, else for the session."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('automate.origin', %s, %s)", [slug, connection.in_atomic_block])

@@ -1,0 +1,67 @@
+"""Waking runs: whoever resolves a wait locks the run, closes the wait and wakes the run, in one transaction.
+
+Rows are locked in the order of docs/adr/0004: parent run, run, waits, job.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+
+from automate_core import database, wakeups
+from automate_core.models import ExecutionRun, Wait
+from automate_core.outbox import ADVANCE
+from automate_core.states import WAIT_EDGES, WaitStatus, move
+
+WAKE = f"""
+WITH woken AS (
+    UPDATE automate_core_executionrun SET wakes = wakes + 1
+    WHERE id = ANY(%(runs)s) AND status IN ('queued', 'running', 'waiting')
+    RETURNING id, event_id, workflow_id, priority
+)
+{ADVANCE}"""  # noqa: S608 - one of our own texts inside another
+
+
+class DatabaseNow(models.Func):
+    """The clock that everything here is judged by."""
+
+    function = "automate_now"
+    arity = 0
+    output_field = models.DateTimeField()
+
+
+def now() -> dt.datetime:
+    """What that clock says."""
+    [row] = database.run(None, "SELECT automate_now() AS at", {})
+    at: dt.datetime = row.at
+    return at.astimezone(dt.UTC)
+
+
+def lock(run_id: uuid.UUID) -> ExecutionRun | None:
+    """The run, locked behind its parent; None when it is gone. Call it inside a transaction."""
+    runs = ExecutionRun.objects.select_for_update(no_key=True)
+    parent = ExecutionRun.objects.filter(pk=run_id).values_list("parent", flat=True).first()
+    if parent is not None:
+        runs.filter(pk=parent).first()
+    return runs.filter(pk=run_id).first()
+
+
+def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
+    """Resolve an open wait of a locked run, and wake the run."""
+    run.seq += 1
+    run.save(update_fields=["seq"])
+    wait.status, wait.outcome, wait.seq = move(WAIT_EDGES, wait.status, WaitStatus.RESOLVED), outcome, run.seq
+    wait.resolved_at = DatabaseNow()
+    wait.save(update_fields=["status", "outcome", "resolved_at", "seq"])
+    wait.refresh_from_db(fields=["resolved_at"])
+    wake([run.pk])
+
+
+def wake(run_ids: Iterable[uuid.UUID]) -> None:
+    """Have a worker walk these locked runs, now or once it lets go of them. Ended ones stay as they are."""
+    database.run(None, WAKE, {"runs": list(run_ids)})
+    wakeups.after_commit()

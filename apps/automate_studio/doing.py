@@ -1,0 +1,126 @@
+"""What people do from the screens: one POST, one call, and back to a page that says what came of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from automate_core import answers, control, manual, pausing
+from automate_core.authoring import NotPermittedError
+from automate_core.models import ExecutionRun, Workflow
+from automate_governance.permissions import can, permitted
+from automate_studio import asked, forms, words
+
+
+class SeeOther(HttpResponseRedirect):
+    """The answer to a POST: look there."""
+
+    status_code = 303
+
+
+@require_POST
+def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Cancel a run."""
+    run = _run(request, run_id)
+    reason = asked.words(request.POST.get("reason"))
+    if _do(request, lambda: control.cancel(run, by=asked.person(request), reason=reason)):
+        messages.success(request, "Cancelled. What a worker is doing at this moment is still recorded.")
+    return SeeOther(_run_url(run))
+
+
+@require_POST
+def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Run an ended run again, and go to the new run."""
+    run = _run(request, run_id)
+    version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
+    start = request.POST.get("start", "failed").replace("\0", "")
+    again = _do(request, lambda: control.retry(run, by=asked.person(request), start=start, version=version))
+    if again is None:
+        return SeeOther(_run_url(run))
+    messages.success(request, f"This run repeats run {words.short(run.pk)}.")
+    return SeeOther(_run_url(again))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
+    """The form of a workflow's start by hand; a POST starts it."""
+    workflow = _workflow(request, pk)
+    if not can(request.user, "run", workflow):
+        raise PermissionDenied
+    form = manual.form(workflow)
+    values, errors = forms.given(request.POST, form), {}
+    if request.method == "POST":
+        try:
+            if _do(request, lambda: manual.start(workflow, values, by=asked.person(request))):
+                messages.success(request, "Started. The run appears here in a moment.")
+            return SeeOther(_workflow_url(workflow))
+        except answers.AnswersError as error:
+            errors = error.errors
+    request.current_app = admin.site.name
+    return TemplateResponse(
+        request,
+        "automate_studio/start.html",
+        {
+            **admin.site.each_context(request),
+            "title": f"Run {workflow.name}",
+            "workflow": workflow,
+            "fields": forms.fields(form, values, errors),
+        },
+        status=422 if errors else 200,
+    )
+
+
+@require_POST
+def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let new runs of a workflow wait."""
+    workflow = _workflow(request, pk)
+    if _do(request, lambda: pausing.pause(workflow, asked.person(request))):
+        messages.success(request, "Paused. Events are accepted, and new runs wait.")
+    return SeeOther(_workflow_url(workflow))
+
+
+@require_POST
+def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a workflow go on, with what waited or without."""
+    workflow = _workflow(request, pk)
+    discard = request.POST.get("backlog") == "discard"
+    if _do(request, lambda: pausing.resume(workflow, asked.person(request), "discard" if discard else "run")):
+        messages.success(request, f"Resumed. Runs that waited are {'cancelled' if discard else 'run now'}.")
+    return SeeOther(_workflow_url(workflow))
+
+
+def _run(request: HttpRequest, run_id: uuid.UUID) -> ExecutionRun:
+    runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
+    return get_object_or_404(permitted(request.user, "view", runs), pk=run_id)
+
+
+def _workflow(request: HttpRequest, pk: int) -> Workflow:
+    return get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+
+
+def _do[T](request: HttpRequest, act: Callable[[], T]) -> T | None:
+    """What `act` gives; None, with the reason told, when it cannot be done. Raises PermissionDenied."""
+    try:
+        return act()
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except (control.ControlError, pausing.WorkflowStateError, manual.NotStartableError) as error:
+        messages.error(request, words.sentence(str(error)))
+        return None
+
+
+def _run_url(run: Any) -> str:
+    return reverse("admin:automate_core_executionrun_change", args=[run.pk])
+
+
+def _workflow_url(workflow: Workflow) -> str:
+    return reverse("admin:automate_core_workflow_change", args=[workflow.pk])

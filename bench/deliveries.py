@@ -1,0 +1,132 @@
+"""Figures from the delivery on: accepting, whole runs, latency, memory, and the floors beneath them."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+import psycopg
+
+from automate_site.embedded_postgres import binaries
+from bench.load import BODY
+from bench.measure import clear, figure, rss_mb, wait_until_finished
+from bench.stage import Stage
+
+ACCEPT_SECONDS = 5
+PURE_RUNS = 6_000
+HTTP_RUNS = 2_500
+PACED_SECONDS = 10
+
+
+def accepts(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    for connections in (1, 16, 64):
+        values = []
+        for _ in range(runs):
+            with on.web():
+                result = on.load("pure", connections=connections, seconds=ACCEPT_SECONDS)
+                values.append(result["statuses"]["202"] / result["seconds"])
+            clear(on)
+        yield figure(f"accepts_per_s_c{connections}", "deliveries/s", values)
+
+
+def completed(on: Stage, runs: int, slug: str, count: int) -> list[float]:
+    """Runs per second from the first POST to the last run's end, with web, worker and load sharing the machine."""
+    values = []
+    for _ in range(runs):
+        with on.web(), on.worker():
+            started = time.time()
+            on.load(slug, connections=16, count=count)
+            last = wait_until_finished(on, count)
+            values.append(count / (last - started))
+        clear(on)
+    return values
+
+
+def finish_times(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    """From the POST to the commit that ends the run, at an even 30 a second."""
+    p50, p95 = [], []
+    for _ in range(runs):
+        with on.web(), on.worker():
+            on.load("pure", connections=1, count=60)  # warm
+            sent = on.load("pure", rate=30, seconds=PACED_SECONDS)["sent"]
+            wait_until_finished(on, len(sent) + 60)
+            with psycopg.connect(on.cluster.url) as connection:
+                ended = dict(
+                    connection.execute(
+                        "SELECT event.delivery_key, extract(epoch FROM pg_xact_commit_timestamp(run.xmin))::float8"
+                        " FROM automate_core_executionrun run JOIN automate_core_event event ON event.id = run.event_id"
+                    ).fetchall()
+                )
+        took = sorted((ended[key] - at) * 1000 for key, at in sent.items())
+        p50.append(statistics.median(took))
+        p95.append(took[int(len(took) * 0.95)])
+        clear(on)
+    yield figure("finish_ms_p50_at_30", "ms", p50)
+    yield figure("finish_ms_p95_at_30", "ms", p95)
+
+
+def memory(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    values = []
+    for _ in range(runs):
+        with on.web() as web, on.worker() as worker:
+            on.load("pure", connections=1, count=20)
+            time.sleep(1)
+            values.append(sum(rss_mb(process.pid) for process in (web, worker)))
+        clear(on)
+    yield figure("rss_mb_idle", "MB, web and worker", values)
+
+
+INSERTS = """
+WITH event AS (
+    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id)
+    VALUES (gen_random_uuid(), 'floor', 'issues', gen_random_uuid()::text, {payload}, '{{}}', repeat('a', 32))
+    RETURNING id)
+INSERT INTO automate_core_outboxjob
+    (id, kind, status, event_id, priority, attempts, crashes, suspect, worker, token, last_error)
+SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, 0, 0, false, '', 0, '' FROM event
+"""
+
+
+def floor_psycopg(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    """The same two rows by bare psycopg, one connection, one commit each."""
+    values = []
+    statement = INSERTS.format(payload="%s::jsonb")
+    for _ in range(runs):
+        with psycopg.connect(on.cluster.url, autocommit=True, prepare_threshold=1) as connection:
+            until, done = time.perf_counter() + ACCEPT_SECONDS, 0
+            while time.perf_counter() < until:
+                connection.execute(statement, (BODY.decode(),))
+                done += 1
+            values.append(done / ACCEPT_SECONDS)
+        clear(on)
+    yield figure("floor_psycopg_per_s", "commits/s, 1 connection", values)
+
+
+def floor_pgbench(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    """The same two rows by pgbench, 16 connections."""
+    values = []
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(INSERTS.format(payload="'" + BODY.decode() + "'::jsonb").strip() + ";\n")
+        script.flush()
+        command = [str(binaries() / "pgbench"), "-n", "-f", script.name, "-c", "16", "-j", "2", "-M", "prepared",
+                   "-T", str(ACCEPT_SECONDS), on.cluster.url]  # fmt: skip
+        for _ in range(runs):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"pgbench failed: {done.stderr}")
+            values.append(float(re.search(r"tps = ([\d.]+)", done.stdout)[1]))  # type: ignore[index]
+            clear(on)
+    yield figure("floor_pgbench_per_s", "commits/s, 16 connections", values)
+
+
+def pure(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    yield figure("runs_per_s_pure", "runs/s", completed(on, runs, "pure", on.scaled(PURE_RUNS)))
+
+
+def http(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    with on.echo():
+        yield figure("runs_per_s_http", "runs/s", completed(on, runs, "http", on.scaled(HTTP_RUNS)))

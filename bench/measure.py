@@ -1,0 +1,80 @@
+"""What all figures are made with."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from pathlib import Path
+
+import psycopg
+
+from bench.stage import Stage
+
+
+def figure(name: str, unit: str, values: list[float]) -> dict[str, object]:
+    median, least, most = statistics.median(values), min(values), max(values)
+    return {
+        "figure": name, "unit": unit, "median": round(median, 2), "min": round(least, 2), "max": round(most, 2),
+        "runs": len(values),
+    }  # fmt: skip
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def wait_until_finished(on: Stage, count: int, seconds: float = 120) -> float:
+    """When the last of `count` runs was committed as succeeded, on the wall clock."""
+    with psycopg.connect(on.cluster.url, autocommit=True) as connection:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            left = connection.execute(
+                "SELECT count(*) FROM automate_core_outboxjob WHERE status IN ('ready', 'leased')"
+            ).fetchone()[0]  # type: ignore[index]
+            if left == 0:
+                break
+            time.sleep(0.2)  # looking costs the database too
+    ends = ends_of_runs(on)
+    if len(ends) != count:
+        raise RuntimeError(f"{len(ends)} of {count} runs succeeded")
+    return ends[-1]
+
+
+def ends_of_runs(on: Stage) -> list[float]:
+    """When each run was committed as succeeded, on the wall clock, in order."""
+    with psycopg.connect(on.cluster.url) as connection:
+        rows = connection.execute(
+            "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS ended"
+            " FROM automate_core_executionrun WHERE status = 'succeeded' ORDER BY ended"
+        )
+        return [float(row[0]) for row in rows]
+
+
+def clear(on: Stage) -> None:
+    """An empty queue and empty tables before the next measurement, as after an install."""
+    with psycopg.connect(on.cluster.url, autocommit=True) as connection:
+        connection.execute(
+            "TRUNCATE automate_core_event, automate_core_outboxjob, automate_core_executionrun,"
+            " automate_core_steprun, automate_core_wait, automate_core_runlog CASCADE"
+        )
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory now."""
+    return _status_mb(pid, "VmRSS")
+
+
+def peak_rss_mb(pid: int) -> float:
+    """The most resident memory since `forget_peak`."""
+    return _status_mb(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Begin a new peak with what is resident now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _status_mb(pid: int, name: str) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]

@@ -1,0 +1,88 @@
+"""A project's settings, and what it adds to have Automate: see docs/in-your-project.md."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.templatetags.static import static
+
+SECRET_KEY = os.environ.get("SHOP_SECRET_KEY", "for trying the example out, and for nothing else")
+DEBUG = True
+ROOT_URLCONF = "shop.urls"
+TEST_RUNNER = "automate_testing.databases.Runner"
+STATIC_URL = "static/"
+USE_TZ = True
+
+_url = urlsplit(os.environ.get("DATABASE_URL", "postgresql://localhost/shop"))
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _url.path.lstrip("/"),
+        "USER": unquote(_url.username or ""),
+        "PASSWORD": unquote(_url.password or ""),
+        "HOST": _url.hostname or "",
+        "PORT": _url.port or "",
+        "OPTIONS": dict(parse_qsl(_url.query)),
+    }
+}
+
+INSTALLED_APPS = [
+    "automate_studio",  # before unfold
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "guardian",
+    "pgtrigger",
+    "automate_governance",
+    "automate_connectors",
+    "automate_llm",
+    "automate_core",
+    "shop",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "automate_studio.middleware.SignInAgainMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None
+LOGIN_URL = "admin:login"
+AUTOMATE_SITE_URL = "http://127.0.0.1:8000"
+UNFOLD = {
+    "STYLES": [lambda request: static("automate_studio/automate.css")],
+    "SIDEBAR": {"navigation": "automate_studio.navigation.sidebar"},
+}
+
+# What workflows may start from, and which fields their events hold.
+AUTOMATE_MODEL_TRIGGERS = {
+    "shop.Order": {"fields": ["number", "customer", "status", "total"]},
+    "shop.Shipment": {"fields": ["order", "status"], "mode": "database"},
+}

@@ -1,0 +1,175 @@
+"""Approvals and reviews: decided once, by those who were asked, with a form that is filled in well."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connections
+from guardian.shortcuts import assign_perm
+
+from automate_core import answers, approvals, reminders
+from automate_core.authoring import NotPermittedError
+from automate_core.models import ExecutionRun, OutboxJob, Wait, WaitAssignee
+from automate_governance.models import AuditEntry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FORM = [
+    {"name": "note", "label": "Note", "kind": "text", "required": True},
+    {"name": "amount", "kind": "number"},
+    {"name": "level", "kind": "choice", "choices": ["low", "high"]},
+]
+OUTCOMES = [{"key": "approved", "name": "Approve"}, {"key": "rejected", "name": "Reject"}]
+
+
+@pytest.fixture
+def run(workflow):
+    made = workflow("{name: A, slug: a, steps: [{kind: approval, key: ask, assignees: [colleague], timeout: 1h}]}")
+    return ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
+
+
+@pytest.fixture
+def wait(run, colleague):
+    made = Wait.objects.create(
+        run=run, path="ask", kind="approval", data={"message": "Pay?", "form": FORM, "outcomes": OUTCOMES}
+    )
+    WaitAssignee.objects.create(wait=made, user=colleague)
+    return made
+
+
+def test_a_decision_resolves_the_wait_wakes_the_run_and_is_audited(run, wait, colleague):
+    approvals.decide(wait, by=colleague, outcome="approved", form={"note": "fine", "amount": "12.50"})
+    wait.refresh_from_db()
+    run.refresh_from_db()
+    assert wait.status == "resolved"
+    assert {**wait.outcome, "at": ""} == {
+        "outcome": "approved", "by": "colleague", "at": "", "form": {"note": "fine", "amount": 12.5, "level": None},
+    }  # fmt: skip
+    assert (run.wakes, OutboxJob.objects.get().run_id) == (1, run.pk)
+    entry = AuditEntry.objects.get(verb="approval.decided")
+    assert (entry.actor, entry.changes["outcome"], entry.trace_id) == ("colleague", "approved", run.trace_id)
+
+
+def test_only_those_who_were_asked_decide(wait, owner, stranger, admin, colleague):
+    for person in (owner, stranger, admin):
+        assert not approvals.assigned_to(person).exists()
+        with pytest.raises(NotPermittedError):
+            approvals.decide(wait, by=person, outcome="approved", form={"note": "x"})
+    colleague.is_active = False
+    with pytest.raises(NotPermittedError):
+        approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
+    assert not AuditEntry.objects.filter(verb="approval.decided").exists()
+
+
+def test_members_of_a_group_decide_as_long_as_they_are_members(wait, stranger):
+    fraud = Group.objects.create(name="Fraud")
+    WaitAssignee.objects.create(wait=wait, group=fraud)
+    stranger.groups.add(fraud)
+    assert approvals.assigned_to(stranger).get() == wait
+    stranger.groups.remove(fraud)
+    with pytest.raises(NotPermittedError):
+        approvals.decide(wait, by=stranger, outcome="approved", form={"note": "x"})
+
+
+def test_the_form_and_the_outcome_are_checked(wait, colleague):
+    with pytest.raises(answers.AnswersError) as refused:
+        approvals.decide(wait, by=colleague, outcome="approved", form={"level": "middle", "amount": "x", "extra": 1})
+    assert set(refused.value.errors) == {"note", "level", "amount", "extra"}
+    with pytest.raises(approvals.OutcomeError, match="approved, rejected"):
+        approvals.decide(wait, by=colleague, outcome="maybe", form={"note": "x"})
+    wait.refresh_from_db()
+    assert wait.status == "open"
+
+
+def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
+    WaitAssignee.objects.create(wait=wait, user=owner)
+    barrier, came = threading.Barrier(2), []
+
+    def act(person, outcome):
+        try:
+            barrier.wait()
+            approvals.decide(wait, by=person, outcome=outcome, form={"note": "x"})
+            came.append(outcome)
+        except approvals.NotOpenError as error:
+            came.append(str(error))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=act, args=each) for each in ((colleague, "approved"), (owner, "rejected"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait.refresh_from_db()
+    run.refresh_from_db()
+    won = wait.outcome["outcome"]
+    lost = f"It was answered already by {wait.outcome['by']}: {won}."
+    assert set(came) == {won, lost}
+    assert (run.wakes, AuditEntry.objects.filter(verb="approval.decided").count()) == (1, 1)
+
+
+@pytest.mark.parametrize(("status", "reason"), [("expired", "time to decide is over"), ("cancelled", "run has ended")])
+def test_what_is_over_is_not_decided(wait, colleague, status, reason):
+    Wait.objects.update(status=status)
+    with pytest.raises(approvals.NotOpenError, match=reason):
+        approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
+
+
+def test_superusers_reassign_and_others_do_not(wait, admin, owner, stranger, colleague):
+    with pytest.raises(NotPermittedError):
+        approvals.reassign(wait, by=owner, users=[stranger])
+    with pytest.raises(ValueError, match="at least one"):
+        approvals.reassign(wait, by=admin)
+    approvals.reassign(wait, by=admin, users=[stranger], groups=[Group.objects.create(name="Fraud")])
+    assert approvals.assigned_to(stranger).get() == wait
+    assert not approvals.assigned_to(colleague).exists()
+    entry = AuditEntry.objects.get(verb="approval.reassigned")
+    assert (entry.changes["from"], entry.changes["to"]) == (["colleague"], ["Fraud", "stranger"])
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed", "again"])
+def test_an_attempt_in_doubt_is_reviewed_by_who_may_run(run, owner, colleague, outcome):
+    doubt = Wait.objects.create(run=run, path="pay", kind="review")
+    assign_perm("view_workflow", colleague, run.workflow)
+    with pytest.raises(NotPermittedError):
+        approvals.review(doubt, by=colleague, outcome=outcome)
+    approvals.review(doubt, by=owner, outcome=outcome, output={"id": 7})
+    doubt.refresh_from_db()
+    run.refresh_from_db()
+    assert (doubt.outcome["outcome"], doubt.outcome["output"], run.wakes) == (outcome, {"id": 7}, 1)
+    assert AuditEntry.objects.filter(verb="run.reviewed").count() == 1
+    with pytest.raises(approvals.NotOpenError):
+        approvals.review(doubt, by=owner, outcome=outcome)
+
+
+def test_an_approval_is_not_reviewed(wait, owner):
+    with pytest.raises(approvals.NotOpenError):
+        approvals.review(wait, by=owner, outcome="succeeded")
+
+
+def test_those_who_were_asked_are_reminded_once(wait, owner, colleague, stranger, mailoutbox):
+    """By name and through a group that two of them are in."""
+    fraud = Group.objects.create(name="Fraud")
+    for person in (colleague, stranger):
+        person.groups.add(fraud)
+    WaitAssignee.objects.create(wait=wait, group=fraud)
+    assert reminders.remind() is None and mailoutbox == []
+    Wait.objects.update(remind_at="2001-01-01T00:00Z")
+    for _ in range(2):
+        reminders.remind()
+    assert sorted(mail.to for mail in mailoutbox) == [["colleague@example.com"], ["stranger@example.com"]]
+    assert f"/admin/automate/approvals/{wait.pk}/" in mailoutbox[0].body and mailoutbox[0].body.startswith("Pay?")
+
+
+def test_a_reminder_that_the_mail_server_refuses_is_sent_later(wait, settings, monkeypatch):
+    Wait.objects.update(remind_at="2001-01-01T00:00Z")
+
+    def refuse(message):
+        raise OSError("no mail today")
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+    reminders.remind()
+    wait.refresh_from_db()
+    assert wait.remind_at is not None and wait.status == "open"

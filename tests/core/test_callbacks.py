@@ -1,0 +1,173 @@
+"""Callbacks: signed addresses that take one POST, before or after the run comes to wait for it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+from asgiref.sync import async_to_sync
+from asgiref.testing import ApplicationCommunicator
+from django.core.asgi import get_asgi_application
+from django.db import connections
+from django.test import Client
+
+from automate_core import approvals, callbacks
+from automate_core.asgi import automate
+from automate_core.models import ExecutionRun, OutboxJob, Wait
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(workflow):
+    made = workflow("{name: C, slug: c, steps: [{kind: wait, key: answer, callback: true, timeout: 1h}]}")
+    return ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
+
+
+@pytest.fixture
+def wait(run):
+    return Wait.objects.create(run=run, path="answer", kind="callback")
+
+
+def post(run_id, body='{"ok": true}', *, path="answer", url=None, **extra):
+    content_type = extra.pop("content_type", "application/json")
+    where = url or urlsplit(callbacks.url(run_id, path)).path
+    return Client().post(where, body, content_type=content_type, **extra)
+
+
+def test_a_post_resolves_the_wait_and_wakes_the_run_once(run, wait):
+    answer = post(run.pk)
+    assert (answer.status_code, answer.json()) == (202, {"trace_id": run.trace_id})
+    wait.refresh_from_db()
+    run.refresh_from_db()
+    assert (wait.status, wait.outcome) == ("resolved", {"outcome": "received", "payload": {"ok": True}})
+    assert (run.wakes, wait.seq == run.seq) == (1, True)
+    assert OutboxJob.objects.get().run_id == run.pk
+    assert post(run.pk).status_code == 409
+    run.refresh_from_db()
+    assert run.wakes == 1
+
+
+def test_one_that_comes_before_the_run_is_kept_for_it(run):
+    ExecutionRun.objects.update(status="running")
+    assert post(run.pk).status_code == 202
+    assert Wait.objects.get().outcome["payload"] == {"ok": True}
+    assert ExecutionRun.objects.get().wakes == 1
+    assert post(run.pk).status_code == 409
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
+def test_an_ended_run_takes_none(run, wait, state):
+    ExecutionRun.objects.update(status=state)
+    assert post(run.pk).status_code == 410
+
+
+def test_one_whose_time_is_over_takes_none(run, wait):
+    Wait.objects.update(status="expired")
+    assert post(run.pk).status_code == 410
+
+
+def test_a_run_that_is_gone_takes_none(run):
+    assert post(uuid.uuid4()).status_code == 410
+
+
+def test_only_our_own_addresses_are_taken(run, wait):
+    path = urlsplit(callbacks.url(run.pk, "answer")).path
+    for forged in (path[:-3] + "xx/", "/hooks/callback/x/", "/hooks/callback/a:b/", "/hooks/callback/%00/"):
+        assert post(run.pk, url=forged).status_code == 404
+    other = urlsplit(callbacks.url(run.pk, "other")).path
+    assert other != path and callbacks.url(run.pk, "answer") == callbacks.url(run.pk, "answer")
+
+
+@pytest.mark.parametrize(
+    ("body", "extra", "status"),
+    [
+        ("{", {}, 400),
+        ('{"a": "\\u0000"}', {}, 400),
+        ("[" * 100 + "]" * 100, {}, 400),
+        ("x" * 2_000_000, {}, 413),
+        ("a=b", {"content_type": "application/x-www-form-urlencoded"}, 415),
+        ("{}", {"headers": {"Content-Encoding": "gzip"}}, 415),
+    ],
+)
+def test_bodies_have_the_limits_of_deliveries(run, wait, body, extra, status):
+    assert post(run.pk, body, **extra).status_code == status
+    assert Wait.objects.get().status == "open"
+
+
+def test_looking_uses_nothing_up(run, wait):
+    assert Client().get(urlsplit(callbacks.url(run.pk, "answer")).path).status_code == 405
+    assert post(run.pk, "").status_code == 202
+    assert Wait.objects.get().outcome["payload"] is None
+
+
+def test_of_two_at_once_one_counts(run, wait):
+    barrier, statuses = threading.Barrier(4), []
+
+    def send(number):
+        try:
+            barrier.wait()
+            statuses.append(post(run.pk, json.dumps({"n": number})).status_code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [202, 409, 409, 409]
+    run.refresh_from_db()
+    assert run.wakes == 1
+
+
+def test_the_asgi_application_leaves_callbacks_to_django(run, wait, endpoint):
+    async def ask(path):
+        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+                 "headers": [(b"content-type", b"application/json"), (b"host", b"localhost")],
+                 "http_version": "1.1", "server": ("localhost", 80), "client": ("127.0.0.1", 1)}  # fmt: skip
+        application = ApplicationCommunicator(automate(get_asgi_application()), scope)
+        await application.send_input({"type": "http.request", "body": b'{"n": 1}'})
+        start = await application.receive_output(10)
+        return start["status"]
+
+    assert async_to_sync(ask)(urlsplit(callbacks.url(run.pk, "answer")).path) == 202
+    assert async_to_sync(ask)("/hooks/callback/nonsense/") == 404
+    assert async_to_sync(ask)("/hooks/github/") == 401
+    assert async_to_sync(ask)("/hooks/callback/") == 401, "an endpoint may have that name"
+
+
+def test_making_an_address_asks_nobody(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert callbacks.url(uuid.uuid4(), "each[3]/answer").startswith("http://127.0.0.1:8000/hooks/callback/")
+
+
+THROUGH = """
+name: Through
+slug: through
+triggers: [{endpoint: github}]
+steps:
+  - {kind: approval, key: ask, assignees: [owner], timeout: 1h}
+  - {kind: wait, key: answer, callback: true, timeout: 1h}
+  - {key: keep, action: data.set, inputs: {got: '{{ steps.answer.output.payload.n }}'}}
+"""
+
+
+@pytest.mark.parametrize("ahead", [True, False], ids=["before", "after"])
+def test_a_run_goes_on_with_what_was_posted(workflow, deliver, drain, owner, ahead):
+    workflow(THROUGH)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    for step in ("post", "decide") if ahead else ("decide", "post"):
+        if step == "post":
+            assert post(run.pk, '{"n": 7}').status_code == 202
+        else:
+            approvals.decide(Wait.objects.get(kind="approval"), by=owner, outcome="approved")
+        drain()
+    run.refresh_from_db()
+    assert (run.status, run.steps.get(path="keep").output) == ("succeeded", {"got": 7})
+    assert post(run.pk).status_code == 410

@@ -1,0 +1,107 @@
+"""The commands of operators: what they find and do, and one line with exit code 2 for what a person can mend."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from automate_core.models import Event, ExecutionRun, OutboxJob
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXT = "{name: %s, slug: %s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}"
+
+
+@pytest.fixture
+def runs(workflow, admin):
+    made = {}
+    for slug in ("one", "two"):
+        flow = workflow(TEXT % (slug, slug))
+        for status in ("failed", "waiting"):
+            made[slug, status] = ExecutionRun.objects.create(
+                workflow=flow, version=flow.published, status=status, trace_id=f"{len(made):032x}", cause="retry",
+                error={"message": "no", "step": "a"} if status == "failed" else None,
+            )  # fmt: skip
+    return made
+
+
+def run(capsys, *arguments):
+    call_command(*arguments)
+    return capsys.readouterr().out
+
+
+def refused(*arguments, code=2):
+    with pytest.raises(CommandError) as caught:
+        call_command(*arguments)
+    assert caught.value.returncode == code
+    return str(caught.value)
+
+
+def test_listing_finds_by_every_filter(runs, capsys):
+    assert len(run(capsys, "automate_runs", "list").splitlines()) == 4
+    found = run(capsys, "automate_runs", "list", "--workflow", "one", "--status", "failed")
+    assert str(runs["one", "failed"].pk) in found and "one failed (a: no)" in found and len(found.splitlines()) == 1
+    trace = runs["two", "waiting"].trace_id
+    assert str(runs["two", "waiting"].pk) in run(capsys, "automate_runs", "list", "--trace", trace)
+    assert len(run(capsys, "automate_runs", "list", "--since", "1h").splitlines()) == 4
+    assert run(capsys, "automate_runs", "list", "--since", "2100-01-01") == ""
+
+
+def test_cancelling_and_retrying_many(runs, capsys):
+    assert run(capsys, "automate_runs", "cancel", "--workflow", "one", "--dry-run") == "1 would be cancelled\n"
+    assert run(capsys, "automate_runs", "cancel", "--workflow", "one", "--reason", "no need") == "1 cancelled\n"
+    runs["one", "waiting"].refresh_from_db()
+    assert (runs["one", "waiting"].status, runs["one", "waiting"].error["message"]) == ("cancelled", "no need")
+    assert run(capsys, "automate_runs", "retry", "--status", "failed", "--newest") == "2 run again\n"
+    assert ExecutionRun.objects.exclude(retried_from=None).count() == 2
+    assert run(capsys, "automate_runs", "cancel", str(runs["two", "waiting"].pk)) == "1 cancelled\n"
+
+
+def test_what_is_refused_is_named(runs, capsys):
+    ExecutionRun.objects.filter(status="failed").update(status="succeeded")
+    assert refused("automate_runs", "retry", "--workflow", "one", code=1) == "1 refused"
+    assert "did not fail" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("cancel",), "say which runs"),
+        (("cancel", "nonsense"), "a run's id looks like"),
+        (("list", "--since", "yesterday"), "--since takes"),
+        (("cancel", "--status", "failed", "--as", "nobody"), "no user 'nobody'"),
+    ],
+)
+def test_mistakes_of_runs_in_one_line(runs, arguments, reason):
+    assert reason in refused("automate_runs", *arguments)
+
+
+def test_a_workflow_is_paused_resumed_and_archived(runs, capsys):
+    assert run(capsys, "automate_workflow", "pause", "one") == "one is paused\n"
+    assert "is paused" in refused("automate_workflow", "pause", "one")
+    assert run(capsys, "automate_workflow", "resume", "one", "--backlog", "discard") == "one is active\n"
+    assert run(capsys, "automate_workflow", "archive", "one") == "one is archived\n"
+    assert "no workflow 'three'" in refused("automate_workflow", "pause", "three")
+    assert "may not publish" in refused("automate_workflow", "pause", "two", "--as", _stranger().username)
+
+
+def _stranger():
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects.create_user("passer-by")
+
+
+def test_dead_jobs_are_listed_and_replayed(runs, capsys):
+    event = Event.objects.create(source="webhook:github", type="issues", trace_id="1" * 32)
+    jobs = [
+        OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="gave up"),
+        OutboxJob.objects.create(kind="advance", run=runs["one", "failed"], status="dead", last_error="gave up"),
+    ]
+    listed = run(capsys, "automate_dead")
+    assert "dispatch webhook:github issues: gave up" in listed
+    assert f"advance one {runs['one', 'failed'].pk}: gave up" in listed
+    assert f"{jobs[0].pk}: job " in run(capsys, "automate_dead", "--replay", str(jobs[0].pk))
+    assert refused("automate_dead", "--replay", str(jobs[0].pk), code=1) == "1 refused"
+    assert f"{jobs[1].pk}: run " in run(capsys, "automate_dead", "--all")
+    assert run(capsys, "automate_dead") == ""
+    assert "no job 'x'" in refused("automate_dead", "--replay", "x")

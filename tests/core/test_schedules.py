@@ -1,0 +1,285 @@
+"""Schedules: the right times, each once, whatever the clock and the schedulers do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from itertools import islice
+
+import pytest
+from django.db import connection
+
+from automate_core import authoring, schedules
+from automate_core.chores import Chore, Chores
+from automate_core.database import now
+from automate_core.definition import ScheduleTrigger
+from automate_core.models import Event, Schedule, Workflow
+from automate_core.schedules import due_slots, next_fires, slots_after
+from tests.processes import wait_for
+
+UTC = dt.UTC
+
+
+def at(text):
+    return dt.datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def cron(expression, timezone="UTC", missed="once"):
+    return {"cron": expression, "timezone": timezone, "missed": missed}
+
+
+def slots(times, after, n):
+    return [f"{slot:%m-%d %H:%M}" for slot in islice(slots_after(times, at(after)), n)]
+
+
+# --- times, without a database ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "after", "expected"),
+    [
+        # the clock goes forward: 02:30 is not there and fires at 03:00
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00", ["03-28 01:30", "03-29 01:00", "03-30 00:30"]),
+        ("30 2 * * *", "America/New_York", "2026-03-07T00:00", ["03-07 07:30", "03-08 07:00", "03-09 06:30"]),
+        # the clock goes back: 02:30 and 01:30 are there twice and fire once
+        ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00", ["10-25 00:30", "10-26 01:30"]),
+        ("30 1 * * *", "America/New_York", "2026-10-31T12:00", ["11-01 05:30", "11-02 06:30"]),
+        # asked again in the hour that comes twice, it has fired already
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10", ["10-26 01:30"]),
+        # every hour is every hour, on both days
+        ("0 * * * *", "Europe/Berlin", "2026-10-24T23:30", ["10-25 00:00", "10-25 01:00", "10-25 02:00"]),
+        ("0 * * * *", "Europe/Berlin", "2026-03-28T23:30", ["03-29 00:00", "03-29 01:00", "03-29 02:00"]),
+        ("0 9 * * MON-FRI", "America/New_York", "2026-10-30T14:00", ["11-02 14:00", "11-03 14:00"]),
+    ],
+)
+def test_cron_on_the_days_the_clock_changes(expression, zone, after, expected):
+    assert slots(cron(expression, zone), after, len(expected)) == expected
+
+
+def test_every_counts_from_its_anchor_across_the_change_of_the_clock():
+    times = {"every": 5400, "anchor": "2026-10-24T22:00:00+00:00", "missed": "once"}
+    assert slots(times, "2026-10-24T20:00", 3) == ["10-24 23:30", "10-25 01:00", "10-25 02:30"]
+    assert slots(times, "2026-10-25T01:00", 1) == ["10-25 02:30"]
+
+
+@pytest.mark.parametrize(
+    ("missed", "fired"),
+    [("skip", []), ("once", ["06-01 12:00"]), ("all", [f"06-01 {hour:02}:00" for hour in range(8, 13)])],
+)
+def test_missed_times_are_skipped_fired_once_or_all(missed, fired):
+    due, following = due_slots(cron("0 * * * *", missed=missed), at("2026-06-01T08:00"), at("2026-06-01T12:40"))
+    assert [f"{slot:%m-%d %H:%M}" for slot in due] == fired
+    assert following == at("2026-06-01T13:00")
+
+
+@pytest.mark.parametrize("missed", ["skip", "once", "all"])
+def test_times_of_the_last_minute_are_on_time_for_every_policy(missed):
+    times = {"every": 10, "anchor": "2026-06-01T08:00:00+00:00", "missed": missed}
+    due, following = due_slots(times, at("2026-06-01T08:00:10"), at("2026-06-01T08:00:35"))
+    assert [slot.second for slot in due] == [10, 20, 30]
+    assert following == at("2026-06-01T08:00:40")
+
+
+def test_all_missed_times_come_in_bounded_portions():
+    times, since, fired = cron("* * * * *", missed="all"), at("2026-06-01T00:00"), []
+    while since <= at("2026-06-01T04:00"):
+        due, since = due_slots(times, since, at("2026-06-01T04:00"))
+        assert len(due) <= 100
+        fired += due
+    assert len(fired) == len(set(fired)) == 241
+
+
+def test_once_after_a_year_is_the_last_time_and_quick():
+    due, _ = due_slots(cron("* * * * *", "Europe/Berlin"), at("2025-10-25T00:00"), at("2026-10-25T01:20:30"))
+    assert due == [at("2026-10-25T01:20")]
+    due, _ = due_slots(cron("30 2 * * *", "Europe/Berlin"), at("2026-10-20T00:30"), at("2026-10-25T01:10"))
+    assert due == [at("2026-10-25T00:30")]
+
+
+@pytest.mark.django_db
+def test_the_preview_is_in_the_triggers_zone():
+    trigger = ScheduleTrigger(cron="0 9 * * *", timezone="Europe/Berlin")
+    found = next_fires(trigger, "UTC", n=2, after=at("2026-10-24T12:00"))
+    assert [moment.isoformat() for moment in found] == ["2026-10-25T09:00:00+01:00", "2026-10-26T09:00:00+01:00"]
+    every = next_fires(ScheduleTrigger(every="15m"), "America/New_York", n=5)
+    assert len(every) == 5 and dt.timedelta(minutes=14) < every[0] - now() <= dt.timedelta(minutes=15)
+
+
+# --- in the database --------------------------------------------------------------------------------------------------
+
+TICKING = """
+name: Ticking
+slug: ticking
+timezone: Europe/Berlin
+triggers: [{{kind: schedule, key: tick, {times}}}]
+steps: [{{key: note, action: data.set, inputs: {{n: {n}}}}}]
+"""
+
+
+def shift(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('automate.clock_shift', %s, false)", [f"{seconds} seconds"])
+
+
+@pytest.fixture
+def clock():
+    yield shift
+    shift(0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_three_schedulers_fire_each_slot_once(workflow, clock):
+    workflow(TICKING.format(times="cron: '* * * * *'", n=1))
+    first = Schedule.objects.get().next_at
+    barrier = threading.Barrier(3)
+
+    def scheduler():
+        try:
+            for minute in range(1, 201):
+                shift(minute * 60)
+                barrier.wait(20)
+                schedules.fire_due()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=scheduler) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    clock(200 * 60)
+    schedules.fire_due()
+    fired = [event.payload["scheduled_for"] for event in Event.objects.order_by("payload__scheduled_for")]
+    assert len(fired) in {200, 201} and len(set(fired)) == len(fired)
+    assert fired == [(first + dt.timedelta(minutes=n)).isoformat() for n in range(len(fired))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slot_is_an_event_of_the_workflow(workflow, clock):
+    workflow(TICKING.format(times="cron: '0 4 * * *'", n=1))
+    schedule = Schedule.objects.get()
+    clock((schedule.next_at - now()).total_seconds() + 1)
+    assert schedules.fire_due() > 20 * 3600
+    event = Event.objects.get()
+    assert (event.source, event.type) == ("schedule:ticking", "tick")
+    assert event.payload == {"scheduled_for": schedule.next_at.isoformat(), "key": "tick"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedules_of_a_workflow_may_fall_on_one_minute(workflow, clock):
+    workflow("""
+name: Twice
+slug: twice
+triggers: [{kind: schedule, key: a, cron: '0 4 * * *'}, {kind: schedule, key: b, cron: '0 4 * * *'}]
+steps: [{key: note, action: data.set}]
+""")
+    clock(86_400)
+    schedules.fire_due()
+    assert sorted(Event.objects.values_list("type", flat=True)) == ["a", "b"]
+
+
+@pytest.mark.django_db
+def test_publishing_keeps_the_next_time_while_the_times_stay_the_same(workflow, clock):
+    workflow(TICKING.format(times="every: 15m", n=1))
+    before = Schedule.objects.get()
+    clock(300)
+    workflow(TICKING.format(times="every: 900, missed: all", n=2))
+    after = Schedule.objects.get()
+    assert (after.next_at, after.times["missed"]) == (before.next_at, "all")
+    workflow(TICKING.format(times="every: 20m", n=2))
+    assert Schedule.objects.get().next_at > before.next_at
+    workflow(TICKING.format(times="cron: '0 4 * * *'", n=2).replace("Berlin", "Paris"))
+    assert Schedule.objects.get().times == {"cron": "0 4 * * *", "timezone": "Europe/Paris", "missed": "once"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("status", "events"), [("paused", 1), ("archived", 0)])
+def test_a_paused_workflow_keeps_its_schedule_and_an_archived_one_rests(workflow, clock, status, events):
+    workflow(TICKING.format(times="every: 1h", n=1))
+    Workflow.objects.update(status=status)
+    clock(3 * 3600)
+    schedules.fire_due()
+    assert Event.objects.count() == events
+    assert Schedule.objects.get().next_at > now()
+
+
+@pytest.mark.django_db
+def test_a_schedule_that_cannot_be_read_rests_and_harms_no_other(workflow, clock, caplog):
+    workflow(TICKING.format(times="every: 1h", n=1))
+    broken = Schedule.objects.get()
+    Schedule.objects.create(
+        workflow=broken.workflow, key="broken", times=cron("0 0 * * *", "Mars/Olympus"), next_at=broken.next_at
+    )
+    clock(3601)
+    schedules.fire_due()
+    assert Event.objects.get().type == "tick"
+    assert Schedule.objects.get(key="broken").next_at is None and "Mars/Olympus" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_schedule_goes_with_its_trigger(workflow, owner):
+    ticking = workflow(TICKING.format(times="every: 1h", n=1))
+    workflow(TICKING.format(times="every: 1h", n=1).replace("kind: schedule, key: tick, every: 1h", "endpoint: github"))
+    assert not ticking.schedules.exists()
+    assert authoring.published_definition(Workflow.objects.get()).triggers[0].key == "webhook"
+
+
+# --- chores -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chores():
+    """Start a Chores thread over these chores; it is stopped in the end."""
+    started = []
+
+    def start(*given):
+        made = Chores(given)
+        started.append(made)
+        made.start()
+        return made
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+def fail():
+    raise RuntimeError("no")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chore_that_raises_harms_no_other(chores, caplog):
+    done = []
+    chores(Chore("bad", "true", fail), Chore("idle", "false", fail), Chore("good", "true", lambda: done.append(1)))
+    wait_for(lambda: done)
+    assert "the chore bad failed" in caplog.text and "idle" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chores_come_again_when_they_ask_or_are_nudged(chores):
+    done = []
+    chores(Chore("again", "true", lambda: done.append(1) or (0.05 if len(done) < 4 else None)))
+    wait_for(lambda: len(done) >= 4, seconds=1.5)
+    slow = []
+    nudged = chores(Chore("slow", "true", lambda: slow.append(1)))
+    wait_for(lambda: len(slow) == 1)
+    nudged.nudge()
+    wait_for(lambda: len(slow) == 2, seconds=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chores_survive_the_loss_of_their_connection(chores):
+    pids = []
+
+    def note():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            pids.append(cursor.fetchone()[0])
+
+    looking = chores(Chore("note", "true", note))
+    wait_for(lambda: pids)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pids[0]])
+    looking.nudge()
+    wait_for(lambda: looking.nudge() or pids[-1] != pids[0])

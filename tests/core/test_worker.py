@@ -1,0 +1,169 @@
+"""What a worker does when a step overstays, its leases cannot be renewed, or there is nothing to do."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from automate_connectors.registry import connectors
+from automate_core.models import ExecutionRun, OutboxJob, StepRun, WorkerState
+from automate_core.outbox import OutboxStore
+from automate_core.worker import Worker
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CALL = """
+name: Call
+slug: call
+triggers: [{endpoint: github}]
+steps: [{key: a, action: http.request, inputs: {method: POST, url: 'http://127.0.0.1:1/'}, timeout: 1}]
+"""
+
+
+@pytest.fixture
+def working():
+    """A worker in a thread of this process, stopped at the end."""
+    started = []
+
+    def start(**options):
+        worker = Worker(name="hardy", **options)
+        thread = threading.Thread(target=worker.run, daemon=True)
+        thread.start()
+        started.append((worker, thread))
+        return worker
+
+    yield start
+    for worker, thread in started:
+        worker.stop()
+        worker.hurry()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def effect(monkeypatch):
+    """Exchange what the HTTP connector does."""
+
+    def use(execute):
+        monkeypatch.setattr(
+            type(connectors.get("http")), "execute", lambda self, action, params, context: execute(context)
+        )
+
+    return use
+
+
+def test_a_step_that_ignores_its_deadline_is_answered_for_and_keeps_its_slot(workflow, deliver, working, effect):
+    returned = threading.Event()
+    calls = []
+
+    def ignoring(context):
+        calls.append(time.monotonic())
+        if len(calls) == 1:
+            returned.wait(20)
+        return {"late": True}
+
+    effect(ignoring)
+    workflow(CALL)
+    deliver()
+    working(concurrency=1)
+    wait_for(lambda: ExecutionRun.objects.filter(status="failed").exists())
+    assert 2 <= time.monotonic() - calls[0] < 3, "its timeout and a second"
+    step = StepRun.objects.get()
+    assert (step.error["code"], step.error["retryable"]) == ("timeout", True)
+    assert step.error["message"] == "the step took longer than 1 s"
+    deliver()
+    time.sleep(1)
+    assert OutboxJob.objects.filter(status="ready").count() == 1, "the slot is busy until the thread returns"
+    returned.set()
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
+    step.refresh_from_db()
+    assert (step.status, step.output) == ("failed", None), "the late answer is dropped"
+
+
+def test_a_worker_lets_go_of_what_it_cannot_renew(workflow, deliver, working, effect, settings, monkeypatch, caplog):
+    told = []
+
+    def waiting(context):
+        started = time.monotonic()
+        while not context["cancelled"]() and time.monotonic() < started + 10:
+            time.sleep(0.02)
+        told.append(time.monotonic() - started)
+        return {}
+
+    def unreachable(self, jobs):
+        raise psycopg.OperationalError("the network is cut")
+
+    settings.AUTOMATE_LEASE_SECONDS = 3.0
+    monkeypatch.setattr(OutboxStore, "renew", unreachable)
+    effect(waiting)
+    workflow(CALL.replace("timeout: 1", "timeout: 20"))
+    deliver()
+    worker = working(concurrency=1)
+    wait_for(lambda: told)
+    assert told[0] < 3, "before the lease ends by the database's clock"
+    assert "lease lost" in caplog.text
+    assert not worker._engine.held
+    job = OutboxJob.objects.get()
+    assert (job.status, StepRun.objects.get().status) == ("leased", "running"), "nothing more is written"
+
+
+def test_an_idle_worker_asks_little(working, monkeypatch):
+    statements = []
+    real = psycopg.Cursor.execute
+
+    def counting(self, query, *args, **options):
+        statements.append(query)
+        return real(self, query, *args, **options)
+
+    working(concurrency=5)
+    wait_for(lambda: WorkerState.objects.exists())
+    time.sleep(3)  # by now it polls slowly
+    monkeypatch.setattr(psycopg.Cursor, "execute", counting)
+    time.sleep(6)
+    monkeypatch.undo()
+    assert 3 <= len(statements) <= 12, statements
+
+
+def test_a_worker_is_listed_while_it_lives(working):
+    worker = working(concurrency=3)
+    wait_for(lambda: WorkerState.objects.filter(name="hardy", slots=3, held=0).exists())
+    worker.stop()
+    wait_for(lambda: not WorkerState.objects.exists())
+
+
+def test_status_tells_people_and_machines(workflow, deliver, capsys):
+    for _ in range(4):
+        deliver()
+    OutboxStore(worker="w").claim_batch(1)
+    first, second = OutboxJob.objects.filter(status="ready")[:2]
+    OutboxJob.objects.filter(pk=first.pk).update(suspect=True)
+    OutboxJob.objects.filter(pk=second.pk).update(status="dead")
+    OutboxJob.objects.filter(status="ready").update(available_at=timezone.now() - timedelta(seconds=90))
+    WorkerState.objects.create(name="host-7", slots=20, held=1)
+    call_command("automate_worker", "--status")
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "worker host-7: holds 1 of 20, last seen 0 s ago",
+        "leased: 1 (0 more have run out)",
+        "ready to dispatch: 1, the oldest for 90 s",
+        "suspects: 1",
+        "dead: 1",
+    ]
+    call_command("automate_worker", "--status", "--json")
+    status = json.loads(capsys.readouterr().out)
+    assert (status["leases"], status["suspects"], status["dead"]) == (1, 1, 1)
+    assert status["ready"][0]["oldest_seconds"] >= 90
+    assert status["workers"][0]["name"] == "host-7"
+
+
+def test_json_alone_says_what_it_goes_with():
+    with pytest.raises(CommandError, match="--json goes with --status"):
+        call_command("automate_worker", "--json")

@@ -1,0 +1,151 @@
+"""What a long fault test stands on: a PostgreSQL of its own with the tables, endpoints, workflows and a sink."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from automate_site.embedded_postgres import Cluster, throw_away
+from tests.faults.harness import Mill, Sender
+from tests.faults.invariants import Evidence, check
+from tests.sink import Sink
+
+SECRET = "faults-faults-faults-faults-faults"
+CALL = """
+name: {slug}
+slug: {slug}
+triggers: [{{endpoint: {slug}, filter: {{'==': [{{var: event.payload.to}}, {slug}]}}}}]
+steps:
+  - {{key: before, action: data.set, inputs: {{n: '{{{{ event.payload.n }}}}'}}}}
+  - key: call
+    action: http.request
+    retry: {{attempts: 20, base: 0.5, cap: 8}}
+    inputs: {{method: POST, url: '{url}/{slug}/{{{{ event.payload.n }}}}'}}
+"""
+
+
+class Ground:
+    """One database, its sink, and the processes that a test starts on it."""
+
+    def __init__(self, cluster: Cluster, folder: Path, sink: Sink) -> None:
+        self.cluster = cluster
+        self.sink = sink
+        self.url = os.environ["DATABASE_URL"]
+        self.evidence = Evidence(calls=lambda: list(sink.calls))
+        environment = {**os.environ, "AUTOMATE_EGRESS_ALLOW": sink.host, "AUTOMATE_LOG_LEVEL": "WARNING"}
+        self.mill = Mill(environment, [sys.executable, "manage.py"], folder, self.evidence)
+        self.mill.environment.pop("AUTOMATE_FAULT_MARKS")
+
+    def sender(self, address: str, endpoint: str = "a") -> Sender:
+        """To an endpoint of that web process."""
+        return Sender(address, SECRET, self.evidence, endpoint=endpoint)
+
+    def ask(self, statement: str, *values: Any) -> Any:
+        """The one value that a statement gives, on a connection of its own."""
+        with psycopg.connect(self.cluster.url, autocommit=True) as own:
+            row = own.execute(statement, values).fetchone()
+        return row[0] if row else None
+
+    def live_jobs(self) -> int:
+        """Jobs that have not ended."""
+        return int(self.ask("SELECT count(*) FROM automate_core_outboxjob WHERE status IN ('ready', 'leased')"))
+
+    def leased(self, worker: str) -> int:
+        """How many jobs that worker holds."""
+        return int(
+            self.ask("SELECT count(*) FROM automate_core_outboxjob WHERE status = 'leased' AND worker = %s", worker)
+        )
+
+    def until(self, condition: Callable[[], Any], seconds: float) -> float:
+        """Wait for it, and say how long it took. Raises AssertionError after that time."""
+        started = time.monotonic()
+        while not condition():
+            assert time.monotonic() < started + seconds, f"not true after {seconds:g} seconds"
+            time.sleep(0.1)
+        return time.monotonic() - started
+
+    def quiet(self, seconds: float = 120) -> float:
+        """Wait until nothing is left to do."""
+        return self.until(
+            lambda: (
+                not self.live_jobs() and not self.ask("SELECT count(*) FROM automate_core_wait WHERE status = 'open'")
+            ),
+            seconds,
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """The counts that every report has, after all invariants were checked."""
+        from tests.faults.conftest import plain_connection
+
+        with plain_connection() as own:
+            check(own, self.evidence)
+        accepted = len(self.evidence.acknowledged)
+        keys = [key for _, key, _ in list(self.sink.calls)]
+        return {
+            "accepted": accepted,
+            "lost": accepted
+            - self.ask(
+                "SELECT count(*) FROM automate_core_event WHERE trace_id = ANY(%s)", list(self.evidence.acknowledged)
+            ),
+            "runs": self.ask("SELECT count(*) FROM automate_core_executionrun"),
+            "runs_succeeded": self.ask("SELECT count(*) FROM automate_core_executionrun WHERE status = 'succeeded'"),
+            "calls": len(keys),
+            "repeated_calls": len(keys) - len(set(keys)),
+            "jobs_dead": self.ask("SELECT count(*) FROM automate_core_outboxjob WHERE status = 'dead'"),
+        }
+
+
+@contextlib.contextmanager
+def ground(*slugs: str) -> Iterator[Ground]:
+    """A new one, with an endpoint and a workflow for each slug; everything is removed at the end."""
+    cluster = throw_away()
+    with tempfile.TemporaryDirectory(prefix="automate-faults-") as folder:
+        cluster.start()
+        try:
+            os.environ |= {
+                "DATABASE_URL": cluster.url,
+                "AUTOMATE_DATA": folder,
+                "AUTOMATE_WORKER": "off",
+                "AUTOMATE_DEMO": "off",
+                "DJANGO_SETTINGS_MODULE": "automate_site.settings",
+            }
+            sink = Sink()
+            _prepare(sink, slugs)
+            made = Ground(cluster, Path(folder), sink)
+            try:
+                yield made
+            finally:
+                made.mill.end()
+                sink.close()
+        finally:
+            cluster.destroy()
+
+
+def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
+    import django
+
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+    from django.db import connections
+
+    from automate_core import authoring, endpoints, workflow_files
+    from tests.faults import history
+    from tests.faults.conftest import run_sql
+
+    call_command("migrate", verbosity=0)
+    run_sql(history.INSTALL)
+    owner = get_user_model().objects.create_superuser("faults", "faults@example.com", "password-of-faults")
+    for slug in slugs:
+        endpoints.save(slug, scheme="github", config={}, secret=SECRET, actor=owner)
+        workflow = authoring.save_definition(workflow_files.read(CALL.format(slug=slug, url=sink.url)), owner=owner)
+        authoring.publish(workflow, author=owner)
+    connections.close_all()

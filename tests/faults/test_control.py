@@ -1,0 +1,270 @@
+"""What people do to runs while workers die or race with them: limits hold, cancelled is cancelled, old runs stay."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter, defaultdict
+from contextlib import contextmanager, suppress
+
+import pytest
+from django.db import connections
+
+from automate_core import approvals, control
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
+from tests.faults.harness import at_once, wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+LIMITED = """
+name: Limited
+slug: limited
+concurrency: {{limit: 3, key: '{{{{ event.payload.key }}}}'}}
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: call, action: http.request, inputs: {{method: POST, url: '{url}/{{{{ event.payload.n }}}}'}}}}
+"""
+
+
+def test_a_limit_of_three_holds_while_workers_are_killed(workflow, mill, deliver, sink):
+    """F24: a killed worker's runs keep their place until others have ended them, and then it is free."""
+    calls, lock = defaultdict(list), threading.Lock()
+
+    def answer(number, path):
+        started = time.monotonic()
+        time.sleep(0.06)
+        with lock:
+            calls[path].append((started, time.monotonic()))
+        return 200, {}, {}
+
+    sink.answer = answer
+    workflow(LIMITED.format(url=sink.url))
+    for number in range(100):
+        deliver({"n": number, "key": "a" if number % 10 else "b"})
+    workers = [mill.worker("--concurrency", "4") for _ in range(3)]
+    for victim in workers[:2]:
+        made = len(sink.calls)
+        wait_for(lambda made=made: len(sink.calls) > made + 15)
+        wait_for(lambda victim=victim: OutboxJob.objects.filter(status="leased", worker=victim.name).exists())
+        victim.kill()
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 100)
+    assert len(calls) == 100
+    for key, most in (("a", 3), ("b", 3)):
+        of_key = {path: made for path, made in calls.items() if (int(path[1:]) % 10 > 0) == (key == "a")}
+        last = [made[-1] for made in of_key.values()]  # what a killed worker had begun stays open for a while
+        assert most_at_once(last) <= most, key
+    assert most_at_once([made[-1] for made in calls.values()]) > 1, "nothing went on side by side"
+
+
+def most_at_once(intervals):
+    """The highest number of intervals that overlap."""
+    steps = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
+    going_on = most = 0
+    for _, step in steps:
+        going_on += step
+        most = max(most, going_on)
+    return most
+
+
+# --- cancel -----------------------------------------------------------------------------------------------------------
+
+STATES = {
+    "effect": "- {{key: act, {call}}}\n  - {{key: after, {call}}}",
+    "timer": "- {{kind: wait, key: act, duration: {short}}}\n  - {{key: after, {call}}}",
+    "approval": "- {{kind: approval, key: act, assignees: [owner], timeout: 1h}}\n  - {{key: after, {call}}}",
+    "retry": "- {{key: act, retry: {{attempts: 9, base: {short}, factor: 1}}, {call}}}\n  - {{key: after, action: data.set}}",
+    "parallel": "- kind: parallel\n    key: act\n    arms:\n      - {{key: a, steps: [{{key: one, {call}}}]}}\n"
+    "      - {{key: b, steps: [{{kind: wait, key: two, duration: {short}}}, {{key: after, {call}}}]}}",
+    "loop": "- {{kind: for_each, key: act, items: [1, 2, 3, 4, 5], steps: [{{key: one, {call}}}]}}",
+    "queued": "- {{key: act, {call}}}",
+}
+STATE = """
+name: {name}
+slug: {name}
+triggers: [{{endpoint: github, filter: {{'==': [{{var: event.payload.to}}, {to}]}}}}]
+steps:
+  {steps}
+"""
+
+
+@pytest.fixture
+def in_state(workflow, sink):
+    """A workflow for each state, whose calls go to the path of its name; `short` is how long they wait."""
+
+    def make(short):
+        for name, steps in STATES.items():
+            call = f"action: http.request, inputs: {{method: POST, url: '{sink.url}/{name}'}}"
+            to = "effect" if name == "queued" else name  # two runs of one event: one of them is queued
+            workflow(STATE.format(name=name, to=to, steps=steps.format(call=call, short=short)))
+
+    return make
+
+
+def attempts(run):
+    """What has been started of a run."""
+    return set(StepRun.objects.filter(run=run).values_list("path", "attempt"))
+
+
+def test_a_run_is_cancelled_in_each_state(in_state, mill, deliver, sink, owner):
+    """F26: what it is doing comes to its end, and nothing follows."""
+    let_go = threading.Event()
+    sink.answer = lambda number, path: (503 if path == "/retry" else 200 if let_go.wait(60) else 500, {}, {})
+    in_state(3600)
+    mill.worker("--concurrency", "3", AUTOMATE_LEASE_SECONDS="30")
+    for name in ("timer", "approval", "retry", "parallel", "loop"):
+        deliver({"to": name})
+    wait_for(lambda: len(sink.calls) == 3 and Wait.objects.filter(status="open").count() == 4)
+    deliver({"to": "effect"})  # starts two runs, for which there is one slot
+    wait_for(lambda: len(sink.calls) == 4)
+    runs = list(ExecutionRun.objects.select_related("workflow"))
+    assert Counter(run.status for run in runs) == {"waiting": 3, "running": 3, "queued": 1}
+    kinds = Wait.objects.filter(status="open").values_list("kind", flat=True)
+    assert sorted(kinds) == ["approval", "retry", "timer", "timer"]
+    began = {}
+    for run in runs:
+        control.cancel(run, by=owner)
+        began[run] = attempts(run)
+    let_go.set()
+    wait_for(lambda: not OutboxJob.objects.filter(status__in=["ready", "leased"]).exists())
+    assert {run: attempts(run) for run in runs} == began
+    assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert set(Wait.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert not StepRun.objects.filter(status__in=["running", "waiting"]).exists()
+    assert StepRun.objects.filter(status="succeeded").count() == 3, "the calls that were under way, and what they gave"
+    assert len(sink.calls) == 4
+
+
+def test_cancelling_races_with_all_that_goes_on(in_state, mill, deliver, sink, owner):
+    """F26: at any moment; who was told that a run is cancelled sees no further step of it."""
+    chance, began, ended = random.Random(11), {}, set()
+    moments = [(name, chance.uniform(0, 0.8)) for name in STATES if name != "queued" for _ in range(6)]
+    chance.shuffle(moments)
+
+    def answer(number, path):
+        time.sleep(0.1)
+        return (503 if path == "/retry" and number % 2 else 200), {}, {}
+
+    def decide(run):
+        with suppress(approvals.NotOpenError), closing_connections():
+            wait = wait_for(lambda: Wait.objects.filter(run=run, kind="approval").first())
+            approvals.decide(wait, by=owner, outcome="approved", form={})
+
+    def race(moment):
+        name, pause = moment
+        with closing_connections():
+            trace_id = deliver({"to": name}).json()["trace_id"]
+            count = 2 if name == "effect" else 1
+            runs = ExecutionRun.objects.filter(trace_id=trace_id)
+            wait_for(lambda: len(runs.all()) == count)
+            for run in runs.select_related("workflow"):
+                if name == "approval":
+                    threading.Thread(target=decide, args=[run]).start()
+                time.sleep(pause / 3 if name == "approval" else pause)
+                try:
+                    control.cancel(run, by=owner)
+                    began[run.pk] = attempts(run)
+                except control.EndedError:
+                    ended.add(run.pk)
+
+    sink.answer = answer
+    in_state(0.2)
+    for _ in range(2):
+        mill.worker("--concurrency", "3")
+    wait_for(lambda: all(worker.said("takes up to") for worker in mill.processes))
+    at_once(race, moments, threads=4)
+    wait_for(lambda: not OutboxJob.objects.filter(status__in=["ready", "leased"]).exists())
+    statuses = dict(ExecutionRun.objects.values_list("pk", "status"))
+    assert {pk for pk, status in statuses.items() if status == "cancelled"} == set(began)
+    assert {pk: statuses[pk] for pk in ended} == dict.fromkeys(ended, "succeeded")
+    assert len(began) > 5 and len(ended) > 2, "the moments were too early or too late to race"
+    assert {pk: attempts(pk) for pk in began} == began
+
+
+@contextmanager
+def closing_connections():
+    """For a thread of the test."""
+    try:
+        yield
+    finally:
+        connections.close_all()
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------
+
+TWO_CALLS = """
+name: Effect
+slug: effect
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: first, action: http.request, inputs: {{method: POST, url: '{url}/first'}}}}
+  - {{key: second, action: http.request, inputs: {{method: POST, url: '{url}/second'}}}}
+"""
+
+
+def given_up():
+    """Whether the job of the frozen worker is dead; it has but one attempt left."""
+    return OutboxJob.objects.filter(status="dead").first()
+
+
+@pytest.mark.parametrize("wakes", ["during", "after"])
+def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, sink, owner, wakes):
+    """F27: the zombie wakes while the new run goes on, with its write in hand, or when all is over."""
+    workflow(TWO_CALLS.format(url=sink.url))
+    point, fault = {"during": ("journal.writing", "stop@2"), "after": ("effect.done", "stop@1")}[wakes]
+    zombie, second = mill.worker(AUTOMATE_FAULTS=f"{point}={fault}"), mill.standby()
+    deliver()
+    wait_for(lambda: mill.reached(point) and zombie.is_stopped)
+
+    def answer(number, path):
+        if path == "/second" and wakes == "during":
+            zombie.signal(signal.SIGCONT)
+            wait_for(lambda: zombie.said("lease lost"))
+        return 200, {}, {}
+
+    sink.answer = answer
+    OutboxJob.objects.update(attempts=5)  # the others are behind it
+    second.signal(signal.SIGCONT)
+    dead = wait_for(given_up)
+    old = ExecutionRun.objects.filter(pk=dead.run_id)
+    before = snapshot(old)
+    new = control.replay(dead, by=owner)
+    wait_for(lambda: ExecutionRun.objects.filter(pk=new.pk, status="succeeded").exists())
+    if wakes == "after":
+        done = snapshot(ExecutionRun.objects.filter(pk=new.pk))
+        zombie.signal(signal.SIGCONT)
+        wait_for(lambda: zombie.said("lease lost"))
+        assert snapshot(ExecutionRun.objects.filter(pk=new.pk)) == done
+    assert snapshot(old) == before and old.get().status == "failed"
+    assert (new.retried_from_id, new.pk != dead.run_id) == (dead.run_id, True)
+    assert [path for path, _, _ in sink.calls] == ["/first", "/first", "/second"]
+    with pytest.raises(control.ControlError, match="replayed already"):
+        control.replay(dead, by=owner)
+
+
+def snapshot(run):
+    """All that is recorded of a run."""
+    return [
+        list(rows.order_by("pk").values())
+        for rows in (run, *(model.objects.filter(run__in=run) for model in (StepRun, Wait, OutboxJob)))
+    ]
+
+
+@pytest.mark.parametrize("workflows", [1, 2])
+def test_an_event_that_is_matched_again_makes_no_second_run(workflow, deliver, drain, evidence, workflows):
+    """I7: one match goes on in its own job, several get jobs of their own; neither is made twice."""
+    for number in range(workflows):
+        workflow(
+            f"{{name: W, slug: w{number}, triggers: [{{endpoint: github}}], steps: [{{key: a, action: data.set}}]}}"
+        )
+    deliver()
+    for _ in range(2):
+        drain()
+        OutboxJob.objects.create(kind="dispatch", event=Event.objects.get())
+    drain()
+    assert ExecutionRun.objects.count() == workflows
+    assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"succeeded"}

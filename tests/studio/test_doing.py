@@ -1,0 +1,228 @@
+"""What people do from the screens: buttons for those who may, and pages that say what came of them."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core.models import ExecutionRun, Wait
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ASKING = """
+name: Refund
+slug: refund
+triggers: [{endpoint: github}]
+steps:
+  - kind: approval
+    key: ask
+    name: Refund the order
+    assignees: [owner, helper]
+    message: "Order {{ event.payload.number }}, <b>please</b>"
+    timeout: 4h
+    form:
+      - {name: note, label: Note, required: true, help: Why}
+      - {name: amount, kind: number}
+      - {name: level, kind: choice, choices: [low, high]}
+      - {name: sure, kind: boolean}
+      - {name: details, kind: long_text}
+      - {name: until, kind: date}
+    outcomes:
+      - {key: approved, name: Approve}
+      - {key: rejected, name: Reject}
+  - {key: pay, action: data.set, inputs: {note: '{{ steps.ask.output.form.note }}'}}
+"""
+FAILING = """
+name: Failing
+slug: failing
+triggers: [{endpoint: github}]
+steps:
+  - {key: first, action: data.set}
+  - {kind: stop, key: refuse, outcome: failed, message: Not today}
+"""
+
+
+@pytest.fixture
+def helper(db):
+    """Somebody who is asked, and is not of the staff."""
+    return get_user_model().objects.create_user("helper", password="password-of-tests")
+
+
+@pytest.fixture
+def waiting(workflow, deliver, drain, owner, helper):
+    workflow(ASKING)
+    deliver()
+    drain()
+    return Wait.objects.get(kind="approval")
+
+
+@pytest.fixture
+def failed(workflow, deliver, drain):
+    workflow(FAILING)
+    deliver()
+    drain()
+    return ExecutionRun.objects.get()
+
+
+def _page(run):
+    return reverse("admin:automate_core_executionrun_change", args=[run.pk])
+
+
+def _actions(page):
+    return {attributes["action"] for tag, attributes in page.tags if tag == "form" and "action" in attributes}
+
+
+def test_buttons_are_there_for_those_who_may(failed, sign_in, owner, colleague):
+    cancel, retry = (reverse(f"studio:run_{verb}", args=[failed.pk]) for verb in ("cancel", "retry"))
+    assert {cancel, retry} <= _actions(Page(sign_in(owner).get(_page(failed))))
+    assign_perm("view_workflow", colleague, failed.workflow)
+    assert not {cancel, retry} & _actions(Page(sign_in(colleague).get(_page(failed))))
+
+
+def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
+    client = sign_in(owner)
+    answer = client.post(reverse("studio:run_retry", args=[failed.pk]), {"start": "failed", "version": "original"})
+    again = ExecutionRun.objects.get(retried_from=failed)
+    assert (answer.status_code, answer["Location"]) == (303, _page(again))
+    assert f"repeats run {str(failed.pk)[-8:]}" in Page(client.get(answer["Location"])).text
+    drain()
+    again.refresh_from_db()
+    assert again.error["message"] == "Not today"
+
+
+def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
+    client = sign_in(owner)
+    for name, data, said in (
+        ("run_cancel", {}, "has ended already: failed"),
+        ("run_retry", {"start": "nowhere"}, "never came to a step 'nowhere'; it can start from first, refuse."),
+    ):
+        answer = client.post(reverse(f"studio:{name}", args=[failed.pk]), data)
+        assert answer["Location"] == _page(failed)
+        page = Page(client.get(answer["Location"]))
+        assert said in page.text and page.all(role="alert")
+
+
+def test_a_waiting_run_is_cancelled(waiting, sign_in, owner):
+    client = sign_in(owner)
+    client.post(reverse("studio:run_cancel", args=[waiting.run_id]))
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.error["message"]) == ("cancelled", "Cancelled by owner.")
+    assert "Cancelled." in Page(client.get(_page(run))).text
+
+
+def test_a_workflow_is_paused_and_goes_on(failed, sign_in, owner, deliver, drain):
+    client, page = sign_in(owner), reverse("admin:automate_core_workflow_change", args=[failed.workflow_id])
+    pause, resume = (reverse(f"studio:workflow_{verb}", args=[failed.workflow_id]) for verb in ("pause", "resume"))
+    assert pause in _actions(Page(client.get(page)))
+    assert client.post(pause)["Location"] == page
+    assert resume in _actions(Page(client.get(page)))
+    deliver()
+    drain()
+    waiting = ExecutionRun.objects.get(status="waiting")
+    client.post(resume, {"backlog": "run"})
+    drain()
+    waiting.refresh_from_db()
+    assert waiting.status == "failed"
+
+
+# --- approvals --------------------------------------------------------------------------------------------------------
+
+
+def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain):
+    client, url = sign_in(helper), reverse("studio:approval_page", args=[waiting.pk])
+    found = Page(client.get(reverse("studio:approval_list")))
+    assert "Refund the order" in found.text and found.all(href=url)
+    page = client.get(url)
+    assert "Order 7, &lt;b&gt;please&lt;/b&gt;" in page.content.decode()
+    shown = Page(page)
+    assert {f"form-{name}" for name in ("note", "amount", "level", "sure", "details", "until")} <= set(shown.ids)
+    assert [a["value"] for a in shown.all(name="outcome")] == ["approved", "rejected"]
+    answer = client.post(url, {"outcome": "approved", "form-note": "late", "form-sure": "on"})
+    assert (answer.status_code, answer["Location"]) == (303, reverse("studio:approval_list"))
+    after = Page(client.get(answer["Location"])).text
+    assert "Decided. The run goes on." in after and "Nothing waits for you" in after
+    drain()
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.steps.get(path="pay").output) == ("succeeded", {"note": "late"})
+    assert "Decided by helper: approved" in Page(client.get(url)).text
+    assert client.post(url, {"outcome": "rejected", "form-note": "x"}).status_code == 303
+    assert "It was answered already by helper: approved." in Page(client.get(reverse("studio:approval_list"))).text
+
+
+def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in, owner):
+    client, url = sign_in(owner), reverse("studio:approval_page", args=[waiting.pk])
+    answer = client.post(url, {"outcome": "approved", "form-amount": "many", "form-details": "kept"})
+    page = Page(answer)
+    assert answer.status_code == 422
+    assert {page.ids[f"form-{name}"].get("aria-invalid") for name in ("note", "amount")} == {"true"}
+    assert "Note is required." in page.text and "kept" in page.text
+    assert "Choose one of the outcomes." in Page(client.post(url, {"form-note": "x"})).text
+    assert Wait.objects.get().status == "open"
+
+
+def test_nobody_else_sees_an_approval(waiting, sign_in, admin, stranger):
+    url = reverse("studio:approval_page", args=[waiting.pk])
+    for person in (admin, stranger):
+        assert sign_in(person).get(url).status_code == 404
+        assert sign_in(person).post(url, {"outcome": "approved", "form-note": "x"}).status_code == 404
+        assert "Nothing waits for you" in Page(sign_in(person).get(reverse("studio:approval_list"))).text
+    assert Wait.objects.get().status == "open"
+
+
+def test_posts_need_their_token(failed, owner):
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    assert client.post(reverse("studio:run_retry", args=[failed.pk])).status_code == 403
+
+
+BY_HAND = """
+name: By hand
+slug: by-hand
+triggers: [{kind: manual, inputs: [{name: amount, label: Amount, kind: number, required: true}]}]
+steps: [{key: keep, action: data.set, inputs: {n: '{{ event.payload.amount }}'}}]
+"""
+
+
+def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner):
+    made = workflow(BY_HAND)
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    workflow_page = reverse("admin:automate_core_workflow_change", args=[made.pk])
+    assert url in str(Page(client.get(workflow_page)).tags)
+    assert Page(client.get(url)).ids["form-amount"]["type"] == "number"
+    refused = client.post(url, {"form-amount": "many"})
+    assert refused.status_code == 422 and "Amount " in Page(refused).text and 'value="many"' in refused.content.decode()
+    assert not ExecutionRun.objects.exists()
+    assert client.post(url, {"form-amount": "7"}).headers["Location"] == workflow_page
+    drain()
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.event.source, run.steps.get().output) == ("succeeded", "manual:by-hand", {"n": 7})
+
+
+def test_a_draft_is_not_started(workflow, sign_in, owner):
+    made = workflow(BY_HAND, publish=False)
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    assert "Only a published workflow" in Page(client.get(url)).text
+    assert "publish it first" in Page(client.post(url, {"form-amount": "7"}, follow=True)).text
+
+
+def test_a_waiting_step_leads_to_its_approval(waiting, sign_in, owner, colleague):
+    page = reverse("admin:automate_core_executionrun_change", args=[waiting.run_id])
+    approval = reverse("studio:approval_page", args=[waiting.pk])
+    assign_perm("view_workflow", colleague, waiting.run.workflow)
+    shown = Page(sign_in(owner).get(page))
+    assert shown.all(data_inspected="ask") and shown.all(href=approval), "the page opens at what waits"
+    assert not Page(sign_in(colleague).get(page)).all(href=approval)
+
+
+def test_the_workflow_page_says_when_it_starts_next(workflow, sign_in, owner):
+    made = workflow(
+        "{name: S, slug: s, timezone: Europe/Warsaw, triggers: [{kind: schedule, cron: '30 8 * * 1-5'},"
+        " {kind: event, key: paid, event: order.paid}], steps: [{key: a, action: data.set}]}"
+    )
+    page = Page(sign_in(owner).get(reverse("admin:automate_core_workflow_change", args=[made.pk])))
+    assert page.text.count(" 08:30") == 3 and "Europe/Warsaw" in page.text and "order.paid" in page.text
