@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automate_core import database, wakeups
+from automate_core.cancelling import cancel_run
 from automate_core.outbox import ADVANCE
 
 MOST = 500
@@ -11,7 +12,8 @@ MOST = 500
 ANSWER = f"""
 WITH ended AS MATERIALIZED (
     SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
-        THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message', 'it is not published'))
+        THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message',
+            CASE job.status WHEN 'dead' THEN 'it could not be started' ELSE 'it is not published' END))
         ELSE jsonb_build_object('run', child.id, 'status', child.status, 'output', child.output, 'error', child.error)
         END AS outcome
     FROM automate_core_wait wait
@@ -39,6 +41,17 @@ RETURNING id
 #: Whether there is anything to answer, in SQL.
 DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = 'child')"
 
+# Runs whose caller's wait was withdrawn, as when an arm beside it failed: nobody is interested in them any more.
+_ORPHANS = """
+SELECT child.id FROM automate_core_executionrun child
+JOIN automate_core_wait wait
+    ON wait.run_id = child.parent_id AND wait.path = child.parent_path AND wait.kind = 'child'
+WHERE child.parent_id IS NOT NULL AND child.status IN ('queued', 'running', 'waiting') AND wait.status = 'cancelled'
+"""
+
+#: Whether there are such runs, in SQL.
+ORPHANED = f"EXISTS ({_ORPHANS})"
+
 
 def answer() -> float | None:
     """Answer the waits whose runs have ended, and wake those that wait. Gives 0 when there may be more."""
@@ -46,3 +59,11 @@ def answer() -> float | None:
     if answered:
         wakeups.after_commit()
     return 0.0 if len(answered) == MOST else None
+
+
+def cancel_orphans() -> float | None:
+    """Cancel the runs that nobody waits for any more. Gives 0 when there may be more."""
+    orphans = [row.id for row in database.run(None, f"{_ORPHANS} ORDER BY child.id LIMIT {MOST}", {})]
+    for run_id in orphans:
+        cancel_run(run_id, code="cancelled", message="The step that waited for it was withdrawn.")
+    return 0.0 if len(orphans) == MOST else None

@@ -38,6 +38,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("schedules", schedules.DUE, schedules.fire_due),
     Chore("captures", captures.DUE, captures.hand_over),
     Chore("children", children.DUE, children.answer),
+    Chore("orphans", children.ORPHANED, children.cancel_orphans),
     Chore("slots", limits.DUE, limits.sweep),
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reminders", reminders.DUE, reminders.remind),

@@ -480,3 +480,12 @@ def test_no_child_is_made_while_its_caller_is_being_cancelled(publish, deliver, 
     own.close()
     assert not ExecutionRun.objects.filter(workflow__slug="other").exclude(status="cancelled").exists()
     assert not calls
+
+
+def test_a_retry_of_an_archived_workflow(publish, run, owner):
+    made = publish("  - {key: a, action: data.set}")
+    done = run()
+    pausing.archive(made, owner)
+    done = ExecutionRun.objects.get(pk=done.pk)
+    with pytest.raises(control.ControlError):
+        control.retry(done, by=owner, start="start")

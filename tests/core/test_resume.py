@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from automate_core.models import StepRun, Wait
+from automate_core.models import ExecutionRun, StepRun, Wait
 from automate_governance.redaction import redactor
 from tests.core.walks import Slow, fatal, output, settle, states
 
@@ -218,3 +218,20 @@ def test_a_loop_whose_outputs_are_large_fails_in_words(publish, run):
     done = run({"big": "x" * 500_000})
     assert "running" not in states(done).values(), (done.error, states(done))
     assert done.status == "succeeded", done.error
+
+
+def test_withdrawn_child_is_not_left_alone(publish, run, workflow, later, drain):
+    publish("  - {kind: wait, key: nap, duration: 1d}", slug="other", triggers="[]")
+    publish("""
+  - kind: parallel
+    key: all
+    arms:
+      - {key: one, steps: [{kind: workflow, key: child, workflow: other}]}
+      - {key: two, steps: [{kind: wait, key: nap, duration: 1h}, {kind: stop, key: stop, outcome: failed}]}
+""")
+    done = run()
+    Wait.objects.filter(run=done).update(due_at="2020-01-01T00:00Z")
+    settle(drain)
+    done.refresh_from_db()
+    assert done.status == "failed"
+    assert ExecutionRun.objects.get(parent=done).status == "cancelled"

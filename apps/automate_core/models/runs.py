@@ -81,6 +81,11 @@ class ExecutionRun(models.Model):
             models.Index(F("status"), F("id").desc(), name="runs_by_status"),
             models.Index(F("trace_id"), name="runs_by_trace"),
             models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),
+            models.Index(
+                F("id"),
+                condition=Q(parent__isnull=False, status__in=["queued", "running", "waiting"]),
+                name="live_runs_with_parents",
+            ),
             models.Index(F("retried_from"), condition=Q(retried_from__isnull=False), name="runs_by_retried"),
             models.Index(
                 F("workflow"),
