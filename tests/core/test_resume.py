@@ -230,7 +230,7 @@ def test_withdrawn_child_is_not_left_alone(publish, run, workflow, later, drain)
       - {key: two, steps: [{kind: wait, key: nap, duration: 1h}, {kind: stop, key: stop, outcome: failed}]}
 """)
     done = run()
-    Wait.objects.filter(run=done).update(due_at="2020-01-01T00:00Z")
+    Wait.objects.filter(run=done, kind="timer").update(due_at="2020-01-01T00:00Z")
     settle(drain)
     done.refresh_from_db()
     assert done.status == "failed"

@@ -8,12 +8,13 @@ from unittest import mock
 import shop
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models.functions import Now
 from django.test import TransactionTestCase
 from shop.connector import ShopConnector
 from shop.models import Order, Shipment
 
 from automate_core import authoring, captures, database, workflow_files
-from automate_core.models import Event, ExecutionRun, RunLog, StepRun
+from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.triggers import emit
 from automate_core.worker import Worker
 
@@ -120,7 +121,7 @@ class TestActions(ShopTest):
         self.assertFalse(Shipment.objects.exists())
 
     def test_an_action_and_its_record_commit_together_and_once(self) -> None:
-        """Its job is taken over while it works: what it wrote goes with the record; the next one does it."""
+        """Its job is taken from it while it works: what it wrote goes with the record; the next one does it."""
         self.pay()
         execute, seen = ShopConnector.execute, []
 
@@ -130,8 +131,8 @@ class TestActions(ShopTest):
             if len(seen) == 1:
                 with database.connect({}) as other:
                     other.execute(
-                        "UPDATE automate_core_outboxjob SET token = token + 1, lease_until = automate_now()"
-                        " WHERE status = 'leased'"
+                        "UPDATE automate_core_outboxjob SET token = token + 1, status = 'ready', lease_until = NULL,"
+                        " available_at = automate_now() + interval '1 hour' WHERE status = 'leased'"
                     )
             return output
 
@@ -140,6 +141,7 @@ class TestActions(ShopTest):
             self.assertEqual(seen, [1])
             self.assertFalse(Shipment.objects.exists())
             self.assertFalse(StepRun.objects.filter(path__endswith="shipment", status="succeeded").exists())
+            OutboxJob.objects.filter(status="ready").update(available_at=Now())
             self.work()
         self.assertEqual(Shipment.objects.count(), 1)
         self.assertEqual(StepRun.objects.filter(path__endswith="shipment", status="succeeded").count(), 1)
