@@ -112,6 +112,7 @@ def _quiet(on: Stage) -> psycopg.Connection:
 def for_each(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     """The most resident memory during a loop of many items, above what it was before, after a small one."""
     values = []
+    clear(on)  # what came of other figures after they had been counted
     for _ in range(runs):
         with on.web(), on.worker() as worker:
             on.load("items", connections=1, count=1, items=20)
