@@ -48,10 +48,11 @@ def later():
 
 @pytest.fixture
 def working():
+    """A worker in a thread of this process, stopped at the end."""
     started = []
 
     def start(**options):
-        worker = Worker(name="test", **options)
+        worker = Worker(name="hardy", **options)
         thread = threading.Thread(target=worker.run)
         thread.start()
         started.append((worker, thread))
@@ -62,3 +63,4 @@ def working():
         worker.stop()
         worker.hurry()
         thread.join(20)
+        assert not thread.is_alive()

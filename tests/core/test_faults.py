@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 
@@ -19,7 +18,6 @@ from automate_core.engine.walk import EffectOutcome
 from automate_core.matching import RuleEngine
 from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.outbox import OutboxStore
-from automate_core.worker import Worker
 from automate_governance.redaction import Redactor
 from tests.processes import wait_for
 
@@ -34,24 +32,6 @@ steps:
   - {{key: first, action: http.request, inputs: {{method: POST, url: '{0}/first'}}}}
   - {{key: second, action: http.request, inputs: {{method: POST, url: '{0}/second'}}}}
 """
-
-
-@pytest.fixture
-def working():
-    """A worker in a thread of this process, stopped at the end."""
-    workers = []
-
-    def start(**options):
-        worker = Worker(name="hardy", **options)
-        thread = threading.Thread(target=worker.run, daemon=True)
-        thread.start()
-        workers.append((worker, thread))
-        return thread
-
-    yield start
-    for worker, thread in workers:
-        worker.stop()
-        thread.join(10)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from django.utils import timezone
 from automate_connectors.registry import connectors
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, WorkerState
 from automate_core.outbox import OutboxStore
-from automate_core.worker import Worker
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,26 +25,6 @@ slug: call
 triggers: [{endpoint: github}]
 steps: [{key: a, action: http.request, inputs: {method: POST, url: 'http://127.0.0.1:1/'}, timeout: 1}]
 """
-
-
-@pytest.fixture
-def working():
-    """A worker in a thread of this process, stopped at the end."""
-    started = []
-
-    def start(**options):
-        worker = Worker(name="hardy", **options)
-        thread = threading.Thread(target=worker.run, daemon=True)
-        thread.start()
-        started.append((worker, thread))
-        return worker
-
-    yield start
-    for worker, thread in started:
-        worker.stop()
-        worker.hurry()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 @pytest.fixture
