@@ -337,9 +337,9 @@ def test_the_claim_reads_its_index_alone():
 def test_the_statements_name_columns_that_exist():
     """Every statement of the hot path is planned by PostgreSQL against the tables of the models."""
     from automate_core import heartbeat, ingest, matching, outbox, queue_status
-    from automate_core.engine import journal
+    from automate_core.engine import statements
 
-    statements = {
+    hot = {
         ingest.INGEST: {"events": "[]"},
         ingest.FIRST_DELIVERIES: {"keys": "[]"},
         matching.CANDIDATES: {"sources": [], "types": []},
@@ -353,13 +353,14 @@ def test_the_statements_name_columns_that_exist():
         heartbeat.REPORT: {"name": "w", "uptime": 1, "slots": 1, "held": 0},
         queue_status.STATUS: {},
         outbox.WAKE_DUE: {},
-        journal._write(): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
-        journal.READ: {"runs": []},
-        journal.WAITS: {"runs": []},
+        statements.write(frozenset(JOURNALLED)): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
+        statements.write(frozenset()): {"checkpoints": "[]", "steps": "[]", "worker": ""},
+        statements.READ: {"runs": []},
+        statements.WAITS: {"runs": []},
     }
-    for statement, values in statements.items():
+    for statement, values in hot.items():
         database.run(None, statement, values)
-    assert len(statements) == 16
+    assert len(hot) == 17
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,11 @@
-"""The journal: what a run has done, as records in memory and as one statement that writes many checkpoints at once.
+"""The journal: what a run has done, as records in memory, written many checkpoints at once.
 
-A checkpoint is gated, row by row, on its job (id, token, leased) and its run (not final). The answers are `held`,
-`lost` (the job is someone else's now: nothing of it was written) and `cancelled` (the run has ended meanwhile).
 A checkpoint that was committed while its answer got lost may be written again: what is there stays as it is.
 """
 
 from __future__ import annotations
 
 import enum
-import functools
 import hashlib
 import time
 import uuid
@@ -18,201 +15,13 @@ from typing import Any
 
 import msgspec
 import psycopg
-from django.db import connection as django_connection
 
 from automate_core import database
+from automate_core.engine import statements
 from automate_core.ids import uuid7
-from automate_core.models import WaitAssignee
 from automate_core.outbox import ClaimedJob
 from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, WaitStatus, move
 from automate_governance.redaction import redact, redact_json, redactor
-
-WRITE = """
-WITH asked AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(checkpoints)s::json) AS c(
-        job uuid, token int, run uuid, is_new boolean, workflow bigint, version bigint, event uuid, trace_id text,
-        status text, output jsonb, error jsonb, wakes int, started_ago float8, outcome text, progress boolean,
-        parent uuid, parent_path text, depth int, priority int, slug text, end_id uuid)
-), asked_queued AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(queued)s::json) AS q(
-        job uuid, run uuid, workflow bigint, version bigint, event uuid, trace_id text, parent uuid, parent_path text,
-        depth int, slot_key text, priority int, wait text, data jsonb)
-), callers AS MATERIALIZED (
-    SELECT id FROM automate_core_executionrun
-    WHERE id IN (SELECT parent FROM asked WHERE is_new UNION ALL SELECT parent FROM asked_queued)
-        AND status IN ('queued', 'running', 'waiting')
-    ORDER BY id FOR NO KEY UPDATE
-), known AS MATERIALIZED (
-    SELECT run.id, run.status, run.seq, run.wakes FROM automate_core_executionrun run
-    JOIN asked ON asked.run = run.id
-    WHERE (SELECT count(*) FROM callers) >= 0  -- callers are locked first
-    ORDER BY run.id FOR NO KEY UPDATE OF run
-), gate AS MATERIALIZED (
-    SELECT asked.*, known.id IS NULL AND asked.is_new AS is_made, known.status AS was,
-        coalesce(known.seq, 0) + 1 AS seq, coalesce(known.wakes, 0) AS wakes_now
-    FROM asked
-    JOIN automate_core_outboxjob job ON job.id = asked.job AND job.token = asked.token AND job.status = 'leased'
-    LEFT JOIN known ON known.id = asked.run
-    FOR NO KEY UPDATE OF job
-), made AS (
-    INSERT INTO automate_core_executionrun
-        (id, workflow_id, version_id, event_id, cause, status, trace_id, output, error, created_at, started_at,
-         finished_at, worker, seq, wakes, parent_id, parent_path, depth, priority)
-    SELECT run, workflow, version, event, 'trigger', status, trace_id, output, error,
-        automate_now() - started_ago * interval '1 millisecond',
-        CASE WHEN status <> 'queued' THEN automate_now() - started_ago * interval '1 millisecond' END,
-        CASE WHEN status IN ('succeeded', 'failed') THEN automate_now() END,
-        CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0, parent, parent_path, depth,
-        coalesce(priority, 0)
-    FROM gate WHERE is_made AND (parent IS NULL OR parent IN (SELECT id FROM callers))
-    ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
-    RETURNING id
-), live AS MATERIALIZED (
-    SELECT * FROM gate WHERE run IN (SELECT id FROM made) OR was IN ('queued', 'running', 'waiting')
-), moved AS (
-    UPDATE automate_core_executionrun run
-    SET status = live.status, output = live.output, error = live.error, seq = live.seq, worker = %(worker)s,
-        started_at = coalesce(run.started_at, automate_now() - live.started_ago * interval '1 millisecond'),
-        finished_at = CASE WHEN live.status IN ('succeeded', 'failed') THEN automate_now() END
-    FROM live WHERE run.id = live.run AND NOT live.is_made
-), attempts AS MATERIALIZED (
-    SELECT s.*, automate_now() - s.started_ago * interval '1 millisecond' AS started_at,
-        automate_now() - s.finished_ago * interval '1 millisecond' AS finished_at
-    FROM json_to_recordset(%(steps)s::json) AS s(
-        run uuid, id uuid, path text, attempt int, status text, input jsonb, output jsonb, error jsonb, key text,
-        started_ago float8, finished_ago float8)
-), stepped AS (
-    INSERT INTO automate_core_steprun AS step
-        (id, run_id, path, attempt, status, input, output, error, idempotency_key, started_at, finished_at, seq)
-    SELECT s.id, live.run, s.path, s.attempt, s.status, s.input, s.output, s.error, s.key, s.started_at, s.finished_at,
-        live.seq
-    FROM attempts s JOIN live ON live.run = s.run
-    ON CONFLICT (run_id, path, attempt) DO UPDATE
-    SET status = excluded.status, output = excluded.output, error = excluded.error,
-        finished_at = excluded.finished_at, seq = excluded.seq
-    WHERE step.status IN ('running', 'waiting')
-), concluded AS (
-    UPDATE automate_core_steprun step
-    SET status = s.status, output = s.output, error = s.error, finished_at = s.finished_at
-    FROM attempts s JOIN gate ON gate.run = s.run AND gate.was IN ('succeeded', 'failed', 'cancelled')
-    WHERE step.run_id = s.run AND step.path = s.path AND step.attempt = s.attempt AND step.status = 'running'
-), withdrawn AS (
-    UPDATE automate_core_wait wait SET status = 'cancelled', resolved_at = automate_now(), seq = live.seq
-    FROM json_to_recordset(%(withdrawn)s::json) AS w(run uuid, path text) JOIN live ON live.run = w.run
-    WHERE wait.run_id = w.run AND wait.path = w.path AND wait.status = 'open'
-), parked AS (
-    INSERT INTO automate_core_wait (id, run_id, path, kind, status, due_at, remind_at, data, created_at, seq)
-    SELECT w.id, live.run, w.path, w.kind, 'open',
-        coalesce(w.due_at, automate_now() + w.due_in * interval '1 second'),
-        automate_now() + w.remind_in * interval '1 second', w.data, automate_now(), live.seq
-    FROM json_to_recordset(%(waits)s::json) AS w(
-        run uuid, id uuid, path text, kind text, due_in float8, due_at timestamptz, remind_in float8, data jsonb)
-    JOIN live ON live.run = w.run
-    ON CONFLICT DO NOTHING
-    RETURNING id
-), assigned AS (
-    INSERT INTO automate_core_waitassignee (wait_id, user_id, group_id)
-    SELECT a.wait, a."user"::{user}, a."group"
-    FROM json_to_recordset(%(assignees)s::json) AS a(wait uuid, "user" text, "group" int)
-    JOIN parked ON parked.id = a.wait
-), logged AS (
-    INSERT INTO automate_core_runlog (id, run_id, path, attempt, level, message, at, seq)
-    SELECT l.id, live.run, l.path, l.attempt, l.level, l.message,
-        automate_now() - l.ago * interval '1 millisecond', live.seq
-    FROM json_to_recordset(%(logs)s::json) AS l(
-        run uuid, id uuid, path text, attempt int, level text, message text, ago float8)
-    JOIN live ON live.run = l.run
-    ON CONFLICT (id) DO NOTHING
-), queued AS (
-    INSERT INTO automate_core_executionrun
-        (id, workflow_id, version_id, event_id, cause, status, trace_id, created_at, worker, seq, wakes, parent_id,
-         parent_path, depth, slot_key, admitted, priority)
-    SELECT q.run, q.workflow, q.version, q.event, 'trigger', CASE WHEN q.wait IS NULL THEN 'queued' ELSE 'waiting' END,
-        q.trace_id, automate_now(), '', 1, 0, q.parent, q.parent_path, q.depth, q.slot_key, q.slot_key IS NULL,
-        q.priority
-    FROM asked_queued q JOIN gate ON gate.job = q.job
-    WHERE q.parent IS NULL OR q.parent IN (SELECT id FROM callers)
-    ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
-    RETURNING id, workflow_id, event_id, priority, status
-), kept AS (
-    INSERT INTO automate_core_wait (id, run_id, path, kind, status, data, created_at, seq)
-    SELECT gen_random_uuid(), queued.id, '', q.wait, 'open', q.data, automate_now(), 1
-    FROM asked_queued q JOIN queued ON queued.id = q.run
-    WHERE q.wait IS NOT NULL
-), owed AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0,
-        false, '', 0, ''
-    FROM queued WHERE status = 'queued'
-), said AS (
-    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
-    SELECT c.id, c.source, '', c.key, c.payload, c.headers, live.trace_id, automate_now()
-    FROM json_to_recordset(%(calls)s::json) AS c(
-        run uuid, id uuid, source text, key text, payload jsonb, headers jsonb)
-    JOIN live ON live.run = c.run
-    UNION ALL
-    SELECT end_id, 'run:' || slug, status, run::text,
-        jsonb_build_object('run', run, 'workflow', slug, 'status', status, 'error', error),
-        jsonb_build_object('automate-depth', (depth + 1)::text), trace_id,
-        automate_now()
-    FROM live WHERE end_id IS NOT NULL
-        AND EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || live.slug)
-    ON CONFLICT (source, delivery_key) DO NOTHING
-    RETURNING id, source
-), told AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, abs(hashtext(source) %% 1024), automate_now(), 0, 0, false,
-        '', 0, ''
-    FROM said
-), settled AS (
-    UPDATE automate_core_outboxjob job
-    SET kind = CASE WHEN gate.run IS NULL THEN job.kind ELSE 'advance' END,
-        run_id = gate.run,
-        status = CASE
-            WHEN gate.outcome = 'hold' THEN 'leased'
-            WHEN live.job IS NOT NULL AND live.outcome = 'park' AND live.wakes_now > live.wakes THEN 'ready'
-            ELSE 'completed' END,
-        attempts = CASE WHEN gate.progress THEN 0 ELSE job.attempts END,
-        suspect = job.suspect AND NOT gate.progress,
-        lease_until = CASE WHEN gate.outcome = 'hold' THEN job.lease_until END
-    FROM gate LEFT JOIN live ON live.job = gate.job
-    WHERE job.id = gate.job
-)
-SELECT asked.job, EXISTS (SELECT FROM said) AS told, CASE
-    WHEN gate.job IS NULL THEN 'lost'
-    WHEN gate.run IS NULL OR live.job IS NOT NULL THEN 'held'
-    ELSE 'cancelled' END AS verdict
-FROM asked LEFT JOIN gate ON gate.job = asked.job LEFT JOIN live ON live.job = asked.job
-"""
-
-READ = """
-SELECT run.id, run.workflow_id, run.version_id, run.event_id, run.status, run.wakes, run.trace_id, run.parent_id,
-    run.depth, run.slot_key, run.vars::text AS vars,
-    (SELECT json_agg(latest)::text FROM (
-        SELECT DISTINCT ON (path) path, attempt, status, output, error,
-            CASE WHEN status IN ('running', 'waiting') THEN input END AS input,
-            count(*) FILTER (WHERE status = 'failed') OVER (PARTITION BY path) AS failures
-        FROM automate_core_steprun WHERE run_id = run.id ORDER BY path, attempt DESC) latest) AS steps
-FROM automate_core_executionrun run WHERE run.id = ANY(%(runs)s)
-"""
-
-# The latest wait of each path; of a callback the answer, if one came before the run did.
-WAITS = """
-SELECT run.id, run.status, run.wakes, waits.path, waits.kind, waits.status AS state, waits.outcome::text AS outcome
-FROM automate_core_executionrun run
-LEFT JOIN LATERAL (
-    SELECT DISTINCT ON (path) path, kind, status, outcome FROM automate_core_wait WHERE run_id = run.id
-    ORDER BY path, (kind = 'callback' AND status = 'resolved') DESC, id DESC
-) waits ON true
-WHERE run.id = ANY(%(runs)s)
-"""
-
-DEFINITION = "SELECT definition::text FROM automate_core_workflowversion WHERE id = %(version)s"
-
 
 _ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED})
 
@@ -438,24 +247,27 @@ class Journal:
         now = time.monotonic()
         ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.run.id if checkpoint.run else "")
         with_runs = [(checkpoint, checkpoint.run) for checkpoint in ordered if checkpoint.run]
-        values = {
-            "worker": self.worker,
-            "checkpoints": _json(_checkpoint(checkpoint, now) for checkpoint in ordered),
-            "steps": _json(_step(run, step, now) for c, run in with_runs for step in c.steps),
-            "waits": _json(_wait(run, wait) for c, run in with_runs for wait in c.waits),
-            "assignees": _json(row for c, _ in with_runs for wait in c.waits for row in _assignees(wait)),
-            "withdrawn": _json({"run": run.id, "path": path} for c, run in with_runs for path in c.withdrawn),
-            "calls": _json(_call(run, call) for c, run in with_runs for call in c.calls),
-            "logs": _json(_log(run, log, now) for c, run in with_runs for log in c.logs),
-            "queued": _json(_queued(c.job, queued) for c in ordered for queued in c.queued),
+        rows: dict[str, list[dict[str, Any]]] = {
+            "checkpoints": [_checkpoint(checkpoint, now) for checkpoint in ordered],
+            "steps": [_step(run, step, now) for c, run in with_runs for step in c.steps],
+            "waits": [_wait(run, wait) for c, run in with_runs for wait in c.waits],
+            "assignees": [row for c, _ in with_runs for wait in c.waits for row in _assignees(wait)],
+            "withdrawn": [{"run": run.id, "path": path} for c, run in with_runs for path in c.withdrawn],
+            "calls": [_call(run, call) for c, run in with_runs for call in c.calls],
+            "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
+            "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
         }
-        rows = database.run(self.connection, _write(), values)
-        self.has_told = any(row.told for row in rows)
-        return {row.job: Verdict(row.verdict) for row in rows}
+        there = {name for name, some in rows.items() if some}
+        if any(run.new and run.parent_id for _, run in with_runs):
+            there.add("queued")
+        values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
+        written = database.run(self.connection, statements.write(frozenset(there)), {"worker": self.worker, **values})
+        self.has_told = any(row.told for row in written)
+        return {row.job: Verdict(row.verdict) for row in written}
 
     def definition(self, version_id: int) -> Any:
         """The document of a published version. Raises LookupError."""
-        rows = database.run(self.connection, DEFINITION, {"version": version_id})
+        rows = database.run(self.connection, statements.DEFINITION, {"version": version_id})
         if not rows:
             raise LookupError(f"there is no version {version_id}")
         return msgspec.json.decode(rows[0].definition)
@@ -464,7 +276,7 @@ class Journal:
         """What the journal holds of those runs. The waits are read first: one that ends meanwhile moves `wakes`."""
         wanted = list(run_ids)
         standings = self.standing(wanted)
-        stored = {row.id: _stored(row) for row in database.run(self.connection, READ, {"runs": wanted})}
+        stored = {row.id: _stored(row) for row in database.run(self.connection, statements.READ, {"runs": wanted})}
         for run_id, run in stored.items():
             run.waits, run.record.wakes = standings[run_id].waits, standings[run_id].wakes
         return stored
@@ -472,23 +284,12 @@ class Journal:
     def standing(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Standing]:
         """How those runs and their waits stand."""
         standings: dict[uuid.UUID, Standing] = {}
-        for row in database.run(self.connection, WAITS, {"runs": list(run_ids)}):
+        for row in database.run(self.connection, statements.WAITS, {"runs": list(run_ids)}):
             standing = standings.setdefault(row.id, Standing(row.status, row.wakes, {}))
             if row.path is not None:
                 outcome = None if row.outcome is None else msgspec.json.decode(row.outcome)
                 standing.waits[row.path] = WaitAnswer(row.kind, row.state == WaitStatus.OPEN, outcome)
         return standings
-
-
-@functools.cache
-def _write() -> str:
-    """The statement, with the type of the host's user keys in it."""
-    user = WaitAssignee._meta.get_field("user").db_type(django_connection)
-    return WRITE.format(user=user)
-
-
-def _json(rows: Iterable[dict[str, Any]]) -> str:
-    return msgspec.json.encode(list(rows)).decode()
 
 
 def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
