@@ -91,6 +91,19 @@ class ConnectorAdapter(ABC):
         Raise ConnectorError or ValueError.
         """
 
+    def check_connection(self, context: dict[str, Any]) -> str:
+        """Optional: try the connection with a real call that changes nothing; `context` is as in `execute`.
+
+        Returns a line for people, such as the account it reached. Raise ConnectorError when it does not work, with
+        the code `needs_reconnect` when only a person can mend it.
+        """
+        raise NotImplementedError
+
+    @property
+    def can_check(self) -> bool:
+        """Whether `check_connection` is there."""
+        return type(self).check_connection is not ConnectorAdapter.check_connection
+
     def action(self, name: str) -> Action:
         """The described action of that name. Raises LookupError when the connector describes others but not it."""
         for action in self.actions:
