@@ -170,7 +170,7 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["value"].label = "New value"
             self.fields[
                 "value"
-            ].help_text = "Replaces the present one, which is not shown. What uses it gets the new one."
+            ].help_text = "Takes the place of the present one, which is not shown."
 
 
 @admin.register(StoredSecret)
