@@ -21,8 +21,8 @@ _HEADERS = r"(?:proxy-)?authorization|(?:x-)?api-key|x-(?:auth|vault)-token"
 
 # (what stays), what is masked, (what stays). No rule reaches over a quotation mark, so that JSON stays JSON.
 _RULES = (
-    rf"""(?i)(["'](?:{_NAMES})["']\s*:\s*")(?:[^"\\]|\\.)+(")""",
-    rf"""(?i)(["'](?:{_NAMES})["']\s*:\s*')(?:[^'\\]|\\.)+(')""",
+    rf"""(?i)("(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)+(")""",
+    rf"""(?i)('(?:{_NAMES})'\s*:\s*')(?:[^'"\\]|\\.)+(')""",
     rf"""(?i)(\\["'](?:{_NAMES})\\["']\s*:\s*\\")[^"\\]+(\\")""",  # a document inside a document
     rf"""(?i)(\b(?:{_HEADERS})\s*[:=]\s*(?:[a-z]+\s+)?)[^\s"'\\,;&<>]+()""",
     r"""(?i)(\b(?:set-)?cookie:\s*)[^"'\\\r\n<>]+()""",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import warnings
 from typing import Any
@@ -63,5 +62,4 @@ class LeakyConnector(ConnectorAdapter):
 
 
 def _fail(message: str) -> None:
-    print(file=sys.stderr)
     raise RuntimeError(message)

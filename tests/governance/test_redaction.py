@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import sys
@@ -33,11 +34,22 @@ def known(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize("name", spellings(VALUE))
+@pytest.mark.parametrize("name", [name for name in spellings(VALUE) if "base64" not in name])
 def test_every_spelling_is_masked(known, name):
     known.learn(VALUE)
     form = spellings(VALUE)[name]
     assert known.text(f"before {form} after") == f"before {MASK} after"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:"])
+@pytest.mark.parametrize("after", ["", "z", "zz"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_is_masked_whatever_stands_around_it(known, before, after, encode):
+    known.learn(VALUE)
+    encoded = encode(f"{before}{VALUE}{after}".encode()).decode()
+    masked = known.text(f"Basic {encoded} Basic {encoded.rstrip('=')}")
+    assert not found(VALUE, masked) and masked.count(MASK) == 2
+    assert len(masked) < 60, "no more than the neighbours' own characters is left"
 
 
 @given(value=st.text(min_size=8, max_size=60), before=st.text(max_size=20), after=st.text(max_size=20))
@@ -50,7 +62,7 @@ def test_no_value_survives_in_any_spelling(value, before, after):
         return
     made.learn(value)
     for name, form in spellings(value).items():
-        if len(form) >= redaction.SHORTEST:
+        if len(form) >= redaction.SHORTEST and "base64" not in name:
             masked = made.text(f"{before}{form}{after}", shapes=False)
             assert MASK in masked, name
             assert form not in masked.replace(MASK, "") or form in before + after, name
@@ -158,7 +170,10 @@ def test_depth_is_no_way_around(known):
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 20, 1000])
 def test_a_value_over_several_pieces_is_masked(known, size):
     known.learn(VALUE, "another-secret-value", "another-secret-value-and-more")
-    text = f"<p>{VALUE}</p> another-secret-value! " + "".join(f"[{form}]" for form in spellings(VALUE).values())
+    text = f"<p>{VALUE}</p> another-secret-value! " + "".join(
+        f"[{form}]" for name, form in spellings(VALUE).items() if "base64" not in name
+    )
+    text += base64.b64encode(f"and {VALUE}".encode()).decode()
     stream = RedactedStream()
     pieces = [stream.feed(text[at : at + size]) for at in range(0, len(text), size)]
     said = "".join(pieces) + stream.end()
@@ -177,9 +192,8 @@ def test_a_stream_holds_nothing_back_without_need(known):
 def test_pages_and_streams_hold_no_known_value(known):
     known.learn(VALUE, "shorty")
     page = HttpResponse(f"<p>{spellings(VALUE)['html']} shorty</p>", headers={"Content-Length": "99"})
-    stream = StreamingHttpResponse(
-        (b"a s3cret-va", b'lue/with+odd "char', VALUE[30:].encode(), b"!"), content_type="text/plain"
-    )
+    whole = f"a {VALUE}!".encode()
+    stream = StreamingHttpResponse((whole[at : at + 9] for at in range(0, len(whole), 9)), content_type="text/plain")
     binary = HttpResponse(VALUE.encode(), content_type="application/octet-stream")
 
     def through(response):
@@ -187,7 +201,7 @@ def test_pages_and_streams_hold_no_known_value(known):
 
     masked = through(page)
     assert masked.content == b"<p>*** shorty</p>" and masked["Content-Length"] == "17"
-    assert b"".join(through(stream)).decode().startswith("a ") and "s3cret" not in b"".join(through(stream)).decode()
+    assert b"".join(through(stream)) == b"a ***!"
     assert through(binary).content == VALUE.encode()
 
 
@@ -206,7 +220,7 @@ def test_log_lines_tracebacks_and_extras_are_masked(known):
     record.stack_info = "frame a-token-that-was-logged"
     assert RedactingFilter().filter(record)
     text = logging.Formatter().format(record)
-    assert "a-token" not in text and text.count(MASK) == 3 and "Traceback" in text
+    assert "a-token" not in text and text.count(MASK) == 4 and "Traceback" in text
     assert record.request_data == {"deep": [MASK]} and record.exc_info is None
 
 
