@@ -168,9 +168,7 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.fields["value"].label = "New value"
-            self.fields[
-                "value"
-            ].help_text = "Takes the place of the present one, which is not shown."
+            self.fields["value"].help_text = "Takes the place of the present one, which is not shown."
 
 
 @admin.register(StoredSecret)
