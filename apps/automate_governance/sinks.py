@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +23,7 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact in place; every record passes."""
-        record.msg, record.args = redactor.text(_message(record)), None
+        _mask_message(record)
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
@@ -68,11 +68,27 @@ def _say(kind: type[BaseException], error: BaseException | None, trace: Tracebac
         sys.stderr.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
 
 
-def _message(record: logging.LogRecord) -> str:
+def _mask_message(record: logging.LogRecord) -> None:
+    """Mask the arguments where that is enough, since some formatters read them; else the message as a whole."""
     try:
-        return record.getMessage()
+        message = record.getMessage()
+        if redactor.text(message) == message:
+            return
+        record.args = _masked_arguments(record.args)
+        if redactor.text(record.getMessage()) != record.getMessage():
+            record.msg, record.args = redactor.text(message), None
     except Exception:  # noqa: BLE001 - arguments that do not fit, or whose text raises: their logger must live
-        return str(record.msg)
+        record.msg, record.args = redactor.text(str(record.msg)), None
+
+
+def _masked_arguments(arguments: Any) -> Any:
+    if isinstance(arguments, Mapping):
+        return {name: _masked_argument(value) for name, value in arguments.items()}
+    return tuple(map(_masked_argument, arguments)) if isinstance(arguments, tuple) else arguments
+
+
+def _masked_argument(value: Any) -> Any:
+    return redactor.text(value) if isinstance(value, str) else value
 
 
 def _handlers() -> Iterator[logging.Handler]:

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from tests.governance.spelt import spellings
+from tests.governance.spelt import encoded
 
 log = logging.getLogger("leaky")
 
@@ -22,7 +22,7 @@ class LeakyConnector(ConnectorAdapter):
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         secrets: dict[str, str] = context["connection"]
         control = params["control"]
-        leak: dict[str, Any] = {name: spellings(value) for name, value in secrets.items()}
+        leak: dict[str, Any] = {name: encoded(value) for name, value in secrets.items()}
         match action:
             case "output":
                 return {"control": control, "leak": leak, "headers": {"X-Echo": list(secrets.values())}, "n": [1, 2]}

@@ -40,6 +40,16 @@ def spellings(value: str) -> dict[str, str]:
     return forms
 
 
+def encoded(value: str) -> dict[str, str]:
+    """Texts that hold the value, by the name of its form: base64 with neighbours, as it is found in the wild."""
+    forms = {name: form for name, form in spellings(value).items() if "base64" not in name}
+    for shift in range(3):
+        text = base64.b64encode(b"x" * shift + value.encode() + b"yyy"[: 3 - shift]).decode()
+        forms[f"base64 {shift}"] = text
+        forms[f"base64 {shift}, url-safe"] = text.replace("+", "-").replace("/", "_").rstrip("=")
+    return forms
+
+
 def found(value: str, text: str) -> list[str]:
     """The names of the forms of `value` that stand in `text`."""
     return [name for name, form in spellings(value).items() if form in text]

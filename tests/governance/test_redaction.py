@@ -229,6 +229,51 @@ def test_arguments_that_do_not_fit_harm_nobody():
     assert RedactingFilter().filter(record) and record.getMessage() == "%d items"
 
 
+class Access(logging.Formatter):
+    """As web servers have them: it takes the arguments apart."""
+
+    def format(self, record):
+        method, path, status = record.args
+        return f"{method} [{path}] {status}"
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "said"),
+    [
+        ("%s %s %d", ("GET", "/plain", 200), "GET [/plain] 200"),
+        ("%s %s %d", ("GET", "/x?k=a-token-that-was-logged", 200), "GET [/x?k=***] 200"),
+        ("%s %s %d", ("GET", "/x?api_key=unseen", 200), "GET [/x?api_key=***] 200"),
+    ],
+)
+def test_formatters_that_read_arguments_find_them(known, message, arguments, said):
+    known.learn("a-token-that-was-logged")
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, message, arguments, None)
+    RedactingFilter().filter(record)
+    assert Access().format(record) == said
+
+
+class Talkative:
+    def __str__(self):
+        return "made of a-token-that-was-logged"
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("a-token-that-was-logged %s", ("x",)),
+        ("%s", (Talkative(),)),
+        ("a-token-%s-logged", ("that-was",)),
+        ("%(it)s", ({"it": "a-token-that-was-logged"},)),
+        ("a-token-that-was-logged", ()),
+    ],
+)
+def test_no_message_keeps_a_value_however_it_is_put_together(known, message, arguments):
+    known.learn("a-token-that-was-logged")
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, message, arguments, None)
+    RedactingFilter().filter(record)
+    assert "a-token" not in record.getMessage() and MASK in record.getMessage()
+
+
 def test_handlers_of_the_host_are_guarded():
     handler = logging.StreamHandler()
     log = logging.getLogger("a.host.of.its.own")
