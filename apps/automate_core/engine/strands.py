@@ -39,6 +39,12 @@ class Effect:
             return self.taker == taker
 
 
+class Rendering(Effect):
+    """Inputs that a render worker evaluates, beside the walk: no row says so, and nothing of it is recorded."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """The strand goes on with the answer to the wait at `path`, in this walk or in a later one."""
@@ -100,10 +106,14 @@ class Scheduler:
 
     def begin(self, record: Any) -> None:
         """The current strand begins a step. Raises WithdrawnError when it may not."""
-        if self.current.withdrawn:
-            raise WithdrawnError
+        self.check()
         self.current.begun.append(record)
         self._begun += 1
+
+    def check(self) -> None:
+        """Raises WithdrawnError when the current strand may not go on."""
+        if self.current.withdrawn:
+            raise WithdrawnError
 
     def settle(self, record: Any) -> None:
         """The current strand has ended a step well."""
