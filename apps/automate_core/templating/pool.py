@@ -77,9 +77,11 @@ class RenderProcess:
         return self._process.pid
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it is gone."""
-        return self._process.poll() is not None
+    def is_waiting(self) -> bool:
+        """Whether it waits for a request: it lives, and has said nothing that it was not asked."""
+        poll = select.poll()
+        poll.register(self._out, select.POLLIN)
+        return not poll.poll(0)
 
     def render(self, template: bytes, scope: bytes) -> Answer:
         """Have it render. Raises TemplateError, after which it must be ended, when it does not answer as it should."""
@@ -191,7 +193,7 @@ class RenderPool:
             while True:
                 while self._idle:
                     worker = self._idle.pop()
-                    if not worker.has_ended:
+                    if worker.is_waiting:
                         return worker
                     self._drop(worker)
                 if len(self._all) + self._starting < self._size:
@@ -244,9 +246,13 @@ def render(template: bytes, paths: tuple[Path, ...], scope: Scope) -> bytes:
     answer = POOL.render(template, document)
     if not answer.reason:
         return bytes(answer.value)
+    reason = answer.reason[:1_000]
     if answer.path:
-        look_up(scope, answer.path)  # raises, with the names that are there: a worker knows only what it needs
-    raise TemplateError(answer.reason[:1_000], answer.line)
+        try:
+            look_up(scope, answer.path)
+        except TemplateError as error:
+            reason = error.reason  # which names what is there: a worker knows only what it needs
+    raise TemplateError(reason, answer.line)
 
 
 def needed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:

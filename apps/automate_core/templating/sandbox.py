@@ -109,6 +109,10 @@ def _each(items: Any) -> Iterator[Any]:
         yield item
 
 
+def _checked_item(value: Any) -> Any:
+    return checked(value, "a list or mapping")
+
+
 def _concat(values: Any) -> str:
     """What `~` gives."""
     budget.look()
@@ -160,7 +164,7 @@ def _sandbox() -> Sandbox:
     )
     sandbox.globals = {"now": _now, "range": _range}
     sandbox.filters = {offered.name: _guarded(offered) for offered in FILTERS.values()}
-    sandbox.filters |= {"_each": _each, "_concat": _concat}
+    sandbox.filters |= {"_each": _each, "_concat": _concat, "_item": _checked_item}
     about_names = {"defined", "undefined"}
     sandbox.tests = {
         name: code if name in about_names else _present(name, code)
@@ -181,10 +185,33 @@ class _Guards(NodeTransformer):
         node.iter = nodes.Filter(node.iter, "_each", [], [], None, None, lineno=node.lineno)
         return node
 
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        self.generic_visit(node)
+        node.items = [_item(item) for item in node.items]
+        return node
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        self.generic_visit(node)
+        if node.ctx == "load":
+            node.items = [_item(item) for item in node.items]
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
+        self.generic_visit(node)
+        node.key, node.value = _item(node.key), _item(node.value)
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         values = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(values, "_concat", [], [], None, None, lineno=node.lineno)
+
+
+def _item(node: nodes.Expr) -> nodes.Expr:
+    """What is put into a literal: there, and JSON."""
+    if isinstance(node, nodes.Const):
+        return node
+    return nodes.Filter(node, "_item", [], [], None, None, lineno=node.lineno)
 
 
 def _compiled(tree: nodes.Template) -> jinja2.Template:

@@ -24,7 +24,7 @@ def default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
     return default_value if isinstance(value, jinja2.Undefined) or (boolean and not value) else value
 
 
-@offer("Anything", "{{ [1, true, null] | string }}")
+@offer("Anything", "{{ [1, true, none] | string }}")
 def string(value: Any) -> str:
     """The value as it stands inside a text: lists and mappings as JSON, null as nothing."""
     return as_text(value)
@@ -60,8 +60,9 @@ def truncate(value: Any, length: int = 255, killwords: bool = False, end: str = 
     text, ending = text_of(value, "truncate"), text_of(end, "truncate")
     if len(text) <= whole(length, "the length of truncate", len(ending), MAX_OUTPUT):
         return text
-    cut = text[: length - len(ending)]
-    return (cut if killwords else cut.rsplit(" ", 1)[0]) + ending
+    room = length - len(ending)
+    words, blank, _ = text[: room + 1].rpartition(" ")
+    return (words if blank and not killwords else text[:room]) + ending
 
 
 @offer(ABOUT, "{{ '2026/12/24' | replace('/', '-') }}")
