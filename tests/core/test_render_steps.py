@@ -185,7 +185,7 @@ def test_a_run_that_is_cancelled_meanwhile_records_no_step(workflow, deliver, ow
     deliver()
     slow = Slow()
     slow.begin()
-    control.cancel(ExecutionRun.objects.get(), actor=owner)
+    control.cancel(ExecutionRun.objects.get(), by=owner)
     slow.engine.look()
     slow.answer("pay", output=b'{"url": "http://x.invalid/2"}')
     assert ExecutionRun.objects.get().status == "cancelled"

@@ -39,10 +39,14 @@ class Effect:
             return self.taker == taker
 
 
+@dataclass(slots=True, eq=False)
 class Rendering(Effect):
-    """Inputs that a render worker evaluates, beside the walk: no row says so, and nothing of it is recorded."""
+    """Inputs that a render worker evaluates, beside the walk: no row says so, and nothing of it is recorded.
 
-    __slots__ = ()
+    `is_withheld`: the step's record has changed, and is written only when its inputs are known.
+    """
+
+    is_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

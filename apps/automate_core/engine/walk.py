@@ -196,6 +196,8 @@ class Walk:
         self._strands.asked.pop(effect)
         if not isinstance(effect, Rendering):
             self._conclude(effect.step, outcome)
+        elif effect.is_withheld:
+            self._note(effect.step)
 
     def resolve(self, answers: dict[str, WaitAnswer]) -> bool:
         """Waits that somebody else has ended: whether that concerns a strand of this walk."""
@@ -394,7 +396,7 @@ class Walk:
         if node.default is not None:
             record = failure.record or StepRecord(path, 1)
             if record.output is None:  # rendered once, and kept with the attempt that failed
-                value = yield from self._rendered(node.default, frame.seeing(error=failure.error), node.key)
+                value = yield from self._rendered(node.default, frame.seeing(error=failure.error), node.key, record)
                 record.output = redact_json(self._encoded(value, node.key).decode()).encode()
                 self._note(record)
             return msgspec.json.decode(record.output)
@@ -475,7 +477,7 @@ class Walk:
     def _items(self, node: ForEachNode, step: StepRecord, frame: Frame) -> Steps:
         """The list to go through, as it was when the loop began."""
         if step.input is None:
-            items = yield from self._rendered(node.items, frame, node.key)
+            items = yield from self._rendered(node.items, frame, node.key, step)
             if not isinstance(items, list):
                 kind = "null" if items is None else type(items).__name__
                 self._give(node.key, "not_a_list", f"a loop needs a list, and this is {kind}: mend its items")
@@ -523,8 +525,8 @@ class Walk:
     def _wait(self, node: WaitNode, path: str, frame: Frame) -> Steps:
         step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
-            if entered or (step.status == StepStatus.RUNNING and step.output is None):
-                due_in, due_at = yield from self._due(node, frame)
+            if entered:
+                due_in, due_at = yield from self._due(node, step, frame)
                 step.wait()
                 self._note(step)
                 kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
@@ -540,12 +542,12 @@ class Walk:
             if node.callback:
                 yield from self._after_timeout(node, node.on_timeout, step, frame.at(f"{path}/"))
 
-    def _due(self, node: WaitNode, frame: Frame) -> Steps:
+    def _due(self, node: WaitNode, step: StepRecord, frame: Frame) -> Steps:
         """Gives (seconds from now, or a time in UTC) at which the wait is over."""
         try:
             if node.span is not None:
-                return seconds((yield from self._rendered(node.span, frame, node.key))), None
-            text = str((yield from self._rendered(node.until, frame, node.key))) if node.until else ""
+                return seconds((yield from self._rendered(node.span, frame, node.key, step))), None
+            text = str((yield from self._rendered(node.until, frame, node.key, step))) if node.until else ""
             moment = dt.datetime.fromisoformat(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=ZoneInfo(self.program.timezone))
@@ -557,7 +559,7 @@ class Walk:
         step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             if entered or (step.status == StepStatus.RUNNING and step.output is None):
-                asks = yield from self._rendered(node.asks, frame, node.key)
+                asks = yield from self._rendered(node.asks, frame, node.key, step)
                 step.input = self._encoded(asks, node.key)
                 outcome = yield Effect(step, node, asks)
                 if outcome.error is not None:
@@ -579,10 +581,10 @@ class Walk:
     ) -> Steps:
         """Open the wait that assignees see."""
         try:
-            due_in = seconds((yield from self._rendered(node.span, frame, node.key)))
+            due_in = seconds((yield from self._rendered(node.span, frame, node.key, step)))
             remind_in = None
             if node.remind_after:
-                remind_in = seconds((yield from self._rendered(node.remind_after, frame, node.key)))
+                remind_in = seconds((yield from self._rendered(node.remind_after, frame, node.key, step)))
         except ValueError as error:
             self._give(node.key, "invalid_time", str(error))
         data = {
@@ -614,7 +616,7 @@ class Walk:
             if entered or (step.status == StepStatus.RUNNING and step.output is None):
                 if self.run.depth >= MAX_DEPTH:
                     self._give(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
-                step.input = self._encoded((yield from self._rendered(node.payload, frame, node.key)), node.key)
+                step.input = self._encoded((yield from self._rendered(node.payload, frame, node.key, step)), node.key)
                 outcome = yield Effect(step, node, None)
                 if outcome.error is not None:
                     self._give(node.key, outcome.error.code, outcome.error.message)
@@ -713,10 +715,10 @@ class Walk:
         self._waits = [wait for wait in self._waits if wait.path not in paths]
         self._calls = [call for call in self._calls if call.path not in paths]
 
-    def _rendered(self, template: Template, frame: Frame, key: str) -> Steps:
+    def _rendered(self, template: Template, frame: Frame, key: str, step: StepRecord) -> Steps:
         """Gives the value. Raises StepFailedError when it cannot be rendered."""
         try:
-            return (yield from self._render(template, frame, StepRecord(f"{frame.prefix}{key}", 1)))
+            return (yield from self._render(template, frame, step))
         except TemplateError as error:
             self._give(key, "template_error", str(error))
         except ConnectorError as error:
@@ -726,7 +728,10 @@ class Walk:
         """Gives the value, by a render worker if that may take its time. Raises TemplateError and ConnectorError."""
         if template.is_light:
             return template.render(frame.scope)
-        outcome = yield Rendering(step, RenderNode(template), frame.scope)
+        is_withheld = self._changed.pop(id(step), None) is not None
+        outcome = yield Rendering(step, RenderNode(template), frame.scope, is_withheld=is_withheld)
+        if is_withheld:
+            self._note(step)
         self._strands.check()
         if outcome.error is not None:
             raise outcome.error

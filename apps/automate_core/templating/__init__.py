@@ -139,8 +139,8 @@ def _plain(parts: list[nodes.Node]) -> Callable[[Scope], Any] | None:
             pieces.append((path, part.lineno or 1))
         else:
             return None
-    if len(pieces) == 1 and not isinstance(pieces[0], str):
-        [(alone, line)] = pieces
+    if len(pieces) == 1 and isinstance(pieces[0], tuple):
+        alone, line = pieces[0]
         return lambda scope: _looked_up(scope, alone, line)
 
     def render(scope: Scope) -> str:

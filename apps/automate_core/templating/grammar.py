@@ -130,11 +130,10 @@ def lookups(tree: nodes.Node, local: frozenset[str] = GLOBALS) -> Iterator[Looku
     inside = local | {"loop"} | {name.name for name in [tree.target, *tree.target.find_all(nodes.Name)]
                                  if isinstance(name, nodes.Name)}  # fmt: skip
     yield from lookups(tree.iter, local)
-    for child in [tree.test, *tree.body]:
-        if child is not None:
-            yield from lookups(child, inside)
-    for child in tree.else_:
-        yield from lookups(child, local)
+    for part in [*filter(None, [tree.test]), *tree.body]:
+        yield from lookups(part, inside)
+    for part in tree.else_:
+        yield from lookups(part, local)
 
 
 def is_light(tree: nodes.Template) -> bool:
@@ -205,7 +204,7 @@ def _check_filter(node: nodes.Filter) -> None:
     if node.dyn_args or node.dyn_kwargs:
         _refuse(node, f"{node.name} takes its values one by one")
     try:
-        named = {pair.key: None for pair in node.kwargs}
+        named = {str(pair.key): None for pair in node.kwargs}
         FILTERS[node.name].signature.bind(None, *[None] * len(node.args), **named)
     except TypeError as error:
         _refuse(node, f"{node.name}: {error}")

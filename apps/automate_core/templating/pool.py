@@ -201,7 +201,10 @@ class RenderPool:
                     break
                 if not self._free.wait(until - time.monotonic()):
                     raise RenderUnavailableError("no render worker was free in time")
-        worker = None
+        return self._start()
+
+    def _start(self) -> RenderProcess:
+        worker: RenderProcess | None = None
         try:
             worker = RenderProcess()
         finally:

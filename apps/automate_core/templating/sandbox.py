@@ -166,11 +166,8 @@ def _sandbox() -> Sandbox:
     sandbox.filters = {offered.name: _guarded(offered) for offered in FILTERS.values()}
     sandbox.filters |= {"_each": _each, "_concat": _concat, "_item": _checked_item}
     about_names = {"defined", "undefined"}
-    sandbox.tests = {
-        name: code if name in about_names else _present(name, code)
-        for name, code in sandbox.tests.items()
-        if name in TESTS
-    }
+    tests: dict[str, Any] = sandbox.tests
+    sandbox.tests = {name: tests[name] if name in about_names else _present(name, tests[name]) for name in TESTS}
     return sandbox
 
 

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 import jinja2  # noqa: TID251
 from jinja2.utils import missing  # noqa: TID251
@@ -41,7 +41,9 @@ class Missing(jinja2.StrictUndefined):
     __slots__ = ()
 
     def __init__(self, hint: str | None = None, obj: Any = missing, name: Any = None, exc: Any = None) -> None:
-        super().__init__(hint, obj, name, exc or functools.partial(UsedMissingError, obj, name))
+        super().__init__(hint, obj, name)
+        if exc is None:  # Jinja calls it with the message
+            self._undefined_exception = cast("type[UsedMissingError]", functools.partial(UsedMissingError, obj, name))
 
     @property
     def _undefined_message(self) -> str:
