@@ -108,7 +108,7 @@ def test_the_worker_goes_on_with_others_meanwhile(workflow, publish, deliver, wo
     deliver({"number": 0})
     wait_for(lambda: ExecutionRun.objects.filter(status="running").count() == 2)
     workflow(
-        "name: Quick\nslug: quick\ntriggers: [{endpoint: github, event_type: push}]\n"
+        "name: Quick\nslug: quick\ntriggers: [{endpoint: github, event: push}]\n"
         "steps: [{key: a, action: data.set, inputs: {n: '{{ event.payload.number }}'}}]"
     )
     for number in range(5):
