@@ -92,12 +92,17 @@ It is ended and replaced when it does not answer in {seconds} s, needs more memo
 asked; the step then fails with `template_error`. By itself it ends with the process that started it, and after
 {cpu} s of CPU for one rendering.
 
-What is not defended: where the system allows no network namespace and the process is not root, code that had broken
-out of both Jinja's sandbox and Python could still signal processes of the same user; resource limits keep it from
-files and sockets. On macOS the limit of memory is not enforced by the system. Templates that are evaluated in place
-rely on the first wall alone, the allow-lists. Two render workers serve a process: who may edit workflows can keep
-them busy, {seconds} s a step, and make the heavier templates of others wait; a step that finds none free in time
-fails with `render_unavailable`, which its retry policy may repeat.
+What is not defended:
+
+- Templates that are evaluated in place rely on the first wall alone, the allow-lists.
+- Code that had broken out of Jinja's sandbox and of Python, in a render worker, would see what that worker is asked to
+  evaluate until it is replaced, and could answer falsely. Where the process is not root, it runs as the same user, and
+  could signal that user's processes, or trace them where the system allows it; resource limits keep it from files and
+  sockets, with or without a network namespace.
+- On macOS the limit of memory is not enforced by the system.
+- Two render workers serve a process: who may edit workflows can keep them busy, {seconds} s a step, and make the
+  heavier templates of others wait. A step that finds none free in time fails with `render_unavailable`, which its
+  retry policy may repeat.
 """
 
 
@@ -161,7 +166,9 @@ def _parameter(parameter: Parameter) -> str:
     default = parameter.default
     if default is Parameter.empty:
         return parameter.name
-    return f"[{parameter.name}]" if default is None or type(default) is object else f"{parameter.name}={default!r}"
+    if default is None or type(default) is object:
+        return f"[{parameter.name}]"
+    return f"{parameter.name}={str(default).lower() if isinstance(default, bool) else repr(default)}"
 
 
 def _described(offered: Filter) -> str:
