@@ -82,6 +82,8 @@ def _portable(schema: Any, all_required: bool) -> dict[str, Any]:
     if not isinstance(schema, dict) or not schema or "oneOf" in schema:
         raise _BeyondError
     kept = {name: value for name, value in schema.items() if name in _PORTABLE}
+    if "type" not in kept and "anyOf" not in kept:
+        raise _BeyondError
     if "properties" in kept or kept.get("type") == "object":
         names = kept.get("properties") or {}
         if not names or schema.get("additionalProperties") is not False:
@@ -105,7 +107,7 @@ def _checked(schema: Any, where: str, depth: int, budget: Iterator[int]) -> Any:
         raise SchemaError(f"{where}: a schema is a mapping or true or false")
     if depth > MAX_DEPTH or next(budget, None) is None:
         raise SchemaError(f"the schema is larger than {MAX_NODES} parts or deeper than {MAX_DEPTH} levels")
-    if unknown := sorted(set(schema) - KEYWORDS):
+    if unknown := sorted(map(str, set(schema) - KEYWORDS)):
         raise SchemaError(f"{where}: {unknown[0]!r} is not offered; there is {', '.join(sorted(KEYWORDS))}")
     _check_texts(schema, where)
     copy = {name: value for name, value in schema.items() if name in _PLAIN}
@@ -140,7 +142,7 @@ def _check_texts(schema: dict[str, Any], where: str) -> None:
             _compiled(pattern)
         except re2.error as error:
             raise SchemaError(f"{where}.pattern: not a pattern that RE2 takes: {error}") from error
-    if (kind := schema.get("format")) is not None and kind not in _FORMATS.checkers:
+    if (kind := schema.get("format")) is not None and str(kind) not in _FORMATS.checkers:
         raise SchemaError(f"{where}.format: {kind!r} is not checked here; {', '.join(_FORMATS.checkers)} are")
 
 

@@ -95,6 +95,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
         "cancelled": lambda: walk.cancelled,
         "log": write,
         "run": walk.ids,
+        "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }
     act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
