@@ -50,7 +50,8 @@ def classify(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]
         raise ConnectorError(f"labels: from 2 to {MAX_LABELS} different ones", code="invalid_input")
     if not all(isinstance(label, str) and 0 < len(label) <= 200 for label in labels):
         raise ConnectorError("labels: each is a text of up to 200 characters", code="invalid_input")
-    schema = Schema({"type": "object", "properties": {"label": {"type": "string", "enum": labels}}, "required": ["label"]})
+    label = {"type": "string", "enum": labels}
+    schema = Schema({"type": "object", "properties": {"label": label}, "required": ["label"]})
     task = _CLASSIFY.format(labels=", ".join(f'"{label}"' for label in labels))
     instructions = "\n\n".join(part for part in (task, params.get("instructions")) if part)
     document, _ = _document(asking, schema, instructions, params["text"], key)

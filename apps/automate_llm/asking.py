@@ -16,6 +16,7 @@ from automate_llm.registry import providers
 from automate_plugins.registry import PluginNotFoundError
 
 DEFAULT_PROVIDER = "openai"
+MAX_TOKENS = 1_000_000
 
 
 class Asking:
@@ -28,8 +29,8 @@ class Asking:
         self.provider = provider_of(self._connection)
         self.model: str = params["model"]
         self.max_tokens: int = params["max_tokens"]
-        if self.max_tokens < 1:
-            raise ConnectorError("max_tokens must be 1 or more", code="invalid_input")
+        if not 1 <= self.max_tokens <= MAX_TOKENS:
+            raise ConnectorError(f"max_tokens is from 1 to {MAX_TOKENS:,}", code="invalid_input")
         self._temperature = params.get("temperature")
         self._seller = prices.seller(
             self.provider_name, self.provider.default_base_url, self._connection.get("base_url") or ""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Sum
+from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_llm.models import LLMBudget, LLMUsage
@@ -52,6 +53,11 @@ def spent_of(budget: LLMBudget, day: dt.date) -> Spent:
         rows = rows.filter(workflow=budget.workflow)
     sums: dict[str, Any] = rows.aggregate(cost=Sum("cost"), tokens=Sum("tokens_in") + Sum("tokens_out"))
     return Spent(sums["cost"] or Decimal(0), int(sums["tokens"] or 0))
+
+
+def today() -> dt.date:
+    """The day by the site's time zone, whoever asks."""
+    return timezone.localdate(timezone=timezone.get_default_timezone())
 
 
 def begin(budget: LLMBudget, day: dt.date) -> dt.date:

@@ -124,7 +124,7 @@ class LLMConnector(ConnectorAdapter):
         if action not in _HOW:
             raise ConnectorError(f"llm has no action {action!r}", code="unknown_action")
         defaults = {field.name: field.default for field in self.action(action).fields or ()}
-        given = {**defaults, **params}
+        given = {**defaults, **{name: value for name, value in params.items() if value is not None}}
         return _HOW[action](Asking(given, context), given, context["idempotency_key"])
 
     def check_connection(self, context: dict[str, Any]) -> str:
@@ -136,5 +136,4 @@ class LLMConnector(ConnectorAdapter):
         try:
             return provider.check({"http": context["http"], "connection": connection})
         except LLMProviderError as error:
-            code = "needs_reconnect" if error.code == "authentication_failed" else error.code
-            raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
+            raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error

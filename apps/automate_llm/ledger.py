@@ -51,15 +51,14 @@ class Ledger:
         """
         self._calls += 1
         cost = price.of(tokens_in, tokens_out) if price else None
-        now = timezone.now()
-        day = timezone.localdate(now)
+        day = budgets.today()
         try:
             with transaction.atomic():
                 budgets.check(self._workflow, day, cost=cost, tokens=tokens_in + tokens_out, what=f"{provider}/{model}")
                 row = self._write(
                     {
                         "workflow": self._workflow,
-                        "at": now,
+                        "at": timezone.now(),
                         "day": day,
                         "provider": provider[:300],
                         "model": model[:200],

@@ -79,7 +79,7 @@ class Report:
 
 
 def of(period: Period) -> Report:
-    """The report: three queries that read an index alone, and one for the total."""
+    """The report, in four queries."""
     rows = period.rows
     return Report(
         total=_sums((), rows.aggregate(**_ADDED)),

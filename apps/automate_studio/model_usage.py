@@ -15,7 +15,6 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -85,7 +84,7 @@ def _check_may(request: HttpRequest) -> None:
 
 def _period(query: Any) -> tuple[report.Period, str]:
     """What is asked for, and what is wrong with it; the last thirty days where it is nothing that can be shown."""
-    today = timezone.localdate()
+    today = budgets.today()
     usual = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
     kept = {name: asked.words(query.get(name)) for name in ("workflow", "model")}
     try:
@@ -106,7 +105,7 @@ def _query(period: report.Period, **changed: str) -> str:
 
 
 def _budget_row(budget: LLMBudget) -> BudgetRow:
-    spent = budgets.spent_of(budget, timezone.localdate())
+    spent = budgets.spent_of(budget, budgets.today())
     shares = [_share(spent.cost, budget.max_cost), _share(Decimal(spent.tokens), budget.max_tokens)]
     return BudgetRow(budget=budget, spent=spent, used=max(shares))
 

@@ -182,7 +182,7 @@ def test_a_budget_ends_a_step(name, triage, priced, deliver, drain, models):
     if budget:
         LLMBudget.objects.create(**{"period": "month", **budget})
     if spent:
-        day = timezone.localdate() - dt.timedelta(days=spent.pop("days", 0))
+        day = budgets.today() - dt.timedelta(days=spent.pop("days", 0))
         _spend(spent.pop("cost"), day=day, **spent)
     run = _run(deliver, drain)
     assert bool(models.calls) is passes

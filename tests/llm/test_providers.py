@@ -147,7 +147,7 @@ def test_the_connection_can_be_tried(provider, models):
     assert LLMConnector().check_connection(given) == "1 models"
     with pytest.raises(ConnectorError) as caught:
         LLMConnector().check_connection({**given, "connection": {**config, "api_key": "wrong-key"}})
-    assert caught.value.code == "needs_reconnect"
+    assert caught.value.code == "authentication_failed"
 
 
 def test_a_configuration_names_a_provider_that_is_there():

@@ -80,7 +80,7 @@ def text_of(content: Any, *, asks_for_tool: bool) -> str:
         raise LLMProviderError("the model asked for a tool, and it is given none", code="invalid_answer")
     if not isinstance(content, str):
         raise LLMProviderError("the model server's answer has no message", code="invalid_answer")
-    return content
+    return content.encode("utf-8", "replace").decode()  # JSON can hold halves of characters
 
 
 def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str) -> LLMProviderError:
