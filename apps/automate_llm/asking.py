@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_egress import EgressBlockedError, EgressError
+from automate_egress import EgressError
 from automate_llm import prices, tokens
 from automate_llm.ledger import Entry, Ledger
 from automate_llm.prompts import Message
@@ -84,7 +84,7 @@ class Asking:
                 str(error), code=error.code, retryable=error.retryable, retry_after=error.retry_after
             ) from error
         except EgressError as error:
-            self._failed(entry, reported, is_refused=isinstance(error, EgressBlockedError))
+            self._failed(entry, reported, is_refused=not error.sent)
             raise
         except Exception:
             self._failed(entry, reported, is_refused=False)

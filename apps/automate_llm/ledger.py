@@ -93,7 +93,7 @@ class Ledger:
         )
 
     def refused(self, entry: Entry) -> None:
-        """It was turned down, and took nothing."""
+        """It was turned down, or never left the house, and took nothing."""
         _settle(entry, status=LLMUsage.Status.REFUSED, tokens_in=0, tokens_out=0, is_estimated=False, cost=0)
 
     def in_doubt(self, entry: Entry) -> None:
