@@ -78,7 +78,7 @@ class Ledger:
     def _write(self, values: dict[str, Any]) -> LLMUsage:
         if self._run is None:
             return LLMUsage.objects.create(call=self._calls, **values)
-        step = {"run": self._run, "path": self._path, "attempt": self._attempt, "call": self._calls}
+        step: dict[str, Any] = {"run": self._run, "path": self._path, "attempt": self._attempt, "call": self._calls}
         return LLMUsage.objects.update_or_create(**step, defaults=values)[0]
 
     def answered(self, entry: Entry, usage: TokenUsage, *, is_estimated: bool) -> None:

@@ -15,6 +15,8 @@ def cut(text: str, most: int, count: Callable[[str], int]) -> list[str]:
     size = 0
     for part in _parts(text, most, count, 0):
         tokens = count(part)
+        if pieces and size + tokens > most:
+            size = count(pieces[-1])  # each part was rounded up
         if pieces and size + tokens <= most:
             pieces[-1] += part
             size += tokens

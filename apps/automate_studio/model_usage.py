@@ -85,8 +85,8 @@ def _check_may(request: HttpRequest) -> None:
 def _period(query: Any) -> tuple[report.Period, str]:
     """What is asked for, and what is wrong with it; the last thirty days where it is nothing that can be shown."""
     today = budgets.today()
-    usual = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
-    kept = {name: asked.words(query.get(name)) for name in ("workflow", "model")}
+    usual: dict[str, Any] = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
+    kept: dict[str, Any] = {name: asked.words(query.get(name)) for name in ("workflow", "model")}
     try:
         last = _day(query.get("to")) or today
         first = _day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)

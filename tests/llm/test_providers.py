@@ -53,7 +53,7 @@ FAILURES = {
     "too long": ({"prompt": "word " * 30_000}, None, "context_too_long", False, "longer than small can read"),
     "too often": ({}, Fault(429, {"error": {"message": "slow down"}}, {"retry-after": "7"}), "http_429", True, "often"),
     "no credit": (
-        {}, Fault(429, {"error": {"message": "no", "code": "insufficient_quota"}}), "quota_exhausted", False, "credit",
+        {}, Fault(429, {"error": {"message": "no", "type": "insufficient_quota"}}), "quota_exhausted", False, "credit",
     ),
     "down": ({}, Fault(503, {"error": {"message": "down"}}, {"retry-after": "7"}), "http_503", True, "failed"),
     "overloaded": (
@@ -66,7 +66,7 @@ FAILURES = {
     "not an object": ({}, Fault(body=["hello"]), "invalid_answer", False, "not a JSON object"),
     "another shape": ({}, Fault(body={"hello": 1}), "invalid_answer", False, "no message"),
     "bad text": ({}, Fault(raw=b"\xff\xfe\xfa"), "invalid_answer", False, "not JSON"),
-    "nested": ({}, Fault(raw=b"[" * 100_000), "invalid_answer", False, "not"),
+    "nested": ({}, Fault(raw=b"[" * 100_000), "invalid_answer", False, "the model server's answer is n"),
     "a stream": (
         {}, Fault(raw=b"data: {}\n\n", content_type="text/event-stream"), "invalid_answer", False, "stream",
     ),
