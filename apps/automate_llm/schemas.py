@@ -61,15 +61,18 @@ class Schema:
         return [f"{error.json_path}: {error.message[:_SHOWN]}" for error in found[:MAX_PROBLEMS]]
 
 
-def portable(schema: dict[str, Any], *, all_required: bool = False) -> dict[str, Any] | None:
+def portable(
+    schema: dict[str, Any], *, all_required: bool = False, also: frozenset[str] = frozenset()
+) -> dict[str, Any] | None:
     """`schema` as providers take it for constrained output, or None where it is beyond them.
 
-    They want closed objects at the root and below, and some of them every property required.
+    They want closed objects at the root and below, and some of them every property required. `also` are keywords that
+    one of them knows beyond the common ground.
     """
     if schema.get("type") != "object":
         return None
     try:
-        return _portable(schema, all_required)
+        return _portable(schema, all_required, _PORTABLE | also)
     except _BeyondError:
         return None
 
@@ -78,10 +81,10 @@ class _BeyondError(Exception):
     """The providers do not take it."""
 
 
-def _portable(schema: Any, all_required: bool) -> dict[str, Any]:
+def _portable(schema: Any, all_required: bool, known: frozenset[str]) -> dict[str, Any]:
     if not isinstance(schema, dict) or not schema or "oneOf" in schema:
         raise _BeyondError
-    kept = {name: value for name, value in schema.items() if name in _PORTABLE}
+    kept = {name: value for name, value in schema.items() if name in known}
     if "type" not in kept and "anyOf" not in kept:
         raise _BeyondError
     if "properties" in kept or kept.get("type") == "object":
@@ -90,12 +93,12 @@ def _portable(schema: Any, all_required: bool) -> dict[str, Any]:
             raise _BeyondError
         if all_required and set(names) != set(kept.get("required", ())):
             raise _BeyondError
-        kept["properties"] = {name: _portable(inner, all_required) for name, inner in names.items()}
+        kept["properties"] = {name: _portable(inner, all_required, known) for name, inner in names.items()}
         kept["additionalProperties"] = False
     if "items" in kept:
-        kept["items"] = _portable(kept["items"], all_required)
+        kept["items"] = _portable(kept["items"], all_required, known)
     if "anyOf" in kept:
-        kept["anyOf"] = [_portable(inner, all_required) for inner in kept["anyOf"]]
+        kept["anyOf"] = [_portable(inner, all_required, known) for inner in kept["anyOf"]]
     return kept
 
 

@@ -153,3 +153,25 @@ def test_the_connection_can_be_tried(provider, models):
 def test_a_configuration_names_a_provider_that_is_there():
     with pytest.raises(ValueError, match="there is anthropic, ollama, openai"):
         LLMConnector().validate_config({"provider": "oracle"})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "strict", "kept"),
+    [
+        ("", True, {"type": "integer", "maximum": 5}),
+        ("https://llm.example/v1", False, {"type": "integer", "maximum": 5}),
+    ],
+)
+def test_strict_mode_is_openais(base_url, strict, kept):
+    from automate_llm.providers.openai import OpenAICompatibleProvider
+    from automate_llm.schemas import Schema
+    from automate_testing.fakes import ScriptedHttp, answer
+
+    name = {"type": "string", "maxLength": 9}
+    schema = Schema({"type": "object", "properties": {"n": kept, "name": name}, "required": ["n", "name"]}).document
+    http = ScriptedHttp([answer(200, {"choices": [{"message": {"content": "{}"}}]})])
+    options = {"model": "m", "http": http, "connection": {"base_url": base_url}, "schema": schema}
+    OpenAICompatibleProvider().chat([{"role": "user", "content": "Hi"}], options)
+    form = http.requests[0].json["response_format"]["json_schema"]
+    assert form["strict"] is strict and form["schema"]["properties"]["n"] == kept
+    assert ("maxLength" in form["schema"]["properties"]["name"]) is not strict

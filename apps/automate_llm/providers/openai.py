@@ -12,6 +12,10 @@ from automate_llm.providers.base import Capability, LLMProvider, LLMProviderErro
 from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, report, text_of
 from automate_llm.schemas import portable
 
+# What strict mode knows beyond the common ground: https://platform.openai.com/docs/guides/structured-outputs.
+_STRICT = frozenset(
+    {"format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"}
+)
 _PASSED_ON = ("temperature", "top_p", "seed", "stop")
 
 
@@ -32,7 +36,8 @@ class OpenAICompatibleProvider(LLMProvider):
             name = "max_completion_tokens" if url == self.default_base_url else "max_tokens"
             body[name] = options["max_tokens"]
         if options.get("schema") is not None:
-            body["response_format"] = {"type": "json_schema", "json_schema": _format(options["schema"])}
+            form = _format(options["schema"], is_openai=url == self.default_base_url)
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         answer = exchange(options, "POST", f"{url}/chat/completions", headers=_headers(options), body=body, said=_said)
         return _text(answer, options)
 
@@ -52,9 +57,12 @@ def _headers(options: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _format(schema: dict[str, Any]) -> dict[str, Any]:
-    """Strict where the schema says all of what strict mode asks for: each object closed, each property required."""
-    strict = portable(schema, all_required=True)
+def _format(schema: dict[str, Any], *, is_openai: bool) -> dict[str, Any]:
+    """Strict at OpenAI, where the schema says all that it asks for: each object closed, each property required.
+
+    Other servers hold to the whole schema, or to as much of it as they know.
+    """
+    strict = portable(schema, all_required=True, also=_STRICT) if is_openai else None
     return {"name": "answer", "schema": strict or schema, "strict": strict is not None}
 
 
