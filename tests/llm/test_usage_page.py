@@ -85,13 +85,15 @@ def test_it_adds_up_days_models_and_workflows(usage, operator, sign_in, url, dja
         answer = client.get(url)
     html = answer.content.decode()
     today = str(timezone.localdate())
-    assert _table(html, "by-day")[0] == [today, "4", "4,000", "400", "1.75 and more"]
-    assert _table(html, "by-day")[-1] == ["Total", "5", "5,000", "500", "4.25 and more"]
+    assert _table(html, "by-day")[0] == [today, "4", "4,000", "400", "≥ 1.75"]
+    assert _table(html, "by-day")[-1] == ["Total", "5", "5,000", "500", "≥ 4.25"]
     assert _table(html, "by-model")[0] == ["openai", "small", "3", "3,000", "300", "4.25"]
     assert ["openai", "homemade", "1", "1,000", "100", "Unknown"] in _table(html, "by-model")
     assert ["openai", "tiny", "1", "1,000", "100", "0.0001"] in _table(html, "by-model")
-    assert _table(html, "by-workflow")[1] == ["digest", "2", "2,000", "200", "0.0001 and more"]
+    assert _table(html, "by-workflow")[1] == ["digest", "2", "2,000", "200", "≥ 0.0001"]
     page = Page(answer)
+    [only] = [link["href"] for _, link in page.tags if "workflow=triage" in link.get("href", "")]
+    assert _table(client.get(url + only).content.decode(), "by-day")[-1][1] == "3"
     assert "1 call without a known price" in page.text and "1 of them in flight or in doubt" in page.text
 
 
