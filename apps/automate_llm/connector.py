@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
 from automate_llm import actions
@@ -118,6 +119,12 @@ class LLMConnector(ConnectorAdapter):
         name = config.get("provider") or DEFAULT_PROVIDER
         if name not in providers.names():
             raise ValueError(f"there is no provider {name!r}; there is {', '.join(sorted(providers.names()))}")
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The provider's own."""
+        name = config.get("provider") or DEFAULT_PROVIDER
+        host = urlsplit(providers.get(name).default_base_url).hostname if name in providers.names() else None
+        return (host,) if host else ()
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Do what the action says with the connection's provider; each output holds `usage`."""

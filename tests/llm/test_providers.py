@@ -175,3 +175,22 @@ def test_strict_mode_is_openais(base_url, strict, kept):
     form = http.requests[0].json["response_format"]["json_schema"]
     assert form["strict"] is strict and form["schema"]["properties"]["n"] == kept
     assert ("maxLength" in form["schema"]["properties"]["name"]) is not strict
+
+
+@pytest.mark.parametrize(
+    ("config", "hosts"),
+    [
+        ({"provider": "anthropic"}, ["api.anthropic.com"]),
+        ({}, ["api.openai.com"]),
+        ({"provider": "ollama"}, ["localhost"]),
+        ({"base_url": "https://llm.example.com/v1"}, ["llm.example.com"]),
+    ],
+)
+def test_a_key_goes_to_the_providers_host_alone(config, hosts, owner):
+    from automate_connectors.models import Connection
+
+    made = Connection(name="M", slug="m", connector="llm", owner=owner, config={**config, "api_key": "env:MODEL_KEY"})
+    made.full_clean()
+    assert made.hosts() == hosts
+    made.allowed_hosts = ["proxy.example.com"]
+    assert made.hosts() == ["proxy.example.com"]
