@@ -25,17 +25,17 @@ steps:
   - key: ask
     action: llm.chat
     connection: model
-    timeout: 120
+    timeout: 300
     inputs: {model: gemma, prompt: 'Say hello in one word', max_tokens: 20, temperature: 0}
   - key: kind
     action: llm.classify
     connection: model
-    timeout: 120
+    timeout: 300
     inputs: {model: gemma, text: '{{ event.payload.text }}', labels: [complaint, praise], max_tokens: 100}
   - key: order
     action: llm.extract
     connection: model
-    timeout: 120
+    timeout: 300
     inputs:
       model: gemma
       text: '{{ event.payload.text }}'
