@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import secrets
@@ -161,3 +162,19 @@ def hosts(name: str) -> list[str]:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name} takes pairs like db.internal:8080: {error}.") from error
     return pairs
+
+
+def json_file(name: str) -> dict[str, Any]:
+    """The JSON object in the file that the variable `name` names; empty when none is. Raises ImproperlyConfigured."""
+    path = os.environ.get(name)
+    if not path:
+        return {}
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {path} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name}: {path} does not hold a JSON object.")
+    return value
