@@ -97,12 +97,18 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
     context = {
         "connection": config,
-        "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
+        "http": HttpSession(
+            internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"),
+            bound_hosts=hosts,
+            deadline=deadline,
+            cancelled=lambda: walk.cancelled,
+        ),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
         "log": write,
         "run": walk.ids,
+        "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }
     act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)

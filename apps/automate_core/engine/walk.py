@@ -748,6 +748,7 @@ class Walk:
 
         return {
             "run": self.ids,
+            "step": {"path": step.path, "attempt": step.attempt},
             "idempotency_key": idempotency_key(self.run.id, step.path),
             "log": write,
             "cancelled": lambda: False,
