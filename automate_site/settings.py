@@ -16,6 +16,7 @@ DEBUG = False
 
 AUTOMATE_SITE_URL = environment.site_url()
 AUTOMATE_SECRETS_KEYS = environment.secrets_keys()
+AUTOMATE_VAULT = environment.vault()
 AUTOMATE_PORT = environment.port()
 AUTOMATE_DEMO = environment.one_of("AUTOMATE_DEMO", "on", "off") == "on"
 AUTOMATE_WORKER = environment.one_of("AUTOMATE_WORKER", "managed", "off")
@@ -61,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 
 ROOT_URLCONF = "automate_site.urls"
@@ -148,7 +150,7 @@ UNFOLD = theme.UNFOLD
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "automate_governance.redaction.RedactingFilter"}},
+    "filters": {"redact": {"()": "automate_governance.sinks.RedactingFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "loggers": {
