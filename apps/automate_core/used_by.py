@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from automate_core.authoring import published_definition
 from automate_core.definition import ActionStep, walk
@@ -16,7 +17,8 @@ from automate_core.models import WebhookEndpoint, Workflow
 def endpoints_of_secret(secret: Any) -> Iterator[str]:
     """The endpoints that verify with it."""
     reference = f"database:{secret.name}"
-    for endpoint in WebhookEndpoint.objects.filter(Q(secret=reference) | Q(old_secret=reference)):
+    old = Q(old_secret=reference, old_secret_until__gt=timezone.now())
+    for endpoint in WebhookEndpoint.objects.filter(Q(secret=reference) | old):
         yield f"the webhook {endpoint}"
 
 
