@@ -221,7 +221,7 @@ class Pattern:
             return False
         if len(text) > MAX_MATCHED:
             raise RuleCostError("", f"matches looks at texts of at most {MAX_MATCHED:,} characters")
-        meter.spend(1 + len(text) // 100)
+        meter.spend(1 + len(text) // 25)
         return self.compiled.search(text) is not None
 
 
