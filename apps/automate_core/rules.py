@@ -333,10 +333,11 @@ def _reason(error: Exception) -> str:
 
 
 def _shift(listed: list[Any], here: str) -> dt.timedelta:
-    span = listed[0] if listed else 0
-    back = isinstance(span, str) and span.strip().startswith("-")
+    span: Any = listed[0] if listed else 0
+    text = span.strip() if isinstance(span, str) else ""
+    back = text.startswith("-")
     try:
-        seconds = spans.seconds(span.strip()[1:] if back else span)
+        seconds = spans.seconds(text[1:] if back else span)
     except ValueError as error:
         raise RuleError(here, f"{error}; a minus in front goes back") from None
     return dt.timedelta(seconds=-seconds if back else seconds)

@@ -42,7 +42,7 @@ class _Counted(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Let it go."""
 
-    def file_complete(self, file_size: int) -> UploadedFile:
+    def file_complete(self, file_size: int) -> UploadedFile[bytes]:
         """What is known of it in the end."""
         return UploadedFile(name=self.file_name, content_type=self.content_type, size=file_size)
 
