@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
+import pytest
 from django.test import Client
 
 from automate_core.asgi import HooksApplication
@@ -29,7 +30,9 @@ def by_view(path, body, headers, address="127.0.0.1"):
     """Django's view, as under WSGI."""
     named = {name: value for name, value in headers.items() if name.lower() != "content-type"}
     kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-    answer = Client().generic("POST", path, body, content_type=kind, headers=named, REMOTE_ADDR=address)
+    answer = Client().generic(
+        "POST", path, body, content_type=kind, headers=named, REMOTE_ADDR=address, CONTENT_TYPE=kind
+    )
     return Answered(answer.status_code, answer.content, {name.lower(): value for name, value in answer.items()})
 
 
@@ -64,7 +67,10 @@ def by_asgi(path, body, headers, address="127.0.0.1"):
     return Answered(start["status"], rest["body"], {name.decode(): value.decode() for name, value in start["headers"]})
 
 
-DOORS = {"view": by_view, "asgi": by_asgi}
+DOORS = [
+    pytest.param(by_view, id="view", marks=pytest.mark.django_db),
+    pytest.param(by_asgi, id="asgi", marks=pytest.mark.django_db(transaction=True)),  # it has connections of its own
+]
 
 
 def signed(scheme, body, *, secret=SECRET, path, content_type="application/json", event="", delivery="", config=None):

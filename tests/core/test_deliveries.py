@@ -18,9 +18,7 @@ from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.schemes import SCHEMES
 from automate_core.webhooks.signing import FORM, Delivery
 from tests.conftest import SECRET
-from tests.core.doors import DOORS, signed
-
-pytestmark = pytest.mark.django_db(transaction=True)
+from tests.core.doors import DOORS, by_view, signed
 
 WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
 SECRETS = {"standard": WHSEC, "basic": f"user:{SECRET}"}
@@ -28,7 +26,7 @@ SECRETS = {"standard": WHSEC, "basic": f"user:{SECRET}"}
 
 @pytest.fixture(params=DOORS)
 def door(request):
-    return DOORS[request.param]
+    return request.param
 
 
 @pytest.fixture
@@ -42,22 +40,34 @@ def listen(owner):
     return make
 
 
-@pytest.fixture
-def post(door, listen):
+def _sender(door, listen):
     """Deliver as the sender of an endpoint's scheme would."""
+    made = set()
 
     def go(scheme, body, *, content_type="application/json", headers=None, config=None, **says):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         if scheme not in made:
-            made[scheme] = listen(scheme, config)
+            listen(scheme, config)
+            made.add(scheme)
         path, sent = signed(
             scheme, body, secret=SECRETS.get(scheme, SECRET), path=f"/hooks/{scheme}/", content_type=content_type,
             config=config, **says,
         )  # fmt: skip
         return door(path, body, {**sent, **(headers or {})})
 
-    made: dict[str, object] = {}
     return go
+
+
+@pytest.fixture
+def post(door, listen):
+    """By each of the two doors."""
+    return _sender(door, listen)
+
+
+@pytest.fixture
+def send(db, listen):
+    """By Django's view alone, for what is the same behind both."""
+    return _sender(by_view, listen)
 
 
 # --- every scheme -----------------------------------------------------------------------------------------------------
@@ -118,40 +128,38 @@ def test_the_challenge_of_slack_is_answered_at_once(post, door):
     assert forged.status == 401 and b"3eZ" not in forged.content
 
 
-def test_commands_and_interactions_of_slack_are_answered_with_an_empty_200(post):
+def test_commands_and_interactions_of_slack_are_answered_with_an_empty_200(send):
     command = urlencode({"command": "/deploy", "text": "api", "trigger_id": "1.2"}).encode()
-    answer = post("slack", command, content_type=FORM)
+    answer = send("slack", command, content_type=FORM)
     assert (answer.status, answer.content) == (200, b"")
     pressed = urlencode({"payload": json.dumps({"type": "block_actions", "trigger_id": "3.4"})}).encode()
-    assert post("slack", pressed, content_type=FORM).status == 200
+    assert send("slack", pressed, content_type=FORM).status == 200
     assert list(Event.objects.values_list("type", "payload").order_by("id")) == [
         ("/deploy", {"command": "/deploy", "text": "api", "trigger_id": "1.2"}),
         ("block_actions", {"type": "block_actions", "trigger_id": "3.4"}),
     ]
 
 
-def test_twilio_reads_an_empty_instruction(post):
+def test_twilio_reads_an_empty_instruction(send):
     message = urlencode({"MessageSid": "SM1", "SmsStatus": "received", "Body": "Grüße & co"}).encode()
-    answer = post("twilio", message, content_type=FORM)
+    answer = send("twilio", message, content_type=FORM)
     assert (answer.status, answer.content, answer.headers["content-type"]) == (200, b"<Response/>", "text/xml")
     event = Event.objects.get()
     assert (event.type, event.payload["Body"]) == ("message.received", "Grüße & co")
 
 
-def test_the_ping_of_github_starts_nothing_but_what_asks_for_it(workflow, post, drain):
-    post("github", {"zen": "warm up"}, event="issues")
+@pytest.mark.django_db(transaction=True)
+def test_the_ping_of_github_starts_nothing_but_what_asks_for_it(workflow, send, drain):
+    send("github", {"zen": "warm up"}, event="issues")
     every = (
         "name: Every\nslug: every\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set, inputs: {x: 1}}]"
     )
     workflow(every)
     workflow(every.replace("very", "ager").replace("github}", "github, event: ping}"))
-    assert post("github", {"zen": "Design for failure."}, event="ping").status == 202
+    assert send("github", {"zen": "Design for failure."}, event="ping").status == 202
     drain()
-    assert list(ExecutionRun.objects.values_list("workflow__slug", "event__type")) == [
-        ("eager", "ping"),
-        ("every", "issues"),
-    ] or set(ExecutionRun.objects.values_list("workflow__slug", flat=True)) == {"eager", "every"}
-    assert not ExecutionRun.objects.filter(workflow__slug="every", event__type="ping").exists()
+    started = set(ExecutionRun.objects.values_list("workflow__slug", "event__type"))
+    assert started == {("every", "issues"), ("eager", "ping")}
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
@@ -167,14 +175,14 @@ def _multipart(*parts):
 MULTIPART = "multipart/form-data; boundary=b0undary"
 
 
-def test_a_form_becomes_an_object(post):
+def test_a_form_becomes_an_object(send):
     assert (
-        post("hmac", b"name=Ann&tag=a&tag=b&empty=&price=1.50&%E2%82%AC=%F0%9F%91%8D", content_type=FORM).status == 202
+        send("hmac", b"name=Ann&tag=a&tag=b&empty=&price=1.50&%E2%82%AC=%F0%9F%91%8D", content_type=FORM).status == 202
     )
     assert Event.objects.get().payload == {"name": "Ann", "tag": ["a", "b"], "empty": "", "price": "1.50", "€": "👍"}
 
 
-def test_a_file_is_its_name_type_and_size(post):
+def test_a_file_is_its_name_type_and_size(send):
     body = _multipart(
         ('Content-Disposition: form-data; name="title"', "Grüße".encode()),
         ('Content-Disposition: form-data; name="tag"', b"a"),
@@ -189,24 +197,21 @@ def test_a_file_is_its_name_type_and_size(post):
         ),
         ('Content-Disposition: form-data; name="doc"; filename="b.pdf"', b""),
     )
-    assert post("hmac", body, content_type=MULTIPART).status == 202
+    assert send("hmac", body, content_type=MULTIPART).status == 202
     payload = Event.objects.get().payload
     assert payload["title"] == "Grüße" and payload["tag"] == ["a", "b"]
     assert payload["cv"] == {"name": "passwd", "type": "text/plain", "size": 8}
     assert payload["doc"] == [
         {"name": "a.pdf", "type": "application/pdf", "size": 36},
         {"name": "b.pdf", "type": "", "size": 0},
-    ] or payload["doc"] == [
-        {"name": "a.pdf", "type": "application/pdf", "size": 36},
-        {"name": "b.pdf", "type": "application/octet-stream", "size": 0},
     ]
     assert "root:x:0" not in json.dumps(payload) and "PDF%" not in json.dumps(payload)
 
 
-def test_a_json_body_that_looks_like_files_stays_json(post):
+def test_a_json_body_that_looks_like_files_stays_json(send):
     """The kind of parser is chosen by the content type alone: no claim in a body is ever taken for an upload."""
     fake = {"files": [{"filepath": "/etc/passwd", "originalFilename": "x", "size": 1}]}
-    assert post("hmac", fake).status == 202
+    assert send("hmac", fake).status == 202
     assert Event.objects.get().payload == fake
 
 
@@ -227,9 +232,9 @@ BAD_FORMS = {
 
 
 @pytest.mark.parametrize("name", BAD_FORMS)
-def test_a_bad_form_is_refused_with_a_reason(post, name):
+def test_a_bad_form_is_refused_with_a_reason(send, name):
     body, content_type, reason = BAD_FORMS[name]
-    answer = post("hmac", body, content_type=content_type)
+    answer = send("hmac", body, content_type=content_type)
     if reason or answer.status != 202:
         assert (answer.status, reason in answer.json()["error"]) == (400, True), answer.content
         assert not Event.objects.exists()
@@ -238,8 +243,8 @@ def test_a_bad_form_is_refused_with_a_reason(post, name):
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/xml", "multipart/mixed; boundary=b", "application/cloudevents+xml"]
 )
-def test_other_content_types_are_415(post, kind):
-    answer = post("hmac", b"<a/>", content_type=kind)
+def test_other_content_types_are_415(send, kind):
+    answer = send("hmac", b"<a/>", content_type=kind)
     assert answer.status == 415 and "send application/" in answer.json()["error"]
 
 
@@ -258,11 +263,11 @@ def test_a_structured_cloud_event(post):
     assert (event.type, event.delivery_key, event.payload) == ("com.example.paid", "/shop A-1", CLOUD)
 
 
-def test_a_binary_cloud_event_is_the_same_object(post):
+def test_a_binary_cloud_event_is_the_same_object(send):
     headers = {f"ce-{name}": CLOUD[name] for name in ("specversion", "id", "source", "type", "subject")}
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     headers |= {"ce-comment": "caf%C3%A9", "ce-traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    assert post("bearer", CLOUD["data"], headers=headers).status == 202
+    assert send("bearer", CLOUD["data"], headers=headers).status == 202
     event = Event.objects.get()
     assert event.payload == {
         **CLOUD, "comment": "café", "datacontenttype": "application/json", "traceparent": headers["ce-traceparent"],
@@ -278,9 +283,9 @@ def test_a_binary_cloud_event_is_the_same_object(post):
         ("application/json", b"", "", None),
     ],
 )
-def test_the_data_of_a_binary_cloud_event(post, kind, body, name, value):
+def test_the_data_of_a_binary_cloud_event(send, kind, body, name, value):
     headers = {f"ce-{each}": CLOUD[each] for each in ("specversion", "id", "source", "type")}
-    assert post("hmac", body, content_type=kind, headers=headers).status == 202
+    assert send("hmac", body, content_type=kind, headers=headers).status == 202
     payload = Event.objects.get().payload
     assert payload.get(name) == value and (name or not {"data", "data_base64"} & set(payload)) is not False
 
@@ -308,22 +313,27 @@ BAD_BATCHES = {
     "no list": CLOUD,
     "a type that is no text": [CLOUD, {**CLOUD, "id": "2", "type": 5}],
     "too many": [{**CLOUD, "id": str(number)} for number in range(1_001)],
-    "one that no database holds": [CLOUD, {**CLOUD, "id": "2", "data": "1e-20000"}],
 }
 
 
 @pytest.mark.parametrize("name", BAD_BATCHES)
 def test_a_batch_with_one_bad_event_is_refused_whole(post, name):
-    body = json.dumps(BAD_BATCHES[name]).replace('"1e-20000"', "1e-20000").encode()
-    answer = post("hmac", body, content_type=cloudevents.BATCH)
+    answer = post("hmac", BAD_BATCHES[name], content_type=cloudevents.BATCH)
     assert answer.status == 400 and answer.json()["error"]
     assert not Event.objects.exists() and not OutboxJob.objects.exists()
 
 
-def test_senders_known_by_name_keep_their_own_rules(post):
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_with_an_event_that_no_database_holds_is_refused_whole(post):
+    body = json.dumps([CLOUD, {**CLOUD, "id": "2", "data": 7}]).replace("7}", "1e-20000}").encode()
+    assert post("hmac", body, content_type=cloudevents.BATCH).status == 400
+    assert not Event.objects.exists() and not OutboxJob.objects.exists()
+
+
+def test_senders_known_by_name_keep_their_own_rules(send):
     """GitHub sends no CloudEvents: a header that it does not sign may not rename its delivery."""
     spoofed = {f"ce-{name}": "spoofed" for name in ("id", "source", "type")} | {"ce-specversion": "1.0"}
-    assert post("github", {"a": 1}, event="issues", delivery="d-1", headers=spoofed).status == 202
+    assert send("github", {"a": 1}, event="issues", delivery="d-1", headers=spoofed).status == 202
     assert Event.objects.values_list("type", "delivery_key").get() == ("issues", "d-1")
 
 
@@ -363,6 +373,7 @@ def test_no_body_breaks_a_parser(body, kind, cloud):
         assert "\0" not in json.dumps(document.value, ensure_ascii=False)
 
 
+@pytest.mark.django_db
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=_BODIES,
@@ -372,7 +383,7 @@ def test_no_body_breaks_a_parser(body, kind, cloud):
 def test_no_delivery_is_answered_by_a_5xx(owner, listened, body, kind, scheme):
     path, headers = signed(scheme, body, path=f"/hooks/{scheme}/", content_type=kind)
     headers = {name: value for name, value in headers.items() if value}
-    answer = DOORS["view"](path, body, headers)
+    answer = by_view(path, body, headers)
     assert answer.status in {200, 202, 400, 415}, answer.content
     if answer.status >= 400:
         assert answer.json()["error"]

@@ -18,12 +18,10 @@ from automate_core.webhooks.tally import KEPT_DAYS, Tally, tally
 from tests.conftest import SECRET
 from tests.core.doors import DOORS, signed
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.fixture(params=DOORS)
 def door(request):
-    return DOORS[request.param]
+    return request.param
 
 
 @pytest.fixture
@@ -157,6 +155,7 @@ def test_a_refused_delivery_writes_nothing(knock, door):
     assert not RefusedDeliveries.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_was_counted_is_written_after_a_while(endpoint, settings):
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 0.05
     counting = Tally()
@@ -170,6 +169,7 @@ def test_what_was_counted_is_written_after_a_while(endpoint, settings):
     assert WebhookEndpoint.objects.get().secret_used_at is not None
 
 
+@pytest.mark.django_db
 def test_counts_of_an_endpoint_that_is_gone_are_let_go(endpoint):
     tally.refused(endpoint.pk + 1_000, "signature")
     tally.used(endpoint.pk + 1_000, "secret")
@@ -193,6 +193,7 @@ def test_the_admin_shows_what_was_refused_lately(knock, owner, sign_in, endpoint
     assert "3 signature, 1 body" in sign_in(owner).get(page).content.decode()
 
 
+@pytest.mark.django_db
 def test_counting_survives_a_database_that_is_away(endpoint, monkeypatch, caplog):
     from django.db import OperationalError
 

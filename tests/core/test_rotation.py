@@ -181,6 +181,7 @@ def test_a_colleague_needs_no_right_on_the_old_secret(endpoint, owner, colleague
     assert sign_in(colleague).post(page, _form(WebhookEndpoint.objects.get())).status_code == 302
 
 
+@pytest.mark.filterwarnings("ignore:Overriding get_action_choices")  # Unfold's, of every list with actions
 def test_the_list_ends_overlaps_of_those_one_may_change(endpoint, owner, colleague, sign_in, deliver):
     endpoints.rotate(endpoint, NEW, actor=owner)
     assign_perm("view_webhookendpoint", colleague, endpoint)

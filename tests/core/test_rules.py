@@ -258,7 +258,7 @@ def _difference(case):
         return NAN
     if error == "Invalid Arguments" and operator in {"all", "some", "none"}:
         return NO_LIST
-    if operator in {"==", "!="} and sorted(map(str, arguments)) == ["0", "None"]:
+    if operator in {"==", "!="} and arguments in ([None, 0], [0, None]):
         return NULL
     return None
 

@@ -44,7 +44,7 @@ class _Counted(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> UploadedFile[bytes]:
         """What is known of it in the end."""
-        return UploadedFile(name=self.file_name, content_type=self.content_type, size=file_size)
+        return UploadedFile(BytesIO(), name=self.file_name, content_type=self.content_type, size=file_size)
 
 
 def _multipart(body: bytes, content_type: str) -> list[tuple[str, Any]]:
