@@ -265,7 +265,8 @@ def _fitting(waiting: Sequence[Waiting]) -> int:
 
 
 def _delivery(scope: Scope, body: bytes) -> Delivery:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    """ASGI servers give the names of headers in lower case."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = scope.get("query_string", b"").decode("latin-1")
     return Delivery(headers, body, scope["path"] + (f"?{query}" if query else ""))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,8 +16,7 @@ MAX_KEY = 1_000
 TAKEN = f"application/json, {FORM} or {forms.MULTIPART}"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A value, and the JSON text of it that is stored."""
 
     value: Any

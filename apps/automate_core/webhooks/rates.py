@@ -27,25 +27,34 @@ class Allowance:
     def __init__(self, name: str) -> None:
         self._setting = name
         self._due: OrderedDict[Source, float] = OrderedDict()  # when the source would be even again
+        self._cost = 0.0  # the seconds that one passage takes of the minute
+        self._read_again = 0.0
 
     def take(self, source: Source) -> int:
         """0 when it may pass; else the whole seconds after which it may."""
-        per_minute = setting(self._setting)
-        if not per_minute:
-            return 0
         now = time.monotonic()
-        due = max(self._due.pop(source, now), now)
-        excess = due + 60 / per_minute - now - 60
-        if excess <= 1e-6:
-            due += 60 / per_minute
-        self._due[source] = due
+        if now >= self._read_again:
+            self._read_setting(now)
+        if not self._cost:
+            return 0
+        due = max(self._due.pop(source, now), now) + self._cost
+        excess = due - now - 60
+        passes = excess <= 1e-6
+        self._due[source] = due if passes else due - self._cost
         if len(self._due) > self.MOST:
             self._due.popitem(last=False)
-        return max(math.ceil(excess), 1) if excess > 1e-6 else 0
+        return 0 if passes else max(math.ceil(excess), 1)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all, the setting too."""
         self._due.clear()
+        self._read_again = 0.0
+
+    def _read_setting(self, now: float) -> None:
+        """Once a second: a setting that the project leaves out is found slowly."""
+        per_minute = setting(self._setting)
+        self._cost = 60 / per_minute if per_minute else 0.0
+        self._read_again = now + 1
 
 
 deliveries = Allowance("AUTOMATE_HOOK_RATE")

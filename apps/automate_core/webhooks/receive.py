@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -66,8 +66,7 @@ UNAVAILABLE = Answer(503, {"error": "Not accepted, try again soon."}, {"Retry-Af
 _CLASSES = {400: "body", 415: "media type", 429: "rate"}
 
 
-@dataclass(frozen=True, slots=True)
-class Accepting:
+class Accepting(NamedTuple):
     """What a good delivery holds: its events, all or none to be taken, and how to answer then."""
 
     events: Sequence[NewEvent]

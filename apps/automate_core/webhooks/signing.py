@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs
 
 TOLERANCE_SECONDS = 300
@@ -32,8 +32,7 @@ class SchemeError(ValueError):
         self.field = field
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A request as it came: headers, the raw body, and `target`, the path with its query string."""
 
     headers: Headers
