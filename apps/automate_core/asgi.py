@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.urls import reverse
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -36,6 +37,7 @@ from automate_core.webhooks.receive import (
 from automate_core.webhooks.signing import Delivery
 from automate_core.webhooks.tally import tally
 from automate_core.worker import Worker
+from automate_governance import boot
 
 MOST_IN_ONE_STATEMENT = 200
 POOL_SIZE = 4
@@ -64,10 +66,15 @@ def automate(application: Application) -> Application:
 
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
-    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2)."""
+    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(boot.prepare)
+            except ImproperlyConfigured as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             if setting("AUTOMATE_WORKER") == "managed":
                 managed.start()
             await send({"type": "lifespan.startup.complete"})

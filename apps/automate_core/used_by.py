@@ -14,12 +14,10 @@ from automate_core.definition import ActionStep, walk
 from automate_core.models import WebhookEndpoint, Workflow
 
 
-def endpoints_of_secret(secret: Any) -> Iterator[str]:
+def endpoints_of_secret(secret: Any) -> Iterator[WebhookEndpoint]:
     """The endpoints that verify with it."""
-    reference = f"database:{secret.name}"
-    old = Q(old_secret=reference, old_secret_until__gt=timezone.now())
-    for endpoint in WebhookEndpoint.objects.filter(Q(secret=reference) | old):
-        yield f"the webhook {endpoint}"
+    old = Q(old_secret=secret.reference, old_secret_until__gt=timezone.now())
+    yield from WebhookEndpoint.objects.filter(Q(secret=secret.reference) | old)
 
 
 def workflows_of_endpoint(endpoint: Any) -> Iterator[str]:
