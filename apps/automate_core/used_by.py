@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from automate_core.authoring import published_definition
 from automate_core.definition import ActionStep, walk
@@ -15,7 +16,8 @@ from automate_core.models import WebhookEndpoint, Workflow
 
 def endpoints_of_secret(secret: Any) -> Iterator[WebhookEndpoint]:
     """The endpoints that verify with it."""
-    yield from WebhookEndpoint.objects.filter(Q(secret=secret.reference) | Q(old_secret=secret.reference))
+    old = Q(old_secret=secret.reference, old_secret_until__gt=timezone.now())
+    yield from WebhookEndpoint.objects.filter(Q(secret=secret.reference) | old)
 
 
 def workflows_of_endpoint(endpoint: Any) -> Iterator[str]:

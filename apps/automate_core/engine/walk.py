@@ -54,6 +54,7 @@ from automate_core.engine.strands import Effect, Fork, Parked, Rendering, Schedu
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait
 from automate_core.outbox import ClaimedJob
+from automate_core.rules import Rule, RuleError
 from automate_core.spans import seconds
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.templating import Template
@@ -409,12 +410,12 @@ class Walk:
 
     def _branch(self, node: BranchNode, path: str, frame: Frame) -> Steps:
         step, entered = yield from self._enter(path, node.key)
-        if entered:
-            holding = [route.key for route in node.routes if route.when.holds(frame.scope)]
-            routes = (holding if node.all else holding[:1]) or [OTHERWISE]
-            step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
-        taken = msgspec.json.decode(step.output or b"{}")
         with self._container(step, node, frame):
+            if entered:
+                holding = [route.key for route in node.routes if self._holds(route.when, frame, node.key)]
+                routes = (holding if node.all else holding[:1]) or [OTHERWISE]
+                step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
+            taken = msgspec.json.decode(step.output or b"{}")
             for route in taken.get("routes") or [taken["route"]]:
                 yield from self._sequence(node.nodes_of(route), frame.at(f"{path}/"))
 
@@ -507,7 +508,7 @@ class Walk:
                 prefix = f"{path}[{index}]/"
                 inside = self._inside(node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
                 last = yield from self._sequence(node.body.nodes, inside)
-                if node.until.holds(inside.scope):
+                if self._holds(node.until, inside, node.key):
                     step.output = self._encoded({"count": index + 1, "last": last}, node.key)
                     return
             self._give(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
@@ -736,6 +737,13 @@ class Walk:
         if outcome.error is not None:
             raise outcome.error
         return msgspec.json.decode(outcome.output)
+
+    def _holds(self, rule: Rule, frame: Frame, key: str) -> bool:
+        """Raises StepFailedError when deciding it costs too much."""
+        try:
+            return rule.holds(frame.scope)
+        except RuleError as error:
+            self._give(key, "condition_error", str(error))
 
     def _give(self, key: str, code: str, message: str) -> NoReturn:
         raise StepFailedError(clean_error({**_error(code, message), "step": key}))
