@@ -66,7 +66,7 @@ def lock(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
         return rows.filter(connection=connection).first()
     except OperationalError as error:
         raise ConnectorError(
-            f"the sign-in of {connection} is being renewed and takes too long",
+            f"{connection}: the sign-in is being renewed, and that takes too long",
             code=exchange.UNAVAILABLE,
             retryable=True,
         ) from error
@@ -85,9 +85,8 @@ def _tokens() -> QuerySet[OAuthToken]:
 
 
 def _by_now(margin: dt.timedelta) -> Case:
-    return Case(
-        When(Q(expires_at__lte=Now() + margin), then=Value(True)), default=Value(False), output_field=BooleanField()
-    )
+    runs_out = When(Q(expires_at__lte=Now() + margin), then=Value(True))
+    return Case(runs_out, default=Value(False), output_field=BooleanField())
 
 
 def _renewed(connection: Connection, spent: str) -> str:
