@@ -37,11 +37,6 @@ _DOES: dict[str, str] = {
 }
 
 
-def verb(name: str) -> str:
-    """A verb in words."""
-    return name.replace("_", " ")
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     """Who may do what with an object, and why; a POST grants or takes away.
