@@ -121,7 +121,7 @@ class Provider:
         with self._lock:
             reason = "invalid_grant" if grant in self.refusing else getattr(self, f"_{grant}")(form)
             if reason:
-                return 400, {"error": reason, "error_description": 'It is "over" – ask again'}
+                return 400, {"error": reason, "error_description": 'It is "över": ask again'}
             return 200, self._issue(with_refresh=grant != "client_credentials")
 
     def _authorization_code(self, form: dict[str, str]) -> str:
