@@ -10,8 +10,7 @@ from automate_connectors.registry import connectors
 from automate_governance.models import StoredSecret
 from automate_plugins.fields import FieldKind, FieldSpec
 from tests.connections.provider import CLIENT_ID, CLIENT_SECRET, Provider
-
-pytest_plugins: list[str] = []
+from tests.core.conftest import later, publish, run  # noqa: F401 - fixtures
 
 
 @pytest.fixture

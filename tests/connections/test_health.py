@@ -15,7 +15,6 @@ from automate_connectors.models import Connection
 from automate_governance.models import AuditEntry
 from automate_governance.secrets.resolver import resolve
 from tests.connections.conftest import refused
-from tests.core.conftest import publish, run  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,7 +81,7 @@ def test_a_missing_secret_is_said(probe, probed, sign_in, owner):
     assert b"there is no stored secret named" in press(sign_in(owner), probed).content and probe.calls == []
 
 
-def test_steps_tell_its_health(probe, probed, publish, run):  # noqa: F811
+def test_steps_tell_its_health(probe, probed, publish, run):
     publish(ONE)
     run()
     probed.refresh_from_db()
@@ -102,7 +101,7 @@ def test_steps_tell_its_health(probe, probed, publish, run):  # noqa: F811
     assert probed.health == "working"
 
 
-def test_other_failures_say_nothing_about_credentials(probe, probed, publish, run):  # noqa: F811
+def test_other_failures_say_nothing_about_credentials(probe, probed, publish, run):
     publish(ONE)
     probe.answers = [ConnectorError("not found", code="http_404")]
     run()
@@ -159,7 +158,7 @@ def test_the_list_shows_icon_and_health(probe, probed, sign_in, owner, django_as
     assert "science" in page and "Connect again" in page and "Not tried yet" in page
 
 
-def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, publish, sign_in, owner, colleague):  # noqa: F811
+def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, publish, sign_in, owner, colleague):
     made = publish(ONE)
     url = reverse("admin:automate_connectors_connection_change", args=[probed.pk])
     link = reverse("admin:automate_core_workflow_change", args=[made.pk])

@@ -11,10 +11,11 @@ from django.urls import reverse
 from automate_connectors.models import OAuthToken
 from automate_core import control
 from automate_core.chores import Chores
+from automate_core.engine.effects import perform
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from tests.connections.conftest import reconnect
+from tests.connections.test_health import press
 from tests.connections.test_oauth import CALLBACK, start
-from tests.core.conftest import later, publish, run, working  # noqa: F401 - fixtures
 from tests.core.walks import Slow, settle
 from tests.processes import wait_for
 
@@ -24,14 +25,7 @@ ONE = "  - {key: call, action: probe.call, connection: probed, inputs: {n: 1}}"
 API = "  - {key: call, action: http.request, connection: api, inputs: {url: /things}}"
 
 
-def test_client(sign_in, owner, connection):
-    return sign_in(owner).post(reverse("studio:connection_test", args=[connection.pk]), headers={"HX-Request": "true"})
-
-
-test_client.__test__ = False  # type: ignore[attr-defined]
-
-
-def test_it_waits_and_goes_on_after_a_good_test(probe, probed, publish, run, drain, sign_in, owner):  # noqa: F811
+def test_it_waits_and_goes_on_after_a_good_test(probe, probed, publish, run, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "octo", "done"]
     made = run()
@@ -46,7 +40,7 @@ def test_it_waits_and_goes_on_after_a_good_test(probe, probed, publish, run, dra
     probed.refresh_from_db()
     assert (probed.health, probed.health_note) == ("reconnect", "the token was withdrawn")
 
-    assert b"Works" in test_client(sign_in, owner, probed).content
+    assert b"Works" in press(sign_in(owner), probed).content
     wait.refresh_from_db()
     assert (wait.status, wait.outcome) == ("resolved", {"outcome": "reconnected"})
     settle(drain)
@@ -55,7 +49,7 @@ def test_it_waits_and_goes_on_after_a_good_test(probe, probed, publish, run, dra
     assert (made.status, step.status, step.attempt, step.output) == ("succeeded", "succeeded", 1, {"said": "done"})
 
 
-def test_while_it_needs_a_person_nothing_is_tried(probe, probed, publish, deliver, drain):  # noqa: F811
+def test_while_it_needs_a_person_nothing_is_tried(probe, probed, publish, deliver, drain):
     publish(ONE)
     probe.answers = [reconnect()]
     for _ in range(3):
@@ -66,13 +60,13 @@ def test_while_it_needs_a_person_nothing_is_tried(probe, probed, publish, delive
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"waiting"}
 
 
-def test_all_that_wait_go_on_in_one_transaction(probe, probed, publish, deliver, drain, sign_in, owner):  # noqa: F811
+def test_all_that_wait_go_on_in_one_transaction(probe, probed, publish, deliver, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "fine"]
     for _ in range(3):
         deliver({})
     settle(drain)
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     resolved = set(Wait.objects.values_list("status", "resolved_at"))
     assert len(resolved) == 1 and {status for status, _ in resolved} == {"resolved"}
     assert OutboxJob.objects.filter(status="ready", kind="advance").count() == 3
@@ -80,28 +74,28 @@ def test_all_that_wait_go_on_in_one_transaction(probe, probed, publish, deliver,
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"succeeded"}
 
 
-def test_a_failed_test_leaves_them_waiting(probe, probed, publish, run, sign_in, owner):  # noqa: F811
+def test_a_failed_test_leaves_them_waiting(probe, probed, publish, run, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), RuntimeError("no route")]
     run()
-    assert b"Does not work" in test_client(sign_in, owner, probed).content
+    assert b"Does not work" in press(sign_in(owner), probed).content
     probed.refresh_from_db()
     assert probed.health == "reconnect" and Wait.objects.get().status == "open"
 
 
-def test_cancelling_the_run_withdraws_the_wait(probe, probed, publish, run, drain, sign_in, owner):  # noqa: F811
+def test_cancelling_the_run_withdraws_the_wait(probe, probed, publish, run, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "fine"]
     made = run()
     control.cancel(made, by=owner)
     assert Wait.objects.get().status == "cancelled"
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     settle(drain)
     made.refresh_from_db()
     assert made.status == "cancelled" and len(probe.calls) == 2, "the step's first try, and the test"
 
 
-def test_new_credentials_let_them_try(probe, probed, publish, run, drain, sign_in, owner):  # noqa: F811
+def test_new_credentials_let_them_try(probe, probed, publish, run, drain, sign_in, owner):
     """Of a connection without a sign-in, giving it other secrets is what connects it again."""
     publish(ONE)
     probe.answers = [reconnect(), "fine"]
@@ -117,20 +111,20 @@ def test_new_credentials_let_them_try(probe, probed, publish, run, drain, sign_i
     assert made.status == "succeeded" and probe.calls[-1]["token"] == "another-canary-token"
 
 
-def test_a_second_time(probe, probed, publish, run, drain, sign_in, owner):  # noqa: F811
+def test_a_second_time(probe, probed, publish, run, drain, sign_in, owner):
     publish(ONE)
     probe.answers = [reconnect(), "works", reconnect("once more"), "works", "done"]
     made = run()
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     settle(drain)
     assert Wait.objects.filter(status="open").count() == 1
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     settle(drain)
     made.refresh_from_db()
     assert made.status == "succeeded" and StepRun.objects.get().attempt == 1
 
 
-def test_it_is_not_lost_between_the_refusal_and_the_wait(probe, probed, publish, deliver, drain, sign_in, owner):  # noqa: F811
+def test_it_is_not_lost_between_the_refusal_and_the_wait(probe, probed, publish, deliver, drain, sign_in, owner):
     """Somebody mends the connection while the step is being parked."""
     publish(ONE)
     probe.answers = [reconnect(), "works", "done"]
@@ -138,10 +132,8 @@ def test_it_is_not_lost_between_the_refusal_and_the_wait(probe, probed, publish,
     slow = Slow()
     slow.begin()
     calls, slow.calls = slow.calls, []
-    from automate_core.engine.effects import perform
-
     outcomes = [(call, perform(call)) for call in calls]
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     slow.engine.feed(outcomes)
     slow.go_on()
     assert Wait.objects.get().status == "open"
@@ -151,7 +143,7 @@ def test_it_is_not_lost_between_the_refusal_and_the_wait(probe, probed, publish,
     assert ExecutionRun.objects.get().status == "succeeded"
 
 
-def test_a_crash_while_it_waits_changes_nothing(probe, probed, publish, deliver, drain, sign_in, owner):  # noqa: F811
+def test_a_crash_while_it_waits_changes_nothing(probe, probed, publish, deliver, drain, sign_in, owner):
     """The wait is in the journal: another worker goes on from there, with the same attempt."""
     publish(ONE + "\n  - {key: after, action: data.set, inputs: {x: '{{ steps.call.output.said }}'}}")
     probe.answers = [reconnect(), "works", "done"]
@@ -160,15 +152,15 @@ def test_a_crash_while_it_waits_changes_nothing(probe, probed, publish, deliver,
     slow.begin()
     slow.perform()
     slow.restart()
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     settle(drain)
-    run = ExecutionRun.objects.get()  # noqa: F811
-    assert run.status == "succeeded"
+    made = ExecutionRun.objects.get()
+    assert made.status == "succeeded"
     assert StepRun.objects.get(path="after").output == {"x": "done"}
     assert StepRun.objects.filter(path="call").count() == 1
 
 
-def test_beside_others_only_the_step_waits(probe, probed, publish, run, drain, sign_in, owner):  # noqa: F811
+def test_beside_others_only_the_step_waits(probe, probed, publish, run, drain, sign_in, owner):
     publish("""
   - kind: parallel
     key: both
@@ -181,20 +173,20 @@ def test_beside_others_only_the_step_waits(probe, probed, publish, run, drain, s
     assert dict(StepRun.objects.values_list("path", "status")) == {
         "both": "running", "both/call": "waiting", "both/other": "succeeded",
     }  # fmt: skip
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     settle(drain)
     made.refresh_from_db()
     assert made.status == "succeeded"
 
 
-def test_a_retry_after_it_counts_from_the_first_try(probe, probed, publish, run, drain, later, sign_in, owner):  # noqa: F811
+def test_a_retry_after_it_counts_from_the_first_try(probe, probed, publish, run, drain, later, sign_in, owner):
     from automate_connectors.adapters.base import ConnectorError
 
     publish("  - {key: call, action: probe.call, connection: probed, retry: {attempts: 2, base: 5}}")
     busy = ConnectorError("busy", code="http_503", retryable=True)
     probe.answers = [reconnect(), "works", busy, "done"]
     made = run()
-    test_client(sign_in, owner, probed)
+    press(sign_in(owner), probed)
     settle(drain)
     later(60)
     settle(drain)
@@ -206,7 +198,7 @@ def test_a_retry_after_it_counts_from_the_first_try(probe, probed, publish, run,
     ]
 
 
-def test_the_run_page_says_what_it_waits_for(probe, probed, publish, run, sign_in, owner, colleague):  # noqa: F811
+def test_the_run_page_says_what_it_waits_for(probe, probed, publish, run, sign_in, owner, colleague):
     from guardian.shortcuts import assign_perm
 
     publish(ONE)
@@ -225,7 +217,7 @@ def test_the_run_page_says_what_it_waits_for(probe, probed, publish, run, sign_i
 # --- with a real provider ---------------------------------------------------------------------------------------------
 
 
-def test_signing_in_again_lets_the_steps_go_on(oauth, provider, publish, run, drain, sign_in, owner):  # noqa: F811
+def test_signing_in_again_lets_the_steps_go_on(oauth, provider, publish, run, drain, sign_in, owner):
     connection = oauth()
     publish(API)
     made = run()
@@ -238,7 +230,7 @@ def test_signing_in_again_lets_the_steps_go_on(oauth, provider, publish, run, dr
     assert StepRun.objects.get().output["body"] == {"account": "octo"}
 
 
-def test_a_withdrawn_token_is_renewed_and_the_step_goes_on(oauth, provider, publish, run, drain):  # noqa: F811
+def test_a_withdrawn_token_is_renewed_and_the_step_goes_on(oauth, provider, publish, run, drain):
     oauth(grant="client_credentials")
     publish(API)
     assert run().status == "succeeded"
@@ -248,7 +240,7 @@ def test_a_withdrawn_token_is_renewed_and_the_step_goes_on(oauth, provider, publ
     assert provider.asked == ["client_credentials"] * 2 and len(provider.api_calls) == 3
 
 
-def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, run, drain, settings):  # noqa: F811
+def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, run, drain, settings):
     connection = oauth(grant="client_credentials")
     publish(API)
     provider.access = type("Nobody", (set,), {"__contains__": lambda self, item: False})()
@@ -259,7 +251,7 @@ def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, r
 
 
 @pytest.mark.process
-def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):  # noqa: F811
+def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     """Three workers, twelve runs and a token that is over: the provider sees one renewal."""
     connection, client = oauth(), sign_in(owner)
     client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
@@ -281,7 +273,7 @@ def test_worker_processes_renew_once_between_them(oauth, provider, publish, deli
 
 
 @pytest.mark.process
-def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, worker_process, sign_in, owner):  # noqa: F811
+def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
     client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
     publish(API)
@@ -296,7 +288,7 @@ def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, w
         wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3, seconds=30)
 
 
-def test_no_token_is_left_in_the_clear(oauth, provider, publish, run, drain, sign_in, owner, caplog):  # noqa: F811
+def test_no_token_is_left_in_the_clear(oauth, provider, publish, run, drain, sign_in, owner, caplog):
     from django.db import connection as database
 
     connection, client = oauth(), sign_in(owner)
