@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from django import forms
@@ -21,7 +22,7 @@ from unfold.widgets import (
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.forms import JsonField, LinesField, SecretField, Widgets, field_for
-from automate_connectors.models import Connection
+from automate_connectors.models import Connection, token_name
 from automate_connectors.oauth import tokens
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
 from automate_connectors.registry import connectors
@@ -63,22 +64,37 @@ class ConnectionForm(SecretUsingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.new_secrets: dict[str, str] = {}
+        self.before = self._terms()
         self.initial.update({f"{_PREFIX}{name}": value for name, value in self._stored(self.instance.config).items()})
         self.initial.update({f"oauth_{name}": value for name, value in self._stored(self.instance.oauth).items()})
         if "config" in self.fields:
             self.initial["config"] = self.instance.config
-        if self.adapter is not None:
-            self.initial.setdefault("connector", self.adapter.code)
+        if self.adapter is not None and not self.initial.get("connector"):
+            self.initial["connector"] = self.adapter.code
         for name, field in self.fields.items():
             if isinstance(field, SecretField):
                 field.offer(self.person, self.initial.get(name) or "", str(field.label))
+
+    def _terms(self) -> tuple[Any, Any, Any]:
+        connection: Connection = self.instance
+        return deepcopy(connection.config), deepcopy(connection.oauth), deepcopy(connection.allowed_hosts)
+
+    @property
+    def has_new_terms(self) -> bool:
+        """Whether it goes elsewhere, or as somebody else, than before."""
+        return self._terms() != self.before
+
+    def clean_config(self) -> Any:
+        """Nothing is an empty mapping."""
+        config = self.cleaned_data.get("config")
+        return {} if config is None else config
 
     def _stored(self, document: Any) -> dict[str, Any]:
         return document if isinstance(document, dict) else {}
 
     def _post_clean(self) -> None:
         if "config" in self.fields:
-            self.instance.config = self.cleaned_data.get("config") or {}
+            self.instance.config = self.cleaned_data.get("config", {})
         elif self.adapter is not None:
             self.instance.config = self._config(self.adapter)
         if "oauth_provider" in self.fields:
@@ -92,7 +108,7 @@ class ConnectionForm(SecretUsingForm):
         for spec in adapter.config_fields:
             name = f"{_PREFIX}{spec.name}"
             if spec.kind is FieldKind.SECRET:
-                value = None if signs_in and spec.name == self.instance.token_name else self._secret(name, spec.name)
+                value = None if signs_in and spec.name == token_name(adapter) else self._secret(name, spec.name)
             else:
                 value = self.cleaned_data.get(name)
             if value == "" or (value is False and not spec.default):
@@ -218,8 +234,8 @@ class ConnectionAdmin(GovernedAdmin):
         return [(title, {"fields": fields}) for title, fields in groups if fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
-        """Steps name it by its slug, so that stays."""
-        return ("slug",) if obj else ()
+        """Steps name it by its slug, so that stays; another connector is another connection."""
+        return ("slug", "connector") if obj else ()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: models.Model | None = None) -> dict[str, Any]:
         """Only of a new one."""
@@ -231,7 +247,7 @@ class ConnectionAdmin(GovernedAdmin):
             for secret in form.save_secrets():
                 audit.record(request.user, "secret.created", secret, changes={"for": obj.slug})
             super().save_model(request, obj, form, change)
-            if change and set(form.changed_data) - {"name"}:
+            if change and form.has_new_terms:
                 self._forget(obj)
 
     def _forget(self, connection: Connection) -> None:

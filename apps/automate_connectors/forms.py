@@ -115,6 +115,7 @@ def field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
         "label": spec.label or spec.name.replace("_", " ").capitalize(),
         "help_text": spec.help,
         "required": False,
+        "initial": spec.default,
     }
     match spec.kind:
         case FieldKind.SECRET:

@@ -159,8 +159,7 @@ class Connection(Governed):
     @property
     def token_name(self) -> str:
         """The setting of its connector that the access token of a sign-in is put into."""
-        secrets = [field.name for field in self.adapter.config_fields if field.kind is FieldKind.SECRET]
-        return next((name for name in ("access_token", "token") if name in secrets), (secrets or ["token"])[0])
+        return token_name(self.adapter)
 
     def _with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
         return {**config, self.token_name: token} if self.oauth else config
@@ -170,6 +169,12 @@ class Connection(Governed):
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
         return known or list(self.sign_in.hosts if self.sign_in else ())
+
+
+def token_name(adapter: ConnectorAdapter) -> str:
+    """The setting that an access token is put into: the one that is called so, else the first that is a secret."""
+    secrets = [field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET]
+    return next((name for name in ("access_token", "token") if name in secrets), (secrets or ["token"])[0])
 
 
 _FOUND_OUT = frozenset({"health", "health_since", "health_note", "health_rev", "tested_at"})

@@ -18,6 +18,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.oauth.providers import OAuthSetup, allowed_hosts
 from automate_egress import EgressError, HttpResponse, HttpSession
 from automate_governance.redaction import redactor
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 
 CALL_SECONDS = 10.0  # the row of the token is locked meanwhile
@@ -55,12 +56,19 @@ def credentials(setup: OAuthSetup) -> Tokens:
     return _ask(setup, "client_credentials")
 
 
-def client(setup: OAuthSetup, session: Any = None) -> OAuth2Client:
-    """Authlib's client of that setup. Raises SecretNotFoundError, SecretUnavailableError."""
+def authorize_url(setup: OAuthSetup, *, state: str, verifier: str, redirect_uri: str) -> str:
+    """Where a person goes to sign in (RFC 6749, section 4.1.1, with RFC 7636, S256)."""
+    url, _ = _client(setup, None, None).create_authorization_url(
+        setup.authorize_endpoint, state=state, code_verifier=verifier, redirect_uri=redirect_uri, **setup.extra
+    )
+    return str(url)
+
+
+def _client(setup: OAuthSetup, session: _Session | None, secret: str | None) -> OAuth2Client:
     return _Client(
         session,
         client_id=setup.client_id,
-        client_secret=resolve(setup.client_secret).reveal() if setup.client_secret else None,
+        client_secret=secret,
         token_endpoint_auth_method=setup.auth_method,
         scope=setup.scope,
         code_challenge_method="S256",
@@ -75,13 +83,18 @@ def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> 
         deadline=time.monotonic() + CALL_SECONDS,
         max_body_bytes=200_000,
     )
-    asking = client(setup, _Session(http))
     try:
+        secret = resolve(setup.client_secret).reveal() if setup.client_secret else None
+        asking = _client(setup, _Session(http), secret)
         if refresh:
             return _tokens(setup, asking.refresh_token(endpoint, refresh_token=refresh, scope=None), refresh)
         return _tokens(setup, asking.fetch_token(endpoint, grant_type=grant, **params), "")
     except _RefusedError as error:
         raise _refused(setup, error) from None
+    except SecretNotFoundError as error:
+        raise ConnectorError(str(error), code="secret_not_found") from error
+    except SecretUnavailableError as error:
+        raise ConnectorError(str(error), code="secret_unavailable", retryable=True) from error
     except EgressError as error:
         raise ConnectorError(f"{setup.name}: {error}", code=UNAVAILABLE, retryable=error.retryable) from error
     except (ValueError, TypeError) as error:  # an answer that is none

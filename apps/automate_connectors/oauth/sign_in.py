@@ -45,14 +45,8 @@ def begin(connection: Connection, by: Person, *, session: str, back: str) -> str
     state = secrets.token_urlsafe(32)
     SignInAttempt.objects.filter(begun_at__lt=Now() - LASTS).delete()
     SignInAttempt.objects.create(state=_hash(state), session=_hash(session), connection=connection, user=by)
-    url, _ = exchange.client(setup).create_authorization_url(
-        setup.authorize_endpoint,
-        state=state,
-        code_verifier=_verifier(state),
-        redirect_uri=redirect_uri(back),
-        **setup.extra,
-    )
-    return str(url)
+    verifier = _verifier(state)
+    return exchange.authorize_url(setup, state=state, verifier=verifier, redirect_uri=redirect_uri(back))
 
 
 def finish(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:

@@ -20,6 +20,7 @@ from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_governance.models import StoredSecret
+from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.secrets.resolver import resolve
 
 MARGIN = dt.timedelta(seconds=120)  # a token is renewed so long before it runs out
@@ -134,6 +135,9 @@ def _plain(secret: StoredSecret) -> str:
 def _stored(secret: StoredSecret | None, name: str, value: str, connection: Connection) -> StoredSecret:
     """The value in that secret, or in a new one whose name nobody could take beforehand."""
     kept = secret or StoredSecret(name=f"{name[:90]}-{secrets.token_hex(4)}", owner=connection.owner)
-    kept.put(value)
+    try:
+        kept.put(value)
+    except KeyUnavailableError as error:
+        raise ConnectorError(f"the token cannot be stored: {error}", code="secret_unavailable") from error
     kept.save()
     return kept
