@@ -104,7 +104,7 @@ class Connection(Governed):
         if not isinstance(self.config, dict):
             raise ValidationError({"config": "The configuration is a mapping of names to values."})
         self._check_sign_in()
-        config = self._with_token(self.config, f"database:token-of-{self.slug}")
+        config = {**self.config, self.token_name: f"database:token-of-{self.slug}"} if self.oauth else self.config
         if adapter.config_fields and (found := problems(adapter.config_fields, config)):
             raise ValidationError({"config": [f"{problem}." for problem in found]})
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
@@ -154,15 +154,16 @@ class Connection(Governed):
         from automate_connectors.oauth.tokens import fresh
 
         config = {name: resolve(value).reveal() if _refers(value) else value for name, value in self.config.items()}
-        return self._with_token(config, fresh(self)) if self.oauth else config
+        return self.with_token(config, fresh(self)) if self.oauth else config
 
     @property
     def token_name(self) -> str:
         """The setting of its connector that the access token of a sign-in is put into."""
         return token_name(self.adapter)
 
-    def _with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
-        return {**config, self.token_name: token} if self.oauth else config
+    def with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
+        """The configuration with the access token of a sign-in where its connector looks for it."""
+        return {**config, "access_token": token, self.token_name: token}
 
     def hosts(self) -> list[str]:
         """The host names that its credentials may go to."""

@@ -63,7 +63,10 @@ def test_who_may_change_a_connection_may_not_send_its_secret_elsewhere(secret, o
 
 def test_secrets_of_the_environment_are_for_those_who_may_use_any(owner, sign_in, monkeypatch):
     monkeypatch.setenv("AUTOMATE_SECRET_VENDOR", "a-secret-of-the-site")
-    assert said(sign_in(owner).post(reverse(ADD), form("env:vendor"))).keys() == {"config_token"}
+    assert said(sign_in(owner).post(reverse(ADD), form("env:vendor"))), "no such field is read of this person"
+    chosen = form("env:vendor", config_token_choice="env:vendor")
+    assert said(sign_in(owner).post(reverse(ADD), chosen)).keys() == {"config_token"}
+    assert not Connection.objects.exists()
     owner.user_permissions.add(Permission.objects.get(codename="use_any_storedsecret"))
     assert sign_in(owner).post(reverse(ADD), form("env:vendor")).status_code == 302
 

@@ -18,8 +18,6 @@ from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUn
 
 log = logging.getLogger(__name__)
 
-_NOT_LET_IN = "http_401"
-
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -47,10 +45,10 @@ class Used:
         try:
             return act()
         except ConnectorError as error:
-            if error.code != _NOT_LET_IN or not self.connection.oauth:
+            if error.code not in health.REFUSED or not self.connection.oauth:
                 raise
-        name = self.connection.token_name
-        self.config[name] = fresh(self.connection, spent=self.config[name])
+        renewed = fresh(self.connection, spent=self.config["access_token"])
+        self.config.update(self.connection.with_token(self.config, renewed))
         connections.close_all()
         return act()
 
