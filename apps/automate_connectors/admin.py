@@ -29,7 +29,7 @@ from automate_connectors.registry import connectors
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import can
+from automate_governance.permissions import Person, can
 from automate_plugins.fields import FieldKind
 from automate_plugins.registry import PluginNotFoundError
 
@@ -48,6 +48,7 @@ _OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authoriz
 class ConnectionForm(SecretUsingForm):
     """What every connection has. `form_for` adds what its connector needs; the model checks the whole."""
 
+    person: Person
     adapter: ConnectorAdapter | None = None
     allowed_hosts = LinesField(
         required=False,
@@ -107,11 +108,12 @@ class ConnectionForm(SecretUsingForm):
         config: dict[str, Any] = {}
         for spec in adapter.config_fields:
             name = f"{_PREFIX}{spec.name}"
+            value: Any
             if spec.kind is FieldKind.SECRET:
                 value = None if signs_in and spec.name == token_name(adapter) else self._secret(name, spec.name)
             else:
                 value = self.cleaned_data.get(name)
-            if value == "" or (value is False and not spec.default):
+            if value == "" or (value is False and not spec.default):  # an empty field, an open switch
                 value = None
             by_token = signs_in and spec.kind is FieldKind.SECRET
             if name not in self.errors and not by_token and (reason := spec.problem(value)):
@@ -207,7 +209,7 @@ class ConnectionAdmin(GovernedAdmin):
     """Connections that one may see."""
 
     form = ConnectionForm
-    list_display = ("name", "slug", "connector", "owner", "updated_at")
+    list_display: tuple[str, ...] = ("name", "slug", "connector", "owner", "updated_at")
     list_filter = ("connector", "health")
     search_fields = ("name", "slug")
     list_select_related = ("owner",)

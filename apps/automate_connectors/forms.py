@@ -35,6 +35,8 @@ class Widgets:
 class SecretWidget(forms.MultiWidget):
     """A choice among stored secrets; a new value, which goes in and never comes out; a reference to another backend."""
 
+    widgets_names: list[str]
+
     def __init__(self, widgets: Widgets) -> None:
         new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new one"})
         other = widgets.text(attrs={"placeholder": "Or a reference to another backend, such as env:NAME"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
@@ -14,7 +15,7 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from automate_governance import audit
 from automate_governance.governed import Governed
-from automate_governance.permissions import Person, can, permitted
+from automate_governance.permissions import Person, can, grants_on, permitted
 
 MOST_PEOPLE = 200
 
@@ -194,10 +195,10 @@ def _reach(obj: Governed, verb: str) -> Iterator[tuple[Person, str]]:
             yield person, f"shared with the group {row.group.name}"
 
 
-def _granted(obj: Governed) -> tuple[tuple[int, QuerySet, str], tuple[int, QuerySet, str]]:  # type: ignore[type-arg]
+def _granted(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
     """(rank, rows, who) of the grants to people and to groups."""
-    people = get_user_obj_perms_model(type(obj)).objects.filter(content_object=obj)
-    groups = get_group_obj_perms_model(type(obj)).objects.filter(content_object=obj)
+    people = grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
+    groups = grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
     return (0, people, "user"), (1, groups, "group")
 
 

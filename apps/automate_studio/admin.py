@@ -82,15 +82,15 @@ class WithPanel(GovernedAdmin):
     @property
     def media(self) -> Media:
         """The form's, with what the studio's parts need."""
-        return super().media + Media(
-            css={"all": ["automate_studio/icons.css"]}, js=[Script("automate_studio/studio.js", defer=True)]
-        )
+        script: Any = Script("automate_studio/studio.js", defer=True)
+        media: Media = super().media + Media(css={"all": ["automate_studio/icons.css"]}, js=[script])
+        return media
 
 
 class StudioConnectionAdmin(WithPanel, ConnectionAdmin):
     """Connections with their health, where they are used, and whom they are shared with."""
 
-    list_display = ("app", "slug", "state", "tested_at", "owner", "updated_at")
+    list_display: tuple[str, ...] = ("app", "slug", "state", "tested_at", "owner", "updated_at")
     change_form_outer_before_template = "automate_studio/connection/panel.html"
 
     @display(description="Connection", ordering="name")  # type: ignore[untyped-decorator]

@@ -140,7 +140,7 @@ def _open_waits(run: ExecutionRun) -> tuple[dict[str, dt.datetime], dict[str, st
     waits = Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind__in=[Wait.Kind.RETRY, Wait.Kind.RECONNECT])
     rows = list(waits.values_list("path", "kind", "due_at", "data"))
     retries = {path: timezone.localtime(due) for path, kind, due, _ in rows if kind == Wait.Kind.RETRY}
-    return retries, {path: data["connection"] for path, kind, _, data in rows if kind == Wait.Kind.RECONNECT}
+    return retries, {path: (data or {})["connection"] for path, kind, _, data in rows if kind == Wait.Kind.RECONNECT}
 
 
 def _trigger_note(run: ExecutionRun) -> str:

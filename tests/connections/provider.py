@@ -26,7 +26,8 @@ class Provider:
 
     def __init__(self) -> None:
         self.lifetime = 3600
-        self.slow = 0.0
+        self.slow = 0.0  # seconds that the token endpoint takes, and
+        self.api_slow = 0.0  # the API
         self.refusing: set[str] = set()
         self.status: int | None = None
         self.asked: list[str] = []
@@ -155,5 +156,6 @@ class Provider:
 
     def _api(self, authorization: str) -> tuple[int, Any]:
         self.api_calls.append(authorization)
+        time.sleep(self.api_slow)
         known = authorization.removeprefix("Bearer ") in self.access
         return (200, {"account": "octo"}) if known else (401, {"message": "bad credentials"})

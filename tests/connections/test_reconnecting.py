@@ -54,7 +54,7 @@ def test_while_it_needs_a_person_nothing_is_tried(probe, probed, publish, delive
     probe.answers = [reconnect()]
     for _ in range(3):
         deliver({})
-    settle(drain)
+        settle(drain)
     assert len(probe.calls) == 1
     assert Wait.objects.filter(kind="reconnect", status="open").count() == 3
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"waiting"}
@@ -65,7 +65,7 @@ def test_all_that_wait_go_on_in_one_transaction(probe, probed, publish, deliver,
     probe.answers = [reconnect(), "fine"]
     for _ in range(3):
         deliver({})
-    settle(drain)
+        settle(drain)
     press(sign_in(owner), probed)
     resolved = set(Wait.objects.values_list("status", "resolved_at"))
     assert len(resolved) == 1 and {status for status, _ in resolved} == {"resolved"}
@@ -252,13 +252,13 @@ def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, r
 
 @pytest.mark.process
 def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):
-    """Three workers, twelve runs and a token that is over: the provider sees one renewal."""
+    """Three workers, two dozen runs and a token that is over: the provider sees one renewal."""
     connection, client = oauth(), sign_in(owner)
     client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
     publish(API)
     OAuthToken.objects.update(expires_at=Now() - dt.timedelta(seconds=1))
-    provider.slow = 0.5
-    for _ in range(12):
+    provider.slow, provider.api_slow = 1.0, 0.5
+    for _ in range(24):
         deliver({})
     variables = {"AUTOMATE_EGRESS_ALLOW": provider.host}
     with (
@@ -266,7 +266,7 @@ def test_worker_processes_renew_once_between_them(oauth, provider, publish, deli
         worker_process("--concurrency", "4", **variables) as two,
         worker_process("--concurrency", "4", **variables) as three,
     ):
-        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 12, seconds=60)
+        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 24, seconds=60)
         assert all(each.poll() is None for each in (one, two, three))
     workers = set(ExecutionRun.objects.values_list("worker", flat=True))
     assert provider.count("refresh_token") == 1 and provider.replayed == [] and len(workers) > 1

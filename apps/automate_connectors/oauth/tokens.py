@@ -35,7 +35,7 @@ def fresh(connection: Connection, *, spent: str = "") -> str:
     SecretUnavailableError.
     """
     token = _tokens().filter(connection=connection).first()
-    if token is not None and not spent and token.access and not token.is_due:  # type: ignore[attr-defined]
+    if token is not None and not spent and token.access and not token.is_due:
         return _plain(token.access)
     return _renewed(connection, spent)
 
@@ -47,8 +47,8 @@ def keep(connection: Connection, given: exchange.Tokens, *, account: str = "") -
     if given.refresh:
         token.refresh = _stored(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, connection)
     lifetime = None if given.lifetime is None else dt.timedelta(seconds=given.lifetime)
-    token.expires_at = None if lifetime is None else Now() + lifetime  # type: ignore[assignment]
-    token.renewed_at = Now()  # type: ignore[assignment]
+    token.expires_at = None if lifetime is None else Now() + lifetime
+    token.renewed_at = Now()
     token.account = account or token.account
     token.save()
     return token
@@ -98,14 +98,15 @@ def _renewed(connection: Connection, spent: str) -> str:
     with transaction.atomic():
         token = lock(connection, wait=False)
         if token is None:
-            there = None if spent else _tokens().filter(connection=connection, is_over=False).first()
-            if there is not None and there.access:
+            there = None if spent else _tokens().filter(connection=connection).first()
+            if there is not None and there.access and not there.is_over:
                 return _plain(there.access)
             token = lock(connection)
         if token is None:
             raise ConnectorError(f"{connection} is gone", code="invalid_connection")
-        if token.access and not token.is_due and (present := _plain(token.access)) != spent:  # type: ignore[attr-defined]
+        if token.access and not token.is_due and (present := _plain(token.access)) != spent:
             return present
+        _check_found_out(connection)
         try:
             given = _asked(setup, token, connection)
             keep(connection, given)
@@ -117,6 +118,13 @@ def _renewed(connection: Connection, spent: str) -> str:
     if refused is not None:
         raise refused
     return given.access
+
+
+def _check_found_out(connection: Connection) -> None:
+    """Whoever held the lock before may have found out that a person is needed. Raises ConnectorError."""
+    now = Connection.objects.only("health", "health_rev", "health_note").get(pk=connection.pk)
+    if now.health == Connection.Health.RECONNECT and now.health_rev != connection.health_rev:
+        raise ConnectorError(now.health_note, code=exchange.NEEDS_RECONNECT)
 
 
 def _asked(setup: OAuthSetup, token: OAuthToken, connection: Connection) -> exchange.Tokens:
