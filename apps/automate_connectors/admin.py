@@ -182,16 +182,21 @@ def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
     else:
         fields |= {f"{_PREFIX}{spec.name}": field_for(spec, WIDGETS) for spec in adapter.config_fields}
     if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
-        fields |= _sign_in_fields()
+        fields |= _sign_in_fields(adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
 
 
-def _sign_in_fields() -> dict[str, forms.Field]:
+def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
+    stands_in = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
     providers = [("", "No: it uses the secrets above"), *((code, p.name) for code, p in PROVIDERS.items())]
     text: dict[str, Any] = {"required": False, "widget": UnfoldAdminTextInputWidget()}
     return {
         "oauth_provider": forms.ChoiceField(
-            label="Signs in by OAuth 2", choices=providers, required=False, widget=UnfoldAdminSelectWidget()
+            label="Signs in by OAuth 2",
+            choices=providers,
+            required=False,
+            widget=UnfoldAdminSelectWidget(),
+            help_text=f"The access token then stands in for “{stands_in.label or stands_in.name}” above.",
         ),
         "oauth_grant": forms.ChoiceField(
             label="Who signs in", choices=list(GRANTS.items()), required=False, widget=UnfoldAdminSelectWidget()

@@ -38,8 +38,9 @@ class SecretWidget(forms.MultiWidget):
     widgets_names: list[str]
 
     def __init__(self, widgets: Widgets) -> None:
-        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new one"})
-        other = widgets.text(attrs={"placeholder": "Or a reference to another backend, such as env:NAME"})
+        below = {"class": "mt-2"}
+        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new one", **below})
+        other = widgets.text(attrs={"placeholder": "Or a reference to another backend, such as env:NAME", **below})
         super().__init__({"choice": widgets.select(), "value": new, "other": other})
 
     def decompress(self, value: Any) -> list[Any]:

@@ -80,7 +80,8 @@ def state(connection: Connection) -> str:
 
 def word(connection: Connection) -> str:
     """A connection's health in words."""
-    again = "Sign in again" if connection.oauth else "Connect again"
+    setup = connection.sign_in
+    again = "Sign in again" if setup and setup.needs_person else "Connect again"
     return {"unknown": "Not tried yet", "working": "Working", "failing": "Failing"}.get(connection.health, again)
 
 

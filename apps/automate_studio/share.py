@@ -95,7 +95,7 @@ def _context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
     users = get_user_model()._default_manager.filter(is_active=True).order_by(get_user_model().USERNAME_FIELD)
     meta = obj._meta
     return {
-        "object": obj,
+        "shared": obj,
         "kind": kind,
         "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk]),
         "verbs": [(name, _DOES[name], name in grantable) for name in sharing.verbs_of(type(obj))],

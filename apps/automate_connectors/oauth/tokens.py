@@ -35,7 +35,7 @@ def fresh(connection: Connection, *, spent: str = "") -> str:
     SecretUnavailableError.
     """
     token = _tokens().filter(connection=connection).first()
-    if token is not None and not spent and token.access and not token.is_due:
+    if token is not None and not spent and token.access and not token.is_due:  # type: ignore[attr-defined]
         return _plain(token.access)
     return _renewed(connection, spent)
 
@@ -99,12 +99,12 @@ def _renewed(connection: Connection, spent: str) -> str:
         token = lock(connection, wait=False)
         if token is None:
             there = None if spent else _tokens().filter(connection=connection).first()
-            if there is not None and there.access and not there.is_over:
+            if there is not None and there.access and not there.is_over:  # type: ignore[attr-defined]
                 return _plain(there.access)
             token = lock(connection)
         if token is None:
             raise ConnectorError(f"{connection} is gone", code="invalid_connection")
-        if token.access and not token.is_due and (present := _plain(token.access)) != spent:
+        if token.access and not token.is_due and (present := _plain(token.access)) != spent:  # type: ignore[attr-defined]
             return present
         _check_found_out(connection)
         try:
