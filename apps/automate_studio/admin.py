@@ -90,7 +90,7 @@ class WithPanel(GovernedAdmin):
 class StudioConnectionAdmin(WithPanel, ConnectionAdmin):
     """Connections with their health, where they are used, and whom they are shared with."""
 
-    list_display: tuple[str, ...] = ("app", "slug", "state", "tested_at", "owner", "updated_at")
+    list_display: tuple[str, ...] = ("app", "state", "slug", "tested_at", "owner", "updated_at")
     change_form_outer_before_template = "automate_studio/connection/panel.html"
 
     @display(description="Connection", ordering="name")  # type: ignore[untyped-decorator]
