@@ -20,15 +20,15 @@ class AutomateConnectorsConfig(AppConfig):
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
-        def connections_of(secret: Any) -> Iterator[str]:
-            reference = f"database:{secret.name}"
+        def connections_of(secret: Any) -> Iterator[Connection]:
+            reference = secret.reference
             token = Q(token__access=secret.pk) | Q(token__refresh=secret.pk)
             named = Connection.objects.annotate(
                 text=Concat(Cast("config", TextField()), Cast("oauth", TextField()))
             ).filter(Q(text__contains=f'"{reference}"') | token)
             for connection in named:
                 if any(reference in references for references in connection.references().values()):
-                    yield f"the connection {connection}"
+                    yield connection
 
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)

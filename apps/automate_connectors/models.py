@@ -169,7 +169,14 @@ class Connection(Governed):
         """The host names that its credentials may go to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
-        return known or list(self.sign_in.hosts if self.sign_in else ())
+        return known or list(self.sign_in.hosts if self.sign_in else ()) or self._own_hosts()
+
+    def _own_hosts(self) -> list[str]:
+        """Those that the connector itself knows."""
+        try:
+            return list(connectors.get(self.connector).own_hosts(self.config))
+        except PluginNotFoundError:
+            return []
 
 
 def token_name(adapter: ConnectorAdapter) -> str:

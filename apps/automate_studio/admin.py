@@ -18,6 +18,16 @@ from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin import GovernedAdmin
 from automate_governance.permissions import can
 from automate_studio import asked, connections, views
+from automate_studio.model_usage import BudgetAdmin, UsageAdmin
+
+__all__ = [
+    "BudgetAdmin",
+    "ExecutionRunAdmin",
+    "StudioConnectionAdmin",
+    "StudioWebhookEndpointAdmin",
+    "UsageAdmin",
+    "WorkflowAdmin",
+]
 
 
 class StudioAdmin(GovernedAdmin):

@@ -20,6 +20,8 @@ register.filter("initials", words.initials)
 register.filter("hue", words.hue)
 register.filter("short", words.short)
 register.filter("verb", words.verb)
+register.filter("thousands", words.thousands)
+register.filter("money", words.money)
 
 
 @register.filter
