@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=automate_core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('path', models.CharField(max_length=2000)),
-                ('kind', models.CharField(choices=[('retry', 'Retry'), ('timer', 'Timer'), ('callback', 'Callback'), ('approval', 'Approval'), ('child', 'Child'), ('slot', 'Slot'), ('paused', 'Paused'), ('review', 'Review')], max_length=16)),
+                ('kind', models.CharField(choices=[('retry', 'Retry'), ('timer', 'Timer'), ('callback', 'Callback'), ('approval', 'Approval'), ('child', 'Child'), ('slot', 'Slot'), ('paused', 'Paused'), ('reconnect', 'Reconnect'), ('review', 'Review')], max_length=16)),
                 ('status', models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=9)),
                 ('due_at', models.DateTimeField(null=True)),
                 ('remind_at', models.DateTimeField(null=True)),
