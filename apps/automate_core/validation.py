@@ -43,7 +43,8 @@ from automate_core.definition import (
 from automate_core.lookups import Path, TemplateError, describe
 from automate_core.rules import RuleError, read
 from automate_core.spans import seconds
-from automate_core.templating import Template, compile_value
+from automate_core.templating import Template, compile_value, expressions
+from automate_core.templating.limits import MAX_WRITTEN
 from automate_core.watched import watched
 from automate_plugins.fields import FieldSpec
 
@@ -82,6 +83,11 @@ def problems(definition: Definition) -> list[Problem]:
     steps = list(walk(definition.steps))
     if len(steps) > MAX_STEPS:
         return [Problem("steps", f"a workflow has at most {MAX_STEPS:,} steps, not {len(steps):,}")]
+    written = sum(map(len, expressions(msgspec.to_builtins(definition))))
+    if written > MAX_WRITTEN:
+        return [
+            Problem("steps", f"the expressions of a workflow are at most {MAX_WRITTEN:,} characters, not {written:,}")
+        ]
     here = _start(definition)
     return [*_about_the_whole(definition, here), *_in_order(definition.steps, "steps", here)]
 
