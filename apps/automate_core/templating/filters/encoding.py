@@ -40,7 +40,9 @@ def fromjson(value: Any) -> Any:
 def url_encode(value: Any) -> str:
     """A text for use inside an address, `/` included; a mapping as the part after the `?`."""
     if isinstance(value, dict):
-        return urlencode({key: as_text(item) for key, item in value.items()}, quote_via=quote)
+        texts = {key: as_text(item) for key, item in value.items()}
+        fits(sum(len(key) + len(text) for key, text in texts.items()), "urlencode")
+        return urlencode(texts, quote_via=quote)
     return quote(_encoded(value, "urlencode"), safe="")
 
 
