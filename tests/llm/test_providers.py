@@ -194,3 +194,14 @@ def test_a_key_goes_to_the_providers_host_alone(config, hosts, owner):
     assert made.hosts() == hosts
     made.allowed_hosts = ["proxy.example.com"]
     assert made.hosts() == ["proxy.example.com"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_button_says_whether_the_connection_works(provider, connection, owner):
+    from automate_connectors import trial
+
+    made = connection(provider)
+    assert trial.attempt(made, owner).message == "1 models"
+    made.config["base_url"] += "/nowhere"
+    tried = trial.attempt(made, owner)
+    assert not tried.works and KEY not in tried.message
