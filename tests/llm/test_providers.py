@@ -60,6 +60,10 @@ FAILURES = {
         {}, Fault(529, {"error": {"type": "overloaded_error", "message": "Overloaded"}}), "http_529", True, "Overloaded",
     ),
     "refused": ({}, Fault(422, {"error": {"message": "no"}}), "http_422", False, "refused the request"),
+    "no schemas": (
+        {}, Fault(400, {"error": {"message": "'response_format' of type 'json_schema' is not supported"}}),
+        "structured_output_refused", False, "switch that off in the connection",
+    ),
     "an error in HTML": ({}, Fault(502, raw=b"<html>Bad gateway", content_type="text/html"), "http_502", True, "Bad gateway"),
     "not JSON": ({}, Fault(raw=b"<html>"), "invalid_answer", False, "not JSON"),
     "half of it": ({}, Fault(raw=b'{"choices": [{"mess'), "invalid_answer", False, "not JSON"),
