@@ -8,6 +8,8 @@ from collections.abc import Callable
 from http.client import HTTPResponse  # noqa: TID251 - the class that urllib3 reads answers with
 from typing import Any
 
+SILENCE_SECONDS = 10.0  #: how long an answer that has begun may pause
+
 
 def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
     """A response class for `http.client` connections. `remaining` gives the seconds that are left, or raises."""
@@ -21,6 +23,11 @@ def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
     return TimedAnswer
 
 
+def timed_file(sock: socket.socket, remaining: Callable[[], float]) -> io.BufferedReader:
+    """What comes over `sock`, read under the deadline."""
+    return io.BufferedReader(_Reader(sock, remaining))
+
+
 class _Timed:
     """What HTTPResponse wants of a socket: a file to read."""
 
@@ -30,7 +37,7 @@ class _Timed:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """The socket as a file, read under the deadline."""
-        return io.BufferedReader(_Reader(self._sock, self._remaining))
+        return timed_file(self._sock, self._remaining)
 
 
 class _Reader(io.RawIOBase):
@@ -38,12 +45,15 @@ class _Reader(io.RawIOBase):
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
         self._remaining = remaining
+        self._begun = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._remaining())
+        remaining = self._remaining()
+        self._sock.settimeout(min(remaining, SILENCE_SECONDS) if self._begun else remaining)
+        self._begun = True
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
