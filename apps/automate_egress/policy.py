@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedAddressError, Policy, Reach
 
@@ -84,3 +85,12 @@ def split_host(host: str) -> tuple[str, int]:
     if not name or not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
         raise ValueError(f"{host!r} is not host:port")
     return name.strip("[]").lower(), int(port)
+
+
+def is_proxy_url(value: str) -> bool:
+    """Whether that is the URL of a web proxy."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False

@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.models import Connection
-from automate_core.conf import setting
+from automate_connectors.outbound import ways_out
 from automate_core.engine import people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode, ApprovalNode, WorkflowNode
@@ -26,7 +26,6 @@ from automate_core.faultpoints import reach
 from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
 from automate_core.triggers import originating
-from automate_egress import HttpSession
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
@@ -89,7 +88,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
     context = {
         "connection": config,
-        "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
+        **ways_out(bound_hosts=hosts, deadline=deadline),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,

@@ -1,0 +1,54 @@
+"""The ways out that a connector is given, under the installation's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from automate_egress import HttpSession, Network
+from automate_egress.policy import WEB_PORTS, is_proxy_url, split_host
+
+
+def ways_out(*, bound_hosts: Iterable[str] | None = None, deadline: float | None = None) -> dict[str, Any]:
+    """`http` and `network` of a connector's context.
+
+    `bound_hosts` are the hosts that the connection's credentials may go to, `deadline` is in seconds on
+    `time.monotonic()`.
+    """
+    internal = tuple(getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
+    hosts = None if bound_hosts is None else tuple(bound_hosts)
+    return {
+        "http": HttpSession(
+            internal_hosts=internal,
+            ports=getattr(settings, "AUTOMATE_EGRESS_PORTS", WEB_PORTS),
+            proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
+            bound_hosts=hosts,
+            deadline=deadline,
+        ),
+        "network": Network(internal_hosts=internal, bound_hosts=hosts, deadline=deadline),
+    }
+
+
+def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Django system checks of the settings that say what may be reached."""
+    return [
+        Error(message, hint="See docs/settings.md.", id=f"automate_connectors.E01{number}")
+        for number, message in _wrong_settings()
+    ]
+
+
+def _wrong_settings() -> Iterator[tuple[int, str]]:
+    for pair in getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()):
+        try:
+            split_host(pair)
+        except (ValueError, AttributeError):
+            yield 1, f"AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080, not {pair!r}."
+    for port in getattr(settings, "AUTOMATE_EGRESS_PORTS", ()):
+        if not isinstance(port, int) or not 1 <= port <= 65_535:
+            yield 2, f"AUTOMATE_EGRESS_PORTS takes numbers of ports, not {port!r}."
+    proxy = getattr(settings, "AUTOMATE_EGRESS_PROXY", "")
+    if proxy and not is_proxy_url(proxy):
+        yield 3, "AUTOMATE_EGRESS_PROXY must be like http://proxy.internal:4750."
