@@ -85,7 +85,8 @@ class Connection(Governed):
     def hosts(self) -> list[str]:
         """The host names that its credentials may go to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
-        return list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
+        named = [self.config["host"]] if _is_host(self.config.get("host")) else []
+        return list(self.allowed_hosts) or [*named, *(host for url in urls if (host := urlsplit(url).hostname))]
 
 
 def _refers(value: Any) -> bool:
