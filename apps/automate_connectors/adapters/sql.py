@@ -64,7 +64,7 @@ class SqlConnector(ConnectorAdapter):
     code = "sql"
     name = "SQL"
     description = "Ask a PostgreSQL database"
-    icon = "database_search"
+    icon = "storage"
     hue = 200
     config_fields = (
         FieldSpec(name="host", label="Host", required=True, help="Such as db.example.com"),
