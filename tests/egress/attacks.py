@@ -4,6 +4,8 @@ Names below `.test` resolve as `NAMES` says. A row that needs the address table 
 table it would be connected to. Those under `SHAPES` are refused for their form.
 """
 
+# ruff: noqa: RUF001 - look-alikes of digits and letters are one of the attacks
+
 from __future__ import annotations
 
 NAMES = {

@@ -195,7 +195,7 @@ def test_other_protocols_are_checked_alike(wire, kind, url):
 
 
 @pytest.mark.parametrize(
-    "host", ["", "a/b", "a@b", "public.test:80", "public.test/x", "/tmp", "public.test,10.0.0.1", "a b", "2130706433", "127.1"]
+    "host", ["", "a/b", "a@b", "public.test:80", "public.test/x", "/var/run", "public.test,10.0.0.1", "a b", "2130706433", "127.1"]
 )  # fmt: skip
 def test_what_is_not_a_host_alone_is_refused(wire, host):
     with pytest.raises(EgressBlockedError):
@@ -210,7 +210,7 @@ def test_other_protocols_reach_what_is_public_on_their_ports(wire):
     assert Network().addresses("public.test", 5432, ports={5432}) == ["93.184.216.34"]
     with pytest.raises(EgressBlockedError, match="port 22"):
         Network().connect("public.test", 22, ports={587})
-    with pytest.raises(EgressBlockedError, match="may not be used for public.test"):
+    with pytest.raises(EgressBlockedError, match=r"may not be used for public\.test"):
         Network(bound_hosts=["mail.test"]).connect("public.test", 587, ports={587})
 
 
