@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -17,7 +18,10 @@ from django.db import connection as own_connection
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.sql import SqlConnector
+from automate_core import workflow_files
 from automate_core.definition import DefinitionError
+from automate_core.engine import program
+from automate_core.lookups import TemplateError
 from automate_site.embedded_postgres import throw_away
 from tests.certificates import Authority
 from tests.connectors.conftest import real_context
@@ -276,10 +280,8 @@ def own_server(settings):
 
 
 def _quietly(act, *arguments):
-    try:
+    with contextlib.suppress(OSError):
         act(*arguments)
-    except OSError:
-        pass
 
 
 def test_the_sites_own_role_is_refused(call, own_server, settings):
@@ -385,19 +387,13 @@ steps:
 """)
 
 
-def test_an_expression_in_sql_that_was_saved_otherwise_never_runs(workflow):
-    from automate_core.engine import program
-    from automate_core.lookups import TemplateError
-    from automate_core.models import WorkflowVersion
-
-    made = workflow("""
+def test_an_expression_in_sql_that_was_saved_otherwise_never_runs():
+    read = workflow_files.read("""
 name: Ask
 slug: ask
 triggers: [{endpoint: github}]
 steps:
-  - {key: ask, action: sql.query, inputs: {sql: "SELECT 1", parameters: {name: '{{ event.payload.name }}'}}}
+  - {key: ask, action: sql.query, inputs: {sql: "SELECT '{{ event.payload.name }}'"}}
 """)
-    definition = WorkflowVersion.objects.get(pk=made.published_id).definition
-    definition["steps"][0]["inputs"]["sql"] = "SELECT '{{ event.payload.name }}'"
     with pytest.raises(TemplateError, match="taken as it is written"):
-        program.compile_definition(definition)
+        program.prepare(read)
