@@ -40,6 +40,11 @@ class Authority:
     def _sign(self, subject: x509.Name, key: Any, extension: Any) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         issuer = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        usage = dict.fromkeys(
+            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign", "encipher_only",
+             "decipher_only"), False,
+        )  # fmt: skip
+        authority = isinstance(extension, x509.BasicConstraints)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -49,6 +54,9 @@ class Authority:
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=2))
             .add_extension(extension, critical=True)
+            .add_extension(
+                x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, **usage), critical=True
+            )
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer), critical=False)
             .sign(self._key, hashes.SHA256())

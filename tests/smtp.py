@@ -68,11 +68,21 @@ class _Conversation:
         self._file = self._connection.makefile("rb")
 
     def hold(self) -> None:
+        try:
+            self._talk()
+        finally:
+            self._file.close()
+            self._connection.close()
+
+    def _talk(self) -> None:
         self._say("220 mail.test")
         while line := self._file.readline():
             command = line.decode("utf-8", "replace").strip()
             self._server.commands.append(command)
-            given = next((reply for start, reply in self._server.replies.items() if command.startswith(start)), None)
+            upper = command.upper()
+            given = next(
+                (reply for start, reply in self._server.replies.items() if upper.startswith(start.upper())), None
+            )
             if isinstance(given, int | float):
                 time.sleep(given)
                 return
@@ -84,12 +94,13 @@ class _Conversation:
     def _do(self, command: str) -> bool:
         match command.upper().split(" ")[0].split(":")[0]:
             case "EHLO":
-                offers = ["mail.test", "AUTH PLAIN LOGIN", "8BITMIME"]
+                offers = ["mail.test", "AUTH PLAIN", "8BITMIME"]
                 if self._server.context and not self._tls:
                     offers.append("STARTTLS")
                 self._say("\r\n".join(f"250{'-' if one != offers[-1] else ' '}{one}" for one in offers))
             case "STARTTLS":
                 self._say("220 go on")
+                self._file.close()
                 self._encrypt()
                 self._file = self._connection.makefile("rb")
             case "AUTH":

@@ -6,6 +6,7 @@ from automate_egress.errors import (
     EgressError,
     EgressResponseTooLargeError,
     EgressTimeoutError,
+    EgressUntrustedError,
     MailError,
 )
 from automate_egress.network import Network
@@ -17,6 +18,7 @@ __all__ = [
     "EgressError",
     "EgressResponseTooLargeError",
     "EgressTimeoutError",
+    "EgressUntrustedError",
     "HttpResponse",
     "HttpSession",
     "MailError",

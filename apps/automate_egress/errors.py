@@ -2,6 +2,7 @@
 
 EgressError
 ├── EgressBlockedError           the policy refuses the address; never retried
+├── EgressUntrustedError         its certificate does not prove who it is; never retried
 ├── EgressResponseTooLargeError  the answer passed the size cap; never retried
 ├── EgressTimeoutError           the deadline passed; may be retried
 ├── EgressConnectionError        no connection, or it broke; may be retried
@@ -31,6 +32,12 @@ class EgressBlockedError(EgressError):
     """The target is not one that workflows may reach."""
 
     code = "egress_blocked"
+
+
+class EgressUntrustedError(EgressError):
+    """The other side's certificate does not prove that it is who it should be."""
+
+    code = "untrusted_certificate"
 
 
 class EgressResponseTooLargeError(EgressError):
@@ -69,6 +76,12 @@ class MailError(EgressError):
 def no_connection(place: str) -> EgressConnectionError:
     """The error of a connection that could not be made, for whatever reason."""
     return EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
+
+
+def untrusted(place: str, reason: str) -> EgressUntrustedError:
+    """The error of a certificate that could not be verified."""
+    why = reason.partition("certificate verify failed: ")[2] or reason
+    return EgressUntrustedError(f"the certificate of {place} cannot be trusted: {why.partition(' (_ssl')[0][:300]}")
 
 
 def refusal(place: str, error: SSRFGuardError) -> EgressBlockedError:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import smtplib  # noqa: TID251 - over sockets that the guard opens
 import socket  # noqa: TID251 - typing
+import ssl  # noqa: TID251 - its errors
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from automate_egress.answers import timed_file
-from automate_egress.errors import EgressBlockedError, EgressConnectionError, MailError
+from automate_egress.errors import EgressBlockedError, EgressConnectionError, MailError, untrusted
 from automate_egress.network import Network
 from automate_egress.tls import verifying_context
 
@@ -76,11 +77,13 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
         raise MailError(f"{place} said no: {status} {_text(error.smtp_error)}", status=status) from error
     except smtplib.SMTPNotSupportedError as error:
         raise MailError(f"{place} does not offer what is needed: {error}") from error
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted(place, error.verify_message) from error
     except UnicodeError as error:
         raise MailError(f"{place}: an address or the password has characters that this server cannot take") from error
     except OSError as error:  # smtplib's SMTPServerDisconnected, TLS failures and time-outs are OSErrors
         network.remaining()  # over: that is the error
-        raise EgressConnectionError(f"the connection to {place} failed: {_cause(error)}") from error
+        raise EgressConnectionError(f"the connection to {place} failed") from error
     finally:
         if smtp is not None:
             with suppress(OSError):
@@ -93,9 +96,13 @@ def _open(network: Network, server: MailServer) -> smtplib.SMTP:
     options = {"context": verifying_context(server.authorities)} if kind is _Smtps else {}
     made = type(kind.__name__, (kind,), {"network": network})
     smtp: smtplib.SMTP = made(server.host, server.port, local_hostname="localhost", **options)
-    if server.security == "starttls":
-        smtp.starttls(context=verifying_context(server.authorities))
-    smtp.ehlo_or_helo_if_needed()
+    try:
+        if server.security == "starttls":
+            smtp.starttls(context=verifying_context(server.authorities))
+        smtp.ehlo_or_helo_if_needed()
+    except BaseException:
+        smtp.close()
+        raise
     return smtp
 
 
@@ -127,8 +134,3 @@ class _Smtps(smtplib.SMTP_SSL, _Smtp):
 def _text(reply: bytes | str) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     return " ".join(text.split())[:_SHOWN_REPLY]
-
-
-def _cause(error: OSError) -> str:
-    """What may be told: TLS names its reason, everything else is "it broke off"."""
-    return getattr(error, "verify_message", "") or getattr(error, "reason", "") or "it broke off"

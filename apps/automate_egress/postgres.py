@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from automate_egress.errors import EgressBlockedError, EgressConnectionError
+from automate_egress.errors import EgressBlockedError, EgressConnectionError, EgressError, no_connection, untrusted
 from automate_egress.network import Network
 from automate_egress.tls import PUBLIC_AUTHORITIES, verifying_context
 
@@ -65,7 +65,7 @@ def postgres(network: Network, server: PostgresServer) -> Iterator[psycopg.Conne
 def _connect(
     network: Network, server: PostgresServer, addresses: list[str], authorities: str
 ) -> psycopg.Connection[Any]:
-    own = {"require_auth": "password,md5,scram-sha-256"} if psycopg.pq.version() >= 160_000 else {}
+    own: dict[str, Any] = {"require_auth": "password,md5,scram-sha-256"} if psycopg.pq.version() >= 160_000 else {}
     try:
         return psycopg.connect(  # noqa: TID251 - to an address that was checked
             host=",".join([server.host] * len(addresses)),
@@ -88,17 +88,18 @@ def _connect(
         )
     except psycopg.Error as error:
         network.remaining()  # over: that is the error
-        raise EgressConnectionError(_reason(server, error)) from error
+        raise _reason(server, error) from error
 
 
-def _reason(server: PostgresServer, error: psycopg.Error) -> str:
+def _reason(server: PostgresServer, error: psycopg.Error) -> EgressError:
     """Why the server does not let one in, where it says so itself; how the network failed is nobody's business."""
     place, text = f"{server.host}:{server.port}", str(error)
     if "FATAL:" in text:
-        return f"{place} did not let {server.username} in: {text.rpartition('FATAL:')[2].strip()[:300]}"
-    if "certificate" in text or "SSL" in text:
-        return f"the TLS of {place} cannot be trusted: {text.rpartition('failed: ')[2].strip()[:300]}"
-    return f"no connection to {place} could be made: check its name and port, and that it is up"
+        said = text.rpartition("FATAL:")[2].strip()[:300]
+        return EgressConnectionError(f"{place} did not let {server.username} in: {said}")
+    if "certificate" in text:
+        return untrusted(place, text.rpartition("error: ")[2].strip() or text)
+    return no_connection(place)
 
 
 @contextlib.contextmanager

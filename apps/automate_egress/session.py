@@ -23,6 +23,7 @@ from automate_egress.errors import (
     EgressTimeoutError,
     no_connection,
     refusal,
+    untrusted,
 )
 from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules
 from automate_egress.sockets import CONNECT_SECONDS
@@ -31,6 +32,7 @@ from automate_egress.transport import transport
 TOTAL_SECONDS = 30.0  # where no deadline is given
 MAX_BODY_BYTES = 5_000_000
 _CHUNK = 65_536
+_AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f]")  # parsers disagree on what is the host of such a URL
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 # What belongs to the connection, not to the caller (RFC 9110, section 7.6.1). Host is one: where many sites share an
 # address, another Host takes the credentials to another site.
@@ -134,6 +136,8 @@ class HttpSession:
             case _ if self._is_over() or isinstance(error, ReadTimeoutError | requests.ReadTimeout | TimeoutError):
                 waited = time.monotonic() - self._started
                 return EgressTimeoutError(f"{host} did not answer within {waited:.3g} seconds")
+            case requests.exceptions.SSLError() if "certificate verify failed" in str(error):
+                return untrusted(host, str(error))
             case requests.ConnectTimeout() | requests.ConnectionError() if _never_connected(error):
                 return no_connection(host)
             case ValueError():  # requests' InvalidURL and its kin, unparsable hosts, headers HTTP cannot carry
@@ -141,6 +145,10 @@ class HttpSession:
         return EgressConnectionError(f"the connection to {host} failed")
 
     def _exchange(self, method: str, url: str, **options: Any) -> HttpResponse:
+        if _AMBIGUOUS.search(url):
+            raise ValueError("a URL holds no backslash and no control character")
+        if urlsplit(url).port == 0:  # requests would take the scheme's own
+            raise ValueError("0 is not a port")
         for name in options["headers"]:
             if not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name[:50]!r} is not the name of a header")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ssl  # noqa: TID251 - the contexts of connections that the guard opens
 
-from requests.certs import where  # noqa: TID251 - the public authorities' certificates
+from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: TID251 - the public authorities' certificates
 
 from automate_egress.errors import EgressBlockedError
 
-PUBLIC_AUTHORITIES = where()  #: the path of their certificates
+PUBLIC_AUTHORITIES = DEFAULT_CA_BUNDLE_PATH  #: the path of their certificates
 
 
 def verifying_context(authorities: str = "") -> ssl.SSLContext:

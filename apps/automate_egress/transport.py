@@ -100,7 +100,7 @@ class _ProxyAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         """The proxy's pool manager, made once, with connections that keep to the deadline."""
         made = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)  # type: ignore[no-untyped-call]
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         if not made:
             manager.pool_classes_by_scheme = timed_pools(manager.pool_classes_by_scheme, self._remaining)
         return manager

@@ -57,7 +57,6 @@ ADDRESSES = {
         "localhost. localhost.localdomain localtest.me 127.0.0.1.nip.io metadata.google.internal"
     ),
     "mixed answers": "mixed.test mixed6.test",
-    "full-width and circled": "①②⑦.⓪.⓪.① １２７.０.０.１ 127。0。0。1 127．0．0．1 127｡0｡0｡1 ⓛⓞⓒⓐⓛⓗⓞⓢⓣ ｌｏｃａｌｈｏｓｔ ①⑥⑨.②⑤④.①⑥⑨.②⑤④",
 }
 
 SHAPES = {
@@ -67,6 +66,10 @@ SHAPES = {
     "short and padded": "https://127.1/ https://127.0.1/ https://0/ https://127.000.000.001/ https://10.1/ https://1/",
     "overflow": "https://127.0.0.257/ https://256.256.256.256/ https://127.0.0.4294967297/ https://383.0.0.1/",
     "too many parts": "https://127.0.0.1.1/ https://127.0.0.1../ https://.127.0.0.1/ https://127..0.0.1/",
+    "full-width and circled": (
+        "https://①②⑦.⓪.⓪.①/ https://１２７.０.０.１/ https://127。0。0。1/ https://127．0．0．1/ "
+        "https://127｡0｡0｡1/ https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/ https://ｌｏｃａｌｈｏｓｔ/ https://①⑥⑨.②⑤④.①⑥⑨.②⑤④/"
+    ),
     "zones": "https://[fe80::1%25eth0]/ https://[::1%25lo]/ https://[fe80::1%eth0]/ https://[::1%1]/",
     "user information": (
         "https://user:pass@public.test/ https://public.test@127.0.0.1/ https://127.0.0.1@public.test/ "

@@ -97,7 +97,7 @@ def test_without_any_policy_the_spellings_get_through(wire, monkeypatch):
             HttpSession(deadline=time.monotonic() + 5).request("GET", url)
         kinds |= {kind} if wire else set()
     assert {
-        "decimal", "octal", "hexadecimal", "short and padded", "user information", "backslashes",
+        "decimal", "octal", "hexadecimal", "short and padded", "user information",
         "fragments and queries", "schemes", "ports",
     } <= kinds  # fmt: skip
 

@@ -222,7 +222,7 @@ def test_the_deadline_ends_a_slow_drip(servers, path):
 
 def test_a_deadline_may_be_far(servers, monkeypatch):
     """A step that may take longer than most is given its time."""
-    monkeypatch.setattr("automate_egress.session.READ_SECONDS", 0.5)
+    monkeypatch.setattr("automate_egress.session.TOTAL_SECONDS", 0.5)
     with pytest.raises(EgressTimeoutError):
         HttpSession(internal_hosts=servers).request("GET", f"http://{servers[0]}/late")
     patient = HttpSession(internal_hosts=servers, deadline=time.monotonic() + 20)

@@ -225,9 +225,11 @@ class _Call:
 
 def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     most, most_items = _between("max_pages", params, MAX_PAGES), _between("max_items", params, MAX_ITEMS)
-    url, query, items, size, seen = call.url, {**call.query, **_texts(pages.start())}, [], 0, set[tuple[str, str]]()
+    url, query = call.url, {**call.query, **_texts(pages.start())}
+    items: list[Any] = []
+    seen: set[tuple[str, str]] = set()
+    size = number = 0
     step: Next | None = Next(url=url)
-    number = 0
     while step is not None and number < most and len(items) < most_items:
         if context["cancelled"]():
             raise ConnectorError("cancelled between two pages", code="cancelled")

@@ -149,7 +149,7 @@ def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, m
     with connection.cursor() as cursor:
         cursor.execute(statement.encode(), values, prepare=True)  # the extended protocol takes one statement
         if cursor.description is None:
-            rows, truncated = [], False
+            rows, truncated = list[dict[str, Any]](), False
         else:
             rows, truncated = _taken(cursor, [column.name for column in cursor.description], most)
         count = max(cursor.rowcount, 0)
