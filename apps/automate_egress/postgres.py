@@ -65,7 +65,7 @@ def postgres(network: Network, server: PostgresServer) -> Iterator[psycopg.Conne
 def _connect(
     network: Network, server: PostgresServer, addresses: list[str], authorities: str
 ) -> psycopg.Connection[Any]:
-    own: dict[str, Any] = {"require_auth": "password,md5,scram-sha-256"} if psycopg.pq.version() >= 160_000 else {}
+    own: dict[str, Any] = {"require_auth": "!gss,!sspi"} if psycopg.pq.version() >= 160_000 else {}
     try:
         return psycopg.connect(  # noqa: TID251 - to an address that was checked
             host=",".join([server.host] * len(addresses)),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import random
-import shutil
 import socket
-import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +21,7 @@ from automate_core.lookups import TemplateError
 from automate_site.embedded_postgres import throw_away
 from tests.certificates import Authority
 from tests.connectors.conftest import real_context
+from tests.relay import Relay
 
 database = SqlConnector()
 pytestmark = pytest.mark.django_db
@@ -39,40 +36,34 @@ GRANT SELECT ON orders TO reader;
 CREATE ROLE writer LOGIN PASSWORD 's3cret-of-writer';
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO writer;
 CREATE ROLE filer LOGIN PASSWORD 's3cret-of-filer' IN ROLE pg_read_server_files;
-ALTER ROLE postgres PASSWORD 's3cret-of-postgres';
-ALTER SYSTEM SET ssl = on;
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Elsewhere:
-    """The other database: its address, its own superuser's URL, the authority of its certificate."""
+    """The other database: the way to it by TCP, its own superuser's URL, the authority of its certificate."""
 
-    host: str
+    relay: Relay
     url: str
     authority: str
 
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    host = f"127.{random.randint(10, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
-    cluster = dataclasses.replace(throw_away(), settings={"listen_addresses": host})
+    cluster = throw_away()
     cluster.start()
+    authority = Authority()
+    relay = Relay(str(cluster.socket_folder), authority.files(tmp_path_factory.mktemp("sql"), "db.test", "127.0.0.1"))
     try:
-        authority = Authority()
-        data = cluster.home / "data"
-        for path in map(str, authority.files(tmp_path_factory.mktemp("sql"), "db.test", host)):
-            placed = shutil.copy(path, data / os.path.basename(path))
-            os.chmod(placed, 0o600)
-            os.chown(placed, data.stat().st_uid, data.stat().st_gid)
-        hba = data / "pg_hba.conf"
-        hba.write_text("host all all 127.0.0.0/8 scram-sha-256\n" + hba.read_text())
+        hba = cluster.home / "data" / "pg_hba.conf"
+        hba.write_text("local all reader,writer,filer scram-sha-256\n" + hba.read_text())
         with psycopg.connect(cluster.url, autocommit=True) as superuser:
             for statement in SETUP.strip().split(";\n"):
                 superuser.execute(statement.encode())
             superuser.execute("SELECT pg_reload_conf()")
-        yield Elsewhere(host, cluster.url, authority.pem)
+        yield Elsewhere(relay, cluster.url, authority.pem)
     finally:
+        relay.close()
         cluster.destroy()
 
 
@@ -82,13 +73,14 @@ def connection(elsewhere, settings, monkeypatch):
     monkeypatch.setattr(
         socket,
         "getaddrinfo",
-        lambda host, *rest, **named: real(elsewhere.host if str(host).endswith(".test") else host, *rest, **named),
+        lambda host, *rest, **named: real("127.0.0.1" if str(host).endswith(".test") else host, *rest, **named),
     )
-    settings.AUTOMATE_EGRESS_ALLOW = [f"{name}:5432" for name in ("db.test", "other.test", elsewhere.host)]
+    port = elsewhere.relay.port
+    settings.AUTOMATE_EGRESS_ALLOW = [f"{name}:{port}" for name in ("db.test", "other.test", "127.0.0.1")]
 
     def make(role="reader", **change):
         return {
-            "host": "db.test", "database": "automate", "username": role, "password": f"s3cret-of-{role}",
+            "host": "db.test", "port": port, "database": "automate", "username": role, "password": f"s3cret-of-{role}",
             "authorities": elsewhere.authority, "tls": "verify-full", **change,
         }  # fmt: skip
 
@@ -243,45 +235,20 @@ def test_the_step_has_its_time_whatever_the_statement_does(call, connection):
 
 
 def test_mighty_roles_are_refused(call, connection, settings):
-    for role in ("postgres", "filer"):
+    for role in ("automate", "filer"):
         error = refused(call, "query", {"sql": "SELECT 1"}, connection(role))
-        assert error.code == "role_refused" and role in error.message and "SELECT on tables" in error.message
+        assert error.code == "role_refused" and role in error.message and "SELECT on single tables" in error.message
     settings.AUTOMATE_SQL_OWN_DATABASE = True
-    assert call(database, "query", {"sql": "SELECT 1 AS one"}, connection("postgres"))["rows"] == [{"one": 1}]
+    assert call(database, "query", {"sql": "SELECT 1 AS one"}, connection("automate"))["rows"] == [{"one": 1}]
 
 
 @pytest.fixture
 def own_server(settings):
-    """The site's own PostgreSQL, which listens on a socket alone, by TCP."""
-    folder = parse_qs(urlsplit(os.environ["DATABASE_URL"]).query)["host"][0]
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-
-    def carry(source, target):
-        while data := source.recv(65_536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-    def serve():
-        while True:
-            try:
-                outer, _ = listener.accept()
-            except OSError:
-                return
-            inner = socket.socket(socket.AF_UNIX)
-            inner.connect(f"{folder}/.s.PGSQL.5432")
-            for pair in ((outer, inner), (inner, outer)):
-                threading.Thread(target=_quietly, args=(carry, *pair), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    settings.AUTOMATE_EGRESS_ALLOW = [f"127.0.0.1:{port}"]
-    yield port
-    listener.close()
-
-
-def _quietly(act, *arguments):
-    with contextlib.suppress(OSError):
-        act(*arguments)
+    """The site's own PostgreSQL by TCP."""
+    relay = Relay(parse_qs(urlsplit(os.environ["DATABASE_URL"]).query)["host"][0])
+    settings.AUTOMATE_EGRESS_ALLOW = [f"127.0.0.1:{relay.port}"]
+    yield relay.port
+    relay.close()
 
 
 def test_the_sites_own_role_is_refused(call, own_server, settings):
@@ -313,10 +280,11 @@ def test_certificates_and_names_are_verified(call, connection, elsewhere):
     for change in ({"authorities": ""}, {"host": "other.test"}):
         error = refused(call, "query", {"sql": "SELECT 1"}, connection(**change))
         assert error.code == "untrusted_certificate" and "certificate of" in error.message
-    by_address = connection(host=elsewhere.host)
-    assert call(database, "query", {"sql": "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"}, by_address)[
-        "rows"
-    ] == [{"ssl": True}]
+    before = elsewhere.relay.encrypted
+    for host in ("db.test", "127.0.0.1"):
+        params = {"sql": "SELECT 1 AS one"}
+        assert call(database, "query", params, connection(host=host))["rows"] == [{"one": 1}]
+    assert elsewhere.relay.encrypted == before + 2
     assert "certificate" in refused(call, "query", {"sql": "SELECT 1"}, connection(authorities="nonsense")).message
 
 

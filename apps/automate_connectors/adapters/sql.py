@@ -234,7 +234,8 @@ def _said(error: psycopg.Error) -> ConnectorError:
         "55P03": ("lock_timeout", "somebody else holds a lock"),
         "42501": ("permission_denied", "the role lacks a right: GRANT it"),
     }.get(state, ("sql_error", ""))
-    retryable = (state[:2] in {"08", "40", "53", "57"} and state != "57014") or state == "55P03" or not state
+    broken = not state and isinstance(error, psycopg.OperationalError)
+    retryable = broken or state == "55P03" or state[:2] in {"08", "40", "53", "57"}
     details = {"sqlstate": state} if state else {}
     text = f"{message}{hint}" + (f": {advice}" if advice else "")
     return ConnectorError(text[:2_000], code=code, retryable=retryable, details=details)
