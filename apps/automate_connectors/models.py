@@ -85,8 +85,15 @@ class Connection(Governed):
     def hosts(self) -> list[str]:
         """The host names that its credentials may go to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
-        named = [self.config["host"]] if _is_host(self.config.get("host")) else []
-        return list(self.allowed_hosts) or [*named, *(host for url in urls if (host := urlsplit(url).hostname))]
+        known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
+        return known or self._own_hosts()
+
+    def _own_hosts(self) -> list[str]:
+        """Those that the connector itself knows."""
+        try:
+            return list(connectors.get(self.connector).own_hosts(self.config))
+        except PluginNotFoundError:
+            return []
 
 
 def _refers(value: Any) -> bool:

@@ -99,6 +99,10 @@ class ConnectorAdapter(ABC):
         """
         raise NotImplementedError
 
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Optional: the host names it goes to where neither the configuration's URLs nor anybody else names any."""
+        return ()
+
     @property
     def can_check(self) -> bool:
         """Whether `check_connection` is there."""

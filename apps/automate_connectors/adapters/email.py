@@ -89,6 +89,10 @@ class EmailConnector(ConnectorAdapter):
         if config.get("password") and config.get("security") == "none":
             raise ValueError("a password is sent over TLS alone: choose STARTTLS or TLS")
 
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The mail server."""
+        return (config["host"],) if isinstance(config.get("host"), str) else ()
+
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Send the message; the output names the recipients, and those that the server refused."""
         connection = context.get("connection") or {}

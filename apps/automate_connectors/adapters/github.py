@@ -125,6 +125,10 @@ class GitHubConnector(ConnectorAdapter):
         ),
     )
 
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """GitHub, unless another address is configured."""
+        return ("api.github.com",)
+
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Make the call. Issues give `number`, `title`, `state`, `url`, `labels` and `assignees`."""
         call = _Call(context)

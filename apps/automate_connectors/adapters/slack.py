@@ -101,6 +101,10 @@ class SlackConnector(ConnectorAdapter):
         ),
     )
 
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Slack, unless another address is configured."""
+        return ("slack.com",)
+
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Call the method; messages give `channel` and `ts`, people `id`, `name`, `real_name`, `email` and `tz`."""
         if action == "find_user":

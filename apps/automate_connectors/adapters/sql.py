@@ -110,6 +110,10 @@ class SqlConnector(ConnectorAdapter):
         if not 1 <= (config.get("statement_seconds") or 5) <= 60:
             raise ValueError("statement_seconds must be from 1 to 60")
 
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The database server."""
+        return (config["host"],) if isinstance(config.get("host"), str) else ()
+
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the statement; rows come as `rows` with `columns`, and `truncated` says whether there were more."""
         most = params.get("max_rows") or 1_000
