@@ -131,8 +131,6 @@ class HttpSession:
                 return EgressBlockedError(f"{host} redirected too often")
             case SSRFGuardError():
                 return _refusal(url, host, error)
-            case requests.exceptions.UnrewindableBodyError():
-                return EgressBlockedError(f"{host} redirected a streamed upload: send it to where it is redirected to")
             case _ if self._is_over() or isinstance(error, ReadTimeoutError | requests.ReadTimeout | TimeoutError):
                 waited = time.monotonic() - self._started
                 return EgressTimeoutError(f"{host} did not answer within {waited:.3g} seconds")

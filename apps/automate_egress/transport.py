@@ -77,6 +77,8 @@ class Transport(requests.Session):
         target = super().get_redirect_target(resp) if self.follows else None
         if target is not None:
             resp.close()
+            if resp.status_code in {307, 308} and not isinstance(resp.request.body, bytes | str | None):
+                raise EgressBlockedError("a streamed upload was redirected: send it to where it is redirected to")
             resp._content = b""
         return target
 
