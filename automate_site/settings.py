@@ -16,6 +16,7 @@ DEBUG = False
 
 AUTOMATE_SITE_URL = environment.site_url()
 AUTOMATE_SECRETS_KEYS = environment.secrets_keys()
+AUTOMATE_VAULT = environment.vault()
 AUTOMATE_PORT = environment.port()
 AUTOMATE_DEMO = environment.one_of("AUTOMATE_DEMO", "on", "off") == "on"
 AUTOMATE_WORKER = environment.one_of("AUTOMATE_WORKER", "managed", "off")
@@ -25,6 +26,7 @@ AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
 AUTOMATE_EGRESS_PORTS = environment.web_ports("AUTOMATE_EGRESS_PORTS")
 AUTOMATE_EGRESS_PROXY = environment.proxy("AUTOMATE_EGRESS_PROXY")
 AUTOMATE_SQL_OWN_DATABASE = environment.one_of("AUTOMATE_SQL_OWN_DATABASE", "off", "on") == "on"
+AUTOMATE_LLM_PRICES = environment.json_file("AUTOMATE_LLM_PRICES")
 if AUTOMATE_DEMO:
     AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service
 
@@ -63,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 
 ROOT_URLCONF = "automate_site.urls"
@@ -150,7 +153,7 @@ UNFOLD = theme.UNFOLD
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "automate_governance.redaction.RedactingFilter"}},
+    "filters": {"redact": {"()": "automate_governance.sinks.RedactingFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "loggers": {

@@ -19,10 +19,10 @@ class AutomateConnectorsConfig(AppConfig):
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
-        def connections_of(secret: Any) -> Iterator[str]:
+        def connections_of(secret: Any) -> Iterator[Connection]:
             for connection in Connection.objects.all():
-                if f"database:{secret.name}" in connection.references()["config"]:
-                    yield f"the connection {connection}"
+                if secret.reference in connection.references()["config"]:
+                    yield connection
 
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)

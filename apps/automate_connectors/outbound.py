@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -12,11 +12,16 @@ from automate_egress import HttpSession, Network
 from automate_egress.policy import WEB_PORTS, is_proxy_url, split_host
 
 
-def ways_out(*, bound_hosts: Iterable[str] | None = None, deadline: float | None = None) -> dict[str, Any]:
+def ways_out(
+    *,
+    bound_hosts: Iterable[str] | None = None,
+    deadline: float | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
     """`http` and `network` of a connector's context.
 
     `bound_hosts` are the hosts that the connection's credentials may go to, `deadline` is in seconds on
-    `time.monotonic()`.
+    `time.monotonic()`, `cancelled` is asked while the other side is waited for.
     """
     internal = tuple(getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
     hosts = None if bound_hosts is None else tuple(bound_hosts)
@@ -27,8 +32,9 @@ def ways_out(*, bound_hosts: Iterable[str] | None = None, deadline: float | None
             proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
             bound_hosts=hosts,
             deadline=deadline,
+            cancelled=cancelled,
         ),
-        "network": Network(internal_hosts=internal, bound_hosts=hosts, deadline=deadline),
+        "network": Network(internal_hosts=internal, bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
     }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.urls import reverse
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -32,6 +33,7 @@ from automate_core.webhooks.receive import (
     not_accepted,
 )
 from automate_core.worker import Worker
+from automate_governance import boot
 
 MOST_IN_ONE_STATEMENT = 200
 POOL_SIZE = 4
@@ -59,10 +61,15 @@ def automate(application: Application) -> Application:
 
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
-    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2)."""
+    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(boot.prepare)
+            except ImproperlyConfigured as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             if setting("AUTOMATE_WORKER") == "managed":
                 managed.start()
             await send({"type": "lifespan.startup.complete"})

@@ -13,11 +13,9 @@ from automate_core.definition import ActionStep, walk
 from automate_core.models import WebhookEndpoint, Workflow
 
 
-def endpoints_of_secret(secret: Any) -> Iterator[str]:
+def endpoints_of_secret(secret: Any) -> Iterator[WebhookEndpoint]:
     """The endpoints that verify with it."""
-    reference = f"database:{secret.name}"
-    for endpoint in WebhookEndpoint.objects.filter(Q(secret=reference) | Q(old_secret=reference)):
-        yield f"the webhook {endpoint}"
+    yield from WebhookEndpoint.objects.filter(Q(secret=secret.reference) | Q(old_secret=secret.reference))
 
 
 def workflows_of_endpoint(endpoint: Any) -> Iterator[str]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from http.client import HTTPResponse  # noqa: TID251 - the class that urllib3 reads answers with
 from typing import Any
 
+from automate_egress.waiting import until_readable
+
 SILENCE_SECONDS = 10.0  #: how long an answer that has begun may pause
 
 
@@ -52,8 +54,10 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         remaining = self._remaining()
-        self._sock.settimeout(min(remaining, SILENCE_SECONDS) if self._begun else remaining)
+        patience = min(remaining, SILENCE_SECONDS) if self._begun else remaining
         self._begun = True
+        until_readable(self._sock, patience, self._remaining)
+        self._sock.settimeout(self._remaining())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:

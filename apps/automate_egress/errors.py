@@ -22,22 +22,29 @@ from ssrfguard.errors import BlockedAddressError
 
 
 class EgressError(Exception):
-    """A request that got no usable answer. `code` names the kind, `retryable` says whether trying again may help."""
+    """A request that got no usable answer.
+
+    `code` names the kind, `retryable` says whether trying again may help, and `sent` whether the other side may have
+    heard of it.
+    """
 
     code = "egress_error"
     retryable = False
+    sent = True
 
 
 class EgressBlockedError(EgressError):
     """The target is not one that workflows may reach."""
 
     code = "egress_blocked"
+    sent = False
 
 
 class EgressUntrustedError(EgressError):
     """The other side's certificate does not prove that it is who it should be."""
 
     code = "untrusted_certificate"
+    sent = False
 
 
 class EgressResponseTooLargeError(EgressError):

@@ -11,6 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance.admin import GovernedAdmin
 from automate_studio import asked, views
+from automate_studio.model_usage import BudgetAdmin, UsageAdmin
+
+__all__ = ["BudgetAdmin", "ExecutionRunAdmin", "UsageAdmin", "WorkflowAdmin"]
 
 
 class StudioAdmin(GovernedAdmin):

@@ -221,6 +221,9 @@ def urls(run, owner, endpoint, approval):
         "workflow resume": ("post", reverse("studio:workflow_resume", args=[run.workflow_id])),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
+        "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
+        "model usage export": ("post", reverse("studio:model_usage_export")),
+        "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
     }
 
@@ -239,6 +242,9 @@ MATRIX = {
     "endpoint": (200, 404, 404, 302),
     "secret": (200, 404, 404, 302),
     "audit list": (403, 403, 403, 302),
+    "model usage": (403, 403, 403, 302),
+    "model usage export": (403, 403, 403, 302),
+    "model budgets": (403, 403, 403, 302),
     "workflow list": (200, 200, 200, 302),
     "run list": (200, 200, 200, 302),
     "workflow add": (404, 404, 404, 302),

@@ -80,7 +80,8 @@ class ConnectorAdapter(ABC):
         `context` holds `connection` (the configuration, secrets resolved to plain values), `http` (the guarded
         session, bound to the connection's allowed hosts), `network` (the same for other protocols),
         `idempotency_key` (the same on every attempt), `deadline` (seconds on `time.monotonic()`), `cancelled()`,
-        `log(message, level="info")`, `run` (ids) and `user` (the run-as user). Nothing of it is stored.
+        `log(message, level="info")`, `run` (ids), `step` (`path` and `attempt`) and `user` (the run-as user). Nothing
+        of it is stored.
 
         Must raise ConnectorError on failure.
         """

@@ -19,12 +19,14 @@ from automate_connectors.models import Connection
 from automate_connectors.outbound import ways_out
 from automate_core.engine import people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
-from automate_core.engine.program import ActionNode, ApprovalNode, WorkflowNode
+from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import EffectOutcome, Walk
 from automate_core.faultpoints import reach
+from automate_core.lookups import TemplateError
 from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
+from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -51,7 +53,9 @@ def perform(call: EffectCall) -> EffectOutcome:
     """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
     outcome = EffectOutcome()
     try:
-        if isinstance(call.effect.node, ApprovalNode):
+        if isinstance(call.effect.node, RenderNode):
+            outcome.output = call.effect.node.template.document(call.effect.params)
+        elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
             people.check_may_call(call.walk.run.workflow_id, call.effect.node.workflow)
@@ -59,6 +63,10 @@ def perform(call: EffectCall) -> EffectOutcome:
             _call_connector(call, call.effect.node, outcome)
     except ConnectorError as error:
         outcome.error = error.with_traceback(None)  # its frames hold what was read
+    except RenderUnavailableError as error:
+        outcome.error = ConnectorError(error.reason, code="render_unavailable", retryable=True)
+    except TemplateError as error:
+        outcome.error = ConnectorError(str(error), code="template_error")
     except DatabaseError as error:
         outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
     except Exception as error:  # a thread that dies would leave its run running for ever
@@ -88,12 +96,13 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
     context = {
         "connection": config,
-        **ways_out(bound_hosts=hosts, deadline=deadline),
+        **ways_out(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
         "log": write,
         "run": walk.ids,
+        "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }
     act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)

@@ -19,6 +19,8 @@ register.filter("exact", words.exact)
 register.filter("initials", words.initials)
 register.filter("hue", words.hue)
 register.filter("short", words.short)
+register.filter("thousands", words.thousands)
+register.filter("money", words.money)
 
 
 @register.filter
