@@ -23,19 +23,25 @@ def ways_out(
     `bound_hosts` are the hosts that the connection's credentials may go to, `deadline` is in seconds on
     `time.monotonic()`, `cancelled` is asked while the other side is waited for.
     """
-    internal = tuple(getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
     hosts = None if bound_hosts is None else tuple(bound_hosts)
     return {
-        "http": HttpSession(
-            internal_hosts=internal,
-            ports=getattr(settings, "AUTOMATE_EGRESS_PORTS", WEB_PORTS),
-            proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
-            bound_hosts=hosts,
-            deadline=deadline,
-            cancelled=cancelled,
-        ),
-        "network": Network(internal_hosts=internal, bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
+        "http": http_session(bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
+        "network": Network(internal_hosts=_internal_hosts(), bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
     }
+
+
+def http_session(**options: Any) -> HttpSession:
+    """An HttpSession with these options, under the installation's settings."""
+    return HttpSession(
+        internal_hosts=_internal_hosts(),
+        ports=getattr(settings, "AUTOMATE_EGRESS_PORTS", WEB_PORTS),
+        proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
+        **options,
+    )
+
+
+def _internal_hosts() -> tuple[str, ...]:
+    return tuple(getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
 
 
 def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:

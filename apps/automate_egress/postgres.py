@@ -96,7 +96,10 @@ def _reason(server: PostgresServer, error: psycopg.Error) -> EgressError:
     place, text = f"{server.host}:{server.port}", str(error)
     if "FATAL:" in text:
         said = text.rpartition("FATAL:")[2].strip()[:300]
-        return EgressConnectionError(f"{place} did not let {server.username} in: {said}")
+        refused = EgressConnectionError(f"{place} did not let {server.username} in: {said}")
+        if "authentication failed" in said:
+            refused.code, refused.retryable = "authentication_failed", False
+        return refused
     if "certificate" in text:
         return untrusted(place, text.rpartition("error: ")[2].strip() or text)
     return no_connection(place)

@@ -290,7 +290,7 @@ def test_certificates_and_names_are_verified(call, connection, elsewhere):
 
 def test_a_wrong_password(call, connection):
     error = refused(call, "query", {"sql": "SELECT 1"}, connection(password="wrong"))
-    assert error.code == "connection_failed" and "did not let reader in" in error.message
+    assert error.code == "authentication_failed" and "did not let reader in" in error.message
     with pytest.raises(ConnectorError) as caught:
         database.check_connection(real_context(connection(password="wrong")))
     assert caught.value.code == "needs_reconnect"

@@ -136,7 +136,7 @@ class SqlConnector(ConnectorAdapter):
             with _session(context, writes=False) as connection:
                 return f"Signed in to {connection.info.dbname} as {connection.info.user}"
         except EgressError as error:
-            code = "needs_reconnect" if "password authentication failed" in str(error) else error.code
+            code = "needs_reconnect" if error.code == "authentication_failed" else error.code
             raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
 
 
