@@ -40,6 +40,7 @@ from automate_core.definition import (
     slots,
     walk,
 )
+from automate_core.literals import templated
 from automate_core.lookups import Path, TemplateError, describe
 from automate_core.rules import RuleError, read
 from automate_core.spans import seconds
@@ -303,6 +304,8 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
         return
     if action.fields is not None:
         yield from _in_fields(step.inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
+    for name, reason in templated(action, step.inputs):
+        yield Problem(f"{place}.inputs.{name}", reason)
     for name, value in step.inputs.items():
         yield from _in_template(value, f"{place}.inputs.{name}", here)
 
