@@ -14,6 +14,7 @@ class AutomateConnectorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from automate_connectors import exposed
         from automate_connectors.models import Connection
         from automate_governance import uses
         from automate_governance.models import StoredSecret
@@ -25,6 +26,7 @@ class AutomateConnectorsConfig(AppConfig):
 
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)
+        register(exposed.settings_make_sense)
         post_migrate.connect(_seed_roles, sender=self)
 
 
