@@ -44,6 +44,6 @@ def _permission(verb: str, model: type[models.Model]) -> str:
 
 def _forbidden(user: Any, verb: str, model: type[models.Model]) -> ConnectorError:
     return ConnectorError(
-        f"{user or 'nobody'} may not {verb} {model._meta.label_lower}; it takes the permission {_permission(verb, model)}",
+        f"{user or 'nobody'} may not {verb} {model._meta.label_lower}; that takes {_permission(verb, model)}",
         code="forbidden",
     )
