@@ -30,7 +30,7 @@ class Command(BaseCommand):
             "--fixtures",
             default="tests/contracts/fixtures",
             metavar="FOLDER",
-            help="a folder of fixtures for each code",
+            help="holds a folder for each code",
         )
         parser.add_argument("--check", action="store_true", help="write nothing; name what is missing or stale")
 
