@@ -222,6 +222,7 @@ def urls(run, owner, endpoint, approval):
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
+        "plug-ins": ("get", reverse("studio:plugin_list")),
     }
 
 
@@ -250,6 +251,7 @@ MATRIX = {
     "workflow resume": (303, 403, 404, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
+    "plug-ins": (403, 403, 403, 302),
 }
 
 
