@@ -269,7 +269,7 @@ NAMES = [
     "password", "password__startswith", "is_superuser", "id", "id__gt", "groups", "groups__name", "groups__permissions__codename",
     "user_permissions__codename", "username__regex", "username__length", "username__iexact", "logentry__object_repr",
     "_connector", "_negated", "pk__in", "pk__gte", "__class__", "_state", "objects", "username.upper", "username ",
-    'username"; DROP TABLE auth_user; --', "1=1) OR (1=1", "*", "?", "RANDOM()", "", "-", "--username", "username__", "ＵＳＥＲＮＡＭＥ", "user\0name",
+    'username"; DROP TABLE auth_user; --', "1=1) OR (1=1", "*", "?", "RANDOM()", "", "-", "--username", "username__", "\uff35sername", "user\0name",
 ]  # fmt: skip
 SHAPES = [None, 1, True, ["username"], {"_connector": "OR"}, {"field": "username"}]
 OPS = [
