@@ -126,7 +126,7 @@ def test_no_cell_or_title_is_a_formula(text):
     cells = [cell for row in csv.reader(io.StringIO(written, newline="")) for cell in row]
     assert cells == [f"'{text}", "n", f"'{text}", "-1"]
     kept = call("write_csv", items=[{"a": text}], guard_formulas=False)["text"]
-    assert [row for row in csv.reader(io.StringIO(kept, newline=""))][1] == [text]
+    assert list(csv.reader(io.StringIO(kept, newline="")))[1] == [text]
 
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -289,11 +289,11 @@ def test_dates_that_are_none(action, params, reason):
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pattern_is_matched_in_linear_time():
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|aa)+$", "(.*)*x", "((a?){30})*a{30}$"])
+def test_a_pattern_is_matched_in_linear_time(pattern):
     started = time.monotonic()
-    for pattern in ("^(a+)+$", "(a|aa)+$", "(.*)*x", "((a{0,100}){0,10}){0,10}$"):
-        call("match_text", text="a" * 50_000 + "!", pattern=pattern[:500]) if "0,10" not in pattern else None
-    assert time.monotonic() - started < 5
+    call("match_text", text="a" * 50_000 + "!", pattern=pattern)
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize(
