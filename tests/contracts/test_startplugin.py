@@ -22,7 +22,7 @@ def outside(*command, cwd, **variables):
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("kind", "passed"), [("connector", 15), ("secrets", 5), ("llm", 9)], ids=["connector", "secrets", "llm"]
+    ("kind", "passed"), [("connector", 14), ("secrets", 5), ("llm", 9)], ids=["connector", "secrets", "llm"]
 )
 def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
     folder = tmp_path / "new"

@@ -119,7 +119,7 @@ def test_a_file_that_is_no_case_is_named(tmp_path, text):
     from automate_testing.cases import load_cases
 
     (tmp_path / "bad.json").write_text(text)
-    with pytest.raises(ValueError, match="bad.json"):
+    with pytest.raises(ValueError, match=r"bad\.json"):
         load_cases(tmp_path)
 
 

@@ -89,6 +89,8 @@ def clean(field: Field, value: Any) -> Any:
         raise ValidationError("This takes a single value, not a list or a mapping.")
     if value == "" and field.null and not isinstance(field, _TEXTS):
         return None
+    if isinstance(field, models.BooleanField) and value in {"true", "false"}:
+        return value == "true"
     try:
         found = field.to_python(value)
     except (TypeError, ValueError, OverflowError, decimal.DecimalException) as error:

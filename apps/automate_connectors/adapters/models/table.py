@@ -73,7 +73,7 @@ class Table:
         """How many rows were written, and their keys."""
         if not values:
             raise ConnectorError("values is empty: there is nothing to write", code="invalid_input")
-        if any(self.entry.write[name].primary_key for name in values if name in self.entry.write):
+        if any(self._writable(name).primary_key for name in values):
             raise ConnectorError("values: a row keeps its primary key", code="invalid_input")
         rows = self._locked("change", where, at_most)
         columns = self.entry.model._meta.concrete_fields
@@ -89,7 +89,7 @@ class Table:
             raise ConnectorError(f"AUTOMATE_MODELS does not let {self.entry.label} be deleted", code="not_exposed")
         rows = self._locked("delete", where, at_most)
         keys = [row.pk for row in rows]
-        collector = Collector(using=DEFAULT_DB_ALIAS, origin=self.entry.model)
+        collector = Collector(using=DEFAULT_DB_ALIAS)
         collector.collect(rows)
         self._check_cascade(collector, keys)
         collector.delete()
@@ -108,13 +108,7 @@ class Table:
         """Put the values in and check the row as a form would, but for the fields left out."""
         wrong: dict[str, list[str]] = {}
         for name, value in values.items():
-            field = self.entry.write.get(name)
-            if field is None:
-                raise ConnectorError(
-                    f"values: {name!r} may not be written; AUTOMATE_MODELS lets {self.entry.label} have"
-                    f" {', '.join(self.entry.write) or 'nothing'} written",
-                    code="not_exposed",
-                )
+            field = self._writable(name)
             try:
                 setattr(instance, field.attname, clean(field, value))
             except ValidationError as error:
@@ -180,6 +174,16 @@ class Table:
             raise ConnectorError(
                 f"{place}: {shown} may not be read; AUTOMATE_MODELS lets {self.entry.label} have"
                 f" {', '.join(['pk', *self.entry.read])} read",
+                code="not_exposed",
+            )
+        return field
+
+    def _writable(self, name: str) -> Field:
+        field = self.entry.write.get(name)
+        if field is None:
+            raise ConnectorError(
+                f"values: {name[:60]!r} may not be written; AUTOMATE_MODELS lets {self.entry.label} have"
+                f" {', '.join(self.entry.write) or 'nothing'} written",
                 code="not_exposed",
             )
         return field
