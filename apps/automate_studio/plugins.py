@@ -64,7 +64,7 @@ def _provider(name: str, cls: type[Any]) -> tuple[str, str, int, str]:
 
 
 def _first_line(cls: type[Any]) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0] if cls.__doc__ else ""
+    return (inspect.getdoc(cls) or "").partition("\n")[0].replace("`", "") if cls.__doc__ else ""
 
 
 KINDS = {
