@@ -21,10 +21,12 @@ class $class_name(LLMProvider):
             json={"model": options.get("model"), "messages": messages},
         )
         if response.status >= 400:
+            wait = response.headers.get("retry-after", "")
             raise LLMProviderError(
                 f"the model answered with HTTP {response.status}",
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
+                retry_after=float(wait) if wait.isdecimal() else None,
             )
         try:
             return str(response.json()["text"])
