@@ -319,6 +319,7 @@ def test_replacing():
     assert call("replace_pattern", text="ab", pattern="", by="-")["text"] == "-a-b-"
     assert "names the group 2" in refused("replace_pattern", text="a", pattern="(a)", by=r"\2")
     assert "more than 1,000,000" in refused("replace_pattern", text="a" * 100_000, pattern="a", by="x" * 100)
+    assert "more than 50,000 matches" in refused("replace_pattern", text="a" * 100_000, pattern="a", by="b")
     assert "more than 1,000,000" in refused("replace_text", text="a" * 100_000, find="a", by="x" * 100)
     assert "find is empty" in refused("replace_text", text="a", find="", by="b")
 
@@ -352,6 +353,12 @@ def test_whatever_comes_in_an_output_or_a_reason_comes_out(action, params):
         call(action, **params)
     except ConnectorError as error:
         assert error.code in {"invalid_input", "missing_field", "invalid_output"}, (error.code, error.message)
+
+
+def test_names_of_fields_are_capped():
+    for action, most in (("sort", 10), ("dedupe", 20)):
+        assert f"at most {most} names" in refused(action, items=[{}], by=["a"] * (most + 1))
+        assert "names of fields" in refused(action, items=[{}], by=[5])
 
 
 @pytest.mark.parametrize("action", ["filter", "sort", "aggregate", "dedupe", "write_csv"])

@@ -71,11 +71,11 @@ def text_of(params: dict[str, Any], name: str = "text", most: int = MAX_TEXT) ->
     return found
 
 
-def names_of(params: dict[str, Any], name: str) -> list[str]:
+def names_of(params: dict[str, Any], name: str, most: int = 20) -> list[str]:
     """A list of names of fields."""
     found = params.get(name) or []
-    if len(found) > 50 or not all(isinstance(each, str) for each in found):
-        raise wrong(f"{name} is a list of at most 50 names of fields")
+    if len(found) > most or not all(isinstance(each, str) for each in found):
+        raise wrong(f"{name} is a list of at most {most} names of fields")
     return list(found)
 
 

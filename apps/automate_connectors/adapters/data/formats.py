@@ -63,7 +63,7 @@ def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
 
 def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
     rows = rows_of(params)
-    columns = names_of(params, "columns") or list(dict.fromkeys(name for row in rows for name in row))
+    columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > MAX_COLUMNS:
         raise wrong(f"there are {len(columns):,} columns; at most {MAX_COLUMNS} are written")
     out = io.StringIO()

@@ -22,6 +22,7 @@ from automate_connectors.adapters.data.doing import (
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_MEASURES = 50
+MAX_SORTED_BY = 10
 
 
 def _is_number(value: Any) -> bool:
@@ -75,7 +76,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 def _sort(params: dict[str, Any]) -> dict[str, Any]:
     found = list(items_of(params))
-    for name in reversed(names_of(params, "by") or [""]):
+    for name in reversed(names_of(params, "by", MAX_SORTED_BY) or [""]):
         path, descending = name.removeprefix("-"), name.startswith("-")
         there = [item for item in found if field_of(item, path) is not None]
         absent = [item for item in found if field_of(item, path) is None]

@@ -21,6 +21,7 @@ from automate_connectors.adapters.data.doing import (
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 MAX_PATTERN = 500
+MAX_REPLACED = 50_000  #: matches of a pattern that are replaced
 MAX_SEARCHED = 100_000  #: characters that a pattern is looked for in
 
 _GROUP = re.compile(r"\\(\d|\\)")
@@ -65,12 +66,12 @@ def _match(params: dict[str, Any]) -> dict[str, Any]:
 
 def _replace_pattern(params: dict[str, Any]) -> dict[str, Any]:
     pattern, text, by = _pattern(params), text_of(params, "text", MAX_SEARCHED), params["by"]
-    highest = max((int(group) for group in _GROUP.findall(by) if group.isdigit()), default=0)
-    if highest > pattern.groups:
-        raise wrong(f"by names the group {highest}, and the pattern has {pattern.groups}")
+    pieces = _pieces(by, pattern.groups)
     parts, at, length = [], 0, 0
-    for match in pattern.finditer(text):
-        put = _GROUP.sub(lambda group: _inserted(group[1], match), by)  # noqa: B023 - called at once
+    for number, match in enumerate(pattern.finditer(text)):
+        if number == MAX_REPLACED:
+            raise wrong(f"there are more than {MAX_REPLACED:,} matches")
+        put = "".join(piece if isinstance(piece, str) else match.group(piece) or "" for piece in pieces)
         parts += [text[at : match.start()], put]
         length += match.start() - at + len(put)
         _check_length(length)
@@ -79,8 +80,17 @@ def _replace_pattern(params: dict[str, Any]) -> dict[str, Any]:
     return {"text": "".join([*parts, text[at:]])}
 
 
-def _inserted(group: str, match: Any) -> str:
-    return "\\" if group == "\\" else match.group(int(group)) or ""
+def _pieces(by: str, groups: int) -> list[str | int]:
+    """A replacement as texts and the numbers of groups that stand between them."""
+    pieces: list[str | int] = []
+    for number, piece in enumerate(_GROUP.split(by)):
+        if number % 2 == 0 or piece == "\\":
+            pieces.append(piece)
+        elif int(piece) <= groups:
+            pieces.append(int(piece))
+        else:
+            raise wrong(f"by names the group {piece}, and the pattern has {groups}")
+    return pieces
 
 
 def _pattern(params: dict[str, Any]) -> Any:
