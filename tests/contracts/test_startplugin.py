@@ -75,3 +75,10 @@ def test_nothing_is_written_over(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(CommandError, match="Not a directory"):
         call_command("automate_startplugin", "my_erp", to=str(tmp_path / "mine.txt" / "new"))
+
+
+@pytest.mark.process
+def test_the_command_line_tells_in_one_line_and_exits_with_2(tmp_path):
+    done = outside(str(ROOT / "manage.py"), "automate_startplugin", "My-ERP", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (2, 1, "")
+    assert "My-ERP" in done.stderr and not any(tmp_path.iterdir())

@@ -13,6 +13,9 @@ from django.core.checks import run_checks
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from guardian.shortcuts import assign_perm
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models import ModelsConnector
@@ -403,6 +406,56 @@ def test_numbers_that_no_column_holds_find_nothing_or_are_refused(people, admin)
             assert call("find", admin, model="auth.User", where={"pk": number})["items"] == []
         except ConnectorError as error:
             assert error.code == "invalid_input"
+
+
+WORDS = st.sampled_from(
+    [
+        "username",
+        "email",
+        "is_active",
+        "last_login",
+        "pk",
+        "field",
+        "op",
+        "value",
+        "==",
+        "in",
+        "empty",
+        "contains",
+        *NAMES,
+    ]
+)
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+CONDITION = st.fixed_dictionaries({"field": WORDS | ANY}, optional={"op": WORDS | ANY, "value": ANY})
+
+
+@hypothesis(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    action=st.sampled_from(["find", "count", "get", "update", "create"]),
+    where=ANY | st.lists(CONDITION, max_size=3),
+    names=st.lists(WORDS | ANY, max_size=3),
+    values=st.dictionaries(WORDS, ANY, max_size=3),
+)
+def test_whatever_comes_in_rows_or_a_reason_come_out(people, admin, action, where, names, values):
+    """Never an error of the database or of Django that nobody thought of."""
+    given_all = {"where": where, "order_by": names, "fields": names, "values": values}
+    taken = {spec.name for spec in ModelsConnector().action(action).fields or ()}
+    params = {name: value for name, value in given_all.items() if name in taken}
+    before = [row[:2] for row in unchanged()]
+    with transaction.atomic():
+        try:
+            call(action, admin, model="auth.User", **params)
+        except ConnectorError as error:
+            reasons = {"invalid_input", "not_exposed", "too_many", "not_found", "several_found"}
+            assert error.code in reasons, (error.code, error.message)
+        transaction.set_rollback(True)
+    assert [row[:2] for row in unchanged()] == before
 
 
 # --- the setting ------------------------------------------------------------------------------------------------------
