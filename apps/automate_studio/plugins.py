@@ -19,6 +19,7 @@ from automate_connectors.registry import connectors
 from automate_governance.permissions import SITE, can
 from automate_governance.redaction import redact
 from automate_governance.secrets.resolver import backends
+from automate_llm.providers.base import LLMProvider
 from automate_llm.registry import providers
 from automate_plugins.registry import Plugin, Registry
 from automate_studio import asked
@@ -59,8 +60,8 @@ def _backend(name: str, cls: type[Any]) -> tuple[str, str, int, str]:
     return name, "key", 85, f"References such as {name}:slack-token. {_first_line(cls)}".strip()
 
 
-def _provider(name: str, cls: type[Any]) -> tuple[str, str, int, str]:
-    return name, "auto_awesome", 300, _first_line(cls) or "Language models"
+def _provider(name: str, cls: type[LLMProvider]) -> tuple[str, str, int, str]:
+    return cls.name or name, "auto_awesome", 300, _first_line(cls) or "Language models"
 
 
 def _first_line(cls: type[Any]) -> str:

@@ -27,6 +27,7 @@ class $class_name(LLMProvider):
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
                 retry_after=float(wait) if wait.isdecimal() else None,
+                refused=True,  # it cost nothing
             )
         try:
             return str(response.json()["text"])
