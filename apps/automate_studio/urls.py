@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from automate_studio import connections, doing, inbox, model_usage, share, views
+from automate_studio import connections, doing, inbox, model_usage, plugins, share, views
 
 app_name = "studio"
 urlpatterns = [
@@ -33,6 +33,7 @@ urlpatterns = [
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
+    path("plugins/", admin.site.admin_view(plugins.plugin_list), name="plugin_list"),
     # whoever is asked may answer, of the staff or not
     path("approvals/", never_cache(login_required(inbox.approval_list)), name="approval_list"),
     path("approvals/<uuid:wait_id>/", never_cache(login_required(inbox.approval_page)), name="approval_page"),

@@ -233,6 +233,7 @@ def urls(run, owner, endpoint, approval):
         "model usage export": ("post", reverse("studio:model_usage_export")),
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
+        "plug-ins": ("get", reverse("studio:plugin_list")),
     }
 
 
@@ -272,6 +273,7 @@ MATRIX = {
     "workflow resume": (303, 403, 404, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
+    "plug-ins": (403, 403, 403, 302),
 }
 
 
