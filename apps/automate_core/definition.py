@@ -396,11 +396,8 @@ def slots(step: Step) -> list[Slot]:
             ]
             return [*lanes, *([Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else [])]
         case ActionStep():
-            return (
-                [Slot("on_error", "on_error.steps", step.on_error.steps)]
-                if step.on_error and step.on_error.steps
-                else []
-            )
+            in_place = step.on_error is not None and step.on_error.value is msgspec.UNSET
+            return [Slot("on_error", "on_error.steps", step.on_error.steps)] if step.on_error and in_place else []
         case _:
             return []
 

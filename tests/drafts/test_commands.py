@@ -314,6 +314,7 @@ def test_an_endpoint_has_to_be_theirs_to_read(editor_of, owner, stranger, triage
 def test_settings(editor):
     editor.do("edit_settings", set={"name": "New", "tags": ["a"], "timezone": "Europe/Warsaw", "vars": {"n": 1}})
     editor.do("edit_settings", set={"concurrency": {"limit": 2, "policy": "skip"}})
+    editor.workflow.refresh_from_db()
     definition = authoring.load_definition(editor.workflow)
     assert (definition.name, definition.tags, definition.vars, definition.concurrency.limit) == (
         "New",

@@ -39,7 +39,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
             "inputs.title",
             "no step 'nope'",
         ),
-        ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "line 1"),
+        ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "unexpected"),
         ({"do": "edit", "key": "each", "set": {"items": "no list"}}, "each", "items", "a loop needs a list"),
         ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "no connector 'nope'"),
         ({"do": "edit", "key": "tell", "unset": ["inputs.message"]}, "tell", "inputs.message", "message is required"),

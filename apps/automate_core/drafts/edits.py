@@ -129,7 +129,9 @@ def _paste_triggers(draft: Draft, documents: list[Any], readable: set[str]) -> I
             document, planting.free_key(str(document.get("key", document.get("kind"))), draft.triggers)
         )
         endpoint = made.config.get("endpoint", UNCHOSEN)
-        if endpoint != UNCHOSEN and endpoint not in readable:
+        if not isinstance(endpoint, str):
+            raise RefusedError("an endpoint is a text", "clip")
+        if endpoint not in {UNCHOSEN, *readable}:
             made = replace(made, config={**made.config, "endpoint": UNCHOSEN})
             yield f"{made.label}: choose an endpoint, since the deliveries of the one it had are not yours to read"
         draft.triggers[made.key] = replace(made, position=last + number * GAP)

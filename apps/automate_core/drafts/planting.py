@@ -115,7 +115,7 @@ def checked(name: str, value: Any) -> Any:
 def node(document: Mapping[str, Any], key: str) -> StepNode:
     """The step of a document, without the steps inside it. Raises RefusedError."""
     kind = document.get("kind", "action")
-    if kind not in STEPS:
+    if not isinstance(kind, str) or kind not in STEPS:
         raise RefusedError(f"there is no kind of step {kind!r}")
     values: dict[str, dict[str, Any]] = {"columns": {}, "policy": {}, "settings": {}}
     for name in STEPS[kind].__struct_fields__:
@@ -209,13 +209,13 @@ def _name_all(documents: Any, keys: dict[str, str], taken: set[str], depth: int)
         made = node(document, old)
         for slot in made.slots:
             mapping, name = holder({**document, "kind": made.kind}, slot)
-            _name_all(mapping.get(name) or [], keys, taken, depth + 1)
+            _name_all([] if mapping.get(name) is None else mapping[name], keys, taken, depth + 1)
 
 
 def trigger(document: Mapping[str, Any], key: str) -> TriggerNode:
     """The trigger of a document. Raises RefusedError."""
     kind = document.get("kind", "webhook")
-    if kind not in TRIGGERS:
+    if not isinstance(kind, str) or kind not in TRIGGERS:
         raise RefusedError(f"there is no kind of trigger {kind!r}")
     known = TRIGGERS[kind].__struct_fields__
     if unknown := next((name for name in document if name not in {"kind", *known}), None):

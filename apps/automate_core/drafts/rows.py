@@ -83,7 +83,8 @@ def _write_steps(workflow: Workflow, before: Draft, after: Draft, changes: list[
 
 def _row(workflow: Workflow, node: StepNode, known: dict[str, int], rev: int) -> Step:
     values = columns(node)
-    parent = known[values.pop("parent")] if node.parent else None
+    holder = values.pop("parent")
+    parent = known[holder] if holder else None
     return Step(pk=known.get(node.key), workflow=workflow, key=node.key, parent_id=parent, rev=rev, **values)
 
 
