@@ -98,7 +98,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     except RefusedError as error:
         return _refused(request, error)
     said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"
-    return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said, "oob": True}, request))
+    return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
 
 
 def _workflow(request: HttpRequest, pk: int) -> Workflow:
@@ -211,7 +211,15 @@ def _changes(request: HttpRequest, state: State, path: str) -> tuple[dict[str, A
     return (document if all_found or all_unset else {}), all_errors
 
 
-_EMPTY: dict[str, Any] = {"name": "", "description": "", "tags": [], "timezone": "", "priority": 0, "vars": {}, "concurrency": None}
+_EMPTY: dict[str, Any] = {
+    "name": "",
+    "description": "",
+    "tags": [],
+    "timezone": "",
+    "priority": 0,
+    "vars": {},
+    "concurrency": None,
+}
 
 
 def _trigger_changes(request: HttpRequest, state: State, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
@@ -219,7 +227,9 @@ def _trigger_changes(request: HttpRequest, state: State, rev: int) -> tuple[dict
     if node is None:
         raise RefusedError("this trigger is not there any more")
     present = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
-    found, unset, errors = builder_fields.changed(builder_panel.trigger_specs(node, request.user), present, request.POST)
+    found, unset, errors = builder_fields.changed(
+        builder_panel.trigger_specs(node, request.user), present, request.POST
+    )
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
     return (document if found or unset else {}), errors
 
@@ -228,7 +238,8 @@ def _trigger_changes(request: HttpRequest, state: State, rev: int) -> tuple[dict
 
 
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
-    tree = draft_tree(state.reading.definition, Edited(*_marks(state)))
+    revs = {key: node.rev for key, node in state.draft.steps.items()}
+    tree = draft_tree(state.reading.definition, Edited(*_marks(state), revs))
     selected = panel.path if panel else ""
     errors = [problem for problem in state.problems if problem.level == "error"]
     return {
@@ -248,7 +259,13 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
     }
 
 
-_CONTAINERS = {"branch": "Branch", "for_each": "Loop", "try": "Catch errors", "parallel": "Parallel", "repeat": "Repeat"}
+_CONTAINERS = {
+    "branch": "Branch",
+    "for_each": "Loop",
+    "try": "Catch errors",
+    "parallel": "Parallel",
+    "repeat": "Repeat",
+}
 
 
 def _card(tree: Tree, path: str) -> Card | None:

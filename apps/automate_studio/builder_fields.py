@@ -146,9 +146,17 @@ def views(
     found = []
     for spec in specs:
         name, value = f"{prefix}{spec.name}", values.get(spec.name, _MISSING)
-        at = next((error for field, error in errors.items() if field == name or field.startswith((f"{name}.", f"{name}["))), "")
+        at = next(
+            (error for field, error in errors.items() if field == name or field.startswith((f"{name}.", f"{name}["))),
+            "",
+        )
         found.append(FieldView(spec=spec, name=name, widget=_widget(spec, value), text=_text(spec, value), error=at))
     return found
+
+
+def is_about(field: str, name: str) -> bool:
+    """Whether a problem's field is that of this name, or a part of it."""
+    return field == name or field.startswith((f"{name}.", f"{name}["))
 
 
 def with_choices(specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]) -> tuple[FieldSpec, ...]:
@@ -191,11 +199,15 @@ def changed(
     for spec in specs:
         name, value = f"{prefix}{spec.name}", present.get(spec.name, _MISSING)
         widget = _widget(spec, value)
-        text = post.get(name, "" if widget == "check" else None)
+        text = post.get(name)
         if text is None or text.replace("\r\n", "\n") == _text(spec, value).replace("\r\n", "\n"):
             continue
+        if widget == "check":
+            if bool(text) != (spec.default if value is _MISSING else value):
+                found[name] = bool(text)
+            continue
         try:
-            given = bool(text) if widget == "check" else _value(spec, text.replace("\r\n", "\n"))
+            given = _value(spec, text.replace("\r\n", "\n"))
         except ValueError as error:
             errors[name] = f"not saved: {error}"
             continue

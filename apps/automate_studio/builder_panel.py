@@ -110,7 +110,10 @@ def _input_specs(node: StepNode) -> tuple[FieldSpec, ...]:
     except LookupError:
         known = ()
     names = {spec.name for spec in known}
-    return (*known, *(FieldSpec(name=name, kind=_kind(value)) for name, value in node.inputs.items() if name not in names))
+    return (
+        *known,
+        *(FieldSpec(name=name, kind=_kind(value)) for name, value in node.inputs.items() if name not in names),
+    )
 
 
 def _kind(value: Any) -> FieldKind:
@@ -138,7 +141,7 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
 
 
 def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
-    return any(name == view.name or name.startswith((f"{view.name}.", f"{view.name}[")) for view in fields)
+    return any(forms.is_about(name, view.name) for view in fields)
 
 
 def _subtitle(node: StepNode) -> str:
@@ -265,8 +268,6 @@ def palette() -> dict[str, list[Offer]]:
             )
             (minds if adapter.code == "llm" else apps).append(offer)
     logic = [Offer(kind=kind, action="", name=name, description=text, icon=icon) for kind, name, text, icon in _LOGIC]
-    people = [
-        Offer(kind="approval", action="", name="Approval", description="Ask people to decide", icon="how_to_reg")
-    ]
+    people = [Offer(kind="approval", action="", name="Approval", description="Ask people to decide", icon="how_to_reg")]
     groups = {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
     return {title: offers for title, offers in groups.items() if offers}

@@ -57,6 +57,7 @@ class Card:
     routes: tuple[RouteView, ...] = ()
     key: str = ""
     off: bool = False
+    rev: int = 0
     mark: Mark | None = None
     before: Place | None = None
 
@@ -198,10 +199,11 @@ def draft_tree(definition: Definition, edited: Edited | None = None) -> Tree:
 
 @dataclass(frozen=True)
 class Edited:
-    """A draft in somebody's hands: what is wrong with its steps and triggers, by key."""
+    """A draft in somebody's hands: what is wrong with its steps, and their revisions, by key."""
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
     trigger: Mark | None = None
+    revs: Mapping[str, int] = field(default_factory=dict)
 
     def place(self, at: tuple[str, str], index: int, label: str) -> Place:
         """Where a step can be put."""
@@ -319,6 +321,7 @@ def _cards(
             routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER, edited=edited)),
             key=step.key,
             off=bool(edited) and step.disabled,
+            rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
             before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")
             if edited
@@ -352,9 +355,7 @@ def _routes(
             condition=condition,
             state="" if run is None else "hit" if taken[index] else "off" if off else "",
             cards=tuple(
-                _cards(
-                    slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key)
-                )
+                _cards(slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key))
             ),
             left=_on_the_way(index - 0.25, chosen, len(shown)),
             right=_on_the_way(index + 0.25, chosen, len(shown)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from automate_core import authoring
 from automate_core.authoring import NotPermittedError
@@ -194,6 +195,8 @@ def test_a_faulty_value_is_kept_and_told_at_its_field(editor):
     assert editor.draft.steps["look"].policy["retry"] == {"attempts": "many"}
     with pytest.raises(DefinitionError, match="retry"):
         authoring.publish(editor.workflow, author=editor.by)
+    with pytest.raises(CommandError, match="not a whole workflow yet: steps"):
+        call_command("automate_export", "triage")
     editor.do("edit", key="look", set={"retry": {"attempts": 2}}, unset=["timeout"])
     assert authoring.publish(editor.workflow, author=editor.by).number == 2
 

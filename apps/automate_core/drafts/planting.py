@@ -197,9 +197,8 @@ def _name_all(documents: Any, keys: dict[str, str], taken: set[str], depth: int)
     for document in documents:
         if not isinstance(document, dict):
             raise RefusedError("has to be a list of steps")
-        old = document.get("key")
         try:
-            convert(old, Key, "key")
+            old: str = convert(document.get("key"), Key, "key")
         except DefinitionError as error:
             raise RefusedError(str(error), "key") from error
         if old in keys:

@@ -77,8 +77,8 @@ def _write_steps(workflow: Workflow, before: Draft, after: Draft, changes: list[
         [(change, _row(workflow, after.steps[change.key], known, rev)) for change in changes if _is_update(change)],
         after.steps,
     )
-    if gone := [before.steps[change.key].pk for change in changes if change.after is None]:
-        Step.objects.filter(pk__in=gone).delete()
+    if gone := [change.key for change in changes if change.after is None]:
+        workflow.steps.filter(key__in=gone).delete()
 
 
 def _row(workflow: Workflow, node: StepNode, known: dict[str, int], rev: int) -> Step:
@@ -96,8 +96,8 @@ def _write_triggers(workflow: Workflow, before: Draft, after: Draft, changes: li
     if made := [row(change) for change in changes if change.before is None]:
         Trigger.objects.bulk_create(made)
     _update(Trigger, [(change, row(change)) for change in changes if _is_update(change)], after.triggers)
-    if gone := [before.triggers[change.key].pk for change in changes if change.after is None]:
-        Trigger.objects.filter(pk__in=gone).delete()
+    if gone := [change.key for change in changes if change.after is None]:
+        workflow.triggers.filter(key__in=gone).delete()
 
 
 def _is_update(change: Change) -> bool:
