@@ -17,6 +17,7 @@ from automate_core.drafts.errors import RefusedError
 
 Rev = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Index = Annotated[int, Meta(ge=0, le=100_000)]
+KeyOrNone = Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_]{0,63})?\Z")]
 type Kind = Literal["action", "branch", "parallel", "for_each", "repeat", "wait", "approval", "workflow", "try", "stop"]
 type Container = Literal["branch", "parallel", "for_each", "repeat", "try"]
 
@@ -28,8 +29,8 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 class _ToPlace(_Request, frozen=True, kw_only=True):
     """`index` counts the steps of the list, without the one that is moved; none is the end."""
 
-    parent: Key | Literal[""] = ""
-    slot: Key | Literal[""] = ""
+    parent: KeyOrNone = ""
+    slot: KeyOrNone = ""
     index: Index | None = None
 
 
@@ -199,5 +200,5 @@ def read(document: Any, *, lax: bool = False) -> Request:
     try:
         request: Request = convert(document, Request, strict=not lax)
     except DefinitionError as error:
-        raise RefusedError(str(error), error.problems[0].path) from error
+        raise RefusedError(error.problems[0].reason, error.problems[0].path) from error
     return request
