@@ -50,7 +50,7 @@
     await flush();
     const done = await send(builder.dataset.do, () => ({ rev: draft().rev, selected, ...values }));
     if (!done) return;
-    choose(document.getElementById("toast").dataset.selected ?? "");
+    choose(draft().selected);
     if (focus) cardOf(selected)?.focus();
   };
 
@@ -84,8 +84,9 @@
   let jumpTo = "";
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id !== "inspector" || !byKey) return;
+    if (event.target.querySelector("[data-inspected]")?.dataset.inspected !== selected) return; // another one is on its way
     byKey = false;
-    const field = jumpTo && [...event.target.querySelectorAll("[name]")].find((each) => each.name === jumpTo || jumpTo.startsWith(`${each.name}.`));
+    const field = [...event.target.querySelectorAll("[name]")].find((each) => each.name && (each.name === jumpTo || jumpTo.startsWith(`${each.name}.`)));
     field?.closest("details")?.setAttribute("open", "");
     (field || document.getElementById("inspector-name"))?.focus();
   });
@@ -127,7 +128,7 @@
     event.preventDefault();
     const form = event.target;
     if (form.matches("[data-autosave]")) flush();
-    if (form.matches("[data-again]")) send(form.dataset.again, new FormData(form)).then((done) => done && choose(document.getElementById("toast").dataset.selected || selected));
+    if (form.matches("[data-again]")) send(form.dataset.again, new FormData(form)).then((done) => done && choose(draft().selected));
   });
 
   // --- commands ---------------------------------------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def test_one_is_not_true(editor):
 def test_a_faulty_value_is_kept_and_told_at_its_field(editor):
     state = editor.do("edit", key="look", set={"retry": {"attempts": "many"}, "timeout": -1})
     told = {problem.field: problem.reason for problem in state.problems}
-    assert told == {"retry.attempts": "expected `int`, got `str`", "timeout": "expected `float` > 0.0"}
+    assert told == {"retry.attempts": "has to be a whole number, not text", "timeout": "has to be a number > 0.0"}
     assert editor.draft.steps["look"].policy["retry"] == {"attempts": "many"}
     with pytest.raises(DefinitionError, match="retry"):
         authoring.publish(editor.workflow, author=editor.by)

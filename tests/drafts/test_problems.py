@@ -51,7 +51,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
             "arms[0].when.near",
             "no operator",
         ),
-        ({"do": "edit", "key": "note", "set": {"timeout": "soon"}}, "note", "timeout", "expected `float"),
+        ({"do": "edit", "key": "note", "set": {"timeout": "soon"}}, "note", "timeout", "a number or nothing, not text"),
     ],
 )
 def test_errors_stand_at_their_step_and_field(editor, fields, step, field, reason):

@@ -112,7 +112,7 @@ def test_every_kind_is_added_and_its_panel_draws(builder, kind):
 def test_an_answer_holds_all_that_a_command_may_have_changed(builder):
     page = Page(builder.do("add", kind="action", action="data.log", index="1"))
     assert {"flow", "draft-state", "problems", "inspector", "toast", "card-log"} <= set(page.ids)
-    assert page.ids["toast"]["data-selected"] == "log" and "Added Log" in page.text
+    assert page.ids["draft-state"]["data-selected"] == "log" and "Added Log" in page.text
     assert page.ids["card-log"]["aria-label"].endswith("Message is required.")
     assert "1 problem" in page.text
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import msgspec
@@ -21,6 +22,16 @@ from automate_core.drafts.values import UNCHOSEN, Draft, StepNode, TriggerNode, 
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
+_TYPE = re.compile(r"`([a-z |]+)`")
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
 _STAND_INS: dict[str, Any] = {"arms": [], "maximum": 1, "timeout": 0, "items": [], "name": ""}
 
 
@@ -133,9 +144,19 @@ def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: Re
                 values[spec.name] = convert(document[spec.name], spec.type, place)
                 continue
             except DefinitionError as error:
-                reading.faults += error.problems
+                reading.faults += [replace(fault, reason=in_words(fault.reason)) for fault in error.problems]
         elif spec.required and not reading.is_told(place):
             reading.faults.append(Problem(place, "is needed"))
         if spec.required:
             values[spec.name] = _STAND_INS.get(spec.name, "")
     return values
+
+
+def in_words(reason: str) -> str:
+    """A reason with the types that it names in words: "has to be a number or nothing, not text"."""
+
+    def name(match: re.Match[str]) -> str:
+        return " or ".join(_WORDS.get(part, part) for part in match[1].split(" | "))
+
+    words = _TYPE.sub(name, reason)
+    return words.replace("expected ", "has to be ", 1).replace(", got ", ", not ", 1)
