@@ -123,7 +123,7 @@ def _document(request: HttpRequest) -> dict[str, Any]:
     return document
 
 
-_NOT_OURS = {"csrfmiddlewaretoken", "selected"}
+_NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
 
 
 def _answer(request: HttpRequest, act: Callable[[], State], selected: str) -> HttpResponse:

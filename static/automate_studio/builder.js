@@ -14,14 +14,18 @@
 
   // --- answers ----------------------------------------------------------------------------------------------------------
 
+  // Parts are morphed into what has their id, so that focus, scroll and open disclosures stay; `data-anew` replaces the content.
   const show = (html) => {
     const template = document.createElement("template");
     template.innerHTML = html;
-    for (const part of template.content.children) {
-      if (!document.getElementById(part.id)) continue;
-      if (!part.hasAttribute("hx-swap-oob")) part.setAttribute("hx-swap-oob", "morph");
+    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id));
+    for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", "morph");
+    htmx.swap(builder, parts.filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
+    for (const part of parts.filter((each) => each.hasAttribute("data-anew"))) {
+      const target = document.getElementById(part.id);
+      target.replaceChildren(...part.childNodes);
+      htmx.process(target);
     }
-    htmx.swap(builder, [...template.content.children].filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
   };
 
   const fetchAnswer = async (url, values) => {
@@ -48,7 +52,7 @@
 
   const command = async (values, focus = true) => {
     await flush();
-    const done = await send(builder.dataset.do, () => ({ rev: draft().rev, selected, ...values }));
+    const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...values }));
     if (!done) return;
     choose(draft().selected);
     if (focus) cardOf(selected)?.focus();
