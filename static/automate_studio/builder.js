@@ -72,8 +72,17 @@
       card.setAttribute("aria-selected", on);
       card.tabIndex = on ? 0 : -1;
     }
+    rest();
     history.replaceState(null, "", path ? `?step=${encodeURIComponent(path)}` : location.pathname);
   };
+
+  // Until the chosen step's panel is there, nothing can be done in that of another.
+  const inspector = document.getElementById("inspector");
+  const rest = () => {
+    const shown = inspector.querySelector("[data-inspected]");
+    inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected);
+  };
+  for (const failed of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(failed, () => { inspector.inert = false; });
 
   let byKey = false;
   builder.addEventListener("click", (event) => {
@@ -87,7 +96,9 @@
   });
   let jumpTo = "";
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.target.id !== "inspector" || !byKey) return;
+    if (event.target.id !== "inspector") return;
+    rest();
+    if (!byKey) return;
     if (event.target.querySelector("[data-inspected]")?.dataset.inspected !== selected) return; // another one is on its way
     byKey = false;
     const field = [...event.target.querySelectorAll("[name]")].find((each) => each.name && (each.name === jumpTo || jumpTo.startsWith(`${each.name}.`)));

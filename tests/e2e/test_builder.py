@@ -128,6 +128,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     field(page, "Seconds for each try").fill("soon")
     expect(page.locator("#problem-count")).to_have_text("1 problem")
     card(page, "look").click()
+    expect(page.locator("#inspector-name")).to_have_text("Look")
     page.keyboard.press("F8")
     expect(field(page, "Seconds for each try")).to_be_focused()
     expect(page.locator("#field-timeout-why")).to_contain_text("has to be a number or nothing, not text")
