@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import secrets
@@ -80,11 +81,34 @@ def secret_key() -> str:
 
 
 def secrets_keys() -> list[str]:
-    """The keys of stored secrets: `AUTOMATE_SECRETS_KEYS`, comma-separated, newest first; else one of our own."""
+    """The keys of stored secrets, newest first, separated by commas or lines: from `AUTOMATE_SECRETS_KEYS`, from the
+    file that `AUTOMATE_SECRETS_KEYS_FILE` names, else one of our own. Raises ImproperlyConfigured.
+    """
     from automate_governance.secrets.keyring import generate_key
 
     given = os.environ.get("AUTOMATE_SECRETS_KEYS")
-    return [key.strip() for key in (given or kept("secrets-key", generate_key)).split(",") if key.strip()]
+    if path := None if given else os.environ.get("AUTOMATE_SECRETS_KEYS_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").replace(",", " ").split()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise ImproperlyConfigured(f"AUTOMATE_SECRETS_KEYS_FILE: {path} cannot be read ({reason})") from error
+    return (given or kept("secrets-key", generate_key)).replace(",", " ").split()
+
+
+def vault() -> dict[str, Any]:
+    """The setting AUTOMATE_VAULT, from the variables whose names begin with it; empty without a server."""
+    given = {
+        "url": os.environ.get("AUTOMATE_VAULT_URL"),
+        "token": os.environ.get("AUTOMATE_VAULT_TOKEN"),
+        "role_id": os.environ.get("AUTOMATE_VAULT_ROLE_ID"),
+        "secret_id": os.environ.get("AUTOMATE_VAULT_SECRET_ID"),
+        "namespace": os.environ.get("AUTOMATE_VAULT_NAMESPACE"),
+        "mount": os.environ.get("AUTOMATE_VAULT_MOUNT"),
+        "auth_mount": os.environ.get("AUTOMATE_VAULT_AUTH_MOUNT"),
+        "cache_seconds": number("AUTOMATE_VAULT_CACHE_SECONDS", 30, least=0),
+    }
+    return {name: value for name, value in given.items() if value is not None} if given["url"] else {}
 
 
 def site_url() -> str:
@@ -138,3 +162,19 @@ def hosts(name: str) -> list[str]:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name} takes pairs like db.internal:8080: {error}.") from error
     return pairs
+
+
+def json_file(name: str) -> dict[str, Any]:
+    """The JSON object in the file that the variable `name` names; empty when none is. Raises ImproperlyConfigured."""
+    path = os.environ.get(name)
+    if not path:
+        return {}
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {path} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name}: {path} does not hold a JSON object.")
+    return value

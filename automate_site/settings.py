@@ -16,12 +16,14 @@ DEBUG = False
 
 AUTOMATE_SITE_URL = environment.site_url()
 AUTOMATE_SECRETS_KEYS = environment.secrets_keys()
+AUTOMATE_VAULT = environment.vault()
 AUTOMATE_PORT = environment.port()
 AUTOMATE_DEMO = environment.one_of("AUTOMATE_DEMO", "on", "off") == "on"
 AUTOMATE_WORKER = environment.one_of("AUTOMATE_WORKER", "managed", "off")
 AUTOMATE_LEASE_SECONDS = environment.number("AUTOMATE_LEASE_SECONDS", 30, least=1)
 AUTOMATE_WORKER_GRACE_SECONDS = environment.number("AUTOMATE_WORKER_GRACE_SECONDS", 5, least=0)
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
+AUTOMATE_LLM_PRICES = environment.json_file("AUTOMATE_LLM_PRICES")
 if AUTOMATE_DEMO:
     AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service
 
@@ -60,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 
 ROOT_URLCONF = "automate_site.urls"
@@ -147,7 +150,7 @@ UNFOLD = theme.UNFOLD
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "automate_governance.redaction.RedactingFilter"}},
+    "filters": {"redact": {"()": "automate_governance.sinks.RedactingFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "loggers": {

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import deliveries, engine, history
+from bench import deliveries, engine, history, rendering
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
@@ -30,6 +30,7 @@ FIGURES: dict[str, Measure] = {
     "costs": engine.costs,
     "foreach": engine.for_each,
     "match": engine.match,
+    "renders": rendering.renders,
 }
 LONG: dict[str, Measure] = {
     "claim": history.claim,

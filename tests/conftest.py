@@ -39,8 +39,15 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
 
 @pytest.fixture(autouse=True)
 def _settings(settings: Any) -> None:
-    """What a test does to an endpoint counts at once; leases are short enough to wait for."""
+    """What a test does to an endpoint counts at once; leases are short enough to wait for; nothing is left of others."""
+    from automate_core.webhooks import rates
+    from automate_core.webhooks.tally import tally
+
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
+    settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400
+    rates.deliveries.clear()
+    rates.failures.clear()
+    tally.clear()
     settings.ALLOWED_HOSTS = ["*"]
     settings.AUTOMATE_WORKER_GRACE_SECONDS = 5
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_migrate
 
 
@@ -18,10 +20,15 @@ class AutomateConnectorsConfig(AppConfig):
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
-        def connections_of(secret: Any) -> Iterator[str]:
-            for connection in Connection.objects.all():
-                if f"database:{secret.name}" in connection.references()["config"]:
-                    yield f"the connection {connection}"
+        def connections_of(secret: Any) -> Iterator[Connection]:
+            reference = secret.reference
+            token = Q(token__access=secret.pk) | Q(token__refresh=secret.pk)
+            named = Connection.objects.annotate(
+                text=Concat(Cast("config", TextField()), Cast("oauth", TextField()))
+            ).filter(Q(text__contains=f'"{reference}"') | token)
+            for connection in named:
+                if any(reference in references for references in connection.references().values()):
+                    yield connection
 
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from itertools import islice
 from typing import Any
 
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.urls import reverse
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -21,17 +23,21 @@ from automate_core import database, wakeups
 from automate_core.conf import setting
 from automate_core.faultpoints import reach
 from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
+from automate_core.webhooks import rates
 from automate_core.webhooks.receive import (
     METHOD,
-    TOO_LARGE,
     Answer,
     Receiver,
     Receivers,
-    accepted,
     find_receiver,
+    hasty,
     not_accepted,
+    too_large,
 )
+from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.tally import tally
 from automate_core.worker import Worker
+from automate_governance import boot
 
 MOST_IN_ONE_STATEMENT = 200
 POOL_SIZE = 4
@@ -40,6 +46,7 @@ POOL_TIMEOUT_SECONDS = 5.0
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+type Waiting = tuple[Sequence[NewEvent], asyncio.Future[list[Ingested]]]
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -59,16 +66,22 @@ def automate(application: Application) -> Application:
 
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
-    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2)."""
+    """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(boot.prepare)
+            except ImproperlyConfigured as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             if setting("AUTOMATE_WORKER") == "managed":
                 managed.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(managed.stop)
             await hooks.close()
+            await asyncio.to_thread(tally.flush_alone)
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -142,7 +155,7 @@ class HooksApplication:
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
             answer = not_accepted(error)
         content = answer.content()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
         headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -154,13 +167,17 @@ class HooksApplication:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":
             return METHOD
+        slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
+        whence = rates.source(slug, (scope.get("client") or ("",))[0])
+        if answer := hasty(whence):
+            return answer
         body = await _read(receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
         if body is None:
-            return TOO_LARGE
-        slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        event = (await self._receiver(slug)).receive(headers, body)
-        return event if isinstance(event, Answer) else accepted(await self._ingestor.ingest(event))
+            return too_large()
+        accepting = (await self._receiver(slug)).receive(_delivery(scope, body), whence)
+        if isinstance(accepting, Answer):
+            return accepting
+        return accepting.accepted(await self._ingestor.ingest(accepting.events))
 
     async def _receiver(self, slug: str) -> Receiver:
         receiver = self._receivers.get(slug)
@@ -174,14 +191,14 @@ class GroupIngestor:
     """EventIngestor's statement for many requests at once, on connections of its own."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[NewEvent, asyncio.Future[Ingested]]] = []
+        self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[Any] | None = None
 
-    async def ingest(self, event: NewEvent) -> Ingested:
-        """Accept one event. Raises whatever kept the database from taking it."""
-        future: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
-        self._waiting.append((event, future))
+    async def ingest(self, events: Sequence[NewEvent]) -> list[Ingested]:
+        """Accept the events of a delivery, all or none. Raises whatever kept the database from taking them."""
+        future: asyncio.Future[list[Ingested]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
         return await future
@@ -195,13 +212,14 @@ class GroupIngestor:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[:MOST_IN_ONE_STATEMENT], self._waiting[MOST_IN_ONE_STATEMENT:]
+            most = _fitting(self._waiting)
+            group, self._waiting = self._waiting[:most], self._waiting[most:]
             await self._answer(group)
 
-    async def _answer(self, group: list[tuple[NewEvent, asyncio.Future[Ingested]]]) -> None:
+    async def _answer(self, group: list[Waiting]) -> None:
         """Write a group in one statement; if the database refuses it, one by one, so that a bad row stands alone."""
         try:
-            answers = await self._write([event for event, _ in group])
+            answers = await self._write([event for events, _ in group for event in events])
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             if len(group) > 1 and not isinstance(error, psycopg.OperationalError | PoolTimeout):
                 for each in group:
@@ -211,9 +229,11 @@ class GroupIngestor:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), answer in zip(group, answers, strict=True):
+        each_answer = iter(answers)
+        for events, future in group:
+            own = list(islice(each_answer, len(events)))
             if not future.done():  # the sender may be gone
-                future.set_result(answer)
+                future.set_result(own)
         if any(not answer.duplicate for answer in answers):
             wakeups.hint()
 
@@ -239,6 +259,23 @@ class GroupIngestor:
             )
             await self._pool.open()
         return self._pool
+
+
+def _fitting(waiting: Sequence[Waiting]) -> int:
+    """How many deliveries go into the next statement: at least one, however many events it has."""
+    events = 0
+    for count, (each, _) in enumerate(waiting):
+        events += len(each)
+        if events > MOST_IN_ONE_STATEMENT:
+            return max(count, 1)
+    return len(waiting)
+
+
+def _delivery(scope: Scope, body: bytes) -> Delivery:
+    """ASGI servers give the names of headers in lower case."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    query = scope.get("query_string", b"").decode("latin-1")
+    return Delivery(headers, body, scope["path"] + (f"?{query}" if query else ""))
 
 
 def _find_receiver(slug: str) -> Receiver:

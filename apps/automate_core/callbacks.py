@@ -20,7 +20,9 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.waking import DatabaseNow
 from automate_core.webhooks import bodies
+from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
+from automate_governance.redaction import STRONG, redact
 
 SALT = "automate.callback"
 
@@ -54,7 +56,7 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
     if waits.filter(status=WaitStatus.RESOLVED, outcome__isnull=False).exists():
         return USED
     wait = waits.order_by("id").last()
-    outcome = {"outcome": "received", "payload": payload}
+    outcome = redact({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG)
     if wait is None:
         _answer_ahead(run, path, outcome)
     elif wait.status == WaitStatus.OPEN:
@@ -100,7 +102,7 @@ class CallbackView(View):
         try:
             payload = bodies.parse(body, request.headers.get("Content-Type", "")) if body else None
             return receive(*known, payload)
-        except bodies.BodyError as error:
+        except BodyError as error:
             return Answer(error.status, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
             return not_accepted(error)

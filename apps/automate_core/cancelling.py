@@ -24,6 +24,7 @@ from automate_core.states import (
 )
 from automate_core.triggers import DEPTH_HEADER
 from automate_core.waking import DatabaseNow
+from automate_governance.redaction import redactor
 
 
 @transaction.atomic
@@ -38,7 +39,7 @@ def cancel_run(
     run = waking.lock(run_id)
     if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
         return []
-    cancelled = list(_cancel(run, {"code": code, "message": message}))
+    cancelled = list(_cancel(run, {"code": code, "message": redactor.text(message)}))
     _tell_caller(run)
     wakeups.look()
     return cancelled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,8 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, can
 from automate_governance.secrets.use import unusable
 
+OVERLAP = dt.timedelta(hours=24)
+
 
 def url(endpoint: WebhookEndpoint) -> str:
     """The address to give to the sender."""
@@ -28,8 +31,8 @@ def save(
 ) -> tuple[WebhookEndpoint, bool]:
     """Create or update an endpoint: (the endpoint, whether it is new).
 
-    A new `secret` is stored encrypted as `hook-<slug>`; None keeps the present one. Raises SchemeError,
-    ValidationError, NotPermittedError.
+    A new `secret` is stored encrypted as `hook-<slug>` and counts at once; None keeps the present one. Raises
+    SchemeError, ValidationError, NotPermittedError.
     """
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
@@ -39,17 +42,61 @@ def save(
     endpoint = endpoint or WebhookEndpoint(slug=slug, owner=actor)
     endpoint.scheme, endpoint.config = scheme, config
     if secret is not None:
-        if problem := rules.secret_problem(secret):
-            raise SchemeError(f"the secret is {problem}", field="secret")
-        endpoint.secret = _store(f"hook-{slug}", secret, actor)
+        _check(rules.secret_problem(secret))
+        endpoint.change_secret(_store(f"hook-{slug}", secret, actor), overlap=dt.timedelta(0))
     if not rules.signed:
-        endpoint.secret = endpoint.old_secret = ""
+        endpoint.change_secret("", overlap=dt.timedelta(0))
     endpoint.full_clean()
     if found := next(unusable(actor, endpoint.references()), None):
         raise NotPermittedError(found[1])
     endpoint.save()
     audit.record(actor, "webhook.created" if created else "webhook.changed", endpoint, changes={"scheme": scheme})
     return endpoint, created
+
+
+@transaction.atomic
+def rotate(
+    endpoint: WebhookEndpoint, secret: str, *, actor: Person, overlap: dt.timedelta = OVERLAP
+) -> WebhookEndpoint:
+    """Give the endpoint a new secret; the present one is accepted for `overlap` longer, one before it no more.
+
+    The new one is stored encrypted as `hook-<slug>`, or `hook-<slug>-2` when that name is the present one's. Raises
+    SchemeError, NotPermittedError.
+    """
+    endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    if not can(actor, "change", endpoint):
+        raise NotPermittedError(f"{actor.get_username()} may not change endpoints")
+    rules = scheme_for(endpoint.scheme, endpoint.config)
+    if not rules.signed:
+        raise SchemeError("an unsigned endpoint has no secret", field="scheme")
+    _check(rules.secret_problem(secret))
+    name = f"hook-{endpoint.slug}"
+    reference = _store(f"{name}-2" if endpoint.secret == f"database:{name}" else name, secret, actor)
+    endpoint.change_secret(reference, overlap=overlap)
+    endpoint.save()
+    until = endpoint.old_secret_until
+    changes = {"reference": reference, "old_one_until": until.isoformat() if until else ""}
+    audit.record(actor, "webhook.secret_rotated", endpoint, changes=changes)
+    return endpoint
+
+
+@transaction.atomic
+def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
+    """Refuse the old secret from now on; whether there was one. Raises NotPermittedError."""
+    endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    if not can(actor, "change", endpoint):
+        raise NotPermittedError(f"{actor.get_username()} may not change endpoints")
+    if not endpoint.has_old_secret:
+        return False
+    endpoint.old_secret, endpoint.old_secret_until, endpoint.old_secret_used_at = "", None, None
+    endpoint.save(update_fields=["old_secret", "old_secret_until", "old_secret_used_at", "updated_at"])
+    audit.record(actor, "webhook.old_secret_refused", endpoint)
+    return True
+
+
+def _check(problem: str | None) -> None:
+    if problem:
+        raise SchemeError(f"the secret is {problem}", field="secret")
 
 
 def _store(name: str, value: str, actor: Person) -> str:

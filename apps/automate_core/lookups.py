@@ -26,8 +26,16 @@ def look_up(scope: Any, path: Path) -> Any:
     for depth, part in enumerate(path):
         value = part_of(value, part)
         if value is ABSENT:
-            raise _missing(scope, path, depth)
+            raise TemplateError(missing_reason(scope, path[: depth + 1]))
     return value
+
+
+def missing_reason(scope: Any, path: Path) -> str:
+    """Why the last part of `path` cannot be looked up, though all before it can."""
+    parent = scope
+    for part in path[:-1]:
+        parent = part_of(parent, part)
+    return describe_missing(parent, path[-1], describe(path[:-1]))
 
 
 def describe(path: Path) -> str:
@@ -53,21 +61,28 @@ def part_of(value: Any, part: Any) -> Any:
     return ABSENT
 
 
-def _missing(scope: Any, path: Path, depth: int) -> TemplateError:
-    parent = scope
-    for part in path[:depth]:
-        parent = part_of(parent, part)
-    where, name = describe(path[:depth]), path[depth]
-    shown = describe(path[: depth + 1])
-    if isinstance(parent, dict):
-        there = [str(key) for key in parent]
-        near = difflib.get_close_matches(str(name), there, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there is {_some(there)}"
-        return TemplateError(f"{shown} does not exist{hint}")
+def describe_missing(parent: Any, part: Any, where: str = "") -> str:
+    """Why `parent`, which is called `where`, has no `part`: what is there, and the nearest names."""
+    shown = f"{where}[{part}]" if isinstance(part, int) else f"{where}.{part}".lstrip(".")
+    if isinstance(parent, Mapping):
+        there = [str(key) for key in list(parent)]
+        near = difflib.get_close_matches(str(part)[:100], there[:200], n=3)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; there is {_some(there)}"
+        return f"{shown} does not exist{hint}"
     if isinstance(parent, list):
-        return TemplateError(f"{shown} does not exist; {where} is a list of {len(parent)}")
+        return f"{shown} does not exist; {where or 'this'} is a list of {len(parent)}"
     kind = "null" if parent is None else {str: "text", bool: "true or false"}.get(type(parent), "a number")
-    return TemplateError(f"{shown} does not exist; {where} is {kind}")
+    return f"{shown} does not exist; {where or 'this'} is {kind}"
+
+
+def missing_at(scope: Any, path: Path) -> tuple[Any, int] | None:
+    """(the value that lacks a part of `path`, which part that is); None when all of it is there."""
+    value = scope
+    for depth, part in enumerate(path):
+        parent, value = value, part_of(value, part)
+        if value is ABSENT:
+            return parent, depth
+    return None
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -67,7 +67,11 @@ class RuleEngine:
 
     def _matches(self, scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Match]:
         source, kind = scope["event"]["source"], scope["event"]["type"]
-        rows = [*candidates.get((source, kind), []), *(candidates.get((source, ""), []) if kind else [])]
+        is_test = triggers.TEST_HEADER in scope["event"].get("headers", ())
+        rows = [
+            *candidates.get((source, kind), []),
+            *(candidates.get((source, ""), []) if kind and not is_test else []),
+        ]
         started = {row.workflow_id: row for row in rows if _passes(row, scope)}
         return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
 

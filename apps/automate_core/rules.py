@@ -1,21 +1,30 @@
-"""Conditions as JSON rules, with JSON Logic's semantics (https://jsonlogic.com) and an explanation.
+"""Conditions as JSON rules, with JSON Logic's semantics (https://jsonlogic.com) and an explanation. See docs/rules.md.
 
 A rule is a literal, or a mapping of one operator to its arguments, such as
-`{"==": [{"var": "event.payload.action"}, "opened"]}`. Variables are the dotted names that templates use. Comparisons
-follow JavaScript's rules, as JSON Logic does: `==` and the ordering operators read numbers out of texts. `contains`,
-`starts_with`, `ends_with`, `exists` and `empty` are ours.
+`{"==": [{"var": "event.payload.action"}, "opened"]}`. Variables are the dotted names that templates use; inside the
+test of `all`, `any`, `some` and `none` they are names in the item. Reading and deciding a rule have a bounded cost.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+import re2
+
+from automate_core import spans
+from automate_core.comparing import truthy, weight
+from automate_core.operators import ARITY, COMPARING, EAGER, LAZY, QUANTIFIERS
 
 MAX_DEPTH = 30
 MAX_NODES = 1_000
+MAX_COST = 200_000  # operators, items and kilobytes that deciding a rule may look at: some tenths of a second
+MAX_PATTERN = 500
+MAX_MATCHED = 100_000
+SHOWN_ITEMS = 20
 
 
 class RuleError(ValueError):
@@ -27,9 +36,31 @@ class RuleError(ValueError):
         self.reason = reason
 
 
+class RuleCostError(RuleError):
+    """A rule that can be read, and takes too long on these values."""
+
+
+class Meter:
+    """What is left to spend on one decision."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_COST
+
+    def spend(self, cost: int) -> None:
+        """Raises RuleCostError when it is used up."""
+        self.left -= cost
+        if self.left < 0:
+            raise RuleCostError("", "the condition takes too long on these values: it goes through too many items")
+
+
 @dataclass(frozen=True)
 class Explanation:
-    """What one operator saw: its arguments' values, its result, and the explanations of the operators inside it."""
+    """What one operator saw: its arguments' values, its result, and the explanations of the operators inside it.
+
+    Of a test over a list, `parts` are the list and the first items that were looked at.
+    """
 
     operator: str
     values: tuple[Any, ...]
@@ -49,17 +80,25 @@ class Rule:
     node: Node
     paths: tuple[str, ...] = ()
 
-    def evaluate(self, scope: Mapping[str, Any]) -> Any:
-        """The rule's value for `scope`. Never raises: what cannot be compared is false."""
-        return self.node.evaluate(scope)
+    def evaluate(self, scope: Any) -> Any:
+        """The rule's value for `scope`: what cannot be compared is false. Raises RuleCostError."""
+        return self._bounded(lambda: self.node.evaluate(scope, Meter()))
 
-    def holds(self, scope: Mapping[str, Any]) -> bool:
-        """Whether the rule is true for `scope`."""
-        return truthy(self.node.evaluate(scope))
+    def holds(self, scope: Any) -> bool:
+        """Whether the rule is true for `scope`. Raises RuleCostError."""
+        return truthy(self.evaluate(scope))
 
-    def explain(self, scope: Mapping[str, Any]) -> Explanation:
-        """Each condition, the values it saw, and its result."""
-        return self.node.explain(scope)
+    def explain(self, scope: Any) -> Explanation:
+        """Each condition, the values it saw, and its result. Raises RuleCostError."""
+        explained: Explanation = self._bounded(lambda: self.node.explain(scope, Meter()))
+        return explained
+
+    @staticmethod
+    def _bounded(work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except RecursionError:
+            raise RuleCostError("", "the condition takes too long: its values are nested too deeply") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +107,10 @@ class Literal:
 
     value: Any
 
-    def evaluate(self, scope: Mapping[str, Any]) -> Any:
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
         return self.value
 
-    def explain(self, scope: Mapping[str, Any]) -> Explanation:
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
         return Explanation("", (), self.value)
 
 
@@ -82,86 +121,226 @@ class Variable:
     parts: tuple[str, ...]
     default: Any = None
 
-    def evaluate(self, scope: Mapping[str, Any]) -> Any:
-        value: Any = scope
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        value = scope
         for part in self.parts:
             value = _step(value, part)
             if value is None:
                 return self.default
         return value
 
-    def explain(self, scope: Mapping[str, Any]) -> Explanation:
-        return Explanation("var", (".".join(self.parts),), self.evaluate(scope))
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        return Explanation("var", (".".join(self.parts),), self.evaluate(scope, meter))
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator on its arguments."""
+    """An operator on its arguments' values."""
 
     operator: str
-    arguments: tuple[Node, ...] = field(default=())
+    arguments: tuple[Node, ...]
 
-    def evaluate(self, scope: Mapping[str, Any]) -> Any:
-        lazy = _LAZY.get(self.operator)
-        if lazy is not None:
-            return lazy(self.arguments, lambda node: node.evaluate(scope))
-        return _EAGER[self.operator](*[argument.evaluate(scope) for argument in self.arguments])
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        return self._apply([argument.evaluate(scope, meter) for argument in self.arguments], meter)
 
-    def explain(self, scope: Mapping[str, Any]) -> Explanation:
-        parts = tuple(argument.explain(scope) for argument in self.arguments)
-        return Explanation(self.operator, tuple(part.result for part in parts), self.evaluate(scope), parts)
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        parts = tuple(argument.explain(scope, meter) for argument in self.arguments)
+        values = tuple(part.result for part in parts)
+        return Explanation(self.operator, values, self._apply(list(values), meter), parts)
+
+    def _apply(self, values: list[Any], meter: Meter) -> Any:
+        meter.spend(1 + (sum(map(weight, values)) if self.operator in COMPARING else 0))
+        return EAGER[self.operator](*values)
 
 
-type Node = Literal | Variable | Operation
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`and`, `or`, `if`: an operator that looks at its arguments only as far as it has to."""
+
+    operator: str
+    arguments: tuple[Node, ...]
+
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        meter.spend(1)
+        return LAZY[self.operator](self.arguments, lambda node: node.evaluate(scope, meter))
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        """All arguments, those that did not matter too."""
+        meter.spend(1)
+        parts = tuple(argument.explain(scope, meter) for argument in self.arguments)
+        result = LAZY[self.operator](parts, lambda part: part.result)
+        return Explanation(self.operator, tuple(part.result for part in parts), result, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantifier:
+    """`all`, `any` (`some`) or `none` of the items of a list pass a test. What is no list has no items."""
+
+    operator: str
+    items: Node
+    test: Node
+
+    def evaluate(self, scope: Any, meter: Meter) -> bool:
+        return self._decide(self.items.evaluate(scope, meter), meter)
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        listed = self.items.explain(scope, meter)
+        result = self._decide(listed.result, meter)
+        items = listed.result if isinstance(listed.result, list) else []
+        shown = (self.test.explain(item, meter) for item in islice(items, SHOWN_ITEMS))
+        return Explanation(self.operator, (listed.result,), result, (listed, *shown))
+
+    def _decide(self, items: Any, meter: Meter) -> bool:
+        if not isinstance(items, list) or not items:
+            return self.operator == "none"
+        wanted = self.operator != "all"
+        for item in items:
+            meter.spend(1)
+            if truthy(self.test.evaluate(item, meter)) is wanted:
+                return self.operator in {"any", "some"}
+        return self.operator in {"all", "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """`matches`: a text in which a regular expression (RE2) is found. Linear in the text, whatever the expression."""
+
+    text: Node
+    pattern: str
+    compiled: Any
+
+    def evaluate(self, scope: Any, meter: Meter) -> bool:
+        return self._found(self.text.evaluate(scope, meter), meter)
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        part = self.text.explain(scope, meter)
+        return Explanation("matches", (part.result, self.pattern), self._found(part.result, meter), (part,))
+
+    def _found(self, text: Any, meter: Meter) -> bool:
+        if not isinstance(text, str):
+            return False
+        if len(text) > MAX_MATCHED:
+            raise RuleCostError("", f"matches looks at texts of at most {MAX_MATCHED:,} characters")
+        meter.spend(1 + len(text) // 25)
+        return self.compiled.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time of the decision, moved by a span."""
+
+    shift: dt.timedelta
+
+    def evaluate(self, scope: Any, meter: Meter) -> str:
+        return (dt.datetime.now(dt.UTC) + self.shift).isoformat()
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        return Explanation("now", (), self.evaluate(scope, meter))
+
+
+type Node = Literal | Variable | Operation | Choice | Quantifier | Pattern | Now
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def read(rule: Any) -> Rule:
     """Read one rule. Raises RuleError with the place and the reason."""
-    paths: list[str] = []
-    budget = [MAX_NODES]
-    return Rule(_read(rule, "", 0, paths, budget), tuple(paths))
+    reader = _Reader()
+    return Rule(reader.node(rule, "", 0), tuple(reader.paths))
 
 
-def _read(rule: Any, path: str, depth: int, paths: list[str], budget: list[int]) -> Node:
-    budget[0] -= 1
-    if depth > MAX_DEPTH or budget[0] < 0:
-        raise RuleError(path, "the rule is too large" if budget[0] < 0 else "the rule is nested too deeply")
-    if isinstance(rule, list):
-        return Operation("list", _read_all(rule, path, depth, paths, budget))
-    if not isinstance(rule, dict) or not rule:
-        return Literal(rule)
-    if len(rule) != 1:
-        raise RuleError(path, f"a condition has one operator, not {len(rule)}")
-    [(operator, arguments)] = rule.items()
-    here = f"{path}.{operator}" if path else str(operator)
-    if operator in _LAZY and not isinstance(arguments, list):
-        raise RuleError(here, f"{operator} takes a list of conditions")
-    listed = arguments if isinstance(arguments, list) else [arguments]
-    if operator == "var":
-        return _read_variable(listed, here, paths)
-    if operator not in _ARITY:
-        raise RuleError(here, f"there is no operator {operator!r}; there is {', '.join(['var', *_ARITY])}")
-    least, most = _ARITY[operator]
-    if not least <= len(listed) <= most:
-        wanted = f"{least}" if least == most else f"at least {least}" if most > 100 else f"{least} to {most}"
-        raise RuleError(here, f"{operator} takes {wanted} value{'s' if wanted != '1' else ''}, not {len(listed)}")
-    return Operation(operator, _read_all(listed, here, depth, paths, budget))
+class _Reader:
+    """Reads within limits, and gathers the variables."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self._left = MAX_NODES
+        self._inside_lists = 0
+
+    def node(self, rule: Any, path: str, depth: int) -> Node:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            raise RuleError(path, "the rule is too large" if self._left < 0 else "the rule is nested too deeply")
+        if isinstance(rule, list):
+            return Operation("list", self._all(rule, path, depth))
+        if not isinstance(rule, dict) or not rule:
+            return Literal(rule)
+        if len(rule) != 1:
+            raise RuleError(path, f"a condition has one operator, not {len(rule)}")
+        [(operator, arguments)] = rule.items()
+        return self._operator(str(operator), arguments, f"{path}.{operator}" if path else str(operator), depth)
+
+    def _operator(self, operator: str, arguments: Any, here: str, depth: int) -> Node:
+        if operator in LAZY and not isinstance(arguments, list):
+            raise RuleError(here, f"{operator} takes a list of conditions")
+        listed = arguments if isinstance(arguments, list) else [arguments]
+        if operator == "var":
+            return self._variable(listed, here)
+        if operator not in ARITY:
+            raise RuleError(here, f"there is no operator {operator!r}; there is {', '.join(['var', *ARITY])}")
+        least, most = ARITY[operator]
+        if not least <= len(listed) <= most:
+            wanted = f"{least}" if least == most else f"at least {least}" if most > 100 else f"{least} to {most}"
+            raise RuleError(here, f"{operator} takes {wanted} value{'s' if wanted != '1' else ''}, not {len(listed)}")
+        if operator in QUANTIFIERS:
+            return self._quantifier(operator, listed, here, depth)
+        if operator == "matches":
+            return Pattern(self.node(listed[0], f"{here}[0]", depth + 1), *_compiled(listed[1], here))
+        if operator == "now":
+            return Now(_shift(listed, here))
+        nodes = self._all(listed, here, depth)
+        return Choice(operator, nodes) if operator in LAZY else Operation(operator, nodes)
+
+    def _all(self, rules: list[Any], path: str, depth: int) -> tuple[Node, ...]:
+        return tuple(self.node(rule, f"{path}[{index}]", depth + 1) for index, rule in enumerate(rules))
+
+    def _quantifier(self, operator: str, listed: list[Any], here: str, depth: int) -> Quantifier:
+        items = self.node(listed[0], f"{here}[0]", depth + 1)
+        self._inside_lists += 1
+        test = self.node(listed[1], f"{here}[1]", depth + 1)
+        self._inside_lists -= 1
+        return Quantifier(operator, items, test)
+
+    def _variable(self, arguments: list[Any], here: str) -> Variable:
+        name = arguments[0] if arguments else ""
+        if len(arguments) > 2 or isinstance(name, dict | list | bool):
+            raise RuleError(here, "a variable is a dotted name, with an optional default")
+        if isinstance(name, float) and name.is_integer():
+            name = int(name)
+        dotted = "" if name is None else str(name)
+        if dotted and not self._inside_lists:
+            self.paths.append(dotted)
+        return Variable(tuple(dotted.split(".")) if dotted else (), arguments[1] if len(arguments) == 2 else None)
 
 
-def _read_all(rules: list[Any], path: str, depth: int, paths: list[str], budget: list[int]) -> tuple[Node, ...]:
-    return tuple(_read(rule, f"{path}[{index}]", depth + 1, paths, budget) for index, rule in enumerate(rules))
+def _compiled(pattern: Any, here: str) -> tuple[str, Any]:
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        raise RuleError(here, f"the pattern is a text of at most {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return pattern, re2.compile(pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise RuleError(here, f"the pattern is no RE2 regular expression: {_reason(error)}") from None
 
 
-def _read_variable(arguments: list[Any], path: str, paths: list[str]) -> Variable:
-    name = arguments[0] if arguments else ""
-    if len(arguments) > 2 or isinstance(name, dict | list | bool):
-        raise RuleError(path, "a variable is a dotted name, with an optional default")
-    if isinstance(name, float) and name.is_integer():
-        name = int(name)
-    dotted = "" if name is None else str(name)
-    if dotted:
-        paths.append(dotted)
-    return Variable(tuple(dotted.split(".")) if dotted else (), arguments[1] if len(arguments) == 2 else None)
+def _reason(error: Exception) -> str:
+    """RE2 names a look-around or a back-reference by its text alone."""
+    reason = error.args[0] if error.args else ""
+    reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return f"{reason}; RE2 has no look-around and no back-references" if "invalid" in reason else reason
+
+
+def _shift(listed: list[Any], here: str) -> dt.timedelta:
+    span: Any = listed[0] if listed else 0
+    text = span.strip() if isinstance(span, str) else ""
+    back = text.startswith("-")
+    try:
+        seconds = spans.seconds(text[1:] if back else span)
+    except ValueError as error:
+        raise RuleError(here, f"{error}; a minus in front goes back") from None
+    return dt.timedelta(seconds=-seconds if back else seconds)
 
 
 def _step(value: Any, part: str) -> Any:
@@ -170,167 +349,3 @@ def _step(value: Any, part: str) -> Any:
     if isinstance(value, list | str) and len(part) < 10 and part.isascii() and part.isdigit():
         return value[int(part)] if int(part) < len(value) else None
     return None
-
-
-# --- values -----------------------------------------------------------------------------------------------------------
-
-
-def truthy(value: Any) -> bool:
-    """JSON Logic's truth: empty lists and texts, 0 and null are false; everything else, "0" and {} too, is true."""
-    return True if isinstance(value, dict) else bool(value) and not (isinstance(value, float) and math.isnan(value))
-
-
-def _number(value: Any) -> float:
-    """JavaScript's ToNumber; NaN for what is no number."""
-    if isinstance(value, bool | int | float):
-        return value
-    if value is None:
-        return 0
-    if isinstance(value, list):
-        return _number(_primitive(value))
-    if isinstance(value, str):
-        text = value.strip()
-        if not text:
-            return 0
-        try:
-            return int(text) if text.lstrip("+-").isdigit() else float(text)
-        except ValueError:
-            return math.nan
-    return math.nan
-
-
-def _primitive(value: Any) -> Any:
-    """JavaScript's ToPrimitive: a list becomes its items joined by commas."""
-    if isinstance(value, list):
-        return ",".join("" if item is None else _text(item) for item in value)
-    return "[object Object]" if isinstance(value, dict) else value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "null" if value is None else str(_primitive(value))
-
-
-def _strictly_equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) != isinstance(right, bool):
-        return False
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left == right
-    return type(left) is type(right) and left == right
-
-
-def _equal(left: Any, right: Any) -> bool:
-    """JavaScript's ==, except that lists and mappings are equal when their contents are."""
-    if type(left) is type(right) or left is None or right is None:
-        return bool(left == right)
-    if isinstance(left, dict) or isinstance(right, dict):
-        return False
-    left, right = _primitive(left), _primitive(right)
-    if isinstance(left, str) and isinstance(right, str):
-        return left == right
-    return _number(left) == _number(right)
-
-
-def _pairwise(test: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    """`test` between each value and the next."""
-    return lambda *values: all(test(left, right) for left, right in pairwise(values))
-
-
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    return _pairwise(lambda left, right: _compare(compare, left, right))
-
-
-def _compare(compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
-    left, right = _primitive(left), _primitive(right)
-    if isinstance(left, str) and isinstance(right, str):
-        return compare(left, right)
-    return compare(_number(left), _number(right))  # NaN compares false
-
-
-def _in(needle: Any, haystack: Any) -> bool:
-    if isinstance(haystack, str):
-        return needle is not None and _text(needle) in haystack
-    return isinstance(haystack, list) and any(_strictly_equal(needle, item) for item in haystack)
-
-
-def _affix(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
-    return lambda text, affix: isinstance(text, str) and isinstance(affix, str) and test(text, affix)
-
-
-def _empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str | list | dict) and not value)
-
-
-_EAGER: dict[str, Callable[..., Any]] = {
-    "list": lambda *items: list(items),
-    "==": _pairwise(_equal),
-    "!=": lambda *values: not _pairwise(_equal)(*values),
-    "===": _pairwise(_strictly_equal),
-    "!==": lambda *values: not _pairwise(_strictly_equal)(*values),
-    "<": _ordered(lambda left, right: left < right),
-    "<=": _ordered(lambda left, right: left <= right),
-    ">": _ordered(lambda left, right: left > right),
-    ">=": _ordered(lambda left, right: left >= right),
-    "!": lambda value=None: not truthy(value),
-    "!!": lambda value=None: truthy(value),
-    "in": _in,
-    "contains": lambda haystack, needle: _in(needle, haystack),
-    "starts_with": _affix(str.startswith),
-    "ends_with": _affix(str.endswith),
-    "exists": lambda value: value is not None,
-    "empty": _empty,
-}
-
-
-def _and(arguments: tuple[Node, ...], value_of: Callable[[Node], Any]) -> Any:
-    value: Any = False
-    for argument in arguments:
-        value = value_of(argument)
-        if not truthy(value):
-            break
-    return value
-
-
-def _or(arguments: tuple[Node, ...], value_of: Callable[[Node], Any]) -> Any:
-    value: Any = False
-    for argument in arguments:
-        value = value_of(argument)
-        if truthy(value):
-            break
-    return value
-
-
-def _if(arguments: tuple[Node, ...], value_of: Callable[[Node], Any]) -> Any:
-    for index in range(0, len(arguments) - 1, 2):
-        if truthy(value_of(arguments[index])):
-            return value_of(arguments[index + 1])
-    return value_of(arguments[-1]) if len(arguments) % 2 else None
-
-
-_LAZY: dict[str, Callable[[tuple[Node, ...], Callable[[Node], Any]], Any]] = {"and": _and, "or": _or, "if": _if}
-
-_MANY = 1_000
-_ARITY: dict[str, tuple[int, int]] = {
-    "==": (2, _MANY),
-    "!=": (2, _MANY),
-    "===": (2, _MANY),
-    "!==": (2, _MANY),
-    "<": (2, _MANY),
-    "<=": (2, _MANY),
-    ">": (2, _MANY),
-    ">=": (2, _MANY),
-    "!": (0, 1),
-    "!!": (0, 1),
-    "and": (0, _MANY),
-    "or": (0, _MANY),
-    "if": (0, _MANY),
-    "in": (2, 2),
-    "contains": (2, 2),
-    "starts_with": (2, 2),
-    "ends_with": (2, 2),
-    "exists": (1, 1),
-    "empty": (1, 1),
-}

@@ -29,14 +29,19 @@ class Sent:
 def send(
     endpoint: WebhookEndpoint, body: bytes, *, event_type: str = "", headers: Mapping[str, str] | None = None
 ) -> Sent:
-    """Sign `body` with the endpoint's secret and post it. Raises EgressError, SecretNotFoundError."""
+    """Sign `body` with the endpoint's secret and post it, as JSON unless `headers` name another content type.
+
+    Raises EgressError, SecretNotFoundError.
+    """
     scheme = scheme_for(endpoint.scheme, endpoint.config)
     secret = resolve(endpoint.secret).reveal() if scheme.signed else ""
-    signed = scheme.sign(secret, body, event_type=event_type, delivery=str(uuid.uuid4()))
-    url = settings.AUTOMATE_SITE_URL + reverse("automate:webhook", args=[endpoint.slug])
-    response = HttpSession(internal_hosts=_own_host(url)).request(
-        "POST", url, headers={"Content-Type": "application/json", **signed, **(headers or {})}, data=body
-    )
+    given = {"Content-Type": "application/json"} | {
+        "Content-Type" if name.lower() == "content-type" else name: value for name, value in (headers or {}).items()
+    }
+    kind = given["Content-Type"]
+    url = scheme.address(settings.AUTOMATE_SITE_URL + reverse("automate:webhook", args=[endpoint.slug]), body, kind)
+    signed = scheme.sign(secret, body, event_type=event_type, delivery=str(uuid.uuid4()), url=url, content_type=kind)
+    response = HttpSession(internal_hosts=_own_host(url)).request("POST", url, headers={**signed, **given}, data=body)
     return _sent(response)
 
 
@@ -46,13 +51,16 @@ def _own_host(url: str) -> list[str]:
 
 
 def _sent(response: HttpResponse) -> Sent:
+    """From the body, or from the headers where the sender reads something else in the body."""
     try:
         answer = response.json()
     except ValueError:
         answer = {}
+    answer = answer if isinstance(answer, dict) else {}
+    event_id = answer.get("event_id") or response.headers.get("automate-event-id")
     return Sent(
         status=response.status,
-        trace_id=answer.get("trace_id", ""),
-        event_id=uuid.UUID(answer["event_id"]) if answer.get("event_id") else None,
-        reason=answer.get("error", ""),
+        trace_id=answer.get("trace_id") or response.headers.get("automate-trace-id", ""),
+        event_id=uuid.UUID(event_id) if event_id else None,
+        reason=answer.get("error", "") or ("" if response.status == 202 else response.text[:200]),
     )

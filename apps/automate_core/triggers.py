@@ -25,6 +25,7 @@ from automate_core.watched import watched
 ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
 DEPTH_HEADER = "automate-depth"
+TEST_HEADER = "automate-test"  #: a sender's trial: it starts only what asks for its very type
 
 
 def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> Ingested:

@@ -95,7 +95,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
         seen.setdefault(step.key, place)
     if definition.concurrency and definition.concurrency.key:
         event_only = replace(here, names=frozenset({"event", "vars"}))
-        yield from _in_template(definition.concurrency.key, "concurrency.key", event_only)
+        yield from _in_template(definition.concurrency.key, "concurrency.key", event_only, light=True)
     keys: set[str] = set()
     for index, trigger in enumerate(definition.triggers):
         place = f"triggers[{index}]"
@@ -327,12 +327,15 @@ def _in_fields(inputs: dict[str, Any], fields: dict[str, FieldSpec], place: str)
                 yield Problem(f"{place}.{name}", problem)
 
 
-def _in_template(value: Any, place: str, here: _Here) -> Iterator[Problem]:
+def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) -> Iterator[Problem]:
+    """The faults of the templates in a value; with `light`, it must render at once."""
     try:
         template: Template = compile_value(value)
     except TemplateError as error:
         yield Problem(place, str(error))
         return
+    if light and not template.is_light:
+        yield Problem(place, "this is computed before the run starts: use names and simple filters, no loops or sums")
     for path in template.paths:
         yield from _in_path(path, place, here)
 

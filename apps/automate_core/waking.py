@@ -16,6 +16,7 @@ from automate_core import database, wakeups
 from automate_core.models import ExecutionRun, Wait
 from automate_core.outbox import ADVANCE
 from automate_core.states import WAIT_EDGES, WaitStatus, move
+from automate_governance.redaction import STRONG, redact
 
 WAKE = f"""
 WITH woken AS (
@@ -54,6 +55,7 @@ def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
     """Resolve an open wait of a locked run, and wake the run."""
     run.seq += 1
     run.save(update_fields=["seq"])
+    outcome = redact(outcome, shapes=False, at_least=STRONG)
     wait.status, wait.outcome, wait.seq = move(WAIT_EDGES, wait.status, WaitStatus.RESOLVED), outcome, run.seq
     wait.resolved_at = DatabaseNow()
     wait.save(update_fields=["status", "outcome", "resolved_at", "seq"])

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from http.client import HTTPResponse  # noqa: TID251 - the class that urllib3 reads answers with
 from typing import Any
 
+from automate_egress.waiting import until_readable
+
 
 def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
     """A response class for `http.client` connections. `remaining` gives the seconds that are left, or raises."""
@@ -43,6 +45,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        until_readable(self._sock, self._remaining(), self._remaining)
         self._sock.settimeout(self._remaining())
         return self._raw.readinto(buffer)
 

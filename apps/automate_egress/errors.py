@@ -11,16 +11,22 @@ from __future__ import annotations
 
 
 class EgressError(Exception):
-    """A request that got no usable answer. `code` names the kind, `retryable` says whether trying again may help."""
+    """A request that got no usable answer.
+
+    `code` names the kind, `retryable` says whether trying again may help, and `sent` whether the other side may have
+    heard of it.
+    """
 
     code = "egress_error"
     retryable = False
+    sent = True
 
 
 class EgressBlockedError(EgressError):
     """The target is not one that workflows may reach."""
 
     code = "egress_blocked"
+    sent = False
 
 
 class EgressResponseTooLargeError(EgressError):

@@ -7,18 +7,25 @@ from typing import Any
 from django import forms
 from django.apps import apps
 from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html, format_html_join
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from automate_governance import audit
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.use import unusable
-from automate_governance.uses import uses_of
+from automate_governance.uses import users_of, uses_of
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -29,8 +36,13 @@ class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
-            for field, reason in unusable(self.person, self.instance.references()):
+            for field, reason in unusable(self.person, self.bound_references()):
                 self.add_error(field, reason)
+
+    def bound_references(self) -> dict[str, list[str]]:
+        """The references that it binds, by field."""
+        references: dict[str, list[str]] = self.instance.references()
+        return references
 
 
 class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
@@ -118,39 +130,121 @@ class WriteOnlyTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]
         return ""
 
 
+_LONG = 20  # characters: of a longer value, the last four may be shown
+_SHOWN = ("reference", "version", "protected_by", "last_used_at", "replaced_at", "used_by")
+
+NEWEST, OLD, MISSING = "Newest key", "Older key", "Key missing"
+_WHAT_TO_DO = {
+    NEWEST: "",
+    OLD: "manage.py automate_rotate_keys brings it under the newest one.",
+    MISSING: "Put that key back into AUTOMATE_SECRETS_KEYS, or replace the value.",
+}
+
+
+def _key_state(key_id: str) -> str:
+    """How the key of that id stands among those that are configured."""
+    try:
+        ring = keyring()
+    except ImproperlyConfigured:  # the system checks say so
+        return MISSING
+    if key_id == ring.active:
+        return NEWEST
+    return OLD if key_id in ring.by_id else MISSING
+
+
+def _address_of(obj: models.Model) -> str:
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+
+
 class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
     """A name, given once, and a value that goes in and never comes out."""
 
     value = forms.CharField(
         widget=WriteOnlyTextarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
         strip=True,
-        help_text="Stored encrypted and never shown again. To change it, enter a new one.",
+        help_text="Stored encrypted and never shown again.",
     )
 
     class Meta:
         model = StoredSecret
         fields = ("name",)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["value"].label = "New value"
+            self.fields["value"].help_text = "Takes the place of the present one, which is not shown."
+
 
 @admin.register(StoredSecret)
 class StoredSecretAdmin(GovernedAdmin):
-    """Secrets by name only."""
+    """Secrets by name: which key protects them, when they were used, and by what. Nothing here shows a value."""
 
     form = StoredSecretForm
     view_verb = "use"
     change_verb = "replace"
-    list_display = ("name", "reference", "version", "owner", "replaced_at")
+    list_display = ("name", "reference", "version", "key", "last_used_at", "replaced_at", "owner")
     search_fields = ("name",)
     list_select_related = ("owner",)
 
-    @admin.display(description="Reference")
-    def reference(self, secret: StoredSecret) -> str:
-        """How connections and endpoints name it."""
-        return f"database:{secret.name}"
+    @display(description="Key", label={NEWEST: "success", OLD: "warning", MISSING: "danger"})  # type: ignore[untyped-decorator]
+    def key(self, secret: StoredSecret) -> str:
+        """Whether the key that protects it is the newest one."""
+        return _key_state(secret.key_id)
+
+    @admin.display(description="Protected by")
+    def protected_by(self, secret: StoredSecret) -> str:
+        """Its key by id, and what is to be done about it."""
+        state = _key_state(secret.key_id)
+        return f"{state}, {secret.key_id}. {_WHAT_TO_DO[state]}".strip()
+
+    @admin.display(description="Ends with")
+    def ends_with(self, secret: StoredSecret) -> str:
+        """The last four characters of a long value, so that people can tell which one it is."""
+        try:
+            value = secret.reveal()
+        except (ImproperlyConfigured, ValueError) as error:
+            return f"It cannot be opened: {error}."
+        return f"…{value[-4:]}" if len(value) > _LONG else "Not shown: the value is short."
+
+    @admin.display(description="Used by")
+    def used_by(self, secret: StoredSecret) -> str:
+        """Links to what uses it, as far as the person who looks may see it."""
+        viewer: User = secret.viewer  # type: ignore[attr-defined]
+        users = [use for use in users_of(secret) if not isinstance(use, str)]
+        seen = [use for use in users if can(viewer, "view", use)]
+        hidden = len(users) - len(seen)
+        lines = [(_address_of(use), str(use._meta.verbose_name), str(use)) for use in seen]
+        return format_html(
+            "{}{}",
+            format_html_join(", ", '<a class="text-primary-600 dark:text-primary-500" href="{}">{} {}</a>', lines),
+            (f"{', and ' if seen else ''}{hidden} that you may not see" if hidden else "" if seen else "Nothing"),
+        )
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The secret, which then knows who looks at it."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.viewer = request.user
+        return found
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
+        """What there is to say of a secret, then the field for a new value."""
+        if obj is None:
+            return ("name", "value")
+        if self.has_change_permission(request, obj):
+            return ("name", *_SHOWN, "ends_with", "value")
+        return ("name", *_SHOWN)
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         """The name is part of what the value is sealed with, so it stays."""
-        return ("name",) if obj else ()
+        return ("name", *_SHOWN, "ends_with") if obj else ()
+
+    @method_decorator(sensitive_post_parameters("value"))
+    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The form; an error report about it leaves the value out."""
+        answer: HttpResponse = super().changeform_view(*args, **kwargs)
+        return answer
 
     def save_model(self, request: HttpRequest, obj: StoredSecret, form: Any, change: bool) -> None:  # type: ignore[override]
         """Seal the value, then save."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import register
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_save
 
 
 class AutomateGovernanceConfig(AppConfig):
@@ -13,11 +13,23 @@ class AutomateGovernanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from automate_governance import checks
+        from django.contrib.admin.models import LogEntry
 
-        register(checks.secrets_backends_load)
+        from automate_governance import boot, checks, sinks
+
+        for check in (
+            checks.secrets_backends_load,
+            checks.secrets_keys_are_keys,
+            checks.the_development_server_asks_too,
+            checks.vault_settings_make_sense,
+            checks.no_debug_pages_in_public,
+        ):
+            register(check)
         register(checks.secrets_keys_open_what_is_stored, "database")
         post_migrate.connect(_seed_roles, sender=self)
+        pre_save.connect(sinks.redact_history, sender=LogEntry)
+        sinks.guard_handlers()
+        boot.learn_what_is_the_sites_own()
 
 
 def _seed_roles(sender: AppConfig, **_: Any) -> None:

@@ -12,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from automate_governance.models import AuditEntry, AuditLink
-from automate_governance.redaction import redact
+from automate_governance.redaction import redact, redactor
 
 
 def record(
@@ -35,7 +35,7 @@ def record(
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
-        "object": str(obj)[:200],
+        "object": redactor.text(str(obj))[:200],
         "changes": redact(changes or {}),
         "trace_id": trace_id,
         "address": address,

@@ -1,17 +1,22 @@
-"""System checks: secrets backends that do not load, and keys that are missing or wrong."""
+"""System checks: secrets backends that do not load or lack settings, keys that are missing or wrong, debug pages."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import Count
 
 from automate_governance.secrets.keyring import keyring
+from automate_governance.secrets.vault import VaultSettings
 from automate_plugins.checks import load_errors
+
+_MAKE_ONE = "Generate one with `manage.py automate_generate_key`, keep it outside the database, and put it first."
 
 
 def secrets_backends_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -21,20 +26,27 @@ def secrets_backends_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [Warning(message, hint=hint, id="automate_governance.W001") for message, hint in load_errors(backends)]
 
 
+def secrets_keys_are_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E002: a configured key is malformed or short; E003: none is configured."""
+    try:
+        ring = keyring()
+    except ImproperlyConfigured as error:
+        return [Error(f"{error}.", hint=_MAKE_ONE, id="automate_governance.E002")]
+    if ring.active is None:
+        return [Error("AUTOMATE_SECRETS_KEYS holds no key.", hint=_MAKE_ONE, id="automate_governance.E003")]
+    return []
+
+
 def secrets_keys_open_what_is_stored(
     app_configs: Any, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """E001: stored secrets need a key that is not configured; E002: a configured key is malformed."""
+    """E001: stored secrets need a key that is not configured. Asks the database."""
     from automate_governance.models import StoredSecret
 
     try:
         ring = keyring()
-    except ImproperlyConfigured as error:
-        return [
-            Error(
-                str(error), hint="Generate one with `manage.py automate_generate_key`.", id="automate_governance.E002"
-            )
-        ]
+    except ImproperlyConfigured:
+        return []  # E002 says so
     if not databases or StoredSecret._meta.db_table not in connections["default"].introspection.table_names():
         return []
     missing = StoredSecret.objects.exclude(key_id__in=list(ring.by_id)).values_list("key_id").annotate(Count("id"))
@@ -45,5 +57,37 @@ def secrets_keys_open_what_is_stored(
             hint="Put that key back into AUTOMATE_SECRETS_KEYS, or replace the secrets in the admin.",
             id="automate_governance.E001",
         )
-        for key_id, count in missing
+        for key_id, count in missing.order_by("key_id")
     ]
+
+
+def the_development_server_asks_too(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E001 as well, at `runserver`: it checks no databases, and starts all the same."""
+    if sys.argv[1:2] != ["runserver"]:
+        return []
+    try:
+        return secrets_keys_open_what_is_stored(app_configs, databases=["default"])
+    except OperationalError:
+        return []  # it says that itself
+
+
+def vault_settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E004: the settings of the Vault server."""
+    try:
+        VaultSettings.read()
+    except ImproperlyConfigured as error:
+        return [Error(f"{error}.", hint="docs/secrets.md lists its members.", id="automate_governance.E004")]
+    return []
+
+
+def no_debug_pages_in_public(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E005: debug pages show variables to whoever meets an error."""
+    if settings.DEBUG and str(getattr(settings, "AUTOMATE_SITE_URL", "")).startswith("https:"):
+        return [
+            Error(
+                "DEBUG is on, and AUTOMATE_SITE_URL is a public address.",
+                hint="Set DEBUG = False: debug pages show settings and variables to whoever meets an error.",
+                id="automate_governance.E005",
+            )
+        ]
+    return []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pgtrigger
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import connection, models
+from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_governance.governed import Governed, verbs
-from automate_governance.secrets.keyring import Sealed, keyring
+from automate_governance.redaction import redactor
+from automate_governance.secrets.keyring import Place, Sealed, keyring
 
 AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows
 
@@ -54,7 +56,10 @@ class SitePermission(models.Model):
 
 
 class StoredSecret(Governed):
-    """A named secret, encrypted. References to it read `database:<name>`."""
+    """A named secret, encrypted: `box` by a data key of its own, and that by the key of `key_id` (`wrapped_key`).
+
+    References to it read `database:<name>`.
+    """
 
     name = models.CharField(
         max_length=100,
@@ -62,10 +67,12 @@ class StoredSecret(Governed):
         validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "Letters, digits, dots, dashes and underscores.")],
     )
     key_id = models.CharField(max_length=16, editable=False)
+    wrapped_key = models.BinaryField(editable=False)
     box = models.BinaryField(editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     replaced_at = models.DateTimeField(auto_now=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -76,18 +83,48 @@ class StoredSecret(Governed):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def reference(self) -> str:
+        """How connections and endpoints name it."""
+        return f"database:{self.name}"
+
+    @sensitive_variables()
     def put(self, value: str) -> None:
-        """Encrypt `value` into this row, without saving it."""
+        """Encrypt `value` into this row, without saving it. The redactor knows it from now on."""
+        redactor.learn(value)
+        if self.pk is None:
+            self.pk = _next_row()
         self.version += 1
-        sealed = keyring().seal(value, bound_to=self._bound_to())
-        self.key_id, self.box = sealed.key_id, sealed.box
+        self._take(keyring().seal(value, self._place))
 
     def reveal(self) -> str:
         """The plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
-        return keyring().open(Sealed(self.key_id, bytes(self.box)), bound_to=self._bound_to())
+        value = keyring().open(self._sealed, self._place)
+        redactor.learn(value)
+        return value
 
-    def _bound_to(self) -> str:
-        return f"{self._meta.db_table}:{self.name}:{self.version}"
+    def rewrap(self) -> None:
+        """Wrap its data key with the newest key, without saving it. Raises as `reveal` does."""
+        self._take(keyring().rewrap(self._sealed, self._place))
+
+    @property
+    def _sealed(self) -> Sealed:
+        return Sealed(self.key_id, bytes(self.wrapped_key), bytes(self.box))
+
+    @property
+    def _place(self) -> Place:
+        return Place(self._meta.db_table, self.pk, self.name, self.version)
+
+    def _take(self, sealed: Sealed) -> None:
+        self.key_id, self.wrapped_key, self.box = sealed.key_id, sealed.wrapped_key, sealed.box
+
+
+def _next_row() -> int:
+    """The id that the next row would get: a secret is sealed for its row, so that it has to know it before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [StoredSecret._meta.db_table])
+        [[row]] = cursor.fetchall()
+    return int(row)
 
 
 class StoredSecretUserPermission(UserObjectPermissionBase):

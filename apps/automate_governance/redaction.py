@@ -1,116 +1,159 @@
-"""The second wall around secrets: every value handed out is replaced at every sink, in the forms it may take there."""
+"""The second wall around secrets: every value handed out is replaced at every sink, in the forms it may take there.
+
+docs/secrets.md lists the sinks, the forms, and what is not caught.
+"""
 
 from __future__ import annotations
 
-import base64
-import html
 import json
-import logging
-import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-MASK = "***"
-SHORTEST = 6  # shorter values would blank out ordinary text
+from automate_governance.needles import Needles
+from automate_governance.shapes import MASK, is_secret_name, mask_shapes
+from automate_governance.spellings import SHORTEST, parts_of, spellings_of
 
-# What looks like a secret even when nobody handed it out: a cheap test first, since almost no text holds one.
-_SHAPES = (
-    ("@", re.compile(r"(://)[^/\s:@\"'\\]{1,100}:[^/\s@\"'\\]{1,200}(?=@)")),  # user:password in a URL
-    ("sk-", re.compile(r"()\bsk-[A-Za-z0-9_-]{16,}")),
-    ("gh", re.compile(r"()\bgh[pousr]_[A-Za-z0-9]{20,}")),
-    ("xox", re.compile(r"()\bxox[abeprs]-[A-Za-z0-9-]{10,}")),
-    ("whsec_", re.compile(r"()\bwhsec_[A-Za-z0-9+/=]{16,}")),
-)
+STRONG = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
+MOST = 20_000  # values that a process remembers; beyond them, the older half is forgotten
+_DEEPEST = 200
 
 
 class Redactor:
-    """Knows the secret values of this process and blanks them out of text. Thread-safe."""
+    """Knows the secret values of this process and blanks them out of text. Thread-safe.
+
+    Values lie in sets of growing size, the oldest in the largest, so that one more costs little: a set is compiled
+    anew only together with one of its own size.
+    """
 
     def __init__(self) -> None:
-        self._values: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._values: dict[str, None] = {}
+        self._sets: tuple[Needles, ...] = ()
         self._lock = threading.Lock()
 
-    def learn(self, value: str) -> None:
-        """Replace `value` everywhere from now on."""
-        if value in self._values or len(value) < SHORTEST:
+    def learn(self, *values: str) -> None:
+        """Replace `values` everywhere from now on."""
+        if all(value in self._values for value in values):
             return
         with self._lock:
-            self._values.add(value)
-            forms = {form for known in self._values for form in _forms(known) if len(form) >= SHORTEST}
-            self._pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+            new = [value for value in dict.fromkeys(values) if value not in self._values]
+            self._values.update(dict.fromkeys(new))
+            if len(self._values) > MOST:
+                self._values = dict.fromkeys([*self._values][-MOST // 2 :])
+                self._sets = _grown((), _literals(self._values))
+            else:
+                self._sets = _grown(self._sets, _literals(new))
 
-    def text(self, text: str) -> str:
-        """`text` with every known value and every secret-looking shape replaced by the mask."""
-        if self._pattern is not None:
-            text = self._pattern.sub(MASK, text)
-        for hint, shape in _SHAPES:
-            if hint in text:
-                text = shape.sub(rf"\g<1>{MASK}", text)
-        return text
+    def text(self, text: str, *, shapes: bool = True, at_least: int = SHORTEST) -> str:
+        """`text` with every known value, and with `shapes` all that looks like a secret, replaced by the mask.
 
+        What is shorter than `at_least` bytes stays. Gives `text` itself when there is nothing to replace.
+        """
+        data = text.encode("utf-8", "surrogatepass")
+        spans = [span for span in self.spans(data) if span[1] - span[0] >= at_least]
+        if spans:
+            data = _masked(data, spans)
+            text = data.decode("utf-8", "surrogatepass")
+        return mask_shapes(text, data) if shapes else text
 
-def _forms(value: str) -> Iterator[str]:
-    """The spellings of a secret: raw, URL-encoded, JSON- and HTML-escaped, hexadecimal, base64 at three alignments."""
-    raw = value.encode()
-    yield value
-    for safe in ("/", ""):
-        quoted = quote(value, safe=safe)
-        yield quoted
-        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), quoted)
-    yield quote_plus(value)
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield html.escape(value)
-    yield raw.hex()
-    yield raw.hex().upper()
-    for shift in range(3):
-        # Whatever stands before and after shares characters at both ends: keep those that the value alone decides.
-        encoded = base64.b64encode(b"\0" * shift + raw).decode()
-        start = (shift * 8 + 5) // 6
-        core = encoded[start : (shift + len(raw)) * 8 // 6]
-        yield core
-        yield core.translate(str.maketrans("+/", "-_"))
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Where known values stand in `data`, which is UTF-8."""
+        found = []
+        for needles in self._sets:
+            end = 0
+            while (span := needles.find(data, end)) is not None:
+                found.append(span)
+                end = span[1]
+        return found
+
+    def open_end(self, data: bytes) -> int:
+        """Where the end of `data` may be the beginning of a known value; its length when it is none's."""
+        return min((needles.open_end(data) for needles in self._sets), default=len(data))
 
 
-class RedactingFilter(logging.Filter):
-    """Blanks secrets out of a log record: message, arguments and traceback. Attach it to handlers."""
+def _literals(values: Iterable[str]) -> set[bytes]:
+    parts = {part for value in values for part in parts_of(value) if len(part) >= SHORTEST}
+    return {form.encode("utf-8", "surrogatepass") for part in parts for form in spellings_of(part)}
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Redact in place; every record passes."""
-        record.msg, record.args = redactor.text(record.getMessage()), None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = redactor.text(record.exc_text)
-        return True
+
+def _grown(sets: tuple[Needles, ...], literals: set[bytes]) -> tuple[Needles, ...]:
+    """`sets` with one more, after merging those at the end that are no larger than what follows them."""
+    if not literals:
+        return sets
+    kept = list(sets)
+    while kept and len(kept[-1].literals) <= len(literals):
+        literals |= kept.pop().literals
+    return (*kept, Needles(literals))
+
+
+def _masked(data: bytes, spans: list[tuple[int, int]]) -> bytes:
+    pieces, written = [], 0
+    for start, end in sorted(spans):
+        if start >= written:
+            pieces += [data[written:start], MASK.encode()]
+        written = max(written, end)
+    return b"".join([*pieces, data[written:]])
 
 
 redactor = Redactor()
 
 
-def redact_json(document: str) -> str:
+class RedactedStream:
+    """Text that comes in pieces: what may be the beginning of a known value is held back until the next one comes."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, piece: str) -> str:
+        """What can be let go, masked."""
+        data = self._held + piece.encode("utf-8", "surrogatepass")
+        cut = redactor.open_end(data)
+        for start, end in redactor.spans(data):
+            if start < cut < end:
+                cut = end
+        self._held = data[cut:]
+        return redactor.text(data[:cut].decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
+
+    def end(self) -> str:
+        """What was held back: nothing more comes."""
+        held, self._held = self._held, b""
+        return redactor.text(held.decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
+
+
+def redact_json(document: str, *, shapes: bool = True, at_least: int = SHORTEST) -> str:
     """A JSON document with secrets masked; it stays a JSON document."""
-    masked = redactor.text(document)
+    masked = redactor.text(document, shapes=shapes, at_least=at_least)
     if masked == document:
         return document
     try:
         json.loads(masked)
-    except ValueError:  # a secret of digits stood inside a number
-        return json.dumps(redact(json.loads(document)), ensure_ascii=False)
+    except RecursionError:
+        return json.dumps(MASK)
+    except ValueError:  # a secret of digits stood inside a number, or a rule met text that only looked like a member
+        return json.dumps(redact(json.loads(document), shapes=shapes, at_least=at_least), ensure_ascii=False)
     return masked
 
 
-def redact(value: Any) -> Any:
-    """A JSON-like value with secrets masked in keys, texts and numbers. At most as deep as Python recurses."""
-    if isinstance(value, dict):
-        return {redactor.text(str(key)): redact(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
-    if isinstance(value, str):
-        return redactor.text(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value if redactor.text(str(value)) == str(value) else MASK
-    return value
+def redact(value: Any, *, shapes: bool = True, at_least: int = SHORTEST) -> Any:
+    """A JSON-like value with secrets masked in keys, texts and numbers, and members whose names say that they are one.
+
+    What lies deeper than 200 levels is masked as a whole.
+    """
+
+    def mask(text: str) -> str:
+        return redactor.text(text, shapes=shapes, at_least=at_least)
+
+    def walk(value: Any, name: str, depth: int) -> Any:
+        if isinstance(value, str):
+            return MASK if value and shapes and is_secret_name(name) else mask(value)
+        if depth > _DEEPEST and isinstance(value, dict | list | tuple):
+            return MASK
+        if isinstance(value, dict):
+            return {mask(str(key)): walk(item, str(key), depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [walk(item, name, depth + 1) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value if mask(str(value)) == str(value) else MASK
+        return value
+
+    return walk(value, "", 0)

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Warning, register
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.db.models.signals import post_migrate
 
 
 class AutomateLLMConfig(AppConfig):
@@ -13,6 +14,8 @@ class AutomateLLMConfig(AppConfig):
 
     def ready(self) -> None:
         register(_providers_load)
+        register(_prices_can_be_read)
+        post_migrate.connect(_seed_roles, sender=self)
 
 
 def _providers_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -20,3 +23,20 @@ def _providers_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     from automate_plugins.checks import load_errors
 
     return [Warning(message, hint=hint, id="automate_llm.W001") for message, hint in load_errors(providers)]
+
+
+def _prices_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    from automate_llm.prices import PriceError, site_prices
+
+    try:
+        site_prices()
+    except PriceError as error:
+        hint = 'Such as {"openai/gpt-5": {"in": 1.25, "out": 10}, "localhost:11434/*": {"in": 0, "out": 0}}.'
+        return [Error(f"AUTOMATE_LLM_PRICES: {error}", hint=hint, id="automate_llm.E001")]
+    return []
+
+
+def _seed_roles(sender: AppConfig, **_: Any) -> None:
+    from automate_governance import roles
+
+    roles.seed(sender, {roles.OPERATORS: ("view_llmusage",), roles.AUDITORS: ("view_llmusage",)})

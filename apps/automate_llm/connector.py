@@ -3,66 +3,144 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
+from automate_llm import actions
+from automate_llm.asking import DEFAULT_PROVIDER, Asking, provider_of
 from automate_llm.providers.base import LLMProviderError
 from automate_llm.registry import providers
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_plugins.registry import PluginNotFoundError
+
+_MODEL = FieldSpec(name="model", label="Model", required=True)
+_TEXT = FieldSpec(
+    name="text", label="What to read", kind=FieldKind.JSON, required=True, help="A text or data, taken as data alone"
+)
+_INSTRUCTIONS = FieldSpec(name="instructions", label="Further instructions", kind=FieldKind.LONG_TEXT)
+_LIMITS = (
+    FieldSpec(name="temperature", label="Temperature", kind=FieldKind.NUMBER),
+    FieldSpec(
+        name="max_tokens",
+        label="Longest answer, in tokens",
+        kind=FieldKind.INTEGER,
+        default=2_000,
+        help="Budgets reserve that much",
+    ),
+)
+_HOW = {"chat": actions.chat, "extract": actions.extract, "classify": actions.classify, "summarise": actions.summarise}
 
 
 class LLMConnector(ConnectorAdapter):
-    """`chat` asks a model one thing and gives its text."""
+    """Text goes in, and text or a checked document comes out: a model is given no tools and decides nothing else."""
 
     code = "llm"
     name = "Language model"
-    description = "Ask a language model"
+    description = "Ask a language model, extract data, classify, summarise"
     icon = "auto_awesome"
     hue = 290
     config_fields = (
-        FieldSpec(name="provider", label="Provider", default="openai"),
         FieldSpec(
-            name="base_url", label="Base URL", kind=FieldKind.URL, help="For servers that are compatible with OpenAI's"
+            name="provider", label="Provider", default=DEFAULT_PROVIDER, help="openai, anthropic, ollama or a plug-in's"
+        ),
+        FieldSpec(
+            name="base_url",
+            label="Base URL",
+            kind=FieldKind.URL,
+            help="The provider's own unless given: for compatible servers, and for those at home",
         ),
         FieldSpec(name="api_key", label="API key", kind=FieldKind.SECRET),
+        FieldSpec(
+            name="structured_output",
+            label="The server holds answers to a schema",
+            kind=FieldKind.BOOLEAN,
+            default=True,
+            help="Switch it off for servers and models that do not know how: answers are checked here all the same",
+        ),
     )
     actions = (
         Action(
             name="chat",
             label="Ask",
             description="Send a prompt and give the model's answer",
-            effect=Effect.EFFECTFUL,
             fields=(
-                FieldSpec(name="model", label="Model", required=True),
+                _MODEL,
                 FieldSpec(name="system", label="Instructions", kind=FieldKind.LONG_TEXT),
                 FieldSpec(name="prompt", label="Prompt", kind=FieldKind.LONG_TEXT, required=True),
-                FieldSpec(name="temperature", label="Temperature", kind=FieldKind.NUMBER),
-                FieldSpec(name="max_tokens", label="Longest answer, in tokens", kind=FieldKind.INTEGER),
+                FieldSpec(
+                    name="data", label="Data", kind=FieldKind.JSON, help="What others wrote, kept apart from the prompt"
+                ),
+                *_LIMITS,
+            ),
+        ),
+        Action(
+            name="extract",
+            label="Extract data",
+            description="Fill in a JSON document from a text, checked against a schema",
+            fields=(
+                _MODEL,
+                _TEXT,
+                FieldSpec(name="schema", label="JSON Schema of the answer", kind=FieldKind.MAPPING, required=True),
+                _INSTRUCTIONS,
+                *_LIMITS,
+            ),
+        ),
+        Action(
+            name="classify",
+            label="Classify",
+            description="Choose the one label that fits a text",
+            fields=(
+                _MODEL,
+                _TEXT,
+                FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, required=True),
+                _INSTRUCTIONS,
+                *_LIMITS,
+            ),
+        ),
+        Action(
+            name="summarise",
+            label="Summarise",
+            description="Shorten a text; a long one is read in pieces",
+            fields=(
+                _MODEL,
+                _TEXT,
+                FieldSpec(name="words", label="Length, in words", kind=FieldKind.INTEGER, default=150),
+                _INSTRUCTIONS,
+                FieldSpec(
+                    name="piece_tokens", label="Length of a piece, in tokens", kind=FieldKind.INTEGER, default=6_000
+                ),
+                FieldSpec(name="max_calls", label="Calls at most", kind=FieldKind.INTEGER, default=10),
+                *_LIMITS,
             ),
         ),
     )
 
+    def validate_config(self, config: dict[str, Any]) -> None:
+        """Check that the provider is there. Raises ValueError."""
+        name = config.get("provider") or DEFAULT_PROVIDER
+        if name not in providers.names():
+            raise ValueError(f"there is no provider {name!r}; there is {', '.join(sorted(providers.names()))}")
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The provider's own."""
+        name = config.get("provider") or DEFAULT_PROVIDER
+        host = urlsplit(providers.get(name).default_base_url).hostname if name in providers.names() else None
+        return (host,) if host else ()
+
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
-        """Ask the connection's provider; the output is `text` and the estimated `tokens` of prompt and answer."""
+        """Do what the action says with the connection's provider; each output holds `usage`."""
+        if action not in _HOW:
+            raise ConnectorError(f"llm has no action {action!r}", code="unknown_action")
+        defaults = {field.name: field.default for field in self.action(action).fields or ()}
+        given = {**defaults, **{name: value for name, value in params.items() if value is not None}}
+        return _HOW[action](Asking(given, context), given, context["idempotency_key"])
+
+    def check_connection(self, context: dict[str, Any]) -> str:
+        """Ask the provider for its list of models."""
         connection = context.get("connection") or {}
+        provider = provider_of(connection)
+        if not provider.can_check:
+            raise ConnectorError("this provider cannot be tried without asking a model", code="not_offered")
         try:
-            provider = providers.get(connection.get("provider") or "openai")
-        except PluginNotFoundError as error:
-            raise ConnectorError(str(error), code="provider_not_found") from error
-        messages = [{"role": "system", "content": params["system"]}] if params.get("system") else []
-        messages.append({"role": "user", "content": params["prompt"]})
-        options = {
-            "model": params["model"],
-            "temperature": params.get("temperature"),
-            "max_tokens": params.get("max_tokens"),
-            "http": context["http"],
-            "connection": connection,
-        }
-        try:
-            text = provider.chat(messages, options)
+            return provider.check({"http": context["http"], "connection": connection})
         except LLMProviderError as error:
-            raise ConnectorError(
-                str(error), code=error.code, retryable=error.retryable, retry_after=error.retry_after
-            ) from error
-        asked = "\n".join(message["content"] for message in messages)
-        return {"text": text, "tokens": {"prompt": provider.count_tokens(asked), "answer": provider.count_tokens(text)}}
+            raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
+BUILT_IN = "django-automate"  # our own distribution
+
 
 class PluginNotFoundError(LookupError):
     """No usable plug-in has that name; the message lists the names there are."""
@@ -51,8 +53,10 @@ class Registry[T]:
         entries = [entry for entry in entry_points(group=self.group) if allowed is None or entry.name in set(allowed)]
         seen: dict[str, Plugin[T]] = {}
         broken: list[Plugin[T]] = []
-        for entry in sorted(entries, key=lambda entry: (entry.name, entry.value)):
+        for entry in sorted(entries, key=lambda entry: (entry.name, _is_built_in(entry), entry.value)):
             plugin = self._load(entry)
+            if plugin.name in seen and plugin.distribution == BUILT_IN:
+                continue  # a project may bring its own of that name
             if plugin.cls is not None and plugin.name in seen:
                 other = seen[plugin.name]
                 plugin = self._row(entry, plugin.name, error=f"the name is taken by {other.target}")
@@ -104,3 +108,7 @@ class Registry[T]:
             cls=cls,
             error=error,
         )
+
+
+def _is_built_in(entry: EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == BUILT_IN

@@ -12,6 +12,7 @@ from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, can, holds_anywhere
+from automate_llm.models import LLMBudget, LLMUsage
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -34,7 +35,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Webhooks", "webhook", WebhookEndpoint, holds_anywhere(user, "view", WebhookEndpoint)),
             ],
         ),
-        ("Operate", [_item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE))]),
+        (
+            "Operate",
+            [
+                _item("Model usage", "auto_awesome", LLMUsage, can(user, "view", LLMUsage)),
+                _item("Model budgets", "savings", LLMBudget, can(user, "administer", SITE)),
+                _item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE)),
+            ],
+        ),
         ("Administration", _people(request)),
     ]
     return [{"title": title, "items": shown} for title, items in groups if (shown := [item for item in items if item])]

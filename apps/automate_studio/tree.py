@@ -150,6 +150,7 @@ class Recorded:
 
     attempts: list[Attempt] = field(default_factory=list)
     retry_due: dt.datetime | None = None
+    connection: str = ""  # the one that has to be connected again before it goes on
 
     @property
     def last(self) -> Attempt | None:
@@ -447,6 +448,8 @@ def _note(step: Step, path: str, recorded: Recorded, run: _Run | None) -> str:
         failed = sum("failed" in states for states in iterations)
         done = sum(not states & LIVE_STATES for states in iterations)
         return f"{done} done{f', {failed} failed' if failed else ''}" if iterations else ""
+    if recorded.connection:
+        return f"waits for {recorded.connection}"
     if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
         if recorded.retry_due is not None:
             return f"try {recorded.last.number + 1} at {recorded.retry_due:%H:%M:%S}"
@@ -469,9 +472,15 @@ def _flat(cards: tuple[Card, ...]) -> Iterator[Card]:
             yield from _flat(route.cards)
 
 
-def group(attempts: list[Attempt], retries: Mapping[str, dt.datetime]) -> dict[str, Recorded]:
-    """Attempts by path, oldest first; `retries` are the paths that wait for their next one, and until when."""
+def group(
+    attempts: list[Attempt], retries: Mapping[str, dt.datetime], connections: Mapping[str, str] | None = None
+) -> dict[str, Recorded]:
+    """Attempts by path, oldest first; `retries` are the paths that wait for their next one, and until when.
+
+    `connections` are those that wait until a connection works again.
+    """
+    reconnects = connections or {}
     by_path: dict[str, list[Attempt]] = {}
     for attempt in sorted(attempts, key=lambda attempt: attempt.number):
         by_path.setdefault(attempt.path, []).append(attempt)
-    return {path: Recorded(found, retries.get(path)) for path, found in by_path.items()}
+    return {path: Recorded(found, retries.get(path), reconnects.get(path, "")) for path, found in by_path.items()}

@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from automate_connectors.models import Connection
 from automate_core import approvals, authoring, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
@@ -75,6 +76,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         may_change=can(request.user, "change", workflow),
         may_run=can(request.user, "run", workflow),
         may_pause=can(request.user, "publish", workflow),
+        may_share=can(request.user, "share", workflow),
     )
 
 
@@ -128,6 +130,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         may_run=can(request.user, "run", page.run.workflow),
         inspector=(inspector := run_page.inspect(page, path, None, may_see=may_see)),
         approval=_approval(request.user, page, inspector),
+        connection=_connection(request.user, inspector),
         selected=path,
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
@@ -142,7 +145,12 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
         raise Http404
-    context = {"page": page, "inspector": inspector, "approval": _approval(request.user, page, inspector)}
+    context = {
+        "page": page,
+        "inspector": inspector,
+        "approval": _approval(request.user, page, inspector),
+        "connection": _connection(request.user, inspector),
+    }
     return TemplateResponse(request, "automate_studio/run/inspector.html", context)
 
 
@@ -151,6 +159,12 @@ def _approval(user: User, page: run_page.RunPage, inspector: run_page.Inspector 
     if inspector is None or inspector.card.state != "waiting":
         return None
     return approvals.assigned_to(user).filter(run=page.run, path=inspector.card.path).first()
+
+
+def _connection(user: User, inspector: run_page.Inspector | None) -> Connection | None:
+    """The connection that this step waits for, when this person may know of it."""
+    slug = inspector.recorded.connection if inspector else ""
+    return permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None
 
 
 @require_POST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 _GLYPHS = {"queued": "pending", "interrupted": "skipped", "active": "succeeded"}
@@ -83,9 +84,25 @@ def short(identifier: Any) -> str:
     return str(identifier).replace("-", "")[-8:]
 
 
+def verb(name: str) -> str:
+    """A verb of the permission rule in words."""
+    return name.replace("_", " ")
+
+
 def sentence(text: str, *, stop: str = ".") -> str:
     """A reason as it stands on a page: with a capital, and a full stop."""
     return text[:1].upper() + text[1:].rstrip(".") + stop
+
+
+def thousands(number: int) -> str:
+    """`12,345`."""
+    return f"{number:,}"
+
+
+def money(amount: Decimal) -> str:
+    """`12.50`; small amounts with the digits that they need."""
+    digits = 2 if amount >= 1 or not amount else 4 if amount >= Decimal("0.0001") else 8
+    return f"{amount:,.{digits}f}"
 
 
 def initials(name: str) -> str:

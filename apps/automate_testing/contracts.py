@@ -21,7 +21,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.invocation import invoke
 from automate_egress import EgressError, EgressTimeoutError, HttpResponse
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
-from automate_llm.providers.base import LLMProvider, LLMProviderError
+from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.fakes import ScriptedHttp, answer, context
 
@@ -199,6 +199,7 @@ class LLMProviderContractTest:
     """What every provider keeps. `good_answer` is an HTTP answer that its API gives, `good_text` the text in it."""
 
     provider_cls: type[LLMProvider]
+    connection: dict[str, Any] = {}
     good_answer: HttpResponse | None = None
     good_text: str = ""
 
@@ -230,22 +231,72 @@ class LLMProviderContractTest:
     def test_contract_errors(self, provider: LLMProvider, status: int, retryable: bool) -> None:
         """Statuses become LLMProviderError, and say whether trying again may help."""
         with pytest.raises(LLMProviderError) as caught:
-            self._chat(provider, answer(status, {"error": {"message": "no"}}, {"retry-after": "3"}))
+            self._chat(provider, answer(status, {"error": {"message": f"no to {CANARY}"}}, {"retry-after": "3"}))
         assert caught.value.retryable is retryable
-        assert CANARY not in str(caught.value)
+        assert caught.value.retry_after == 3 or not retryable, "Retry-After is handed on"
+        assert CANARY not in str(caught.value), "an error shows the key"
 
     def test_contract_bad_answer(self, provider: LLMProvider) -> None:
         """An answer of another shape is an LLMProviderError."""
         with pytest.raises(LLMProviderError):
             self._chat(provider, answer(200, {"unexpected": True}))
 
-    def _chat(self, provider: LLMProvider, given: HttpResponse) -> tuple[str, ScriptedHttp]:
+    @pytest.mark.parametrize("error", [EgressTimeoutError("it took too long"), EgressError("cancelled")])
+    def test_contract_broken_off(self, provider: LLMProvider, error: EgressError) -> None:
+        """A call that breaks off ends with an error, of the way out or the provider's own, after one request."""
+        http = ScriptedHttp([error])
+        with pytest.raises((EgressError, LLMProviderError)) as caught:
+            self._ask(provider, http)
+        assert getattr(caught.value, "retryable", False) is error.retryable
+        assert len(http.requests) == 1, "repeating is the engine's"
+
+    def test_contract_attempts_are_alike(self, provider: LLMProvider) -> None:
+        """The same call sends the same request, and the key in headers alone."""
+        _, first = self._chat(provider, self._good())
+        _, second = self._chat(provider, self._good())
+        assert first.requests == second.requests
+        assert not any(CANARY in f"{sent.url} {sent.json} {sent.data} {sent.params}" for sent in first.requests)
+
+    def test_contract_usage(self, provider: LLMProvider) -> None:
+        """A provider that declares it tells what an answer took, once."""
+        self._needs(provider, Capability.USAGE)
+        told: list[TokenUsage] = []
+        self._chat(provider, self._good(), on_usage=told.append)
+        assert len(told) == 1 and told[0].tokens_in > 0 and told[0].tokens_out > 0
+
+    def test_contract_structured_output(self, provider: LLMProvider) -> None:
+        """A provider that declares it hands the schema to the service."""
+        self._needs(provider, Capability.STRUCTURED_OUTPUT)
+        schema: dict[str, Any] = {"type": "object", "properties": {"contract_field": {"type": "string"}}}
+        schema |= {"required": ["contract_field"], "additionalProperties": False}
+        _, http = self._chat(provider, self._good(), schema=schema)
+        assert "contract_field" in str(http.requests[0].json)
+
+    def test_contract_cancellation(self, provider: LLMProvider) -> None:
+        """A provider that declares it takes `cancelled`, and answers while nobody says so."""
+        self._needs(provider, Capability.CANCELLATION)
+        self._chat(provider, self._good(), cancelled=lambda: False)
+
+    def _needs(self, provider: LLMProvider, capability: Capability) -> None:
+        if capability not in provider.capabilities:
+            pytest.skip(f"the provider does not declare {capability}")
+
+    def _good(self) -> HttpResponse:
+        if self.good_answer is None:
+            pytest.skip("declare good_answer and good_text to check what follows an answer")
+        return self.good_answer
+
+    def _chat(self, provider: LLMProvider, given: HttpResponse, **more: Any) -> tuple[str, ScriptedHttp]:
         http = ScriptedHttp([given])
-        options = {"model": "a-model", "http": http, "connection": {"api_key": CANARY}}
-        text = provider.chat([{"role": "user", "content": "Hello"}], options)
+        text = self._ask(provider, http, **more)
         if not http.requests:
             pytest.skip("the provider makes no request by options['http']")
         return text, http
+
+    def _ask(self, provider: LLMProvider, http: ScriptedHttp, **more: Any) -> str:
+        connection = {**self.connection, "api_key": CANARY}
+        options = {"model": "a-model", "http": http, "connection": connection, "max_tokens": 50, **more}
+        return provider.chat([{"role": "user", "content": "Hello"}], options)
 
 
 def _check_fields(fields: tuple[FieldSpec, ...]) -> None:

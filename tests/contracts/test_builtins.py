@@ -13,6 +13,8 @@ from automate_governance.models import StoredSecret
 from automate_governance.secrets.env import EnvSecretsBackend
 from automate_governance.secrets.stored import StoredSecretsBackend
 from automate_llm.connector import LLMConnector
+from automate_llm.providers.anthropic import AnthropicProvider
+from automate_llm.providers.ollama import OllamaProvider
 from automate_llm.providers.openai import OpenAICompatibleProvider
 from automate_testing.contracts import (
     CANARY,
@@ -23,7 +25,13 @@ from automate_testing.contracts import (
 )
 from automate_testing.fakes import ScriptedHttp, answer, context
 
-COMPLETION = answer(200, {"choices": [{"message": {"role": "assistant", "content": "Hello back"}}]})
+COMPLETION = answer(
+    200,
+    {
+        "choices": [{"message": {"role": "assistant", "content": "Hello back"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 3},
+    },
+)
 
 
 class TestHttp(ConnectorContractTest):
@@ -118,17 +126,46 @@ class TestData(ConnectorContractTest):
         assert given["lines"] == [("warning", "hello")]
 
 
+def _says(text):
+    return answer(200, {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+
+
+@pytest.mark.django_db
 class TestLLM(ConnectorContractTest):
     adapter_cls = LLMConnector
     cases = (
-        Case(action="chat", params={"model": "m", "prompt": "Hello"}, connection={"api_key": "x"}, answer=COMPLETION),
+        Case(
+            action="chat",
+            params={"model": "m", "prompt": "Hello", "data": {"a": 1}},
+            connection={"api_key": "x"},
+            answer=COMPLETION,
+        ),
+        Case(
+            action="extract",
+            params={"model": "m", "text": "t", "schema": {"type": "object"}},
+            connection={"api_key": "x"},
+            answer=_says("{}"),
+        ),
+        Case(
+            action="classify",
+            params={"model": "m", "text": "t", "labels": ["a", "b"]},
+            connection={"api_key": "x"},
+            answer=_says('{"label": "b"}'),
+        ),
+        Case(
+            action="summarise", params={"model": "m", "text": "t"}, connection={"api_key": "x"}, answer=_says("Short")
+        ),
     )
 
     def test_chat(self):
         http = ScriptedHttp([COMPLETION])
         given = context(http, {"base_url": "http://localhost:1234/v1/"})
         output = LLMConnector().execute("chat", {"model": "m", "system": "Be brief", "prompt": "Hello"}, given)
-        assert output == {"text": "Hello back", "tokens": {"prompt": 4, "answer": 3}}
+        assert (output["text"], output["cut_off"]) == ("Hello back", False)
+        assert output["usage"] == {
+            "provider": "localhost:1234", "model": "m", "calls": 1, "tokens_in": 9, "tokens_out": 3, "cost": None,
+            "currency": "USD",
+        }  # fmt: skip
         [request] = http.requests
         assert request.url == "http://localhost:1234/v1/chat/completions"
         assert request.json["messages"][0] == {"role": "system", "content": "Be brief"}
@@ -170,3 +207,31 @@ class TestOpenAI(LLMProviderContractTest):
         [request] = http.requests
         assert request.headers == {"Authorization": f"Bearer {CANARY}"}
         assert CANARY not in str(request.json) + request.url
+
+
+class TestAnthropic(LLMProviderContractTest):
+    provider_cls = AnthropicProvider
+    good_answer = answer(
+        200,
+        {
+            "content": [{"type": "text", "text": "Hello back"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 9, "output_tokens": 3},
+        },
+    )
+    good_text = "Hello back"
+
+
+class TestOllama(LLMProviderContractTest):
+    provider_cls = OllamaProvider
+    good_answer = answer(
+        200,
+        {
+            "message": {"role": "assistant", "content": "Hello back"},
+            "done": True,
+            "done_reason": "stop",
+            "prompt_eval_count": 9,
+            "eval_count": 3,
+        },
+    )
+    good_text = "Hello back"

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from automate_core import endpoints
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.conftest import SECRET
@@ -156,3 +157,49 @@ def test_every_command_explains_itself(capsys):
                 ["--help"]
             )
         assert len(capsys.readouterr().out) > 200
+
+
+SENT = {
+    "github": {"a": 1},
+    "gitlab": {"object_kind": "push"},
+    "shopify": {"id": 1},
+    "slack": {"event_id": "Ev1", "event": {"type": "app_mention"}},
+    "standard": {"type": "paid"},
+    "stripe": {"id": "evt_1", "type": "paid"},
+    "twilio": {"EventType": "onMessageAdded"},
+    "typeform": {"event_id": "01H", "event_type": "form_response"},
+    "hmac": {"a": 1},
+    "bearer": {"a": 1},
+    "basic": {"a": 1},
+    "unsigned": {"a": 1},
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.process
+def test_send_signs_every_scheme(owner, site, tmp_path, settings, capsys):
+    from automate_core.models import Event
+    from automate_core.webhooks.schemes import SCHEMES
+
+    assert set(SENT) == set(SCHEMES)
+    settings.AUTOMATE_SITE_URL = site
+    secrets = {"standard": f"whsec_{SECRET}", "basic": f"user:{SECRET}", "unsigned": None}
+    for scheme, payload in SENT.items():
+        config = {"public_url": site} if scheme == "twilio" else {}
+        endpoints.save(scheme, scheme=scheme, config=config, secret=secrets.get(scheme, SECRET), actor=owner)
+        file = tmp_path / f"{scheme}.json"
+        file.write_text(json.dumps(payload))
+        run("automate_send", scheme, str(file), "--event", "paid")
+    form = tmp_path / "form"
+    form.write_text("MessageSid=SM1&SmsStatus=received&Body=Gr%C3%BC%C3%9Fe")
+    run("automate_send", "twilio", str(form), "--header", "Content-Type=application/x-www-form-urlencoded")
+    challenge = tmp_path / "challenge.json"
+    challenge.write_text('{"type": "url_verification", "challenge": "3eZbrw1aBm"}')
+    run("automate_send", "slack", str(challenge))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["200" if code == "twilio" else "202" for code in SENT] + ["200"] * 2
+    assert lines[-1] == "200 3eZbrw1aBm"
+    stored = dict(Event.objects.exclude(source="webhook:twilio").values_list("source", "payload"))
+    assert stored == {f"webhook:{code}": payload for code, payload in SENT.items() if code != "twilio"}
+    assert Event.objects.get(type="message.received").payload["Body"] == "Grüße"

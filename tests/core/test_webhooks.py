@@ -112,18 +112,6 @@ def test_only_post_is_taken(endpoint, client):
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
 
 
-def test_two_secrets_are_valid_at_once(endpoint, deliver, owner):
-    new = "fedcba9876543210fedcba9876543210"
-    endpoint.old_secret = endpoint.secret
-    secret = endpoints._store("new-one", new, owner)
-    endpoint.secret = secret
-    endpoint.full_clean()
-    endpoint.save()
-    assert deliver(secret=SECRET).status_code == deliver(secret=new).status_code == 202
-    WebhookEndpoint.objects.update(old_secret="")
-    assert deliver(secret=SECRET).status_code == 401
-
-
 def test_a_secret_that_went_missing_refuses_everything(endpoint, deliver):
     WebhookEndpoint.objects.update(secret="database:gone")
     assert deliver().status_code == 401
@@ -167,6 +155,7 @@ def test_ingest_takes_many_at_once_and_answers_each(db):
 
 
 def test_a_delivery_costs_few_queries(endpoint, deliver, django_assert_num_queries):
+    deliver()  # now and then, one delivery notes that the secret was used
     with django_assert_num_queries(2):  # the endpoint, its secret; the insert runs below Django's counting
         deliver()
 

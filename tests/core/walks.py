@@ -45,7 +45,7 @@ class Slow:
 
     def restart(self):
         self.calls = []
-        self.engine = ExecutionEngine(Journal(None, worker="w"), RuleEngine(), self.calls.append)
+        self.engine = ExecutionEngine(Journal(None, worker="w"), RuleEngine(), lambda call: self.calls.append(call))
 
     def begin(self):
         self.engine.turn(self.outbox.claim_batch(10))

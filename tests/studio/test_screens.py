@@ -208,6 +208,14 @@ def urls(run, owner, endpoint, approval):
             "get",
             reverse("admin:automate_connectors_connection_history", args=[objects["connection"].pk]),
         ),
+        "connection add": ("get", reverse("admin:automate_connectors_connection_add")),
+        "connection test": ("post", reverse("studio:connection_test", args=[objects["connection"].pk])),
+        "connection sign-in": ("get", reverse("studio:oauth_start", args=[objects["connection"].pk])),
+        "sign-in callback": ("get", reverse("studio:oauth_callback")),
+        "share connection": ("get", reverse("studio:share", args=["connection", objects["connection"].pk])),
+        "share webhook": ("get", reverse("studio:share", args=["webhook", endpoint.pk])),
+        "share workflow": ("get", reverse("studio:share", args=["workflow", run.workflow_id])),
+        "share workflow with": ("post", reverse("studio:share", args=["workflow", run.workflow_id])),
         "endpoint": ("get", reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])),
         "secret": ("get", reverse("admin:automate_governance_storedsecret_change", args=[objects["secret"].pk])),
         "audit list": ("get", reverse("admin:automate_governance_auditentry_changelist")),
@@ -227,6 +235,9 @@ def urls(run, owner, endpoint, approval):
         "builder copy": ("post", reverse("studio:builder_copy", args=[run.workflow_id])),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
+        "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
+        "model usage export": ("post", reverse("studio:model_usage_export")),
+        "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
     }
 
@@ -242,9 +253,20 @@ MATRIX = {
     "connection": (200, 404, 404, 302),
     "connection delete": (200, 404, 404, 302),
     "connection history": (200, 404, 404, 302),
+    "connection add": (200, 200, 200, 302),
+    "connection test": (303, 404, 404, 302),
+    "connection sign-in": (303, 404, 404, 302),
+    "sign-in callback": (303, 303, 303, 302),
+    "share connection": (200, 404, 404, 302),
+    "share webhook": (200, 404, 404, 302),
+    "share workflow": (200, 403, 404, 302),
+    "share workflow with": (422, 403, 404, 302),
     "endpoint": (200, 404, 404, 302),
     "secret": (200, 404, 404, 302),
     "audit list": (403, 403, 403, 302),
+    "model usage": (403, 403, 403, 302),
+    "model usage export": (403, 403, 403, 302),
+    "model budgets": (403, 403, 403, 302),
     "workflow list": (200, 200, 200, 302),
     "run list": (200, 200, 200, 302),
     "workflow add": (404, 404, 404, 302),
@@ -291,7 +313,7 @@ def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
 
 
 def _arguments(pattern):
-    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first"}
+    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first", "kind": "workflow"}
     return [samples[name] for name in pattern.pattern.converters]
 
 

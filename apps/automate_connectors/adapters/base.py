@@ -79,8 +79,8 @@ class ConnectorAdapter(ABC):
 
         `context` holds `connection` (the configuration, secrets resolved to plain values), `http` (the guarded
         session, bound to the connection's allowed hosts), `idempotency_key` (the same on every attempt), `deadline`
-        (seconds on `time.monotonic()`), `cancelled()`, `log(message, level="info")`, `run` (ids) and `user` (the
-        run-as user). Nothing of it is stored.
+        (seconds on `time.monotonic()`), `cancelled()`, `log(message, level="info")`, `run` (ids), `step`
+        (`path` and `attempt`) and `user` (the run-as user). Nothing of it is stored.
 
         Must raise ConnectorError on failure.
         """
@@ -98,6 +98,10 @@ class ConnectorAdapter(ABC):
         the code `needs_reconnect` when only a person can mend it.
         """
         raise NotImplementedError
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Optional: the host names it goes to where neither the configuration's URLs nor anybody else names any."""
+        return ()
 
     @property
     def can_check(self) -> bool:

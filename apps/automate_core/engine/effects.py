@@ -6,29 +6,27 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
-from automate_connectors.models import Connection
 from automate_core.conf import setting
-from automate_core.engine import people, transactional
+from automate_core.engine import credentials, people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
-from automate_core.engine.program import ActionNode, ApprovalNode, WorkflowNode
+from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import EffectOutcome, Walk
 from automate_core.faultpoints import reach
+from automate_core.lookups import TemplateError
 from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
+from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
 from automate_egress import HttpSession
-from automate_governance.permissions import Person, permitted
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.permissions import Person
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,9 @@ def perform(call: EffectCall) -> EffectOutcome:
     """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
     outcome = EffectOutcome()
     try:
-        if isinstance(call.effect.node, ApprovalNode):
+        if isinstance(call.effect.node, RenderNode):
+            outcome.output = call.effect.node.template.document(call.effect.params)
+        elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
             people.check_may_call(call.walk.run.workflow_id, call.effect.node.workflow)
@@ -60,6 +60,10 @@ def perform(call: EffectCall) -> EffectOutcome:
             _call_connector(call, call.effect.node, outcome)
     except ConnectorError as error:
         outcome.error = error.with_traceback(None)  # its frames hold what was read
+    except RenderUnavailableError as error:
+        outcome.error = ConnectorError(error.reason, code="render_unavailable", retryable=True)
+    except TemplateError as error:
+        outcome.error = ConnectorError(str(error), code="template_error")
     except DatabaseError as error:
         outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
     except Exception as error:  # a thread that dies would leave its run running for ever
@@ -86,18 +90,26 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
-    config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
+    used = credentials.of(node.connection, run_as) if node.connection else None
+    hosts = used.hosts if used else None
     context = {
-        "connection": config,
-        "http": HttpSession(internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"), bound_hosts=hosts, deadline=deadline),
+        "connection": used.config if used else {},
+        "http": HttpSession(
+            internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"),
+            bound_hosts=hosts,
+            deadline=deadline,
+            cancelled=lambda: walk.cancelled,
+        ),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
         "log": write,
         "run": walk.ids,
+        "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }
-    act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
+    invoked = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
+    act = functools.partial(used.perform, invoked) if used and not node.transactional else invoked
     reach("effect.starting", step.path)
     if node.transactional:
         transactional.perform(call, act, outcome)
@@ -105,20 +117,3 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
         with originating(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
     reach("effect.done", step.path)
-
-
-def _connection(slug: str, run_as: Callable[[], Person]) -> tuple[dict[str, Any], list[str]]:
-    """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError."""
-    connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
-    if connection is None:
-        raise ConnectorError(
-            f"{run_as()} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
-        )
-    try:
-        config = connection.resolved()
-    except SecretNotFoundError as error:
-        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
-    except SecretUnavailableError as error:
-        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
-    connections.close_all()  # none is held while the effect goes on
-    return config, connection.hosts()

@@ -184,6 +184,14 @@ class StopNode:
     message: Template
 
 
+@dataclass(frozen=True, slots=True)
+class RenderNode:
+    """What a `Rendering` evaluates. `timeout` is for a render worker to be free and to answer."""
+
+    template: Template
+    timeout: float = 60.0
+
+
 type Node = (
     ActionNode
     | BranchNode

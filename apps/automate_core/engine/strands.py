@@ -39,6 +39,16 @@ class Effect:
             return self.taker == taker
 
 
+@dataclass(slots=True, eq=False)
+class Rendering(Effect):
+    """Inputs that a render worker evaluates, beside the walk: no row says so, and nothing of it is recorded.
+
+    `is_withheld`: the step's record has changed, and is written only when its inputs are known.
+    """
+
+    is_withheld: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """The strand goes on with the answer to the wait at `path`, in this walk or in a later one."""
@@ -100,10 +110,14 @@ class Scheduler:
 
     def begin(self, record: Any) -> None:
         """The current strand begins a step. Raises WithdrawnError when it may not."""
-        if self.current.withdrawn:
-            raise WithdrawnError
+        self.check()
         self.current.begun.append(record)
         self._begun += 1
+
+    def check(self) -> None:
+        """Raises WithdrawnError when the current strand may not go on."""
+        if self.current.withdrawn:
+            raise WithdrawnError
 
     def settle(self, record: Any) -> None:
         """The current strand has ended a step well."""

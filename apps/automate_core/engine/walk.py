@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import MAX_OUTPUT_BYTES, encode_output, invoke
 from automate_core import callbacks
 from automate_core.definition import OTHERWISE
@@ -43,16 +44,18 @@ from automate_core.engine.program import (
     Nodes,
     ParallelNode,
     Program,
+    RenderNode,
     RepeatNode,
     StopNode,
     TryNode,
     WaitNode,
     WorkflowNode,
 )
-from automate_core.engine.strands import Effect, Fork, Parked, Scheduler, Steps, Strand
+from automate_core.engine.strands import Effect, Fork, Parked, Rendering, Scheduler, Steps, Strand
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait
 from automate_core.outbox import ClaimedJob
+from automate_core.rules import Rule, RuleError
 from automate_core.spans import seconds
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.templating import Template
@@ -193,7 +196,10 @@ class Walk:
             self._strands.answer(effect, outcome)
             return
         self._strands.asked.pop(effect)
-        self._conclude(effect.step, outcome)
+        if not isinstance(effect, Rendering):
+            self._conclude(effect.step, outcome)
+        elif effect.is_withheld:
+            self._note(effect.step)
 
     def resolve(self, answers: dict[str, WaitAnswer]) -> bool:
         """Waits that somebody else has ended: whether that concerns a strand of this walk."""
@@ -283,7 +289,7 @@ class Walk:
             case TryNode():
                 yield from self._try(node, path, frame)
             case StopNode():
-                self._stop(node, path, frame)
+                yield from self._stop(node, path, frame)
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
@@ -299,9 +305,12 @@ class Walk:
     def _attempts(self, node: ActionNode, path: str, frame: Frame) -> Steps:
         """Attempt after attempt until one ends well; gives its output."""
         step = yield from self._found(path)
+        goes_on = False
         if step is not None and step.status == StepStatus.WAITING:
             self._strands.begin(step)
-            yield from self._review(node, step)
+            answer = self._answers.get(path)
+            goes_on = answer is not None and answer.kind == Wait.Kind.RECONNECT
+            yield from self._reconnected(node, step) if goes_on else self._review(node, step)
         elif step is not None and step.status == StepStatus.RUNNING:
             if node.at_most_once:
                 self._strands.begin(step)
@@ -315,7 +324,9 @@ class Walk:
         while step is None or not step.done:
             if step is not None and step.error is not None and not self._repeats(node, step):
                 raise StepFailedError({**step.error, "step": node.key}, step)
-            step = self._begin(path, step)
+            if step is None or not goes_on:
+                step = self._begin(path, step)
+            goes_on = False
             yield from self._attempt(node, step, frame)
             if step.error is not None and self._repeats(node, step):
                 delay = node.retry.delay(step.failures, step.error.get("retry_after"))
@@ -332,11 +343,11 @@ class Walk:
         return answer.is_open
 
     def _attempt(self, node: ActionNode, step: StepRecord, frame: Frame) -> Steps:
-        self._note(step)
         try:
             if node.adapter is None or node.action is None:
                 raise ConnectorError(node.missing, code="connector_not_found")
-            params = node.inputs.render(frame.scope)
+            params = yield from self._render(node.inputs, frame, step)
+            self._note(step)
             step.input = encode_output(params)
             self._weigh(step.input)
             params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
@@ -350,6 +361,10 @@ class Walk:
             self._fail(step, _error_of(error))
             return
         outcome = yield Effect(step, node, params)
+        while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
+            self._logs.extend(outcome.logs)
+            yield from self._reconnected(node, step)
+            outcome = yield Effect(step, node, params)
         if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
             self._logs.extend(outcome.logs)
             yield from self._review(node, step)
@@ -366,6 +381,17 @@ class Walk:
             self._fail(step, _error_of(outcome.error))
         else:
             self._succeed(step, outcome.output or b"null")
+
+    def _reconnected(self, node: ActionNode, step: StepRecord) -> Steps:
+        """Wait until the connection works again. Nothing was done yet: the same attempt goes on."""
+        if step.status != StepStatus.WAITING:
+            self._answers.pop(step.path, None)  # what ended an earlier wait
+            step.wait()
+            self._note(step)
+            self._waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
+        yield from self._answer(step.path)
+        step.proceed()
+        self._note(step)
 
     def _review(self, node: ActionNode, step: StepRecord) -> Steps:
         """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
@@ -392,7 +418,7 @@ class Walk:
         if node.default is not None:
             record = failure.record or StepRecord(path, 1)
             if record.output is None:  # rendered once, and kept with the attempt that failed
-                value = self._rendered(node.default, frame.seeing(error=failure.error), node.key)
+                value = yield from self._rendered(node.default, frame.seeing(error=failure.error), node.key, record)
                 record.output = redact_json(self._encoded(value, node.key).decode()).encode()
                 self._note(record)
             return msgspec.json.decode(record.output)
@@ -405,12 +431,12 @@ class Walk:
 
     def _branch(self, node: BranchNode, path: str, frame: Frame) -> Steps:
         step, entered = yield from self._enter(path, node.key)
-        if entered:
-            holding = [route.key for route in node.routes if route.when.holds(frame.scope)]
-            routes = (holding if node.all else holding[:1]) or [OTHERWISE]
-            step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
-        taken = msgspec.json.decode(step.output or b"{}")
         with self._container(step, node, frame):
+            if entered:
+                holding = [route.key for route in node.routes if self._holds(route.when, frame, node.key)]
+                routes = (holding if node.all else holding[:1]) or [OTHERWISE]
+                step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
+            taken = msgspec.json.decode(step.output or b"{}")
             for route in taken.get("routes") or [taken["route"]]:
                 yield from self._sequence(node.nodes_of(route), frame.at(f"{path}/"))
 
@@ -439,14 +465,16 @@ class Walk:
             yield from self._sequence(node.always, inside.seeing(error=caught))
             step.output = encode_output({"error": caught})
 
-    def _stop(self, node: StopNode, path: str, frame: Frame) -> None:
+    def _stop(self, node: StopNode, path: str, frame: Frame) -> Steps:
         step = self._steps.pop(path, None) or self._begin(path, None)
         if not step.ended:
             self._note(step)
             try:
-                message = str(node.message.render(frame.scope))
+                message = str((yield from self._render(node.message, frame, step)))
             except TemplateError as error:
                 self._fail(step, _error("template_error", str(error)))
+            except ConnectorError as error:
+                self._fail(step, _error_of(error))
             else:
                 self._succeed(step, encode_output({"message": message}))
         if step.error is not None:
@@ -462,16 +490,16 @@ class Walk:
             frame.remember(node.key, msgspec.json.decode(step.output or b"[]"))
             return
         with self._container(step, node, frame):
-            items = self._items(node, step, frame)
+            items = yield from self._items(node, step, frame)
             results = _Results([None] * len(items))
             iterations = (self._iteration(node, path, frame, index, item, results) for index, item in enumerate(items))
             yield Fork(iterations, node.concurrency)
             step.output = self._encoded([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
 
-    def _items(self, node: ForEachNode, step: StepRecord, frame: Frame) -> list[Any]:
+    def _items(self, node: ForEachNode, step: StepRecord, frame: Frame) -> Steps:
         """The list to go through, as it was when the loop began."""
         if step.input is None:
-            items = self._rendered(node.items, frame, node.key)
+            items = yield from self._rendered(node.items, frame, node.key, step)
             if not isinstance(items, list):
                 kind = "null" if items is None else type(items).__name__
                 self._give(node.key, "not_a_list", f"a loop needs a list, and this is {kind}: mend its items")
@@ -501,7 +529,7 @@ class Walk:
                 prefix = f"{path}[{index}]/"
                 inside = self._inside(node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
                 last = yield from self._sequence(node.body.nodes, inside)
-                if node.until.holds(inside.scope):
+                if self._holds(node.until, inside, node.key):
                     step.output = self._encoded({"count": index + 1, "last": last}, node.key)
                     return
             self._give(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
@@ -520,7 +548,7 @@ class Walk:
         step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             if entered:
-                due_in, due_at = self._due(node, frame)
+                due_in, due_at = yield from self._due(node, step, frame)
                 step.wait()
                 self._note(step)
                 kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
@@ -536,12 +564,12 @@ class Walk:
             if node.callback:
                 yield from self._after_timeout(node, node.on_timeout, step, frame.at(f"{path}/"))
 
-    def _due(self, node: WaitNode, frame: Frame) -> tuple[float | None, str | None]:
-        """(seconds from now, or a time in UTC) at which the wait is over."""
+    def _due(self, node: WaitNode, step: StepRecord, frame: Frame) -> Steps:
+        """Gives (seconds from now, or a time in UTC) at which the wait is over."""
         try:
             if node.span is not None:
-                return seconds(self._rendered(node.span, frame, node.key)), None
-            text = str(self._rendered(node.until, frame, node.key)) if node.until else ""
+                return seconds((yield from self._rendered(node.span, frame, node.key, step))), None
+            text = str((yield from self._rendered(node.until, frame, node.key, step))) if node.until else ""
             moment = dt.datetime.fromisoformat(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=ZoneInfo(self.program.timezone))
@@ -553,12 +581,12 @@ class Walk:
         step, entered = yield from self._enter(path, node.key)
         with self._container(step, node, frame):
             if entered or (step.status == StepStatus.RUNNING and step.output is None):
-                asks = self._rendered(node.asks, frame, node.key)
+                asks = yield from self._rendered(node.asks, frame, node.key, step)
                 step.input = self._encoded(asks, node.key)
                 outcome = yield Effect(step, node, asks)
                 if outcome.error is not None:
                     self._give(node.key, outcome.error.code, outcome.error.message)
-                self._ask(node, step, frame, asks, msgspec.json.decode(outcome.output or b"{}"))
+                yield from self._ask(node, step, frame, asks, msgspec.json.decode(outcome.output or b"{}"))
             if step.status == StepStatus.WAITING:
                 answer = yield from self._answer(path)
                 step.output = encode_output(answer.outcome or {"outcome": "timeout"})
@@ -572,11 +600,13 @@ class Walk:
 
     def _ask(
         self, node: ApprovalNode, step: StepRecord, frame: Frame, asks: dict[str, Any], people: dict[str, Any]
-    ) -> None:
+    ) -> Steps:
         """Open the wait that assignees see."""
         try:
-            due_in = seconds(self._rendered(node.span, frame, node.key))
-            remind_in = seconds(self._rendered(node.remind_after, frame, node.key)) if node.remind_after else None
+            due_in = seconds((yield from self._rendered(node.span, frame, node.key, step)))
+            remind_in = None
+            if node.remind_after:
+                remind_in = seconds((yield from self._rendered(node.remind_after, frame, node.key, step)))
         except ValueError as error:
             self._give(node.key, "invalid_time", str(error))
         data = {
@@ -608,7 +638,7 @@ class Walk:
             if entered or (step.status == StepStatus.RUNNING and step.output is None):
                 if self.run.depth >= MAX_DEPTH:
                     self._give(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
-                step.input = self._encoded(self._rendered(node.payload, frame, node.key), node.key)
+                step.input = self._encoded((yield from self._rendered(node.payload, frame, node.key, step)), node.key)
                 outcome = yield Effect(step, node, None)
                 if outcome.error is not None:
                     self._give(node.key, outcome.error.code, outcome.error.message)
@@ -707,12 +737,34 @@ class Walk:
         self._waits = [wait for wait in self._waits if wait.path not in paths]
         self._calls = [call for call in self._calls if call.path not in paths]
 
-    def _rendered(self, template: Template, frame: Frame, key: str) -> Any:
-        """Raises StepFailedError when it cannot be rendered."""
+    def _rendered(self, template: Template, frame: Frame, key: str, step: StepRecord) -> Steps:
+        """Gives the value. Raises StepFailedError when it cannot be rendered."""
         try:
-            return template.render(frame.scope)
+            return (yield from self._render(template, frame, step))
         except TemplateError as error:
             self._give(key, "template_error", str(error))
+        except ConnectorError as error:
+            self._give(key, error.code, error.message)
+
+    def _render(self, template: Template, frame: Frame, step: StepRecord) -> Steps:
+        """Gives the value, by a render worker if that may take its time. Raises TemplateError and ConnectorError."""
+        if template.is_light:
+            return template.render(frame.scope)
+        is_withheld = self._changed.pop(id(step), None) is not None
+        outcome = yield Rendering(step, RenderNode(template), frame.scope, is_withheld=is_withheld)
+        if is_withheld:
+            self._note(step)
+        self._strands.check()
+        if outcome.error is not None:
+            raise outcome.error
+        return msgspec.json.decode(outcome.output)
+
+    def _holds(self, rule: Rule, frame: Frame, key: str) -> bool:
+        """Raises StepFailedError when deciding it costs too much."""
+        try:
+            return rule.holds(frame.scope)
+        except RuleError as error:
+            self._give(key, "condition_error", str(error))
 
     def _give(self, key: str, code: str, message: str) -> NoReturn:
         raise StepFailedError(clean_error({**_error(code, message), "step": key}))
@@ -725,6 +777,7 @@ class Walk:
 
         return {
             "run": self.ids,
+            "step": {"path": step.path, "attempt": step.attempt},
             "idempotency_key": idempotency_key(self.run.id, step.path),
             "log": write,
             "cancelled": lambda: False,

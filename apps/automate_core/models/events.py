@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core import states
@@ -17,13 +19,20 @@ from automate_governance.secrets.resolver import is_reference
 
 
 class WebhookEndpoint(Governed):
-    """A URL, `/hooks/<slug>/`, and how its deliveries are verified. `secret` and `old_secret` are valid at once."""
+    """A URL, `/hooks/<slug>/`, and how its deliveries are verified.
+
+    While a secret is being changed, `old_secret` is valid beside `secret`, until `old_secret_until`. The times of their
+    last use are written now and then, not at each delivery.
+    """
 
     slug = models.SlugField(max_length=100, unique=True)
     scheme = models.CharField(max_length=50)
     config = models.JSONField(default=dict, blank=True)
     secret = models.CharField(max_length=200, blank=True, help_text="A reference, such as database:github.")
-    old_secret = models.CharField(max_length=200, blank=True, help_text="Still accepted while senders change over.")
+    old_secret = models.CharField(max_length=200, blank=True, editable=False)
+    old_secret_until = models.DateTimeField(null=True, editable=False)
+    secret_used_at = models.DateTimeField(null=True, editable=False)
+    old_secret_used_at = models.DateTimeField(null=True, editable=False)
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -42,9 +51,21 @@ class WebhookEndpoint(Governed):
         """The source of its events."""
         return f"webhook:{self.slug}"
 
+    @property
+    def has_old_secret(self) -> bool:
+        """Whether the old secret is accepted still."""
+        return bool(self.old_secret and self.old_secret_until and timezone.now() < self.old_secret_until)
+
     def references(self) -> dict[str, list[str]]:
-        """The secret references in it, by field."""
-        return {name: [reference] for name in ("secret", "old_secret") if (reference := getattr(self, name))}
+        """The secret reference that whoever saves it binds. The old secret was bound before."""
+        return {"secret": [self.secret]} if self.secret else {}
+
+    def change_secret(self, reference: str, *, overlap: dt.timedelta) -> None:
+        """Take another secret, and accept the present one for `overlap` longer. Without saving it."""
+        keeps = bool(self.secret) and overlap > dt.timedelta(0)
+        self.old_secret, self.old_secret_used_at = (self.secret, self.secret_used_at) if keeps else ("", None)
+        self.old_secret_until = timezone.now() + overlap if keeps else None
+        self.secret, self.secret_used_at = reference, None
 
     def clean(self) -> None:
         """Check the scheme, its configuration and the secret references. Raises ValidationError, by field."""
@@ -71,6 +92,25 @@ class WebhookEndpointGroupPermission(GroupObjectPermissionBase):
     """A verb on one endpoint, granted to a group."""
 
     content_object = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE)
+
+
+class RefusedDeliveries(models.Model):
+    """How many deliveries were refused on a day (UTC) for one class of reason. No endpoint: it was not there."""
+
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="refused")
+    reason = models.CharField(max_length=20)
+    day = models.DateField()
+    count = models.PositiveBigIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "reason", "day"], name="one_count_a_day", nulls_distinct=False),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.reason}"
 
 
 class Event(models.Model):

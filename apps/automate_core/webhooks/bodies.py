@@ -2,39 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+from automate_core.webhooks import forms
+from automate_core.webhooks.errors import BodyError
+from automate_core.webhooks.signing import FORM
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 MAX_KEY = 1_000
+TAKEN = f"application/json, {FORM} or {forms.MULTIPART}"
 
 
-class BodyError(ValueError):
-    """A body that is not taken; the message is the reason given to the sender, `status` the answer's."""
+class Document(NamedTuple):
+    """A value, and the JSON text of it that is stored."""
 
-    def __init__(self, reason: str, status: int = 400) -> None:
-        super().__init__(reason)
-        self.status = status
+    value: Any
+    text: str
 
 
 def parse(body: bytes, content_type: str) -> Any:
-    """The JSON value in `body`. Raises BodyError: 415 for another content type, 400 for what is no usable JSON."""
+    """The value in `body`, as `read` gives it. Raises BodyError."""
+    return read(body, content_type).value
+
+
+def read(body: bytes, content_type: str, *, json_field: str = "") -> Document:
+    """The document in `body`: JSON, or a form, which becomes an object of its fields.
+
+    A form whose only field is `json_field` is the JSON in that field. Without a content type it has to be JSON. Raises
+    BodyError: 415 for another content type, 400 for what cannot be read.
+    """
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
-        raise BodyError(f"the content type {media_type[:100]} is not taken; send application/json", 415)
+    if not media_type or media_type == "application/json" or media_type.endswith("+json"):
+        return _json(body)
+    if media_type not in (FORM, forms.MULTIPART):
+        raise BodyError(f"the content type {media_type[:100]} is not taken; send {TAKEN}", 415)
+    fields = forms.read(body, content_type)
+    if json_field and list(fields) == [json_field] and isinstance(fields[json_field], str):
+        return _json(fields[json_field].encode())
+    return written(fields)
+
+
+def written(value: Any) -> Document:
+    """The document of a value that is made of texts. Raises BodyError."""
+    check(value)
     try:
-        value = msgspec.json.decode(body)
+        return Document(value, msgspec.json.encode(value).decode())
+    except UnicodeEncodeError:
+        raise BodyError("the body holds half a character") from None
+
+
+def _json(body: bytes) -> Document:
+    value = decode(body)
+    check(value)
+    return Document(value, body.decode())
+
+
+def decode(body: bytes, kind: Any = Any) -> Any:
+    """The JSON value in `body`. Raises BodyError."""
+    try:
+        return msgspec.json.decode(body, type=kind)
     except RecursionError:
         raise BodyError(f"the body is nested more than {MAX_DEPTH} deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BodyError(f"the body is not JSON: {error}") from error
-    _check(value)
-    return value
 
 
-def _check(value: Any) -> None:
+def check(value: Any) -> None:
     """Depth, number of nodes, length of keys, and no NUL, which PostgreSQL cannot store. Iterative."""
     level, nodes = [value], 0
     for _ in range(MAX_DEPTH + 1):

@@ -1,4 +1,4 @@
-"""What happens to a delivery, whoever serves it: one function for Django's view and for the ASGI application."""
+"""What happens to a delivery, whoever serves it: the same functions for Django's view and for the ASGI application."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -21,8 +21,12 @@ from automate_core.conf import setting
 from automate_core.ids import trace_id_from
 from automate_core.ingest import Ingested, NewEvent
 from automate_core.models import WebhookEndpoint
-from automate_core.webhooks import bodies
+from automate_core.triggers import TEST_HEADER
+from automate_core.webhooks import bodies, cloudevents, rates
+from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.schemes import GitHubScheme, SchemeError, SignatureScheme, scheme_for
+from automate_core.webhooks.signing import Delivery, Reply
+from automate_core.webhooks.tally import tally
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import SecretValue, resolve
 
@@ -35,15 +39,21 @@ _GENERAL_HEADERS = ("content-type", "user-agent", "traceparent", "x-request-id")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sender gets: a status, a JSON body and headers."""
+    """What the sender gets: a status, headers, and a JSON body, or `reply` in its place."""
 
     status: int
-    body: dict[str, Any]
+    body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    reply: Reply | None = None
+
+    @property
+    def content_type(self) -> str:
+        """The kind of body."""
+        return self.reply.content_type if self.reply else "application/json"
 
     def content(self) -> bytes:
         """The body as bytes."""
-        return msgspec.json.encode(self.body)
+        return self.reply.content if self.reply else msgspec.json.encode(self.body)
 
 
 # One body for a bad signature, an unknown and a disabled endpoint: a stranger learns nothing of what exists.
@@ -53,37 +63,122 @@ ENCODED = Answer(415, {"error": "Send the body without a content encoding."})
 METHOD = Answer(405, {"error": "Deliver by POST."}, {"Allow": "POST"})
 UNAVAILABLE = Answer(503, {"error": "Not accepted, try again soon."}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
+_CLASSES = {400: "body", 415: "media type", 429: "rate"}
+
+
+class Accepting(NamedTuple):
+    """What a good delivery holds: its events, all or none to be taken, and how to answer then."""
+
+    events: Sequence[NewEvent]
+    reply: Reply | None = None
+    is_batch: bool = False
+
+    def accepted(self, ingested: Sequence[Ingested]) -> Answer:
+        """The answer for events that are in the outbox, now or from an earlier delivery."""
+        if self.is_batch:
+            each = [{"trace_id": one.trace_id, "event_id": one.event_id} for one in ingested]
+            return Answer(202, {**(each[0] if each else {}), "events": each})
+        [one] = ingested
+        if self.reply is None:
+            return Answer(202, {"trace_id": one.trace_id, "event_id": one.event_id})
+        ids = {"Automate-Trace-Id": one.trace_id, "Automate-Event-Id": one.event_id}
+        return Answer(200, headers=ids, reply=self.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of an endpoint, valid until a moment (time.time()), or for good."""
+
+    field: str
+    value: SecretValue
+    until: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """An endpoint made ready to verify: its scheme and the secrets that are valid now."""
+    """An endpoint made ready to verify: its scheme, and its secrets. `trouble` says why it accepts nothing."""
 
+    endpoint_id: int | None
     source: str
     scheme: SignatureScheme
-    secrets: tuple[SecretValue, ...]
+    secrets: tuple[Secret, ...]
+    trouble: str = ""
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> NewEvent | Answer:
-        """Verify the raw body, then parse it: the event to accept, or the answer that refuses it."""
-        if headers.get("content-encoding", "identity") != "identity":
+    def receive(self, delivery: Delivery, whence: rates.Source) -> Accepting | Answer:
+        """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted."""
+        answer = self._judge(delivery, whence)
+        if isinstance(answer, Answer) and answer.status >= 400:
+            reason = self.trouble or "signature" if answer.status == 401 else _CLASSES[answer.status]
+            tally.refused(self.endpoint_id, reason)
+        return answer
+
+    def _judge(self, delivery: Delivery, whence: rates.Source) -> Accepting | Answer:
+        if delivery.headers.get("content-encoding", "identity").lower() != "identity":
             return ENCODED
-        if not self.scheme.verify([secret.reveal() for secret in self.secrets], headers, body):
-            return UNAUTHORIZED
+        now = time.time()
+        secrets = [each for each in self.secrets if each.until is None or now < each.until]
+        matching = self.scheme.match([each.value.reveal() for each in secrets], delivery)
+        if matching is None:
+            return _too_many(rates.failures.take(whence)) or UNAUTHORIZED
+        if self.scheme.signed and self.endpoint_id is not None:
+            tally.used(self.endpoint_id, secrets[matching].field)
         try:
-            payload = bodies.parse(body, headers.get("content-type", ""))
-        except bodies.BodyError as error:
+            return self._read(delivery)
+        except BodyError as error:
             return Answer(error.status, {"error": str(error)})
-        return NewEvent(
+
+    def _read(self, delivery: Delivery) -> Accepting | Answer:
+        """Raises BodyError."""
+        if self.scheme.takes_cloudevents and (events := cloudevents.read(delivery)) is not None:
+            trace_id = trace_id_from(delivery.headers.get("traceparent", ""))
+            batch = [self._cloud_event(event, delivery, trace_id) for event in events]
+            return Accepting(batch, is_batch=cloudevents.is_batch(delivery))
+        headers = delivery.headers
+        document = bodies.read(delivery.body, headers.get("content-type", ""), json_field=self.scheme.json_field)
+        if challenge := self.scheme.challenge(document.value):
+            return Answer(200, reply=challenge)
+        event = NewEvent(
             source=self.source,
-            type=_storable(self.scheme.event_type(headers, payload)),
-            payload=body.decode(),
-            delivery_key=_key(self.scheme.delivery_key(headers, body)),
-            headers={
-                name: _storable(headers[name], 500)
-                for name in (*_GENERAL_HEADERS, *self.scheme.safe_headers)
-                if name in headers
-            },
+            type=_storable(self.scheme.event_type(headers, document.value)),
+            payload=document.text,
+            delivery_key=_key(self.scheme.delivery_key(delivery, document.value)),
+            headers=self._stored_headers(delivery),
             trace_id=trace_id_from(headers.get("traceparent", "")),
         )
+        return Accepting([event], self.scheme.reply(document.value))
+
+    def _cloud_event(self, event: cloudevents.CloudEvent, delivery: Delivery, trace_id: str) -> NewEvent:
+        return NewEvent(
+            source=self.source,
+            type=_storable(event.type),
+            payload=event.document.text,
+            delivery_key=_key(event.key),
+            headers=self._stored_headers(delivery),
+            trace_id=trace_id_from(event.traceparent) if event.traceparent else trace_id,
+        )
+
+    def _stored_headers(self, delivery: Delivery) -> dict[str, str]:
+        headers = delivery.headers
+        kept = {
+            name: _storable(headers[name], 500)
+            for name in (*_GENERAL_HEADERS, *self.scheme.safe_headers)
+            if name in headers
+        }
+        return {**kept, TEST_HEADER: "1"} if self.scheme.is_test(headers) else kept
+
+
+def hasty(whence: rates.Source) -> Answer | None:
+    """The answer to one who delivers too fast, before anything is read; None when it may go on."""
+    answer = _too_many(rates.deliveries.take(whence))
+    if answer is not None:
+        tally.refused(None, "rate")
+    return answer
+
+
+def too_large() -> Answer:
+    """The answer to a body over the limit, which is given before the endpoint is looked up."""
+    tally.refused(None, "size")
+    return TOO_LARGE
 
 
 def not_accepted(error: Exception) -> Answer:
@@ -100,27 +195,23 @@ def not_accepted(error: Exception) -> Answer:
     return UNAVAILABLE
 
 
-def accepted(ingested: Ingested) -> Answer:
-    """The answer for an event that is in the outbox, now or from an earlier delivery."""
-    return Answer(202, {"trace_id": ingested.trace_id, "event_id": ingested.event_id})
-
-
 def find_receiver(slug: str) -> Receiver:
     """The receiver of an endpoint; when a delivery there cannot be accepted, one that verifies nothing, as slowly.
 
     Raises SecretUnavailableError.
     """
-    known = WebhookEndpoint.objects.filter(slug=slug, enabled=True)
-    endpoint = known.first() if _SLUG.fullmatch(slug) else None
+    endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if _SLUG.fullmatch(slug) else None
     if endpoint is None:
-        return _NOBODY
+        return _nobody(None, "unknown")
+    if not endpoint.enabled:
+        return _nobody(endpoint.pk, "disabled")
     try:
         scheme = scheme_for(endpoint.scheme, endpoint.config)
-        secrets = _usable(scheme, [endpoint.secret, endpoint.old_secret])
+        secrets = _usable(scheme, endpoint)
     except (SchemeError, SecretNotFoundError, ValueError) as error:
         log.error("the endpoint %s cannot verify deliveries: %s", slug, error)
-        return _NOBODY
-    return Receiver(endpoint.source, scheme, secrets)
+        return _nobody(endpoint.pk, "secret")
+    return Receiver(endpoint.pk, endpoint.source, scheme, secrets)
 
 
 class Receivers:
@@ -143,20 +234,44 @@ class Receivers:
         self._known[slug] = (time.monotonic() + setting("AUTOMATE_ENDPOINT_CACHE_SECONDS"), receiver)
 
 
-_NOBODY = Receiver("", GitHubScheme({}), (SecretValue(token_hex(32)),))
+_NOBODYS_SECRETS = (Secret("", SecretValue(token_hex(32))),)
 
 
-def _usable(scheme: SignatureScheme, references: Sequence[str]) -> tuple[SecretValue, ...]:
-    """The secrets behind the references. A short one is no secret. Raises SecretNotFoundError, ValueError."""
+def _nobody(endpoint_id: int | None, trouble: str) -> Receiver:
+    return Receiver(endpoint_id, "", GitHubScheme({}), _NOBODYS_SECRETS, trouble)
+
+
+def _too_many(seconds: int) -> Answer | None:
+    if not seconds:
+        return None
+    return Answer(429, {"error": "Too many deliveries; come again later."}, {"Retry-After": str(seconds)})
+
+
+def _usable(scheme: SignatureScheme, endpoint: WebhookEndpoint) -> tuple[Secret, ...]:
+    """The secrets that are valid now. A short one is no secret; an old one that is gone is missed by nobody here.
+
+    Raises SecretNotFoundError, SecretUnavailableError, ValueError.
+    """
     if not scheme.signed:
         return ()
-    secrets = tuple(resolve(reference) for reference in references if reference)
-    for secret in secrets:
-        if problem := scheme.secret_problem(secret.reveal()):
-            raise ValueError(f"a secret is {problem}")
-    if not secrets:
+    if not endpoint.secret:
         raise ValueError("no secret is set")
-    return secrets
+    secrets = [Secret("secret", _good(scheme, endpoint.secret))]
+    if endpoint.has_old_secret and endpoint.old_secret_until is not None:
+        try:
+            old = _good(scheme, endpoint.old_secret)
+        except (SecretNotFoundError, ValueError) as error:
+            log.warning("the old secret of the endpoint %s is not accepted: %s", endpoint.slug, error)
+        else:
+            secrets.append(Secret("old_secret", old, endpoint.old_secret_until.timestamp()))
+    return tuple(secrets)
+
+
+def _good(scheme: SignatureScheme, reference: str) -> SecretValue:
+    secret = resolve(reference)
+    if problem := scheme.secret_problem(secret.reveal()):
+        raise ValueError(f"the secret {reference} is {problem}")
+    return secret
 
 
 def _storable(text: str, most: int = 200) -> str:

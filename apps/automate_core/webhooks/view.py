@@ -12,7 +12,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.conf import setting
 from automate_core.ingest import EventIngestor
-from automate_core.webhooks.receive import METHOD, TOO_LARGE, Answer, accepted, find_receiver, not_accepted
+from automate_core.webhooks import rates
+from automate_core.webhooks.receive import METHOD, Answer, find_receiver, hasty, not_accepted, too_large
+from automate_core.webhooks.signing import Delivery
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -20,7 +22,7 @@ class WebhookView(View):
     """`POST /hooks/<slug>/`. Reads neither cookies nor session: the signature is the only credential."""
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
-        """202 with trace and event id; 400, 401, 413, 415 or 503 with a reason."""
+        """202 with trace and event id, or what the scheme answers; 400, 401, 413, 415, 429 or 503 with a reason."""
         return _response(self._answer(request, slug))
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -28,21 +30,29 @@ class WebhookView(View):
         return _response(METHOD)
 
     def _answer(self, request: HttpRequest, slug: str) -> Answer:
+        whence = rates.source(slug, str(request.META.get("REMOTE_ADDR") or ""))
+        if answer := hasty(whence):
+            return answer
         most = setting("AUTOMATE_HOOK_BODY_BYTES")
         body = request.read(most + 1)
         if len(body) > most:
-            return TOO_LARGE
+            return too_large()
         try:
-            receiver = find_receiver(slug)
-            event = receiver.receive({name.lower(): value for name, value in request.headers.items()}, body)
-            if isinstance(event, Answer):
-                return event
-            return accepted(EventIngestor().ingest(event)[0])
+            accepting = find_receiver(slug).receive(_delivery(request, body), whence)
+            if isinstance(accepting, Answer):
+                return accepting
+            return accepting.accepted(EventIngestor().ingest(*accepting.events))
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
             return not_accepted(error)
 
 
+def _delivery(request: HttpRequest, body: bytes) -> Delivery:
+    query = str(request.META.get("QUERY_STRING") or "")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Delivery(headers, body, request.path + (f"?{query}" if query else ""))
+
+
 def _response(answer: Answer) -> HttpResponse:
     return HttpResponse(
-        answer.content(), status=answer.status, content_type="application/json", headers=dict(answer.headers)
+        answer.content(), status=answer.status, content_type=answer.content_type, headers=dict(answer.headers)
     )

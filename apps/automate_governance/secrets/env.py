@@ -8,14 +8,22 @@ import re
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 
 PREFIX = "AUTOMATE_SECRET_"
+_NOT_A_SECRET = {f"{PREFIX}KEY"}  # the site's own: whoever knows it signs sessions
 
 
 class EnvSecretsBackend(SecretsBackend):
     """Reads variables with the prefix AUTOMATE_SECRET_ only: a reference cannot reach the rest of the environment."""
 
+    @staticmethod
+    def all_values() -> list[str]:
+        """What it could hand out, for the redactor to know from the start."""
+        return [value for name, value in os.environ.items() if name.startswith(PREFIX)]
+
     def get_secret(self, key: str) -> str:
         """The variable's value. `key` is upper-cased, and other characters than letters and digits become `_`."""
         variable = PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())
+        if variable in _NOT_A_SECRET:
+            raise SecretNotFoundError(f"{variable} is the site's own key, and no secret to hand out")
         try:
             return os.environ[variable]
         except KeyError:

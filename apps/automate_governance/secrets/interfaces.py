@@ -1,4 +1,4 @@
-"""The contract of a secrets backend. The shipped backends are `env.py` and `stored.py`."""
+"""The contract of a secrets backend. The shipped backends are `env.py`, `stored.py` and `vault.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class SecretNotFoundError(LookupError):
 
 
 class SecretUnavailableError(Exception):
-    """The backend cannot say at the moment: what needs the secret may be tried again."""
+    """The backend cannot say at the moment: what needs the secret may be tried again. The message is for people."""
 
 
 class SecretsBackend(ABC):

@@ -1,7 +1,9 @@
-"""The keys that encrypt stored secrets: AES-256-GCM with the key's id stored and the row bound in as associated data.
+"""The keys that protect stored secrets: an envelope of two layers of AES-256-GCM (NIST SP 800-38D).
 
-`AUTOMATE_SECRETS_KEYS` holds them, newest first: each 32 bytes in URL-safe base64. The first one encrypts, all of
-them decrypt. A key's id is the start of its SHA-256, so that a wrong key is recognised before it is tried.
+Each secret has a random data key of its own, which encrypts its value. A key-encryption key encrypts ("wraps") that
+data key. `AUTOMATE_SECRETS_KEYS` holds the key-encryption keys, newest first: each 32 bytes in URL-safe base64. The
+first one wraps, all of them unwrap. A key's id is the start of its SHA-256, so that a wrong key is recognised before it
+is tried.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.views.decorators.debug import sensitive_variables
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -27,10 +31,28 @@ class KeyUnavailableError(ImproperlyConfigured):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a secret lies: what is sealed for one place opens in no other."""
+
+    table: str
+    row: int
+    name: str
+    version: int
+
+    def bound(self, layer: str) -> bytes:
+        """The associated data of one layer of the envelope."""
+        return json.dumps([layer, self.table, self.row, self.name, self.version]).encode()
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
-    """An encrypted value: which key, and nonce plus ciphertext plus tag."""
+    """An envelope: the id of the key that wraps, the wrapped data key, and the value that this encrypts.
+
+    Both boxes are nonce plus ciphertext plus tag.
+    """
 
     key_id: str
+    wrapped_key: bytes
     box: bytes
 
 
@@ -48,33 +70,52 @@ class Keyring:
     """The configured keys. Raises ImproperlyConfigured when one is malformed."""
 
     def __init__(self, encoded_keys: tuple[str, ...]) -> None:
-        keys = [_decode(encoded) for encoded in encoded_keys]
-        self.by_id = {key_id(key): AESGCM(key) for key in keys}
+        keys = [_decode(encoded, place) for place, encoded in enumerate(encoded_keys, 1)]
+        self.by_id = {key_id(key): key for key in keys}
         self.active = next(iter(self.by_id), None)
 
-    def seal(self, value: str, *, bound_to: str) -> Sealed:
-        """Encrypt `value` under the newest key. `bound_to` names its row: the box opens nowhere else."""
+    @sensitive_variables()
+    def seal(self, value: str, place: Place) -> Sealed:
+        """Encrypt `value` under a new data key, wrapped by the newest key. Raises KeyUnavailableError without any."""
+        data_key = secrets.token_bytes(KEY_BYTES)
+        box = _encrypt(data_key, value.encode(), place.bound("value"))
+        return self._wrap(data_key, Sealed("", b"", box), place)
+
+    @sensitive_variables()
+    def open(self, sealed: Sealed, place: Place) -> str:
+        """Decrypt. Raises KeyUnavailableError without the key, ValueError when it was altered or moved."""
+        try:
+            return _decrypt(self._unwrap(sealed, place), sealed.box, place.bound("value")).decode()
+        except (InvalidTag, ValueError):
+            raise _altered(sealed) from None
+
+    def rewrap(self, sealed: Sealed, place: Place) -> Sealed:
+        """The same value under the newest key: its data key is wrapped anew. Raises as `open` does."""
+        return self._wrap(self._unwrap(sealed, place), sealed, place)
+
+    @sensitive_variables()
+    def _wrap(self, data_key: bytes, sealed: Sealed, place: Place) -> Sealed:
         if self.active is None:
             raise KeyUnavailableError("no key for secrets is configured; set AUTOMATE_SECRETS_KEYS")
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return Sealed(self.active, nonce + self.by_id[self.active].encrypt(nonce, value.encode(), bound_to.encode()))
+        wrapped = _encrypt(self.by_id[self.active], data_key, place.bound(f"key {self.active}"))
+        return replace(sealed, key_id=self.active, wrapped_key=wrapped)
 
-    def open(self, sealed: Sealed, *, bound_to: str) -> str:
-        """Decrypt. Raises KeyUnavailableError without the key, ValueError when the box was altered or moved."""
-        cipher = self.by_id.get(sealed.key_id)
-        if cipher is None:
-            raise KeyUnavailableError(
-                f"this secret was stored with key {sealed.key_id}; configured: {', '.join(self.by_id) or 'none'}"
-            )
+    @sensitive_variables()
+    def _unwrap(self, sealed: Sealed, place: Place) -> bytes:
+        key = self.by_id.get(sealed.key_id)
+        if key is None:
+            configured = ", ".join(self.by_id) or "none"
+            raise KeyUnavailableError(f"this secret was stored with key {sealed.key_id}; configured: {configured}")
         try:
-            return cipher.decrypt(sealed.box[:NONCE_BYTES], sealed.box[NONCE_BYTES:], bound_to.encode()).decode()
-        except InvalidTag:
-            raise ValueError(f"the stored secret does not open with key {sealed.key_id}: altered or moved") from None
+            return _decrypt(key, sealed.wrapped_key, place.bound(f"key {sealed.key_id}"))
+        except (InvalidTag, ValueError):
+            raise _altered(sealed) from None
 
 
 def keyring() -> Keyring:
-    """The keyring of the current settings."""
-    return _keyring(tuple(getattr(settings, "AUTOMATE_SECRETS_KEYS", ())))
+    """The keyring of the current settings. Raises ImproperlyConfigured when a key is malformed."""
+    keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
+    return _keyring((keys,) if isinstance(keys, str) else tuple(keys))
 
 
 @lru_cache(maxsize=4)
@@ -82,11 +123,29 @@ def _keyring(encoded_keys: tuple[str, ...]) -> Keyring:
     return Keyring(encoded_keys)
 
 
-def _decode(encoded: str) -> bytes:
+def _encrypt(key: bytes, data: bytes, bound: bytes) -> bytes:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, bound)
+
+
+def _decrypt(key: bytes, box: bytes, bound: bytes) -> bytes:
+    return AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound)
+
+
+def _altered(sealed: Sealed) -> ValueError:
+    return ValueError(f"the stored secret does not open with key {sealed.key_id}: altered or moved")
+
+
+def _decode(encoded: str, place: int) -> bytes:
     try:
-        key = base64.urlsafe_b64decode(encoded.strip())
+        key = base64.b64decode(encoded.strip(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        key = b""
+        raise ImproperlyConfigured(f"{_NAME.format(place)} is not 32 bytes in URL-safe base64") from None
     if len(key) != KEY_BYTES:
-        raise ImproperlyConfigured("a key in AUTOMATE_SECRETS_KEYS is not 32 bytes in URL-safe base64")
+        raise ImproperlyConfigured(
+            f"{_NAME.format(place)} is {len(key)} bytes long, and not 32 bytes in URL-safe base64"
+        )
     return key
+
+
+_NAME = "Key number {} in AUTOMATE_SECRETS_KEYS"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
 
-from automate_governance.redaction import MASK, redactor
+from automate_governance.redaction import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_governance.shapes import MASK
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 backends: Registry[SecretsBackend] = Registry(
@@ -54,6 +56,7 @@ def is_reference(text: str) -> bool:
     return bool(separator and key) and backend in backends.names()
 
 
+@sensitive_variables()
 def resolve(reference: str) -> SecretValue:
     """The value behind `backend:key`, known to the redactor from now on.
 
@@ -62,7 +65,7 @@ def resolve(reference: str) -> SecretValue:
     name, _, key = reference.partition(":")
     try:
         value = backends.get(name).get_secret(key)
-    except SecretNotFoundError:
+    except (SecretNotFoundError, SecretUnavailableError):
         raise
     except (PluginNotFoundError, KeyUnavailableError, ValueError) as error:
         raise SecretNotFoundError(f"{reference!r}: {error}") from error

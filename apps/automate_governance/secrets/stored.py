@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 
+USED_EVERY = dt.timedelta(minutes=5)
+
 
 class StoredSecretsBackend(SecretsBackend):
-    """Reads and decrypts StoredSecret rows."""
+    """Reads and decrypts StoredSecret rows. When one was last used is written at most every five minutes."""
 
     def get_secret(self, key: str) -> str:
         """The decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
         secret = StoredSecret.objects.filter(name=key).first()
         if secret is None:
             raise SecretNotFoundError(f"there is no stored secret named {key!r}")
-        return secret.reveal()
+        value = secret.reveal()
+        if secret.last_used_at is None or secret.last_used_at < timezone.now() - USED_EVERY:
+            _mark_used(secret)
+        return value
+
+
+def _mark_used(secret: StoredSecret) -> None:
+    """One write, however many processes come here at once: the others find it done."""
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
+    StoredSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=Now())

@@ -1,37 +1,85 @@
-"""The contract of a language-model provider. The shipped one is `openai.py`."""
+"""The contract of a language-model provider. The shipped ones stand beside it."""
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 
 class LLMProviderError(Exception):
-    """The model gave no answer. `code`, `retryable` and `retry_after` (seconds) mean the same as on ConnectorError."""
+    """The model gave no answer. `code`, `retryable` and `retry_after` (seconds) mean the same as on ConnectorError.
+
+    `refused` says that the service turned the call down, so that it cost nothing.
+    """
 
     def __init__(
-        self, message: str, *, code: str = "llm_error", retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        code: str = "llm_error",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        refused: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.retryable = retryable
         self.retry_after = retry_after
+        self.refused = refused
+
+
+class Capability(enum.StrEnum):
+    """What a provider can do beyond the contract, by keys of `options` that it then honours."""
+
+    STRUCTURED_OUTPUT = "structured_output"  #: `schema`: the answer is a JSON document of that schema
+    USAGE = "usage"  #: `on_usage`: called once for each answer, with a `TokenUsage`
+    CANCELLATION = "cancellation"  #: `cancelled`: asked while waiting; a call that is not wanted any more ends early
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenUsage:
+    """What the service says that an answer took. `cut_off`: it ended at `max_tokens`, not by itself."""
+
+    tokens_in: int
+    tokens_out: int
+    cut_off: bool = False
 
 
 class LLMProvider(ABC):
     """A way to reach language models. Made without arguments, shared by threads, found in the group
     `django_automate.llm.providers`.
+
+    `default_base_url` is where it goes when the connection names no `base_url`.
     """
+
+    name: str = ""
+    default_base_url: str = ""
+    capabilities: frozenset[Capability] = frozenset()
 
     @abstractmethod
     def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
         """Synchronous chat completion: the text of the model's next message.
 
         `messages` are `{"role": "system" | "user" | "assistant", "content": text}`, oldest first. `options` holds
-        `model`, `http` (the guarded session), `connection` (the configuration with plain secrets), and optionally
-        `temperature` and `max_tokens`; further keys are the provider's own. Raises LLMProviderError.
+        `model`, `http` (the guarded session), `connection` (the configuration with plain secrets), optionally
+        `temperature` and `max_tokens`, and the keys of the capabilities; further keys are the provider's own. Raises
+        LLMProviderError.
         """
 
     @abstractmethod
     def count_tokens(self, text: str) -> int:
         """Estimate token usage."""
+
+    def check(self, options: dict[str, Any]) -> str:
+        """Optional: try the connection without asking a model; `options` holds `http` and `connection`.
+
+        Returns a line for people. Raises LLMProviderError.
+        """
+        raise NotImplementedError
+
+    @property
+    def can_check(self) -> bool:
+        """Whether `check` is there."""
+        return type(self).check is not LLMProvider.check

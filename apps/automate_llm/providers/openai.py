@@ -7,53 +7,82 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_llm.providers.base import LLMProvider, LLMProviderError
+from automate_llm import tokens
+from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
+from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, report, text_of
+from automate_llm.schemas import portable
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-_PASSED_ON = ("temperature", "max_tokens", "top_p", "seed", "stop")
-_CHARACTERS_PER_TOKEN = 4  # OpenAI's rule of thumb for English text
+# What strict mode knows beyond the common ground: https://platform.openai.com/docs/guides/structured-outputs.
+_STRICT = frozenset(
+    {"format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"}
+)
+_PASSED_ON = ("temperature", "top_p", "seed", "stop")
 
 
 class OpenAICompatibleProvider(LLMProvider):
     """Reaches `connection["base_url"]` with `connection["api_key"]` as the bearer token (none for local servers)."""
 
+    name = "OpenAI and compatible servers"
+    default_base_url = "https://api.openai.com/v1"
+    capabilities = frozenset(Capability)
+
     def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
         """One completion. Raises LLMProviderError, with `retryable` for 429 and 5xx."""
-        connection = options.get("connection") or {}
-        key = connection.get("api_key")
-        body = {"model": options["model"], "messages": messages}
+        url = base_url(options, self.default_base_url)
+        body: dict[str, Any] = {"model": options["model"], "messages": messages, "stream": False}
         body |= {name: options[name] for name in _PASSED_ON if options.get(name) is not None}
-        response = options["http"].request(
-            "POST",
-            f"{(connection.get('base_url') or DEFAULT_BASE_URL).rstrip('/')}/chat/completions",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            json=body,
-        )
-        if response.status != 200:
-            raise _error(response)
-        try:
-            content = response.json()["choices"][0]["message"]["content"]
-        except (ValueError, LookupError, TypeError) as error:
-            raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
-        return content or ""
+        if options.get("max_tokens") is not None:
+            # Compatible servers know the old name alone; OpenAI's newer models the new one.
+            name = "max_completion_tokens" if url == self.default_base_url else "max_tokens"
+            body[name] = options["max_tokens"]
+        if options.get("schema") is not None:
+            form = _format(options["schema"], is_openai=url == self.default_base_url)
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        answer = exchange(options, "POST", f"{url}/chat/completions", headers=_headers(options), body=body, said=_said)
+        return _text(answer, options)
 
     def count_tokens(self, text: str) -> int:
-        """About a token for every four characters."""
-        return -(-len(text) // _CHARACTERS_PER_TOKEN)
+        """An estimate: servers use many vocabularies."""
+        return tokens.estimate(text)
+
+    def check(self, options: dict[str, Any]) -> str:
+        """Ask for the list of models."""
+        url = f"{base_url(options, self.default_base_url)}/models"
+        found = exchange(options, "GET", url, headers=_headers(options), said=_said).get("data")
+        return f"{len(found)} models" if isinstance(found, list) else "It answers"
 
 
-def _error(response: Any) -> LLMProviderError:
-    wait = response.headers.get("retry-after", "")
-    return LLMProviderError(
-        f"the model server answered HTTP {response.status}: {_reason(response)}",
-        code=f"http_{response.status}",
-        retryable=response.status == 429 or response.status >= 500,
-        retry_after=float(wait) if wait.isdecimal() else None,
-    )
+def _headers(options: dict[str, Any]) -> dict[str, str]:
+    key = api_key(options)
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _reason(response: Any) -> str:
+def _format(schema: dict[str, Any], *, is_openai: bool) -> dict[str, Any]:
+    """Strict at OpenAI, where the schema says all that it asks for: each object closed, each property required.
+
+    Other servers hold to the whole schema, or to as much of it as they know.
+    """
+    strict = portable(schema, all_required=True, also=_STRICT) if is_openai else None
+    return {"name": "answer", "schema": strict or schema, "strict": strict is not None}
+
+
+def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
+    usage = answer.get("usage") or {}
     try:
-        return str(response.json()["error"]["message"])[:300]
-    except (ValueError, LookupError, TypeError):
-        return response.text[:300] or "no reason given"
+        choice = answer["choices"][0]
+        message, finish = choice["message"], choice.get("finish_reason")
+        report(options, usage.get("prompt_tokens"), usage.get("completion_tokens"), cut_off=finish == "length")
+        content, refusal, tools = message.get("content"), message.get("refusal"), message.get("tool_calls")
+    except (LookupError, TypeError, AttributeError) as error:
+        raise LLMProviderError("the model server's answer has no message", code="invalid_answer") from error
+    if refusal or finish == "content_filter":
+        reason = f": {str(refusal)[:300]}" if refusal else ", by the provider's content filter"
+        raise LLMProviderError(f"the model refused to answer{reason}", code="model_refused")
+    return text_of("" if content is None and finish == "length" else content, asks_for_tool=bool(tools))
+
+
+def _said(body: Any) -> Refusal:
+    error = body["error"]
+    if isinstance(error, str):
+        return Refusal("", error)
+    return Refusal(f"{error.get('code') or ''} {error.get('type') or ''}", str(error["message"]))

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 TEMPLATES = [
     {
@@ -76,6 +77,8 @@ AUTHENTICATION_BACKENDS = [
 ANONYMOUS_USER_NAME = None
 LOGIN_URL = "admin:login"
 AUTOMATE_SITE_URL = "http://127.0.0.1:8000"
+# A key for trying the example out; one of your own comes from `manage.py automate_generate_key`.
+AUTOMATE_SECRETS_KEYS = [os.environ.get("SHOP_SECRETS_KEY", "Zm9yIHRyeWluZyB0aGUgZXhhbXBsZSBvdXQsIGFuZCA=")]
 UNFOLD = {
     "STYLES": [lambda request: static("automate_studio/automate.css")],
     "SIDEBAR": {"navigation": "automate_studio.navigation.sidebar"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -10,46 +11,72 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core import endpoints
+from automate_core import endpoints, spans
 from automate_core.authoring import NotPermittedError
 from automate_core.management.commands.automate_import import find_owner
+from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SCHEMES, SchemeError
 
 
 class Command(BaseCommand):
     help = (
-        "Create or update the endpoint /hooks/SLUG/. Its secret is read from a file or a variable and stored encrypted."
+        "Create or update the endpoint /hooks/SLUG/. Its secret is read from a file or a variable and stored "
+        "encrypted. With --rotate the present secret stays valid beside the new one for a time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
-        parser.add_argument("--scheme", required=True, help=f"how deliveries are signed: {', '.join(SCHEMES)}")
+        parser.add_argument("--scheme", help=f"how deliveries are signed: {', '.join(SCHEMES)}")
         parser.add_argument("--config", default="{}", metavar="JSON", help="the scheme's configuration")
         source = parser.add_mutually_exclusive_group()
         source.add_argument("--secret-file", metavar="F", help="a file that holds the secret")
         source.add_argument("--secret-env", metavar="NAME", help="an environment variable that holds the secret")
+        parser.add_argument("--rotate", action="store_true", help="change nothing but the secret, with an overlap")
+        parser.add_argument("--overlap", default="24h", metavar="SPAN", help="how long the present secret lasts (24h)")
         parser.add_argument("--owner", metavar="USER", help="owner of a new endpoint; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            config = json.loads(options["config"])
-        except ValueError as error:
-            raise CommandError(f"--config is not JSON: {error}", returncode=2) from error
-        try:
-            endpoint, created = endpoints.save(
-                options["slug"],
-                scheme=options["scheme"],
-                config=config,
-                secret=_secret(options),
-                actor=find_owner(options["owner"]),
-            )
-        except SchemeError as error:
-            raise CommandError(str(error), returncode=2) from error
+            endpoint, done = _rotated(options) if options["rotate"] else _saved(options)
         except ValidationError as error:
             raise CommandError("; ".join(error.messages), returncode=2) from error
-        except NotPermittedError as error:
+        except (SchemeError, NotPermittedError) as error:
             raise CommandError(str(error), returncode=2) from error
-        self.stdout.write(f"{endpoints.url(endpoint)} {'created' if created else 'updated'} ({endpoint.scheme})")
+        self.stdout.write(f"{endpoints.url(endpoint)} {done} ({endpoint.scheme})")
+
+
+def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
+    if not options["scheme"]:
+        raise CommandError(f"--scheme is needed: {', '.join(SCHEMES)}", returncode=2)
+    try:
+        config = json.loads(options["config"])
+    except ValueError as error:
+        raise CommandError(f"--config is not JSON: {error}", returncode=2) from error
+    endpoint, created = endpoints.save(
+        options["slug"],
+        scheme=options["scheme"],
+        config=config,
+        secret=_secret(options),
+        actor=find_owner(options["owner"]),
+    )
+    return endpoint, "created" if created else "updated"
+
+
+def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
+    endpoint = WebhookEndpoint.objects.filter(slug=options["slug"]).first()
+    if endpoint is None:
+        raise CommandError(f"there is no endpoint {options['slug']!r}", returncode=2)
+    secret = _secret(options)
+    if secret is None:
+        raise CommandError("--rotate needs --secret-file or --secret-env", returncode=2)
+    try:
+        overlap = dt.timedelta(seconds=spans.seconds(options["overlap"]))
+    except ValueError as error:
+        raise CommandError(f"--overlap: {error}", returncode=2) from error
+    endpoint = endpoints.rotate(endpoint, secret, actor=find_owner(options["owner"]), overlap=overlap)
+    until = endpoint.old_secret_until
+    lasts = f"accepts the old secret until {until:%Y-%m-%d %H:%M} UTC" if until else "refuses the old secret"
+    return endpoint, f"has a new secret and {lasts}"
 
 
 def _secret(options: dict[str, Any]) -> str | None:

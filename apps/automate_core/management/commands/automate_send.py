@@ -26,14 +26,18 @@ class Command(BaseCommand):
         parser.add_argument("slug", metavar="SLUG")
         parser.add_argument("file", metavar="FILE")
         parser.add_argument("--event", default="", metavar="TYPE", help="the type of event, where the scheme names one")
-        parser.add_argument("--header", action="append", default=[], metavar="K=V", help="a further header")
+        parser.add_argument(
+            "--header", action="append", default=[], metavar="K=V", help="a further header, or another Content-Type"
+        )
         parser.add_argument("--wait", action="store_true", help="wait for the runs and print their outcome")
         parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (60)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         sent = self._send(options)
         self.stdout.write(f"{sent.status} {sent.trace_id or sent.reason}")
-        if sent.status != 202 or sent.event_id is None:
+        if sent.status == 200 and sent.event_id is None:
+            return  # answered at once: it was no event
+        if sent.status not in {200, 202} or sent.event_id is None:
             raise CommandError(f"not accepted: {sent.reason}", returncode=1)
         if options["wait"]:
             self._wait(sent.event_id, options["timeout"])

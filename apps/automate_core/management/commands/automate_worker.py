@@ -9,10 +9,12 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.queue_status import QueueStatus, as_json, read_status
 from automate_core.worker import SuspectWorker, Worker
+from automate_governance import boot
 
 
 class Command(BaseCommand):
@@ -46,7 +48,11 @@ class Command(BaseCommand):
 
 
 def _run(worker: Worker) -> None:
-    """Each signal is more urgent than the one before."""
+    """Work, once the keys are found to fit. Each signal is more urgent than the one before."""
+    try:
+        boot.prepare()
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error), returncode=2) from error
     steps = iter([worker.stop, worker.hurry])
 
     def urge(number: int, frame: object) -> None:

@@ -1,0 +1,38 @@
+"""What a rendering has left: time, and turns of its loops. Each piece of work is bounded by its input; this bounds how
+many there are."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from automate_core.lookups import TemplateError
+from automate_core.templating.limits import CLOCK_SECONDS, MAX_ITERATIONS, MAX_SECONDS
+
+
+class _Budget(threading.local):
+    until = 0.0
+    turns = 0
+
+
+_budget = _Budget()
+
+
+def start() -> None:
+    """A rendering begins in this thread."""
+    _budget.until = time.monotonic() + CLOCK_SECONDS
+    _budget.turns = MAX_ITERATIONS
+
+
+def look() -> None:
+    """Raise TemplateError once the time is over."""
+    if time.monotonic() > _budget.until:
+        raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
+
+
+def turn() -> None:
+    """A loop goes on to its next item. Raises TemplateError when there were too many."""
+    look()
+    _budget.turns -= 1
+    if _budget.turns < 0:
+        raise TemplateError(f"loops go through more than {MAX_ITERATIONS:,} items")

@@ -1,0 +1,29 @@
+"""What one rendering may use. Sizes of texts are in characters."""
+
+from __future__ import annotations
+
+# The source, when it is compiled.
+MAX_SOURCE = 20_000
+MAX_NODES = 5_000
+MAX_DEPTH = 50
+MAX_LOOPS = 2  #: nested
+MAX_TEXTS = 500  #: with expressions, in one value
+MAX_BITS = 512  #: of a whole number
+
+# One rendering.
+MAX_SECONDS = 1.0  #: wall clock, until a render worker is ended
+CLOCK_SECONDS = 0.9  #: until the rendering notices by itself, which makes the better message
+MAX_OUTPUT = 200_000  #: characters of one text
+MAX_ITERATIONS = 100_000  #: of all loops together
+MAX_RANGE = 1_000
+MAX_ITEMS = 50_000  #: of a list that a filter makes
+MAX_DIGITS = 15  #: that numbers are rounded to
+MAX_STRIPPED = 100  #: kinds of characters that are taken off the ends of a text
+
+# What renders in the process that asks: more than that goes to a render worker.
+LIGHT_TEXTS = 25
+LIGHT_STEPS = 20  #: filters, tests, comparisons and calls in one text
+
+# Regular expressions.
+MAX_PATTERN = 500
+MAX_SEARCHED = 100_000

@@ -1,0 +1,119 @@
+"""CloudEvents 1.0 over HTTP: structured, binary and batched, all as the same object.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+
+An event's payload is its JSON form whichever way it came: the attributes by name, and `data`, or `data_base64` for
+what is no JSON and no text.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from automate_core.webhooks import bodies
+from automate_core.webhooks.bodies import Document
+from automate_core.webhooks.errors import BodyError
+from automate_core.webhooks.signing import Delivery
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+MAX_BATCH = 1_000
+_REQUIRED = ("id", "source", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """One event: its JSON form and the attributes that matter here."""
+
+    document: Document
+
+    @property
+    def key(self) -> str:
+        """What no two different events have in common: source and id together. A source has no space."""
+        return f"{self.document.value['source']} {self.document.value['id']}"
+
+    @property
+    def type(self) -> str:
+        """The kind of event."""
+        return str(self.document.value["type"])
+
+    @property
+    def traceparent(self) -> str:
+        """The distributed tracing extension, empty when there is none."""
+        return str(self.document.value.get("traceparent") or "")
+
+
+def is_batch(delivery: Delivery) -> bool:
+    """Whether it holds any number of events."""
+    return delivery.media_type == BATCH
+
+
+def read(delivery: Delivery) -> Sequence[CloudEvent] | None:
+    """The events in a delivery; None when it is no CloudEvents message. Raises BodyError."""
+    media_type = delivery.media_type
+    if media_type == STRUCTURED:
+        return [_event(bodies.read(delivery.body, STRUCTURED))]
+    if media_type == BATCH:
+        return _batch(delivery.body)
+    if media_type.startswith("application/cloudevents"):
+        raise BodyError(f"the content type {media_type[:100]} is not taken; send {STRUCTURED} or {BATCH}", 415)
+    return [_event(_binary(delivery))] if "ce-specversion" in delivery.headers else None
+
+
+def _batch(body: bytes) -> list[CloudEvent]:
+    """Each event with the very text that it came in."""
+    bodies.check(bodies.decode(body))
+    texts = bodies.decode(body, list[msgspec.Raw])
+    if len(texts) > MAX_BATCH:
+        raise BodyError(f"the batch has more than {MAX_BATCH:,} events")
+    return [_event(Document(bodies.decode(bytes(text)), bytes(text).decode())) for text in texts]
+
+
+def _binary(delivery: Delivery) -> Document:
+    """Attributes from the `ce-` headers, which are percent-encoded; data from the body."""
+    event: dict[str, Any] = {
+        name[3:]: unquote(value) for name, value in delivery.headers.items() if name.startswith("ce-") and len(name) > 3
+    }
+    if content_type := delivery.headers.get("content-type"):
+        event["datacontenttype"] = content_type
+    name, data, written = _data(delivery)
+    bodies.check(event)
+    event |= {name: data} if name else {}
+    return Document(event, msgspec.json.encode(event | ({name: written} if name else {})).decode())
+
+
+def _data(delivery: Delivery) -> tuple[str, Any, Any]:
+    """(name, value, the value as it is written) of a body; no name when there is none."""
+    if not delivery.body:
+        return "", None, None
+    media_type = delivery.media_type
+    if not media_type or media_type == "application/json" or media_type.endswith("+json"):
+        document = bodies.read(delivery.body, media_type)
+        return "data", document.value, msgspec.Raw(delivery.body)
+    if media_type.startswith("text/"):
+        try:
+            text = delivery.body.decode()
+        except UnicodeDecodeError:
+            raise BodyError("the text is not in UTF-8") from None
+        bodies.check(text)
+        return "data", text, text
+    encoded = base64.b64encode(delivery.body).decode()
+    return "data_base64", encoded, encoded
+
+
+def _event(document: Document) -> CloudEvent:
+    event = document.value
+    if not isinstance(event, dict):
+        raise BodyError("a CloudEvent is an object")
+    if event.get("specversion") != "1.0":
+        raise BodyError("the CloudEvent's specversion is not 1.0")
+    for name in _REQUIRED:
+        if not isinstance(event.get(name), str) or not event[name]:
+            raise BodyError(f"the CloudEvent has no {name}")
+    return CloudEvent(document)

@@ -1,0 +1,208 @@
+"""Schemes for senders that are not known by name: their endpoint says where to look."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from automate_core.webhooks.signing import (
+    SHORTEST_SECRET,
+    Delivery,
+    Headers,
+    SchemeError,
+    SignatureScheme,
+    base64_hmac,
+    field,
+    hex_hmac,
+    token_problem,
+)
+
+_NEVER_STORED = ("authorization", "proxy-authorization", "cookie")
+_KEY = "`delivery_header` or `delivery_field`, else `dedupe_seconds`"
+_KIND = "`event_header` or `event_field`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """Where a delivery's key and type stand."""
+
+    delivery_header: str = ""
+    delivery_field: str = ""
+    event_header: str = ""
+    event_field: str = ""
+    dedupe_seconds: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HmacRules(Naming):
+    """Where the signature stands, and how it is made."""
+
+    header: str = "X-Signature"
+    prefix: str = ""
+    encoding: str = "hex"
+    algorithm: str = "sha256"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BearerRules(Naming):
+    """Where the token stands."""
+
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+class ConfiguredScheme[Rules: Naming](SignatureScheme):
+    """A scheme whose key and type come from headers and fields that its endpoint names."""
+
+    key = _KEY
+    kind = _KIND
+    takes_cloudevents = True
+    rules_type: type[Rules]
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        known = {each.name: each.type for each in fields(self.rules_type)}
+        if unknown := [str(name) for name in config if name not in known]:
+            raise SchemeError(f"{self.name} is configured by {', '.join(known)}, not {', '.join(unknown)}")
+        if not all(isinstance(value, str) for name, value in config.items() if name != "dedupe_seconds"):
+            raise SchemeError("the configuration's values are texts")
+        self.rules = self.rules_type(**config)
+        seconds = self.rules.dedupe_seconds
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
+            raise SchemeError("dedupe_seconds is a number of seconds")
+        named = [name.lower() for name in (self.rules.delivery_header, self.rules.event_header) if name]
+        secret = {*_NEVER_STORED, str(getattr(self.rules, "header", "")).lower()}
+        if found := secret.intersection(named):
+            raise SchemeError(f"{', '.join(found)} is a credential, it names no delivery and no type")
+        self.safe_headers = tuple(named)
+
+    def sign(
+        self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
+    ) -> dict[str, str]:
+        named = {self.rules.delivery_header: delivery, self.rules.event_header: event_type}
+        return {name: value for name, value in named.items() if name} | self._proof(secret, body)
+
+    def delivery_key(self, delivery: Delivery, payload: Any) -> str | None:
+        if self.rules.delivery_header:
+            return delivery.headers.get(self.rules.delivery_header.lower()) or None
+        if self.rules.delivery_field:
+            return field(payload, self.rules.delivery_field) or None
+        if not self.rules.dedupe_seconds:
+            return None
+        bucket = int(time.time()) // self.rules.dedupe_seconds
+        return f"{hashlib.sha256(delivery.body).hexdigest()}:{bucket}"
+
+    def event_type(self, headers: Headers, payload: Any) -> str:
+        if self.rules.event_header:
+            return headers.get(self.rules.event_header.lower(), "")
+        return field(payload, self.rules.event_field)
+
+    def _proof(self, secret: str, body: bytes) -> dict[str, str]:
+        return {}
+
+
+class HmacScheme(ConfiguredScheme[HmacRules]):
+    """Generic HMAC of the body, in a header that its configuration names."""
+
+    code = "hmac"
+    name = "HMAC"
+    proof = "`header` (X-Signature), after `prefix`"
+    rules_type = HmacRules
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        if self.rules.encoding not in {"hex", "base64"}:
+            raise SchemeError("encoding is hex or base64")
+        if self.rules.algorithm not in {"sha256", "sha384", "sha512"}:
+            raise SchemeError("algorithm is sha256, sha384 or sha512")
+
+    def offered(self, headers: Headers) -> Sequence[str]:
+        given = headers.get(self.rules.header.lower(), "")
+        if not given.startswith(self.rules.prefix):
+            return []
+        given = given.removeprefix(self.rules.prefix).strip()
+        return [given.lower() if self.rules.encoding == "hex" else given]
+
+    def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
+        return [self._signature(secret, delivery.body)]
+
+    def _proof(self, secret: str, body: bytes) -> dict[str, str]:
+        return {self.rules.header: self.rules.prefix + self._signature(secret, body)}
+
+    def _signature(self, secret: str, body: bytes) -> str:
+        encode = hex_hmac if self.rules.encoding == "hex" else base64_hmac
+        return encode(secret, body, self.rules.algorithm)
+
+
+class BearerScheme(ConfiguredScheme[BearerRules]):
+    """The secret itself in a header: over https only, since whoever reads one delivery can make others."""
+
+    code = "bearer"
+    name = "Bearer token"
+    proof = "`header` (Authorization), after `prefix` (Bearer)"
+    rules_type = BearerRules
+
+    def offered(self, headers: Headers) -> Sequence[str]:
+        given = headers.get(self.rules.header.lower(), "")
+        prefix = self.rules.prefix
+        matches = given[: len(prefix)].lower() == prefix.lower()
+        return [given[len(prefix) :].strip()] if matches else []
+
+    def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
+        return [secret]
+
+    def secret_problem(self, secret: str) -> str | None:
+        return super().secret_problem(secret) or token_problem(secret)
+
+    def _proof(self, secret: str, body: bytes) -> dict[str, str]:
+        return {self.rules.header: self.rules.prefix + secret}
+
+
+class BasicScheme(ConfiguredScheme[Naming]):
+    """HTTP Basic (RFC 7617): the secret is `user:password`. Over https only."""
+
+    code = "basic"
+    name = "Basic authentication"
+    proof = "`Authorization`"
+    rules_type = Naming
+
+    def offered(self, headers: Headers) -> Sequence[str]:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        return [given.strip()] if kind.lower() == "basic" else []
+
+    def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
+        return [base64.b64encode(secret.encode()).decode()]
+
+    def secret_problem(self, secret: str) -> str | None:
+        user, separator, password = secret.partition(":")
+        if not user or not separator:
+            return "not of the form user:password"
+        return (
+            None if len(password) >= SHORTEST_SECRET else f"its password is shorter than {SHORTEST_SECRET} characters"
+        )
+
+    def _proof(self, secret: str, body: bytes) -> dict[str, str]:
+        return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
+
+
+class UnsignedScheme(ConfiguredScheme[Naming]):
+    """No signature: anybody who knows the URL can start workflows. Only ever an explicit choice, badged as a risk."""
+
+    code = "unsigned"
+    name = "Unsigned"
+    proof = "none"
+    signed = False
+    rules_type = Naming
+
+    def offered(self, headers: Headers) -> Sequence[str]:
+        return []
+
+    def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
+        return []
+
+    def match(self, secrets: Sequence[str], delivery: Delivery) -> int | None:
+        """Whoever comes is welcome."""
+        return 0

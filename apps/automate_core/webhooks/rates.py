@@ -1,0 +1,71 @@
+"""How often one address may deliver to one endpoint, counted in this process's memory.
+
+Two limits: a wide one on all deliveries, and a tight one on those whose signature fails. A delivery that is signed well
+is never refused for another's failures, so that a forger behind the same proxy locks nobody out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from ipaddress import AddressValueError, IPv6Address
+
+from automate_core.conf import setting
+
+type Source = tuple[str, str]  # the slug as it was asked for, and where from
+
+
+class Allowance:
+    """At most so many a minute for each source, which may come all at once (GCRA: one number a source).
+
+    It remembers the sources that came last. Threads may lose a count to each other, never more.
+    """
+
+    MOST = 10_000
+
+    def __init__(self, name: str) -> None:
+        self._setting = name
+        self._due: OrderedDict[Source, float] = OrderedDict()  # when the source would be even again
+        self._cost = 0.0  # the seconds that one passage takes of the minute
+        self._read_again = 0.0
+
+    def take(self, source: Source) -> int:
+        """0 when it may pass; else the whole seconds after which it may."""
+        now = time.monotonic()
+        if now >= self._read_again:
+            self._read_setting(now)
+        if not self._cost:
+            return 0
+        due = max(self._due.pop(source, now), now) + self._cost
+        excess = due - now - 60
+        passes = excess <= 1e-6
+        self._due[source] = due if passes else due - self._cost
+        if len(self._due) > self.MOST:
+            self._due.popitem(last=False)
+        return 0 if passes else max(math.ceil(excess), 1)
+
+    def clear(self) -> None:
+        """Forget all, the setting too."""
+        self._due.clear()
+        self._read_again = 0.0
+
+    def _read_setting(self, now: float) -> None:
+        """Once a second: a setting that the project leaves out is found slowly."""
+        per_minute = setting(self._setting)
+        self._cost = 60 / per_minute if per_minute else 0.0
+        self._read_again = now + 1
+
+
+deliveries = Allowance("AUTOMATE_HOOK_RATE")
+failures = Allowance("AUTOMATE_HOOK_FAILURE_RATE")
+
+
+def source(slug: str, address: str) -> Source:
+    """Whom a limit counts for. Of an IPv6 address the network, since a host has the rest of it to itself."""
+    if ":" in address:
+        try:
+            address = str(int(IPv6Address(address.partition("%")[0])) >> 64)
+        except AddressValueError:
+            address = address[:100]
+    return slug[:100], address

@@ -1,0 +1,190 @@
+"""What a signature scheme is: how a sender proves who it is, names a delivery, and says what happened.
+
+Verification works on bytes, in constant time, and tries every secret without an early exit. Clocks are the server's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import parse_qs
+
+TOLERANCE_SECONDS = 300
+SHORTEST_SECRET = 16
+MOST_OFFERED = 20  # signatures in one delivery that are looked at
+
+FORM = "application/x-www-form-urlencoded"
+
+type Headers = Mapping[str, str]  # names in lower case
+
+
+class SchemeError(ValueError):
+    """A scheme that does not exist, or whose configuration does not fit; `field` is the endpoint's field at fault."""
+
+    def __init__(self, message: str, field: str = "config") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Delivery(NamedTuple):
+    """A request as it came: headers, the raw body, and `target`, the path with its query string."""
+
+    headers: Headers
+    body: bytes
+    target: str = ""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a sender wants to read in place of 202 and the trace id, with status 200."""
+
+    content: bytes = b""
+    content_type: str = "text/plain"
+
+
+class SignatureScheme(ABC):
+    """One sender's rules. `config` is the endpoint's own configuration, checked when the scheme is made.
+
+    `proof`, `key` and `kind` say in words, for people, what carries the proof, the delivery's name and its type.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    proof: ClassVar[str]
+    key: ClassVar[str]
+    kind: ClassVar[str]
+    signed: ClassVar[bool] = True
+    takes_cloudevents: ClassVar[bool] = False
+    json_field: ClassVar[str] = ""  #: a form with this field alone is the JSON in it
+    safe_headers: tuple[str, ...] = ()  #: stored with the event, beside the general ones
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        if config:
+            raise SchemeError(f"{self.name} has nothing to configure, not {', '.join(map(str, config))}")
+
+    # --- proof --------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def offered(self, headers: Headers) -> Sequence[str]:
+        """The signatures in a delivery; none when it has none."""
+
+    @abstractmethod
+    def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
+        """The signatures that a holder of `secret` may give to this delivery."""
+
+    def is_timely(self, delivery: Delivery) -> bool:
+        """Whether its timestamp is near enough, where the scheme signs one."""
+        return True
+
+    def match(self, secrets: Sequence[str], delivery: Delivery) -> int | None:
+        """Which of `secrets` the delivery is signed with, or None. Never raises."""
+        offered = [each.encode("utf-8", "replace") for each in self.offered(delivery.headers)[:MOST_OFFERED]]
+        found = None
+        for index, secret in enumerate(secrets):
+            matches = False
+            for wanted in self.expected(secret, delivery):
+                for given in offered:
+                    matches |= hmac.compare_digest(wanted.encode(), given)
+            found = index if matches and found is None else found
+        return found if self.is_timely(delivery) else None
+
+    def secret_problem(self, secret: str) -> str | None:
+        """Why `secret` may not be used, or None: a short one could be guessed, an empty one lets anybody sign."""
+        return None if len(secret) >= SHORTEST_SECRET else f"shorter than {SHORTEST_SECRET} characters"
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    def address(self, url: str, body: bytes, content_type: str) -> str:
+        """The address that the sender would post `body` to."""
+        return url
+
+    @abstractmethod
+    def sign(
+        self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
+    ) -> dict[str, str]:
+        """The headers with which the sender would deliver `body` to `url`. Used to send, and to test."""
+
+    # --- what it says -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def delivery_key(self, delivery: Delivery, payload: Any) -> str | None:
+        """What two deliveries of the same event have in common, or None when the scheme names nothing."""
+
+    @abstractmethod
+    def event_type(self, headers: Headers, payload: Any) -> str:
+        """The kind of event, empty when the scheme names none."""
+
+    def is_test(self, headers: Headers) -> bool:
+        """Whether it is the sender's trial of the endpoint, which starts only workflows that ask for its very type."""
+        return False
+
+    def challenge(self, payload: Any) -> Reply | None:
+        """The answer to a delivery that asks for one at once and is no event."""
+        return None
+
+    def reply(self, payload: Any) -> Reply | None:
+        """What the sender wants to read once its event is accepted, in place of 202."""
+        return None
+
+
+def token_problem(secret: str) -> str | None:
+    """Why a secret that travels in a header itself may not be used, or None."""
+    return None if secret.isascii() and secret.isprintable() else "not plain ASCII, as a header has to be"
+
+
+def field(payload: Any, path: str) -> str:
+    """The text at a dotted path of a mapping; empty when there is none. A number is given in digits."""
+    for part in path.split("."):
+        payload = payload.get(part) if isinstance(payload, dict) else None
+    if isinstance(payload, int) and not isinstance(payload, bool):
+        return str(payload)
+    return payload if isinstance(payload, str) else ""
+
+
+def hex_hmac(secret: str, signed: bytes, algorithm: str = "sha256") -> str:
+    """HMAC in lower-case hexadecimal digits."""
+    return hmac.digest(secret.encode(), signed, algorithm).hex()
+
+
+def base64_hmac(secret: str, signed: bytes, algorithm: str = "sha256") -> str:
+    """HMAC in base64."""
+    return base64.b64encode(hmac.digest(secret.encode(), signed, algorithm)).decode()
+
+
+def digest(signed: bytes) -> str:
+    """What tells two signed texts apart, for schemes that name no delivery."""
+    return hashlib.sha256(signed).hexdigest()
+
+
+def is_recent(timestamp: str) -> bool:
+    """Within five minutes of the server's clock, either way. `timestamp` is seconds since 1970, in digits."""
+    return (
+        timestamp.isascii()
+        and timestamp.isdigit()
+        and len(timestamp) <= 15
+        and abs(time.time() - int(timestamp)) <= TOLERANCE_SECONDS
+    )
+
+
+def now() -> str:
+    """The timestamp of a delivery that is sent now."""
+    return str(int(time.time()))
+
+
+def form_fields(body: bytes) -> dict[str, list[str]]:
+    """The fields of a form-encoded body, for signatures over them. What is no such form has none."""
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=1_000)
+    except ValueError:
+        return {}

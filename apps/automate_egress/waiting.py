@@ -1,0 +1,26 @@
+"""Waiting for the other side in short spans, so that a request that nobody wants any more ends while it is silent."""
+
+from __future__ import annotations
+
+import socket  # noqa: TID251 - typing
+import time
+from collections.abc import Callable
+
+from urllib3.util import wait_for_read  # noqa: TID251 - poll or select, whichever the system has
+
+LOOK_SECONDS = 0.25
+
+
+def until_readable(sock: socket.socket, seconds: float, remaining: Callable[[], float]) -> None:
+    """Return once something can be read from `sock`.
+
+    `remaining` is asked four times a second, and raises when the request is over. Raises TimeoutError after `seconds`.
+    """
+    until = time.monotonic() + seconds
+    pending = getattr(sock, "pending", None)  # what TLS has decrypted already
+    if pending is not None and pending():
+        return
+    while not wait_for_read(sock, min(LOOK_SECONDS, max(0.0, until - time.monotonic()))):
+        remaining()
+        if time.monotonic() >= until:
+            raise TimeoutError

@@ -1,0 +1,67 @@
+"""What a web or worker process does before it serves: refuse keys that do not fit, and learn what must not be said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
+
+from automate_governance import checks, sinks
+from automate_governance.redaction import redactor
+from automate_governance.secrets.env import EnvSecretsBackend
+from automate_governance.secrets.keyring import KeyUnavailableError
+
+log = logging.getLogger(__name__)
+
+_LONG_ENOUGH = 12  # characters of a password of the site's own: a shorter one may well be an ordinary word
+
+
+def prepare() -> None:
+    """Check the keys, and make the secrets that are stored now known to the redactor.
+
+    Raises ImproperlyConfigured, one line that says what to do. A database that is away is no reason to refuse: the
+    process waits for it, and each secret is checked when it is used.
+    """
+    sinks.guard_process()
+    problems = [*checks.secrets_keys_are_keys(None), *checks.vault_settings_make_sense(None)]
+    try:
+        problems += checks.secrets_keys_open_what_is_stored(None, databases=["default"])
+        if not problems:
+            redactor.learn(*_stored())
+    except DatabaseError as error:
+        log.warning("stored secrets could not be compared with the keys now: %s", str(error).strip())
+    finally:
+        connections.close_all()
+    if problems:
+        raise ImproperlyConfigured(" ".join(f"{problem.msg} {problem.hint}" for problem in problems))
+
+
+def learn_what_is_the_sites_own() -> None:
+    """The keys and passwords of the settings, and the secrets of the environment: nothing has to ask for them."""
+    redactor.learn(*_of_settings(), *EnvSecretsBackend.all_values())
+
+
+def _stored() -> Iterator[str]:
+    from automate_governance.models import StoredSecret
+
+    for secret in StoredSecret.objects.iterator(chunk_size=1_000):
+        try:
+            yield secret.reveal()
+        except (KeyUnavailableError, ValueError) as error:  # one that was altered keeps nobody from starting
+            log.warning("the stored secret %s: %s", secret, error)
+
+
+def _of_settings() -> Iterator[str]:
+    keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
+    yield from [keys] if isinstance(keys, str) else keys
+    yield settings.SECRET_KEY
+    mailers: dict[str, Any] = getattr(settings, "MAILERS", None) or {}
+    passwords = [
+        *(database.get("PASSWORD") for database in settings.DATABASES.values()),
+        *((mailer.get("OPTIONS") or {}).get("password") for mailer in mailers.values()),
+    ]
+    yield from (password for password in passwords if password and len(password) >= _LONG_ENOUGH)

@@ -1,0 +1,74 @@
+"""Any of thousands of literals in one pass over a text: RE2 finds where one may begin, a table says which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import re2
+
+SIZE = 8  # bytes: how much of a literal the first look compares
+_MEMORY = 1 << 28  # bytes that RE2 may take for one automaton; ten thousand literals take a few per cent of it
+
+
+class Needles:
+    """A set of literals, in UTF-8. A literal that a text breaks off in is found too, if half of it is there."""
+
+    def __init__(self, literals: Iterable[bytes]) -> None:
+        self.literals = frozenset(literals)
+        self.longest = max(map(len, self.literals), default=0)
+        groups: dict[bytes, dict[int, set[bytes]]] = {}
+        for literal in self.literals:
+            groups.setdefault(literal[:SIZE], {}).setdefault(len(literal), set()).add(literal)
+        self._groups = {needle: sorted(sizes.items(), reverse=True) for needle, sizes in groups.items()}
+        self._sizes = sorted({len(needle) for needle in groups}, reverse=True)
+        self._pattern = re2.compile(b"|".join(re2.escape(needle) for needle in sorted(groups)), _options())
+
+    def find(self, data: bytes, start: int = 0) -> tuple[int, int] | None:
+        """Where the first literal at or behind `start` begins and ends; the longest of those that begin there."""
+        while (found := self._pattern.search(data, start)) is not None:
+            at = found.start()
+            end = self._end(data, at)
+            if end:
+                return at, end
+            start = at + 1
+        return None
+
+    def open_end(self, data: bytes) -> int:
+        """Where the end of `data` may be the beginning of a literal; its length when it is none's."""
+        for at in range(max(0, len(data) - self.longest + 1), len(data)):
+            if self._begins(data[at:]):
+                return at
+        return len(data)
+
+    def _end(self, data: bytes, at: int) -> int:
+        left = len(data) - at
+        for size in self._sizes:
+            for length, literals in self._groups.get(data[at : at + size], ()):
+                if length <= left:
+                    if data[at : at + length] in literals:
+                        return at + length
+                elif 2 * left >= length and any(literal.startswith(data[at:]) for literal in literals):
+                    return len(data)
+        return 0
+
+    def _begins(self, tail: bytes) -> bool:
+        if len(tail) < SIZE:
+            return tail in self._beginnings
+        group = self._groups.get(tail[:SIZE], ())
+        return any(literal.startswith(tail) for length, literals in group if length > len(tail) for literal in literals)
+
+    @cached_property
+    def _beginnings(self) -> frozenset[bytes]:
+        """What is shorter than a needle and begins one. Only streams ask."""
+        return frozenset(literal[:size] for literal in self.literals for size in range(1, min(SIZE, len(literal))))
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # bytes: a needle may end inside a character
+    options.longest_match = True
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    return options

@@ -1,0 +1,70 @@
+"""Rotation of the key-encryption key: data keys are wrapped anew, batch by batch; the values are not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Count
+
+from automate_governance import audit
+from automate_governance.models import SitePermission, StoredSecret
+from automate_governance.secrets.keyring import KeyUnavailableError, keyring
+
+BATCH = 100
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a rotation has come. `faults` holds a sentence for each secret that could not be wrapped anew."""
+
+    total: int
+    done: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def rewrap_all() -> Iterator[Progress]:
+    """Bring every stored secret under the newest key; yields after each batch, once that is committed.
+
+    May be stopped at any point and begun again: what is done is done. Raises ImproperlyConfigured when a key is
+    malformed, KeyUnavailableError when there is none.
+    """
+    active = _active()
+    waiting = StoredSecret.objects.exclude(key_id=active).order_by("pk")
+    progress, after = Progress(total=waiting.count()), 0
+    while True:
+        with transaction.atomic():
+            batch = list(waiting.select_for_update(no_key=True).filter(pk__gt=after)[:BATCH])
+            wrapped = [secret for secret in batch if _rewrapped(secret, progress)]
+            for secret in wrapped:
+                StoredSecret.objects.filter(pk=secret.pk).update(key_id=secret.key_id, wrapped_key=secret.wrapped_key)
+            if wrapped:
+                changes = {"key": active, "secrets": len(wrapped)}
+                audit.record(None, "secrets.rewrapped", SitePermission(pk=1), changes=changes)
+        if not batch:
+            return
+        progress.done += len(wrapped)
+        after = batch[-1].pk
+        yield progress
+
+
+def keys_in_use() -> dict[str, int]:
+    """How many stored secrets each key wraps, by the key's id."""
+    return dict(StoredSecret.objects.order_by("key_id").values_list("key_id").annotate(Count("pk")))
+
+
+def _active() -> str:
+    active = keyring().active
+    if active is None:
+        raise KeyUnavailableError("no key for secrets is configured; set AUTOMATE_SECRETS_KEYS")
+    return active
+
+
+def _rewrapped(secret: StoredSecret, progress: Progress) -> bool:
+    try:
+        secret.rewrap()
+    except (KeyUnavailableError, ValueError) as error:  # the others need not wait for it
+        progress.faults.append(f"{secret}: {error}")
+        return False
+    return True

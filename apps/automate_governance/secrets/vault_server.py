@@ -1,0 +1,140 @@
+"""One Vault or OpenBao server, asked by hvac: our token there, what it said a moment ago, and what its errors mean.
+
+hvac's HTTP session is ours (`vault_session.py`), so that the calls are guarded like all others. The protocol:
+https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 and https://developer.hashicorp.com/vault/api-docs/auth/approle.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import hvac
+from hvac import exceptions
+
+from automate_egress import EgressError
+from automate_governance.redaction import redactor
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.vault import VaultSettings
+from automate_governance.secrets.vault_session import GuardedSession
+
+_MOST_CACHED = 1_000
+_RENEW_SECONDS = 15  # a token that ends sooner is replaced before it is used
+
+
+class VaultServer:
+    """Reads KV v2 secrets of one server. Shared by threads."""
+
+    def __init__(self, given: VaultSettings) -> None:
+        self.settings = given
+        redactor.learn(*filter(None, (given.token, given.secret_id)))
+        self._session = GuardedSession(given.url, given.timeout_seconds)
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._client_until = 0.0
+        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def read(self, path: str) -> dict[str, Any]:
+        """The fields of the secret at `path`. Raises SecretNotFoundError, SecretUnavailableError."""
+        until, fields = self._known.get(path, (0.0, {}))
+        if time.monotonic() >= until:
+            fields = self._ask(path)
+            if len(self._known) >= _MOST_CACHED:
+                self._known.clear()
+            self._known[path] = (time.monotonic() + self.settings.cache_seconds, fields)
+        return fields
+
+    def _ask(self, path: str) -> dict[str, Any]:
+        """Ask the server; once more with a new token when it does not take the one we have."""
+        try:
+            try:
+                return self._read(path)
+            except (exceptions.Forbidden, exceptions.Unauthorized):
+                if not self.settings.role_id:
+                    raise
+                self._sign_out()
+                return self._read(path)
+        except exceptions.VaultError as error:
+            raise self._told(error, path) from error
+        except EgressError as error:
+            raise SecretUnavailableError(f"Vault cannot be reached: {error}") from error
+
+    def _read(self, path: str) -> dict[str, Any]:
+        answer = self._signed_in().secrets.kv.v2.read_secret_version(
+            path=path, mount_point=self.settings.mount, raise_on_deleted_version=True
+        )
+        try:
+            fields = answer["data"]["data"]
+            return dict(fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SecretUnavailableError(
+                f"Vault answered {path!r} with something else than a secret: is {self.settings.mount!r} a KV version 2?"
+            ) from error
+
+    def _signed_in(self) -> Any:
+        with self._lock:
+            if self._client is None or time.monotonic() >= self._client_until:
+                self._client, self._client_until = self._sign_in()
+            return self._client
+
+    def _sign_out(self) -> None:
+        with self._lock:
+            self._client = None
+
+    def _sign_in(self) -> tuple[Any, float]:
+        """(a client that has a token, until when)."""
+        given = self.settings
+        client = hvac.Client(
+            url=given.url,
+            token=given.token,  # never None: hvac would look for one in the environment and in the home folder
+            namespace=given.namespace or None,
+            session=self._session,
+        )
+        if given.token:
+            return client, float("inf")
+        try:
+            answer = client.auth.approle.login(given.role_id, given.secret_id, mount_point=given.auth_mount)
+            redactor.learn(str(client.token))
+            seconds = float(answer["auth"]["lease_duration"]) or float("inf")
+        except (exceptions.InvalidRequest, exceptions.InvalidPath, exceptions.Forbidden) as error:
+            raise SecretUnavailableError(
+                f"Vault does not accept the role at auth/{given.auth_mount}: {_why(error)}; check role_id and secret_id"
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise SecretUnavailableError("Vault answered the sign-in with something else than a token") from error
+        return client, time.monotonic() + max(seconds - _RENEW_SECONDS, seconds / 2)
+
+    def _told(self, error: exceptions.VaultError, path: str) -> Exception:
+        """What people can do about it."""
+        where = f"{self.settings.mount}/{path}"
+        match error:
+            case exceptions.InvalidPath() if "no handler for route" in _why(error):
+                return SecretNotFoundError(f"Vault has no secrets engine at {self.settings.mount!r}")
+            case exceptions.InvalidPath() if _deleted(error):
+                return SecretNotFoundError(f"the Vault secret {where!r} was deleted")
+            case exceptions.InvalidPath():
+                return SecretNotFoundError(f"there is no Vault secret {where!r}")
+            case exceptions.Forbidden() | exceptions.Unauthorized():
+                return SecretUnavailableError(
+                    f"Vault denies reading {where!r}: the token is not valid, or no policy allows `read` on"
+                    f" {self.settings.mount}/data/{path}"
+                )
+            case exceptions.VaultNotInitialized():
+                return SecretUnavailableError("Vault is not initialised")
+            case exceptions.VaultDown() if "sealed" in _why(error).lower():
+                return SecretUnavailableError("Vault is sealed: somebody has to unseal it")
+            case exceptions.RateLimitExceeded():
+                return SecretUnavailableError("Vault refuses further requests for the moment")
+        return SecretUnavailableError(f"Vault answered {where!r} with an error: {_why(error)}")
+
+
+def _why(error: exceptions.VaultError) -> str:
+    return ", ".join(map(str, error.errors or ())) or type(error).__name__
+
+
+def _deleted(error: exceptions.VaultError) -> bool:
+    try:
+        return bool(error.json["data"]["metadata"]["deletion_time"])
+    except (KeyError, TypeError):
+        return False

@@ -1,0 +1,121 @@
+"""What can be done with a model: chat, extract, classify, summarise. Each takes checked inputs and a way to ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_llm import answers, pieces, prompts
+from automate_llm.asking import Asking
+from automate_llm.prompts import Message
+from automate_llm.schemas import Schema, SchemaError
+
+MAX_LABELS = 100
+_SHOWN = 500
+_EXTRACT = "Read the data and fill in the JSON document that is asked for, from what the data says and nothing else."
+_CLASSIFY = "Decide which one of these labels fits the data best: {labels}."
+_SUMMARISE = "Summarise the data in at most {words} words, in the language it is written in, as plain text."
+_PART = "The data is part {number} of {count} of a longer text."
+_JOIN = "The data is the summaries of the parts of one text, in order. Make one summary of them."
+
+
+def chat(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+    """The answer to a prompt; `data`, if there is any, goes in a message of its own."""
+    mark = prompts.mark(key) if params.get("data") is not None else ""
+    messages: list[Message] = []
+    if params.get("system") or mark:
+        messages.append(prompts.system(params.get("system") or "", mark))
+    messages.append({"role": "user", "content": params["prompt"]})
+    if mark:
+        messages.append(prompts.data(params["data"], mark))
+    text, is_cut_off = asking.ask(messages)
+    return {"text": text, "cut_off": is_cut_off, "usage": asking.usage()}
+
+
+def extract(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+    """A document of the given schema from a text."""
+    try:
+        schema = Schema(params["schema"])
+    except SchemaError as error:
+        raise ConnectorError(f"schema: {error}", code="invalid_input") from error
+    task = "\n\n".join(part for part in (_EXTRACT, params.get("instructions")) if part)
+    document, is_repaired = _document(asking, schema, task, params["text"], key)
+    return {"data": document, "repaired": is_repaired, "usage": asking.usage()}
+
+
+def classify(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+    """One of the given labels."""
+    labels = params["labels"]
+    if not 2 <= len(labels) <= MAX_LABELS or len(set(map(str, labels))) < len(labels):
+        raise ConnectorError(f"labels: from 2 to {MAX_LABELS} different ones", code="invalid_input")
+    if not all(isinstance(label, str) and 0 < len(label) <= 200 for label in labels):
+        raise ConnectorError("labels: each is a text of up to 200 characters", code="invalid_input")
+    label = {"type": "string", "enum": labels}
+    schema = Schema({"type": "object", "properties": {"label": label}, "required": ["label"]})
+    task = _CLASSIFY.format(labels=", ".join(f'"{label}"' for label in labels))
+    instructions = "\n\n".join(part for part in (task, params.get("instructions")) if part)
+    document, _ = _document(asking, schema, instructions, params["text"], key)
+    return {"label": document["label"], "usage": asking.usage()}
+
+
+def summarise(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any]:
+    """A summary; a text that is longer than `piece_tokens` is summarised piece by piece, and then as a whole."""
+    words, most, text = params["words"], params["max_calls"], prompts.as_text(params["text"])
+    if words < 1 or params["piece_tokens"] < 100 or most < 1:
+        raise ConnectorError("words and max_calls are at least 1, piece_tokens at least 100", code="invalid_input")
+    parts = pieces.cut(text, params["piece_tokens"], asking.provider.count_tokens)
+    calls = len(parts) + (len(parts) > 1)
+    if calls > most:
+        raise ConnectorError(
+            f"the text takes {calls} calls in pieces of {params['piece_tokens']:,} tokens, and max_calls is {most}:"
+            " raise either, or shorten the text",
+            code="input_too_long",
+        )
+    task = "\n\n".join(part for part in (_SUMMARISE.format(words=words), params.get("instructions")) if part)
+    if len(parts) == 1:
+        return {"text": _told(asking, task, text, key), "pieces": 1, "usage": asking.usage()}
+    told = [
+        _told(asking, f"{task}\n\n{_PART.format(number=number, count=len(parts))}", part, key)
+        for number, part in enumerate(parts, 1)
+    ]
+    whole = _told(asking, f"{task}\n\n{_JOIN}", "\n\n".join(told), key)
+    return {"text": whole, "pieces": len(parts), "usage": asking.usage()}
+
+
+def _told(asking: Asking, task: str, data: str, key: str) -> str:
+    mark = prompts.mark(key)
+    text, is_cut_off = asking.ask([prompts.system(task, mark), prompts.data(data, mark)])
+    if is_cut_off:
+        raise _cut_off(asking)
+    return text.strip()
+
+
+def _document(asking: Asking, schema: Schema, task: str, data: Any, key: str) -> tuple[Any, bool]:
+    """What the model answers, once it fits; and whether it had to be told what was wrong."""
+    mark = prompts.mark(key)
+    messages = [prompts.system(task, mark, schema.document), prompts.data(data, mark)]
+    text, problems = "", [""]
+    for is_repaired in (False, True):
+        text, is_cut_off = asking.ask(messages, schema.document)
+        if is_cut_off:
+            raise _cut_off(asking)
+        try:
+            document = answers.read(text)
+            problems = schema.problems(document)
+        except ValueError as error:
+            problems = [str(error)]
+        if not problems:
+            return document, is_repaired
+        messages = [*messages, *prompts.repair(text[: answers.MAX_CHARACTERS], problems)]
+    raise ConnectorError(
+        f"the model's answer does not fit the schema, nor did it when told so: {problems[0]}",
+        code="schema_not_met",
+        details={"problems": problems, "answer": text[:_SHOWN]},
+    )
+
+
+def _cut_off(asking: Asking) -> ConnectorError:
+    return ConnectorError(
+        f"the answer was cut off at {asking.max_tokens:,} tokens: raise max_tokens, or ask for less",
+        code="answer_cut_off",
+    )

@@ -1,0 +1,42 @@
+"""JSON documents out of what a model wrote."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+MAX_CHARACTERS = 200_000
+MAX_DEPTH = 64
+_FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)  # how models like to set JSON
+
+
+def read(text: str) -> Any:
+    """The JSON document that `text` is, with or without a code fence. Raises ValueError, which says what is wrong."""
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
+    fenced = _FENCED.match(text)
+    try:
+        document = msgspec.json.decode(fenced[1] if fenced else text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise ValueError(f"it is not one JSON document: {error}") from error
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if _depth_passes(document):
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    return document
+
+
+def _depth_passes(document: Any) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True

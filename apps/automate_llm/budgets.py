@@ -1,0 +1,93 @@
+"""Budgets: whether one more call fits what a workflow and the site may spend in a day and a month."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_llm.models import LLMBudget, LLMUsage
+from automate_llm.prices import CURRENCY
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was spent so far, with what is in flight."""
+
+    cost: Decimal
+    tokens: int
+
+
+def check(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, what: str) -> None:
+    """Lock the budgets that concern `workflow`, and see that a call of at most that `cost` and `tokens` fits each.
+
+    Call it in the transaction that writes the call down: until that ends, no other call of a concerned workflow is let
+    through, and the next sees this one. Raises ConnectorError (`budget_exceeded`, `price_unknown`).
+    """
+    concerned = LLMBudget.objects.filter(workflow__in={"", workflow}).order_by("pk")
+    for budget in concerned.select_for_update(no_key=True):
+        spent = spent_of(budget, day)
+        if budget.max_cost is not None:
+            if cost is None:
+                raise ConnectorError(
+                    f"{_name(budget)} limits cost, and no price of {what} is known: add it to AUTOMATE_LLM_PRICES, or"
+                    " limit tokens instead",
+                    code="price_unknown",
+                )
+            if spent.cost + cost > budget.max_cost:
+                raise _exceeded(budget, day, _money(spent.cost), _money(budget.max_cost), _money(cost))
+        if budget.max_tokens is not None and spent.tokens + tokens > budget.max_tokens:
+            of = (f"{spent.tokens:,} tokens", f"{budget.max_tokens:,}", f"{tokens:,}")
+            raise _exceeded(budget, day, *of)
+
+
+def spent_of(budget: LLMBudget, day: dt.date) -> Spent:
+    """What counts against `budget` in the period that `day` is in."""
+    rows = LLMUsage.objects.filter(day__gte=begin(budget, day), day__lt=end(budget, day))
+    if budget.workflow:
+        rows = rows.filter(workflow=budget.workflow)
+    sums: dict[str, Any] = rows.aggregate(cost=Sum("cost"), tokens=Sum("tokens_in") + Sum("tokens_out"))
+    return Spent(sums["cost"] or Decimal(0), int(sums["tokens"] or 0))
+
+
+def today() -> dt.date:
+    """The day by the site's time zone, whoever asks."""
+    return timezone.localdate(timezone=timezone.get_default_timezone())
+
+
+def begin(budget: LLMBudget, day: dt.date) -> dt.date:
+    """The first day of the period that `day` is in."""
+    return day if budget.period == LLMBudget.Period.DAY else day.replace(day=1)
+
+
+def end(budget: LLMBudget, day: dt.date) -> dt.date:
+    """The day on which the next period begins."""
+    if budget.period == LLMBudget.Period.DAY:
+        return day + dt.timedelta(days=1)
+    return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+
+
+def _exceeded(budget: LLMBudget, day: dt.date, spent: str, limit: str, asked: str) -> ConnectorError:
+    return ConnectorError(
+        f"{_name(budget)} is used up: {spent} of {limit} are spent or in flight, and this call may take {asked};"
+        f" it begins anew on {end(budget, day)}",
+        code="budget_exceeded",
+        details={
+            "workflow": budget.workflow, "period": budget.period, "spent": spent, "limit": limit, "asked": asked,
+            "begins_anew": str(end(budget, day)),
+        },
+    )  # fmt: skip
+
+
+def _name(budget: LLMBudget) -> str:
+    whose = f"of workflow {budget.workflow!r}" if budget.workflow else "of the site"
+    return f"the model budget {whose} for {'the day' if budget.period == LLMBudget.Period.DAY else 'the month'}"
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount.quantize(Decimal('0.0001')):f} {CURRENCY}"

@@ -1,0 +1,117 @@
+"""The ledger: each call of a model is written down before it is made, and settled when it has ended.
+
+Written before, so that calls in flight count against budgets and a crash forgets none; keyed by run, step, attempt and
+call, so that none is counted twice. It is settled before the step's outcome can be recorded: a step that is done has
+its usage. The two are transactions of their own, since what was paid for stays paid for when a lease is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_llm import budgets
+from automate_llm.models import LLMUsage
+from automate_llm.prices import Price
+from automate_llm.providers.base import TokenUsage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A call that was written down."""
+
+    pk: int
+    price: Price | None
+    tokens_in: int
+
+
+class Ledger:
+    """The calls of one attempt of one step, or of none."""
+
+    def __init__(self, context: dict[str, Any]) -> None:
+        run, step = context.get("run") or {}, context.get("step") or {}
+        self._workflow: str = run.get("workflow", "")
+        self._run = uuid.UUID(run["id"]) if run.get("id") and step else None
+        self._path: str = step.get("path", "")
+        self._attempt: int = step.get("attempt", 0)
+        self._calls = 0
+
+    def reserve(self, *, provider: str, model: str, price: Price | None, tokens_in: int, tokens_out: int) -> Entry:
+        """Write a call down with the most it may take, if every budget has room for that.
+
+        Raises ConnectorError (`budget_exceeded`, `price_unknown`, `database_away`). No connection is held afterwards.
+        """
+        self._calls += 1
+        cost = price.of(tokens_in, tokens_out) if price else None
+        day = budgets.today()
+        try:
+            with transaction.atomic():
+                budgets.check(self._workflow, day, cost=cost, tokens=tokens_in + tokens_out, what=f"{provider}/{model}")
+                row = self._write(
+                    {
+                        "workflow": self._workflow,
+                        "at": timezone.now(),
+                        "day": day,
+                        "provider": provider[:300],
+                        "model": model[:200],
+                        "status": LLMUsage.Status.IN_FLIGHT,
+                        "tokens_in": tokens_in,
+                        "tokens_out": tokens_out,
+                        "is_estimated": True,
+                        "cost": cost,
+                    }
+                )
+        except DatabaseError as error:
+            raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
+        finally:
+            _let_go()
+        return Entry(row.pk, price, tokens_in)
+
+    def _write(self, values: dict[str, Any]) -> LLMUsage:
+        if self._run is None:
+            return LLMUsage.objects.create(call=self._calls, **values)
+        step: dict[str, Any] = {"run": self._run, "path": self._path, "attempt": self._attempt, "call": self._calls}
+        return LLMUsage.objects.update_or_create(**step, defaults=values)[0]
+
+    def answered(self, entry: Entry, usage: TokenUsage, *, is_estimated: bool) -> None:
+        """It took that."""
+        _settle(
+            entry,
+            status=LLMUsage.Status.ANSWERED,
+            tokens_in=usage.tokens_in,
+            tokens_out=usage.tokens_out,
+            is_estimated=is_estimated,
+            cost=entry.price.of(usage.tokens_in, usage.tokens_out) if entry.price else None,
+        )
+
+    def refused(self, entry: Entry) -> None:
+        """It was turned down, or never left the house, and took nothing."""
+        _settle(entry, status=LLMUsage.Status.REFUSED, tokens_in=0, tokens_out=0, is_estimated=False, cost=0)
+
+    def in_doubt(self, entry: Entry) -> None:
+        """It broke off: what was written down before it stays."""
+        _settle(entry, status=LLMUsage.Status.IN_DOUBT)
+
+
+def _settle(entry: Entry, **values: Any) -> None:
+    """Put down how a call ended. When the database is away, it stays in flight, at the most it may have taken."""
+    try:
+        LLMUsage.objects.filter(pk=entry.pk).update(**values)
+    except DatabaseError as error:
+        log.warning("the usage %s could not be settled, and counts with its estimate: %s", entry.pk, error)
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """Hold no connection while a model thinks."""
+    if not connection.in_atomic_block:
+        connection.close()

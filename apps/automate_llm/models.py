@@ -1,0 +1,94 @@
+"""The ledger of what language models were asked and cost, and the budgets that bound it.
+
+Runs and workflows are plain ids and slugs: this app stands below theirs, and the ledger outlives both.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class LLMUsage(models.Model):
+    """One call of a model. Written before the call with the most it may take, and settled after it.
+
+    `cost` is in US dollars, and null where no price is known. `is_estimated` says that the tokens are our own count.
+    `day` is a day of the site's time zone. `path` and `attempt` are the step's.
+    """
+
+    class Status(models.TextChoices):
+        """What is known of a call."""
+
+        IN_FLIGHT = "in_flight"  #: asked, or cut off by a crash: counts with the most it may take
+        ANSWERED = "answered"  #: counts with what it took
+        REFUSED = "refused"  #: turned down: counts nothing
+        IN_DOUBT = "in_doubt"  #: broke off, and may have been charged: counts with the most it may have taken
+
+    run = models.UUIDField(null=True, blank=True)
+    workflow = models.CharField(max_length=100, blank=True)
+    path = models.CharField(max_length=2000, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    call = models.PositiveIntegerField(default=1)
+    at = models.DateTimeField()
+    day = models.DateField()
+    provider = models.CharField(max_length=300)
+    model = models.CharField(max_length=200)
+    status = models.CharField(max_length=9, choices=Status, default=Status.IN_FLIGHT)
+    tokens_in = models.PositiveBigIntegerField()
+    tokens_out = models.PositiveBigIntegerField()
+    is_estimated = models.BooleanField(default=True)
+    cost = models.DecimalField(max_digits=18, decimal_places=8, null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("view_llmusage", "Can see what language models were asked and cost")]
+        verbose_name = "model usage"
+        verbose_name_plural = "model usage"
+        constraints = [
+            models.UniqueConstraint(fields=["run", "path", "attempt", "call"], name="llm_usage_once_a_call"),
+        ]
+        indexes = [
+            # Budgets and the page add up days: from the index alone.
+            models.Index(
+                fields=["day", "workflow"],
+                include=["provider", "model", "tokens_in", "tokens_out", "cost"],
+                name="llm_usage_by_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model} on {self.day}"
+
+
+class LLMBudget(models.Model):
+    """The most that a workflow, or the whole site, may spend in a day or a month: in US dollars, in tokens, or both."""
+
+    class Period(models.TextChoices):
+        """When it begins anew, by the site's time zone."""
+
+        DAY = "day", "a day"
+        MONTH = "month", "a month"
+
+    workflow = models.SlugField(max_length=100, blank=True)
+    period = models.CharField(max_length=5, choices=Period, default=Period.MONTH)
+    max_cost = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    max_tokens = models.PositiveBigIntegerField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["workflow", "period"]
+        verbose_name = "model budget"
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "period"], name="llm_budget_one_a_period"),
+            models.CheckConstraint(
+                condition=Q(max_cost__isnull=False) | Q(max_tokens__isnull=False),
+                name="llm_budget_limits_something",
+                violation_error_message="Give the most it may cost, the most tokens, or both.",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_cost__isnull=True) | Q(max_cost__gte=0), name="llm_budget_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workflow or 'the site'}, {self.get_period_display()}"

@@ -1,0 +1,42 @@
+"""Long texts in pieces that a model can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+# Where a text is best cut, from the best to the worst: between paragraphs, lines, sentences, words.
+_SEAMS = (re.compile(r"(?<=\n\n)"), re.compile(r"(?<=\n)"), re.compile(r"(?<=[.!?] )"), re.compile(r"(?<= )"))
+
+
+def cut(text: str, most: int, count: Callable[[str], int]) -> list[str]:
+    """`text` in pieces of at most `most` tokens each, as `count` counts; joined, they are the text again."""
+    pieces: list[str] = []
+    size = 0
+    for part in _parts(text, most, count, 0):
+        tokens = count(part)
+        if pieces and size + tokens > most:
+            size = count(pieces[-1])  # each part was rounded up
+        if pieces and size + tokens <= most:
+            pieces[-1] += part
+            size += tokens
+        else:
+            pieces.append(part)
+            size = tokens
+    return pieces or [text]
+
+
+def _parts(text: str, most: int, count: Callable[[str], int], seam: int) -> Iterator[str]:
+    """Parts of at most `most` tokens, cut at the best seams that do."""
+    if count(text) <= most:
+        yield text
+    elif seam < len(_SEAMS):
+        for part in _SEAMS[seam].split(text):
+            yield from _parts(part, most, count, seam + 1)
+    else:  # one word, or none: halves of it
+        middle = len(text) // 2
+        if not middle:
+            yield text
+            return
+        yield from _parts(text[:middle], most, count, seam)
+        yield from _parts(text[middle:], most, count, seam)

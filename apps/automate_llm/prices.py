@@ -1,0 +1,98 @@
+"""What tokens cost: a table as data, with its date, and the site's own prices before it. Unknown is not zero."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+CURRENCY = "USD"
+_PER_TOKENS = 1_000_000
+_SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|latest)$")  # providers price a model, not its dated snapshots
+
+
+class PriceError(ValueError):
+    """A price that is none; the message names it."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """In US dollars for a million tokens."""
+
+    tokens_in: Decimal
+    tokens_out: Decimal
+
+    def of(self, tokens_in: int, tokens_out: int) -> Decimal:
+        """What so many tokens cost."""
+        return (self.tokens_in * tokens_in + self.tokens_out * tokens_out) / _PER_TOKENS
+
+
+def seller(provider: str, default_base_url: str, base_url: str) -> str:
+    """Whose prices count: the provider's at its own address, else those of the `host` or `host:port` that is called."""
+    if not base_url or urlsplit(base_url).netloc == urlsplit(default_base_url).netloc:
+        return provider
+    return urlsplit(base_url).netloc.rpartition("@")[2].lower()
+
+
+def price(seller: str, model: str) -> Price | None:
+    """The price of `model` there; None when nobody has said one.
+
+    AUTOMATE_LLM_PRICES comes first, by `seller/model` or, for all models, `seller/*`; then the table that is shipped.
+    """
+    own, shipped = site_prices(), shipped_prices()
+    base = _SNAPSHOT.sub("", model)
+    for table, names in ((own, (model, base, "*")), (shipped, (model, base))):
+        for name in names:
+            if (found := table.get(f"{seller}/{name}")) is not None:
+                return found
+    return None
+
+
+def site_prices() -> dict[str, Price]:
+    """What AUTOMATE_LLM_PRICES says. Raises PriceError."""
+    return dict(_read(getattr(settings, "AUTOMATE_LLM_PRICES", {})))
+
+
+@cache
+def shipped_prices() -> dict[str, Price]:
+    """The table of prices.json."""
+    return dict(_read(_document()["models"]))
+
+
+def as_of() -> str:
+    """The day that the shipped table is of."""
+    return str(_document()["as_of"])
+
+
+@cache
+def _document() -> Any:
+    return json.loads(files("automate_llm").joinpath("prices.json").read_text(encoding="utf-8"))
+
+
+def _read(table: Any) -> Iterator[tuple[str, Price]]:
+    if not isinstance(table, Mapping):
+        raise PriceError('prices are a mapping, such as {"openai/gpt-5": {"in": 1.25, "out": 10}}')
+    for name, row in table.items():
+        if not isinstance(name, str) or "/" not in name:
+            raise PriceError(f"{name!r} is not seller/model")
+        if not isinstance(row, Mapping) or set(row) != {"in", "out"}:
+            raise PriceError(f"{name}: a price has `in` and `out`, in {CURRENCY} for a million tokens")
+        yield name, Price(_amount(name, row["in"]), _amount(name, row["out"]))
+
+
+def _amount(name: str, value: Any) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or not 0 <= amount <= 1_000_000:
+        raise PriceError(f"{name}: {value!r} is not a price in {CURRENCY}")
+    return amount

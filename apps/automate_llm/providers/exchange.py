@@ -1,0 +1,130 @@
+"""What the shipped providers share: one JSON exchange, and what its failures mean."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automate_llm.providers.base import LLMProviderError, TokenUsage
+
+_SHOWN = 300
+_CONTEXT = re.compile(
+    r"context.{0,3}(length|window|size)|maximum context|prompt is too long|too many tokens|exceed_context",
+    re.IGNORECASE,
+)
+_QUOTA = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
+_STREAMS = ("text/event-stream", "application/x-ndjson")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a service says about an error: its own `kind` of it, and the reason in words."""
+
+    kind: str
+    reason: str
+
+
+def base_url(options: Mapping[str, Any], default: str) -> str:
+    """The address the connection names, or the provider's own, without a slash at its end."""
+    connection = options.get("connection") or {}
+    return str(connection.get("base_url") or default).rstrip("/")
+
+
+def api_key(options: Mapping[str, Any]) -> str:
+    """The connection's key; empty for servers that want none."""
+    return str((options.get("connection") or {}).get("api_key") or "")
+
+
+def exchange(
+    options: Mapping[str, Any],
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: Any = None,
+    said: Callable[[Any], Refusal],
+) -> dict[str, Any]:
+    """One request and its JSON answer. `said` reads the body of an error. Raises LLMProviderError, EgressError."""
+    response = options["http"].request(method, url, headers=dict(headers), json=body)
+    if response.status != 200:
+        raise _failure(response, said, str(options.get("model", "")), api_key(options))
+    if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _STREAMS:
+        raise LLMProviderError(
+            "the model server answered with a stream, which was not asked for", code="invalid_answer"
+        )
+    try:
+        answer = response.json()
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise LLMProviderError("the model server's answer is not JSON", code="invalid_answer") from error
+    except RecursionError:
+        raise LLMProviderError("the model server's answer is nested too deeply", code="invalid_answer") from None
+    if not isinstance(answer, dict):
+        raise LLMProviderError("the model server's answer is not a JSON object", code="invalid_answer")
+    return answer
+
+
+def report(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *, cut_off: bool) -> None:
+    """Tell `on_usage`, if it is there and the numbers are."""
+    on_usage = options.get("on_usage")
+    if on_usage and all(isinstance(count, int) and count >= 0 for count in (tokens_in, tokens_out)):
+        on_usage(TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, cut_off=cut_off))
+
+
+def text_of(content: Any, *, asks_for_tool: bool) -> str:
+    """The text of a message. Raises LLMProviderError when there is none: nothing but text is ever acted on."""
+    if asks_for_tool:
+        raise LLMProviderError("the model asked for a tool, and it is given none", code="invalid_answer")
+    if not isinstance(content, str):
+        raise LLMProviderError("the model server's answer has no message", code="invalid_answer")
+    return content.encode("utf-8", "replace").decode()  # JSON can hold halves of characters
+
+
+def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str) -> LLMProviderError:
+    try:
+        refusal = said(response.json())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        refusal = Refusal("", response.text or "no reason given")
+    reason = refusal.reason.replace(key, "***") if key else refusal.reason  # some services quote the key
+    code, retryable, advice = _meaning(response.status, refusal, model)
+    return LLMProviderError(
+        f"{advice} (HTTP {response.status}: {' '.join(reason.split())[:_SHOWN]})",
+        code=code,
+        retryable=retryable,
+        retry_after=retry_after(response.headers) if retryable else None,
+        refused=True,
+    )
+
+
+def _meaning(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]:
+    """(code, whether it may be retried, what it means for the reader)."""
+    said = f"{refusal.kind} {refusal.reason}"
+    if status in {401, 403}:
+        return "authentication_failed", False, "the model server refused the connection's API key"
+    if _QUOTA.search(said) and status in {400, 402, 429}:
+        return "quota_exhausted", False, "the account at the model's provider has no credit left"
+    if status == 429:
+        return "http_429", True, "the model server is asked too often"
+    if status == 413 or (_CONTEXT.search(said) and status < 600):
+        return "context_too_long", False, f"the prompt is longer than {model or 'the model'} can read: shorten it"
+    if status == 404:
+        return "model_not_found", False, f"the server has no model {model!r}, or the base URL is another API's"
+    if status == 408 or status >= 500:
+        return f"http_{status}", True, "the model server failed"
+    return f"http_{status}", False, "the model server refused the request"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait: from Retry-After, a number or a date (RFC 9110, section 10.2.3), or `retry-after-ms`."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
+            return float(value) * unit
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())

@@ -1,0 +1,68 @@
+"""Ollama's own API, for models on one's own machines.
+
+Protocol: POST {base_url}/api/chat, https://github.com/ollama/ollama/blob/main/docs/api.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_llm import tokens
+from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
+from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, report, text_of
+
+_OPTIONS = {"temperature": "temperature", "max_tokens": "num_predict", "top_p": "top_p", "seed": "seed", "stop": "stop"}
+
+
+class OllamaProvider(LLMProvider):
+    """Reaches `connection["base_url"]`; a private address has to be named in the setting AUTOMATE_EGRESS_ALLOW."""
+
+    name = "Ollama"
+    default_base_url = "http://localhost:11434"
+    capabilities = frozenset(Capability)
+
+    def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
+        """One answer. Raises LLMProviderError, with `retryable` for 429 and 5xx."""
+        body: dict[str, Any] = {
+            "model": options["model"],
+            "messages": messages,
+            "stream": False,
+            "truncate": False,  # a prompt that is too long is an error, not half a prompt
+            "shift": False,
+            "options": {theirs: options[name] for name, theirs in _OPTIONS.items() if options.get(name) is not None},
+        }
+        if options.get("schema") is not None:
+            body["format"] = options["schema"]
+        url = f"{base_url(options, self.default_base_url)}/api/chat"
+        return _text(exchange(options, "POST", url, headers=_headers(options), body=body, said=_said), options)
+
+    def count_tokens(self, text: str) -> int:
+        """An estimate: each model has a vocabulary of its own."""
+        return tokens.estimate(text)
+
+    def check(self, options: dict[str, Any]) -> str:
+        """Ask for the list of models."""
+        url = f"{base_url(options, self.default_base_url)}/api/tags"
+        found = exchange(options, "GET", url, headers=_headers(options), said=_said).get("models")
+        return f"{len(found)} models" if isinstance(found, list) else "It answers"
+
+
+def _headers(options: dict[str, Any]) -> dict[str, str]:
+    key = api_key(options)
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _text(answer: dict[str, Any], options: dict[str, Any]) -> str:
+    cut_off = answer.get("done_reason") == "length"
+    # What the prompt shares with the one before is not counted again, and may be left out.
+    report(options, answer.get("prompt_eval_count"), answer.get("eval_count"), cut_off=cut_off)
+    message = answer.get("message")
+    if not isinstance(message, dict):
+        raise LLMProviderError("the model server's answer has no message", code="invalid_answer")
+    if answer.get("done") is not True:
+        raise LLMProviderError("the model server sent a piece of an answer", code="invalid_answer")
+    return text_of(message.get("content"), asks_for_tool=bool(message.get("tool_calls")))
+
+
+def _said(body: Any) -> Refusal:
+    return Refusal("", str(body["error"]))

@@ -1,0 +1,136 @@
+"""What language models were asked and cost between two days: by day, model and workflow, with totals."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from automate_llm.models import LLMUsage
+
+LONGEST_DAYS = 400
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS = (
+    "day",
+    "workflow",
+    "provider",
+    "model",
+    "calls",
+    "tokens_in",
+    "tokens_out",
+    "cost_usd",
+    "calls_without_price",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """From `first` to `last`, both included; of one workflow or model where those are named."""
+
+    first: dt.date
+    last: dt.date
+    workflow: str = ""
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise ValueError("the last day is before the first")
+        if (self.last - self.first).days >= LONGEST_DAYS:
+            raise ValueError(f"at most {LONGEST_DAYS} days at once")
+
+    @property
+    def rows(self) -> QuerySet[LLMUsage]:
+        """The calls in it."""
+        rows = LLMUsage.objects.filter(day__gte=self.first, day__lte=self.last)
+        if self.workflow:
+            rows = rows.filter(workflow=self.workflow)
+        return rows.filter(model=self.model) if self.model else rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """What some calls took. `cost` is of those whose price is known; `unpriced` counts the others, `open` those that
+    count with an estimate since their end is not known.
+    """
+
+    keys: tuple[Any, ...] = ()
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: Decimal = Decimal(0)
+    unpriced: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The same calls, added up three ways."""
+
+    total: Sums
+    by_day: list[Sums]
+    by_model: list[Sums]
+    by_workflow: list[Sums]
+
+
+def of(period: Period) -> Report:
+    """The report, in four queries."""
+    rows = period.rows
+    return Report(
+        total=_sums((), rows.aggregate(**_ADDED)),
+        by_day=_by(rows, "day", order=("-day",)),
+        by_model=_by(rows, "provider", "model"),
+        by_workflow=_by(rows, "workflow"),
+    )
+
+
+def as_csv(period: Period) -> str:
+    """A line for each day, workflow and model, for spreadsheets: nothing in it is a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(_COLUMNS)
+    for sums in _by(period.rows, "day", "workflow", "provider", "model", order=("day", "workflow", "model")):
+        day, *names = sums.keys
+        counts = (sums.calls, sums.tokens_in, sums.tokens_out, f"{sums.cost:f}", sums.unpriced)
+        writer.writerow([day, *map(_inert, names), *counts])
+    return out.getvalue()
+
+
+_ADDED = {
+    "calls": Count("pk"),
+    "read": Sum("tokens_in"),
+    "written": Sum("tokens_out"),
+    "spent": Sum("cost"),
+    "unpriced": Count("pk", filter=Q(cost=None)),
+    "open": Count("pk", filter=Q(status__in=(LLMUsage.Status.IN_FLIGHT, LLMUsage.Status.IN_DOUBT))),
+}
+
+
+def _by(rows: QuerySet[LLMUsage], *names: str, order: Iterable[str] = ()) -> list[Sums]:
+    """Sums for each combination of those columns; the dearest first unless another order is given."""
+    found = [
+        _sums(tuple(row[name] for name in names), row)
+        for row in rows.values(*names).annotate(**_ADDED).order_by(*(order or names))
+    ]
+    return found if order else sorted(found, key=lambda sums: (-sums.cost, -sums.tokens_in - sums.tokens_out))
+
+
+def _sums(keys: tuple[Any, ...], row: dict[str, Any]) -> Sums:
+    return Sums(
+        keys=keys,
+        calls=row["calls"],
+        tokens_in=int(row["read"] or 0),
+        tokens_out=int(row["written"] or 0),
+        cost=row["spent"] or Decimal(0),
+        unpriced=row["unpriced"],
+        open=row["open"],
+    )
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,184 @@
+"""JSON Schemas in which people say what a model has to answer: checked when read, and answers checked against them.
+
+A subset of draft 2020-12, in which checking costs no more than schema times answer: no references, no combining of
+schemas but by `anyOf` and `oneOf`, patterns by RE2. Objects are closed unless the schema opens them, so that an answer
+holds nothing that was not asked for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import re2
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
+from jsonschema.exceptions import SchemaError as InvalidSchema
+from jsonschema.exceptions import relevance
+
+MAX_NODES = 1_000
+MAX_DEPTH = 20
+MAX_PATTERN = 500
+MAX_PROBLEMS = 5
+_SHOWN = 200
+
+_BY_NAME = ("properties",)
+_LISTED = ("anyOf", "oneOf")
+_PLAIN = frozenset(
+    {
+        "type", "enum", "const", "required", "title", "description", "default", "examples", "$schema", "format",
+        "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+        "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
+    }
+)  # fmt: skip
+KEYWORDS = _PLAIN | {*_BY_NAME, *_LISTED, "items", "additionalProperties"}
+# What the providers' own constrained output understands; the rest is checked here alone.
+_PORTABLE = frozenset({"type", "enum", "const", "required", "description", *_BY_NAME, "anyOf", "items"})
+
+
+class SchemaError(ValueError):
+    """Not a schema that answers can be checked against; the message says where and why."""
+
+
+class Schema:
+    """A checked schema. `document` is the schema with its objects closed. Raises SchemaError."""
+
+    def __init__(self, document: Any) -> None:
+        if not isinstance(document, dict):
+            raise SchemaError("a schema is a mapping, such as {type: object, properties: ...}")
+        budget = iter(range(MAX_NODES))
+        self.document: dict[str, Any] = _checked(document, "$", 0, budget)
+        try:
+            Draft202012Validator.check_schema(self.document, format_checker=FormatChecker(()))
+        except InvalidSchema as error:
+            raise SchemaError(f"{error.json_path}: {error.message[:_SHOWN]}") from error
+        self._validator = _Validator(self.document, format_checker=_FORMATS)
+
+    def problems(self, value: Any) -> list[str]:
+        """Why `value` does not fit, the weightiest first; empty when it does."""
+        found = sorted(self._validator.iter_errors(value), key=relevance, reverse=True)
+        return [f"{error.json_path}: {error.message[:_SHOWN]}" for error in found[:MAX_PROBLEMS]]
+
+
+def portable(
+    schema: dict[str, Any], *, all_required: bool = False, also: frozenset[str] = frozenset()
+) -> dict[str, Any] | None:
+    """`schema` as providers take it for constrained output, or None where it is beyond them.
+
+    They want closed objects at the root and below, and some of them every property required. `also` are keywords that
+    one of them knows beyond the common ground.
+    """
+    if schema.get("type") != "object":
+        return None
+    try:
+        return _portable(schema, all_required, _PORTABLE | also)
+    except _BeyondError:
+        return None
+
+
+class _BeyondError(Exception):
+    """The providers do not take it."""
+
+
+def _portable(schema: Any, all_required: bool, known: frozenset[str]) -> dict[str, Any]:
+    if not isinstance(schema, dict) or not schema or "oneOf" in schema:
+        raise _BeyondError
+    kept = {name: value for name, value in schema.items() if name in known}
+    if "type" not in kept and "anyOf" not in kept:
+        raise _BeyondError
+    if "properties" in kept or kept.get("type") == "object":
+        names = kept.get("properties") or {}
+        if not names or schema.get("additionalProperties") is not False:
+            raise _BeyondError
+        if all_required and set(names) != set(kept.get("required", ())):
+            raise _BeyondError
+        kept["properties"] = {name: _portable(inner, all_required, known) for name, inner in names.items()}
+        kept["additionalProperties"] = False
+    if "items" in kept:
+        kept["items"] = _portable(kept["items"], all_required, known)
+    if "anyOf" in kept:
+        kept["anyOf"] = [_portable(inner, all_required, known) for inner in kept["anyOf"]]
+    return kept
+
+
+def _checked(schema: Any, where: str, depth: int, budget: Iterator[int]) -> Any:
+    """A copy of `schema`, closed. Raises SchemaError for what is not offered or too much."""
+    if isinstance(schema, bool):
+        return schema
+    if not isinstance(schema, dict):
+        raise SchemaError(f"{where}: a schema is a mapping or true or false")
+    if depth > MAX_DEPTH or next(budget, None) is None:
+        raise SchemaError(f"the schema is larger than {MAX_NODES} parts or deeper than {MAX_DEPTH} levels")
+    if unknown := sorted(map(str, set(schema) - KEYWORDS)):
+        raise SchemaError(f"{where}: {unknown[0]!r} is not offered; there is {', '.join(sorted(KEYWORDS))}")
+    _check_texts(schema, where)
+    copy = {name: value for name, value in schema.items() if name in _PLAIN}
+    for name in _BY_NAME:
+        if name in schema:
+            if not isinstance(schema[name], dict):
+                raise SchemaError(f"{where}.{name}: a mapping of names to schemas")
+            copy[name] = {
+                key: _checked(inner, f"{where}.{name}.{key}", depth + 1, budget) for key, inner in schema[name].items()
+            }
+    for name in _LISTED:
+        if name in schema:
+            if not isinstance(schema[name], list):
+                raise SchemaError(f"{where}.{name}: a list of schemas")
+            copy[name] = [
+                _checked(inner, f"{where}.{name}[{number}]", depth + 1, budget)
+                for number, inner in enumerate(schema[name])
+            ]
+    for name in ("items", "additionalProperties"):
+        if name in schema:
+            copy[name] = _checked(schema[name], f"{where}.{name}", depth + 1, budget)
+    if "properties" in copy:
+        copy.setdefault("additionalProperties", False)
+    return copy
+
+
+def _check_texts(schema: dict[str, Any], where: str) -> None:
+    if (pattern := schema.get("pattern")) is not None:
+        if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+            raise SchemaError(f"{where}.pattern: a text of at most {MAX_PATTERN} characters")
+        try:
+            _compiled(pattern)
+        except re2.error as error:
+            raise SchemaError(f"{where}.pattern: not a pattern that RE2 takes: {error}") from error
+    if (kind := schema.get("format")) is not None and str(kind) not in _FORMATS.checkers:
+        raise SchemaError(f"{where}.format: {kind!r} is not checked here; {', '.join(_FORMATS.checkers)} are")
+
+
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """`pattern` by RE2, which is linear in the text."""
+    if isinstance(instance, str) and not _compiled(pattern).search(instance):
+        yield ValidationError(f"{instance[:_SHOWN]!r} does not match {pattern!r}")
+
+
+def _is_moment(value: Any) -> bool:
+    return not isinstance(value, str) or dt.datetime.fromisoformat(value).tzinfo is not None
+
+
+def _is_day(value: Any) -> bool:
+    return not isinstance(value, str) or bool(dt.date.fromisoformat(value))
+
+
+def _is_uuid(value: Any) -> bool:
+    return not isinstance(value, str) or str(uuid.UUID(value)) == value.lower()
+
+
+def _is_email(value: Any) -> bool:
+    return not isinstance(value, str) or re2.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,255}", value) is not None
+
+
+_FORMATS = FormatChecker(())
+for _name, _check in (("date", _is_day), ("date-time", _is_moment), ("email", _is_email), ("uuid", _is_uuid)):
+    _FORMATS.checks(_name, raises=ValueError)(_check)
+
+_Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})

@@ -1,0 +1,20 @@
+"""How many tokens a text is, roughly and rather too many than too few, without any model's own vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+CHARACTERS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; other scripts take a token for a character or two
+TOKENS_PER_MESSAGE = 4  # role and separators
+
+
+def estimate(text: str) -> int:
+    """A token for every four ASCII characters, and one for every other character."""
+    others = sum(not character.isascii() for character in text)
+    return -(-(len(text) - others) // CHARACTERS_PER_TOKEN) + others
+
+
+def of_messages(messages: Iterable[Mapping[str, Any]], count: Any) -> int:
+    """What a conversation takes, by a provider's `count_tokens`."""
+    return sum(count(message["content"]) + TOKENS_PER_MESSAGE for message in messages)

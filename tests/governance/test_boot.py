@@ -1,0 +1,119 @@
+"""Processes that do not start with keys that are missing, short or wrong, and say what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from automate_governance import boot, checks
+from automate_governance.models import StoredSecret
+from automate_governance.redaction import MASK, redactor
+from automate_governance.secrets.keyring import generate_key
+from tests.conftest import ROOT
+from tests.processes import free_port
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def secret(owner):
+    made = StoredSecret(name="token", owner=owner)
+    made.put("a-secret-before-the-start")
+    made.save()
+    return made
+
+
+WRONG = {
+    "missing": (",", "AUTOMATE_SECRETS_KEYS holds no key."),
+    "short": ("c2hvcnQ=", "Key number 1 in AUTOMATE_SECRETS_KEYS is 5 bytes long, and not 32 bytes"),
+    "no base64": ("not a key!", "Key number 1 in AUTOMATE_SECRETS_KEYS is not 32 bytes in URL-safe base64"),
+    "wrong": ("", "is not configured, and 1 of the stored secrets need it"),
+}
+
+STARTS = {
+    "worker": [sys.executable, str(ROOT / "manage.py"), "automate_worker"],
+    "asgi": [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--log-level", "warning", "--port"],
+    "wsgi": [
+        sys.executable,
+        "-c",
+        "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'automate_site.settings'\n"
+        "from django.core.wsgi import get_wsgi_application\n"
+        "from automate_core.wsgi import automate\n"
+        "automate(get_wsgi_application())\nprint('serving')",
+    ],
+    "runserver": [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload"],
+}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("start", "wrong"),
+    [
+        *((start, wrong) for start in STARTS for wrong in ("missing", "wrong")),
+        ("asgi", "short"),
+        ("worker", "no base64"),
+    ],
+)
+def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wrong):
+    keys, said = WRONG[wrong]
+    command = STARTS[start]
+    if start in {"asgi", "runserver"}:
+        command = [*command, str(free_port())]
+    own = {**environment, "AUTOMATE_WORKER": "off", "AUTOMATE_SECRETS_KEYS": keys or generate_key()}
+    ended = subprocess.run(command, env=own, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    shown = ended.stdout + ended.stderr
+    assert ended.returncode not in {0, -9} and said in " ".join(shown.split()), shown
+    assert "automate_generate_key" in shown or "Put that key back" in shown, "it says what to do"
+    assert "Traceback" not in shown or start == "wsgi", "a WSGI server says so by an exception"
+
+
+def test_good_keys_are_no_problem(secret):
+    boot.prepare()
+    assert not [check for check in run_checks(databases=["default"]) if check.id.startswith("automate_governance.E")]
+
+
+def test_what_is_stored_is_kept_quiet_from_the_start(secret, monkeypatch):
+    known = type(redactor)()
+    monkeypatch.setattr(boot, "redactor", known)
+    assert known.text("a-secret-before-the-start") != MASK
+    boot.prepare()
+    assert known.text("a-secret-before-the-start") == MASK
+
+
+def test_a_secret_that_was_altered_keeps_nobody_from_starting(secret, caplog):
+    StoredSecret.objects.update(box=b"x" * 40)
+    boot.prepare()
+    assert "the stored secret token: the stored secret does not open" in caplog.text
+
+
+def test_a_database_that_is_away_is_waited_for(monkeypatch, caplog):
+    from django.db import OperationalError
+
+    def away(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(checks, "secrets_keys_open_what_is_stored", away)
+    boot.prepare()
+    assert "could not be compared with the keys now: connection refused" in caplog.text
+
+
+def test_every_problem_is_in_one_line(settings):
+    settings.AUTOMATE_SECRETS_KEYS = []
+    settings.AUTOMATE_VAULT = {"url": "https://vault.example.com"}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        boot.prepare()
+    assert "holds no key" in str(caught.value) and "AUTOMATE_VAULT takes" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_debug_pages_and_a_public_address_do_not_go_together(settings):
+    assert not checks.no_debug_pages_in_public(None)
+    settings.DEBUG, settings.AUTOMATE_SITE_URL = True, "https://automate.example.com"
+    [error] = checks.no_debug_pages_in_public(None)
+    assert error.id == "automate_governance.E005"
+    settings.AUTOMATE_SITE_URL = "http://127.0.0.1:8000"
+    assert not checks.no_debug_pages_in_public(None)

@@ -1,0 +1,50 @@
+"""A call that nobody wants any more ends while the model is still thinking."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from automate_core import cancelling
+from automate_core.engine.effects import perform
+from automate_core.models import ExecutionRun
+from automate_egress import EgressError, HttpSession
+from automate_llm.models import LLMUsage
+from tests.core.walks import Slow
+from tests.llm.test_ledger import ASK
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_silent_server_does_not_hold_a_cancelled_request(models):
+    models.delay = 8
+    cancelled = threading.Event()
+    session = HttpSession(internal_hosts=[models.host], cancelled=cancelled.is_set)
+    threading.Timer(0.3, cancelled.set).start()
+    began = time.monotonic()
+    with pytest.raises(EgressError, match="cancelled"):
+        session.request("POST", f"{models.base_url('ollama')}/api/chat", json={"model": "small", "messages": []})
+    assert time.monotonic() - began < 4
+
+
+def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
+    models.delay = 8
+    connection()
+    workflow(ASK)
+    deliver({"text": "x"})
+    worker = Slow()
+    worker.begin()
+    [call] = worker.calls
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(perform(call)))
+    thread.start()
+    while not models.calls:
+        time.sleep(0.05)
+    cancelling.cancel_run(ExecutionRun.objects.get().pk, code="cancelled", message="By hand")
+    worker.engine.look()
+    thread.join(5)
+    assert not thread.is_alive(), "the thread is free before the model has answered"
+    assert outcomes[0].error.message == "cancelled"
+    assert LLMUsage.objects.get().status == "in_doubt"
