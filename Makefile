@@ -13,7 +13,7 @@ demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
 	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $${FILE:+"$$FILE"} --event "$${EVENT:-issues}"
 
 test: check ## all checks and tests, on a throw-away PostgreSQL
-	@sh scripts/browser.sh && exec $(PYTHON) -m pytest
+	@sh scripts/browser.sh && exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev

@@ -10,18 +10,24 @@ import pytest
 
 from automate_site.embedded_postgres import Cluster, throw_away
 
+_OURS = "TESTS_OWN_DATABASE_URL"
+
 
 def _start() -> tuple[Cluster | None, str]:
-    """A throw-away cluster, unless DATABASE_URL names a server to use, and a data folder."""
+    """A throw-away cluster, unless DATABASE_URL names a server to use, and a data folder.
+
+    Tests stop and lock their server, so each process of a parallel run has its own: what it inherits of the process
+    that hands out the tests does not count as named.
+    """
     data = tempfile.mkdtemp(prefix="automate-test-data-")
     os.environ["AUTOMATE_DATA"] = data
     os.environ["AUTOMATE_WORKER"] = "off"
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the tests' thread
-    if os.environ.get("DATABASE_URL"):
+    if os.environ.get("DATABASE_URL") not in {None, "", os.environ.get(_OURS)}:
         return None, data
     cluster = throw_away()
     cluster.start()
-    os.environ["DATABASE_URL"] = cluster.url
+    os.environ["DATABASE_URL"] = os.environ[_OURS] = cluster.url
     return cluster, data
 
 
