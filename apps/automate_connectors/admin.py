@@ -1,41 +1,213 @@
-"""Connections in the admin."""
+"""Connections in the admin: a form that is drawn from what their connector says it needs."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models, transaction
+from django.http import HttpRequest
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from automate_connectors.models import Connection
+from automate_connectors import health
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.forms import JsonField, LinesField, SecretField, Widgets, field_for
+from automate_connectors.models import Connection, token_name
+from automate_connectors.oauth import tokens
+from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
 from automate_connectors.registry import connectors
+from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import Person, can
+from automate_plugins.fields import FieldKind
+from automate_plugins.registry import PluginNotFoundError
+
+WIDGETS = Widgets(
+    text=UnfoldAdminTextInputWidget,
+    area=UnfoldAdminTextareaWidget,
+    number=UnfoldAdminIntegerFieldWidget,
+    select=UnfoldAdminSelectWidget,
+    check=UnfoldBooleanSwitchWidget,
+    password=UnfoldAdminPasswordWidget,
+)
+_PREFIX = "config_"
+_OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authorize_url", "token_url")
 
 
 class ConnectionForm(SecretUsingForm):
-    """The connector is chosen from what is installed; the model checks the rest."""
+    """What every connection has. `form_for` adds what its connector needs; the model checks the whole."""
 
-    connector = forms.ChoiceField(choices=[], widget=UnfoldAdminSelectWidget)
+    person: Person
+    adapter: ConnectorAdapter | None = None
+    allowed_hosts = LinesField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="The host names that its secrets may be sent to, one a line. Empty: those of the URLs above, or the "
+        "connector's own.",
+    )
 
     class Meta:
         model = Connection
-        fields = ("name", "slug", "connector", "config", "allowed_hosts")
-        widgets = {
-            "config": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-            "allowed_hosts": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        }
-        help_texts = {
-            "slug": "How steps name it.",
-            "config": "The connector's settings. Secrets are references, such as database:slack-token.",
-            "allowed_hosts": "The host names that its secrets may be sent to. Empty: those of the URLs above.",
-        }
+        fields = ("name", "slug", "connector", "allowed_hosts")
+        widgets = {"connector": forms.HiddenInput()}
+        help_texts = {"slug": "How steps name it. It stays as it is."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "connector" in self.fields:
-            field: Any = self.fields["connector"]
-            field.choices = [(code, connectors.get(code).name) for code in connectors.names()]
+        self.new_secrets: dict[str, str] = {}
+        self.before = self._terms()
+        self.initial.update({f"{_PREFIX}{name}": value for name, value in self._stored(self.instance.config).items()})
+        self.initial.update({f"oauth_{name}": value for name, value in self._stored(self.instance.oauth).items()})
+        if "config" in self.fields:
+            self.initial["config"] = self.instance.config
+        if self.adapter is not None and not self.initial.get("connector"):
+            self.initial["connector"] = self.adapter.code
+        for name, field in self.fields.items():
+            if isinstance(field, SecretField):
+                field.offer(self.person, self.initial.get(name) or "", str(field.label))
+
+    def _terms(self) -> tuple[Any, Any, Any]:
+        connection: Connection = self.instance
+        return deepcopy(connection.config), deepcopy(connection.oauth), deepcopy(connection.allowed_hosts)
+
+    @property
+    def has_new_terms(self) -> bool:
+        """Whether it goes elsewhere, or as somebody else, than before."""
+        return self._terms() != self.before
+
+    def clean_config(self) -> Any:
+        """Nothing is an empty mapping."""
+        config = self.cleaned_data.get("config")
+        return {} if config is None else config
+
+    def _stored(self, document: Any) -> dict[str, Any]:
+        return document if isinstance(document, dict) else {}
+
+    def _post_clean(self) -> None:
+        if "config" in self.fields:
+            self.instance.config = self.cleaned_data.get("config", {})
+        elif self.adapter is not None:
+            self.instance.config = self._config(self.adapter)
+        if "oauth_provider" in self.fields:
+            self.instance.oauth = self._oauth()
+        super()._post_clean()
+
+    def _config(self, adapter: ConnectorAdapter) -> dict[str, Any]:
+        """The configuration that the fields give; what does not fit is said at its field."""
+        signs_in = bool(self.cleaned_data.get("oauth_provider"))
+        config: dict[str, Any] = {}
+        for spec in adapter.config_fields:
+            name = f"{_PREFIX}{spec.name}"
+            value: Any
+            if spec.kind is FieldKind.SECRET:
+                value = None if signs_in and spec.name == token_name(adapter) else self._secret(name, spec.name)
+            else:
+                value = self.cleaned_data.get(name)
+            if value == "" or (value is False and not spec.default):  # an empty field, an open switch
+                value = None
+            by_token = signs_in and spec.kind is FieldKind.SECRET
+            if name not in self.errors and not by_token and (reason := spec.problem(value)):
+                self.add_error(name, f"{reason[:1].upper()}{reason[1:]}.")
+            if value is not None:
+                config[spec.name] = value
+        return config
+
+    def _oauth(self) -> dict[str, Any]:
+        if not self.cleaned_data.get("oauth_provider"):
+            return {}
+        given = {name: self.cleaned_data.get(f"oauth_{name}") or "" for name in _OAUTH}
+        given["client_secret"] = self._secret("oauth_client_secret", "client-secret") or ""
+        if given["provider"] != GENERIC:
+            given["authorize_url"] = given["token_url"] = ""
+        return {name: value for name, value in given.items() if value}
+
+    def _secret(self, name: str, what: str) -> str | None:
+        """The reference that a field gives: to a secret that is chosen, or that will be stored with this form."""
+        reference, value = self.cleaned_data.get(name) or ("", "")
+        if not value:
+            return reference or None
+        if not can(self.person, "add", StoredSecret):
+            self.add_error(name, "You may not store secrets: choose one that is there.")
+            return None
+        base = f"{self.cleaned_data.get('slug') or self.instance.slug or 'connection'}-{what.replace('_', '-')}"[:90]
+        taken = set(StoredSecret.objects.filter(name__startswith=base).values_list("name", flat=True))
+        free = next(n for n in (base, *(f"{base}-{number}" for number in range(2, 10_000))) if n not in taken)
+        self.new_secrets[f"database:{free}"] = value
+        return f"database:{free}"
+
+    def bound_references(self) -> dict[str, list[str]]:
+        """What it refers to but for the secrets that come with it."""
+        there = self.instance.references().items()
+        return {name: [each for each in listed if each not in self.new_secrets] for name, listed in there}
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Say it at the field that it is about; what is about none stands above the form."""
+        if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+            for name, listed in error.error_dict.items():
+                self.add_error(None if name == NON_FIELD_ERRORS else name, listed)
+            return
+        if field == "config" and "config" not in self.fields and any(n.startswith(_PREFIX) for n in self.errors):
+            return  # said already, at the field
+        known = (name for name in (field, f"{_PREFIX}{field}") if name in self.fields)
+        super().add_error(next(known, None), error)
+
+    def save_secrets(self) -> list[StoredSecret]:
+        """Store the secrets that came with it, as the person's own. Call it in the transaction that saves the rest."""
+        stored = []
+        for reference, value in self.new_secrets.items():
+            secret = StoredSecret(name=reference.partition(":")[2], owner=self.person)
+            secret.put(value)
+            secret.save()
+            stored.append(secret)
+        return stored
+
+
+def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
+    """The form of a connector's connections: a field for each of its settings, and how it may sign in."""
+    fields: dict[str, Any] = {"adapter": adapter}
+    if adapter is None or not adapter.config_fields:
+        area = UnfoldAdminTextareaWidget(attrs={"rows": 4})
+        help_text = "A JSON mapping. Secrets are references, such as database:slack-token."
+        fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
+    else:
+        fields |= {f"{_PREFIX}{spec.name}": field_for(spec, WIDGETS) for spec in adapter.config_fields}
+    if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
+        fields |= _sign_in_fields(adapter)
+    return type("ConnectionForm", (ConnectionForm,), fields)
+
+
+def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
+    stands_in = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
+    providers = [("", "No: it uses the secrets above"), *((code, p.name) for code, p in PROVIDERS.items())]
+    text: dict[str, Any] = {"required": False, "widget": UnfoldAdminTextInputWidget()}
+    return {
+        "oauth_provider": forms.ChoiceField(
+            label="Signs in by OAuth 2",
+            choices=providers,
+            required=False,
+            widget=UnfoldAdminSelectWidget(),
+            help_text=f"The access token then stands in for “{stands_in.label or stands_in.name}” above.",
+        ),
+        "oauth_grant": forms.ChoiceField(
+            label="Who signs in", choices=list(GRANTS.items()), required=False, widget=UnfoldAdminSelectWidget()
+        ),
+        "oauth_client_id": forms.CharField(label="Client ID", help_text="The provider gives it to your site.", **text),
+        "oauth_client_secret": SecretField(WIDGETS, label="Client secret"),
+        "oauth_scopes": forms.CharField(label="Scopes", help_text="Empty: the usual ones of the provider.", **text),
+        "oauth_authorize_url": forms.CharField(label="Authorization URL", **text),
+        "oauth_token_url": forms.CharField(label="Token URL", **text),
+    }
 
 
 @admin.register(Connection)
@@ -43,8 +215,61 @@ class ConnectionAdmin(GovernedAdmin):
     """Connections that one may see."""
 
     form = ConnectionForm
-    list_display = ("name", "slug", "connector", "owner", "updated_at")
-    list_filter = ("connector",)
+    list_display: tuple[str, ...] = ("name", "slug", "connector", "owner", "updated_at")
+    list_filter = ("connector", "health")
     search_fields = ("name", "slug")
     list_select_related = ("owner",)
     prepopulated_fields = {"slug": ("name",)}
+    conditional_fields = {
+        **{f"oauth_{name}": "oauth_provider" for name in ("grant", "client_id", "client_secret", "scopes")},
+        "oauth_authorize_url": f"oauth_provider == '{GENERIC}' && oauth_grant != 'client_credentials'",
+        "oauth_token_url": f"oauth_provider == '{GENERIC}'",
+    }
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form of that connection's connector; of a new one, of the connector that is asked for."""
+        code = obj.connector if obj else request.POST.get("connector") or request.GET.get("connector") or ""
+        kwargs["form"] = form_for(adapter_of(code))
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Its name, its connector's settings, how it signs in, and where its secrets may go."""
+        names = list(self.get_fields(request, obj))
+        settings = [name for name in names if name == "config" or name.startswith(_PREFIX)]
+        sign_in = [name for name in names if name.startswith("oauth_")]
+        groups = [(None, ["name", "slug", "connector"]), ("Settings", settings), ("Sign-in", sign_in)]
+        groups.append(("Where its secrets may go", ["allowed_hosts"]))
+        return [(title, {"fields": fields}) for title, fields in groups if fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
+        """Steps name it by its slug, so that stays; another connector is another connection."""
+        return ("slug", "connector") if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: models.Model | None = None) -> dict[str, Any]:
+        """Only of a new one."""
+        return {} if obj else {"slug": ("name",)}
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # type: ignore[override]
+        """Save it with the secrets that came along; what was known of its health is so no more."""
+        with transaction.atomic():
+            for secret in form.save_secrets():
+                audit.record(request.user, "secret.created", secret, changes={"for": obj.slug})
+            super().save_model(request, obj, form, change)
+            if change and form.has_new_terms:
+                self._forget(obj)
+
+    def _forget(self, connection: Connection) -> None:
+        """Tokens of a client go with the client; a person who has to sign in still has to."""
+        setup = connection.sign_in
+        if setup is not None:
+            tokens.forget(connection)
+        if setup is None or not setup.needs_person:
+            health.changed(connection)
+
+
+def adapter_of(code: str) -> ConnectorAdapter | None:
+    """The connector of that name, or None."""
+    try:
+        return connectors.get(code)
+    except PluginNotFoundError:
+        return None

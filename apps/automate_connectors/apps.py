@@ -5,6 +5,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_migrate
 
 
@@ -14,17 +16,26 @@ class AutomateConnectorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from automate_connectors import exposed
         from automate_connectors.models import Connection
+        from automate_connectors.outbound import check_settings
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
         def connections_of(secret: Any) -> Iterator[Connection]:
-            for connection in Connection.objects.all():
-                if secret.reference in connection.references()["config"]:
+            reference = secret.reference
+            token = Q(token__access=secret.pk) | Q(token__refresh=secret.pk)
+            named = Connection.objects.annotate(
+                text=Concat(Cast("config", TextField()), Cast("oauth", TextField()))
+            ).filter(Q(text__contains=f'"{reference}"') | token)
+            for connection in named:
+                if any(reference in references for references in connection.references().values()):
                     yield connection
 
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)
+        register(check_settings)
+        register(exposed.settings_make_sense)
         post_migrate.connect(_seed_roles, sender=self)
 
 

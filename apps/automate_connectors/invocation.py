@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,8 +20,17 @@ def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], co
     params = _with_defaults(action, params)
     if action.fields is not None and (found := problems(action.fields, params)):
         raise ConnectorError("; ".join(found), code="invalid_input")
+    return encode_output(_crossing(lambda: adapter.execute(action.name, params, context)))
+
+
+def check(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
+    """Try the connection in `context`: a line for people. Raises ConnectorError and nothing else."""
+    return str(_crossing(lambda: adapter.check_connection(context)))
+
+
+def _crossing(call: Callable[[], Any]) -> Any:
     try:
-        output = adapter.execute(action.name, params, context)
+        return call()
     except ConnectorError:
         raise
     except EgressError as error:
@@ -31,7 +41,6 @@ def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], co
         raise ConnectorError(
             f"{type(error).__name__}: {error}", code="unexpected_error", details={"exception": type(error).__name__}
         ) from error
-    return encode_output(output)
 
 
 def encode_output(output: Any) -> bytes:

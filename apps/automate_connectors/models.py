@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.oauth.providers import OAuthSetup, setup_of
 from automate_connectors.registry import connectors
 from automate_governance.governed import Governed, verbs
+from automate_governance.models import StoredSecret
 from automate_governance.secrets.resolver import is_reference, resolve
 from automate_plugins.fields import FieldKind, problems
 from automate_plugins.registry import PluginNotFoundError
@@ -27,16 +30,33 @@ class Connection(Governed):
     """Where and as whom a connector works. Steps name it by its slug.
 
     `allowed_hosts` are the host names its credentials may be sent to; empty means the hosts of URLs in its
-    configuration.
+    configuration. `oauth` says how it signs in where it does (`oauth.providers.OAuthSetup`): the access token then
+    stands in for the connector's secret.
+
+    What is found out about it is written by `health` alone. `health_rev` grows with every change of `health`.
     """
+
+    class Health(models.TextChoices):
+        """Whether it works, as far as is known."""
+
+        UNKNOWN = "unknown"  #: nobody has tried since it was made or changed
+        WORKING = "working"  #: the last test, or a step, was let in
+        FAILING = "failing"  #: its credentials were refused, or the last test failed
+        RECONNECT = "reconnect"  #: only a person can mend it; steps wait until then
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
     connector = models.CharField(max_length=100)
     config = models.JSONField(default=dict, blank=True)
+    oauth = models.JSONField(default=dict, blank=True)
     allowed_hosts = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    health = models.CharField(max_length=9, choices=Health, default=Health.UNKNOWN, editable=False)
+    health_since = models.DateTimeField(null=True, editable=False)
+    health_note = models.CharField(max_length=500, blank=True, editable=False)
+    health_rev = models.PositiveIntegerField(default=0, editable=False)
+    tested_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -46,47 +66,110 @@ class Connection(Governed):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save what people write: what was found out meanwhile stays."""
+        if not self._state.adding and options.get("update_fields") is None:
+            options["update_fields"] = [
+                field.name
+                for field in self._meta.concrete_fields
+                if not field.primary_key and field.name not in _FOUND_OUT
+            ]
+        super().save(*args, **options)
+
+    @transaction.atomic
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete it, and the tokens that were kept for it."""
+        token = OAuthToken.objects.select_related("access", "refresh").filter(connection=self).first()
+        deleted = super().delete(*args, **options)
+        for secret in filter(None, (token.access, token.refresh) if token else ()):
+            secret.delete()
+        return deleted
+
+    @property
+    def adapter(self) -> ConnectorAdapter:
+        """Its connector. Raises PluginNotFoundError."""
+        return connectors.get(self.connector)
+
+    @property
+    def sign_in(self) -> OAuthSetup | None:
+        """How it signs in; None when its credentials are secrets that somebody stored."""
+        return setup_of(self.oauth)
+
     def clean(self) -> None:
         """Check the configuration against its connector. Raises ValidationError, by field."""
         try:
-            adapter = connectors.get(self.connector)
+            adapter = self.adapter
         except PluginNotFoundError as error:
             raise ValidationError({"connector": str(error)}) from error
         if not isinstance(self.config, dict):
             raise ValidationError({"config": "The configuration is a mapping of names to values."})
-        if adapter.config_fields and (found := problems(adapter.config_fields, self.config)):
+        self._check_sign_in()
+        config = {**self.config, self.token_name: f"database:token-of-{self.slug}"} if self.oauth else self.config
+        if adapter.config_fields and (found := problems(adapter.config_fields, config)):
             raise ValidationError({"config": [f"{problem}." for problem in found]})
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
-        for name, value in self.config.items():
+        for name, value in config.items():
             if name in secret_names and value and not _refers(value):
                 example = f"database:{self.slug or 'name'}-{name}"
                 raise ValidationError({"config": f"{name} must be a reference to a secret, such as {example}."})
-        if plain := next(_plain_secrets(self.config), None):
+        if plain := next(_plain_secrets(config), None):
             raise ValidationError(
                 {"config": f"{plain} looks like a secret: store it, and refer to it by a name at the top level."}
             )
         if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
             raise ValidationError({"allowed_hosts": 'A list of host names, such as ["api.example.com"].'})
-        if self.references()["config"] and not self.hosts():
+        if (self.references() or self.oauth) and not self.hosts():
             raise ValidationError({"allowed_hosts": "Name the hosts that its secrets may be sent to."})
         try:
-            adapter.validate_config(self.config)
+            adapter.validate_config(config)
         except (ConnectorError, ValueError) as error:
             raise ValidationError({"config": str(error)}) from error
 
+    def _check_sign_in(self) -> None:
+        if not isinstance(self.oauth, dict):
+            raise ValidationError({"oauth": "The sign-in is a mapping of names to values."})
+        setup = self.sign_in
+        if setup is None:
+            return
+        if setup.client_secret and not _refers(setup.client_secret):
+            raise ValidationError({"oauth_client_secret": "A reference to a secret, such as database:client-secret."})
+        if found := dict(setup.problems()):
+            raise ValidationError(found)
+
     def references(self) -> dict[str, list[str]]:
-        """The secret references in it, by field."""
-        return {"config": [value for value in self.config.values() if _refers(value)]}
+        """The secret references in it, by the name they go by: whoever says where they are sent may use them all."""
+        found = {name: [value] for name, value in self.config.items() if _refers(value)}
+        if self.sign_in and self.sign_in.client_secret:
+            found["oauth_client_secret"] = [self.sign_in.client_secret]
+        token = OAuthToken.objects.select_related("access", "refresh").filter(connection=self.pk).first()
+        if token is not None and (kept := [f"database:{each}" for each in (token.access, token.refresh) if each]):
+            found["oauth_token"] = kept
+        return found
 
     def resolved(self) -> dict[str, Any]:
-        """The configuration with plain secret values, for `context["connection"]` alone. Raises SecretNotFoundError."""
-        return {name: resolve(value).reveal() if _refers(value) else value for name, value in self.config.items()}
+        """The configuration with plain secret values, for `context["connection"]` alone.
+
+        Raises SecretNotFoundError, SecretUnavailableError, and ConnectorError when there is no access token.
+        """
+        from automate_connectors.oauth.tokens import fresh
+
+        config = {name: resolve(value).reveal() if _refers(value) else value for name, value in self.config.items()}
+        return self.with_token(config, fresh(self)) if self.oauth else config
+
+    @property
+    def token_name(self) -> str:
+        """The setting of its connector that the access token of a sign-in is put into."""
+        return token_name(self.adapter)
+
+    def with_token(self, config: dict[str, Any], token: str) -> dict[str, Any]:
+        """The configuration with the access token of a sign-in where its connector looks for it."""
+        return {**config, "access_token": token, self.token_name: token}
 
     def hosts(self) -> list[str]:
         """The host names that its credentials may go to."""
         urls = [value for value in self.config.values() if isinstance(value, str) and "://" in value]
         known = list(self.allowed_hosts) or [host for url in urls if (host := urlsplit(url).hostname)]
-        return known or self._own_hosts()
+        return known or list(self.sign_in.hosts if self.sign_in else ()) or self._own_hosts()
 
     def _own_hosts(self) -> list[str]:
         """Those that the connector itself knows."""
@@ -94,6 +177,15 @@ class Connection(Governed):
             return list(connectors.get(self.connector).own_hosts(self.config))
         except PluginNotFoundError:
             return []
+
+
+def token_name(adapter: ConnectorAdapter) -> str:
+    """The setting that an access token is put into: the one that is called so, else the first that is a secret."""
+    secrets = [field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET]
+    return next((name for name in ("access_token", "token") if name in secrets), (secrets or ["token"])[0])
+
+
+_FOUND_OUT = frozenset({"health", "health_since", "health_note", "health_rev", "tested_at"})
 
 
 def _refers(value: Any) -> bool:
@@ -131,3 +223,43 @@ class ConnectionGroupPermission(GroupObjectPermissionBase):
     """A verb on one connection, granted to a group."""
 
     content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)
+
+
+class OAuthToken(models.Model):
+    """The tokens of a connection that signs in, as stored secrets. Its row is locked while they are renewed.
+
+    `expires_at` None: the provider did not say. `account` is who signed in here.
+    """
+
+    governed_by = "connection"
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="token")
+    access = models.ForeignKey(StoredSecret, on_delete=models.PROTECT, null=True, related_name="+")
+    refresh = models.ForeignKey(StoredSecret, on_delete=models.PROTECT, null=True, related_name="+")
+    expires_at = models.DateTimeField(null=True)
+    renewed_at = models.DateTimeField(null=True)
+    account = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"token of {self.connection_id}"
+
+
+class SignInAttempt(models.Model):
+    """A sign-in that somebody has begun: good once, for a short time, in that person's session."""
+
+    governed_by = "connection"
+
+    state = models.CharField(max_length=64, unique=True)  # SHA-256: what stands here signs nobody in
+    session = models.CharField(max_length=64)
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    begun_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"sign-in of {self.user_id}"

@@ -14,8 +14,9 @@ class AutomateCoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from automate_connectors import health
         from automate_connectors.models import Connection
-        from automate_core import changes, used_by, watched
+        from automate_core import changes, reconnecting, used_by, watched
         from automate_core.models import WebhookEndpoint
         from automate_governance import uses
         from automate_governance.models import StoredSecret
@@ -23,6 +24,7 @@ class AutomateCoreConfig(AppConfig):
         uses.register(StoredSecret, used_by.endpoints_of_secret)
         uses.register(WebhookEndpoint, used_by.workflows_of_endpoint)
         uses.register(Connection, used_by.workflows_of_connection)
+        health.recovered.connect(reconnecting.resume)
         register(watched.settings_make_sense)
         changes.connect()
         post_migrate.connect(_seed_roles, sender=self)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, limits, pausing, reminders, schedules
+from automate_core import captures, children, limits, pausing, reconnecting, reminders, schedules
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("orphans", children.ORPHANED, children.cancel_orphans),
     Chore("slots", limits.DUE, limits.sweep),
     Chore("paused", pausing.DUE, pausing.release),
+    Chore("reconnected", reconnecting.DUE, reconnecting.release),
     Chore("reminders", reminders.DUE, reminders.remind),
 )
 

@@ -9,6 +9,7 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from automate_connectors.models import Connection
 from automate_core.authoring import published_definition
 from automate_core.definition import ActionStep, walk
 from automate_core.models import WebhookEndpoint, Workflow
@@ -28,8 +29,18 @@ def workflows_of_endpoint(endpoint: Any) -> Iterator[str]:
 
 def workflows_of_connection(connection: Any) -> Iterator[str]:
     """The workflows with a step, in the draft or in what is published, that it works for."""
-    for workflow in Workflow.objects.filter(steps__connection=connection.slug):
+    for workflow in using(connection):
         yield f"the workflow {workflow}"
+
+
+def using(connection: Connection) -> list[Workflow]:
+    """The same, by name."""
+    found = {workflow.pk: workflow for workflow in _using(connection)}
+    return sorted(found.values(), key=lambda workflow: (workflow.name, workflow.pk))
+
+
+def _using(connection: Connection) -> Iterator[Workflow]:
+    yield from Workflow.objects.filter(steps__connection=connection.slug)
     published = Workflow.objects.annotate(text=Cast("published__definition", TextField())).filter(
         text__contains=f'"{connection.slug}"'
     )
@@ -37,4 +48,4 @@ def workflows_of_connection(connection: Any) -> Iterator[str]:
         definition = published_definition(workflow)
         steps = walk(definition.steps) if definition else ()
         if any(isinstance(step, ActionStep) and step.connection == connection.slug for _, step in steps):
-            yield f"the workflow {workflow}"
+            yield workflow

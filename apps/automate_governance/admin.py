@@ -36,8 +36,13 @@ class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
-            for field, reason in unusable(self.person, self.instance.references()):
+            for field, reason in unusable(self.person, self.bound_references()):
                 self.add_error(field, reason)
+
+    def bound_references(self) -> dict[str, list[str]]:
+        """The references that it binds, by field."""
+        references: dict[str, list[str]] = self.instance.references()
+        return references
 
 
 class GovernedAdmin(ModelAdmin):  # type: ignore[misc]

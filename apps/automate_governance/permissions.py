@@ -51,8 +51,8 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
         "permission__codename": codename,
         "content_object": OuterRef(f"{prefix}pk"),
     }
-    to_user = _grants(get_user_obj_perms_model, model).filter(user=user, **granted)
-    to_group = _grants(get_group_obj_perms_model, model).filter(group__user=user, **granted)
+    to_user = grants_on(get_user_obj_perms_model, model).filter(user=user, **granted)
+    to_group = grants_on(get_group_obj_perms_model, model).filter(group__user=user, **granted)
     reach = Q(**{f"{prefix}owner": user}) | Q(Exists(to_user)) | Q(Exists(to_group))
     holds = Exists(_held(user, model, codename))
     holds_any = Exists(_held(user, model, _codename(f"{verb}_any", model)))
@@ -68,7 +68,7 @@ def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
     )
 
 
-def _grants(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
+def grants_on(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
     """The table of grants on `model` to people or to groups, as guardian finds it."""
     grants: QuerySet[Any] = grant_model(model).objects.all()
     return grants

@@ -126,7 +126,7 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") ->
         )
         for path, number, status, start, end, route, routes, message in rows
     ]
-    recorded = group(attempts, {} if run.status in FINAL_RUN_STATES else _open_retries(run))
+    recorded = group(attempts, *(({}, {}) if run.status in FINAL_RUN_STATES else _open_waits(run)))
     now = timezone.now()
     ended = run.status in FINAL_RUN_STATES
     definition = versions.definitions([run.version_id])[run.version_id]
@@ -135,9 +135,12 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") ->
     return RunPage(run=run, definition=definition, tree=tree, timeline=line, recorded=recorded, now=now)
 
 
-def _open_retries(run: ExecutionRun) -> dict[str, dt.datetime]:
-    retries = Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind=Wait.Kind.RETRY)
-    return {path: timezone.localtime(due) for path, due in retries.values_list("path", "due_at")}
+def _open_waits(run: ExecutionRun) -> tuple[dict[str, dt.datetime], dict[str, str]]:
+    """By path: when the next attempt is due, and which connection has to work again first."""
+    waits = Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind__in=[Wait.Kind.RETRY, Wait.Kind.RECONNECT])
+    rows = list(waits.values_list("path", "kind", "due_at", "data"))
+    retries = {path: timezone.localtime(due) for path, kind, due, _ in rows if kind == Wait.Kind.RETRY}
+    return retries, {path: (data or {})["connection"] for path, kind, _, data in rows if kind == Wait.Kind.RECONNECT}
 
 
 def _trigger_note(run: ExecutionRun) -> str:

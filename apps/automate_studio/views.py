@@ -18,8 +18,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from automate_connectors.models import Connection
 from automate_core import approvals, authoring, workflow_files
-from automate_core.definition import Definition
+from automate_core.definition import Definition, DefinitionError
+from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
@@ -71,15 +73,24 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),
+        may_change=can(request.user, "change", workflow),
         may_run=can(request.user, "run", workflow),
         may_pause=can(request.user, "publish", workflow),
+        may_share=can(request.user, "share", workflow),
     )
 
 
 @require_safe
 def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
     """What the page shows as a YAML file."""
-    workflow, definition, _ = _shown_definition(request, pk)
+    workflow, definition, is_draft = _shown_definition(request, pk)
+    if is_draft:
+        try:
+            definition = authoring.load_definition(workflow)
+        except DefinitionError as error:
+            return HttpResponse(
+                f"The draft is not a whole workflow yet: {error}", status=409, content_type="text/plain"
+            )
     name = f'attachment; filename="{workflow.slug}.yaml"'
     return HttpResponse(
         workflow_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
@@ -92,7 +103,7 @@ def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definiti
         permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published")), pk=pk
     )
     published = None if request.GET.get("show") == "draft" else authoring.published_definition(workflow)
-    return workflow, published or authoring.load_definition(workflow), published is None
+    return workflow, published or reading.read(rows.load(workflow)).definition, published is None
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
@@ -119,6 +130,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         may_run=can(request.user, "run", page.run.workflow),
         inspector=(inspector := run_page.inspect(page, path, None, may_see=may_see)),
         approval=_approval(request.user, page, inspector),
+        connection=_connection(request.user, inspector),
         selected=path,
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
@@ -133,7 +145,12 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
         raise Http404
-    context = {"page": page, "inspector": inspector, "approval": _approval(request.user, page, inspector)}
+    context = {
+        "page": page,
+        "inspector": inspector,
+        "approval": _approval(request.user, page, inspector),
+        "connection": _connection(request.user, inspector),
+    }
     return TemplateResponse(request, "automate_studio/run/inspector.html", context)
 
 
@@ -142,6 +159,12 @@ def _approval(user: User, page: run_page.RunPage, inspector: run_page.Inspector 
     if inspector is None or inspector.card.state != "waiting":
         return None
     return approvals.assigned_to(user).filter(run=page.run, path=inspector.card.path).first()
+
+
+def _connection(user: User, inspector: run_page.Inspector | None) -> Connection | None:
+    """The connection that this step waits for, when this person may know of it."""
+    slug = inspector.recorded.connection if inspector else ""
+    return permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None
 
 
 @require_POST

@@ -84,6 +84,11 @@ def short(identifier: Any) -> str:
     return str(identifier).replace("-", "")[-8:]
 
 
+def verb(name: str) -> str:
+    """A verb of the permission rule in words."""
+    return name.replace("_", " ")
+
+
 def sentence(text: str, *, stop: str = ".") -> str:
     """A reason as it stands on a page: with a capital, and a full stop."""
     return text[:1].upper() + text[1:].rstrip(".") + stop

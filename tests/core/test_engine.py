@@ -244,9 +244,9 @@ def test_a_filter_that_can_no_longer_be_read_starts_nothing_and_harms_no_other(w
 def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drain, sink, owner, monkeypatch):
     from django.db import OperationalError
 
-    from automate_core.engine import effects
+    from automate_core.engine import credentials
 
-    real, failed = effects._connection, []
+    real, failed = credentials.of, []
 
     def away_once(*arguments):
         if not failed:
@@ -254,7 +254,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
             raise OperationalError("server closed the connection")
         return real(*arguments)
 
-    monkeypatch.setattr(effects, "_connection", away_once)
+    monkeypatch.setattr(credentials, "of", away_once)
     Connection.objects.create(name="Sink", slug="sink", connector="http", owner=owner, config={"base_url": sink.url})
     workflow(call(sink).replace("inputs: {method", "connection: sink\n    inputs: {method"))
     deliver()

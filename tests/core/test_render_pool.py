@@ -375,7 +375,8 @@ def test_nothing_is_left_open(fresh):
         with pytest.raises(TemplateError):
             compile_value({"a": "{{ event.zz + 1 }}"}).render({"event": {}})
         os.kill(fresh.workers[0].pid, 9)
-        SUM.render({"event": {"n": 1}}) if wait_for(lambda: not alive(fresh.workers[0].pid)) else None
+        wait_for(lambda: not alive(fresh.workers[0].pid))
+        SUM.render({"event": {"n": 1}})
     gc.collect()
     assert len(os.listdir("/dev/fd")) <= before
 

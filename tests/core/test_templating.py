@@ -369,6 +369,13 @@ BOMBS = [
     "{{ big.text | slugify | length }}",
     "{{ big.text | upper | urlencode | length }}",
     "{{ big.text | base64 | length }}",
+    "{{ big.text | title | length }}",
+    "{{ big.text | trim(big.text) | length }}",
+    "{{ big.text.strip(big.text) | length }}",
+    "{{ big.text[:100].strip(big.text) | length }}",
+    "{{ big.text.split() | length }}",
+    "{{ big | urlencode | length }}",
+    "{{ [big.text] | tojson | length }}",
     "{{ 'x' | truncate(100000) | replace('x', big.text) | length }}",
     "{{ " + "(" * 40 + "9" + " ** 9)" * 40 + " }}",
     "{{ " + "9 * " * 45 + "9.0e300 }}",
@@ -417,6 +424,18 @@ def test_what_is_hard_to_read_is_refused_soon(source):
     with contextlib.suppress(TemplateError):
         compile_template(source)
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ big.a.strip(big.b) }}", "{{ big.a | trim(big.b) }}", "{{ big.a.split(big.b) }}"]
+)
+def test_what_is_evaluated_in_place_takes_no_time(source):
+    template = compile_template(source)
+    assert template.is_light
+    started = time.perf_counter()
+    with contextlib.suppress(TemplateError):
+        template.render({"big": {"a": "a" * 1_000_000, "b": "b" * 1_000_000 + "a"}})
+    assert time.perf_counter() - started < 0.5
 
 
 def test_each_thing_that_is_allowed_is_needed_by_somebody():

@@ -155,7 +155,7 @@ def test_ingest_takes_many_at_once_and_answers_each(db):
 
 
 def test_a_delivery_costs_few_queries(endpoint, deliver, django_assert_num_queries):
-    deliver()  # the secret's first use in five minutes is noted
+    deliver()  # now and then, one delivery notes that the secret was used
     with django_assert_num_queries(2):  # the endpoint, its secret; the insert runs below Django's counting
         deliver()
 

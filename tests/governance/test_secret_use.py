@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
@@ -30,10 +28,10 @@ def secret(owner):
 
 
 def form(reference="database:payments", **config):
-    config = {"auth": "bearer", "token": reference, **config}
+    part = "choice" if reference.startswith("database:") else "other"
     return {
-        "name": "Mine", "slug": "mine", "connector": "http",
-        "config": json.dumps(config), "allowed_hosts": '["api.example.com"]',
+        "name": "Mine", "slug": "mine", "connector": "http", "allowed_hosts": "api.example.com",
+        "config_auth": "bearer", f"config_token_{part}": reference, **config,
     }  # fmt: skip
 
 
@@ -43,8 +41,8 @@ def said(answer):
 
 def test_a_connection_takes_only_secrets_that_one_may_use(secret, owner, stranger, sign_in):
     answer = sign_in(stranger).post(reverse(ADD), form())
-    assert said(answer) == {"config": ["There is no secret database:payments that you may use."]}
-    assert said(sign_in(stranger).post(reverse(ADD), form("database:nowhere"))).keys() == {"config"}
+    assert "config_token" in said(answer) and "payments" not in answer.content.decode().replace("database:payments", "")
+    assert said(sign_in(stranger).post(reverse(ADD), form("database:nowhere"))).keys() == {"config_token"}
     assert not Connection.objects.exists()
     assign_perm("use_storedsecret", stranger, secret)
     assert sign_in(stranger).post(reverse(ADD), form()).status_code == 302
@@ -57,15 +55,18 @@ def test_who_may_change_a_connection_may_not_send_its_secret_elsewhere(secret, o
     for verb in ("view", "change"):
         assign_perm(f"{verb}_connection", colleague, connection)
     url = reverse("admin:automate_connectors_connection_change", args=[connection.pk])
-    answer = sign_in(colleague).post(url, {**form(), "allowed_hosts": '["elsewhere.example"]'})
-    assert said(answer).keys() == {"config"}
+    answer = sign_in(colleague).post(url, {**form(), "allowed_hosts": "elsewhere.example"})
+    assert said(answer) == {"config_token": ["There is no secret database:payments that you may use."]}
     connection.refresh_from_db()
     assert connection.allowed_hosts == ["api.example.com"]
 
 
 def test_secrets_of_the_environment_are_for_those_who_may_use_any(owner, sign_in, monkeypatch):
     monkeypatch.setenv("AUTOMATE_SECRET_VENDOR", "a-secret-of-the-site")
-    assert said(sign_in(owner).post(reverse(ADD), form("env:vendor"))).keys() == {"config"}
+    assert said(sign_in(owner).post(reverse(ADD), form("env:vendor"))), "no such field is read of this person"
+    chosen = form("env:vendor", config_token_choice="env:vendor")
+    assert said(sign_in(owner).post(reverse(ADD), chosen)).keys() == {"config_token"}
+    assert not Connection.objects.exists()
     owner.user_permissions.add(Permission.objects.get(codename="use_any_storedsecret"))
     assert sign_in(owner).post(reverse(ADD), form("env:vendor")).status_code == 302
 
@@ -131,6 +132,6 @@ def test_a_connection_is_checked_against_its_connector(name, owner):
     ],
 )
 def test_plain_secrets_are_refused_where_a_connector_describes_nothing(config, owner):
-    connection = Connection(name="C", slug="c", connector="email", owner=owner, config=config)
+    connection = Connection(name="C", slug="c", connector="data", owner=owner, config=config)
     with pytest.raises(ValidationError, match="looks like a secret"):
         connection.full_clean()

@@ -306,3 +306,22 @@ def test_prices_that_are_none_are_found_at_start(wrong, settings):
 def test_the_shipped_table_has_a_date_and_sane_prices():
     assert dt.date.fromisoformat(prices.as_of()) <= dt.date.today()
     assert all(0 < price.tokens_in < price.tokens_out for price in prices.shipped_prices().values())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "cannot be read"), ("{", "is not JSON"), ("[1]", "does not hold a JSON object")],
+)
+def test_a_file_of_prices_that_is_none_is_refused_in_a_line(content, words, tmp_path, monkeypatch):
+    from django.core.exceptions import ImproperlyConfigured
+
+    from automate_site import environment
+
+    path = tmp_path / "prices.json"
+    monkeypatch.setenv("AUTOMATE_LLM_PRICES", str(path))
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ImproperlyConfigured, match=words):
+        environment.json_file("AUTOMATE_LLM_PRICES")
+    path.write_text('{"openai/x": {"in": 1, "out": 2}}')
+    assert environment.json_file("AUTOMATE_LLM_PRICES") == {"openai/x": {"in": 1, "out": 2}}

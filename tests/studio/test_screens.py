@@ -208,6 +208,14 @@ def urls(run, owner, endpoint, approval):
             "get",
             reverse("admin:automate_connectors_connection_history", args=[objects["connection"].pk]),
         ),
+        "connection add": ("get", reverse("admin:automate_connectors_connection_add")),
+        "connection test": ("post", reverse("studio:connection_test", args=[objects["connection"].pk])),
+        "connection sign-in": ("get", reverse("studio:oauth_start", args=[objects["connection"].pk])),
+        "sign-in callback": ("get", reverse("studio:oauth_callback")),
+        "share connection": ("get", reverse("studio:share", args=["connection", objects["connection"].pk])),
+        "share webhook": ("get", reverse("studio:share", args=["webhook", endpoint.pk])),
+        "share workflow": ("get", reverse("studio:share", args=["workflow", run.workflow_id])),
+        "share workflow with": ("post", reverse("studio:share", args=["workflow", run.workflow_id])),
         "endpoint": ("get", reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])),
         "secret": ("get", reverse("admin:automate_governance_storedsecret_change", args=[objects["secret"].pk])),
         "audit list": ("get", reverse("admin:automate_governance_auditentry_changelist")),
@@ -219,12 +227,19 @@ def urls(run, owner, endpoint, approval):
         "workflow start": ("post", reverse("studio:workflow_start", args=[run.workflow_id])),
         "workflow pause": ("post", reverse("studio:workflow_pause", args=[run.workflow_id])),
         "workflow resume": ("post", reverse("studio:workflow_resume", args=[run.workflow_id])),
+        "builder": ("get", reverse("studio:builder", args=[run.workflow_id])),
+        "builder palette": ("get", reverse("studio:builder_palette", args=[run.workflow_id])),
+        "builder step": ("get", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
+        "builder step save": ("post", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
+        "builder do": ("post", reverse("studio:builder_do", args=[run.workflow_id])),
+        "builder copy": ("post", reverse("studio:builder_copy", args=[run.workflow_id])),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
         "model usage export": ("post", reverse("studio:model_usage_export")),
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
+        "plug-ins": ("get", reverse("studio:plugin_list")),
     }
 
 
@@ -239,6 +254,14 @@ MATRIX = {
     "connection": (200, 404, 404, 302),
     "connection delete": (200, 404, 404, 302),
     "connection history": (200, 404, 404, 302),
+    "connection add": (200, 200, 200, 302),
+    "connection test": (303, 404, 404, 302),
+    "connection sign-in": (303, 404, 404, 302),
+    "sign-in callback": (303, 303, 303, 302),
+    "share connection": (200, 404, 404, 302),
+    "share webhook": (200, 404, 404, 302),
+    "share workflow": (200, 403, 404, 302),
+    "share workflow with": (422, 403, 404, 302),
     "endpoint": (200, 404, 404, 302),
     "secret": (200, 404, 404, 302),
     "audit list": (403, 403, 403, 302),
@@ -254,8 +277,15 @@ MATRIX = {
     "workflow start": (303, 403, 404, 302),
     "workflow pause": (303, 403, 404, 302),
     "workflow resume": (303, 403, 404, 302),
+    "builder": (200, 403, 404, 302),
+    "builder palette": (200, 403, 404, 302),
+    "builder step": (200, 403, 404, 302),
+    "builder step save": (200, 403, 404, 302),
+    "builder do": (422, 403, 404, 302),
+    "builder copy": (422, 403, 404, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
+    "plug-ins": (403, 403, 403, 302),
 }
 
 
@@ -285,7 +315,7 @@ def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
 
 
 def _arguments(pattern):
-    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first"}
+    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first", "kind": "workflow"}
     return [samples[name] for name in pattern.pattern.converters]
 
 

@@ -6,18 +6,15 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
-from automate_connectors.models import Connection
-from automate_core.conf import setting
-from automate_core.engine import people, transactional
+from automate_connectors.outbound import ways_out
+from automate_core.engine import credentials, people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
 from automate_core.engine.strands import Effect
@@ -28,9 +25,7 @@ from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
 from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
-from automate_egress import HttpSession
-from automate_governance.permissions import Person, permitted
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.permissions import Person
 
 log = logging.getLogger(__name__)
 
@@ -94,15 +89,11 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
-    config, hosts = _connection(node.connection, run_as) if node.connection else ({}, None)
+    used = credentials.of(node.connection, run_as) if node.connection else None
+    hosts = used.hosts if used else None
     context = {
-        "connection": config,
-        "http": HttpSession(
-            internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"),
-            bound_hosts=hosts,
-            deadline=deadline,
-            cancelled=lambda: walk.cancelled,
-        ),
+        "connection": used.config if used else {},
+        **ways_out(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
@@ -111,7 +102,8 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
         "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }
-    act = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
+    invoked = functools.partial(invoke, node.adapter, node.action, call.effect.params, context)
+    act = functools.partial(used.perform, invoked) if used and not node.transactional else invoked
     reach("effect.starting", step.path)
     if node.transactional:
         transactional.perform(call, act, outcome)
@@ -119,20 +111,3 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
         with originating(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
     reach("effect.done", step.path)
-
-
-def _connection(slug: str, run_as: Callable[[], Person]) -> tuple[dict[str, Any], list[str]]:
-    """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError."""
-    connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
-    if connection is None:
-        raise ConnectorError(
-            f"{run_as()} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
-        )
-    try:
-        config = connection.resolved()
-    except SecretNotFoundError as error:
-        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
-    except SecretUnavailableError as error:
-        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
-    connections.close_all()  # none is held while the effect goes on
-    return config, connection.hosts()

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import MAX_OUTPUT_BYTES, encode_output, invoke
 from automate_core import callbacks
 from automate_core.definition import OTHERWISE
@@ -304,9 +305,12 @@ class Walk:
     def _attempts(self, node: ActionNode, path: str, frame: Frame) -> Steps:
         """Attempt after attempt until one ends well; gives its output."""
         step = yield from self._found(path)
+        goes_on = False
         if step is not None and step.status == StepStatus.WAITING:
             self._strands.begin(step)
-            yield from self._review(node, step)
+            answer = self._answers.get(path)
+            goes_on = answer is not None and answer.kind == Wait.Kind.RECONNECT
+            yield from self._reconnected(node, step) if goes_on else self._review(node, step)
         elif step is not None and step.status == StepStatus.RUNNING:
             if node.at_most_once:
                 self._strands.begin(step)
@@ -320,7 +324,9 @@ class Walk:
         while step is None or not step.done:
             if step is not None and step.error is not None and not self._repeats(node, step):
                 raise StepFailedError({**step.error, "step": node.key}, step)
-            step = self._begin(path, step)
+            if step is None or not goes_on:
+                step = self._begin(path, step)
+            goes_on = False
             yield from self._attempt(node, step, frame)
             if step.error is not None and self._repeats(node, step):
                 delay = node.retry.delay(step.failures, step.error.get("retry_after"))
@@ -355,6 +361,10 @@ class Walk:
             self._fail(step, _error_of(error))
             return
         outcome = yield Effect(step, node, params)
+        while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
+            self._logs.extend(outcome.logs)
+            yield from self._reconnected(node, step)
+            outcome = yield Effect(step, node, params)
         if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
             self._logs.extend(outcome.logs)
             yield from self._review(node, step)
@@ -371,6 +381,17 @@ class Walk:
             self._fail(step, _error_of(outcome.error))
         else:
             self._succeed(step, outcome.output or b"null")
+
+    def _reconnected(self, node: ActionNode, step: StepRecord) -> Steps:
+        """Wait until the connection works again. Nothing was done yet: the same attempt goes on."""
+        if step.status != StepStatus.WAITING:
+            self._answers.pop(step.path, None)  # what ended an earlier wait
+            step.wait()
+            self._note(step)
+            self._waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
+        yield from self._answer(step.path)
+        step.proceed()
+        self._note(step)
 
     def _review(self, node: ActionNode, step: StepRecord) -> Steps:
         """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""

@@ -174,6 +174,7 @@ class Wait(models.Model):
         CHILD = "child"  #: the end of a run that it started
         SLOT = "slot"  #: its turn, under the workflow's concurrency limit
         PAUSED = "paused"  #: the workflow's going on
+        RECONNECT = "reconnect"  #: a connection that only a person can mend
         REVIEW = "review"  #: a person who knows whether an attempt in doubt took effect
 
     governed_by = "run__workflow"

@@ -8,6 +8,7 @@ MAX_NODES = 5_000
 MAX_DEPTH = 50
 MAX_LOOPS = 2  #: nested
 MAX_TEXTS = 500  #: with expressions, in one value
+MAX_WRITTEN = 200_000  #: characters of all texts with expressions in one workflow: compiling takes time, too
 MAX_BITS = 512  #: of a whole number
 
 # One rendering.
@@ -18,6 +19,7 @@ MAX_ITERATIONS = 100_000  #: of all loops together
 MAX_RANGE = 1_000
 MAX_ITEMS = 50_000  #: of a list that a filter makes
 MAX_DIGITS = 15  #: that numbers are rounded to
+MAX_STRIPPED = 100  #: kinds of characters that are taken off the ends of a text
 
 # What renders in the process that asks: more than that goes to a render worker.
 LIGHT_TEXTS = 25

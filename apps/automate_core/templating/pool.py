@@ -12,7 +12,7 @@ import importlib.util
 import logging
 import os
 import select
-import subprocess
+import subprocess  # noqa: TID251 - our own render workers, without a network
 import sys
 import threading
 import time
@@ -93,7 +93,7 @@ class RenderProcess:
             raise TemplateError(f"takes longer than {MAX_SECONDS:g} second") from None
         except (OSError, EOFError):
             raise TemplateError("needs too much memory or time") from None
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise TemplateError("the render worker gave no proper answer") from error
         finally:
             self.spent += time.monotonic() - began

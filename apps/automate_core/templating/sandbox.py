@@ -25,7 +25,7 @@ from automate_core.templating import budget
 from automate_core.templating.filters import FILTERS, Filter
 from automate_core.templating.filters.numbers import finite
 from automate_core.templating.grammar import LOOP_FIELDS, METHODS, TESTS, Lookup, lookups
-from automate_core.templating.limits import MAX_BITS, MAX_RANGE
+from automate_core.templating.limits import MAX_BITS, MAX_RANGE, MAX_STRIPPED
 from automate_core.templating.values import Missing, UsedMissingError, checked, fits, is_number, kind, plain
 
 
@@ -64,6 +64,17 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         if obj is _now or obj is _range:
             return True
         return isinstance(getattr(obj, "__self__", None), str) and getattr(obj, "__name__", "") in METHODS
+
+    def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
+        """Call what `is_safe_callable`, with JSON values; a method on a text that is not too long."""
+        budget.look()
+        if self.is_safe_callable(obj) and obj is not _now and obj is not _range:
+            name = obj.__name__
+            fits(len(obj.__self__), name)
+            if name == "strip" and any(isinstance(each, str) and len(each) > MAX_STRIPPED for each in arguments):
+                raise TemplateError(f"strip takes at most {MAX_STRIPPED} characters")
+        arguments = tuple(checked(each, "a call") for each in arguments)
+        return super().call(context, obj, *arguments, **{key: checked(each, "a call") for key, each in named.items()})
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         budget.look()

@@ -19,6 +19,7 @@ register.filter("exact", words.exact)
 register.filter("initials", words.initials)
 register.filter("hue", words.hue)
 register.filter("short", words.short)
+register.filter("verb", words.verb)
 register.filter("thousands", words.thousands)
 register.filter("money", words.money)
 
@@ -33,3 +34,9 @@ def clock(moment: dt.datetime | None) -> str:
 def percent(number: Any) -> str:
     """A number for CSS, whatever the language: `12.5`."""
     return f"{float(number):.2f}"
+
+
+@register.filter
+def ago(moment: dt.datetime | None) -> str:
+    """`8 s ago`, in the active time zone."""
+    return words.ago(timezone.localtime(moment) if moment else None, timezone.localtime())

@@ -11,11 +11,17 @@ import jinja2.filters  # noqa: TID251
 
 from automate_core.lookups import TemplateError, as_text
 from automate_core.templating.filters.registry import offer
-from automate_core.templating.limits import MAX_ITEMS, MAX_OUTPUT
+from automate_core.templating.limits import MAX_ITEMS, MAX_OUTPUT, MAX_STRIPPED
 from automate_core.templating.values import fields_of, fits, text_of, whole
 
 ABOUT = "Text"
 MAX_SLUGGED = 10_000
+
+
+def _short(value: Any, what: str) -> str:
+    text = text_of(value, what)
+    fits(len(text), what)
+    return text
 
 
 @offer("Anything", "{{ event.payload.nickname | default('friend') }}")
@@ -33,25 +39,28 @@ def string(value: Any) -> str:
 @offer(ABOUT, "{{ 'Zürich' | upper }}")
 def upper(value: Any) -> str:
     """All letters as capitals."""
-    return text_of(value, "upper").upper()
+    return _short(value, "upper").upper()
 
 
 @offer(ABOUT, "{{ 'HELLO' | lower }}")
 def lower(value: Any) -> str:
     """All letters as small ones."""
-    return text_of(value, "lower").lower()
+    return _short(value, "lower").lower()
 
 
 @offer(ABOUT, '{{ "it\'s a new day" | title }}')
 def title(value: Any) -> str:
     """Each word with a capital."""
-    return jinja2.filters.do_title(text_of(value, "title"))
+    return jinja2.filters.do_title(_short(value, "title"))
 
 
 @offer(ABOUT, "{{ '  hello ' | trim }}")
 def trim(value: Any, chars: str | None = None) -> str:
     """Without white space, or those characters, at both ends."""
-    return text_of(value, "trim").strip(None if chars is None else text_of(chars, "trim"))
+    ends = None if chars is None else text_of(chars, "trim")
+    if ends is not None and len(ends) > MAX_STRIPPED:
+        raise TemplateError(f"trim takes at most {MAX_STRIPPED} characters")
+    return text_of(value, "trim").strip(ends)
 
 
 @offer(ABOUT, "{{ 'The quick brown fox' | truncate(12) }}")

@@ -1,0 +1,151 @@
+"""Form fields made from FieldSpecs. The widgets are the admin's: a `Widgets` says which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import Person, permitted
+from automate_governance.secrets.resolver import is_reference
+from automate_plugins.fields import FieldKind, FieldSpec
+
+MOST_SECRETS = 500
+
+type MakeWidget = Callable[..., forms.Widget]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widgets:
+    """The widgets that a site's forms are made of, each called with `attrs`."""
+
+    text: MakeWidget
+    area: MakeWidget
+    number: MakeWidget
+    select: MakeWidget
+    check: MakeWidget
+    password: MakeWidget
+
+
+class SecretWidget(forms.MultiWidget):
+    """A choice among stored secrets; a new value, which goes in and never comes out; a reference to another backend."""
+
+    widgets_names: list[str]
+
+    def __init__(self, widgets: Widgets) -> None:
+        below = {"class": "mt-2"}
+        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new one", **below})
+        other = widgets.text(attrs={"placeholder": "Or a reference to another backend, such as env:NAME", **below})
+        super().__init__({"choice": widgets.select(), "value": new, "other": other})
+
+    def decompress(self, value: Any) -> list[Any]:
+        """The reference that is there; never a value."""
+        return [value if isinstance(value, str) else "", "", ""]
+
+
+class SecretField(forms.MultiValueField):
+    """A secret that is chosen or stored in place. Its value is (reference, ""), or ("", new value)."""
+
+    widget: SecretWidget
+
+    def __init__(self, widgets: Widgets, **options: Any) -> None:
+        fields = (
+            forms.ChoiceField(required=False),
+            forms.CharField(required=False, max_length=20_000),
+            forms.CharField(required=False, max_length=200, validators=[_is_reference]),
+        )
+        super().__init__(
+            fields=fields, widget=SecretWidget(widgets), require_all_fields=False, required=False, **options
+        )
+
+    def offer(self, person: Person, current: str, label: str) -> None:
+        """Offer what that person may use, and what is there already. `label` names the parts for screen readers."""
+        usable = permitted(person, "use", StoredSecret.objects.all()).order_by("name")
+        names = [f"database:{name}" for name in usable.values_list("name", flat=True)[:MOST_SECRETS]]
+        if current and current not in names:
+            names.insert(0, current)
+        choices = [("", "No secret"), *((name, name.removeprefix("database:")) for name in names)]
+        self.fields[0].choices = choices  # type: ignore[attr-defined]
+        self.widget.widgets[0].choices = choices  # type: ignore[attr-defined]
+        for part, what in zip(self.widget.widgets, ("stored secret", "new value", "reference"), strict=True):
+            part.attrs["aria-label"] = f"{label}: {what}"
+        if not person.has_perm("automate_governance.use_any_storedsecret"):
+            self.fields = self.fields[:2]
+            self.widget.widgets, self.widget.widgets_names = self.widget.widgets[:2], self.widget.widgets_names[:2]
+
+    def compress(self, data_list: Any) -> tuple[str, str]:
+        """(reference, new value)."""
+        choice, value, other = (*(data_list or ()), "", "", "")[:3]
+        return ("", value) if value else (other or choice or "", "")
+
+
+class JsonField(forms.JSONField):
+    """A JSON value of one kind; text that is none is an error with a reason."""
+
+    def __init__(self, kind: FieldKind, **options: Any) -> None:
+        super().__init__(**options)
+        self.kind = kind
+
+    def prepare_value(self, value: Any) -> Any:
+        """Indented, and nothing for null."""
+        return "" if value is None else value if isinstance(value, str) else json.dumps(value, indent=2)
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """One a line."""
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        """Without empty lines."""
+        return [line.strip() for line in str(value or "").replace(",", "\n").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compared as lists."""
+        return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
+
+
+def field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
+    """The form field of a FieldSpec. Whether a value fits is for `FieldSpec.problem` to say."""
+    common: dict[str, Any] = {
+        "label": spec.label or spec.name.replace("_", " ").capitalize(),
+        "help_text": spec.help,
+        "required": False,
+        "initial": spec.default,
+    }
+    match spec.kind:
+        case FieldKind.SECRET:
+            common.pop("required")
+            return SecretField(widgets, **common)
+        case FieldKind.BOOLEAN:
+            return forms.BooleanField(widget=widgets.check(), **common)
+        case FieldKind.NUMBER:
+            return forms.FloatField(widget=widgets.number(attrs={"step": "any"}), **common)
+        case FieldKind.INTEGER:
+            return forms.IntegerField(widget=widgets.number(), **common)
+        case FieldKind.CHOICE:
+            blank = [] if spec.default is not None else [("", "Choose")]
+            return forms.ChoiceField(choices=[*blank, *spec.choices], widget=widgets.select(), **common)
+        case FieldKind.LIST | FieldKind.MAPPING | FieldKind.JSON:
+            common["help_text"] = " ".join(filter(None, [spec.help, f"JSON: {_EXAMPLES[spec.kind]}"]))
+            return JsonField(spec.kind, widget=widgets.area(attrs={"rows": 3}), **common)
+        case FieldKind.LONG_TEXT:
+            return forms.CharField(widget=widgets.area(attrs={"rows": 4}), **common)
+        case FieldKind.URL:
+            return forms.CharField(widget=widgets.text(attrs={"inputmode": "url"}), **common)
+    return forms.CharField(widget=widgets.text(), **common)
+
+
+_EXAMPLES = {FieldKind.LIST: '["a", "b"]', FieldKind.MAPPING: '{"name": "value"}', FieldKind.JSON: "any value"}
+
+
+def _is_reference(text: str) -> None:
+    if not is_reference(text):
+        raise ValidationError(f"{text!r} is not a reference such as env:NAME.")

@@ -1,0 +1,100 @@
+"""Whether a connection works: found out by tests and by the steps that use it, written when it changes.
+
+Steps report what they read: a report about a state that somebody has changed meanwhile counts for nothing. What waits
+for a connection is told by the signal `recovered`, in the transaction that says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.dispatch import Signal
+
+from automate_connectors.models import Connection
+from automate_governance.redaction import redactor
+
+NEEDS_RECONNECT = "needs_reconnect"
+#: Codes of errors that mean: these credentials are not let in.
+REFUSED = frozenset({"authentication_failed", "http_401", NEEDS_RECONNECT})
+CALM_SECONDS = 10
+
+#: Sent with `connection` when it works again, or may: steps that wait for it try again.
+recovered = Signal()
+
+Health = Connection.Health
+
+
+def step_worked(connection: Connection) -> None:
+    """A step was let in. Writes only when that is news, and not at each turn of one that goes to and fro."""
+    if connection.health == Health.WORKING:
+        return
+    rows = _unchanged(connection)
+    if connection.health == Health.FAILING:
+        rows = rows.filter(health_since__lt=Now() - dt.timedelta(seconds=CALM_SECONDS))
+    with transaction.atomic():
+        if _turn(rows, Health.WORKING, "") and connection.health == Health.RECONNECT:
+            _tell(connection)
+
+
+def step_refused(connection: Connection, code: str, message: str) -> None:
+    """A step's credentials were refused, with one of the codes `REFUSED`. Writes only when that is news."""
+    found = Health.RECONNECT if code == NEEDS_RECONNECT else Health.FAILING
+    if connection.health not in {found, Health.RECONNECT}:
+        _turn(_unchanged(connection), found, message)
+
+
+def needs_reconnect(connection: Connection, message: str) -> None:
+    """Only a person can mend it. For whoever holds the lock on its token."""
+    _turn(_row(connection).exclude(health=Health.RECONNECT), Health.RECONNECT, message)
+
+
+def tested(connection: Connection, code: str, message: str) -> None:
+    """A test came to an end; an empty `code` says that it works. One that failed leaves steps waiting that wait."""
+    row = _row(connection)
+    row.update(tested_at=Now())
+    if not code:
+        _turn(row, Health.WORKING, message)
+        _tell(connection)
+    elif code == NEEDS_RECONNECT:
+        _turn(row, Health.RECONNECT, message)
+    elif not _turn(row.exclude(health=Health.RECONNECT), Health.FAILING, message):
+        row.update(health_note=_note(message))
+
+
+def reconnected(connection: Connection) -> None:
+    """Somebody signed in."""
+    _turn(_row(connection), Health.WORKING, "")
+    _tell(connection)
+
+
+def changed(connection: Connection) -> None:
+    """Somebody gave it other credentials or another address: nothing is known, and what waited may try."""
+    _turn(_row(connection), Health.UNKNOWN, "")
+    _tell(connection)
+
+
+def _row(connection: Connection) -> QuerySet[Connection]:
+    return Connection.objects.filter(pk=connection.pk)
+
+
+def _unchanged(connection: Connection) -> QuerySet[Connection]:
+    return _row(connection).filter(health_rev=connection.health_rev)
+
+
+def _turn(rows: QuerySet[Connection], health: str, note: str) -> bool:
+    """Write a state; `health_since` is when it was first so."""
+    values: dict[str, Any] = {"health": health, "health_note": _note(note), "health_rev": F("health_rev") + 1}
+    same = rows.filter(Q(health=health) & Q(health_since__isnull=False)).update(**values)
+    return bool(same or rows.update(**values, health_since=Now()))
+
+
+def _note(message: str) -> str:
+    return redactor.text(message.replace("\0", "\ufffd"))[:500]
+
+
+def _tell(connection: Connection) -> None:
+    recovered.send(Connection, connection=connection)

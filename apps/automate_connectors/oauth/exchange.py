@@ -1,0 +1,160 @@
+"""Asking a token endpoint, by Authlib's client, through the guarded way out.
+
+What comes back is one error: `needs_reconnect` when only a person can mend it, `oauth_unavailable` (retryable) else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from authlib.oauth2 import OAuth2Client
+from authlib.oauth2.auth import ClientAuth
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.oauth.providers import OAuthSetup
+from automate_connectors.outbound import http_session
+from automate_egress import EgressError, HttpResponse, HttpSession
+from automate_governance.redaction import redactor
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.resolver import resolve
+
+CALL_SECONDS = 10.0  # the row of the token is locked meanwhile
+NEEDS_RECONNECT = "needs_reconnect"
+UNAVAILABLE = "oauth_unavailable"
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+_PASSING_STATUSES = frozenset({408, 425, 429})
+_MOST_TOKEN = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a token endpoint gave; `lifetime` in seconds, None where it does not say. Never prints its values."""
+
+    access: str
+    refresh: str
+    lifetime: int | None
+
+    def __repr__(self) -> str:
+        return f"Tokens(lifetime={self.lifetime})"
+
+
+def redeem(setup: OAuthSetup, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
+    """Tokens for the code that a sign-in gave (RFC 6749, section 4.1.3, with RFC 7636). Raises ConnectorError."""
+    return _ask(setup, "authorization_code", code=code, code_verifier=verifier, redirect_uri=redirect_uri)
+
+
+def renew(setup: OAuthSetup, refresh: str) -> Tokens:
+    """Tokens for a refresh token, which the provider may have replaced. Raises ConnectorError."""
+    return _ask(setup, "refresh_token", refresh=refresh)
+
+
+def credentials(setup: OAuthSetup) -> Tokens:
+    """Tokens for the client itself (RFC 6749, section 4.4). Raises ConnectorError."""
+    return _ask(setup, "client_credentials")
+
+
+def authorize_url(setup: OAuthSetup, *, state: str, verifier: str, redirect_uri: str) -> str:
+    """Where a person goes to sign in (RFC 6749, section 4.1.1, with RFC 7636, S256)."""
+    url, _ = _client(setup, None, None).create_authorization_url(
+        setup.authorize_endpoint, state=state, code_verifier=verifier, redirect_uri=redirect_uri, **setup.extra
+    )
+    return str(url)
+
+
+def _client(setup: OAuthSetup, session: _Session | None, secret: str | None) -> OAuth2Client:
+    return _Client(
+        session,
+        client_id=setup.client_id,
+        client_secret=secret,
+        token_endpoint_auth_method=setup.auth_method,
+        scope=setup.scope,
+        code_challenge_method="S256",
+    )
+
+
+def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> Tokens:
+    endpoint = setup.token_endpoint
+    http = http_session(
+        bound_hosts=[urlsplit(endpoint).hostname or ""],
+        deadline=time.monotonic() + CALL_SECONDS,
+        max_body_bytes=200_000,
+    )
+    try:
+        secret = resolve(setup.client_secret).reveal() if setup.client_secret else None
+        asking = _client(setup, _Session(http), secret)
+        if refresh:
+            return _tokens(setup, asking.refresh_token(endpoint, refresh_token=refresh, scope=None), refresh)
+        return _tokens(setup, asking.fetch_token(endpoint, grant_type=grant, **params), "")
+    except _RefusedError as error:
+        raise _refused(setup, error) from None
+    except SecretNotFoundError as error:
+        raise ConnectorError(str(error), code="secret_not_found") from error
+    except SecretUnavailableError as error:
+        raise ConnectorError(str(error), code="secret_unavailable", retryable=True) from error
+    except EgressError as error:
+        raise ConnectorError(f"{setup.name}: {error}", code=UNAVAILABLE, retryable=error.retryable) from error
+    except (ValueError, TypeError) as error:  # an answer that is none
+        raise ConnectorError(f"{setup.name} gave no token: {error}", code=UNAVAILABLE, retryable=True) from error
+
+
+def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Tokens:
+    access, renewed = answer.get("access_token"), answer.get("refresh_token") or refresh
+    if not (isinstance(access, str) and isinstance(renewed, str) and 0 < len(access) + len(renewed) < _MOST_TOKEN):
+        raise ValueError("its answer holds none")
+    for value in filter(None, (access, renewed)):
+        redactor.learn(value)
+    lifetime = answer.get("expires_in")
+    return Tokens(access, renewed, None if lifetime is None else max(0, int(lifetime)))
+
+
+def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
+    said = redactor.text(f"{error.code}: {error.description}" if error.description else error.code)[:300]
+    if error.code in _PASSING:
+        return ConnectorError(f"{setup.name} cannot give a token now ({said})", code=UNAVAILABLE, retryable=True)
+    return ConnectorError(f"{setup.name} refused the sign-in ({said})", code=NEEDS_RECONNECT)
+
+
+class _RefusedError(Exception):
+    """The endpoint said no (RFC 6749, section 5.2). Authlib's own error takes no quotes in a description."""
+
+    def __init__(self, error: object, description: object = None) -> None:
+        super().__init__(error)
+        self.code, self.description = str(error), str(description or "")
+
+
+class _Client(OAuth2Client):  # type: ignore[misc] # untyped upstream
+    oauth_error_class = _RefusedError
+
+
+class _Session:
+    """What Authlib's client wants of a requests session: a form that is posted."""
+
+    def __init__(self, http: HttpSession) -> None:
+        self._http = http
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], auth: ClientAuth) -> _Answer:
+        """Post a form with the client's credentials. Raises EgressError. Redirects are not followed."""
+        target, sent, body = auth.prepare("POST", url, dict(headers), urlencode(data))
+        return _Answer(self._http.request("POST", target, headers=sent, data=body, follow_redirects=False))
+
+
+class _Answer:
+    """An answer as Authlib reads it."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self._response = response
+        passing = response.status in _PASSING_STATUSES or 300 <= response.status < 400
+        self.status_code = 503 if passing else response.status  # those of 500 and more are not looked into
+
+    def json(self) -> Any:
+        """The parsed body. Raises ValueError."""
+        return self._response.json()
+
+    def raise_for_status(self) -> None:
+        """Raises ValueError for an answer that is an error."""
+        if self._response.status >= 300:
+            raise ValueError(f"it answered {self._response.status}")

@@ -1,0 +1,99 @@
+"""Signing in: a person goes to the provider and comes back with a code (RFC 6749, section 4.1, with RFC 7636).
+
+The state is kept as a hash, once for one person's session; the verifier is derived from it, and never stored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
+
+from automate_connectors import health
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.models import Connection, SignInAttempt
+from automate_connectors.oauth import exchange, tokens
+from automate_connectors.oauth.providers import OAuthSetup
+from automate_governance import audit
+from automate_governance.permissions import Person, can
+
+LASTS = dt.timedelta(minutes=10)
+SALT = "automate.oauth.verifier"
+
+
+class SignInError(Exception):
+    """The sign-in came to nothing; the message says why, for the person who tried."""
+
+
+class NotPermittedError(SignInError):
+    """That person may not connect it."""
+
+
+def redirect_uri(path: str) -> str:
+    """The address that the provider sends people back to, by the configured site and never by a request."""
+    return f"{settings.AUTOMATE_SITE_URL}{path}"
+
+
+def begin(connection: Connection, by: Person, *, session: str, back: str) -> str:
+    """The provider's address to go to; `back` is the path to come back to. Raises SignInError."""
+    setup = _setup(connection, by)
+    state = secrets.token_urlsafe(32)
+    SignInAttempt.objects.filter(begun_at__lt=Now() - LASTS).delete()
+    SignInAttempt.objects.create(state=_hash(state), session=_hash(session), connection=connection, user=by)
+    verifier = _verifier(state)
+    return exchange.authorize_url(setup, state=state, verifier=verifier, redirect_uri=redirect_uri(back))
+
+
+def finish(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:
+    """Keep the tokens for `code`, and let go on what waited. Raises SignInError; the state is used up either way."""
+    connection = _take(state, by, session)
+    if refused:
+        raise SignInError(f"{connection}: the provider says {refused[:200]}.")
+    setup = _setup(connection, by)
+    try:
+        given = exchange.redeem(setup, code, verifier=_verifier(state), redirect_uri=redirect_uri(back))
+        with transaction.atomic():
+            tokens.lock(connection)
+            tokens.keep(connection, given, account=by.get_username())
+            health.reconnected(connection)
+            audit.record(by, "connection.signed_in", connection, changes={"provider": setup.name})
+    except ConnectorError as error:
+        raise SignInError(f"{connection}: {error.message}.") from error
+    return connection
+
+
+@transaction.atomic
+def _take(state: str, by: Person, session: str) -> Connection:
+    """The connection that this sign-in is for. Used up at once, whatever comes of it."""
+    attempts = SignInAttempt.objects.select_for_update().filter(
+        state=_hash(state), session=_hash(session), user=by, begun_at__gte=Now() - LASTS
+    )
+    attempt = attempts.first()
+    if attempt is None:
+        raise SignInError("This sign-in was not begun here, was used already or has run out. Begin again.")
+    connection = attempt.connection
+    attempt.delete()
+    return connection
+
+
+def _setup(connection: Connection, by: Person) -> OAuthSetup:
+    if not can(by, "change", connection):
+        raise NotPermittedError(f"{by.get_username()} may not change {connection}")
+    setup = connection.sign_in
+    if setup is None or not setup.needs_person:
+        raise SignInError(f"Nobody signs in to {connection}: its settings say how it gets its credentials.")
+    return setup
+
+
+def _verifier(state: str) -> str:
+    """64 characters that only this site can derive from the state."""
+    return salted_hmac(SALT, state, algorithm="sha256").hexdigest()
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

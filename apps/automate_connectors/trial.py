@@ -1,0 +1,101 @@
+"""Trying a connection: one real call that changes nothing, by whoever may use or change it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from automate_connectors import health
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.invocation import check
+from automate_connectors.models import Connection
+from automate_connectors.oauth.tokens import fresh
+from automate_connectors.outbound import ways_out
+from automate_governance import audit
+from automate_governance.permissions import Person, can
+from automate_governance.redaction import redactor
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_plugins.registry import PluginNotFoundError
+
+TRIAL_SECONDS = 15.0
+
+
+class NotPermittedError(Exception):
+    """That person may neither use nor change the connection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """How it went: a line for people, and how many seconds it took. An empty `code` says that it works."""
+
+    code: str = ""
+    message: str
+    seconds: float = 0.0
+
+    @property
+    def works(self) -> bool:
+        """Whether it was let in."""
+        return not self.code
+
+
+def can_try(connection: Connection) -> bool:
+    """Whether there is a call to make: the connector has a check, or there is a sign-in to renew."""
+    try:
+        return connection.adapter.can_check or bool(connection.oauth)
+    except PluginNotFoundError:
+        return False
+
+
+def attempt(connection: Connection, by: Person) -> Trial:
+    """Try it, write down what came of it, and let go on what waited if it works. Raises NotPermittedError.
+
+    Of a connector without a check nothing is found out; what waited tries again.
+    """
+    if not (can(by, "use", connection) or can(by, "change", connection)):
+        raise NotPermittedError(f"{by.get_username()} may neither use nor change {connection}")
+    if not can_try(connection):
+        with transaction.atomic():
+            health.changed(connection)
+            audit.record(by, "connection.released", connection)
+        return Trial(message="This connector has no test. Steps that waited for it try again.")
+    started = time.monotonic()
+    code, message = _call(connection)
+    trial = Trial(code=code, message=redactor.text(message)[:500], seconds=time.monotonic() - started)
+    with transaction.atomic():
+        health.tested(connection, trial.code, trial.message)
+        audit.record(by, "connection.tested", connection, changes={"works": trial.works, "said": trial.message})
+    return trial
+
+
+def _call(connection: Connection) -> tuple[str, str]:
+    """(error code, line for people)."""
+    try:
+        if not connection.adapter.can_check:
+            fresh(connection)
+            return "", "The sign-in is valid."
+        return "", check(connection.adapter, _context(connection))
+    except ConnectorError as error:
+        return error.code, error.message
+    except SecretNotFoundError as error:
+        return "secret_not_found", str(error)
+    except SecretUnavailableError as error:
+        return "secret_unavailable", str(error)
+
+
+def _context(connection: Connection) -> dict[str, Any]:
+    """What the connector gets, as in `execute`; no run and nobody's step stand behind it."""
+    deadline = time.monotonic() + TRIAL_SECONDS
+    return {
+        "connection": connection.resolved(),
+        **ways_out(bound_hosts=connection.hosts(), deadline=deadline),
+        "idempotency_key": uuid.uuid4().hex,
+        "deadline": deadline,
+        "cancelled": lambda: False,
+        "log": lambda message, level="info": None,
+        "run": {},
+        "user": None,
+    }

@@ -1,0 +1,82 @@
+"""A step's connection: who may use it, its secrets, and what the step finds out about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+from automate_connectors import health
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.models import Connection
+from automate_connectors.oauth.tokens import fresh
+from automate_governance.permissions import Person, permitted
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A connection in use: `config` holds its secrets in plain text, and is what `context["connection"]` is."""
+
+    connection: Connection
+    config: dict[str, Any]
+    hosts: list[str]
+
+    def perform(self, act: Callable[[], bytes]) -> bytes:
+        """What `act` gives; the connection's health follows. Raises ConnectorError.
+
+        An access token that was not let in was withdrawn before its time: one more call goes with a new one.
+        """
+        try:
+            output = self._with_new_token(act)
+        except ConnectorError as error:
+            if error.code in health.REFUSED:
+                self._report(health.step_refused, error.code, error.message)
+            raise
+        self._report(health.step_worked)
+        return output
+
+    def _with_new_token(self, act: Callable[[], bytes]) -> bytes:
+        try:
+            return act()
+        except ConnectorError as error:
+            if error.code not in health.REFUSED or not self.connection.oauth:
+                raise
+        renewed = fresh(self.connection, spent=self.config["access_token"])
+        self.config.update(self.connection.with_token(self.config, renewed))
+        connections.close_all()
+        return act()
+
+    def _report(self, write: Callable[..., None], *values: str) -> None:
+        """Nothing that goes wrong here changes how the step ended."""
+        try:
+            write(self.connection, *values)
+        except DatabaseError as error:
+            log.warning("the health of the connection %s was not written: %s", self.connection.slug, error)
+
+
+def of(slug: str, run_as: Callable[[], Person]) -> Used:
+    """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError.
+
+    While it needs a person nothing is tried (`needs_reconnect`).
+    """
+    connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
+    if connection is None:
+        raise ConnectorError(
+            f"{run_as()} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
+        )
+    if connection.health == Connection.Health.RECONNECT:
+        raise ConnectorError(f"the connection {slug!r} has to be connected again", code=health.NEEDS_RECONNECT)
+    try:
+        config = connection.resolved()
+    except SecretNotFoundError as error:
+        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
+    except SecretUnavailableError as error:
+        raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
+    connections.close_all()  # none is held while the effect goes on
+    return Used(connection, config, connection.hosts())

@@ -1,0 +1,154 @@
+"""The form of a connection is drawn from its connector's fields, and keeps references to secrets only."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from automate_connectors.models import Connection
+from automate_governance.models import AuditEntry, StoredSecret
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD = "admin:automate_connectors_connection_add"
+
+
+def sent(**given):
+    return {
+        "name": "Mine", "slug": "mine", "connector": "probe", "allowed_hosts": "",
+        "config_base_url": "https://api.example.com", "config_region": "us", "config_retries": "3",
+        "config_strict": "on", "config_headers": '{"X-Team": "a"}', "config_token_value": "brand-new-canary", **given,
+    }  # fmt: skip
+
+
+def errors(answer):
+    return answer.context["adminform"].form.errors if answer.status_code == 200 else {}
+
+
+def test_one_chooses_the_connector_first(probe, sign_in, owner):
+    page = Page(sign_in(owner).get(reverse(ADD)))
+    assert page.all(href="?connector=probe") and page.all(href="?connector=http")
+
+
+def test_each_field_has_the_widget_of_its_kind(probe, sign_in, owner):
+    page = Page(sign_in(owner).get(reverse(ADD), {"connector": "probe"}))
+    widgets = {attrs.get("name"): (tag, attrs.get("type")) for tag, attrs in page.tags if attrs.get("name")}
+    assert widgets["config_region"][0] == "select" and widgets["config_headers"][0] == "textarea"
+    assert widgets["config_retries"] == ("input", "number") and widgets["config_strict"] == ("input", "checkbox")
+    assert widgets["config_token_choice"][0] == "select" and widgets["config_token_value"] == ("input", "password")
+    assert "config_token_other" not in widgets, "references to other backends are for those who may use any secret"
+    assert "From your profile" in page.text
+
+
+def test_a_secret_is_stored_in_place_and_only_its_reference_kept(probe, sign_in, owner):
+    answer = sign_in(owner).post(reverse(ADD), sent())
+    assert answer.status_code == 302, errors(answer)
+    connection = Connection.objects.get()
+    assert connection.config == {
+        "base_url": "https://api.example.com", "region": "us", "retries": 3, "strict": True,
+        "headers": {"X-Team": "a"}, "token": "database:mine-token",
+    }  # fmt: skip
+    secret = StoredSecret.objects.get(name="mine-token")
+    assert secret.reveal() == "brand-new-canary" and secret.owner == owner
+    assert set(AuditEntry.objects.values_list("verb", flat=True)) >= {"connection.created", "secret.created"}
+    assert "canary" not in str(list(AuditEntry.objects.values()))
+    page = sign_in(owner).get(reverse("admin:automate_connectors_connection_change", args=[connection.pk]))
+    assert b"mine-token" in page.content and b"canary" not in page.content
+
+
+def test_a_new_secret_never_overwrites_one_that_is_there(probe, sign_in, owner, stranger):
+    taken = StoredSecret(name="mine-token", owner=stranger)
+    taken.put("of-somebody-else")
+    taken.save()
+    sign_in(owner).post(reverse(ADD), sent())
+    taken.refresh_from_db()
+    assert taken.reveal() == "of-somebody-else"
+    assert Connection.objects.get().config["token"] == "database:mine-token-2"
+
+
+def test_nothing_is_stored_with_a_form_that_is_refused(probe, sign_in, owner):
+    answer = sign_in(owner).post(reverse(ADD), sent(config_retries="many", config_base_url="nowhere"))
+    assert set(errors(answer)) == {"config_retries", "config_base_url"}
+    assert b"canary" not in answer.content
+    assert not StoredSecret.objects.exists() and not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"config_token_value": ""}, "config_token"),
+        ({"config_region": "mars"}, "config_region"),
+        ({"config_headers": "{not json"}, "config_headers"),
+        ({"config_headers": "[1]"}, "config_headers"),
+        ({"config_headers": '{"Authorization": "Bearer abc"}'}, "__all__"),
+        ({"config_token_value": "", "config_token_choice": "database:not-mine"}, "config_token"),
+        ({"allowed_hosts": "https://api.example.com/x"}, "allowed_hosts"),
+        ({"slug": "no slug!"}, "slug"),
+        ({"connector": "nowhere"}, "connector"),
+        ({"config_base_url": "https://api.example.com/\0"}, "config_base_url"),
+    ],
+)
+def test_bad_input_is_said_at_its_field(probe, sign_in, owner, given, field):
+    answer = sign_in(owner).post(reverse(ADD), sent(**given))
+    assert field in errors(answer), errors(answer)
+
+
+def test_who_may_not_store_secrets_chooses(probe, sign_in, owner):
+    group = Group.objects.create(name="plumbers")
+    from django.contrib.auth.models import Permission
+
+    wanted = ("add_connection", "view_connection", "change_connection", "use_storedsecret")
+    group.permissions.set(Permission.objects.filter(codename__in=wanted))
+    owner.groups.set([group])
+    answer = sign_in(owner).post(reverse(ADD), sent())
+    assert errors(answer) == {"config_token": ["You may not store secrets: choose one that is there."]}
+    assert not StoredSecret.objects.exists()
+
+
+def test_a_change_keeps_the_secret_that_is_chosen(probe, probed, sign_in, owner):
+    url = reverse("admin:automate_connectors_connection_change", args=[probed.pk])
+    given = sent(name="Renamed", config_token_value="", config_token_choice="database:probe-token")
+    assert sign_in(owner).post(url, given).status_code == 302
+    probed.refresh_from_db()
+    assert (probed.name, probed.slug, probed.config["token"]) == ("Renamed", "probed", "database:probe-token")
+
+
+def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
+    given = sent(
+        config_token_value="", oauth_provider="github", oauth_grant="authorization_code", oauth_client_id="abc",
+        oauth_client_secret_value="client-secret-canary",
+    )  # fmt: skip
+    answer = sign_in(owner).post(reverse(ADD), given)
+    assert answer.status_code == 302, errors(answer)
+    connection = Connection.objects.get()
+    assert connection.oauth == {
+        "provider": "github", "grant": "authorization_code", "client_id": "abc",
+        "client_secret": "database:mine-client-secret",
+    }  # fmt: skip
+    assert "token" not in connection.config and connection.token_name == "token"
+    page = sign_in(owner).get(reverse("admin:automate_connectors_connection_change", args=[connection.pk]))
+    assert b"Sign in to GitHub" in page.content
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"oauth_client_id": ""}, "oauth_client_id"),
+        ({"oauth_provider": "generic"}, "oauth_token_url"),
+        ({"oauth_provider": "generic", "oauth_token_url": "http://idp.example/token"}, "oauth_token_url"),
+        ({"oauth_provider": "generic", "oauth_authorize_url": "javascript:alert(1)"}, "oauth_authorize_url"),
+        ({"oauth_provider": "generic", "oauth_authorize_url": "https://u:p@idp.example/"}, "oauth_authorize_url"),
+        ({"oauth_grant": "client_credentials", "oauth_client_secret_value": ""}, "oauth_client_secret"),
+        ({"oauth_provider": "nowhere"}, "oauth_provider"),
+    ],
+)
+def test_a_sign_in_is_checked(probe, sign_in, owner, given, field):
+    form = sent(
+        config_token_value="", oauth_provider="github", oauth_grant="authorization_code", oauth_client_id="abc",
+        oauth_client_secret_value="client-secret-canary",
+    )  # fmt: skip
+    answer = sign_in(owner).post(reverse(ADD), {**form, **given})
+    assert field in errors(answer), errors(answer)
+    assert not StoredSecret.objects.exists()

@@ -1,0 +1,286 @@
+"""Signing in to a provider over real HTTP: once, by the one who began; tokens kept, renewed, and never seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.db import connections as database
+from django.db.models.functions import Now
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.models import Connection, OAuthToken, SignInAttempt
+from automate_connectors.oauth.tokens import fresh
+from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.secrets.resolver import resolve
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CALLBACK = "/admin/automate/oauth/callback/"
+
+
+def start(client, connection):
+    return client.get(reverse("studio:oauth_start", args=[connection.pk]))
+
+
+def said(client):
+    page = client.get(reverse("admin:automate_connectors_connection_changelist")).content.decode()
+    return page
+
+
+@pytest.fixture
+def signed_in(oauth, provider, sign_in, owner):
+    """A connection that its owner has signed in to."""
+    connection = oauth()
+    client = sign_in(owner)
+    back = provider.consent(start(client, connection)["Location"])
+    assert client.get(CALLBACK, back).status_code == 303
+    connection.refresh_from_db()
+    return connection
+
+
+def soon_over(connection, seconds=60):
+    OAuthToken.objects.filter(connection=connection).update(expires_at=Now() + dt.timedelta(seconds=seconds))
+
+
+# --- signing in -------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_signs_in_and_the_tokens_are_kept_as_secrets(oauth, provider, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+    answer = start(client, connection)
+    assert answer.status_code == 302
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(answer["Location"]).query).items()}
+    assert asked["redirect_uri"] == f"https://automate.example.com{CALLBACK}"
+    assert (asked["scope"], asked["code_challenge_method"]) == ("read write", "S256")
+    back = provider.consent(answer["Location"])
+    done = client.get(CALLBACK, back)
+    assert done.status_code == 303 and done["Location"].endswith(f"/connection/{connection.pk}/change/")
+    assert provider.asked == ["authorization_code"]
+
+    token = OAuthToken.objects.get(connection=connection)
+    assert resolve(f"database:{token.access.name}").reveal() in provider.access
+    assert provider.refresh[resolve(f"database:{token.refresh.name}").reveal()] is True
+    assert token.account == "owner" and token.access.owner == owner
+    connection.refresh_from_db()
+    assert connection.health == "working"
+    assert AuditEntry.objects.filter(verb="connection.signed_in").get().actor == "owner"
+    assert "canary" not in str(list(AuditEntry.objects.values())) + done.content.decode()
+
+
+def test_a_state_is_good_once(oauth, provider, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+    back = provider.consent(start(client, connection)["Location"])
+    client.get(CALLBACK, back)
+    assert client.get(CALLBACK, back).status_code == 303
+    assert "was used already" in said(client)
+    assert provider.asked == ["authorization_code"]
+
+
+def test_a_refused_code_uses_the_state_up_as_well(oauth, provider, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+    back = provider.consent(start(client, connection)["Location"])
+    client.get(CALLBACK, {**back, "code": "guessed"})
+    assert "refused the sign-in (invalid_grant" in said(client)
+    client.get(CALLBACK, back)
+    assert "was used already" in said(client)
+    assert not OAuthToken.objects.filter(access__isnull=False).exists() and not SignInAttempt.objects.exists()
+
+
+def test_a_state_belongs_to_one_person_and_one_session(oauth, provider, sign_in, owner, colleague):
+    connection = oauth()
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_connection", colleague, connection)
+    back = provider.consent(start(sign_in(owner), connection)["Location"])
+    for other in (sign_in(colleague), sign_in(owner)):
+        assert other.get(CALLBACK, back).status_code == 303
+    assert provider.asked == []
+
+
+def test_a_state_lasts_ten_minutes(oauth, provider, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+    back = provider.consent(start(client, connection)["Location"])
+    SignInAttempt.objects.update(begun_at=Now() - dt.timedelta(minutes=11))
+    client.get(CALLBACK, back)
+    assert provider.asked == [] and "has run out" in said(client)
+
+
+def test_two_callbacks_at_once_redeem_the_code_once(oauth, provider, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+    back = provider.consent(start(client, connection)["Location"])
+    barrier = threading.Barrier(2)
+
+    def arrive():
+        barrier.wait()
+        other = sign_in()
+        other.cookies = client.cookies
+        other.get(CALLBACK, back)
+        database.close_all()
+
+    threads = [threading.Thread(target=arrive) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert provider.asked == ["authorization_code"]
+
+
+def test_what_the_provider_refuses_is_said(oauth, provider, sign_in, owner):
+    connection, client = oauth(), sign_in(owner)
+    back = provider.consent(start(client, connection)["Location"])
+    client.get(CALLBACK, {"state": back["state"], "error": "access_denied"})
+    assert "the provider says access_denied" in said(client) and provider.asked == []
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"state": "x" * 9000, "code": "\0"}, {"code": "a"}, {"state": "\udcff", "code": "b"}]
+)
+def test_made_up_callbacks_come_to_nothing(query, sign_in, owner, provider):
+    given = {name: value.encode("utf-8", "replace").decode() for name, value in query.items()}
+    assert sign_in(owner).get(CALLBACK, given).status_code == 303
+    assert provider.asked == []
+
+
+def test_signing_in_takes_the_right_to_change(oauth, provider, sign_in, colleague, stranger):
+    connection = oauth()
+    for verb in ("view", "use"):
+        assign_perm(f"{verb}_connection", colleague, connection)
+    assert start(sign_in(colleague), connection).status_code == 403
+    assert start(sign_in(stranger), connection).status_code == 404
+    assert not SignInAttempt.objects.exists()
+
+
+def test_a_right_that_was_lost_on_the_way_counts(oauth, provider, sign_in, owner, colleague):
+    from guardian.shortcuts import remove_perm
+
+    connection, client = oauth(), sign_in(colleague)
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_connection", colleague, connection)
+    back = provider.consent(start(client, connection)["Location"])
+    remove_perm("change_connection", colleague, connection)
+    assert client.get(CALLBACK, back).status_code == 403
+    assert provider.asked == []
+
+
+# --- renewing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_renewed_before_it_runs_out(signed_in, provider):
+    first = fresh(signed_in)
+    assert provider.count("refresh_token") == 0
+    soon_over(signed_in)
+    second = fresh(signed_in)
+    assert second != first and second in provider.access
+    assert fresh(signed_in) == second and provider.count("refresh_token") == 1
+    soon_over(signed_in)
+    assert fresh(signed_in) in provider.access, "the refresh token that the provider put in its place was kept"
+    assert provider.replayed == []
+
+
+def test_many_at_once_renew_once(signed_in, provider):
+    soon_over(signed_in, seconds=-1)
+    provider.slow = 0.4
+    barrier, got, failed = threading.Barrier(8), [], []
+
+    def use():
+        barrier.wait()
+        try:
+            got.append(fresh(Connection.objects.get(pk=signed_in.pk)))
+        except Exception as error:  # noqa: BLE001 - shown by the assertion
+            failed.append(error)
+        finally:
+            database.close_all()
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not failed and len(got) == 8
+    assert provider.count("refresh_token") == 1 and len(set(got)) == 1 and provider.replayed == []
+
+
+def test_who_need_not_wait_does_not(signed_in, provider):
+    """While one renews a token that still holds, others go on with it."""
+    present = fresh(signed_in)
+    soon_over(signed_in, seconds=60)
+    provider.slow = 1.0
+    renewing = threading.Thread(target=lambda: (fresh(signed_in), database.close_all()))
+    renewing.start()
+    while not provider.count("refresh_token"):
+        pass
+    assert fresh(Connection.objects.get(pk=signed_in.pk)) == present
+    renewing.join(20)
+    assert provider.count("refresh_token") == 1
+
+
+def test_client_credentials_need_nobody(oauth, provider):
+    connection = oauth(grant="client_credentials")
+    assert fresh(connection) in provider.access
+    assert fresh(connection) in provider.access
+    assert provider.asked == ["client_credentials"]
+    soon_over(connection, seconds=-5)
+    assert fresh(connection) in provider.access
+    assert provider.asked == ["client_credentials"] * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retryable"), [(503, "oauth_unavailable", True), (429, "oauth_unavailable", True)]
+)
+def test_a_provider_that_is_away_is_asked_again_later(signed_in, provider, status, code, retryable):
+    soon_over(signed_in, seconds=-1)
+    provider.status = status
+    with pytest.raises(ConnectorError) as caught:
+        fresh(signed_in)
+    assert (caught.value.code, caught.value.retryable) == (code, retryable)
+    signed_in.refresh_from_db()
+    assert signed_in.health == "working"
+
+
+def test_a_refused_renewal_needs_a_person(signed_in, provider):
+    soon_over(signed_in, seconds=-1)
+    provider.refusing.add("refresh_token")
+    with pytest.raises(ConnectorError, match="refused the sign-in") as caught:
+        fresh(signed_in)
+    assert caught.value.code == "needs_reconnect"
+    signed_in.refresh_from_db()
+    assert signed_in.health == "reconnect" and signed_in.health_since is not None
+    assert "canary" not in signed_in.health_note
+
+
+def test_nobody_has_signed_in_yet(oauth, provider):
+    with pytest.raises(ConnectorError, match="nobody has signed in yet") as caught:
+        fresh(oauth())
+    assert caught.value.code == "needs_reconnect" and provider.asked == []
+
+
+def test_tokens_go_with_their_connection(signed_in):
+    signed_in.delete()
+    assert not OAuthToken.objects.exists()
+    assert list(StoredSecret.objects.values_list("name", flat=True)) == ["client-secret"]
+
+
+def test_a_token_is_not_put_into_a_secret_that_somebody_prepared(oauth, provider, sign_in, owner, stranger):
+    trap = StoredSecret(name="oauth-api-access", owner=stranger)
+    trap.put("whatever it holds now")
+    trap.save()
+    connection, client = oauth(), sign_in(owner)
+    client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
+    trap.refresh_from_db()
+    assert trap.reveal() == "whatever it holds now"
+    assert OAuthToken.objects.get().access.owner == owner
+
+
+def test_who_may_change_it_may_not_send_its_token_elsewhere(signed_in, sign_in, colleague):
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_connection", colleague, signed_in)
+    url = reverse("admin:automate_connectors_connection_change", args=[signed_in.pk])
+    sent = {"name": "Mine", "connector": "http", "allowed_hosts": "evil.example", "config_auth": "bearer"}
+    answer = sign_in(colleague).post(url, sent)
+    assert answer.status_code == 200 and answer.context["adminform"].form.errors
+    signed_in.refresh_from_db()
+    assert signed_in.allowed_hosts == ["127.0.0.1"]

@@ -1,0 +1,155 @@
+"""Sharing: who may grant what to whom, who then may do it and why, by the panel of each kind of object."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_connectors.models import Connection
+from automate_core.models import Workflow
+from automate_governance import sharing
+from automate_governance.models import AuditEntry
+from automate_governance.permissions import can
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def thing(owner):
+    return Connection.objects.create(name="Thing", slug="thing", connector="http", owner=owner)
+
+
+@pytest.fixture
+def made(owner, thing, endpoint):
+    """One object of each kind."""
+    workflow = Workflow.objects.create(name="Flow", slug="flow", owner=owner, run_as=owner)
+    return {"connection": thing, "webhook": endpoint, "workflow": workflow}
+
+
+def url(kind, obj):
+    return reverse("studio:share", args=[kind, obj.pk])
+
+
+KINDS = ("connection", "webhook", "workflow")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_panel_is_reached_from_the_page_and_shares(kind, made, sign_in, owner, colleague):
+    obj, client = made[kind], sign_in(owner)
+    page = client.get(reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk]))
+    assert url(kind, obj) in page.content.decode()
+    assert not can(colleague, "view", obj)
+    answer = client.post(url(kind, obj), {"name": "colleague", "verb": ["view", "change"]})
+    assert answer.status_code == 303
+    assert can(colleague, "view", obj) and can(colleague, "change", obj) and not can(colleague, "delete", obj)
+    entry = AuditEntry.objects.get(verb=f"{obj._meta.verbose_name}.shared")
+    assert (entry.actor, entry.changes) == ("owner", {"with": "user colleague", "verbs": ["view", "change"]})
+    taken = {"revoke": f"user:{colleague.pk}", "verb": "change"}
+    panel = client.post(url(kind, obj), taken, headers={"HX-Request": "true"})
+    assert panel.status_code == 200 and b"<html" not in panel.content and b'id="share"' in panel.content
+    assert not can(colleague, "change", obj) and can(colleague, "view", obj)
+    assert AuditEntry.objects.filter(verb=f"{obj._meta.verbose_name}.unshared").count() == 1
+
+
+def test_a_group_is_shared_with_as_a_person_is(thing, sign_in, owner, stranger):
+    team = Group.objects.create(name="team")
+    stranger.groups.add(team)
+    sign_in(owner).post(url("connection", thing), {"name": "team", "verb": "use"})
+    assert can(stranger, "use", thing)
+    page = sign_in(owner).get(url("connection", thing)).content.decode()
+    assert "shared with the group team" in page
+
+
+def test_nobody_grants_a_verb_that_they_lack(thing, sign_in, owner, colleague, stranger):
+    for verb in ("view", "use", "share"):
+        assign_perm(f"{verb}_connection", colleague, thing)
+    client = sign_in(colleague)
+    assert client.post(url("connection", thing), {"name": "stranger", "verb": ["use", "delete"]}).status_code == 403
+    assert not can(stranger, "use", thing), "all or nothing"
+    assert client.post(url("connection", thing), {"name": "stranger", "verb": "use"}).status_code == 303
+    assert can(stranger, "use", thing)
+    page = client.get(url("connection", thing)).content.decode()
+    assert "you may not yourself" in page
+    assert not AuditEntry.objects.filter(changes__verbs__contains="delete").exists()
+
+
+def test_nor_to_themselves(thing, sign_in, colleague):
+    for verb in ("view", "share"):
+        assign_perm(f"{verb}_connection", colleague, thing)
+    answer = sign_in(colleague).post(url("connection", thing), {"name": "colleague", "verb": "use"})
+    assert answer.status_code == 403 and not can(colleague, "use", thing)
+
+
+def test_sharing_takes_the_verb_share(thing, sign_in, colleague, stranger):
+    assign_perm("view_connection", colleague, thing)
+    for method, data in (("get", {}), ("post", {"name": "stranger", "verb": "view"})):
+        assert getattr(sign_in(colleague), method)(url("connection", thing), data).status_code == 403
+        assert getattr(sign_in(stranger), method)(url("connection", thing), data).status_code == 404
+    assert sharing.grants(thing)[0].name == "colleague"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"name": "nobody-of-that-name", "verb": "view"}, "no active person and no group"),
+        ({"name": "colleague"}, "Choose what they may do"),
+        ({"name": "colleague", "verb": "fly"}, "There is no &#x27;fly&#x27; here"),
+        ({"name": "colleague", "verb": "add"}, "There is no &#x27;add&#x27; here"),
+        ({"name": "colleague", "verb": "view_any"}, "There is no &#x27;view_any&#x27; here"),
+        ({"revoke": "user:99999", "verb": "view"}, "Nothing was granted to them"),
+        ({"revoke": "\0", "verb": "\0"}, "Nothing was granted to them"),
+        ({}, "no active person and no group"),
+    ],
+)
+def test_what_cannot_be_done_is_said(thing, sign_in, owner, colleague, data, words):
+    answer = sign_in(owner).post(url("connection", thing), data)
+    assert answer.status_code == 422 and words in answer.content.decode()
+    assert not sharing.grants(thing)
+
+
+def test_an_unknown_kind_is_404(thing, sign_in, owner):
+    assert sign_in(owner).get(reverse("studio:share", args=["secret", thing.pk])).status_code == 404
+
+
+def test_a_grant_without_the_role_is_said_to_have_no_effect(thing, stranger, owner):
+    stranger.groups.clear()
+    sharing.grant(thing, stranger, ["view", "use"], by=owner)
+    [grant] = sharing.grants(thing)
+    assert grant.verbs == ("view", "use") and set(grant.idle) == {"view", "use"}
+    assert stranger.pk not in {each.person.pk for each in sharing.access(thing)}
+
+
+def test_who_may_do_what_is_what_the_rule_says(thing, owner, colleague, stranger, admin):
+    """Every person of the site, by every verb: the panel and the rule agree."""
+    from django.contrib.auth import get_user_model
+
+    keeper, reader, gone = (
+        get_user_model().objects.create_user(name, password="password-of-tests")
+        for name in ("keeper", "reader", "gone")
+    )
+    keeper.groups.set(Group.objects.filter(name="Connection admins"))
+    reader.user_permissions.set(Permission.objects.filter(codename__in=["view_any_connection", "use_connection"]))
+    gone.groups.set(Group.objects.filter(name="Connection admins"))
+    gone.is_active = False
+    gone.save()
+    team = Group.objects.create(name="team")
+    stranger.groups.add(team)
+    reader.groups.add(team)
+    sharing.grant(thing, colleague, ["view"], by=owner)
+    sharing.grant(thing, team, ["use", "change"], by=owner)
+    shown = {(each.person.pk, verb) for each in sharing.access(thing) for verb in each.reasons}
+    everybody = get_user_model().objects.all()
+    ruled = {
+        (person.pk, verb)
+        for person, verb in itertools.product(everybody, sharing.verbs_of(Connection))
+        if can(person, verb, thing)
+    }
+    assert shown == ruled
+    why = {each.person.username: each.why for each in sharing.access(thing)}
+    assert why["owner"] == ["owner"] and why["colleague"] == ["shared with them"]
+    assert why["stranger"] == ["shared with the group team"] and why["keeper"] == ["role Connection admins"]
+    assert "permission of their own" in why["reader"] and why["root"] == ["administrator of the site"]
