@@ -105,11 +105,12 @@ class WebhookEndpointAdmin(GovernedAdmin):
         """An address that was given away stays what it is."""
         return ("slug", "accepted_secrets", "refused_lately") if obj else ()
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Nothing overlaps with the first secret."""
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Nothing overlaps with the first secret, and nothing was refused yet."""
         if obj is None:
-            kwargs["exclude"] = ("owner", "overlap_hours")
-        return super().get_form(request, obj, change=change, **kwargs)
+            return ("slug", "scheme", "config", "secret", "enabled")
+        secrets = ("secret", "accepted_secrets", "overlap_hours")
+        return ("slug", "scheme", "config", *secrets, "enabled", "refused_lately")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Another secret begins an overlap with the present one."""
@@ -122,4 +123,8 @@ class WebhookEndpointAdmin(GovernedAdmin):
 
 
 def _last_used(at: dt.datetime | None) -> str:
-    return f"last used {timesince(at, depth=1)} ago" if at else "not used yet"
+    if at is None:
+        return "not used yet"
+    if timezone.now() - at < dt.timedelta(minutes=1):
+        return "last used just now"
+    return f"last used {timesince(at, depth=1)} ago"

@@ -24,8 +24,11 @@ class Document(NamedTuple):
 
 
 def parse(body: bytes, content_type: str) -> Any:
-    """The value in `body`, as `read` gives it. Raises BodyError."""
-    return read(body, content_type).value
+    """The JSON value in `body`, where nothing else is taken. Raises BodyError as `read` does."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not _is_json(media_type):
+        raise _not_taken(media_type, "application/json")
+    return _json(body).value
 
 
 def read(body: bytes, content_type: str, *, json_field: str = "") -> Document:
@@ -35,10 +38,10 @@ def read(body: bytes, content_type: str, *, json_field: str = "") -> Document:
     BodyError: 415 for another content type, 400 for what cannot be read.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    if not media_type or media_type == "application/json" or media_type.endswith("+json"):
+    if _is_json(media_type):
         return _json(body)
     if media_type not in (FORM, forms.MULTIPART):
-        raise BodyError(f"the content type {media_type[:100]} is not taken; send {TAKEN}", 415)
+        raise _not_taken(media_type, TAKEN)
     fields = forms.read(body, content_type)
     if json_field and list(fields) == [json_field] and isinstance(fields[json_field], str):
         return _json(fields[json_field].encode())
@@ -52,6 +55,15 @@ def written(value: Any) -> Document:
         return Document(value, msgspec.json.encode(value).decode())
     except UnicodeEncodeError:
         raise BodyError("the body holds half a character") from None
+
+
+def _is_json(media_type: str) -> bool:
+    """Also when there is none."""
+    return media_type in ("", "application/json") or media_type.endswith("+json")
+
+
+def _not_taken(media_type: str, taken: str) -> BodyError:
+    return BodyError(f"the content type {media_type[:100]} is not taken; send {taken}", 415)
 
 
 def _json(body: bytes) -> Document:
