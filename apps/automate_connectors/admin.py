@@ -53,7 +53,8 @@ class ConnectionForm(SecretUsingForm):
     allowed_hosts = LinesField(
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="The host names that its secrets may be sent to, one a line. Empty: those of the URLs above.",
+        help_text="The host names that its secrets may be sent to, one a line. Empty: those of the URLs above, or the "
+        "connector's own.",
     )
 
     class Meta:
@@ -117,7 +118,7 @@ class ConnectionForm(SecretUsingForm):
                 value = None
             by_token = signs_in and spec.kind is FieldKind.SECRET
             if name not in self.errors and not by_token and (reason := spec.problem(value)):
-                self.add_error(name, f"{reason[:1].upper()}{reason[1:]}.")
+                self.add_error(name, f"{self.fields[name].label}{reason.removeprefix(spec.name)}.")
             if value is not None:
                 config[spec.name] = value
         return config
