@@ -455,6 +455,20 @@ def test_nothing_is_folded_while_compiling(source):
     assert time.perf_counter() - started < 0.5
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["{{ 'x' | upper }}", "a {{ 'x' | upper }}", "{% if 'x' | upper %}{% endif %}", "a {{ ('x' | upper) ~ 1 }}"],
+)
+def test_no_filter_is_called_while_compiling(source, monkeypatch):
+    called = []
+    monkeypatch.setitem(sandbox.ENVIRONMENT.filters, "upper", lambda value: called.append(value) or "")
+    template = compile_template(source)
+    assert called == []
+    budget.start()
+    template.evaluate({})
+    assert called == ["x"]
+
+
 def test_sizes_are_capped():
     with pytest.raises(TemplateError, match="longer than"):
         compile_template("x" * 20_001)
