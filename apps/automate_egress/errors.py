@@ -82,7 +82,9 @@ class MailError(EgressError):
 
 def no_connection(place: str) -> EgressConnectionError:
     """The error of a connection that could not be made, for whatever reason."""
-    return EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
+    error = EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
+    error.sent = False
+    return error
 
 
 def untrusted(place: str, reason: str) -> EgressUntrustedError:

@@ -59,6 +59,7 @@ class ModelServer:
         self.say = lambda call: "Hello back"
         self.context = 100_000
         self.delay = 0.0
+        self.is_closed = False
         self.finish = "stop"
         self.lock = threading.Lock()
         self.extra = {}  # into the message
@@ -108,6 +109,9 @@ class ModelServer:
         return f"http://{self.host}/v1" if api == "openai" else f"http://{self.host}"
 
     def close(self):
+        if self.is_closed:
+            return
+        self.is_closed = True
         self._server.shutdown()
         self._server.server_close()
 

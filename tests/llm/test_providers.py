@@ -130,6 +130,15 @@ def test_a_silent_server_is_a_time_out(models, act):
     assert LLMUsage.objects.get().status == "in_doubt"
 
 
+def test_a_server_that_is_down_costs_nothing(models, act):
+    models.close()
+    with pytest.raises(ConnectorError) as caught:
+        act("chat", prompt="Hello")
+    assert (caught.value.code, caught.value.retryable) == ("connection_failed", True)
+    row = LLMUsage.objects.get()
+    assert (row.status, row.tokens_in) == ("refused", 0)
+
+
 def test_the_newer_name_of_the_limit_goes_to_openai_alone(act, models):
     from automate_llm.providers.openai import OpenAICompatibleProvider
     from automate_testing.fakes import ScriptedHttp, answer
