@@ -118,7 +118,7 @@ class ConnectionForm(SecretUsingForm):
                 value = None
             by_token = signs_in and spec.kind is FieldKind.SECRET
             if name not in self.errors and not by_token and (reason := spec.problem(value)):
-                self.add_error(name, f"{reason[:1].upper()}{reason[1:]}.")
+                self.add_error(name, f"{self.fields[name].label}{reason.removeprefix(spec.name)}.")
             if value is not None:
                 config[spec.name] = value
         return config

@@ -113,12 +113,12 @@ def test_secrets_go_in_and_do_not_come_out(pages, signed_in, site, owner):
 
 def test_a_bad_connection_is_refused_at_its_field(pages, signed_in, site):
     page = signed_in
-    page.goto(f"{site}/admin/automate_connectors/connection/add/")
-    page.get_by_label("Name").fill("Slack")
-    page.get_by_label("Connector").select_option("http")
-    page.get_by_label("Config").fill('{"auth": "bearer", "token": "plain-text-secret"}')
+    page.goto(f"{site}/admin/automate_connectors/connection/add/?connector=http")
+    page.locator("#id_name").press_sequentially("Slack")
+    expect(page.locator("#id_slug")).to_have_value("slack")
+    page.get_by_label("Base URL").fill("nowhere")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("token must be a reference to a secret, such as database:slack-token")).to_be_visible()
+    expect(page.get_by_text("Base URL must be a URL that begins with https://")).to_be_visible()
     assert Connection.objects.count() == 1
 
 
