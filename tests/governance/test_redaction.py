@@ -19,6 +19,7 @@ from automate_governance import redaction, sinks
 from automate_governance.middleware import RedactAnswersMiddleware
 from automate_governance.redaction import MASK, RedactedStream, Redactor, redact, redact_json, redactor
 from automate_governance.sinks import RedactingFilter
+from automate_testing.fakes import context
 from tests.governance.spelt import found, spellings
 
 VALUE = 's3cret-value/with+odd "characters" & <ümläuts>\\'
@@ -284,6 +285,21 @@ def test_handlers_of_the_host_are_guarded():
         assert [type(each) for each in handler.filters] == [RedactingFilter]
     finally:
         log.removeHandler(handler)
+
+
+def test_a_mail_holds_no_known_value(monkeypatch, mailoutbox):
+    """Not even a short one, which an event may have brought along."""
+    from automate_connectors.adapters import email
+
+    made = Redactor()
+    made.learn(VALUE, "shorty-7")
+    monkeypatch.setattr(email, "redactor", made)
+    form = spellings(VALUE)["html"]
+    params = {"to": "a@example.com", "subject": "About shorty-7", "text": f"It is {VALUE}", "html": f"<p>{form}</p>"}
+    email.EmailConnector().execute("send", params, context())
+    [mail] = mailoutbox
+    assert (mail.subject, mail.body) == ("About ***", "It is ***") and not found(VALUE, str(mail.message()))
+    assert mail.alternatives[0].content == "<p>***</p>"
 
 
 # --- many values ------------------------------------------------------------------------------------------------------

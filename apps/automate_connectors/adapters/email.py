@@ -17,6 +17,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.web import File, invalid
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
+from automate_governance.redaction import redactor
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_RECIPIENTS = 50
@@ -131,14 +132,14 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
     to, cc, bcc, reply_to = (_addresses(params.get(name), name) for name in names)
     if not to or len(to) + len(cc) + len(bcc) > MAX_RECIPIENTS or len(reply_to) > MAX_RECIPIENTS:
         raise invalid(f"between 1 and {MAX_RECIPIENTS} recipients are needed")
-    text, html = params.get("text") or "", params.get("html") or ""
+    subject, text, html = (_without_secrets(params.get(name) or "") for name in ("subject", "text", "html"))
     if not text and not html:
         raise invalid("a message needs a text or an HTML body")
     if len(text) > MAX_TEXT or len(html) > MAX_TEXT:
         raise invalid(f"text and HTML have at most {MAX_TEXT:,} characters each")
-    _one_line(params["subject"], "subject")
+    _one_line(subject, "subject")
     message = EmailMultiAlternatives(
-        subject=params["subject"],
+        subject=subject,
         body=text or strip_tags(html).strip(),
         from_email=_sender(params.get("sender") or "", connection),
         to=to,
@@ -152,6 +153,11 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
     for file in _files(params.get("attachments") or []):
         message.attach(file.filename, file.content, file.content_type.partition(";")[0])
     return message
+
+
+def _without_secrets(text: str) -> str:
+    """A mail is read by many, and kept: no secret of ours goes into one."""
+    return redactor.text(text, shapes=False)
 
 
 def _sender(wanted: str, connection: dict[str, Any]) -> str | None:
