@@ -14,7 +14,7 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
+import subprocess  # noqa: TID251 - PostgreSQL's own programs
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -146,7 +146,8 @@ class Cluster:
     def _create_database(self) -> None:
         import psycopg
 
-        with psycopg.connect(self.url.replace(f"/{DATABASE}?", "/postgres?"), autocommit=True) as connection:
+        url = self.url.replace(f"/{DATABASE}?", "/postgres?")
+        with psycopg.connect(url, autocommit=True) as connection:  # noqa: TID251 - our own cluster
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
 

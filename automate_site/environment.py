@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from automate_egress.policy import split_host
+from automate_egress.policy import is_proxy_url, split_host
 from automate_site import running
 from automate_site.embedded_postgres import Cluster
 
@@ -162,6 +162,22 @@ def hosts(name: str) -> list[str]:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name} takes pairs like db.internal:8080: {error}.") from error
     return pairs
+
+
+def web_ports(name: str) -> list[int]:
+    """The ports in the variable `name`, separated by commas; 80 and 443 by default. Raises ImproperlyConfigured."""
+    given = [port.strip() for port in os.environ.get(name, "80,443").split(",")]
+    if not all(port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535 for port in given):
+        raise ImproperlyConfigured(f"{name} takes ports separated by commas, such as 80,443,8443.")
+    return [int(port) for port in given]
+
+
+def proxy(name: str) -> str:
+    """The URL of a web proxy in the variable `name`, "" when it is not set. Raises ImproperlyConfigured."""
+    given = os.environ.get(name, "")
+    if given and not is_proxy_url(given):
+        raise ImproperlyConfigured(f"{name} must be like http://proxy.internal:4750.")
+    return given
 
 
 def json_file(name: str) -> dict[str, Any]:

@@ -23,6 +23,9 @@ AUTOMATE_WORKER = environment.one_of("AUTOMATE_WORKER", "managed", "off")
 AUTOMATE_LEASE_SECONDS = environment.number("AUTOMATE_LEASE_SECONDS", 30, least=1)
 AUTOMATE_WORKER_GRACE_SECONDS = environment.number("AUTOMATE_WORKER_GRACE_SECONDS", 5, least=0)
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
+AUTOMATE_EGRESS_PORTS = environment.web_ports("AUTOMATE_EGRESS_PORTS")
+AUTOMATE_EGRESS_PROXY = environment.proxy("AUTOMATE_EGRESS_PROXY")
+AUTOMATE_SQL_OWN_DATABASE = environment.one_of("AUTOMATE_SQL_OWN_DATABASE", "off", "on") == "on"
 AUTOMATE_LLM_PRICES = environment.json_file("AUTOMATE_LLM_PRICES")
 if AUTOMATE_DEMO:
     AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service

@@ -53,7 +53,8 @@ class ConnectionForm(SecretUsingForm):
     allowed_hosts = LinesField(
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="The host names that its secrets may be sent to, one a line. Empty: those of the URLs above.",
+        help_text="The host names that its secrets may be sent to, one a line. Empty: those of the URLs above, or the "
+        "connector's own.",
     )
 
     class Meta:

@@ -17,6 +17,7 @@ class AutomateConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         from automate_connectors.models import Connection
+        from automate_connectors.outbound import check_settings
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
@@ -32,6 +33,7 @@ class AutomateConnectorsConfig(AppConfig):
 
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)
+        register(check_settings)
         post_migrate.connect(_seed_roles, sender=self)
 
 

@@ -13,9 +13,8 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import check
 from automate_connectors.models import Connection
-from automate_connectors.oauth.providers import allowed_hosts
 from automate_connectors.oauth.tokens import fresh
-from automate_egress import HttpSession
+from automate_connectors.outbound import ways_out
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 from automate_governance.redaction import redactor
@@ -92,7 +91,7 @@ def _context(connection: Connection) -> dict[str, Any]:
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
         "connection": connection.resolved(),
-        "http": HttpSession(internal_hosts=allowed_hosts(), bound_hosts=connection.hosts(), deadline=deadline),
+        **ways_out(bound_hosts=connection.hosts(), deadline=deadline),
         "idempotency_key": uuid.uuid4().hex,
         "deadline": deadline,
         "cancelled": lambda: False,

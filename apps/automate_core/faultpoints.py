@@ -19,7 +19,7 @@ test can wait for it.
 
 from __future__ import annotations
 
-import ctypes
+import ctypes  # noqa: TID251 - a fault of tests holds the interpreter
 import os
 import re
 import signal

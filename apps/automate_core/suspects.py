@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import subprocess  # our own command, in this very interpreter
+import subprocess  # noqa: TID251 - our own command, in this very interpreter
 import sys
 import threading
 from collections.abc import Callable

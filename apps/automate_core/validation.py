@@ -40,10 +40,12 @@ from automate_core.definition import (
     slots,
     walk,
 )
+from automate_core.literals import templated
 from automate_core.lookups import Path, TemplateError, describe
 from automate_core.rules import RuleError, read
 from automate_core.spans import seconds
-from automate_core.templating import Template, compile_value
+from automate_core.templating import Template, compile_value, expressions
+from automate_core.templating.limits import MAX_WRITTEN
 from automate_core.watched import watched
 from automate_plugins.fields import FieldSpec
 
@@ -82,6 +84,11 @@ def problems(definition: Definition) -> list[Problem]:
     steps = list(walk(definition.steps))
     if len(steps) > MAX_STEPS:
         return [Problem("steps", f"a workflow has at most {MAX_STEPS:,} steps, not {len(steps):,}")]
+    written = sum(map(len, expressions(msgspec.to_builtins(definition))))
+    if written > MAX_WRITTEN:
+        return [
+            Problem("steps", f"the expressions of a workflow are at most {MAX_WRITTEN:,} characters, not {written:,}")
+        ]
     here = _start(definition)
     return [*_about_the_whole(definition, here), *_in_order(definition.steps, "steps", here)]
 
@@ -297,6 +304,8 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
         return
     if action.fields is not None:
         yield from _in_fields(step.inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
+    for name, reason in templated(action, step.inputs):
+        yield Problem(f"{place}.inputs.{name}", reason)
     for name, value in step.inputs.items():
         yield from _in_template(value, f"{place}.inputs.{name}", here)
 

@@ -1,4 +1,4 @@
-"""The only way out of the process: an HTTP session that checks the address it connects to."""
+"""The only way out of the process: every address is checked, and what was checked is what is connected to."""
 
 from automate_egress.errors import (
     EgressBlockedError,
@@ -6,7 +6,10 @@ from automate_egress.errors import (
     EgressError,
     EgressResponseTooLargeError,
     EgressTimeoutError,
+    EgressUntrustedError,
+    MailError,
 )
+from automate_egress.network import Network
 from automate_egress.session import HttpResponse, HttpSession
 
 __all__ = [
@@ -15,6 +18,9 @@ __all__ = [
     "EgressError",
     "EgressResponseTooLargeError",
     "EgressTimeoutError",
+    "EgressUntrustedError",
     "HttpResponse",
     "HttpSession",
+    "MailError",
+    "Network",
 ]

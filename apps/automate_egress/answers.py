@@ -10,6 +10,8 @@ from typing import Any
 
 from automate_egress.waiting import until_readable
 
+SILENCE_SECONDS = 10.0  #: how long an answer that has begun may pause
+
 
 def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
     """A response class for `http.client` connections. `remaining` gives the seconds that are left, or raises."""
@@ -23,6 +25,11 @@ def timed_answer(remaining: Callable[[], float]) -> type[HTTPResponse]:
     return TimedAnswer
 
 
+def timed_file(sock: socket.socket, remaining: Callable[[], float]) -> io.BufferedReader:
+    """What comes over `sock`, read under the deadline."""
+    return io.BufferedReader(_Reader(sock, remaining))
+
+
 class _Timed:
     """What HTTPResponse wants of a socket: a file to read."""
 
@@ -32,7 +39,7 @@ class _Timed:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """The socket as a file, read under the deadline."""
-        return io.BufferedReader(_Reader(self._sock, self._remaining))
+        return timed_file(self._sock, self._remaining)
 
 
 class _Reader(io.RawIOBase):
@@ -40,12 +47,16 @@ class _Reader(io.RawIOBase):
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
         self._remaining = remaining
+        self._begun = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        until_readable(self._sock, self._remaining(), self._remaining)
+        remaining = self._remaining()
+        patience = min(remaining, SILENCE_SECONDS) if self._begun else remaining
+        self._begun = True
+        until_readable(self._sock, patience, self._remaining)
         self._sock.settimeout(self._remaining())
         return self._raw.readinto(buffer)
 

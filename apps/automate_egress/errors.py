@@ -2,12 +2,23 @@
 
 EgressError
 ├── EgressBlockedError           the policy refuses the address; never retried
+├── EgressUntrustedError         its certificate does not prove who it is; never retried
 ├── EgressResponseTooLargeError  the answer passed the size cap; never retried
 ├── EgressTimeoutError           the deadline passed; may be retried
-└── EgressConnectionError        no connection, or it broke; may be retried
+├── EgressConnectionError        no connection, or it broke; may be retried
+└── MailError                    the mail server said no; may be retried when it says so (4xx)
+
+Whether a connection was refused, was never answered or has a name that nobody knows is told to nobody: who may write an
+address could map a network with it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ssrfguard import SSRFGuardError
+from ssrfguard.errors import BlockedAddressError
 
 
 class EgressError(Exception):
@@ -29,6 +40,13 @@ class EgressBlockedError(EgressError):
     sent = False
 
 
+class EgressUntrustedError(EgressError):
+    """The other side's certificate does not prove that it is who it should be."""
+
+    code = "untrusted_certificate"
+    sent = False
+
+
 class EgressResponseTooLargeError(EgressError):
     """The decoded body is larger than the cap."""
 
@@ -47,3 +65,48 @@ class EgressConnectionError(EgressError):
 
     code = "connection_failed"
     retryable = True
+
+
+class MailError(EgressError):
+    """A mail server's refusal. `status` is its reply code (RFC 5321, section 4.2), 0 where there was none."""
+
+    code = "mail_failed"
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retryable = 400 <= status < 500
+        if status in {530, 534, 535}:
+            self.code = "authentication_failed"
+
+
+def no_connection(place: str) -> EgressConnectionError:
+    """The error of a connection that could not be made, for whatever reason."""
+    return EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")
+
+
+def untrusted(place: str, reason: str) -> EgressUntrustedError:
+    """The error of a certificate that could not be verified."""
+    why = reason.partition("certificate verify failed: ")[2] or reason
+    return EgressUntrustedError(f"the certificate of {place} cannot be trusted: {why.partition(' (_ssl')[0][:300]}")
+
+
+def refusal(place: str, error: SSRFGuardError) -> EgressBlockedError:
+    """The policy's refusal of `place`, without what a name resolved to."""
+    if isinstance(error, BlockedAddressError):
+        return EgressBlockedError(
+            f"{place} leads to an address that workflows may not reach; an administrator can name an internal host in "
+            "AUTOMATE_EGRESS_ALLOW"
+        )
+    return EgressBlockedError(f"{place} is not an address that workflows may reach: {getattr(error, 'reason', error)}")
+
+
+@contextmanager
+def connecting(place: str) -> Iterator[None]:
+    """Turn what goes wrong while a connection to `place` is made into EgressError."""
+    try:
+        yield
+    except SSRFGuardError as error:
+        raise refusal(place, error) from error
+    except OSError as error:  # refused, unreachable, unknown name, too slow
+        raise no_connection(place) from error

@@ -1,15 +1,17 @@
 """Which addresses a workflow may reach: public ones, and the internal hosts that a setting names.
 
-The address table is ssrfguard's, with two rows added that it leaves open: Azure's metadata service, which
-answers on a public address, and IPv4-translated IPv6 (RFC 2765).
+The address table is ssrfguard's, with rows added that it leaves open: Azure's metadata service, which answers on a
+public address, IPv4-translated IPv6 (RFC 2765), and ISATAP addresses, which carry an IPv4 address under any prefix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_network
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
-from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach
+from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedAddressError, Policy, Reach
 
 _OURS = (
     Block(ip_network("168.63.129.16/32"), "Azure platform services", "vendor", Reach.DENIED),
@@ -17,34 +19,78 @@ _OURS = (
 )
 DENIED = AddressTable((*DEFAULT_DENIED.blocks, *_OURS), snapshot=DEFAULT_DENIED.snapshot)
 
-# Loopback and the private ranges; link-local (cloud metadata) is in neither policy.
-_INTERNAL = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+# Loopback and the private ranges. Metadata services are in neither policy: those on link-local addresses are not listed
+# here, and Amazon's (fd00:ec2::254 and its neighbours) are cut out of the unique-local range.
+_INTERNAL = (
+    *map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128")),
+    *IPv6Network("fc00::/7").address_exclude(IPv6Network("fd00:ec2::/32")),
+)
+_ISATAP = 0x0000_5EFE  # RFC 5214, section 6.1; with the universal bit it is 0200:5efe
+WEB_PORTS = frozenset({80, 443})
 MAX_REDIRECTS = 5
+MAX_ADDRESSES = 2  #: addresses of a name that are tried, each for half of the time there is
 
 
-def public_policy(*, https_only: bool = True) -> Policy:
-    """Public addresses on the standard ports, https only unless told otherwise."""
-    return Policy(
+class AddressPolicy(Policy):
+    """ssrfguard's policy, which also refuses ISATAP addresses."""
+
+    def check_address(self, address: str | IPv4Address | IPv6Address) -> None:
+        """Raises BlockedAddressError for an address that may not be connected to."""
+        parsed = ip_address(address) if isinstance(address, str) else address
+        if parsed.version == 6 and (int(parsed) >> 32) & 0xFDFF_FFFF == _ISATAP:
+            raise BlockedAddressError(str(parsed), "is an ISATAP address (RFC 5214), which carries an IPv4 address")
+        super().check_address(parsed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What an installation allows: `host:port` pairs that may be on private addresses, the ports of public web
+    servers, and the URL of a proxy that public web requests go through ("" for none)."""
+
+    internal_hosts: frozenset[str] = frozenset()
+    ports: frozenset[int] = WEB_PORTS
+    proxy: str = ""
+
+    @property
+    def internal_pairs(self) -> frozenset[tuple[str, int]]:
+        """The internal hosts as (name, port). Raises ValueError for a pair without a port."""
+        return frozenset(split_host(host) for host in self.internal_hosts)
+
+
+def public_policy(*, https_only: bool = True, ports: Iterable[int] = WEB_PORTS) -> Policy:
+    """Public addresses on the given ports, https only unless told otherwise."""
+    return AddressPolicy(
         allowed_schemes=frozenset({"https"} if https_only else {"https", "http"}),
         denied_networks=DENIED,
+        allowed_ports=frozenset(ports),
         max_redirects=MAX_REDIRECTS,
+        max_connection_attempts=MAX_ADDRESSES,
     )
 
 
-def internal_policy(hosts: Iterable[str]) -> Policy:
-    """The named `host:port` pairs on private addresses, http or https. Raises ValueError for a pair without a port."""
-    pairs = [split_host(host) for host in hosts]
-    return Policy(
+def internal_policy(pairs: Iterable[tuple[str, int]]) -> Policy:
+    """The named hosts on private addresses, http or https. The caller compares host and port with the pairs."""
+    return AddressPolicy(
         denied_networks=DENIED,
-        allowed_networks=tuple(ip_network(network) for network in _INTERNAL),
+        allowed_networks=_INTERNAL,
         allowed_ports=frozenset(port for _, port in pairs),
         max_redirects=MAX_REDIRECTS,
+        max_connection_attempts=MAX_ADDRESSES,
     )
 
 
 def split_host(host: str) -> tuple[str, int]:
     """`("db.internal", 8080)` for "db.internal:8080". Raises ValueError when the port is missing."""
     name, _, port = host.strip().rpartition(":")
-    if not name or not port.isdigit():
+    if not name or not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
         raise ValueError(f"{host!r} is not host:port")
     return name.strip("[]").lower(), int(port)
+
+
+def is_proxy_url(value: str) -> bool:
+    """Whether that is the URL of a web proxy."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests  # noqa: TID251 - this package is the way out that everything else goes through
-from requests.adapters import BaseAdapter  # noqa: TID251
 from requests.structures import CaseInsensitiveDict  # noqa: TID251
-from ssrfguard import Policy, SSRFGuardError, TooManyRedirectsError
-from ssrfguard.requests import SafeAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: TID251
+from ssrfguard import SSRFGuardError, TooManyRedirectsError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError  # noqa: TID251
 
-from automate_egress.answers import timed_answer
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
     EgressError,
     EgressResponseTooLargeError,
     EgressTimeoutError,
+    no_connection,
+    refusal,
+    untrusted,
 )
-from automate_egress.policy import internal_policy, public_policy, split_host
+from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules
+from automate_egress.sockets import CONNECT_SECONDS
+from automate_egress.transport import transport
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0  # where no deadline is given
+TOTAL_SECONDS = 30.0  # where no deadline is given
 MAX_BODY_BYTES = 5_000_000
 _CHUNK = 65_536
+_AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f]")  # parsers disagree on what is the host of such a URL
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_KEPT_ACROSS_ORIGINS = frozenset(
-    {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"}
+# What belongs to the connection, not to the caller (RFC 9110, section 7.6.1). Host is one: where many sites share an
+# address, another Host takes the credentials to another site.
+_NOT_THE_CALLERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
 )
 
 
@@ -66,22 +68,25 @@ class HttpResponse:
 class HttpSession:
     """One caller's way out.
 
-    `internal_hosts` are the `host:port` pairs that may be on private addresses (http allowed there). `bound_hosts`
-    are the host names that the caller's credentials belong to: when given, every hop must be one of them.
-    `deadline` (seconds on `time.monotonic()`) ends all requests, however slowly an answer comes; `cancelled` is asked
-    whenever something comes.
+    `internal_hosts` are the `host:port` pairs that may be on private addresses (http allowed there), `ports` those of
+    public servers, `proxy` the URL of a proxy for requests to public servers ("" for none). `bound_hosts` are the host
+    names that the caller's credentials belong to: when given, every hop must be one of them. `deadline` (seconds on
+    `time.monotonic()`) ends all requests, however slowly an answer comes; `cancelled` is asked whenever something
+    comes.
     """
 
     def __init__(
         self,
         *,
         internal_hosts: Iterable[str] = (),
+        ports: Iterable[int] = WEB_PORTS,
+        proxy: str = "",
         bound_hosts: Iterable[str] | None = None,
         deadline: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        self._internal_hosts = frozenset(internal_hosts)
+        self._rules = Rules(internal_hosts=frozenset(internal_hosts), ports=frozenset(ports), proxy=proxy)
         self._bound_hosts = None if bound_hosts is None else frozenset(host.lower() for host in bound_hosts)
         self._deadline = deadline
         self._started = time.monotonic()
@@ -96,10 +101,10 @@ class HttpSession:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
-        data: bytes | str | Mapping[str, Any] | None = None,
+        data: bytes | str | Mapping[str, Any] | Iterable[bytes] | None = None,
         follow_redirects: bool = True,
     ) -> HttpResponse:
-        """Send one request and read its answer, whatever its status.
+        """Send one request and read its answer, whatever its status. `data` may be an iterator: it is streamed.
 
         Raises EgressBlockedError, EgressTimeoutError, EgressConnectionError or EgressResponseTooLargeError.
         """
@@ -115,30 +120,45 @@ class HttpSession:
             )
         except EgressError:
             raise
-        except (TooManyRedirectsError, requests.TooManyRedirects) as error:
-            raise EgressBlockedError(f"{_host(url)} redirected too often") from error
-        except SSRFGuardError as error:
-            raise EgressBlockedError(_refusal(url, error)) from error
-        except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
-            waited = time.monotonic() - self._started
-            raise EgressTimeoutError(f"{_host(url)} did not answer within {waited:.3g} seconds") from error
-        except ValueError as error:  # requests' InvalidURL and its kin, unparsable hosts, headers HTTP cannot carry
-            raise EgressBlockedError(f"not a request that can be sent to {url[:200]!r}: {error}") from error
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise EgressConnectionError(f"the connection to {_host(url)} failed") from error
+        except (requests.RequestException, SSRFGuardError, HTTPError, OSError, ValueError) as error:
+            raise self._egress_error(url, error) from error
+
+    def _egress_error(self, url: str, error: Exception) -> EgressError:
+        """The error of ours that stands for what requests, urllib3, the guard or the system raised."""
+        host = _host(url)
+        match error:
+            case TooManyRedirectsError() | requests.TooManyRedirects():
+                return EgressBlockedError(f"{host} redirected too often")
+            case SSRFGuardError():
+                return _refusal(url, host, error)
+            case _ if self._is_over() or isinstance(error, ReadTimeoutError | requests.ReadTimeout | TimeoutError):
+                waited = time.monotonic() - self._started
+                return EgressTimeoutError(f"{host} did not answer within {waited:.3g} seconds")
+            case requests.exceptions.SSLError() if "certificate verify failed" in str(error):
+                return untrusted(host, str(error))
+            case requests.ConnectTimeout() | requests.ConnectionError() if _never_connected(error):
+                return no_connection(host)
+            case ValueError():  # requests' InvalidURL and its kin, unparsable hosts, headers HTTP cannot carry
+                return EgressBlockedError(f"not a request that can be sent to {url[:200]!r}: {error}")
+        return EgressConnectionError(f"the connection to {host} failed")
 
     def _exchange(self, method: str, url: str, **options: Any) -> HttpResponse:
+        if _AMBIGUOUS.search(url):
+            raise ValueError("a URL holds no backslash and no control character")
+        if urlsplit(url).port == 0:  # requests would take the scheme's own
+            raise ValueError("0 is not a port")
         for name in options["headers"]:
             if not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name[:50]!r} is not the name of a header")
-        transport = _transport(self._internal_hosts)
+            if name.lower() in _NOT_THE_CALLERS or name.lower().startswith("proxy-"):
+                raise ValueError(f"the header {name} is set by the connection itself: leave it out")
+        way = transport(self._rules)
         self._started = time.monotonic()
         remaining = self._remaining()
-        transport.bound_hosts, transport.remaining = self._bound_hosts, self._remaining
-        transport.follows = options["allow_redirects"]
-        response = transport.request(
-            method, url, stream=True, timeout=(min(CONNECT_SECONDS, remaining), remaining), **options
-        )
+        way.bound_hosts, way.remaining = self._bound_hosts, self._remaining
+        way.follows = options["allow_redirects"]
+        connect = min(CONNECT_SECONDS, remaining / MAX_ADDRESSES)
+        response = way.request(method, url, stream=True, timeout=(connect, remaining), **options)
         try:
             return HttpResponse(
                 status=response.status_code,
@@ -165,88 +185,22 @@ class HttpSession:
     def _remaining(self) -> float:
         if self._cancelled():
             raise EgressError("cancelled")
-        if self._deadline is None:
-            return READ_SECONDS
-        remaining = self._deadline - time.monotonic()
+        remaining = self._end() - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
         return remaining
 
+    def _end(self) -> float:
+        return self._started + TOTAL_SECONDS if self._deadline is None else self._deadline
 
-class _Transport(requests.Session):
-    """A connection pool whose every hop, redirects included, passes the policy and the caller's bound hosts.
-
-    `remaining` gives the seconds that the current request still has, or raises.
-    """
-
-    bound_hosts: frozenset[str] | None = None
-    follows = True
-
-    def __init__(self, internal_hosts: frozenset[str]) -> None:
-        super().__init__()
-        self.remaining: Callable[[], float] = lambda: READ_SECONDS
-        self.trust_env = False
-        self.headers["User-Agent"] = "django-automate"
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._internal_pairs = frozenset(split_host(host) for host in internal_hosts)
-        self._public = public_policy()
-        self._public_adapter = self._adapter(self._public)
-        self.max_redirects = self._public.max_redirects
-        if internal_hosts:
-            self._internal = internal_policy(internal_hosts)
-            self._internal_adapter = self._adapter(self._internal)
-
-    def _adapter(self, policy: Policy) -> SafeAdapter:
-        adapter = SafeAdapter(policy=policy)
-        answer = timed_answer(lambda: self.remaining())  # late: the next request brings its own
-        for pool in adapter.poolmanager.pool_classes_by_scheme.values():
-            pool.ConnectionCls.response_class = answer
-        return adapter
-
-    def get_adapter(self, url: str | bytes) -> BaseAdapter:
-        """The adapter for one hop; requests asks for it once a hop. Raises EgressBlockedError, SSRFGuardError."""
-        self.remaining()
-        address = url.decode() if isinstance(url, bytes) else url
-        host = (urlsplit(address).hostname or "").lower()
-        if self.bound_hosts is not None and host not in self.bound_hosts:
-            raise EgressBlockedError(f"this connection may not be used for {host or 'that address'}")
-        if self._internal_pairs:
-            try:
-                target = self._internal.check_url(address)
-            except SSRFGuardError:
-                pass  # not one of the internal hosts: the public policy decides
-            else:
-                if (target.host, target.port) in self._internal_pairs:
-                    return self._internal_adapter
-        self._public.check_url(address)
-        return self._public_adapter
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where a followed answer points to; the rest of that answer is never read."""
-        target = super().get_redirect_target(resp) if self.follows else None
-        if target is not None:
-            resp.close()
-            resp._content = b""
-        return target
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Carry only harmless headers to another origin: an API key has no fixed name to strip."""
-        if self.should_strip_auth(  # type: ignore[no-untyped-call]
-            str(response.request.url), str(prepared_request.url)
-        ):
-            for name in [name for name in prepared_request.headers if name.lower() not in _KEPT_ACROSS_ORIGINS]:
-                del prepared_request.headers[name]
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._end()
 
 
-_local = threading.local()
-
-
-def _transport(internal_hosts: frozenset[str]) -> _Transport:
-    """This thread's pool for that set of internal hosts: kept connections, no shared state between threads."""
-    pools: dict[frozenset[str], _Transport] = _local.__dict__.setdefault("pools", {})
-    if internal_hosts not in pools:
-        pools[internal_hosts] = _Transport(internal_hosts)
-    return pools[internal_hosts]
+def _never_connected(error: Exception) -> bool:
+    """Whether the error is of a connection that never came about; refused and too slow look the same."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _host(url: str) -> str:
@@ -258,7 +212,7 @@ def _host(url: str) -> str:
         return "that address"
 
 
-def _refusal(url: str, error: SSRFGuardError) -> str:
+def _refusal(url: str, host: str, error: SSRFGuardError) -> EgressBlockedError:
     if url.startswith("http:"):
-        return f"{_host(url)} may only be called over https, or be named in AUTOMATE_EGRESS_ALLOW ({error})"
-    return f"{_host(url)} is not an address that workflows may reach ({error})"
+        return EgressBlockedError(f"{host} may only be called over https, or be named in AUTOMATE_EGRESS_ALLOW")
+    return refusal(host, error)

@@ -17,6 +17,7 @@ from automate_governance.spellings import SHORTEST, parts_of, spellings_of
 STRONG = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
 MOST = 20_000  # values that a process remembers; beyond them, the older half is forgotten
 _DEEPEST = 200
+_SMALL = 1_000  # literals that are compiled in a few milliseconds: a second set of them would cost every text more
 
 
 class Redactor:
@@ -77,11 +78,11 @@ def _literals(values: Iterable[str]) -> set[bytes]:
 
 
 def _grown(sets: tuple[Needles, ...], literals: set[bytes]) -> tuple[Needles, ...]:
-    """`sets` with one more, after merging those at the end that are no larger than what follows them."""
+    """`sets` with one more, after merging those at the end that are no larger than what follows them, or small."""
     if not literals:
         return sets
     kept = list(sets)
-    while kept and len(kept[-1].literals) <= len(literals):
+    while kept and len(kept[-1].literals) <= max(len(literals), _SMALL):
         literals |= kept.pop().literals
     return (*kept, Needles(literals))
 

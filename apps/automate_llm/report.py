@@ -15,6 +15,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from automate_llm.models import LLMUsage
 
 LONGEST_DAYS = 400
+MOST_CALLS = 100_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = (
     "day",
@@ -27,6 +28,11 @@ _COLUMNS = (
     "cost_usd",
     "calls_without_price",
 )
+
+_CALL = (
+    "at", "day", "workflow", "run", "path", "attempt", "call", "provider", "model", "status", "tokens_in", "tokens_out",
+    "is_estimated", "cost",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +104,19 @@ def as_csv(period: Period) -> str:
         day, *names = sums.keys
         counts = (sums.calls, sums.tokens_in, sums.tokens_out, f"{sums.cost:f}", sums.unpriced)
         writer.writerow([day, *map(_inert, names), *counts])
+    return out.getvalue()
+
+
+def calls_as_csv(period: Period) -> str:
+    """A line for each call, with its run and step. Raises ValueError when there are more than MOST_CALLS."""
+    rows = list(period.rows.order_by("pk").values_list(*_CALL)[: MOST_CALLS + 1])
+    if len(rows) > MOST_CALLS:
+        raise ValueError(f"there are more than {MOST_CALLS:,} calls in these days: ask for fewer days")
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(_CALL)
+    for row in rows:
+        writer.writerow([_inert(value) if isinstance(value, str) else value for value in row])
     return out.getvalue()
 
 

@@ -47,7 +47,7 @@ class FieldSpec:
     """One input of an action, or one setting of a connection.
 
     `choices` are (value, label) pairs, used by `FieldKind.CHOICE`. A `sensitive` value is masked wherever
-    it is shown. `default` stands in for a missing value.
+    it is shown. `default` stands in for a missing value. A `literal` one is taken as it is written: no expressions.
     """
 
     name: str
@@ -58,6 +58,7 @@ class FieldSpec:
     help: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     sensitive: bool = False
+    literal: bool = False
 
     def problem(self, value: Any) -> str | None:
         """Why `value` does not fit this field, or None when it does."""

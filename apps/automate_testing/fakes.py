@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automate_egress import HttpResponse
+from automate_egress import HttpResponse, Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None 
     return {
         "connection": connection or {},
         "http": http or ScriptedHttp(),
+        "network": Network(),
         "idempotency_key": "key-of-this-step",
         "deadline": time.monotonic() + 30,
         "cancelled": lambda: False,

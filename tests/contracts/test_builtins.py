@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
+from pathlib import Path
 
 import pytest
 
 from automate_connectors.adapters.data import DataConnector
 from automate_connectors.adapters.email import EmailConnector
+from automate_connectors.adapters.github import GitHubConnector
 from automate_connectors.adapters.http import HttpConnector
+from automate_connectors.adapters.slack import SlackConnector
+from automate_connectors.adapters.sql import SqlConnector
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.env import EnvSecretsBackend
 from automate_governance.secrets.stored import StoredSecretsBackend
@@ -32,6 +37,43 @@ COMPLETION = answer(
         "usage": {"prompt_tokens": 9, "completion_tokens": 3},
     },
 )
+
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def cases(code):
+    """The calls in a connector's folder of fixtures that go out by HTTP."""
+    found = [json.loads(path.read_text()) for path in sorted((FIXTURES / code).glob("*.json"))]
+    return tuple(
+        Case(
+            action=one["action"],
+            params=one["params"],
+            connection=one["connection"],
+            answer=answer(one["answer"].get("status", 200), one["answer"].get("body")),
+        )
+        for one in found
+        if one.get("run", True)
+    )
+
+
+class TestSlack(ConnectorContractTest):
+    adapter_cls = SlackConnector
+    cases = cases("slack")
+
+
+class TestGitHub(ConnectorContractTest):
+    adapter_cls = GitHubConnector
+    cases = cases("github")
+
+
+class TestSql(ConnectorContractTest):
+    adapter_cls = SqlConnector
+
+
+class TestHttpByFixtures(ConnectorContractTest):
+    adapter_cls = HttpConnector
+    cases = cases("http")
 
 
 class TestHttp(ConnectorContractTest):

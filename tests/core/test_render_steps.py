@@ -250,6 +250,15 @@ def test_a_limits_key_is_only_what_can_be_had_at_once(owner, endpoint):
     )
 
 
+def test_a_workflow_holds_so_many_expressions(owner, endpoint):
+    steps = ", ".join(
+        f"{{key: s{n}, action: data.set, inputs: {{x: '{{{{ event.type }}}}{'y' * 19_000}'}}}}" for n in range(11)
+    )
+    text = f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: [{steps}]"
+    with pytest.raises(Exception, match="expressions of a workflow are at most 200,000 characters, not 209,1"):
+        authoring.publish(authoring.save_definition(workflow_files.read(text), owner=owner), author=owner)
+
+
 def test_half_a_character_is_no_input(publish, run):
     publish(
         """  - {key: a, action: data.set, inputs: {x: "{{ '\\\\ud800' }}"}}\n  - {key: b, action: data.set, inputs: {}}"""

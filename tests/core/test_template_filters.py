@@ -98,6 +98,7 @@ GIVES = {
     "{{ {'q': 'a b', 'n': 1, 'ok': true} | urlencode }}": "q=a%20b&n=1&ok=true",
     "{{ 'Ümlaut' | base64 }} {{ 'w5xtbGF1dA' | base64_decode }}": "w5xtbGF1dA== Ümlaut",
     "{{ 'abc' | sha256 }}": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    "{{ '<a href=\"x\">' | escape }}": "&lt;a href=&quot;x&quot;&gt;",
     "{{ text | regex_match('(?i)SAID: \"') }} {{ text | regex_match('^b') }}": "true false",
     "{{ 'Order 1234' | regex_find('[0-9]+') }}": "1234",
     "{{ 'Order 1234' | regex_find('x') | default('none') }}": "none",

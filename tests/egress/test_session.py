@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +18,10 @@ from automate_egress import (
     EgressError,
     EgressResponseTooLargeError,
     EgressTimeoutError,
+    EgressUntrustedError,
     HttpSession,
 )
+from tests.certificates import Authority
 
 
 class Server(BaseHTTPRequestHandler):
@@ -222,7 +226,7 @@ def test_the_deadline_ends_a_slow_drip(servers, path):
 
 def test_a_deadline_may_be_far(servers, monkeypatch):
     """A step that may take longer than most is given its time."""
-    monkeypatch.setattr("automate_egress.session.READ_SECONDS", 0.5)
+    monkeypatch.setattr("automate_egress.session.TOTAL_SECONDS", 0.5)
     with pytest.raises(EgressTimeoutError):
         HttpSession(internal_hosts=servers).request("GET", f"http://{servers[0]}/late")
     patient = HttpSession(internal_hosts=servers, deadline=time.monotonic() + 20)
@@ -269,8 +273,6 @@ def test_a_refused_connection_may_be_tried_again(servers):
 
 
 def test_a_name_that_resolves_to_a_private_address_is_refused(monkeypatch):
-    import socket
-
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda *args, **kwargs: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 443))]
     )
@@ -280,8 +282,6 @@ def test_a_name_that_resolves_to_a_private_address_is_refused(monkeypatch):
 
 def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch):
     """A name that answers publicly first and privately then: only the first answer is ever used."""
-    import socket
-
     answers = iter([("93.184.216.34", 443), ("127.0.0.1", 443)])
     asked = []
 
@@ -299,3 +299,220 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch):
     with pytest.raises(EgressConnectionError):
         HttpSession().request("GET", "https://rebinding.example.com/")
     assert (reached, len(asked)) == ([("93.184.216.34", 443)], 1)
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Connection", "Proxy-Authorization"])
+def test_headers_of_the_connection_are_not_the_callers(session, servers, name):
+    with pytest.raises(EgressBlockedError, match="set by the connection itself"):
+        session.request("GET", f"http://{servers[0]}/", headers={name: "x"})
+    assert not Server.seen
+
+
+@pytest.fixture(scope="module")
+def uploads():
+    """A server that reads what is uploaded: /fast at once, /slow a piece a second, /none not at all, and so on."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            match self.path:
+                case "/away":
+                    self._end(307, {"Location": "/fast"})
+                case "/none":
+                    time.sleep(3)
+                    self.close_connection = True
+                case _:
+                    got.append((self.headers.get("Transfer-Encoding"), self._body()))
+                    self._end(200, {})
+
+        def _body(self):
+            if length := self.headers.get("Content-Length"):
+                return len(self.rfile.read(int(length)))
+            size = 0
+            while piece := int(self.rfile.readline(), 16):
+                size += len(self.rfile.read(piece))
+                self.rfile.readline()
+            self.rfile.readline()
+            return size
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "10")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"12345")
+                time.sleep(3)
+
+        def _end(self, status, headers):
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *args: None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}", got
+    server.shutdown()
+    server.server_close()
+
+
+def test_uploads_are_streamed(uploads):
+    host, got = uploads
+    made = []
+
+    def pieces():
+        for number in range(50):
+            made.append(number)
+            yield b"x" * 100_000
+
+    session = HttpSession(internal_hosts=[host], deadline=time.monotonic() + 20)
+    assert session.request("POST", f"http://{host}/fast", data=pieces()).status == 200
+    assert got[-1] == ("chunked", 5_000_000) and len(made) == 50
+    assert session.request("POST", f"http://{host}/fast", data=b"y" * 3_000_000).status == 200
+    assert got[-1] == (None, 3_000_000)
+
+
+def test_a_redirected_stream_is_refused_with_advice(uploads):
+    host, _ = uploads
+    with pytest.raises(EgressBlockedError, match="send it to where it is redirected"):
+        HttpSession(internal_hosts=[host]).request("POST", f"http://{host}/away", data=iter([b"x"]))
+
+
+def test_the_deadline_ends_an_upload_that_nobody_reads(uploads):
+    host, _ = uploads
+    started = time.monotonic()
+    slow = HttpSession(internal_hosts=[host], deadline=time.monotonic() + 1)
+    with pytest.raises(EgressTimeoutError):
+        slow.request("POST", f"http://{host}/none", data=b"x" * 50_000_000)
+    assert time.monotonic() - started < 2
+
+
+def test_an_answer_that_falls_silent_is_given_up(uploads, monkeypatch):
+    host, _ = uploads
+    monkeypatch.setattr("automate_egress.answers.SILENCE_SECONDS", 0.3)
+    started = time.monotonic()
+    with pytest.raises(EgressTimeoutError):
+        HttpSession(internal_hosts=[host], deadline=time.monotonic() + 20).request("GET", f"http://{host}/")
+    assert time.monotonic() - started < 2
+
+
+# --- names, ports, proxies, certificates ------------------------------------------------------------------------------
+
+
+def test_a_name_server_that_does_not_answer_is_given_up(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(3))
+    started = time.monotonic()
+    with pytest.raises((EgressConnectionError, EgressTimeoutError)):
+        HttpSession(deadline=time.monotonic() + 0.5).request("GET", "https://stalled.example.com/")
+    assert time.monotonic() - started < 1.5
+
+
+def test_refused_unanswered_and_unknown_look_alike(monkeypatch):
+    monkeypatch.setattr(socket.socket, "connect", _raising(None))
+    said = set()
+    for resolved, error in (
+        ("93.184.216.34", ConnectionRefusedError()),
+        ("93.184.216.34", TimeoutError()),
+        ("93.184.216.34", OSError(113, "No route to host")),
+        (None, None),
+    ):
+        monkeypatch.setattr(socket, "getaddrinfo", _resolving(resolved))
+        monkeypatch.setattr(socket.socket, "connect", _raising(error))
+        with pytest.raises(EgressConnectionError) as caught:
+            HttpSession().request("GET", "https://scanned.example.com/")
+        said.add((type(caught.value), str(caught.value)))
+    assert len(said) == 1
+
+
+def _raising(error):
+    def connect(self, address):
+        raise error
+
+    return connect
+
+
+def _resolving(address):
+    def resolve(*args, **kwargs):
+        if address is None:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))]
+
+    return resolve
+
+
+def test_more_ports_are_a_setting(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", _resolving("93.184.216.34"))
+    monkeypatch.setattr(socket.socket, "connect", _raising(ConnectionRefusedError()))
+    with pytest.raises(EgressBlockedError, match="port 8443"):
+        HttpSession().request("GET", "https://public.example.com:8443/")
+    with pytest.raises(EgressConnectionError):
+        HttpSession(ports=[443, 8443]).request("GET", "https://public.example.com:8443/")
+
+
+@pytest.fixture
+def proxy():
+    """A web proxy that writes down what it is asked for and lets nothing through."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self):
+            asked.append((self.command, self.path))
+            self.send_error(403, "not through here")
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_configured_proxy_is_used_for_public_servers_alone(proxy, servers, session):
+    url, asked = proxy
+    through = HttpSession(internal_hosts=servers, proxy=url, deadline=time.monotonic() + 10)
+    with pytest.raises(EgressConnectionError):
+        through.request("GET", "https://anything.example.com/path")
+    assert asked == [("CONNECT", "anything.example.com:443")]
+    assert through.request("GET", f"http://{servers[0]}/x").status == 200
+    for refused in ("https://127.0.0.1/", "http://public.example.com/", "https://public.example.com:22/"):
+        with pytest.raises(EgressBlockedError):
+            through.request("GET", refused)
+    assert len(asked) == 1
+
+
+def test_a_proxy_of_the_environment_is_never_used(proxy, monkeypatch, servers):
+    url, asked = proxy
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, url)
+    monkeypatch.setattr(socket, "getaddrinfo", _resolving("10.0.0.7"))
+    with pytest.raises(EgressBlockedError):
+        HttpSession().request("GET", "https://public.example.com/")
+    assert not asked
+
+
+def test_a_certificate_that_proves_nothing_is_told(tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*Authority().files(tmp_path, "127.0.0.1"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *args: None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"127.0.0.1:{server.server_port}"
+    try:
+        with pytest.raises(EgressUntrustedError, match="cannot be trusted") as caught:
+            HttpSession(internal_hosts=[host]).request("GET", f"https://{host}/")
+        assert not caught.value.retryable
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -132,6 +132,6 @@ def test_a_connection_is_checked_against_its_connector(name, owner):
     ],
 )
 def test_plain_secrets_are_refused_where_a_connector_describes_nothing(config, owner):
-    connection = Connection(name="C", slug="c", connector="email", owner=owner, config=config)
+    connection = Connection(name="C", slug="c", connector="data", owner=owner, config=config)
     with pytest.raises(ValidationError, match="looks like a secret"):
         connection.full_clean()

@@ -60,6 +60,10 @@ FAILURES = {
         {}, Fault(529, {"error": {"type": "overloaded_error", "message": "Overloaded"}}), "http_529", True, "Overloaded",
     ),
     "refused": ({}, Fault(422, {"error": {"message": "no"}}), "http_422", False, "refused the request"),
+    "no schemas": (
+        {}, Fault(400, {"error": {"message": "'response_format' of type 'json_schema' is not supported"}}),
+        "structured_output_refused", False, "switch that off in the connection",
+    ),
     "an error in HTML": ({}, Fault(502, raw=b"<html>Bad gateway", content_type="text/html"), "http_502", True, "Bad gateway"),
     "not JSON": ({}, Fault(raw=b"<html>"), "invalid_answer", False, "not JSON"),
     "half of it": ({}, Fault(raw=b'{"choices": [{"mess'), "invalid_answer", False, "not JSON"),
@@ -194,3 +198,14 @@ def test_a_key_goes_to_the_providers_host_alone(config, hosts, owner):
     assert made.hosts() == hosts
     made.allowed_hosts = ["proxy.example.com"]
     assert made.hosts() == ["proxy.example.com"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_button_says_whether_the_connection_works(provider, connection, owner):
+    from automate_connectors import trial
+
+    made = connection(provider)
+    assert trial.attempt(made, owner).message == "1 models"
+    made.config["base_url"] += "/nowhere"
+    tried = trial.attempt(made, owner)
+    assert not tried.works and KEY not in tried.message

@@ -130,6 +130,19 @@ def test_the_export_is_a_table_without_formulas_and_is_audited(usage, operator, 
     assert entry.actor == "stranger" and entry.changes["to"] == str(timezone.localdate())
 
 
+def test_each_call_can_be_exported_with_its_run_and_step(usage, operator, sign_in, monkeypatch):
+    _row("1", workflow="=HYPERLINK(1)")
+    client, url = sign_in(operator), reverse("studio:model_usage_export")
+    rows = list(csv.DictReader(io.StringIO(client.post(url, {"each": "call"}).content.decode())))
+    assert len(rows) == 6 and {row["path"] for row in rows} == {"a"}
+    assert {row["run"] for row in rows} <= {str(run) for run in LLMUsage.objects.values_list("run", flat=True)}
+    assert rows[-1]["workflow"] == "'=HYPERLINK(1)" and rows[0]["cost"] == "1.25000000"
+    assert AuditEntry.objects.get(verb="model_usage.exported").changes["each"] == "call"
+    monkeypatch.setattr("automate_llm.report.MOST_CALLS", 3)
+    refused = client.post(url, {"each": "call"})
+    assert refused.status_code == 400 and "ask for fewer days" in refused.content.decode()
+
+
 def test_builders_do_not_see_it_and_auditors_do(usage, owner, colleague, sign_in, url):
     assert sign_in(owner).get(url).status_code == 403
     assert sign_in(owner).post(reverse("studio:model_usage_export")).status_code == 403

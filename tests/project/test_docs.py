@@ -118,8 +118,9 @@ def test_the_table_of_actions_is_that_of_the_code():
     section = TEXTS["docs/workflow-files.md"].split("## Actions")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*?) \|", section, re.MULTILINE)
     written = {action: re.findall(r"`(\w+)`", inputs) for action, inputs in rows}
-    built_in = [connectors.get(code) for code in ("data", "http", "email", "llm")]
-    assert written == {
+    codes = ("data", "http", "email", "llm")
+    built_in = [connectors.get(code) for code in codes]
+    assert {action: inputs for action, inputs in written.items() if action.partition(".")[0] in codes} == {
         f"{adapter.code}.{action.name}": [field.name for field in action.fields or ()]
         for adapter in built_in
         for action in adapter.actions

@@ -15,7 +15,8 @@ from authlib.oauth2 import OAuth2Client
 from authlib.oauth2.auth import ClientAuth
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.oauth.providers import OAuthSetup, allowed_hosts
+from automate_connectors.oauth.providers import OAuthSetup
+from automate_connectors.outbound import http_session
 from automate_egress import EgressError, HttpResponse, HttpSession
 from automate_governance.redaction import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -77,8 +78,7 @@ def _client(setup: OAuthSetup, session: _Session | None, secret: str | None) -> 
 
 def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> Tokens:
     endpoint = setup.token_endpoint
-    http = HttpSession(
-        internal_hosts=allowed_hosts(),
+    http = http_session(
         bound_hosts=[urlsplit(endpoint).hostname or ""],
         deadline=time.monotonic() + CALL_SECONDS,
         max_body_bytes=200_000,

@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
-from automate_core.conf import setting
+from automate_connectors.outbound import ways_out
 from automate_core.engine import credentials, people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
@@ -25,7 +25,6 @@ from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
 from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
-from automate_egress import HttpSession
 from automate_governance.permissions import Person
 
 log = logging.getLogger(__name__)
@@ -94,12 +93,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     hosts = used.hosts if used else None
     context = {
         "connection": used.config if used else {},
-        "http": HttpSession(
-            internal_hosts=setting("AUTOMATE_EGRESS_ALLOW"),
-            bound_hosts=hosts,
-            deadline=deadline,
-            cancelled=lambda: walk.cancelled,
-        ),
+        **ways_out(bound_hosts=hosts, deadline=deadline, cancelled=lambda: walk.cancelled),
         "idempotency_key": idempotency_key(walk.run.id, step.path),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,

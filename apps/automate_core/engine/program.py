@@ -29,6 +29,7 @@ from automate_core.definition import (
     slots,
 )
 from automate_core.engine.retry import RetryPolicy
+from automate_core.literals import templated
 from automate_core.lookups import TemplateError, as_text
 from automate_core.rules import Rule, read
 from automate_core.templating import Template, compile_value
@@ -333,6 +334,8 @@ def _action(step: ActionStep) -> ActionNode:
     except LookupError as error:
         missing = str(error)
     policy, on_error = step.retry or Retry(), step.on_error
+    for name, reason in templated(action, step.inputs) if action else ():
+        raise TemplateError(f"{step.key}.{name} {reason}")
     return ActionNode(
         key=step.key,
         adapter=adapter,

@@ -30,7 +30,7 @@ from automate_core.templating.grammar import GLOBALS, Lookup
 from automate_core.templating.limits import LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
 from automate_core.templating.values import fits
 
-__all__ = ["Template", "compile_template", "compile_value"]
+__all__ = ["Template", "compile_template", "compile_value", "expressions"]
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,23 @@ def compile_template(source: str) -> Template:
 
 def compile_value(value: Any) -> Template:
     """Compile a JSON-like value whose texts are templates. Raises TemplateError, with the place in the reason."""
-    texts = _expressions(value)
+    texts = len(expressions(value))
     if texts > MAX_TEXTS:
         raise TemplateError(f"more than {MAX_TEXTS} texts with expressions")
     return _compile(value, is_light=texts <= LIGHT_TEXTS)
 
 
-def _expressions(value: Any) -> int:
-    if isinstance(value, dict | list):
-        return sum(map(_expressions, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, str) and "{" in value
+def expressions(value: Any) -> list[str]:
+    """The texts with expressions in a JSON-like value."""
+    found: list[str] = []
+    stack = [value]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, dict | list):
+            stack.extend(inner.values() if isinstance(inner, dict) else inner)
+        elif isinstance(inner, str) and "{" in inner:
+            found.append(inner)
+    return found
 
 
 def _compile(value: Any, *, is_light: bool = True) -> Template:

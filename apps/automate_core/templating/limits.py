@@ -8,6 +8,7 @@ MAX_NODES = 5_000
 MAX_DEPTH = 50
 MAX_LOOPS = 2  #: nested
 MAX_TEXTS = 500  #: with expressions, in one value
+MAX_WRITTEN = 200_000  #: characters of all texts with expressions in one workflow: compiling takes time, too
 MAX_BITS = 512  #: of a whole number
 
 # One rendering.

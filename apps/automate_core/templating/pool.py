@@ -12,7 +12,7 @@ import importlib.util
 import logging
 import os
 import select
-import subprocess
+import subprocess  # noqa: TID251 - our own render workers, without a network
 import sys
 import threading
 import time

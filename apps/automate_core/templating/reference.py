@@ -65,6 +65,7 @@ texts of at most {searched}.
 |---|---|
 | the source of a text | {source} characters, {nodes} parts, nested {depth} deep, loops nested {loops} deep |
 | texts with expressions in one step | {texts} |
+| texts with expressions in one workflow | {written} characters together |
 | a text that comes out, or that a filter makes | {output} characters |
 | a list that a filter makes | {items} items |
 | turns of all loops of a step | {iterations} |
@@ -122,6 +123,7 @@ def page() -> str:
         "depth": limits.MAX_DEPTH,
         "loops": limits.MAX_LOOPS,
         "texts": limits.MAX_TEXTS,
+        "written": f"{limits.MAX_WRITTEN:,}",
         "output": f"{limits.MAX_OUTPUT:,}",
         "items": f"{limits.MAX_ITEMS:,}",
         "iterations": f"{limits.MAX_ITERATIONS:,}",

@@ -17,6 +17,7 @@ _CONTEXT = re.compile(
     re.IGNORECASE,
 )
 _QUOTA = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
+_FORM = re.compile(r"response_format|output_config|output_format|json_schema|structured output", re.IGNORECASE)
 _STREAMS = ("text/event-stream", "application/x-ndjson")
 
 
@@ -110,6 +111,9 @@ def _meaning(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]
         return "http_429", True, "the model server is asked too often"
     if status == 413 or (_CONTEXT.search(said) and status < 600):
         return "context_too_long", False, f"the prompt is longer than {model or 'the model'} can read: shorten it"
+    if status in {400, 422, 501} and _FORM.search(said):
+        advice = "the server or this model cannot hold answers to a schema: switch that off in the connection"
+        return "structured_output_refused", False, advice
     if status == 404:
         return "model_not_found", False, f"the server has no model {model!r}, or the base URL is another API's"
     if status == 408 or status >= 500:

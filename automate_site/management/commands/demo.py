@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
+import subprocess  # noqa: TID251 - our own commands
 import sys
 import time
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import html
 import json
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -66,6 +67,14 @@ def base64_decode(value: Any) -> str:
 def sha256(value: Any) -> str:
     """The SHA-256 of the text's UTF-8 bytes, in hexadecimal digits."""
     return hashlib.sha256(_encoded(value, "sha256")).hexdigest()
+
+
+@offer(ABOUT, "{{ '<b>Tom & Ann</b>' | escape }}")
+def escape(value: Any) -> str:
+    """The text for a place inside HTML, such as that of an email: `<`, `>`, `&` and quotes are shown, not obeyed."""
+    text = html.escape(text_of(value, "escape"))
+    fits(len(text), "escape", MAX_OUTPUT)
+    return text
 
 
 def _encoded(value: Any, what: str) -> bytes:

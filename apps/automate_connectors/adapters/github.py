@@ -1,0 +1,317 @@
+"""GitHub connector: issues, comments, labels and workflow dispatches, by the REST API.
+
+Source: https://docs.github.com/en/rest - errors carry `message` and, for 422, `errors`; waiting times are told by
+Retry-After or, when x-ratelimit-remaining is 0, by x-ratelimit-reset (seconds of the epoch).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.web import failed, invalid, json_object, quoted, retry_after
+from automate_egress import HttpResponse
+from automate_plugins.fields import FieldKind, FieldSpec
+
+_API = "https://api.github.com"
+_VERSION = "2022-11-28"
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_STATES = (("open", "Open"), ("closed", "Closed"))
+_SECONDARY_WAIT = 60.0  # "wait at least one minute" where a secondary limit names no time
+
+_WHERE = FieldSpec(name="repository", label="Repository", required=True, help="Such as octocat/hello-world")
+_NUMBER = FieldSpec(
+    name="number", label="Number", kind=FieldKind.INTEGER, required=True, help="Of issue or pull request"
+)
+_LABELS = FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST)
+_ASSIGNEES = FieldSpec(name="assignees", label="Assignees", kind=FieldKind.LIST, help="User names")
+
+
+def _action(name: str, label: str, description: str, *fields: FieldSpec) -> Action:
+    return Action(name=name, label=label, description=description, effect=Effect.EFFECTFUL, fields=fields)
+
+
+class GitHubConnector(ConnectorAdapter):
+    """Each action is one call of the REST API."""
+
+    code = "github"
+    name = "GitHub"
+    description = "Work with issues and start workflows"
+    icon = "code"
+    hue = 270
+    config_fields = (
+        FieldSpec(
+            name="token",
+            label="Token",
+            kind=FieldKind.SECRET,
+            required=True,
+            help="Fine-grained; Issues read and write, and Actions or Contents write for dispatches",
+        ),
+        FieldSpec(name="base_url", label="API address", kind=FieldKind.URL, default=_API),
+    )
+    actions = (
+        _action(
+            "create_issue",
+            "Create an issue",
+            "Open a new issue in a repository",
+            _WHERE,
+            FieldSpec(name="title", label="Title", required=True),
+            FieldSpec(name="body", label="Text", kind=FieldKind.LONG_TEXT),
+            _LABELS,
+            _ASSIGNEES,
+        ),
+        _action(
+            "update_issue",
+            "Change an issue",
+            "Change what is given, and leave the rest",
+            _WHERE,
+            _NUMBER,
+            FieldSpec(name="title", label="Title"),
+            FieldSpec(name="body", label="Text", kind=FieldKind.LONG_TEXT),
+            FieldSpec(name="state", label="State", kind=FieldKind.CHOICE, choices=_STATES),
+            _LABELS,
+            _ASSIGNEES,
+        ),
+        _action(
+            "search_issues",
+            "Search issues",
+            "Find issues and pull requests",
+            FieldSpec(name="query", label="Query", required=True, help="Such as is:open label:bug"),
+            FieldSpec(name="repository", label="Repository", help="Searches in it alone"),
+            FieldSpec(name="limit", label="At most", kind=FieldKind.INTEGER, default=30, help="Up to 100"),
+        ),
+        _action(
+            "add_comment",
+            "Add a comment",
+            "Comment on an issue or a pull request",
+            _WHERE,
+            _NUMBER,
+            FieldSpec(name="body", label="Text", kind=FieldKind.LONG_TEXT, required=True),
+        ),
+        _action(
+            "add_labels",
+            "Add labels",
+            "Add labels and keep those that are there",
+            _WHERE,
+            _NUMBER,
+            FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, required=True),
+        ),
+        _action(
+            "remove_label",
+            "Remove a label",
+            "Take one label off an issue; one that is not there is no error",
+            _WHERE,
+            _NUMBER,
+            FieldSpec(name="label", label="Label", required=True),
+        ),
+        _action(
+            "dispatch_workflow",
+            "Start a workflow",
+            "Start a workflow of GitHub Actions that has a workflow_dispatch trigger",
+            _WHERE,
+            FieldSpec(name="workflow", label="Workflow", required=True, help="Its file name, such as deploy.yml"),
+            FieldSpec(name="ref", label="Branch or tag", default="main"),
+            FieldSpec(name="inputs", label="Inputs", kind=FieldKind.MAPPING),
+        ),
+        _action(
+            "dispatch_event",
+            "Send an event",
+            "Send a repository_dispatch event to a repository",
+            _WHERE,
+            FieldSpec(name="event_type", label="Event type", required=True),
+            FieldSpec(name="payload", label="Payload", kind=FieldKind.MAPPING),
+        ),
+    )
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """GitHub, unless another address is configured."""
+        return ("api.github.com",)
+
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """Make the call. Issues give `number`, `title`, `state`, `url`, `labels` and `assignees`."""
+        call = _Call(context)
+        if action == "search_issues":
+            return _search(call, params)
+        where = _path(params["repository"])
+        issue = f"{where}/issues/{params.get('number')}"
+        match action:
+            case "create_issue":
+                return _issue(call("POST", f"{where}/issues", _given(params, "title", "body", "labels", "assignees")))
+            case "update_issue":
+                change = _given(params, "title", "body", "state", "labels", "assignees")
+                if not change:
+                    raise invalid("there is nothing to change: give a title, body, state, labels or assignees")
+                return _issue(call("PATCH", issue, change))
+            case "add_comment":
+                found = json_object("GitHub", call("POST", f"{issue}/comments", {"body": params["body"]}))
+                return {"id": found.get("id"), "url": found.get("html_url")}
+            case "add_labels":
+                return _labels(call("POST", f"{issue}/labels", {"labels": _names(params["labels"])}))
+            case "remove_label":
+                return _labels(call("DELETE", f"{issue}/labels/{quoted(params['label'])}", missing_is_fine=True))
+            case "dispatch_workflow":
+                body = {"ref": params.get("ref") or "main", "inputs": params.get("inputs") or {}}
+                call("POST", f"{where}/actions/workflows/{quoted(params['workflow'])}/dispatches", body)
+                return {"workflow": params["workflow"], "ref": body["ref"]}
+            case "dispatch_event":
+                body = {"event_type": params["event_type"], "client_payload": params.get("payload") or {}}
+                call("POST", f"{where}/dispatches", body)
+                return {"event_type": params["event_type"]}
+        raise ConnectorError(f"github has no action {action!r}", code="unknown_action")
+
+    def check_connection(self, context: dict[str, Any]) -> str:
+        """Ask for the limits, which costs none of them, and for the name of the token's owner."""
+        call = _Call(context)
+        call("GET", "/rate_limit")
+        try:
+            return f"Signed in as {json_object('GitHub', call('GET', '/user')).get('login')}"
+        except ConnectorError as error:
+            if error.details.get("status") != 403:  # an app's token belongs to nobody
+                raise
+            return "Signed in as an app"
+
+
+class _Call:
+    """One call of the API, with the connection's token."""
+
+    def __init__(self, context: dict[str, Any]) -> None:
+        self._context = context
+        connection = context["connection"]
+        self._base = (connection.get("base_url") or _API).rstrip("/")
+        self._token = connection.get("token") or connection.get("access_token")
+        if not self._token:
+            raise invalid("the connection has no token: choose a connection to GitHub")
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        query: dict[str, Any] | None = None,
+        missing_is_fine: bool = False,
+    ) -> HttpResponse:
+        self._context["log"](f"GitHub {method} {path}")
+        response: HttpResponse = self._context["http"].request(
+            method,
+            self._base + path,
+            headers={
+                "Authorization": f"Bearer {self._token}",
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": _VERSION,
+            },
+            params=query,
+            json=body,
+        )
+        if response.status < 400 or (missing_is_fine and response.status == 404 and "Label" in response.text):
+            return response
+        raise _refused(f"{method} {path}", response)
+
+
+def _refused(what: str, response: HttpResponse) -> ConnectorError:
+    message = _reason(response)
+    limited = response.headers.get("x-ratelimit-remaining") == "0" or "rate limit" in message.lower()
+    if response.status == 429 or (response.status == 403 and limited):
+        wait = _wait(response)
+        return failed(
+            f"GitHub asks to wait {wait:.0f} seconds: {message}",
+            response,
+            code="rate_limited",
+            retryable=True,
+            wait=wait,
+        )
+    advice = {
+        401: "the token is refused: reconnect, or replace it in the connection",
+        403: "the token lacks a permission for this repository",
+        404: "there is no such thing, or the token may not see it: check the repository, number and permissions",
+        410: "issues are switched off in this repository",
+        422: "GitHub does not take these values",
+    }.get(response.status, "")
+    code = "needs_reconnect" if response.status == 401 else ""
+    shown = f"GitHub refused {what} with HTTP {response.status}: {message}"
+    return failed(f"{shown} ({advice})" if advice else shown, response, code=code)
+
+
+def _reason(response: HttpResponse) -> str:
+    """GitHub's message, with what it says of single fields."""
+    try:
+        found = response.json()
+    except (ValueError, RecursionError):
+        return "no reason given"
+    if not isinstance(found, dict):
+        return "no reason given"
+    errors = found.get("errors") if isinstance(found.get("errors"), list) else []
+    fields = [
+        str(one.get("message") or f"{one.get('field')} is {one.get('code')}") if isinstance(one, dict) else str(one)
+        for one in errors or []
+    ]
+    return "; ".join([str(found.get("message") or "no reason given"), *fields])[:500]
+
+
+def _wait(response: HttpResponse) -> float:
+    """Seconds to wait, as the headers tell it."""
+    told = retry_after(response.headers)
+    if told is not None:
+        return told
+    reset = response.headers.get("x-ratelimit-reset", "")
+    if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
+        return max(1.0, float(reset) - time.time())
+    return _SECONDARY_WAIT
+
+
+def _path(repository: str) -> str:
+    if not _REPOSITORY.fullmatch(repository) or {".", ".."} & set(repository.split("/")):
+        raise invalid(f"repository must be like octocat/hello-world, not {repository[:100]!r}")
+    return f"/repos/{repository}"
+
+
+def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:
+    limit = params.get("limit") or 30
+    if not 1 <= limit <= 100:
+        raise invalid("limit must be from 1 to 100")
+    query = params["query"]
+    if params.get("repository"):
+        _path(params["repository"])
+        query = f"{query} repo:{params['repository']}"
+    found = json_object("GitHub", call("GET", "/search/issues", query={"q": query, "per_page": limit}))
+    items = [_summary(item) for item in found.get("items") or []]
+    return {"total": found.get("total_count", len(items)), "items": items}
+
+
+def _issue(response: HttpResponse) -> dict[str, Any]:
+    return _summary(json_object("GitHub", response))
+
+
+def _summary(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "number": found.get("number"),
+        "title": found.get("title"),
+        "state": found.get("state"),
+        "url": found.get("html_url"),
+        "labels": [_name(label, "name") for label in found.get("labels") or []],
+        "assignees": [_name(person, "login") for person in found.get("assignees") or []],
+    }
+
+
+def _name(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else value
+
+
+def _labels(response: HttpResponse) -> dict[str, Any]:
+    try:
+        found = response.json()
+    except ValueError:
+        found = []
+    return {"labels": [_name(label, "name") for label in found] if isinstance(found, list) else []}
+
+
+def _names(values: list[Any]) -> list[str]:
+    if not values or not all(isinstance(value, str) for value in values):
+        raise invalid("labels must be a list of names")
+    return values
+
+
+def _given(params: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: params[name] for name in names if params.get(name) is not None}

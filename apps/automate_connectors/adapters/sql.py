@@ -1,0 +1,284 @@
+"""SQL connector: one statement on a PostgreSQL database elsewhere, with bound parameters and caps.
+
+What holds whatever the statement is: the transaction is read-only for `query`, the statement goes by the extended
+protocol (which takes one statement) or a server-side cursor (which takes a SELECT), the role is neither the site's own
+nor a superuser, and the time, the rows and the bytes have limits.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+from django.conf import settings
+from django.db import connections
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.web import invalid
+from automate_egress import EgressError
+from automate_egress.postgres import PostgresServer, postgres
+from automate_plugins.fields import FieldKind, FieldSpec
+
+MAX_ROWS = 10_000
+MAX_BYTES = 2_000_000
+_BATCH = 100
+_LOCK_MILLISECONDS = 2_000
+_TLS = (
+    ("verify-full", "Verified"),
+    ("require", "Encrypted (internal hosts only)"),
+    ("disable", "None (internal hosts only)"),
+)
+# Roles that reach the server's files and programs (PostgreSQL's manual, "Predefined Roles").
+_ROLE = """
+SELECT current_user, extract(epoch FROM pg_postmaster_start_time())::text, rolsuper OR EXISTS (
+    SELECT FROM pg_roles AS mighty
+    WHERE mighty.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+    AND pg_has_role(current_user, mighty.oid, 'member'))
+FROM pg_roles WHERE rolname = current_user
+"""
+_STATEMENT = FieldSpec(
+    name="sql",
+    label="SQL",
+    kind=FieldKind.LONG_TEXT,
+    required=True,
+    literal=True,
+    help="One statement, taken as it is written; values come in as %(name)s",
+)
+_PARAMETERS = FieldSpec(name="parameters", label="Parameters", kind=FieldKind.MAPPING, help="The values, by name")
+_ROWS = FieldSpec(
+    name="max_rows", label="Rows at most", kind=FieldKind.INTEGER, default=1_000, help=f"Up to {MAX_ROWS:,}"
+)
+
+
+class SqlConnector(ConnectorAdapter):
+    """`query` reads and changes nothing, whatever it says; `execute` writes, where the connection allows it."""
+
+    code = "sql"
+    name = "SQL"
+    description = "Ask a PostgreSQL database"
+    icon = "storage"
+    hue = 200
+    config_fields = (
+        FieldSpec(name="host", label="Host", required=True, help="Such as db.example.com"),
+        FieldSpec(name="port", label="Port", kind=FieldKind.INTEGER, default=5432),
+        FieldSpec(name="database", label="Database", required=True),
+        FieldSpec(name="username", label="Role", required=True, help="One of its own, with SELECT on what it may see"),
+        FieldSpec(name="password", label="Password", kind=FieldKind.SECRET),
+        FieldSpec(name="tls", label="TLS", kind=FieldKind.CHOICE, choices=_TLS, default="verify-full"),
+        FieldSpec(
+            name="authorities",
+            label="Certificate authority",
+            kind=FieldKind.LONG_TEXT,
+            help="In PEM form, for a server whose certificate no public authority signed",
+        ),
+        FieldSpec(name="writable", label="Statements may write", kind=FieldKind.BOOLEAN, default=False),
+        FieldSpec(
+            name="statement_seconds",
+            label="Seconds a statement may take",
+            kind=FieldKind.NUMBER,
+            default=5,
+            help="1 to 60",
+        ),
+    )
+    actions = (
+        Action(
+            name="query",
+            label="Ask for rows",
+            description="Run one SELECT in a read-only transaction",
+            effect=Effect.EFFECTFUL,
+            fields=(_STATEMENT, _PARAMETERS, _ROWS),
+        ),
+        Action(
+            name="execute",
+            label="Change rows",
+            description="Run one statement that writes; the connection must allow it",
+            effect=Effect.EFFECTFUL,
+            fields=(_STATEMENT, _PARAMETERS, _ROWS),
+        ),
+    )
+
+    def validate_config(self, config: dict[str, Any]) -> None:
+        """Check the limits. Raises ValueError."""
+        if not 1 <= (config.get("statement_seconds") or 5) <= 60:
+            raise ValueError("statement_seconds must be from 1 to 60")
+
+    def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The database server."""
+        return (config["host"],) if isinstance(config.get("host"), str) else ()
+
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """Run the statement; rows come as `rows` with `columns`, and `truncated` says whether there were more."""
+        most = params.get("max_rows") or 1_000
+        if not 1 <= most <= MAX_ROWS:
+            raise invalid(f"max_rows must be from 1 to {MAX_ROWS:,}")
+        if action == "execute" and not context["connection"].get("writable"):
+            raise ConnectorError(
+                "this connection is read-only: ask its owner to allow statements that write", code="read_only"
+            )
+        act = {"query": _query, "execute": _execute}.get(action)
+        if act is None:
+            raise ConnectorError(f"sql has no action {action!r}", code="unknown_action")
+        with _session(context, writes=action == "execute") as connection:
+            context["log"](f"SQL {action}")
+            return act(connection, params["sql"], _bound(params.get("parameters")), most)
+
+    def check_connection(self, context: dict[str, Any]) -> str:
+        """Sign in, and look at the role."""
+        try:
+            with _session(context, writes=False) as connection:
+                return f"Signed in to {connection.info.dbname} as {connection.info.user}"
+        except EgressError as error:
+            code = "needs_reconnect" if error.code == "authentication_failed" else error.code
+            raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
+
+
+def _query(connection: psycopg.Connection[Any], statement: str, values: Any, most: int) -> dict[str, Any]:
+    with connection.cursor("automate") as cursor:
+        cursor.itersize = min(_BATCH, most + 1)
+        cursor.execute(statement.encode(), values)
+        columns = [column.name for column in cursor.description or ()]
+        rows, truncated = _taken(cursor, columns, most)
+    return {"columns": columns, "rows": rows, "truncated": truncated}
+
+
+def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, most: int) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.encode(), values, prepare=True)  # the extended protocol takes one statement
+        if cursor.description is None:
+            rows, truncated = list[dict[str, Any]](), False
+        else:
+            rows, truncated = _taken(cursor, [column.name for column in cursor.description], most)
+        count = max(cursor.rowcount, 0)
+    connection.commit()
+    return {"count": count, "rows": rows, "truncated": truncated}
+
+
+def _taken(cursor: Any, columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
+    """The rows up to the caps, and whether there were more."""
+    if len(set(columns)) != len(columns):
+        raise invalid("two columns have the same name: give them names with AS")
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for row in cursor:
+        made = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
+        size += len(msgspec.json.encode(made))
+        if len(rows) == most or size > MAX_BYTES:
+            return rows, True
+        rows.append(made)
+    return rows, False
+
+
+@contextmanager
+def _session(context: dict[str, Any], *, writes: bool) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction on the connection's database, rolled back unless committed. Raises ConnectorError, EgressError."""
+    config = context["connection"]
+    if not config:
+        raise invalid("choose a connection to a database")
+    with postgres(context["network"], _server(config)) as connection:
+        try:
+            connection.read_only = not writes
+            _refuse_mighty(connection)
+            seconds = min(config.get("statement_seconds") or 5, context["network"].remaining())
+            for name, value in (("statement_timeout", int(seconds * 1000)), ("lock_timeout", _LOCK_MILLISECONDS)):
+                connection.execute(
+                    sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(max(1, value)))
+                )
+            yield connection
+        except psycopg.Error as error:
+            context["network"].remaining()  # over: that is the error
+            raise _said(error) from error
+
+
+def _refuse_mighty(connection: psycopg.Connection[Any]) -> None:
+    """Refuse the site's own role, and roles that may do anything, unless the installation allows them."""
+    if getattr(settings, "AUTOMATE_SQL_OWN_DATABASE", False):
+        return
+    found = connection.execute(_ROLE).fetchone()
+    role, started, mighty = found or ("", "", True)
+    if mighty:
+        raise ConnectorError(
+            f"{role} can read files of the server or run programs: use a role that has SELECT on single tables",
+            code="role_refused",
+        )
+    if (role, started) in _own_roles():
+        raise ConnectorError(
+            f"{role} is the role of this site's own database: use one that has SELECT on tables",
+            code="role_refused",
+        )
+
+
+def _own_roles() -> Iterator[tuple[str, str]]:
+    """The roles that this site works as, each with the start of its server, by which a server is known."""
+    for own in connections.all():
+        if own.vendor == "postgresql":
+            with own.cursor() as cursor:
+                cursor.execute("SELECT current_user, extract(epoch FROM pg_postmaster_start_time())::text")
+                found = cursor.fetchone()
+            if not own.in_atomic_block:
+                own.close()  # none is held while the statement runs
+            yield found
+
+
+def _said(error: psycopg.Error) -> ConnectorError:
+    """The database's refusal, in its own words."""
+    state = error.sqlstate or ""
+    message = error.diag.message_primary or str(error).partition("\n")[0] or "the connection broke off"
+    hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+    code, advice = {
+        "25006": ("read_only", "query reads only: use execute on a connection that may write"),
+        "57014": ("timeout", "the statement took too long: narrow it down, or allow it more seconds"),
+        "55P03": ("lock_timeout", "somebody else holds a lock"),
+        "42501": ("permission_denied", "the role lacks a right: GRANT it"),
+    }.get(state, ("sql_error", ""))
+    broken = not state and isinstance(error, psycopg.OperationalError)
+    retryable = broken or state == "55P03" or state[:2] in {"08", "40", "53", "57"}
+    details = {"sqlstate": state} if state else {}
+    text = f"{message}{hint}" + (f": {advice}" if advice else "")
+    return ConnectorError(text[:2_000], code=code, retryable=retryable, details=details)
+
+
+def _server(config: dict[str, Any]) -> PostgresServer:
+    return PostgresServer(
+        host=config["host"],
+        port=config.get("port") or 5432,
+        database=config["database"],
+        username=config["username"],
+        password=config.get("password") or "",
+        tls=config.get("tls") or "verify-full",
+        authorities=config.get("authorities") or "",
+    )
+
+
+def _bound(parameters: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Parameters as psycopg binds them: mappings become jsonb, lists become arrays."""
+    if not parameters:
+        return None
+    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it. Numeric stays exact, so it is text; so are dates, UUIDs and whatever else there is."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case bytes() | memoryview():
+            return base64.b64encode(value).decode()
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+    return str(value)

@@ -1,0 +1,66 @@
+"""The ways out that a connector is given, under the installation's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from automate_egress import HttpSession, Network
+from automate_egress.policy import WEB_PORTS, is_proxy_url, split_host
+
+
+def ways_out(
+    *,
+    bound_hosts: Iterable[str] | None = None,
+    deadline: float | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """`http` and `network` of a connector's context.
+
+    `bound_hosts` are the hosts that the connection's credentials may go to, `deadline` is in seconds on
+    `time.monotonic()`, `cancelled` is asked while the other side is waited for.
+    """
+    hosts = None if bound_hosts is None else tuple(bound_hosts)
+    return {
+        "http": http_session(bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
+        "network": Network(internal_hosts=_internal_hosts(), bound_hosts=hosts, deadline=deadline, cancelled=cancelled),
+    }
+
+
+def http_session(**options: Any) -> HttpSession:
+    """An HttpSession with these options, under the installation's settings."""
+    return HttpSession(
+        internal_hosts=_internal_hosts(),
+        ports=getattr(settings, "AUTOMATE_EGRESS_PORTS", WEB_PORTS),
+        proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
+        **options,
+    )
+
+
+def _internal_hosts() -> tuple[str, ...]:
+    return tuple(getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
+
+
+def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Django system checks of the settings that say what may be reached."""
+    return [
+        Error(message, hint="See docs/settings.md.", id=f"automate_connectors.E01{number}")
+        for number, message in _wrong_settings()
+    ]
+
+
+def _wrong_settings() -> Iterator[tuple[int, str]]:
+    for pair in getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()):
+        try:
+            split_host(pair)
+        except (ValueError, AttributeError):
+            yield 1, f"AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080, not {pair!r}."
+    for port in getattr(settings, "AUTOMATE_EGRESS_PORTS", ()):
+        if not isinstance(port, int) or not 1 <= port <= 65_535:
+            yield 2, f"AUTOMATE_EGRESS_PORTS takes numbers of ports, not {port!r}."
+    proxy = getattr(settings, "AUTOMATE_EGRESS_PROXY", "")
+    if proxy and not is_proxy_url(proxy):
+        yield 3, "AUTOMATE_EGRESS_PROXY must be like http://proxy.internal:4750."

@@ -1,0 +1,112 @@
+"""Pages of an answer: by Link header, by cursor or by page number. Decides what comes next; sends nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.web import invalid
+from automate_egress import HttpResponse
+
+MAX_PAGES = 100
+MAX_ITEMS = 10_000
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
+_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """The next page: another URL, or another value of one query parameter."""
+
+    url: str = ""
+    parameter: str = ""
+    value: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paging:
+    """How an API tells of further pages. `items` and `cursor` are dotted paths into the JSON answer."""
+
+    kind: str
+    items: str = ""
+    cursor: str = ""
+    cursor_parameter: str = "cursor"
+    page_parameter: str = "page"
+    first_page: int = 1
+
+    def start(self) -> dict[str, Any]:
+        """Query parameters of the first page."""
+        return {self.page_parameter: self.first_page} if self.kind == "page" else {}
+
+    def page(self, document: Any) -> list[Any]:
+        """The items of one page. Raises ConnectorError when there is no list."""
+        found = at(document, self.items)
+        if not isinstance(found, list):
+            where = f"at {self.items!r}" if self.items else "in the answer itself: name it in `items`"
+            raise ConnectorError(f"there is no list {where}", code="invalid_answer")
+        return found
+
+    def after(self, response: HttpResponse, document: Any, *, url: str, number: int) -> Next | None:
+        """What follows page `number` (from 0), which came from `url`; None after the last one."""
+        if self.kind == "link":
+            target = next_link(response.headers.get("link", ""))
+            return Next(url=_same_origin(url, target)) if target else None
+        if self.kind == "page":
+            more = bool(self.page(document))
+            return Next(parameter=self.page_parameter, value=self.first_page + number + 1) if more else None
+        cursor = at(document, self.cursor)
+        if cursor is None or cursor is False or cursor == "":
+            return None
+        if isinstance(cursor, str) and (cursor.startswith("/") or "://" in cursor):
+            return Next(url=_same_origin(url, cursor))
+        if isinstance(cursor, dict | list):
+            raise ConnectorError(f"the cursor at {self.cursor!r} is neither text nor a number", code="invalid_answer")
+        return Next(parameter=self.cursor_parameter, value=cursor)
+
+
+def paging(params: dict[str, Any]) -> Paging | None:
+    """The paging that a step asks for. Raises ConnectorError when something is missing."""
+    kind = params.get("pagination", "none")
+    if kind == "none":
+        return None
+    if kind == "cursor" and not params.get("cursor"):
+        raise invalid("cursor must say where the answer holds the next cursor, such as meta.next_cursor")
+    if params.get("method", "GET") != "GET":
+        raise invalid("pages are fetched by GET alone")
+    names = ("items", "cursor", "cursor_parameter", "page_parameter", "first_page")
+    return Paging(kind=kind, **{name: params[name] for name in names if params.get(name) is not None})
+
+
+def at(document: Any, path: str) -> Any:
+    """The value at a dotted path, None where there is none; the whole document at ""."""
+    for name in path.split(".") if path else ():
+        if isinstance(document, dict):
+            document = document.get(name)
+        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return None
+    return document
+
+
+def next_link(header: str) -> str:
+    """The target of `rel="next"` in a Link header (RFC 8288), or ""."""
+    for target, parameters in _LINK.findall(header):
+        for inside, bare in _RELATION.findall(parameters):
+            if "next" in (inside or bare).lower().split():
+                return str(target)
+    return ""
+
+
+def _same_origin(url: str, target: str) -> str:
+    """`target` made whole. Raises ConnectorError when it leads elsewhere: the credentials would go along."""
+    whole = urljoin(url, target)
+    if urlsplit(whole)[:2] != urlsplit(url)[:2]:
+        raise ConnectorError(
+            f"the next page is at another address, {urlsplit(whole).netloc}: call that with a step of its own",
+            code="pagination_left",
+        )
+    return whole

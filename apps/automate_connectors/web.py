@@ -1,0 +1,124 @@
+"""What connectors to web services share: errors from answers, waiting times, files in JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_egress import HttpResponse
+
+RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+MAX_FILE_BYTES = 5_000_000
+_SHOWN_BODY = 2_000
+_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;.*)?", re.ASCII)
+
+
+def failed(
+    what: str, response: HttpResponse, *, code: str = "", retryable: bool | None = None, wait: float | None = None
+) -> ConnectorError:
+    """The error for an answer that is none: `what` says what failed, and what to do. `wait` is in seconds."""
+    return ConnectorError(
+        what,
+        code=code or f"http_{response.status}",
+        retryable=response.status in RETRYABLE_STATUSES if retryable is None else retryable,
+        retry_after=retry_after(response.headers) if wait is None else wait,
+        details={"status": response.status, "body": response.text[:_SHOWN_BODY]},
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a Retry-After header (RFC 9110, section 10.2.3): a number, or a date."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def quoted(segment: str) -> str:
+    """One segment of a URL's path, whatever it holds. Raises ConnectorError for what no path can hold as a name."""
+    if segment in {"", ".", ".."}:
+        raise invalid(f"{segment!r} is not a name")
+    return quote(segment, safe="")
+
+
+def invalid(message: str) -> ConnectorError:
+    """The error of a wrong input."""
+    return ConnectorError(message, code="invalid_input")
+
+
+def json_object(what: str, response: HttpResponse) -> dict[str, Any]:
+    """The object that an API answered with. Raises ConnectorError when it is anything else."""
+    try:
+        found = response.json()
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise failed(f"{what} answered with something that is not a JSON object", response, code="invalid_answer")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file as steps hand it on: `{"filename", "content_type", "base64"}`, or `text` in place of `base64`."""
+
+    filename: str
+    content: bytes
+    content_type: str
+
+    @classmethod
+    def read(cls, value: Any, place: str) -> File:
+        """The file in a JSON value. Raises ConnectorError that names `place`."""
+        if not isinstance(value, dict):
+            raise invalid(f"{place} must be a mapping with filename and either base64 or text")
+        name = value.get("filename") or "file"
+        if not isinstance(name, str) or len(name) > 200 or any(char in name for char in '/\\"\r\n\0'):
+            raise invalid(f"{place}.filename must be a plain name without slashes, quotes and line breaks")
+        given = value.get("content_type") or ("text/plain; charset=utf-8" if "text" in value else _BINARY)
+        if not isinstance(given, str) or not _TYPE.fullmatch(given):
+            raise invalid(f"{place}.content_type must be like application/pdf")
+        return cls(filename=name, content=_content(value, place), content_type=given)
+
+    def value(self) -> dict[str, Any]:
+        """The file as a JSON value."""
+        return {
+            "filename": self.filename,
+            "content_type": self.content_type,
+            "base64": base64.b64encode(self.content).decode(),
+            "size": len(self.content),
+        }
+
+
+_BINARY = "application/octet-stream"
+
+
+def _content(value: dict[str, Any], place: str) -> bytes:
+    text, encoded = value.get("text"), value.get("base64")
+    if isinstance(text, str) and encoded is None:
+        content = text.encode()
+    elif isinstance(encoded, str) and text is None:
+        content = from_base64(encoded, f"{place}.base64")
+    else:
+        raise invalid(f"{place} needs either text or base64")
+    if len(content) > MAX_FILE_BYTES:
+        raise invalid(f"{place} is larger than {MAX_FILE_BYTES:,} bytes")
+    return content
+
+
+def from_base64(encoded: str, place: str) -> bytes:
+    """The bytes of a base64 text. Raises ConnectorError that names `place`."""
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid(f"{place} is not base64") from error

@@ -1,0 +1,19 @@
+"""Inputs that are taken as they are written, such as SQL: an expression in one would let data become a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from automate_connectors.adapters.base import Action
+
+_EXPRESSION = re.compile(r"\{\{|\{%|\{#")
+
+
+def templated(action: Action, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(input, reason) for each literal input of `action` that holds an expression."""
+    for field in action.fields or ():
+        value = inputs.get(field.name)
+        if field.literal and isinstance(value, str) and _EXPRESSION.search(value):
+            yield field.name, "is taken as it is written and can hold no expression: hand values over by an input"

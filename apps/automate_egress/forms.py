@@ -1,0 +1,30 @@
+"""Request bodies that hold files: multipart/form-data (RFC 7578)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from urllib3.fields import RequestField  # noqa: TID251 - encoding alone
+from urllib3.filepost import encode_multipart_formdata  # noqa: TID251
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of a form; a `filename` makes it a file."""
+
+    name: str
+    content: bytes
+    filename: str = ""
+    content_type: str = ""
+
+
+def multipart(parts: Iterable[Part], *, seed: str) -> tuple[bytes, str]:
+    """The body and its Content-Type. The same `seed` gives the same boundary, so that attempts are alike."""
+    fields = []
+    for part in parts:
+        field = RequestField(name=part.name, data=part.content, filename=part.filename or None)
+        field.make_multipart(content_type=part.content_type or None)
+        fields.append(field)
+    return encode_multipart_formdata(fields, boundary=hashlib.sha256(seed.encode()).hexdigest()[:40])

@@ -1,0 +1,136 @@
+"""Mail by SMTP: the server's address is checked as every other, and the whole conversation has one deadline.
+
+Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start).
+"""
+
+from __future__ import annotations
+
+import smtplib  # noqa: TID251 - over sockets that the guard opens
+import socket  # noqa: TID251 - typing
+import ssl  # noqa: TID251 - its errors
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from automate_egress.answers import timed_file
+from automate_egress.errors import EgressBlockedError, EgressConnectionError, MailError, untrusted
+from automate_egress.network import Network
+from automate_egress.tls import verifying_context
+
+SMTP_PORTS = frozenset({25, 465, 587, 2525})
+_PIECE = 65_536
+_SHOWN_REPLY = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailServer:
+    """A server that takes mail. `security` is `starttls`, `tls` (from the start) or `none` (internal hosts alone).
+
+    `authorities` are certificates in PEM that stand in for the public authorities'.
+    """
+
+    host: str
+    port: int
+    security: str = "starttls"
+    username: str = ""
+    password: str = ""
+    authorities: str = ""
+
+
+def send_mail(
+    network: Network, server: MailServer, *, sender: str, recipients: Sequence[str], message: bytes
+) -> dict[str, str]:
+    """Hand `message` (RFC 5322) over, and give the server's reason for each recipient that it refused.
+
+    Raises MailError when it takes none or refuses the message, and the errors of Network.
+    """
+    with _conversation(network, server) as smtp:
+        refused = smtp.sendmail(sender, list(recipients), message)
+    return {address: f"{status} {_text(reply)}" for address, (status, reply) in refused.items()}
+
+
+def check_mail(network: Network, server: MailServer) -> None:
+    """Sign in and out again. Raises as `send_mail` does."""
+    with _conversation(network, server) as smtp:
+        smtp.noop()
+
+
+@contextmanager
+def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP]:
+    place = f"{server.host}:{server.port}"
+    if server.security == "none" and not network.is_internal(server.host, server.port):
+        raise EgressBlockedError(
+            f"{place} may only be used with TLS; an administrator can name an internal host in AUTOMATE_EGRESS_ALLOW"
+        )
+    smtp: smtplib.SMTP | None = None
+    try:
+        smtp = _open(network, server)
+        if server.username:
+            smtp.login(server.username, server.password)
+        yield smtp
+    except smtplib.SMTPRecipientsRefused as error:
+        status, reply = next(iter(error.recipients.values()))
+        raise MailError(f"{place} refused every recipient: {status} {_text(reply)}", status=status) from error
+    except smtplib.SMTPResponseException as error:
+        status = error.smtp_code
+        raise MailError(f"{place} said no: {status} {_text(error.smtp_error)}", status=status) from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise MailError(f"{place} does not offer what is needed: {error}") from error
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted(place, error.verify_message) from error
+    except UnicodeError as error:
+        raise MailError(f"{place}: an address or the password has characters that this server cannot take") from error
+    except OSError as error:  # smtplib's SMTPServerDisconnected, TLS failures and time-outs are OSErrors
+        network.remaining()  # over: that is the error
+        raise EgressConnectionError(f"the connection to {place} failed") from error
+    finally:
+        if smtp is not None:
+            with suppress(OSError):
+                smtp.quit() if network.is_open() else smtp.close()
+
+
+def _open(network: Network, server: MailServer) -> smtplib.SMTP:
+    """A greeted server, encrypted as asked for; a server without STARTTLS is not spoken to in the clear."""
+    kind: type[Any] = _Smtps if server.security == "tls" else _Smtp
+    options = {"context": verifying_context(server.authorities)} if kind is _Smtps else {}
+    made = type(kind.__name__, (kind,), {"network": network})
+    smtp: smtplib.SMTP = made(server.host, server.port, local_hostname="localhost", **options)
+    try:
+        if server.security == "starttls":
+            smtp.starttls(context=verifying_context(server.authorities))
+        smtp.ehlo_or_helo_if_needed()
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib over a checked socket, with one deadline for the conversation."""
+
+    network: Network
+
+    def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
+        return self.network.connect(host, port, ports=SMTP_PORTS)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = timed_file(self.sock, self.network.remaining)
+        return super().getreply()
+
+    def send(self, s: Any) -> None:
+        data = s.encode(self.command_encoding) if isinstance(s, str) else s
+        for start in range(0, len(data), _PIECE):
+            if self.sock is not None:
+                self.sock.settimeout(self.network.remaining())
+            super().send(data[start : start + _PIECE])
+
+
+class _Smtps(smtplib.SMTP_SSL, _Smtp):
+    """The same, encrypted from the start."""
+
+
+def _text(reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return " ".join(text.split())[:_SHOWN_REPLY]

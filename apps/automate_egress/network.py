@@ -1,0 +1,85 @@
+"""Network: the address check for protocols other than HTTP, such as SMTP and PostgreSQL."""
+
+from __future__ import annotations
+
+import socket  # noqa: TID251 - typing; the guard opens the socket
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from ssrfguard import Address, Policy, connect, resolve
+
+from automate_egress.errors import EgressBlockedError, EgressError, EgressTimeoutError, connecting
+from automate_egress.policy import MAX_ADDRESSES, Rules, internal_policy, public_policy
+from automate_egress.sockets import CONNECT_SECONDS, timed_lookup
+
+TOTAL_SECONDS = 30.0  # where no deadline is given
+
+
+class Network:
+    """One caller's way out by TCP: names are resolved once, and what was checked is what is connected to.
+
+    The parameters are those of HttpSession. A host of `internal_hosts` is taken on a private address; any other must be
+    public, on one of the ports that its protocol has.
+    """
+
+    def __init__(
+        self,
+        *,
+        internal_hosts: Iterable[str] = (),
+        bound_hosts: Iterable[str] | None = None,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._pairs = Rules(internal_hosts=frozenset(internal_hosts)).internal_pairs
+        self._bound_hosts = None if bound_hosts is None else frozenset(host.lower() for host in bound_hosts)
+        self._deadline = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
+        self._cancelled = cancelled
+
+    def is_internal(self, host: str, port: int) -> bool:
+        """Whether the installation names that host: it may then be private, and unencrypted."""
+        return (host.lower(), port) in self._pairs
+
+    def addresses(self, host: str, port: int, *, ports: Collection[int]) -> list[str]:
+        """The addresses of `host`, each checked, in the resolver's order.
+
+        Raises EgressBlockedError, EgressConnectionError, EgressTimeoutError.
+        """
+        _, found = self._resolved(host, port, ports)
+        return [str(address.ip) for address in found[:MAX_ADDRESSES]]
+
+    def connect(self, host: str, port: int, *, ports: Collection[int]) -> socket.socket:
+        """A socket connected to a checked address of `host`. Raises as `addresses` does."""
+        policy, found = self._resolved(host, port, ports)
+        with connecting(f"{host}:{port}"):
+            return connect(found, policy=policy, timeout=min(CONNECT_SECONDS, self.remaining() / MAX_ADDRESSES))
+
+    def remaining(self) -> float:
+        """The seconds that are left. Raises EgressTimeoutError when there are none, EgressError when cancelled."""
+        if self._cancelled():
+            raise EgressError("cancelled")
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise EgressTimeoutError("the time that the step has is over")
+        return remaining
+
+    def is_open(self) -> bool:
+        """Whether there is time left."""
+        return not self._cancelled() and time.monotonic() < self._deadline
+
+    def _resolved(self, host: str, port: int, ports: Collection[int]) -> tuple[Policy, tuple[Address, ...]]:
+        if self._bound_hosts is not None and host.lower() not in self._bound_hosts:
+            raise EgressBlockedError(f"this connection may not be used for {host}")
+        internal = self.is_internal(host, port)
+        if not internal and port not in ports:
+            known = ", ".join(map(str, sorted(ports)))
+            raise EgressBlockedError(
+                f"port {port} is not one of this protocol ({known}); an administrator can allow {host}:{port} in "
+                "AUTOMATE_EGRESS_ALLOW"
+            )
+        policy = internal_policy(self._pairs) if internal else public_policy(ports=ports)
+        literal = f"[{host}]" if ":" in host else host
+        with connecting(f"{host}:{port}"):
+            target = policy.check_url(f"https://{literal}:{port}/")
+            if (target.host_as_written, target.port) != (host.lower(), port):  # "a/b", "a@b": not a host alone
+                raise EgressBlockedError(f"{host[:100]!r} is not the name of a host")
+            return policy, resolve(target, policy=policy, resolver=timed_lookup(self.remaining))

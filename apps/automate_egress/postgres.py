@@ -1,0 +1,137 @@
+"""PostgreSQL elsewhere: the server's address is checked, its name kept for TLS, and nothing of this process is lent.
+
+libpq fills what it is not given from the environment and the home folder (passwords, client certificates, Kerberos
+tickets, service files); each of these is switched off here. Source: PostgreSQL's manual, "Parameter Key Words".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket  # noqa: TID251 - ends a connection whose server has gone silent
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from automate_egress.errors import EgressBlockedError, EgressConnectionError, EgressError, no_connection, untrusted
+from automate_egress.network import Network
+from automate_egress.tls import PUBLIC_AUTHORITIES, verifying_context
+
+POSTGRES_PORTS = frozenset({5432, 6432, 6543})  #: the server's own, and those of the usual poolers
+_NOWHERE = "/nonexistent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresServer:
+    """A database. `tls` is `verify-full`, `require` (encrypted, not verified) or `disable`; the last two are for
+    internal hosts alone. `authorities` are certificates in PEM that stand in for the public authorities'."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str
+    tls: str = "verify-full"
+    authorities: str = ""
+
+
+@contextlib.contextmanager
+def postgres(network: Network, server: PostgresServer) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of one's own, closed at the end and cut off at the deadline.
+
+    Raises the errors of Network, EgressConnectionError when the server does not let one in, and psycopg.Error later.
+    """
+    place = f"{server.host}:{server.port}"
+    if server.tls != "verify-full" and not network.is_internal(server.host, server.port):
+        raise EgressBlockedError(
+            f"{place} may only be used with verified TLS; an administrator can name an internal host in "
+            "AUTOMATE_EGRESS_ALLOW"
+        )
+    addresses = network.addresses(server.host, server.port, ports=POSTGRES_PORTS)
+    with _authorities(server) as file:
+        connection = _connect(network, server, addresses, file)
+    watch = _Watch(connection.fileno(), network.remaining())
+    try:
+        yield connection
+    finally:
+        watch.end()
+        connection.close()
+
+
+def _connect(
+    network: Network, server: PostgresServer, addresses: list[str], authorities: str
+) -> psycopg.Connection[Any]:
+    own: dict[str, Any] = {"require_auth": "!gss,!sspi"} if psycopg.pq.version() >= 160_000 else {}
+    try:
+        return psycopg.connect(  # noqa: TID251 - to an address that was checked
+            host=",".join([server.host] * len(addresses)),
+            hostaddr=",".join(addresses),
+            port=",".join([str(server.port)] * len(addresses)),
+            dbname=server.database,
+            user=server.username,
+            password=server.password,
+            sslmode=server.tls,
+            sslrootcert=authorities,
+            connect_timeout=max(2, min(5, int(network.remaining() / len(addresses)))),
+            application_name="django-automate",
+            client_encoding="UTF8",
+            options="",
+            passfile=_NOWHERE,
+            sslcert=_NOWHERE,
+            sslkey=_NOWHERE,
+            gssencmode="disable",
+            **own,
+        )
+    except psycopg.Error as error:
+        network.remaining()  # over: that is the error
+        raise _reason(server, error) from error
+
+
+def _reason(server: PostgresServer, error: psycopg.Error) -> EgressError:
+    """Why the server does not let one in, where it says so itself; how the network failed is nobody's business."""
+    place, text = f"{server.host}:{server.port}", str(error)
+    if "FATAL:" in text:
+        said = text.rpartition("FATAL:")[2].strip()[:300]
+        refused = EgressConnectionError(f"{place} did not let {server.username} in: {said}")
+        if "authentication failed" in said:
+            refused.code, refused.retryable = "authentication_failed", False
+        return refused
+    if "certificate" in text:
+        return untrusted(place, text.rpartition("error: ")[2].strip() or text)
+    return no_connection(place)
+
+
+@contextlib.contextmanager
+def _authorities(server: PostgresServer) -> Iterator[str]:
+    """The path of a file with the certificates to trust; libpq takes no others. Raises EgressBlockedError."""
+    if not server.authorities:
+        yield PUBLIC_AUTHORITIES
+        return
+    verifying_context(server.authorities)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(server.authorities)
+        file.flush()
+        yield file.name
+
+
+class _Watch:
+    """Cuts a connection off when its time is over: libpq waits for an answer as long as it takes."""
+
+    def __init__(self, descriptor: int, seconds: float) -> None:
+        self._socket = socket.socket(fileno=os.dup(descriptor))
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self._timer.cancel()
+        self._socket.close()
+
+    def _cut(self) -> None:
+        with contextlib.suppress(OSError):  # it was closed at this moment
+            self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,85 @@
+"""Connections under a deadline: the look-up of the name, the connect, the handshake and every piece that is sent."""
+
+from __future__ import annotations
+
+import socket  # noqa: TID251 - the time-outs of sockets that the guard opens, and the look-up it checks
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ssrfguard import Resolver
+from urllib3.connection import HTTPConnection  # noqa: TID251 - the connections of this package's own pools
+from urllib3.connectionpool import HTTPConnectionPool  # noqa: TID251
+
+from automate_egress.answers import timed_answer
+
+CONNECT_SECONDS = 5.0  #: for the look-up, and for the connect and handshake
+_PIECE = 65_536
+_lookups = threading.BoundedSemaphore(32)  # look-ups that a name server holds up, at most
+
+
+def timed_pools(
+    pools: Mapping[str, type[HTTPConnectionPool]], remaining: Callable[[], float]
+) -> dict[str, type[HTTPConnectionPool]]:
+    """Those pool classes, with connections that keep to the deadline."""
+    return {
+        scheme: type(pool.__name__, (pool,), {"ConnectionCls": _timed(pool.ConnectionCls, remaining)})  # type: ignore[arg-type]
+        for scheme, pool in pools.items()
+    }
+
+
+def _timed(base: type[HTTPConnection], remaining: Callable[[], float]) -> type[HTTPConnection]:
+    class TimedConnection(base):  # type: ignore[valid-type, misc]
+        response_class = timed_answer(remaining)
+
+        def _new_conn(self) -> socket.socket:
+            sock: socket.socket = super()._new_conn()
+            sock.settimeout(min(CONNECT_SECONDS, remaining()))  # the handshake
+            return sock
+
+        def send(self, data: Any) -> None:
+            if self.sock is None or not isinstance(data, bytes | bytearray | memoryview):
+                super().send(data)
+                return
+            for start in range(0, len(data), _PIECE):
+                self.sock.settimeout(remaining())
+                super().send(data[start : start + _PIECE])
+
+    return TimedConnection
+
+
+def timed_lookup(remaining: Callable[[], float]) -> Resolver:
+    """`getaddrinfo` that gives up: it takes no time-out itself, so it runs in a thread that is left behind."""
+
+    def lookup(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
+        if flags & socket.AI_NUMERICHOST:
+            return socket.getaddrinfo(host, port, family, type, proto, flags)
+        return _within(
+            min(CONNECT_SECONDS, remaining()), lambda: socket.getaddrinfo(host, port, family, type, proto, flags)
+        )
+
+    return lookup
+
+
+def _within[T](seconds: float, act: Callable[[], T]) -> T:
+    """The result of `act`, or its error. Raises TimeoutError when it takes longer."""
+    outcome: list[T | Exception] = []
+
+    def run() -> None:
+        try:
+            outcome.append(act())
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is wanted
+            outcome.append(error)
+        finally:
+            _lookups.release()
+
+    if not _lookups.acquire(timeout=seconds):
+        raise TimeoutError("too many look-ups are held up")
+    thread = threading.Thread(target=run, name="automate-lookup", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError("the name server does not answer")
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]

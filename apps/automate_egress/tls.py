@@ -1,0 +1,24 @@
+"""TLS of the way out: certificates and names are verified, by certifi's authorities or those of one's own."""
+
+from __future__ import annotations
+
+import ssl  # noqa: TID251 - the contexts of connections that the guard opens
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: TID251 - the public authorities' certificates
+
+from automate_egress.errors import EgressBlockedError
+
+PUBLIC_AUTHORITIES = DEFAULT_CA_BUNDLE_PATH  #: the path of their certificates
+
+
+def verifying_context(authorities: str = "") -> ssl.SSLContext:
+    """A context that verifies certificate and name. `authorities` are certificates in PEM in place of certifi's.
+
+    Raises EgressBlockedError when they are no certificates.
+    """
+    try:
+        if authorities:
+            return ssl.create_default_context(cadata=authorities)
+        return ssl.create_default_context(cafile=PUBLIC_AUTHORITIES)
+    except (ssl.SSLError, ValueError) as error:
+        raise EgressBlockedError("the certificate of the authority is not a certificate in PEM form") from error

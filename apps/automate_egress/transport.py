@@ -1,0 +1,123 @@
+"""Transport: a connection pool of requests whose every hop passes the policy and the caller's bound hosts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests  # noqa: TID251 - this package is the way out that everything else goes through
+from requests.adapters import BaseAdapter, HTTPAdapter  # noqa: TID251
+from ssrfguard import Policy, SSRFGuardError
+from ssrfguard.requests import SafeAdapter
+
+from automate_egress.errors import EgressBlockedError
+from automate_egress.policy import Rules, internal_policy, public_policy
+from automate_egress.sockets import timed_lookup, timed_pools
+
+_KEPT_ACROSS_ORIGINS = frozenset(
+    {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "user-agent"}
+)
+
+
+class Transport(requests.Session):
+    """One thread's way out under one set of rules.
+
+    `remaining` gives the seconds that the current request still has, or raises.
+    """
+
+    bound_hosts: frozenset[str] | None = None
+    follows = True
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self.remaining: Callable[[], float] = float
+        self.trust_env = False  # no proxy, netrc or certificate bundle from the environment
+        self.headers["User-Agent"] = "django-automate"
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._public = public_policy(ports=rules.ports)
+        self._public_adapter = _ProxyAdapter(rules.proxy, self._left) if rules.proxy else self._guarded(self._public)
+        self.max_redirects = self._public.max_redirects
+        self._internal_pairs = rules.internal_pairs
+        if self._internal_pairs:
+            self._internal = internal_policy(self._internal_pairs)
+            self._internal_adapter = self._guarded(self._internal)
+
+    def _left(self) -> float:
+        return self.remaining()  # late: the next request brings its own
+
+    def _guarded(self, policy: Policy) -> SafeAdapter:
+        adapter = SafeAdapter(policy=policy, resolver=timed_lookup(self._left))
+        manager = adapter.poolmanager
+        manager.pool_classes_by_scheme = timed_pools(manager.pool_classes_by_scheme, self._left)
+        return adapter
+
+    def get_adapter(self, url: str | bytes) -> BaseAdapter:
+        """The adapter for one hop; requests asks for it once a hop. Raises EgressBlockedError, SSRFGuardError."""
+        self.remaining()
+        address = url.decode() if isinstance(url, bytes) else url
+        host = (urlsplit(address).hostname or "").lower()
+        if self.bound_hosts is not None and host not in self.bound_hosts:
+            raise EgressBlockedError(f"this connection may not be used for {host or 'that address'}")
+        if self._internal_pairs:
+            try:
+                target = self._internal.check_url(address)
+            except SSRFGuardError:
+                pass  # not one of the internal hosts: the public policy decides
+            else:
+                if (target.host, target.port) in self._internal_pairs:
+                    return self._internal_adapter
+        self._public.check_url(address)
+        return self._public_adapter
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where a followed answer points to; the rest of that answer is never read."""
+        target = super().get_redirect_target(resp) if self.follows else None
+        if target is not None:
+            resp.close()
+            if resp.status_code in {307, 308} and not isinstance(resp.request.body, bytes | str | None):
+                raise EgressBlockedError("a streamed upload was redirected: send it to where it is redirected to")
+            resp._content = b""
+        return target
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Carry only harmless headers to another origin: an API key has no fixed name to strip."""
+        if self.should_strip_auth(  # type: ignore[no-untyped-call]
+            str(response.request.url), str(prepared_request.url)
+        ):
+            for name in [name for name in prepared_request.headers if name.lower() not in _KEPT_ACROSS_ORIGINS]:
+                del prepared_request.headers[name]
+
+
+class _ProxyAdapter(HTTPAdapter):
+    """Sends every request through the proxy that the installation named, which then resolves and judges the names."""
+
+    def __init__(self, proxy: str, remaining: Callable[[], float]) -> None:
+        self._through = {"http": proxy, "https": proxy}
+        self._remaining = remaining
+        super().__init__()
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        """The proxy's pool manager, made once, with connections that keep to the deadline."""
+        made = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        if not made:
+            manager.pool_classes_by_scheme = timed_pools(manager.pool_classes_by_scheme, self._remaining)
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Send by the proxy. Raises what requests raises."""
+        return super().send(request, *args, **{**options, "proxies": self._through})
+
+
+_local = threading.local()
+
+
+def transport(rules: Rules) -> Transport:
+    """This thread's transport under those rules: kept connections, no shared state between threads."""
+    made: dict[Rules, Transport] = _local.__dict__.setdefault("made", {})
+    if rules not in made:
+        made[rules] = Transport(rules)
+    return made[rules]

@@ -1,0 +1,171 @@
+"""GitHub: the calls of its REST API, limits and refusals, against a server that answers as GitHub does."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.github import GitHubConnector
+from tests.connectors.conftest import real_context
+
+github = GitHubConnector()
+ISSUE = {
+    "number": 7, "title": "Broken", "state": "open", "html_url": "https://github.com/o/r/issues/7",
+    "labels": [{"name": "bug"}, "old"], "assignees": [{"login": "ann"}], "body": "long",
+}  # fmt: skip
+SHOWN = {
+    "number": 7, "title": "Broken", "state": "open", "url": "https://github.com/o/r/issues/7",
+    "labels": ["bug", "old"], "assignees": ["ann"],
+}  # fmt: skip
+REPOSITORY = {"repository": "o/r"}
+
+
+@pytest.fixture
+def connection(server):
+    return {"token": "ghp_s3cret", "base_url": f"{server.url}/api/v3/"}
+
+
+CALLS = {
+    "create_issue": (
+        {"title": "Broken", "body": "It is", "labels": ["bug"]},
+        (201, ISSUE),
+        ("POST", "/repos/o/r/issues", {"title": "Broken", "body": "It is", "labels": ["bug"]}),
+        SHOWN,
+    ),
+    "update_issue": (
+        {"number": 7, "state": "closed", "labels": []},
+        (200, ISSUE),
+        ("PATCH", "/repos/o/r/issues/7", {"state": "closed", "labels": []}),
+        SHOWN,
+    ),
+    "add_comment": (
+        {"number": 7, "body": "Seen"},
+        (201, {"id": 5, "html_url": "https://github.com/c/5"}),
+        ("POST", "/repos/o/r/issues/7/comments", {"body": "Seen"}),
+        {"id": 5, "url": "https://github.com/c/5"},
+    ),
+    "add_labels": (
+        {"number": 7, "labels": ["a b"]},
+        (200, [{"name": "a b"}]),
+        ("POST", "/repos/o/r/issues/7/labels", {"labels": ["a b"]}),
+        {"labels": ["a b"]},
+    ),
+    "remove_label": (
+        {"number": 7, "label": "a b/c?"},
+        (200, [{"name": "x"}]),
+        ("DELETE", "/repos/o/r/issues/7/labels/a%20b%2Fc%3F", None),
+        {"labels": ["x"]},
+    ),
+    "dispatch_workflow": (
+        {"workflow": "deploy.yml", "inputs": {"to": "live"}},
+        (204, b""),
+        ("POST", "/repos/o/r/actions/workflows/deploy.yml/dispatches", {"ref": "main", "inputs": {"to": "live"}}),
+        {"workflow": "deploy.yml", "ref": "main"},
+    ),
+    "dispatch_event": (
+        {"event_type": "shipped", "payload": {"order": 1}},
+        (204, b""),
+        ("POST", "/repos/o/r/dispatches", {"event_type": "shipped", "client_payload": {"order": 1}}),
+        {"event_type": "shipped"},
+    ),
+}
+
+
+@pytest.mark.parametrize("action", CALLS)
+def test_calls(server, call, connection, action):
+    params, answer, (method, path, body), output = CALLS[action]
+    server.answer = lambda asked: (*answer, {})
+    assert call(github, action, {**REPOSITORY, **params}, connection) == output
+    [asked] = server.asked
+    assert (asked.method, asked.path) == (method, f"/api/v3{path}")
+    assert (asked.json if asked.body else None) == body
+    assert asked.headers["authorization"] == "Bearer ghp_s3cret"
+    assert asked.headers["x-github-api-version"] == "2022-11-28"
+    assert asked.headers["accept"] == "application/vnd.github+json"
+
+
+def test_searching(server, call, connection):
+    server.answer = lambda asked: (200, {"total_count": 12, "items": [ISSUE]}, {})
+    params = {"query": "is:open label:bug", **REPOSITORY, "limit": 5}
+    assert call(github, "search_issues", params, connection) == {"total": 12, "items": [SHOWN]}
+    assert server.asked[0].query == {"q": ["is:open label:bug repo:o/r"], "per_page": ["5"]}
+
+
+def test_a_label_that_is_not_there_is_no_error_and_a_missing_issue_is(server, call, connection):
+    server.answer = lambda asked: (404, {"message": "Label does not exist"}, {})
+    assert call(github, "remove_label", {**REPOSITORY, "number": 7, "label": "x"}, connection) == {"labels": []}
+    server.answer = lambda asked: (404, {"message": "Not Found"}, {})
+    with pytest.raises(ConnectorError):
+        call(github, "remove_label", {**REPOSITORY, "number": 7, "label": "x"}, connection)
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "reason"),
+    [
+        ("create_issue", {"repository": "o", "title": "x"}, "octocat/hello-world"),
+        ("create_issue", {"repository": "o/r/../x", "title": "x"}, "octocat/hello-world"),
+        ("create_issue", {"repository": "../..", "title": "x"}, "octocat/hello-world"),
+        ("create_issue", {"repository": "o/r?x", "title": "x"}, "octocat/hello-world"),
+        ("update_issue", {"repository": "o/r", "number": 7}, "nothing to change"),
+        ("remove_label", {"repository": "o/r", "number": 7, "label": ".."}, "not a name"),
+        ("dispatch_workflow", {"repository": "o/r", "workflow": ".."}, "not a name"),
+        ("add_labels", {"repository": "o/r", "number": 7, "labels": [1]}, "a list of names"),
+        ("search_issues", {"query": "x", "limit": 1000}, "from 1 to 100"),
+    ],
+)
+def test_bad_inputs_are_refused(server, call, connection, action, params, reason):
+    with pytest.raises(ConnectorError) as caught:
+        call(github, action, params, connection)
+    assert caught.value.code == "invalid_input" and reason in caught.value.message and not server.asked
+
+
+REFUSALS = {
+    "token": ((401, {"message": "Bad credentials"}, {}), "needs_reconnect", False, None, "replace it"),
+    "permission": ((403, {"message": "Resource not accessible"}, {}), "http_403", False, None, "lacks a permission"),
+    "missing": ((404, {"message": "Not Found"}, {}), "http_404", False, None, "may not see it"),
+    "switched off": ((410, {"message": "Issues are disabled"}, {}), "http_410", False, None, "switched off"),
+    "values": (
+        (422, {"message": "Validation Failed", "errors": [{"field": "title", "code": "missing"}, "more"]}, {}),
+        "http_422", False, None, "title is missing; more",
+    ),
+    "secondary limit": (
+        (403, {"message": "You have exceeded a secondary rate limit"}, {"Retry-After": "90"}),
+        "rate_limited", True, 90, "wait 90 seconds",
+    ),
+    "secondary limit without a time": (
+        (429, {"message": "Too many"}, {}), "rate_limited", True, 60, "wait 60 seconds",
+    ),
+    "server": ((502, b"<html>", {}), "http_502", True, None, "no reason given"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_refusals_say_what_to_do(server, call, connection, kind):
+    answer, code, retryable, wait, advice = REFUSALS[kind]
+    server.answer = lambda asked: answer
+    with pytest.raises(ConnectorError) as caught:
+        call(github, "create_issue", {**REPOSITORY, "title": "x"}, connection)
+    assert (caught.value.code, caught.value.retryable, caught.value.retry_after) == (code, retryable, wait)
+    assert advice in caught.value.message and "s3cret" not in f"{caught.value} {caught.value.details}"
+
+
+def test_a_used_up_limit_waits_until_it_is_reset(server, call, connection):
+    reset = int(time.time()) + 120
+    limits = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)}
+    server.answer = lambda asked: (403, {"message": "API rate limit exceeded"}, limits)
+    with pytest.raises(ConnectorError) as caught:
+        call(github, "add_comment", {**REPOSITORY, "number": 7, "body": "x"}, connection)
+    assert caught.value.retryable and 100 < caught.value.retry_after <= 121
+
+
+def test_a_connection_is_tested_by_asking_who_it_is(server, connection):
+    server.answer = lambda asked: (200, {"login": "ann"}, {})
+    assert github.check_connection(real_context(connection)) == "Signed in as ann"
+    server.answer = lambda asked: (403 if asked.path.endswith("/user") else 200, {"message": "not a person"}, {})
+    assert github.check_connection(real_context(connection)) == "Signed in as an app"
+    server.answer = lambda asked: (401, {"message": "Bad credentials"}, {})
+    with pytest.raises(ConnectorError) as caught:
+        github.check_connection(real_context(connection))
+    assert caught.value.code == "needs_reconnect"

@@ -1,0 +1,60 @@
+"""The settings that say what may be reached: what they do, and how a wrong one is told."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from automate_connectors.outbound import check_settings, ways_out
+from automate_egress import EgressBlockedError, EgressConnectionError
+from automate_site import environment
+
+
+def test_the_settings_reach_the_ways_out(settings, monkeypatch):
+    settings.AUTOMATE_EGRESS_ALLOW = ["127.0.0.1:1"]
+    settings.AUTOMATE_EGRESS_PORTS = [443, 8443]
+    ways = ways_out(bound_hosts=["127.0.0.1", "93.184.216.34"])
+    with pytest.raises(EgressConnectionError):
+        ways["http"].request("GET", "http://127.0.0.1:1/")
+    with pytest.raises(EgressConnectionError):
+        ways["network"].connect("127.0.0.1", 1, ports=())
+    with pytest.raises(EgressBlockedError, match=r"allowed_ports \(443, 8443\)"):
+        ways["http"].request("GET", "https://93.184.216.34:444/")
+    with pytest.raises(EgressBlockedError, match="may not be used for"):
+        ways["http"].request("GET", "https://93.184.216.35/")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "number"),
+    [
+        ("AUTOMATE_EGRESS_ALLOW", ["db.internal"], 1),
+        ("AUTOMATE_EGRESS_ALLOW", ["db.internal:99999"], 1),
+        ("AUTOMATE_EGRESS_PORTS", ["443"], 2),
+        ("AUTOMATE_EGRESS_PORTS", [0], 2),
+        ("AUTOMATE_EGRESS_PROXY", "proxy.internal:4750", 3),
+        ("AUTOMATE_EGRESS_PROXY", "http://proxy.internal", 3),
+    ],
+)
+def test_wrong_settings_are_system_checks(settings, name, value, number):
+    assert check_settings(None) == []
+    setattr(settings, name, value)
+    [found] = check_settings(None)
+    assert found.id == f"automate_connectors.E01{number}" and name in found.msg
+
+
+def test_the_environment(monkeypatch):
+    assert environment.web_ports("AUTOMATE_EGRESS_PORTS") == [80, 443]
+    assert environment.proxy("AUTOMATE_EGRESS_PROXY") == ""
+    monkeypatch.setenv("AUTOMATE_EGRESS_PORTS", "443, 8443")
+    monkeypatch.setenv("AUTOMATE_EGRESS_PROXY", "http://proxy.internal:4750")
+    assert environment.web_ports("AUTOMATE_EGRESS_PORTS") == [443, 8443]
+    assert environment.proxy("AUTOMATE_EGRESS_PROXY") == "http://proxy.internal:4750"
+    for name, value, read in (
+        ("AUTOMATE_EGRESS_PORTS", "443,", environment.web_ports),
+        ("AUTOMATE_EGRESS_PORTS", "many", environment.web_ports),
+        ("AUTOMATE_EGRESS_PROXY", "proxy", environment.proxy),
+        ("AUTOMATE_EGRESS_PROXY", "socks5://proxy:1080", environment.proxy),
+    ):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ImproperlyConfigured, match=name):
+            read(name)
