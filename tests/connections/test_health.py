@@ -169,7 +169,7 @@ def test_the_page_shows_where_it_is_used_to_those_who_may_know(probe, probed, pu
 
 
 def test_a_connector_without_a_test_lets_what_waits_try(owner, sign_in):
-    connection = Connection.objects.create(name="Mail", slug="mail", connector="email", owner=owner)
+    connection = Connection.objects.create(name="Data", slug="data", connector="data", owner=owner)
     health.needs_reconnect(connection, "gone")
     assert b"try again" in press(sign_in(owner), connection).content
     connection.refresh_from_db()
