@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test check format e2e bench bench-long faults clean
+.PHONY: help run demo test check format docs e2e bench bench-long faults clean
 
 PYTHON := .venv/bin/python
 
@@ -27,6 +27,9 @@ format: ## put code into shape
 	@sh scripts/setup.sh dev
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+docs: ## the pages about connectors, out of their own descriptions
+	@sh scripts/setup.sh dev && exec $(PYTHON) manage.py automate_connector_docs
 
 e2e: ## the browser tests alone
 	@sh scripts/setup.sh dev && sh scripts/browser.sh && exec $(PYTHON) -m pytest tests/e2e

@@ -16,6 +16,7 @@ class AutomateConnectorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from automate_connectors import exposed
         from automate_connectors.models import Connection
         from automate_connectors.outbound import check_settings
         from automate_governance import uses
@@ -34,6 +35,7 @@ class AutomateConnectorsConfig(AppConfig):
         uses.register(StoredSecret, connections_of)
         register(_connectors_load)
         register(check_settings)
+        register(exposed.settings_make_sense)
         post_migrate.connect(_seed_roles, sender=self)
 
 

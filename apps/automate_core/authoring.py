@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,7 +13,6 @@ from django.db.models import Max, QuerySet
 from automate_connectors.models import Connection
 from automate_core import schedules, validation
 from automate_core.definition import (
-    TIMEOUT,
     ActionStep,
     Definition,
     DefinitionError,
@@ -23,19 +22,19 @@ from automate_core.definition import (
     WebhookTrigger,
     WorkflowStep,
     parse,
-    slots,
     to_document,
     walk,
 )
-from automate_core.definition import Step as StepPart
 from automate_core.definition import Trigger as TriggerPart
-from automate_core.models import ActiveTrigger, Step, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.drafts import history, planting, reading, rows
+from automate_core.drafts.changes import between
+from automate_core.drafts.errors import RefusedError
+from automate_core.drafts.values import GAP, Draft
+from automate_core.drafts.values import document as draft_document
+from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.watched import view_permission
 from automate_governance import audit
 from automate_governance.permissions import Person, can, permitted
-
-_OWN_COLUMNS = {"kind", "key", "name", "action", "connection", "inputs", "notes", "disabled"}
-_POLICY = {"retry", "timeout", "on_error", "at_most_once"}
 
 
 class NotPermittedError(Exception):
@@ -51,35 +50,55 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     """
     if found := validation.problems(definition):
         raise DefinitionError(found)
-    workflow = Workflow.objects.select_for_update().filter(slug=definition.slug).first()
+    workflow = Workflow.objects.select_for_update(no_key=True).filter(slug=definition.slug).first()
+    created = workflow is None
     if workflow is None:
         if not can(owner, "add", Workflow):
             raise NotPermittedError(f"{owner.get_username()} may not add workflows")
-        workflow = Workflow(slug=definition.slug, owner=owner, run_as=owner)
+        workflow = Workflow.objects.create(slug=definition.slug, owner=owner, run_as=owner)
     elif not can(owner, "change", workflow):
         raise NotPermittedError(f"{owner.get_username()} may not change the workflow {definition.slug}")
-    elif load_definition(workflow) == definition:
+    elif _says(workflow, definition):
         return workflow
-    created = workflow.pk is None
-    workflow.name, workflow.description = definition.name, definition.description
-    workflow.tags, workflow.timezone = definition.tags, definition.timezone
-    workflow.priority, workflow.vars = definition.priority, definition.vars
-    workflow.concurrency = msgspec.to_builtins(definition.concurrency)
+    before = rows.load(workflow)
+    after = _drafted(definition, before)
+    changes = between(before, after)
     workflow.rev += 1
+    workflow.structure_rev = workflow.settings_rev = workflow.rev
+    rows.write(workflow, before, after, changes, workflow.rev)
     workflow.save()
-    _store_triggers(workflow, definition)
-    workflow.steps.all().delete()
-    _store_steps(workflow, definition.steps, parent=None, slot="")
+    if not created:
+        history.record(workflow, "replace", "Took in a whole workflow", changes, owner, history.past(workflow))
     audit.record(owner, "workflow.created" if created else "workflow.changed", workflow)
     return workflow
 
 
-def _store_triggers(workflow: Workflow, definition: Definition) -> None:
-    workflow.triggers.all().delete()
-    Trigger.objects.bulk_create(
-        Trigger(workflow=workflow, position=position, **_trigger_columns(trigger))
-        for position, trigger in enumerate(definition.triggers)
+def _says(workflow: Workflow, definition: Definition) -> bool:
+    """Whether the draft says the same. One that is not valid yet does not."""
+    try:
+        return load_definition(workflow) == definition
+    except DefinitionError:
+        return False
+
+
+def _drafted(definition: Definition, present: Draft) -> Draft:
+    """A definition as a draft, of the present one's workflow."""
+    document = msgspec.to_builtins(definition)
+    said = replace(
+        present.settings,
+        concurrency=document.get("concurrency"),
+        **{name: getattr(definition, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")},
     )
+    triggers = {
+        part.key: replace(planting.trigger(msgspec.to_builtins(part), part.key), position=number * GAP)
+        for number, part in enumerate(definition.triggers, 1)
+    }
+    draft = Draft(slug=definition.slug, settings=said, steps={}, triggers=triggers)
+    try:
+        planting.plant(draft, document.get("steps", []), ("", ""), None)
+    except RefusedError as error:
+        raise DefinitionError([Problem(error.field, str(error))]) from error
+    return draft
 
 
 def _trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
@@ -90,83 +109,14 @@ def _trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
     return {**columns, "config": fields}
 
 
-def _store_steps(workflow: Workflow, steps: list[StepPart], *, parent: Step | None, slot: str) -> None:
-    for position, part in enumerate(steps):
-        row = Step.objects.create(workflow=workflow, parent=parent, slot=slot, position=position, **_columns(part))
-        for inner in slots(part):
-            _store_steps(workflow, inner.steps, parent=row, slot=inner.key)
-
-
-def _columns(part: StepPart) -> dict[str, Any]:
-    """A step's document as columns: what only its kind has goes to `settings`, its children are rows of their own."""
-    fields: dict[str, Any] = _without_steps(msgspec.to_builtins(part), part)
-    columns = {name: fields.pop(name) for name in _OWN_COLUMNS & fields.keys()}
-    policy = {name: fields.pop(name) for name in _POLICY & fields.keys()} if isinstance(part, ActionStep) else {}
-    return {**columns, "policy": policy, "settings": fields}
-
-
-def _without_steps(fields: dict[str, Any], part: StepPart) -> dict[str, Any]:
-    """The document with empty lists where its inner steps stand."""
-    for slot in slots(part):
-        holder, name = _holder(fields, slot.key)
-        holder[name] = []
-    return fields
-
-
-def _holder(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
-    """Where the steps of a slot stand in a step's document: (mapping, name)."""
-    for lane in document.get("arms") or document.get("outcomes") or ():
-        if lane["key"] == slot:
-            return lane, "steps"
-    if slot == TIMEOUT:
-        return document, "on_timeout"
-    if slot == "on_error" and document["kind"] == Step.Kind.ACTION:
-        return document["on_error"], "steps"
-    return document, slot
-
-
 def published_definition(workflow: Workflow) -> Definition | None:
     """What runs, if anything does. No query when `published` is loaded."""
     return parse(workflow.published.definition) if workflow.published else None
 
 
 def load_definition(workflow: Workflow) -> Definition:
-    """The draft as a definition. Two queries."""
-    children: dict[tuple[int | None, str], list[Step]] = {}
-    for step in workflow.steps.all():
-        children.setdefault((step.parent_id, step.slot), []).append(step)
-    triggers = [
-        {"kind": trigger.kind, "key": trigger.key, "filter": trigger.filter, **trigger.config}
-        for trigger in workflow.triggers.all()
-    ]
-    return parse(
-        {
-            "name": workflow.name,
-            "slug": workflow.slug,
-            "description": workflow.description,
-            "tags": workflow.tags,
-            "timezone": workflow.timezone,
-            "priority": workflow.priority,
-            "concurrency": workflow.concurrency,
-            "vars": workflow.vars,
-            "triggers": triggers,
-            "steps": _document_steps(children, None, ""),
-        }
-    )
-
-
-def _document_steps(children: dict[tuple[int | None, str], list[Step]], parent: int | None, place: str) -> list[Any]:
-    documents = []
-    for step in children.get((parent, place), []):
-        document: dict[str, Any] = {"kind": step.kind, "key": step.key, "name": step.name, "notes": step.notes}
-        document |= {"disabled": step.disabled, **copy.deepcopy(step.settings), **copy.deepcopy(step.policy)}
-        if step.kind == Step.Kind.ACTION:
-            document |= {"action": step.action, "connection": step.connection, "inputs": step.inputs}
-        for slot in [slot for holder, slot in children if holder == step.pk]:
-            holder, name = _holder(document, slot)
-            holder[name] = _document_steps(children, step.pk, slot)
-        documents.append(document)
-    return documents
+    """The draft as a definition. Raises DefinitionError for one that cannot be read yet. Two queries."""
+    return parse(draft_document(rows.load(workflow)))
 
 
 @transaction.atomic
@@ -175,13 +125,14 @@ def publish(workflow: Workflow, *, author: Person, message: str = "") -> Workflo
 
     Raises DefinitionError with every fault, and NotPermittedError. Runs in progress stay on their version.
     """
-    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
     if not can(author, "publish", workflow):
         raise NotPermittedError(f"{author.get_username()} may not publish the workflow {workflow.slug}")
     if workflow.run_as_id != author.pk and not author.is_superuser:
         raise NotPermittedError(f"the workflow runs as {workflow.run_as}, who has to publish it")
-    definition = load_definition(workflow)
-    if found := [*validation.problems(definition), *_unusable(definition, workflow, author)]:
+    draft = reading.read(rows.load(workflow))
+    definition, people = draft.definition, sorted({author, workflow.run_as}, key=str)
+    if found := draft.with_faults([*validation.problems(definition), *unusable(definition, people)]):
         raise DefinitionError(found)
     document, present = to_document(definition), workflow.published
     workflow.published_rev = workflow.rev
@@ -227,39 +178,45 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
 
 def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Problem]:
     """Calls of workflows that these people may not run, and calls that come back to this workflow."""
-    for place, step in walk(definition.steps):
-        if not isinstance(step, WorkflowStep):
-            continue
-        called = Workflow.objects.filter(slug=step.workflow)
-        if not all(permitted(person, "run", called).exists() for person in people):
-            yield Problem(f"{place}.workflow", f"there is no workflow {step.workflow!r} that {people[-1]} may run")
-        elif _comes_back(step.workflow, definition.slug):
-            yield Problem(f"{place}.workflow", f"{step.workflow} calls this workflow in turn")
+    calls = [(place, step.workflow) for place, step in walk(definition.steps) if isinstance(step, WorkflowStep)]
+    if not calls:
+        return
+    called = {slug for _, slug in calls}
+    there = Workflow.objects.filter(slug__in=called)
+    runnable = [set(permitted(person, "run", there).values_list("slug", flat=True)) for person in people]
+    back = _coming_back(called, definition.slug)
+    for place, slug in calls:
+        if not all(slug in slugs for slugs in runnable):
+            yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} that {people[-1]} may run")
+        elif slug in back:
+            yield Problem(f"{place}.workflow", f"{slug} calls this workflow in turn")
 
 
-def _comes_back(slug: str, target: str) -> bool:
-    """Whether `slug`, or a workflow that it calls by way of what is published, calls `target`."""
-    way, seen = [slug], {slug}
-    while way:
-        called = _published_calls(way.pop())
-        if target in called:
-            return True
-        way += called - seen
-        seen |= called
-    return False
+def _coming_back(slugs: set[str], target: str) -> set[str]:
+    """Those that call `target`, or call a workflow that does, by way of what is published. One query a level."""
+    calls: dict[str, set[str]] = {}
+    level = slugs
+    while level:
+        calls |= _published_calls(level)
+        level = set().union(*(calls[slug] for slug in level)) - calls.keys()
+    found = {slug for slug in calls if target in calls[slug]}
+    while more := {slug for slug in calls if calls[slug] & found} - found:
+        found |= more
+    return found & slugs
 
 
-def _published_calls(slug: str) -> set[str]:
-    """The workflows that the published version of a workflow calls."""
-    workflow = Workflow.objects.select_related("published").filter(slug=slug).first()
-    definition = published_definition(workflow) if workflow else None
-    steps = walk(definition.steps) if definition else ()
-    return {step.workflow for _, step in steps if isinstance(step, WorkflowStep)}
+def _published_calls(slugs: set[str]) -> dict[str, set[str]]:
+    """The workflows that the published versions of these call."""
+    calls: dict[str, set[str]] = {slug: set() for slug in slugs}
+    for workflow in Workflow.objects.select_related("published").filter(slug__in=slugs, published__isnull=False):
+        definition = published_definition(workflow)
+        steps = walk(definition.steps) if definition else ()
+        calls[workflow.slug] = {step.workflow for _, step in steps if isinstance(step, WorkflowStep)}
+    return calls
 
 
-def _unusable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
+def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
-    people = sorted({author, workflow.run_as}, key=str)
     found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
     found += _uncallable(definition, people)
     for index, trigger in enumerate(definition.triggers):

@@ -115,7 +115,7 @@ class BranchStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="branch
     """Take the first arm whose condition holds, or `match: all` that do, one after the other; else `otherwise`."""
 
     match: Literal["first", "all"] = "first"
-    arms: Annotated[list[Arm], Meta(min_length=1)]
+    arms: list[Arm]
     otherwise: list[Step] = msgspec.field(default_factory=list)
 
 
@@ -130,7 +130,7 @@ class Lane(_Part, frozen=True, kw_only=True):
 class ParallelStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="parallel"):
     """Run all arms at once, at most `limit` of them, and go on when all have ended."""
 
-    arms: Annotated[list[Lane], Meta(min_length=1, max_length=50)]
+    arms: Annotated[list[Lane], Meta(max_length=50)]
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
 
@@ -144,7 +144,7 @@ class ForEachStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="for_e
     items: Any
     concurrency: Annotated[int, Meta(ge=1, le=50)] = 1
     on_item_error: Literal["stop", "continue", "collect"] = "stop"
-    steps: Annotated[list[Step], Meta(min_length=1)]
+    steps: list[Step] = msgspec.field(default_factory=list)
 
 
 class RepeatStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="repeat"):
@@ -152,7 +152,7 @@ class RepeatStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="repeat
 
     until: Any
     maximum: Annotated[int, Meta(ge=1, le=1_000)]
-    steps: Annotated[list[Step], Meta(min_length=1)]
+    steps: list[Step] = msgspec.field(default_factory=list)
 
 
 type Span = float | str
@@ -216,7 +216,7 @@ class WorkflowStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="work
 class TryStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="try"):
     """Run `steps`; when one fails, `on_error`, which sees `error`, in its place; and `always` in the end."""
 
-    steps: Annotated[list[Step], Meta(min_length=1)]
+    steps: list[Step] = msgspec.field(default_factory=list)
     on_error: list[Step] = msgspec.field(default_factory=list)
     always: list[Step] = msgspec.field(default_factory=list)
 
@@ -396,11 +396,8 @@ def slots(step: Step) -> list[Slot]:
             ]
             return [*lanes, *([Slot(TIMEOUT, "on_timeout", step.on_timeout)] if step.on_timeout is not None else [])]
         case ActionStep():
-            return (
-                [Slot("on_error", "on_error.steps", step.on_error.steps)]
-                if step.on_error and step.on_error.steps
-                else []
-            )
+            in_place = step.on_error is not None and step.on_error.value is msgspec.UNSET
+            return [Slot("on_error", "on_error.steps", step.on_error.steps)] if step.on_error and in_place else []
         case _:
             return []
 
@@ -417,9 +414,7 @@ def walk(steps: list[Step], place: str = "steps") -> Iterator[tuple[str, Step]]:
 def parse(document: Any) -> Definition:
     """Read a document's shape. Raises DefinitionError. What it says is checked by `validation.problems`."""
     try:
-        definition = msgspec.convert(_with_kinds(document), Definition)
-    except msgspec.ValidationError as error:
-        raise DefinitionError([_problem(str(error))]) from error
+        definition: Definition = convert(_with_kinds(document), Definition)
     except RecursionError:
         raise DefinitionError([Problem("steps", f"nested more than {MAX_NESTING} deep")]) from None
     return definition
@@ -427,11 +422,18 @@ def parse(document: Any) -> Definition:
 
 def read_trigger(document: dict[str, Any]) -> Trigger:
     """One trigger's document. Raises DefinitionError."""
-    try:
-        trigger: Trigger = msgspec.convert(document, Trigger)
-    except msgspec.ValidationError as error:
-        raise DefinitionError([_problem(str(error))]) from error
+    trigger: Trigger = convert(document, Trigger)
     return trigger
+
+
+def convert(value: Any, into: Any, place: str = "", *, strict: bool = True) -> Any:
+    """`value` as that type. Raises DefinitionError, whose problem's path begins with `place`."""
+    try:
+        return msgspec.convert(value, into, strict=strict)
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `")
+        where = (where or "$`").replace("$", f"$.{place}" if place else "$", 1)
+        raise DefinitionError([_problem(f"{reason} - at `{where}")]) from error
 
 
 def to_document(definition: Definition) -> dict[str, Any]:

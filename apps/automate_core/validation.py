@@ -204,6 +204,7 @@ def _seen_after(step: Step) -> Iterator[str]:
 def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
     """The faults of one step and of all inside it."""
     inside = dict.fromkeys((slot.key for slot in slots(step)), here.inside())
+    yield from _hollow(step, place)
     match step:
         case ActionStep():
             yield from _in_action(step, place, here)
@@ -242,6 +243,17 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _in_template(step.message, f"{place}.message", here)
     for slot in slots(step):
         yield from _in_order(slot.steps, f"{place}.{slot.place}", inside[slot.key])
+
+
+def _hollow(step: Step, place: str) -> Iterator[Problem]:
+    """What has to hold something and does not."""
+    match step:
+        case BranchStep(arms=[]):
+            yield Problem(f"{place}.arms", "a branch needs at least one route")
+        case ParallelStep(arms=[]):
+            yield Problem(f"{place}.arms", "a parallel step needs at least one track")
+        case ForEachStep(steps=[]) | RepeatStep(steps=[]) | TryStep(steps=[]):
+            yield Problem(f"{place}.steps", "there is no step in it yet")
 
 
 def _inner_keys(steps: list[Step]) -> Iterator[str]:
@@ -338,6 +350,9 @@ def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) ->
 
 
 def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
+    if rule is None:
+        yield Problem(place, "a condition is needed: true, false or an operator with its values")
+        return
     if not isinstance(rule, dict | bool):
         yield Problem(place, f"a condition is true, false or an operator with its values, not {rule!r}")
         return

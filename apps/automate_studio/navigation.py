@@ -11,7 +11,7 @@ from django.urls import reverse
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.permissions import SITE, can, holds_anywhere
+from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
 
 
@@ -43,7 +43,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE)),
             ],
         ),
-        ("Administration", _people(request)),
+        ("Administration", [*_people(request), *_plugins(user)]),
     ]
     return [{"title": title, "items": shown} for title, items in groups if (shown := [item for item in items if item])]
 
@@ -56,6 +56,12 @@ def _people(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         item for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may)) if item
     ]
+
+
+def _plugins(user: User) -> list[dict[str, Any]]:
+    if not can(user, "administer", SITE):
+        return []
+    return [{"title": "Plug-ins", "icon": "extension", "link": reverse("studio:plugin_list")}]
 
 
 def _item(title: str, icon: str, model: type[models.Model], may: bool) -> dict[str, Any]:

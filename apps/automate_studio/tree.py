@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
 
 from automate_connectors.registry import find_action
 from automate_core.definition import (
@@ -35,6 +36,7 @@ from automate_studio import asked, sentences, words
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 LIVE_STATES = {"running", "retrying", "waiting"}
+START = "~trigger"  #: the path of the trigger where it can be changed; no step's key looks like it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,11 @@ class Card:
     note: str = ""
     line: str = ""
     routes: tuple[RouteView, ...] = ()
+    key: str = ""
+    off: bool = False
+    rev: int = 0
+    mark: Mark | None = None
+    before: Place | None = None
 
     @property
     def dom_id(self) -> str:
@@ -60,7 +67,7 @@ class Card:
 
         The same for every iteration of a loop: the page shows one at a time.
         """
-        return _ITERATION.sub("", self.path).replace("/", "-")
+        return "trigger" if self.path == START else _ITERATION.sub("", self.path).replace("/", "-")
 
     @property
     def glyph(self) -> str:
@@ -70,8 +77,32 @@ class Card:
     @property
     def label(self) -> str:
         """The accessible name: what it is, and its state in words."""
-        parts = [self.name, self.subtitle, words.word(self.state).lower() if self.state else "", self.note]
+        said = self.mark.text if self.mark else ""
+        parts = [self.name, self.subtitle, words.word(self.state).lower() if self.state else "", self.note, said]
         return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What is wrong with a step of a draft: `level` is `error` or `warning`."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a step can be put: before the one at `index` of a list. None of it where nothing can be changed."""
+
+    parent: str
+    slot: str
+    index: int
+    label: str
+
+    @property
+    def query(self) -> str:
+        """As the parameters of a request."""
+        return urlencode({"parent": self.parent, "slot": self.slot, "index": self.index})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +116,7 @@ class RouteView:
     cards: tuple[Card, ...]
     left: bool = False  # the horizontal line left of its middle belongs to the taken way
     right: bool = False  # the same to the right
+    end: Place | None = None
 
     @property
     def line(self) -> str:
@@ -148,6 +180,7 @@ class Tree:
 
     trigger: Card
     cards: tuple[Card, ...]
+    end: Place | None = None
 
     def flat(self) -> Iterator[Card]:
         """Every step's card in reading order."""
@@ -160,9 +193,22 @@ class Tree:
         return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
 
 
-def draft_tree(definition: Definition) -> Tree:
-    """The tree of a definition, without states."""
-    return _tree(definition, None, "")
+def draft_tree(definition: Definition, edited: Edited | None = None) -> Tree:
+    """The tree of a definition, without states; with `edited`, one that can be changed."""
+    return _tree(definition, None, "", edited)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A draft in somebody's hands: what is wrong with its steps, and their revisions, by key."""
+
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    trigger: Mark | None = None
+    revs: Mapping[str, int] = field(default_factory=dict)
+
+    def place(self, at: tuple[str, str], index: int, label: str) -> Place:
+        """Where a step can be put."""
+        return Place(parent=at[0], slot=at[1], index=index, label=label)
 
 
 def run_tree(
@@ -207,12 +253,17 @@ class _Run:
         return max(iterations, default=0)
 
 
-def _tree(definition: Definition, run: _Run | None, trigger_note: str) -> Tree:
+def _tree(definition: Definition, run: _Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
     numbers = iter(range(1, 10_000))
     trigger = definition.triggers[0] if definition.triggers else None
+    first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
+    others = f", and {len(definition.triggers) - 1} more" if edited and len(definition.triggers) > 1 else ""
+    if edited:
+        first = replace(first, path=START, subtitle=first.subtitle + others, mark=edited.trigger)
     return Tree(
-        _trigger_card(trigger, "succeeded" if run else "", trigger_note),
-        tuple(_cards(definition.steps, "", 1, run, numbers, skipped=False)),
+        first,
+        tuple(_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
+        edited.place(("", ""), len(definition.steps), "Add step at the end") if edited else None,
     )
 
 
@@ -237,9 +288,17 @@ def _trigger_card(trigger: Trigger | None, state: str, note: str) -> Card:
 
 
 def _cards(
-    steps: list[Step], prefix: str, level: int, run: _Run | None, numbers: Iterator[int], *, skipped: bool
+    steps: list[Step],
+    prefix: str,
+    level: int,
+    run: _Run | None,
+    numbers: Iterator[int],
+    *,
+    skipped: bool,
+    edited: Edited | None,
+    at: tuple[str, str],
 ) -> Iterator[Card]:
-    for step in steps:
+    for index, step in enumerate(steps):
         path = f"{prefix}{step.key}"
         number = next(numbers)
         recorded = run.at(path) if run else Recorded()
@@ -260,7 +319,14 @@ def _cards(
             state=state,
             note=_note(step, path, recorded, run),
             line=_line(state, passed_over=passed_over),
-            routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER)),
+            routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER, edited=edited)),
+            key=step.key,
+            off=bool(edited) and step.disabled,
+            rev=edited.revs.get(step.key, 0) if edited else 0,
+            mark=edited.marks.get(step.key) if edited else None,
+            before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")
+            if edited
+            else None,
         )
 
 
@@ -273,8 +339,10 @@ def _routes(
     numbers: Iterator[int],
     *,
     skipped: bool,
+    edited: Edited | None,
 ) -> Iterator[RouteView]:
-    shown = [slot for slot in slots(step) if slot.steps or isinstance(step, BranchStep | ParallelStep | ApprovalStep)]
+    always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
+    shown = [slot for slot in slots(step) if slot.steps or always]
     loop = isinstance(step, ForEachStep | RepeatStep)
     prefix = f"{path}[{run.shown(path)}]/" if loop and run and run.iterations(path) else f"{path}/"
     taken = [_is_taken(step, slot, prefix, recorded, run) for slot in shown]
@@ -287,9 +355,12 @@ def _routes(
             name=name,
             condition=condition,
             state="" if run is None else "hit" if taken[index] else "off" if off else "",
-            cards=tuple(_cards(slot.steps, prefix, level + 1, run, numbers, skipped=off)),
+            cards=tuple(
+                _cards(slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key))
+            ),
             left=_on_the_way(index - 0.25, chosen, len(shown)),
             right=_on_the_way(index + 0.25, chosen, len(shown)),
+            end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
         )
 
 

@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from automate_studio import connections, doing, inbox, model_usage, share, views
+from automate_studio import builder, connections, doing, inbox, model_usage, plugins, share, views
 
 app_name = "studio"
 urlpatterns = [
@@ -28,11 +28,17 @@ urlpatterns = [
     path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
     path("workflows/<int:pk>/pause/", admin.site.admin_view(doing.workflow_pause), name="workflow_pause"),
     path("workflows/<int:pk>/resume/", admin.site.admin_view(doing.workflow_resume), name="workflow_resume"),
+    path("workflows/<int:pk>/builder/", admin.site.admin_view(builder.page), name="builder"),
+    path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
+    path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
+    path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
+    path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
     path("connections/<int:pk>/test/", admin.site.admin_view(connections.connection_test), name="connection_test"),
     path("connections/<int:pk>/sign-in/", admin.site.admin_view(connections.oauth_start), name="oauth_start"),
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
+    path("plugins/", admin.site.admin_view(plugins.plugin_list), name="plugin_list"),
     # whoever is asked may answer, of the staff or not
     path("approvals/", never_cache(login_required(inbox.approval_list)), name="approval_list"),
     path("approvals/<uuid:wait_id>/", never_cache(login_required(inbox.approval_page)), name="approval_page"),

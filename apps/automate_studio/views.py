@@ -20,7 +20,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors.models import Connection
 from automate_core import approvals, authoring, workflow_files
-from automate_core.definition import Definition
+from automate_core.definition import Definition, DefinitionError
+from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
@@ -72,6 +73,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),
+        may_change=can(request.user, "change", workflow),
         may_run=can(request.user, "run", workflow),
         may_pause=can(request.user, "publish", workflow),
         may_share=can(request.user, "share", workflow),
@@ -81,7 +83,14 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
     """What the page shows as a YAML file."""
-    workflow, definition, _ = _shown_definition(request, pk)
+    workflow, definition, is_draft = _shown_definition(request, pk)
+    if is_draft:
+        try:
+            definition = authoring.load_definition(workflow)
+        except DefinitionError as error:
+            return HttpResponse(
+                f"The draft is not a whole workflow yet: {error}", status=409, content_type="text/plain"
+            )
     name = f'attachment; filename="{workflow.slug}.yaml"'
     return HttpResponse(
         workflow_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
@@ -94,7 +103,7 @@ def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definiti
         permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published")), pk=pk
     )
     published = None if request.GET.get("show") == "draft" else authoring.published_definition(workflow)
-    return workflow, published or authoring.load_definition(workflow), published is None
+    return workflow, published or reading.read(rows.load(workflow)).definition, published is None
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

@@ -4,15 +4,18 @@
         adapter_cls = MyERPAdapter
 
 Structural checks always run. Behavioural ones run against a scripted way out, on `cases` or, without any, on actions
-that describe their inputs; where neither leads to a request they are skipped, and say why.
+that describe their inputs; where neither leads to a request they are skipped, and say why. `cases` may be JSON files:
+`cases = load_cases("tests/fixtures")`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -22,21 +25,22 @@ from automate_connectors.invocation import invoke
 from automate_egress import EgressError, EgressTimeoutError, HttpResponse
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
-from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.fields import FieldKind, FieldSpec, problems
+from automate_testing.cases import ANYTHING, Case, load_cases
 from automate_testing.fakes import ScriptedHttp, answer, context
 
+__all__ = [
+    "CANARY",
+    "Case",
+    "ConnectorContractTest",
+    "LLMProviderContractTest",
+    "SecretsBackendContractTest",
+    "load_cases",
+]
+
 CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhere
+MANY = 200  #: requests by which a cancelled call must have ended
 _CODE = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One call to check behaviour on: an action with good params, its connection, and what the other side answers."""
-
-    action: str
-    params: dict[str, Any] = field(default_factory=dict)
-    connection: dict[str, Any] = field(default_factory=dict)
-    answer: HttpResponse = field(default_factory=answer)
 
 
 class ConnectorContractTest:
@@ -49,6 +53,10 @@ class ConnectorContractTest:
     def adapter(self) -> ConnectorAdapter:
         """The connector, made the way the registry makes it."""
         return self.adapter_cls()
+
+    def make_context(self, http: ScriptedHttp, connection: dict[str, Any]) -> dict[str, Any]:
+        """The context of each call; override it to add to it, such as a `user`."""
+        return context(http, connection)
 
     # --- structure ----------------------------------------------------------------------------------------------------
 
@@ -84,12 +92,48 @@ class ConnectorContractTest:
                     invoke(adapter, action, {}, context())
                 assert caught.value.code == "invalid_input" and required.name in caught.value.message
 
+    def test_contract_good_input(self, adapter: ConnectorAdapter) -> None:
+        """The inputs of each case fit the fields that the action and the connection describe."""
+        for case in self.cases:
+            fields = adapter.action(case.action).fields
+            assert fields is None or not problems(fields, case.params), case
+            named = {spec.name for spec in adapter.config_fields}
+            assert not named or case.connection.keys() <= named, f"{adapter.code} has other config fields than {case}"
+
     # --- behaviour ----------------------------------------------------------------------------------------------------
 
     def test_contract_output_is_json(self, adapter: ConnectorAdapter) -> None:
-        """A good answer gives an output that is JSON."""
+        """A good answer gives an output that is JSON, and the one that the case names."""
+        declared = [(case, adapter.action(case.action)) for case in self.cases if case.run]
+        for case, action in declared or self._cases(adapter):
+            http = ScriptedHttp([case.answer])
+            output = json.loads(invoke(adapter, action, case.params, self.make_context(http, case.connection)))
+            assert case.output in (ANYTHING, output), f"{case.about or case.action}: the output is {output}"
+            first = asdict(http.requests[0]) if http.requests else {}
+            assert {name: first.get(name) for name in case.request} == case.request, case.about or case.action
+
+    def test_contract_pure(self, adapter: ConnectorAdapter) -> None:
+        """A pure action gives the same twice, asks nobody, and leaves its inputs as they are."""
+        found = [case for case in self.cases if adapter.action(case.action).effect is Effect.PURE]
+        if not found:
+            pytest.skip(f"no case of a pure action of {adapter.code}")
+        for case in found:
+            http, params = ScriptedHttp(), copy.deepcopy(case.params)
+            given = self.make_context(http, case.connection)
+            once, again = (invoke(adapter, adapter.action(case.action), params, given) for _ in range(2))
+            assert (once, params, http.requests) == (again, case.params, []), f"{case.action} is not pure"
+
+    def test_contract_redaction(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in an output or in a log line, come what may."""
         for case, action in self._cases(adapter):
-            json.loads(invoke(adapter, action, case.params, context(ScriptedHttp([case.answer]), case.connection)))
+            for given in (case.answer, answer(422, {"error": "wrong"}), answer(503), EgressTimeoutError("too long")):
+                around = self.make_context(ScriptedHttp([given]), case.connection)
+                try:
+                    output = invoke(adapter, action, case.params, around).decode()
+                except ConnectorError as error:
+                    output = str(error.details)
+                assert CANARY not in output, "an output shows a secret"
+                assert CANARY not in str(around.get("lines")), "a log line shows a secret"
 
     def test_contract_timeout(self, adapter: ConnectorAdapter) -> None:
         """A time-out is an error that may be retried."""
@@ -113,16 +157,22 @@ class ConnectorContractTest:
             assert not error.retryable, "422 cannot be retried"
 
     def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:
-        """A cancelled request ends the call with an error."""
+        """A cancelled request ends the call with an error, and a cancelled call does not go on asking for ever."""
         for error in self._failures(adapter, EgressError("cancelled")):
             assert error.code != "unexpected_error"
+        for case, action in self._cases(adapter):
+            http = ScriptedHttp([*[case.answer] * MANY, EgressError("cancelled")])
+            around = {**self.make_context(http, case.connection), "cancelled": lambda: True}
+            with contextlib.suppress(ConnectorError):
+                invoke(adapter, action, case.params, around)
+            assert len(http.requests) < MANY, "a cancelled call goes on"
 
     def test_contract_attempts_are_alike(self, adapter: ConnectorAdapter) -> None:
         """Two attempts send the same request, and an Idempotency-Key is the step's own."""
         for case, action in self._cases(adapter):
             http = ScriptedHttp([case.answer])
             for _ in range(2):
-                invoke(adapter, action, case.params, context(http, case.connection))
+                invoke(adapter, action, case.params, self.make_context(http, case.connection))
             half = len(http.requests) // 2
             assert http.requests[:half] == http.requests[half:], "a repeated attempt sends something else"
             keys = {request.headers.get("Idempotency-Key", "key-of-this-step") for request in http.requests}
@@ -132,17 +182,17 @@ class ConnectorContractTest:
         """The cases that lead to a request. Skips the test when there is none."""
         secret = {spec.name for spec in adapter.config_fields if spec.kind is FieldKind.SECRET}
         found = []
-        for case in self.cases or _made_up_cases(adapter):
+        declared = [case for case in self.cases if case.run and adapter.action(case.action).effect is Effect.EFFECTFUL]
+        for case in declared or _made_up_cases(adapter):
             sealed = {name: CANARY if name in secret else value for name, value in case.connection.items()}
-            with_canary = Case(action=case.action, params=case.params, connection=sealed, answer=case.answer)
             action, http = adapter.action(case.action), ScriptedHttp([case.answer])
             try:
-                invoke(adapter, action, case.params, context(http, sealed))
+                invoke(adapter, action, case.params, self.make_context(http, sealed))
             except ConnectorError:
-                if self.cases:
+                if declared:
                     raise
             if http.requests:
-                found.append((with_canary, action))
+                found.append((replace(case, connection=sealed, request={}), action))
         if not found:
             pytest.skip(
                 f"{adapter.code} makes no request by context['http'] here: declare `cases` to check its behaviour"
@@ -153,10 +203,17 @@ class ConnectorContractTest:
         """The error that each case ends with when the other side answers `given`; no secret is in any."""
         for case, action in self._cases(adapter):
             with pytest.raises(ConnectorError) as caught:
-                invoke(adapter, action, case.params, context(ScriptedHttp([given]), case.connection))
+                invoke(adapter, action, case.params, self.make_context(ScriptedHttp([given]), case.connection))
             error = caught.value
-            assert CANARY not in f"{error} {error.details}", "an error shows a secret"
+            assert CANARY not in f"{error.details} {list(_chain(error))}", "an error shows a secret"
             yield error
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    """An error and those behind it, as text: what a log or a crash report would show of them."""
+    while error is not None:
+        yield f"{error!r} {error}"
+        error = error.__cause__ or error.__context__
 
 
 class SecretsBackendContractTest:

@@ -1,4 +1,4 @@
-"""Stand-ins for what the engine hands to a connector. Only the way out is faked: everything else is the real thing."""
+"""Stand-ins for what a plug-in is handed, and for its fellows: the way out, a secrets backend, a language model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_egress import HttpResponse, Network
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_llm.providers.base import LLMProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,43 @@ class ScriptedHttp:
         if isinstance(given, Exception):
             raise given
         return given
+
+
+class FakeSecrets(SecretsBackend):
+    """A backend that holds what it is given."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self.values = dict(values or {})
+
+    def get_secret(self, key: str) -> str:
+        """The value. Raises SecretNotFoundError."""
+        try:
+            return self.values[key]
+        except KeyError as error:
+            raise SecretNotFoundError(f"there is no secret {key!r}") from error
+
+
+class ScriptedModel(LLMProvider):
+    """A provider that gives prepared answers in order, the last one again and again, and asks nobody.
+
+    An exception among the answers is raised. `asked` lists the messages and options of each call.
+    """
+
+    def __init__(self, answers: Iterable[str | Exception] = ()) -> None:
+        self._answers = list(answers) or ["An answer"]
+        self.asked: list[tuple[list[dict[str, Any]], dict[str, Any]]] = []
+
+    def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
+        """The next answer."""
+        self.asked.append((messages, options))
+        given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    def count_tokens(self, text: str) -> int:
+        """A token a word."""
+        return len(text.split())
 
 
 def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from automate_testing.fakes import ScriptedHttp, context
+from automate_testing.fakes import FakeSecrets, ScriptedHttp, ScriptedModel, context
 
 
 @pytest.fixture
@@ -19,3 +19,15 @@ def scripted_http() -> ScriptedHttp:
 def connector_context(scripted_http: ScriptedHttp) -> dict[str, Any]:
     """A context for `execute` that goes out by `scripted_http`."""
     return context(scripted_http)
+
+
+@pytest.fixture
+def fake_secrets() -> FakeSecrets:
+    """A secrets backend that is empty; put values into its `values`."""
+    return FakeSecrets()
+
+
+@pytest.fixture
+def scripted_model() -> ScriptedModel:
+    """A language model that says "An answer"; make your own `ScriptedModel([...])` for other answers."""
+    return ScriptedModel()

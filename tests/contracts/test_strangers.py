@@ -87,7 +87,7 @@ def test_it_is_found_by_a_process_of_its_own():
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS), "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [
-        *("acme", "data", "email", "github", "http", "llm", "slack", "sql"),
+        *("acme", "data", "email", "github", "http", "llm", "models", "slack", "sql"),
         *("acmevault", "database", "env", "vault"),
     ], done.stderr
 

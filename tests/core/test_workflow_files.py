@@ -354,7 +354,7 @@ FAULTS = {
         "steps[0].arms[0]",
         "missing required field `when`",
     ),
-    "branch without arms": ("steps: [{kind: branch, key: b, arms: []}]", "steps[0].arms", "length >= 1"),
+    "branch without arms": ("steps: [{kind: branch, key: b, arms: []}]", "steps[0].arms", "at least one route"),
     "bad rule": (
         "steps: [{kind: branch, key: b, arms: [{key: one, when: {equals: [1, 1]}}]}]",
         "steps[0].arms[0].when.equals",

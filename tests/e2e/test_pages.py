@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
@@ -44,6 +45,7 @@ APPROVAL = {
 
 @pytest.fixture
 def pages(workflow, deliver, drain, owner, endpoint):
+    owner.user_permissions.add(Permission.objects.get(codename="administer_site"))
     made = workflow(WORKFLOW)
     for title in ("a", "c", "x"):
         deliver({"title": title})
@@ -69,6 +71,7 @@ def pages(workflow, deliver, drain, owner, endpoint):
         "approval": f"/admin/automate/approvals/{asked.pk}/",
         "secrets": "/admin/automate_governance/storedsecret/",
         "secret": "/admin/automate_governance/storedsecret/add/",
+        "plugins": "/admin/automate/plugins/",
     }
 
 

@@ -60,4 +60,4 @@ def test_the_shop_works_on_the_wheel(python):
     own = {"DATABASE_URL": f"{base.rpartition('/')[0]}/shop?{query}"}  # beside the database of these tests
     run(python, "manage.py", "makemigrations", "--check", "--dry-run", **own)
     done = run(python, "-W", "error", "manage.py", "test", "--noinput", **own)
-    assert "Ran 9 tests" in done.stderr, done.stderr
+    assert "Ran 10 tests" in done.stderr, done.stderr

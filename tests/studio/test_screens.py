@@ -227,12 +227,19 @@ def urls(run, owner, endpoint, approval):
         "workflow start": ("post", reverse("studio:workflow_start", args=[run.workflow_id])),
         "workflow pause": ("post", reverse("studio:workflow_pause", args=[run.workflow_id])),
         "workflow resume": ("post", reverse("studio:workflow_resume", args=[run.workflow_id])),
+        "builder": ("get", reverse("studio:builder", args=[run.workflow_id])),
+        "builder palette": ("get", reverse("studio:builder_palette", args=[run.workflow_id])),
+        "builder step": ("get", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
+        "builder step save": ("post", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
+        "builder do": ("post", reverse("studio:builder_do", args=[run.workflow_id])),
+        "builder copy": ("post", reverse("studio:builder_copy", args=[run.workflow_id])),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
         "model usage export": ("post", reverse("studio:model_usage_export")),
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
+        "plug-ins": ("get", reverse("studio:plugin_list")),
     }
 
 
@@ -270,8 +277,15 @@ MATRIX = {
     "workflow start": (303, 403, 404, 302),
     "workflow pause": (303, 403, 404, 302),
     "workflow resume": (303, 403, 404, 302),
+    "builder": (200, 403, 404, 302),
+    "builder palette": (200, 403, 404, 302),
+    "builder step": (200, 403, 404, 302),
+    "builder step save": (200, 403, 404, 302),
+    "builder do": (422, 403, 404, 302),
+    "builder copy": (422, 403, 404, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
+    "plug-ins": (403, 403, 403, 302),
 }
 
 

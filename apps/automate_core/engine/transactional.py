@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core.engine.journal import Checkpoint, Journal, Outcome, Verdict
+from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus
 from automate_core.triggers import originating
@@ -45,6 +46,7 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                     [LOCK_TIMEOUT, str(milliseconds)],
                 )
             output = redact_json(act().decode()).encode()
+            reach("transactional.acted", call.effect.step.path)
             done = copy(call.effect.step)
             done.succeed(output)
             if not call.effect.takes("commit"):
@@ -53,6 +55,7 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
             verdict = Journal(None, worker=call.worker).write([checkpoint])[call.job.id]
             if verdict is not Verdict.HELD:
                 raise _NotOursError
+            reach("transactional.recorded", call.effect.step.path)
     except _NotOursError:
         raise ConnectorError("the run was taken over or has ended; nothing was written", code="not_ours") from None
     except (DatabaseError, psycopg.Error) as error:

@@ -13,6 +13,7 @@ from automate_core.models.events import (
 from automate_core.models.runs import ExecutionRun, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
+    DraftCommand,
     Schedule,
     Step,
     Trigger,
@@ -25,6 +26,7 @@ from automate_core.models.workflows import (
 __all__ = [
     "ActiveTrigger",
     "CapturedChange",
+    "DraftCommand",
     "Event",
     "ExecutionRun",
     "OutboxJob",

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F
+from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_core.models.fields import DocumentField
@@ -36,7 +37,9 @@ class Workflow(Governed):
     published = models.ForeignKey(
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    rev = models.PositiveIntegerField(default=0)
+    rev = models.PositiveIntegerField(default=0)  # of the draft: each edit is the next one
+    structure_rev = models.PositiveIntegerField(default=0)  # of the last edit that changed the tree or the triggers
+    settings_rev = models.PositiveIntegerField(default=0)  # of the last edit of the workflow's own fields
     published_rev = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -145,6 +148,44 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.key
+
+
+class DraftCommand(models.Model):
+    """One edit of a draft: `changes` are the rows before and after it, so that it can be undone and made again.
+
+    `number` is the workflow's `rev` that it made; `rev` that at which it was last made or undone, by `changed_by`.
+    """
+
+    class Status(models.TextChoices):
+        """Where an edit stands."""
+
+        APPLIED = "applied"  #: part of the draft
+        UNDONE = "undone"  #: taken back, can be made again
+        DROPPED = "dropped"  #: taken back, and others were made since
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="commands")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=32)
+    words = models.CharField(max_length=700)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    changes = DocumentField()
+    structural = models.BooleanField()
+    status = models.CharField(max_length=8, choices=Status, default=Status.APPLIED)
+    rev = models.PositiveIntegerField()
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "number"], name="one_edit_per_number")]
+        indexes = [models.Index(fields=["workflow", "rev"], name="edits_by_rev")]
+
+    def __str__(self) -> str:
+        return self.words
 
 
 class WorkflowVersion(models.Model):

@@ -89,3 +89,9 @@ AUTOMATE_MODEL_TRIGGERS = {
     "shop.Order": {"fields": ["number", "customer", "status", "total"]},
     "shop.Shipment": {"fields": ["order", "status"], "mode": "database"},
 }
+
+# What workflows may read and write by themselves, as the person they run as.
+AUTOMATE_MODELS = {
+    "shop.Order": {"read": ["number", "customer", "status", "total"], "write": ["notes"]},
+    "shop.Shipment": {"read": ["order", "carrier", "status"]},
+}

@@ -113,6 +113,15 @@ class TestActions(ShopTest):
         self.work()
         self.assertEqual(ExecutionRun.objects.filter(workflow__slug="ship-paid-orders").count(), 1)
 
+    def test_a_workflow_writes_what_the_settings_let_it_write(self) -> None:
+        order = self.order()
+        order.shipments.create(carrier="bike")
+        Shipment.objects.update(status="sent")
+        self.work()
+        order.refresh_from_db()
+        self.assertEqual(order.notes, "Sent: 1")
+        self.assertEqual(ExecutionRun.objects.get(workflow__slug="note-what-was-sent").status, "succeeded")
+
     def test_an_action_that_fails_leaves_nothing(self) -> None:
         self.pay(total=0)
         self.work()

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core import authoring, workflow_files
+from automate_core.definition import DefinitionError
 from automate_core.models import Workflow
 
 
@@ -20,4 +21,9 @@ class Command(BaseCommand):
         workflow = Workflow.objects.filter(slug=options["slug"]).first()
         if workflow is None:
             raise CommandError(f"there is no workflow {options['slug']!r}", returncode=2)
-        self.stdout.write(workflow_files.write(authoring.load_definition(workflow)), ending="")
+        try:
+            definition = authoring.load_definition(workflow)
+        except DefinitionError as error:
+            reason = f"the draft of {workflow.slug} is not a whole workflow yet: {error}"
+            raise CommandError(reason, returncode=2) from error
+        self.stdout.write(workflow_files.write(definition), ending="")

@@ -1,0 +1,34 @@
+"""Data connector: shape values inside a run. Pure: no input, no output, nothing to configure.
+
+Its actions run in line with the engine, so each of them is bounded: in rows, characters, depth and result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.adapters.data import dates, formats, lists, texts, values
+
+
+class DataConnector(ConnectorAdapter):
+    """Values, lists, texts, dates, and CSV, JSON and XML. `log` writes a line to the run."""
+
+    code = "data"
+    name = "Data"
+    description = "Set, pick, filter, sort, sum up and convert values, and write log lines"
+    icon = "database"
+    hue = 225
+    actions = tuple(each.action for group in (values, lists, formats, dates, texts) for each in group.DOINGS)
+
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """Dispatch on the action's name."""
+        doing = _DOINGS.get(action)
+        if doing is None:
+            raise ConnectorError(f"data has no action {action!r}", code="unknown_action")
+        if action == "log":
+            context["log"](params["message"], level=params["level"])
+        return doing.do(params)
+
+
+_DOINGS = {each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.DOINGS}

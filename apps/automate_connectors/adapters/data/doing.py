@@ -1,0 +1,124 @@
+"""What the actions on data share: their description beside the function, their limits, and fields of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from automate_connectors.adapters.base import Action, ConnectorError, Effect
+from automate_plugins.fields import FieldKind, FieldSpec, json_type
+
+MAX_ITEMS = 10_000
+MAX_TEXT = 1_000_000  #: characters of a text that comes in or goes out
+MAX_DEPTH = 64
+MAX_NODES = 100_000  #: values in a document
+
+_encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+
+
+@dataclass(frozen=True)
+class Doing:
+    """An action and what it does with its inputs. `do` raises ConnectorError."""
+
+    action: Action
+    do: Callable[[dict[str, Any]], Any]
+
+
+def doing(
+    do: Callable[[dict[str, Any]], Any], name: str, label: str, description: str, *fields: FieldSpec | None
+) -> Doing:
+    """A pure action. With None among its fields it takes any."""
+    specs = None if None in fields else tuple(spec for spec in fields if spec is not None)
+    return Doing(Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs), do)
+
+
+ITEMS = FieldSpec(name="items", label="Items", kind=FieldKind.LIST, required=True, help=f"At most {MAX_ITEMS:,}")
+TEXT = FieldSpec(
+    name="text", label="Text", kind=FieldKind.LONG_TEXT, required=True, help=f"At most {MAX_TEXT:,} characters"
+)
+
+
+def wrong(message: str) -> ConnectorError:
+    """The error for an input that cannot be worked with."""
+    return ConnectorError(message, code="invalid_input")
+
+
+def items_of(params: dict[str, Any], name: str = "items") -> list[Any]:
+    """A list that is not too long."""
+    found: list[Any] = params[name]
+    if len(found) > MAX_ITEMS:
+        raise wrong(f"{name} has {len(found):,} items; at most {MAX_ITEMS:,} are taken")
+    return found
+
+
+def rows_of(params: dict[str, Any], name: str = "items") -> list[dict[str, Any]]:
+    """A list of mappings that is not too long."""
+    found = items_of(params, name)
+    for index, row in enumerate(found):
+        if not isinstance(row, dict):
+            raise wrong(f"{name}[{index}] is a {json_type(row)}, not a mapping of fields to values")
+    return found
+
+
+def text_of(params: dict[str, Any], name: str = "text", most: int = MAX_TEXT) -> str:
+    """A text that is not too long."""
+    found: str = params[name]
+    if len(found) > most:
+        raise wrong(f"{name} has {len(found):,} characters; at most {most:,} are taken")
+    return found
+
+
+def names_of(params: dict[str, Any], name: str, most: int = 20) -> list[str]:
+    """A list of names of fields."""
+    found = params.get(name) or []
+    if len(found) > most or not all(isinstance(each, str) for each in found):
+        raise wrong(f"{name} is a list of at most {most} names of fields")
+    return list(found)
+
+
+def listed(items: Iterable[Any], **more: Any) -> dict[str, Any]:
+    """A list as an output."""
+    found = list(items)
+    return {"items": found, "count": len(found), **more}
+
+
+def field_of(item: Any, path: str) -> Any:
+    """The value at a dotted path in an item, null when it is not there; the item itself for an empty path."""
+    if not path:
+        return item
+    if isinstance(item, dict) and path in item:
+        return item[path]
+    for part in path.split("."):
+        item = item.get(part) if isinstance(item, dict) else None
+    return item
+
+
+def key_of(*values: Any) -> bytes:
+    """What two equal values have in common: 1 and 1.0 are equal, 1 and true are not."""
+    whole = [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
+    try:
+        return _encoder.encode(whole)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise wrong(f"a value is not JSON: {error}") from error
+
+
+def check_size(value: Any) -> None:
+    """Look at a document's depth and number of values, without recursion. Raises ConnectorError."""
+    level, nodes = [value], 0
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        if nodes > MAX_NODES:
+            raise wrong(f"the document has more than {MAX_NODES:,} values")
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return
+    raise wrong(f"the document is nested more than {MAX_DEPTH} deep")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

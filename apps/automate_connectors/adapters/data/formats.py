@@ -1,0 +1,277 @@
+"""CSV, JSON and XML, read and written. Documents of strangers: capped in size, depth and rows, without entities."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import msgspec
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser, ParseError
+
+from automate_connectors.adapters.data.doing import (
+    ITEMS,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_NODES,
+    MAX_TEXT,
+    TEXT,
+    check_size,
+    doing,
+    listed,
+    names_of,
+    rows_of,
+    text_of,
+    wrong,
+)
+from automate_plugins.fields import FieldKind, FieldSpec, json_type
+
+MAX_COLUMNS = 500
+_DELIMITERS = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Bar"))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  #: what spreadsheets take for the beginning of a formula
+
+
+# --- CSV --------------------------------------------------------------------------------------------------------------
+
+
+def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
+    text = text_of(params).removeprefix("\ufeff")
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=params["delimiter"], strict=True):
+            if len(row) > MAX_COLUMNS:
+                raise wrong(f"row {len(rows) + 1} has {len(row):,} columns; at most {MAX_COLUMNS} are taken")
+            if len(rows) > MAX_ITEMS:
+                raise wrong(f"there are more than {MAX_ITEMS:,} rows")
+            if row:
+                rows.append(row)
+    except csv.Error as error:
+        raise wrong(f"this is no CSV: row {len(rows) + 1}: {error}") from error
+    if not params["header"]:
+        return listed(rows[:MAX_ITEMS])
+    names = rows.pop(0) if rows else []
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise wrong(f"the header has {', '.join(sorted(map(repr, twice)))} more than once")
+    for number, row in enumerate(rows, 2):
+        if len(row) > len(names):
+            raise wrong(f"row {number} has {len(row)} columns, and the header {len(names)}")
+    return listed(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
+
+
+def _write_csv(params: dict[str, Any]) -> dict[str, Any]:
+    rows = rows_of(params)
+    columns = names_of(params, "columns", MAX_COLUMNS) or list(dict.fromkeys(name for row in rows for name in row))
+    if len(columns) > MAX_COLUMNS:
+        raise wrong(f"there are {len(columns):,} columns; at most {MAX_COLUMNS} are written")
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=params["delimiter"], lineterminator="\r\n")
+    guarded = params["guard_formulas"]
+    if params["header"]:
+        writer.writerow([_cell(name, guarded) for name in columns])
+    for row in rows:
+        writer.writerow([_cell(row.get(name), guarded) for name in columns])
+        if out.tell() > MAX_TEXT:
+            raise wrong(f"the result has more than {MAX_TEXT:,} characters")
+    return {"text": out.getvalue()}
+
+
+def _cell(value: Any, guarded: bool) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        value = msgspec.json.encode(value).decode()
+    return f"'{value}" if guarded and isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _parse_json(params: dict[str, Any]) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(text_of(params).encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise wrong(f"this is no JSON: {error}") from error
+    check_size(value)
+    return {"value": value}
+
+
+def _write_json(params: dict[str, Any]) -> dict[str, Any]:
+    check_size(params["value"])
+    try:
+        document = msgspec.json.encode(params["value"])
+    except (TypeError, ValueError) as error:
+        raise wrong(f"the value is not JSON: {error}") from error
+    if params["indent"]:
+        document = msgspec.json.format(document, indent=2)
+    return {"text": _short_enough(document.decode())}
+
+
+# --- XML --------------------------------------------------------------------------------------------------------------
+
+
+class _Builder:
+    """An XML parser's target: elements as mappings, attributes under `@name`, the text beside them under `#text`.
+
+    An element with nothing but text is that text; names that come more than once in an element are a list. Namespaces
+    are left out of names. The depth and the number of elements are looked at while they come in.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, dict[str, Any], list[str]]] = [("", {}, [])]
+        self._nodes = 0
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._nodes += 1 + len(attributes)
+        if self._nodes > MAX_NODES:
+            raise wrong(f"the document has more than {MAX_NODES:,} elements and attributes")
+        if len(self._open) > MAX_DEPTH:
+            raise wrong(f"the document is nested more than {MAX_DEPTH} deep")
+        self._open.append((_local(tag), {f"@{_local(name)}": value for name, value in attributes.items()}, []))
+
+    def data(self, text: str) -> None:
+        self._open[-1][2].append(text)
+
+    def end(self, tag: str) -> None:
+        name, found, texts = self._open.pop()
+        text = "".join(texts).strip()
+        value: Any = found
+        if not found:
+            value = text
+        elif text:
+            found["#text"] = text
+        around = self._open[-1][1]
+        if name not in around:
+            around[name] = value
+        elif isinstance(around[name], list):
+            around[name].append(value)
+        else:
+            around[name] = [around[name], value]
+
+    def close(self) -> dict[str, Any]:
+        return self._open[0][1]
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _parse_xml(params: dict[str, Any]) -> dict[str, Any]:
+    parser = DefusedXMLParser(target=_Builder(), forbid_dtd=True)
+    try:
+        parser.feed(text_of(params))
+        return {"value": parser.close()}
+    except ParseError as error:
+        raise wrong(f"this is no XML: {error}") from error
+    except DefusedXmlException as error:
+        raise wrong("the document has a DTD or entities, which are not taken") from error
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _write_xml(params: dict[str, Any]) -> dict[str, Any]:
+    value = params["value"]
+    if len(value) != 1 or isinstance(next(iter(value.values())), list):
+        raise wrong("value has exactly one name, that of the outermost element")
+    check_size(value)
+    parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    [(name, inner)] = value.items()
+    _write_element(parts, name, inner)
+    return {"text": _short_enough("".join(parts))}
+
+
+def _write_element(parts: list[str], name: str, value: Any) -> None:
+    """No deeper than `check_size` lets a value be."""
+    if not _NAME.fullmatch(name):
+        raise wrong(f"{name[:60]!r} cannot be the name of an element or an attribute")
+    if isinstance(value, list):
+        for each in value:
+            if isinstance(each, list):
+                raise wrong(f"{name} holds a list in a list, which XML has no form for")
+            _write_element(parts, name, each)
+        return
+    inner = value if isinstance(value, dict) else {"#text": value}
+    parts.append(f"<{name}")
+    for attribute, given in inner.items():
+        if attribute.startswith("@"):
+            if not _NAME.fullmatch(attribute[1:]):
+                raise wrong(f"{attribute[:60]!r} cannot be the name of an element or an attribute")
+            parts.append(f" {attribute[1:]}={quoteattr(_xml_text(given))}")
+    parts.append(">")
+    parts.append(escape(_xml_text(inner.get("#text"))))
+    for child, given in inner.items():
+        if not child.startswith("@") and child != "#text":
+            _write_element(parts, child, given)
+    parts.append(f"</{name}>")
+
+
+def _xml_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        raise wrong(f"a text in XML is no {json_type(value)}")
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if found := _NOT_XML.search(text):
+        raise wrong(f"XML cannot hold the character U+{ord(found.group()):04X}")
+    return text
+
+
+def _short_enough(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise wrong(f"the result has more than {MAX_TEXT:,} characters")
+    return text
+
+
+_DELIMITER = FieldSpec(name="delimiter", label="Delimiter", kind=FieldKind.CHOICE, choices=_DELIMITERS, default=",")
+_HEADER = FieldSpec(name="header", label="Header", kind=FieldKind.BOOLEAN, default=True, help="The first row has names")
+_VALUE = FieldSpec(name="value", label="Value", kind=FieldKind.JSON, required=True)
+
+DOINGS = (
+    doing(_parse_csv, "parse_csv", "Read CSV", "Rows of a CSV text; all values are texts", TEXT, _DELIMITER, _HEADER),
+    doing(
+        _write_csv,
+        "write_csv",
+        "Write CSV",
+        "A CSV text out of rows",
+        ITEMS,
+        FieldSpec(name="columns", label="Columns", kind=FieldKind.LIST, help="All names that occur unless given"),
+        _DELIMITER,
+        _HEADER,
+        FieldSpec(
+            name="guard_formulas",
+            label="Guard formulas",
+            kind=FieldKind.BOOLEAN,
+            default=True,
+            help="Puts ' before texts that a spreadsheet would run as a formula",
+        ),
+    ),
+    doing(_parse_json, "parse_json", "Read JSON", "The value that a JSON text stands for", TEXT),
+    doing(
+        _write_json,
+        "write_json",
+        "Write JSON",
+        "A value as a JSON text",
+        _VALUE,
+        FieldSpec(name="indent", label="Indent", kind=FieldKind.BOOLEAN, default=False),
+    ),
+    doing(
+        _parse_xml,
+        "parse_xml",
+        "Read XML",
+        "Elements as mappings, attributes as @name, text as #text; repeated names are lists, namespaces are left out",
+        TEXT,
+    ),
+    doing(
+        _write_xml,
+        "write_xml",
+        "Write XML",
+        "An XML text out of a mapping with one name, in the form that reading gives",
+        FieldSpec(name="value", label="Value", kind=FieldKind.MAPPING, required=True),
+    ),
+)

@@ -1,0 +1,244 @@
+"""Lists: filter, sort, aggregate, merge, drop what is there twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from automate_connectors import conditions
+from automate_connectors.adapters.data.doing import (
+    ITEMS,
+    MAX_ITEMS,
+    doing,
+    field_of,
+    items_of,
+    key_of,
+    listed,
+    names_of,
+    rows_of,
+    wrong,
+)
+from automate_plugins.fields import FieldKind, FieldSpec
+
+MAX_MEASURES = 50
+MAX_SORTED_BY = 10
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# --- filter -----------------------------------------------------------------------------------------------------------
+
+
+def _filter(params: dict[str, Any]) -> dict[str, Any]:
+    tests = [_test(condition) for condition in conditions.read(params["where"])]
+    return listed(item for item in items_of(params) if all(test(item) for test in tests))
+
+
+def _test(condition: conditions.Condition) -> Callable[[Any], bool]:
+    """A condition as a question to an item. What cannot be compared does not fit."""
+    path, op, wanted = condition.field, condition.op, condition.value
+    if op in {"in", "not_in"}:
+        keys = {key_of(each) for each in wanted}
+        return lambda item: (key_of(field_of(item, path)) in keys) is (op == "in")
+    if op in {"==", "!="}:
+        key = key_of(wanted)
+        return lambda item: (key_of(field_of(item, path)) == key) is (op == "==")
+    if op == "empty":
+        return lambda item: (field_of(item, path) in (None, "", [], {})) is wanted
+    compare = _COMPARISONS[op]
+    return lambda item: _are_alike(field_of(item, path), wanted, op) and compare(field_of(item, path), wanted)
+
+
+def _are_alike(value: Any, wanted: Any, op: str) -> bool:
+    if op == "contains" and isinstance(value, list):
+        return True
+    return (isinstance(value, str) and isinstance(wanted, str)) or (
+        op in {"<", "<=", ">", ">="} and _is_number(value) and _is_number(wanted)
+    )
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": lambda value, wanted: value < wanted,
+    "<=": lambda value, wanted: value <= wanted,
+    ">": lambda value, wanted: value > wanted,
+    ">=": lambda value, wanted: value >= wanted,
+    "contains": lambda value, wanted: wanted in value,
+    "starts_with": lambda value, wanted: value.startswith(wanted),
+    "ends_with": lambda value, wanted: value.endswith(wanted),
+}
+
+
+# --- sort, dedupe, merge ----------------------------------------------------------------------------------------------
+
+
+def _sort(params: dict[str, Any]) -> dict[str, Any]:
+    found = list(items_of(params))
+    for name in reversed(names_of(params, "by", MAX_SORTED_BY) or [""]):
+        path, descending = name.removeprefix("-"), name.startswith("-")
+        there = [item for item in found if field_of(item, path) is not None]
+        absent = [item for item in found if field_of(item, path) is None]
+        there.sort(key=lambda item: _rank(field_of(item, path)), reverse=descending)
+        found = there + absent
+    return listed(found)
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """Numbers before texts before the rest, so that any two values have an order."""
+    if _is_number(value):
+        return (0, value)
+    return (1, value) if isinstance(value, str) else (2, key_of(value))
+
+
+def _dedupe(params: dict[str, Any]) -> dict[str, Any]:
+    found, names = items_of(params), names_of(params, "by")
+    seen: dict[bytes, Any] = {}
+    for item in found:
+        key = key_of(*(field_of(item, name) for name in names or [""]))
+        if params["keep"] == "last":
+            seen.pop(key, None)
+        seen.setdefault(key, item)
+    return listed(seen.values(), removed=len(found) - len(seen))
+
+
+def _merge_lists(params: dict[str, Any]) -> dict[str, Any]:
+    lists, name = params["lists"], params.get("on") or ""
+    if not all(isinstance(each, list) for each in lists):
+        raise wrong("lists is a list of lists")
+    together = items_of({"lists": [item for each in lists for item in each]}, "lists")
+    if not name:
+        return listed(together)
+    merged: dict[bytes, dict[str, Any]] = {}
+    for row in rows_of({"lists": together}, "lists"):
+        key = key_of(field_of(row, name))
+        merged[key] = {**merged.get(key, {}), **row}
+    return listed(merged.values())
+
+
+# --- aggregate --------------------------------------------------------------------------------------------------------
+
+
+def _aggregate(params: dict[str, Any]) -> dict[str, Any]:
+    rows, names = items_of(params), names_of(params, "by")
+    measures = _measures(params["measures"])
+    groups: dict[bytes, list[Any]] = {}
+    for row in rows:
+        groups.setdefault(key_of(*(field_of(row, name) for name in names)), []).append(row)
+    if not names:
+        groups = {b"": rows}
+    return listed(
+        {name: field_of(group[0], name) for name in names}
+        | {title: measure(group) for title, measure in measures.items()}
+        for group in groups.values()
+    )
+
+
+def _measures(given: dict[str, Any]) -> dict[str, Callable[[list[Any]], Any]]:
+    if len(given) > MAX_MEASURES:
+        raise wrong(f"measures has at most {MAX_MEASURES} entries")
+    found = {}
+    for title, words in given.items():
+        op, _, path = words.strip().partition(" ") if isinstance(words, str) else ("", "", "")
+        if op not in _MEASURES:
+            raise wrong(f'measures: {title} is one of {", ".join(_MEASURES)} with a field, such as "sum total"')
+        found[title] = _measure(title, op, path.strip())
+    return found
+
+
+def _measure(title: str, op: str, path: str) -> Callable[[list[Any]], Any]:
+    if op == "count" and not path:
+        return len
+
+    def measure(group: list[Any]) -> Any:
+        values = [value for row in group if (value := field_of(row, path)) is not None]
+        if op in {"sum", "average"} and (bad := next((v for v in values if not _is_number(v)), None)) is not None:
+            raise wrong(f"measures: {title}: {str(bad)[:60]!r} is not a number")
+        return _MEASURES[op](values)
+
+    return measure
+
+
+def _sum(values: list[Any]) -> Any:
+    try:
+        return math.fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
+    except OverflowError as error:
+        raise wrong("measures: the sum is too large a number") from error
+
+
+_MEASURES: dict[str, Callable[[list[Any]], Any]] = {
+    "count": len,
+    "sum": _sum,
+    "average": lambda values: _sum(values) / len(values) if values else None,
+    "min": lambda values: min(values, key=_rank, default=None),
+    "max": lambda values: max(values, key=_rank, default=None),
+    "first": lambda values: values[0] if values else None,
+    "last": lambda values: values[-1] if values else None,
+    "list": list,
+}
+
+_BY = FieldSpec(name="by", label="By", kind=FieldKind.LIST, help="Fields, as dotted names; none is the item itself")
+
+DOINGS = (
+    doing(
+        _filter,
+        "filter",
+        "Filter a list",
+        "Keep the items for which all conditions hold",
+        ITEMS,
+        FieldSpec(
+            name="where",
+            label="Conditions",
+            kind=FieldKind.JSON,
+            required=True,
+            help=f'[{{"field": "total", "op": ">", "value": 100}}]; op is one of {", ".join(conditions.OPERATORS)}',
+        ),
+    ),
+    doing(
+        _sort,
+        "sort",
+        "Sort a list",
+        "Numbers before texts; what has no value comes last",
+        ITEMS,
+        FieldSpec(name="by", label="By", kind=FieldKind.LIST, help='Fields; "-total" is downwards'),
+    ),
+    doing(
+        _aggregate,
+        "aggregate",
+        "Sum up a list",
+        "One item for each group, with what was counted, summed or picked",
+        ITEMS,
+        FieldSpec(name="by", label="Group by", kind=FieldKind.LIST, help="Fields; none makes one group of all"),
+        FieldSpec(
+            name="measures",
+            label="Measures",
+            kind=FieldKind.MAPPING,
+            required=True,
+            help=f'{{"revenue": "sum total", "orders": "count"}}; one of {", ".join(_MEASURES)}',
+        ),
+    ),
+    doing(
+        _dedupe,
+        "dedupe",
+        "Drop duplicates",
+        "Items that are equal, or equal in some fields, are kept once",
+        ITEMS,
+        _BY,
+        FieldSpec(
+            name="keep",
+            label="Keep",
+            kind=FieldKind.CHOICE,
+            choices=(("first", "The first"), ("last", "The last")),
+            default="first",
+        ),
+    ),
+    doing(
+        _merge_lists,
+        "merge_lists",
+        "Merge lists",
+        "One list after the other; with a field, rows of the same value become one",
+        FieldSpec(name="lists", label="Lists", kind=FieldKind.LIST, required=True, help=f"{MAX_ITEMS:,} items in all"),
+        FieldSpec(name="on", label="On", help="A field; the values of later rows win"),
+    ),
+)

@@ -1,0 +1,107 @@
+"""Django models connector: rows of the host project, by the allow-list of AUTOMATE_MODELS and as the run-as user.
+
+Every action commits together with the record of its step, so that each takes effect exactly once. No text from a
+workflow becomes a name in a query: fields are looked up among those of the allow-list, look-ups in a table of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.models.errors import told
+from automate_connectors.adapters.models.table import MAX_CHANGED, MAX_FOUND, Table
+from automate_connectors.exposed import Exposed, exposed
+from automate_plugins.fields import FieldKind, FieldSpec
+
+_MODEL = FieldSpec(name="model", label="Model", required=True, help="One that AUTOMATE_MODELS lists, as app.Model")
+_WHERE = FieldSpec(
+    name="where",
+    label="Conditions",
+    kind=FieldKind.JSON,
+    help='All hold: [{"field": "status", "op": "==", "value": "paid"}], or {"status": "paid"}; pk is the key',
+)
+_WHICH = FieldSpec(name="where", label="Conditions", kind=FieldKind.JSON, required=True, help=_WHERE.help)
+_FIELDS = FieldSpec(name="fields", label="Fields", kind=FieldKind.LIST, help="All that may be read unless given")
+_VALUES = FieldSpec(name="values", label="Values", kind=FieldKind.MAPPING, required=True)
+_AT_MOST = FieldSpec(
+    name="at_most",
+    label="At most",
+    kind=FieldKind.INTEGER,
+    default=1,
+    help=f"If more rows fit, none is touched; up to {MAX_CHANGED}",
+)
+
+
+def _action(name: str, label: str, description: str, *fields: FieldSpec) -> Action:
+    return Action(
+        name=name, label=label, description=description, effect=Effect.TRANSACTIONAL, fields=(_MODEL, *fields)
+    )
+
+
+class ModelsConnector(ConnectorAdapter):
+    """Six actions on the rows that the run-as user may see and change, by Django's permissions or guardian's."""
+
+    code = "models"
+    name = "Django models"
+    description = "Find and change rows of this site's own models"
+    icon = "table_rows"
+    hue = 155
+    actions = (
+        _action(
+            "find",
+            "Find rows",
+            "Rows that fit, with the fields that may be read",
+            _WHERE,
+            FieldSpec(name="order_by", label="Order by", kind=FieldKind.LIST, help='Fields; "-total" is downwards'),
+            _FIELDS,
+            FieldSpec(name="limit", label="Limit", kind=FieldKind.INTEGER, default=100, help=f"Up to {MAX_FOUND:,}"),
+        ),
+        _action(
+            "get",
+            "Get one row",
+            "The one row that fits; none and several are errors",
+            _WHICH,
+            _FIELDS,
+            FieldSpec(
+                name="missing",
+                label="If there is none",
+                kind=FieldKind.CHOICE,
+                choices=(("error", "Fail"), ("null", "Go on with null")),
+                default="error",
+            ),
+        ),
+        _action("count", "Count rows", "How many rows fit", _WHERE),
+        _action("create", "Create a row", "A new row, checked as a form would", _VALUES),
+        _action("update", "Update rows", "New values for rows that fit", _WHICH, _VALUES, _AT_MOST),
+        _action("delete", "Delete rows", "Rows that fit, and what Django deletes with them", _WHICH, _AT_MOST),
+    )
+
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """Dispatch on the action's name."""
+        table = Table(_exposed(params["model"]), context.get("user"))
+        with told(table.entry):
+            match action:
+                case "find":
+                    return table.find(params)
+                case "get":
+                    return table.get(params)
+                case "count":
+                    return {"count": table.where(table.permitted("view"), params.get("where")).count()}
+                case "create":
+                    return table.create(params["values"])
+                case "update":
+                    return table.update(params["where"], params["values"], params["at_most"])
+                case "delete":
+                    return table.delete(params["where"], params["at_most"])
+        raise ConnectorError(f"models has no action {action!r}", code="unknown_action")
+
+
+def _exposed(label: str) -> Exposed:
+    known = exposed()
+    entry = known.get(label.lower())
+    if entry is None:
+        raise ConnectorError(
+            f"model: AUTOMATE_MODELS has no {label[:100]!r}; it has {', '.join(known) or 'none'}", code="not_exposed"
+        )
+    return entry

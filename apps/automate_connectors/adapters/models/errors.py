@@ -1,0 +1,55 @@
+"""What the database and the models' own checks refuse, as errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.db import DataError, Error, IntegrityError, connection
+from django.db.models.deletion import ProtectedError, RestrictedError
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.exposed import Exposed
+
+
+def invalid(wrong: dict[str, list[str]]) -> ConnectorError:
+    """What a row's own checks found, by field."""
+    told = [
+        " ".join(reasons) if name == NON_FIELD_ERRORS else f"{name}: {' '.join(reasons)}"
+        for name, reasons in wrong.items()
+    ]
+    return ConnectorError("; ".join(told), code="invalid_input", details={"fields": wrong})
+
+
+_TIMED_OUT = {"57014": "the statement took too long", "55P03": "somebody else holds the row for too long"}
+
+
+@contextlib.contextmanager
+def told(entry: Exposed) -> Iterator[None]:
+    """What the database refuses, as ConnectorError. The transaction around it is rolled back with it.
+
+    Constraints that it would look at when the transaction commits, as those of foreign keys, are looked at here.
+    """
+    try:
+        yield
+        connection.check_constraints()
+    except (ProtectedError, RestrictedError) as error:
+        kept = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+        labels = sorted({row._meta.label_lower for row in kept})
+        raise ConnectorError(f"{entry.label} is still referred to by {', '.join(labels)}", code="protected") from error
+    except IntegrityError as error:
+        raise ConnectorError(f"the database refuses it: {_first_line(error)}", code="conflict") from error
+    except DataError as error:
+        raise ConnectorError(f"a value does not fit: {_first_line(error)}", code="invalid_input") from error
+    except Error as error:
+        state = getattr(error.__cause__, "sqlstate", None) or ""
+        raise ConnectorError(
+            _TIMED_OUT.get(state, f"the database is away: {_first_line(error)}"),
+            code="timeout" if state in _TIMED_OUT else "database_away",
+            retryable=True,
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,109 @@
+"""Look-ups by a table of ours, and JSON values as a field's own type and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.conditions import Condition
+from automate_connectors.exposed import Field
+
+_LOOKUPS = {
+    "==": "exact",
+    "!=": "exact",
+    "<": "lt",
+    "<=": "lte",
+    ">": "gt",
+    ">=": "gte",
+    "in": "in",
+    "not_in": "in",
+    "contains": "contains",
+    "starts_with": "startswith",
+    "ends_with": "endswith",
+}
+_NEGATED = {"!=", "not_in"}
+_LISTED = {"in", "not_in"}
+_TEXTS = (models.CharField, models.TextField)
+_ORDERED = (
+    models.IntegerField,
+    models.FloatField,
+    models.DecimalField,
+    models.DateField,
+    models.TimeField,
+    models.DurationField,
+    *_TEXTS,
+)
+_STRUCTURED = {"ArrayField", "BinaryField", "HStoreField", "JSONField"}
+
+
+def _offered(field: Field) -> tuple[str, ...]:
+    """The operators that a field of this kind takes."""
+    if field.get_internal_type() in _STRUCTURED or field.__class__.__name__ in _STRUCTURED:
+        return ("empty",)
+    found: tuple[str, ...] = ("==", "!=", "in", "not_in", "empty")
+    if isinstance(field, _ORDERED):
+        found += ("<", "<=", ">", ">=")
+    if isinstance(field, _TEXTS):
+        found += ("contains", "starts_with", "ends_with")
+    return found
+
+
+def fits(field: Field, condition: Condition) -> Q:
+    """The condition on that field: its column is the field object's, its look-up our table's. Raises ConnectorError."""
+    name, op, column = condition.field, condition.op, field.attname
+    offered = _offered(field)
+    if op not in offered:
+        raise ConnectorError(
+            f"where: {name} cannot be asked with {op}; it takes {', '.join(offered)}", code="invalid_input"
+        )
+    if op == "empty":
+        nothing = Q((f"{column}__isnull", True))
+        if isinstance(field, _TEXTS):
+            nothing |= Q((f"{column}__exact", ""))
+        return nothing if condition.value else ~nothing
+    try:
+        value = [clean(field, each) for each in condition.value] if op in _LISTED else clean(field, condition.value)
+    except ValidationError as error:
+        raise ConnectorError(f"where: {name}: {' '.join(error.messages)}", code="invalid_input") from error
+    if value is None:
+        if op in {"==", "!="}:
+            return Q((f"{column}__isnull", op == "=="))
+        raise ConnectorError(f"where: {name} {op} needs a value, not null", code="invalid_input")
+    asked = Q((f"{column}__{_LOOKUPS[op]}", value))
+    return ~asked if op in _NEGATED else asked
+
+
+def clean(field: Field, value: Any) -> Any:
+    """A JSON value as the field's own type. Raises ValidationError."""
+    if isinstance(value, dict | list) and field.__class__.__name__ not in _STRUCTURED:
+        raise ValidationError("This takes a single value, not a list or a mapping.")
+    if value == "" and field.null and not isinstance(field, _TEXTS):
+        return None
+    if isinstance(field, models.BooleanField) and value in {"true", "false"}:
+        return value == "true"
+    try:
+        found = field.to_python(value)
+    except (TypeError, ValueError, OverflowError, decimal.DecimalException) as error:
+        raise ValidationError(f"{str(value)[:100]!r} does not fit.") from error
+    if isinstance(found, str) and "\0" in found:
+        raise ValidationError("A text cannot hold the character NUL.")
+    if settings.USE_TZ and isinstance(found, dt.datetime) and timezone.is_naive(found):
+        found = timezone.make_aware(found)
+    return found
+
+
+def as_json(values: Iterable[Any]) -> list[Any]:
+    """Values as JSON has them: decimals as numbers, as in the events of model triggers, times as ISO 8601."""
+    plain = [float(value) if isinstance(value, decimal.Decimal) else value for value in values]
+    found: list[Any] = msgspec.to_builtins(plain, enc_hook=str)
+    return found

@@ -1,0 +1,49 @@
+"""What a person may do with rows: Django's permission on the model, or guardian's on single rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_permission_codename
+from django.db import models
+from django.db.models import QuerySet
+
+from automate_connectors.adapters.base import ConnectorError
+
+
+def permitted(user: Any, verb: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """All of `rows` for who holds Django's permission on the model, else those granted one by one by guardian."""
+    from guardian.shortcuts import get_objects_for_user  # its models need the apps to be ready
+
+    model = rows.model
+    if not _is_somebody(user):
+        raise _forbidden(user, verb, model)
+    if user.has_perm(_permission(verb, model)):
+        return rows
+    codename = get_permission_codename(verb, model._meta)
+    everything = model._default_manager.all()
+    granted: QuerySet[Any] = get_objects_for_user(user, codename, klass=everything, accept_global_perms=False)
+    if not granted.exists():
+        raise _forbidden(user, verb, model)
+    return rows.filter(pk__in=granted.values("pk"))
+
+
+def must_hold(user: Any, verb: str, model: type[models.Model]) -> None:
+    """Raise ConnectorError unless the person holds the permission on the whole model."""
+    if not (_is_somebody(user) and user.has_perm(_permission(verb, model))):
+        raise _forbidden(user, verb, model)
+
+
+def _is_somebody(user: Any) -> bool:
+    return user is not None and bool(user.is_active)
+
+
+def _permission(verb: str, model: type[models.Model]) -> str:
+    return f"{model._meta.app_label}.{get_permission_codename(verb, model._meta)}"
+
+
+def _forbidden(user: Any, verb: str, model: type[models.Model]) -> ConnectorError:
+    return ConnectorError(
+        f"{user or 'nobody'} may not {verb} {model._meta.label_lower}; that takes {_permission(verb, model)}",
+        code="forbidden",
+    )

@@ -1,0 +1,195 @@
+"""One model, as one person may use it through the allow-list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.models import F, Q, QuerySet
+from django.db.models.deletion import Collector
+from django.db.models.expressions import OrderBy
+
+from automate_connectors import conditions
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.models import rights
+from automate_connectors.adapters.models.errors import invalid
+from automate_connectors.adapters.models.lookups import as_json, clean, fits
+from automate_connectors.exposed import Exposed, Field, exposed
+
+MAX_FOUND = 1_000
+MAX_CHANGED = 100
+MAX_CASCADED = 1_000  #: further rows that go with the deleted ones
+
+
+@dataclass(frozen=True)
+class Table:
+    """One model, as one person may use it. Every method raises ConnectorError."""
+
+    entry: Exposed
+    user: Any
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def find(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Rows, how many, and whether there are more."""
+        limit = _within("limit", params["limit"], MAX_FOUND)
+        ordering = [self._order(name) for name in params.get("order_by") or ()]
+        rows = self.where(self.permitted("view"), params.get("where")).order_by(*ordering, F("pk"))
+        found = self._read(rows[: limit + 1], params.get("fields"))
+        return {"items": found[:limit], "count": len(found[:limit]), "more": len(found) > limit}
+
+    def get(self, params: dict[str, Any]) -> dict[str, Any] | None:
+        """The one row."""
+        found = self._read(self.where(self.permitted("view"), params["where"])[:2], params.get("fields"))
+        if len(found) == 1:
+            return found[0]
+        if not found and params["missing"] == "null":
+            return None
+        if found:
+            raise ConnectorError(f"more than one {self.entry.label} fits", code="several_found")
+        raise ConnectorError(f"no {self.entry.label} fits that {self.user} may view", code="not_found")
+
+    def _read(self, rows: QuerySet[Any], names: Any) -> list[dict[str, Any]]:
+        fields = [self._readable(name, "fields") for name in names] if names else list(self.entry.read.values())
+        titles = ["pk", *(field.name for field in fields)]
+        columns = rows.values_list("pk", *(field.attname for field in fields))
+        return [dict(zip(titles, as_json(row), strict=True)) for row in columns]
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def create(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The new row's readable fields."""
+        rights.must_hold(self.user, "add", self.entry.model)
+        instance = self.entry.model()
+        self._fill(instance, values, exclude=())
+        instance.save(force_insert=True)
+        [row] = self._read(self.entry.model._base_manager.filter(pk=instance.pk), None)
+        return row
+
+    def update(self, where: Any, values: dict[str, Any], at_most: int) -> dict[str, Any]:
+        """How many rows were written, and their keys."""
+        if not values:
+            raise ConnectorError("values is empty: there is nothing to write", code="invalid_input")
+        if any(self._writable(name).primary_key for name in values):
+            raise ConnectorError("values: a row keeps its primary key", code="invalid_input")
+        rows = self._locked("change", where, at_most)
+        columns = self.entry.model._meta.concrete_fields
+        touched = [field.name for field in columns if getattr(field, "auto_now", False)]
+        for instance in rows:
+            self._fill(instance, values, exclude=[field.name for field in columns if field.name not in values])
+            instance.save(update_fields={*values, *touched})
+        return {"count": len(rows), "pks": as_json(row.pk for row in rows)}
+
+    def delete(self, where: Any, at_most: int) -> dict[str, Any]:
+        """How many rows are gone, and their keys. What Django deletes with them must be deletable as well."""
+        if not self.entry.delete:
+            raise ConnectorError(f"AUTOMATE_MODELS does not let {self.entry.label} be deleted", code="not_exposed")
+        rows = self._locked("delete", where, at_most)
+        keys = [row.pk for row in rows]
+        collector = Collector(using=DEFAULT_DB_ALIAS)
+        collector.collect(rows)
+        self._check_cascade(collector, keys)
+        collector.delete()
+        return {"count": len(keys), "pks": as_json(keys)}
+
+    def _locked(self, verb: str, where: Any, at_most: int) -> list[Any]:
+        """The rows to work on, locked, as they are now. More than `at_most` is an error."""
+        limit = _within("at_most", at_most, MAX_CHANGED)
+        keys = list(self.where(self.permitted(verb), where).values_list("pk", flat=True)[: limit + 1])
+        if len(keys) > limit:
+            raise ConnectorError(f"more than {limit} {self.entry.label} fit, and none was touched", code="too_many")
+        rows = self.where(self.entry.model._base_manager.filter(pk__in=keys), where)
+        return list(rows.order_by("pk").select_for_update(of=("self",), no_key=True))
+
+    def _fill(self, instance: Any, values: dict[str, Any], exclude: Iterable[str]) -> None:
+        """Put the values in and check the row as a form would, but for the fields left out."""
+        wrong: dict[str, list[str]] = {}
+        for name, value in values.items():
+            field = self._writable(name)
+            try:
+                setattr(instance, field.attname, clean(field, value))
+            except ValidationError as error:
+                wrong[name] = error.messages
+        try:
+            instance.full_clean(exclude={*exclude, *wrong})
+        except ValidationError as error:
+            wrong |= error.message_dict
+        if wrong:
+            raise invalid(wrong)
+
+    def _check_cascade(self, collector: Collector, keys: list[Any]) -> None:
+        """Whatever goes along may be deleted by workflows and by this person too; rows of the relation itself do."""
+        parents = self.entry.model._meta.get_parent_list()
+        gone: list[tuple[type[models.Model], QuerySet[Any]]] = [
+            (model, model._base_manager.filter(pk__in=[row.pk for row in rows]))
+            for model, rows in collector.data.items()
+        ]
+        gone += [(rows.model, rows) for rows in collector.fast_deletes]
+        for model, rows in gone:
+            if model in parents or model._meta.auto_created:
+                continue
+            if model is self.entry.model:
+                rows = rows.exclude(pk__in=keys)
+            count, label = rows[: MAX_CASCADED + 1].count(), model._meta.label_lower
+            if not count:
+                continue
+            also = f"deleting {self.entry.label} would delete {count} {label}"
+            entry = exposed().get(label)
+            if entry is None or not entry.delete:
+                raise ConnectorError(f"{also}, which AUTOMATE_MODELS does not let be deleted", code="not_exposed")
+            if count > MAX_CASCADED:
+                raise ConnectorError(f"{also} and more; at most {MAX_CASCADED:,} go along", code="too_many")
+            if rights.permitted(self.user, "delete", rows).count() < count:
+                raise ConnectorError(f"{also}, which {self.user} may not delete", code="forbidden")
+
+    # --- who and which ------------------------------------------------------------------------------------------------
+
+    def permitted(self, verb: str) -> QuerySet[Any]:
+        """The rows on which the person may do `verb`. Raises ConnectorError when that is none of any kind."""
+        return rights.permitted(self.user, verb, self.entry.model._default_manager.using(DEFAULT_DB_ALIAS).all())
+
+    def where(self, rows: QuerySet[Any], given: Any) -> QuerySet[Any]:
+        """The rows for which all conditions hold."""
+        found = [self._fits(condition) for condition in conditions.read(given)]
+        return rows.filter(*found)
+
+    def _fits(self, condition: conditions.Condition) -> Q:
+        return fits(self._readable(condition.field, "where"), condition)
+
+    def _order(self, name: Any) -> OrderBy:
+        descending = isinstance(name, str) and name.startswith("-")
+        field = self._readable(name[1:] if descending else name, "order_by")
+        return OrderBy(F(field.attname), descending=descending, nulls_last=True)
+
+    def _readable(self, name: Any, place: str) -> Field:
+        """The field of that name, out of those that may be read. The key is always one."""
+        if name == "pk":
+            return self.entry.model._meta.pk
+        field = self.entry.read.get(name) if isinstance(name, str) else None
+        if field is None:
+            shown = repr(name)[:60]
+            raise ConnectorError(
+                f"{place}: {shown} may not be read; AUTOMATE_MODELS lets {self.entry.label} have"
+                f" {', '.join(['pk', *self.entry.read])} read",
+                code="not_exposed",
+            )
+        return field
+
+    def _writable(self, name: str) -> Field:
+        field = self.entry.write.get(name)
+        if field is None:
+            raise ConnectorError(
+                f"values: {name[:60]!r} may not be written; AUTOMATE_MODELS lets {self.entry.label} have"
+                f" {', '.join(self.entry.write) or 'nothing'} written",
+                code="not_exposed",
+            )
+        return field
+
+
+def _within(name: str, value: int, most: int) -> int:
+    if not 1 <= value <= most:
+        raise ConnectorError(f"{name} is between 1 and {most:,}, not {value:,}", code="invalid_input")
+    return value

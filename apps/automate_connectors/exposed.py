@@ -1,0 +1,109 @@
+"""The host's models that workflows may work with: the setting AUTOMATE_MODELS, read and checked.
+
+    AUTOMATE_MODELS = {
+        "shop.Order": {"read": ["number", "status", "total"], "write": ["status"], "delete": False},
+    }
+
+What is not listed does not exist for workflows, whoever they run as: neither to be shown, nor to be searched or sorted
+by. The primary key may always be read, under the name `pk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import FieldDoesNotExist
+from django.db import DEFAULT_DB_ALIAS, models, router
+
+_OPTIONS = {"read", "write", "delete"}
+_OWN = "automate_"
+
+type Field = models.Field[Any, Any]
+
+
+class ExposedError(ValueError):
+    """An entry of the setting that makes no sense; the message says what to mend."""
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A model, its columns that may be read and written, each by name, and whether its rows may be deleted."""
+
+    model: type[models.Model]
+    read: Mapping[str, Field]
+    write: Mapping[str, Field]
+    delete: bool
+
+    @property
+    def label(self) -> str:
+        """`app.model`, in lower case."""
+        return self.model._meta.label_lower
+
+
+def exposed() -> dict[str, Exposed]:
+    """The models of the setting by label, those alone that make sense: what is wrong is left to the check."""
+    return {entry.label: entry for entry in _entries() if isinstance(entry, Exposed)}
+
+
+def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E001: an entry of AUTOMATE_MODELS names what is not there, or what is not the host's."""
+    hint = 'An entry is "app.Model": {"read": ["name", ...], "write": ["name", ...], "delete": True or False}.'
+    return [
+        Error(f"AUTOMATE_MODELS: {entry}.", hint=hint, id="automate_connectors.E001")
+        for entry in _entries()
+        if isinstance(entry, ExposedError)
+    ]
+
+
+def _entries() -> Iterator[Exposed | ExposedError]:
+    entries = getattr(settings, "AUTOMATE_MODELS", {})
+    if not isinstance(entries, Mapping):
+        yield ExposedError("it must be a mapping of models")
+        return
+    for label, options in entries.items():
+        try:
+            yield _read(label, options)
+        except ExposedError as error:
+            yield error
+
+
+def _read(label: Any, options: Any) -> Exposed:
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        raise ExposedError(f"there is no model {label!r}") from error
+    if model._meta.app_label.startswith(_OWN):
+        raise ExposedError(f"{label} is Automate's own, and is not for workflows to write or read")
+    if not isinstance(options, Mapping) or options.keys() - _OPTIONS:
+        raise ExposedError(f"the entry of {label} may have read, write and delete, and nothing else")
+    if len(model._meta.pk_fields) != 1:
+        raise ExposedError(f"{label} needs one primary key")
+    if router.db_for_write(model) != DEFAULT_DB_ALIAS:
+        raise ExposedError(f"{label} is in another database, where nothing commits together with a step")
+    return Exposed(
+        model,
+        read=_fields(model, options.get("read", ())),
+        write=_fields(model, options.get("write", ())),
+        delete=options.get("delete") is True,
+    )
+
+
+def _fields(model: type[models.Model], names: Any) -> dict[str, Field]:
+    label, meta = model._meta.label, model._meta
+    if not isinstance(names, list | tuple):
+        raise ExposedError(f"the fields of {label} are lists of names")
+    found: dict[str, Field] = {}
+    for name in names:
+        try:
+            field = meta.get_field(name)
+        except (FieldDoesNotExist, TypeError) as error:
+            raise ExposedError(f"{label} has no field {name!r}") from error
+        if not isinstance(field, models.Field) or field not in meta.concrete_fields:
+            raise ExposedError(f"{name} is no column of {label}")
+        found[field.name] = field
+    return found

@@ -1,0 +1,71 @@
+"""Make the pages about connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_connectors import docs
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.registry import connectors
+from automate_plugins.registry import PluginNotFoundError
+
+OURS = "django-automate"
+
+
+class Command(BaseCommand):
+    help = (
+        "Write a page for each connector, or for those named, out of what it says of itself and its fixtures. "
+        "Exit 0 when all is well, 1 when --check finds a page that is missing or stale, 2 when it could not be done."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("codes", nargs="*", metavar="CODE", help="connectors; the built-in ones unless given")
+        parser.add_argument("--to", default="docs/connectors", metavar="FOLDER", help="where the pages are")
+        parser.add_argument(
+            "--fixtures",
+            default="tests/contracts/fixtures",
+            metavar="FOLDER",
+            help="holds a folder for each code",
+        )
+        parser.add_argument("--check", action="store_true", help="write nothing; name what is missing or stale")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder, stale = Path(options["to"]), []
+        try:
+            for path, text in _pages(options["codes"], folder, Path(options["fixtures"])):
+                if not path.exists() or path.read_text(encoding="utf-8") != text:
+                    stale.append(path)
+                    if not options["check"]:
+                        folder.mkdir(parents=True, exist_ok=True)
+                        path.write_text(text, encoding="utf-8")
+        except (PluginNotFoundError, docs.BadFixtureError) as error:
+            raise CommandError(str(error), returncode=2) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from error
+        for path in stale:
+            self.stdout.write(f"{'stale' if options['check'] else 'written'}: {path}")
+        if stale and options["check"]:
+            raise CommandError("run `make docs`, and commit what it writes", returncode=1)
+
+
+def built_in() -> list[str]:
+    """The codes of the connectors that this package brings."""
+    return [plugin.name for plugin in connectors.plugins if plugin.cls is not None and plugin.distribution == OURS]
+
+
+def _pages(codes: list[str], folder: Path, fixtures: Path) -> Iterator[tuple[Path, str]]:
+    adapters: list[ConnectorAdapter] = [connectors.get(code) for code in codes or built_in()]
+    for adapter in adapters:
+        path = folder / f"{adapter.code}.md"
+        yield path, docs.page(adapter, docs.examples(fixtures / adapter.code), _existing(path))
+    if not codes:
+        yield folder / "README.md", docs.index(adapters, _existing(folder / "README.md"))
+
+
+def _existing(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,31 @@
+"""Begin a plug-in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_connectors import scaffolding
+
+
+class Command(BaseCommand):
+    help = "Make a package for a plug-in of your own, with tests that pass. Exit 2 when it cannot be made."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="the Python package, such as my_erp")
+        parser.add_argument("--kind", choices=sorted(scaffolding.KINDS), default="connector", help="(connector)")
+        parser.add_argument("--to", metavar="FOLDER", help="where to make it: ./NAME unless given")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = Path(options["to"] or options["name"])
+        try:
+            for path in scaffolding.write(options["name"], options["kind"], folder):
+                self.stdout.write(str(path))
+        except scaffolding.ScaffoldError as error:
+            raise CommandError(str(error), returncode=2) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from error
+        self.stdout.write(f"Now run its tests: cd {folder} && python -m pytest")

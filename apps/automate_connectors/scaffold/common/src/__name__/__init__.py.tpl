@@ -1,0 +1,1 @@
+"""$title for Django Automate."""

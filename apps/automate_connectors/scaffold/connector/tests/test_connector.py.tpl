@@ -1,0 +1,22 @@
+"""The contract that every connector keeps, on the calls in tests/fixtures; what is special to this one comes after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automate_testing.contracts import ConnectorContractTest, load_cases
+from automate_testing.fakes import ScriptedHttp, answer, context
+from $name.connector import $class_name
+
+
+class Test$class_name(ConnectorContractTest):
+    adapter_cls = $class_name
+    cases = load_cases(Path(__file__).parent / "fixtures")
+
+    def test_it_sends_the_token_and_the_key_of_the_step(self):
+        http = ScriptedHttp([answer(201, {"id": 7})])
+        connection = {"base_url": "https://api.example.com/", "token": "secret"}
+        output = $class_name().execute("create", {"title": "Anvil", "amount": 2}, context(http, connection))
+        [request] = http.requests
+        assert (request.url, output) == ("https://api.example.com/records", {"id": 7})
+        assert request.headers == {"Authorization": "Bearer secret", "Idempotency-Key": "key-of-this-step"}

@@ -1,0 +1,72 @@
+"""A new plug-in's package out of templates: code, fixtures and tests that pass as they are."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parent / "scaffold"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be plugged in: the entry points' group, the module in the package, and how its class's name ends."""
+
+    group: str
+    module: str
+    ending: str
+
+
+KINDS = {
+    "connector": Kind("django_automate.connectors", "connector", "Connector"),
+    "secrets": Kind("django_automate.secrets.backends", "secrets", "SecretsBackend"),
+    "llm": Kind("django_automate.llm.providers", "llm", "Provider"),
+}
+
+
+class ScaffoldError(ValueError):
+    """The package cannot be made; the message says what to change."""
+
+
+def write(name: str, kind: str, folder: Path) -> list[Path]:
+    """Make the package `name` in `folder`, which must be new or empty. Returns its files.
+
+    Raises ScaffoldError, and OSError. A package that could not be finished is removed again.
+    """
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ScaffoldError(f"{name!r} cannot name a package: lower-case letters, digits and _, such as my_erp")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ScaffoldError(f"{folder} is there already, and is not an empty folder")
+    is_new = not folder.exists()
+    try:
+        return list(_written(name, KINDS[kind], kind, folder))
+    except OSError:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _written(name: str, kind: Kind, templates: str, folder: Path) -> Iterator[Path]:
+    words = [word for word in name.split("_") if word]
+    values = {
+        "name": name,
+        "upper": name.upper(),
+        "distribution": "-".join(words),
+        "title": " ".join(word.capitalize() for word in words),
+        "class_name": "".join(word.capitalize() for word in words) + kind.ending,
+        "group": kind.group,
+        "module": kind.module,
+    }
+    for source in ("common", templates):
+        for template in sorted((TEMPLATES / source).rglob("*.tpl")):
+            relative = template.relative_to(TEMPLATES / source).with_suffix("")
+            path = folder / Path(*(part.replace("__name__", name) for part in relative.parts))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(string.Template(template.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+            yield path

@@ -1,0 +1,233 @@
+"""What authors do to a draft, one command at a time: locked, checked against what they saw, kept for undo.
+
+Every command is one transaction. It raises NotPermittedError, RefusedError or ConflictError, and then nothing happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from automate_connectors.models import Connection
+from automate_core.authoring import NotPermittedError
+from automate_core.drafts import changes as changed
+from automate_core.drafts import edits, field_edits, history, problems, reading, requests, rows
+from automate_core.drafts.edits import Allowed, Done
+from automate_core.drafts.errors import ConflictError, RefusedError
+from automate_core.drafts.history import Past
+from automate_core.drafts.problems import DraftProblem
+from automate_core.drafts.reading import Reading
+from automate_core.drafts.values import Draft
+from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
+from automate_governance import audit
+from automate_governance.permissions import Person, can, permitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A draft as the builder shows it: its values and revisions, what it reads as, its problems, what can be undone."""
+
+    workflow: Workflow
+    draft: Draft
+    reading: Reading
+    problems: list[DraftProblem]
+    past: Past
+    done: Done
+    changed: bool
+
+
+_NOTHING = Done("")
+
+
+def look(workflow: Workflow) -> State:
+    """The present state. Whether the person may see it is asked before."""
+    draft = rows.load(workflow)
+    return _state(workflow, draft, history.past(workflow), _NOTHING)
+
+
+def _state(workflow: Workflow, draft: Draft, past: Past, done: Done, *, changed: bool = False) -> State:
+    found = reading.read(draft)
+    return State(
+        workflow=workflow,
+        draft=draft,
+        reading=found,
+        problems=problems.of(found, workflow),
+        past=past,
+        done=done,
+        changed=changed,
+    )
+
+
+@transaction.atomic
+def do(workflow_id: int, request: requests.Request, *, by: Person) -> State:
+    """Make one edit. One that changes nothing is not kept."""
+    workflow = _locked(workflow_id, by)
+    before = rows.load(workflow)
+    _is_present(workflow, before, request)
+    after = before.copy()
+    done = _made(after, request, by, workflow)
+    edits.within_limits(after)
+    found = changed.between(before, after)
+    past = history.past(workflow)
+    if not found:
+        return _state(workflow, before, past, done)
+    after = _store(workflow, before, after, found, by)
+    kind = str(request.__struct_config__.tag)
+    command, is_new = history.record(workflow, kind, done.words, found, by, past)
+    _save_revisions(workflow, found, structural=command.structural)
+    if is_new:
+        audit.record(by, "workflow.edited", workflow, changes={"what": done.words})
+    return _state(workflow, after, Past(command, None), done, changed=True)
+
+
+@transaction.atomic
+def undo(workflow_id: int, *, last: int, by: Person) -> State:
+    """Take back the last edit, whoever made it. `last` is the number of the one that the person saw as the last."""
+    workflow = _locked(workflow_id, by)
+    past = _unless_others_went_on(workflow, last)
+    if past.undo is None:
+        raise RefusedError("there is nothing to undo")
+    return _turn(workflow, past.undo, DraftCommand.Status.UNDONE, by)
+
+
+@transaction.atomic
+def redo(workflow_id: int, *, last: int, by: Person) -> State:
+    """Make the edit again that was taken back last."""
+    workflow = _locked(workflow_id, by)
+    past = _unless_others_went_on(workflow, last)
+    if past.redo is None:
+        raise RefusedError("there is nothing to redo")
+    return _turn(workflow, past.redo, DraftCommand.Status.APPLIED, by)
+
+
+def _unless_others_went_on(workflow: Workflow, last: int) -> Past:
+    past = history.past(workflow)
+    if past.last != last:
+        newest = workflow.commands.select_related("changed_by").order_by("-rev").first()
+        raise ConflictError(past.last, [history.other(newest)] if newest else [])
+    return past
+
+
+def _turn(workflow: Workflow, command: DraftCommand, status: DraftCommand.Status, by: Person) -> State:
+    """Apply an edit's changes forwards or backwards."""
+    found = history.changes_of(command)
+    if status == DraftCommand.Status.UNDONE:
+        found = [change.inverse for change in found]
+    before = rows.load(workflow)
+    after = _store(workflow, before, changed.applied(before, found), found, by)
+    history.turn(command, workflow, by, status)
+    _save_revisions(workflow, found, structural=command.structural)
+    word = "Undid" if status == DraftCommand.Status.UNDONE else "Did again"
+    audit.record(by, "workflow.edited", workflow, changes={"what": f"{word}: {command.words}"})
+    whose = f" by {command.author.get_username()}" if command.author and command.author_id != by.pk else ""
+    done = Done(f"{word}: {command.words}{whose}", _present_key(found, after))
+    return _state(workflow, after, history.past(workflow), done, changed=True)
+
+
+def _present_key(found: list[changed.Change], after: Draft) -> str:
+    return next((change.key for change in found if change.key in after.steps), "")
+
+
+def _locked(workflow_id: int, by: Person) -> Workflow:
+    workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow_id)
+    if not can(by, "change", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
+    return workflow
+
+
+def _is_present(workflow: Workflow, draft: Draft, request: requests.Request) -> None:
+    """Raise ConflictError when what the request is about has changed since the person saw it."""
+    match request:
+        case requests.Edit(key=key) | requests.Rename(key=key) | requests.Disable(key=key):
+            table, rev = "step", edits.step_of(draft, key).rev
+        case requests.RenameArm(key=key) | requests.EditCondition(key=key):
+            table, rev = "step", edits.step_of(draft, key).rev
+        case requests.EditTrigger(key=key):
+            table, rev = "trigger", field_edits.trigger_of(draft, key).rev
+        case requests.EditSettings():
+            key, table, rev = "", "workflow", workflow.settings_rev
+        case _:
+            key, table, rev = "", "", workflow.structure_rev
+    if request.rev != rev:
+        raise ConflictError(rev, history.since(workflow, request.rev, table=table, key=key))
+
+
+def _made(draft: Draft, request: requests.Request, by: Person, workflow: Workflow) -> Done:
+    if isinstance(request, requests.EditSettings):
+        return field_edits.edit_settings(draft, request, _run_as(request.set, by))
+    allowed = Allowed(
+        connections=lambda slugs: _slugs(permitted(by, "use", Connection.objects.filter(slug__in=slugs))),
+        endpoints=lambda slugs: _slugs(permitted(by, "view_payload", WebhookEndpoint.objects.filter(slug__in=slugs))),
+    )
+    make, may_name = _EDITS[type(request)]
+    done: Done = make(draft, request, allowed) if may_name else make(draft, request)
+    return done
+
+
+_EDITS: dict[type[Any], tuple[Callable[..., Done], bool]] = {
+    requests.Add: (edits.add, False),
+    requests.Move: (edits.move, False),
+    requests.Paste: (edits.paste, True),
+    requests.Duplicate: (edits.duplicate, False),
+    requests.Delete: (edits.delete, False),
+    requests.Wrap: (edits.wrap, False),
+    requests.Unwrap: (edits.unwrap, False),
+    requests.Rename: (field_edits.rename, False),
+    requests.Disable: (field_edits.disable, False),
+    requests.Edit: (field_edits.edit, True),
+    requests.AddArm: (field_edits.add_arm, False),
+    requests.RemoveArm: (field_edits.remove_arm, False),
+    requests.MoveArm: (field_edits.move_arm, False),
+    requests.RenameArm: (field_edits.rename_arm, False),
+    requests.EditCondition: (field_edits.edit_condition, False),
+    requests.AddTrigger: (field_edits.add_trigger, True),
+    requests.EditTrigger: (field_edits.edit_trigger, True),
+    requests.RemoveTrigger: (field_edits.remove_trigger, False),
+}
+
+
+def _slugs(found: Any) -> set[str]:
+    return set(found.values_list("slug", flat=True))
+
+
+def _run_as(asked: dict[str, Any], by: Person) -> int | None:
+    """The person whom a request names. Raises RefusedError, which does not say who there is."""
+    name = asked.get("run_as")
+    if name is None:
+        return by.pk
+    users = get_user_model()._default_manager.filter(is_active=True, **{get_user_model().USERNAME_FIELD: str(name)})
+    found = users.first() if by.is_superuser or name == by.get_username() else None
+    if found is None:
+        raise RefusedError("a workflow runs as yourself, unless a superuser names somebody else", "run_as")
+    return found.pk
+
+
+def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changed.Change], by: Person) -> Draft:
+    """Write the changes under the workflow's next revision, and give the draft with the revisions it now has."""
+    if after.settings.run_as not in {before.settings.run_as, by.pk} and not by.is_superuser:
+        raise NotPermittedError("a workflow runs as yourself, unless a superuser names somebody else")
+    workflow.rev += 1
+    rows.write(workflow, before, after, found, workflow.rev)
+    for change in found:
+        if change.after is None or not change.says_something_else:
+            continue
+        nodes: Any = {"step": after.steps, "trigger": after.triggers}.get(change.table, {})
+        if change.key in nodes:
+            nodes[change.key] = replace(nodes[change.key], rev=workflow.rev)
+    return after
+
+
+def _save_revisions(workflow: Workflow, found: list[changed.Change], *, structural: bool) -> None:
+    names = {"rev", "updated_at"}
+    if structural:
+        workflow.structure_rev = workflow.rev
+        names.add("structure_rev")
+    for change in found:
+        if change.table == "workflow":
+            workflow.settings_rev = workflow.rev
+            names |= {"settings_rev", *(change.after or {})}
+    workflow.save(update_fields=names)

@@ -1,0 +1,297 @@
+"""The builder: a draft's tree and the panel beside it. Every edit is one POST, one command, and fragments back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core.authoring import NotPermittedError
+from automate_core.drafts import clips, commands, requests
+from automate_core.drafts.commands import State
+from automate_core.drafts.errors import ConflictError, EditError, RefusedError
+from automate_core.drafts.values import TriggerNode
+from automate_core.models import Workflow
+from automate_governance.permissions import can, permitted
+from automate_studio import asked, builder_fields, builder_panel, words
+from automate_studio.builder_panel import SETTINGS, Panel
+from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
+
+_CLIP = "automate_clip"
+_JSON = {"when", "config"}
+
+
+@require_safe
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """The whole builder, with the step that `?step=` names in the panel."""
+    state = commands.look(_workflow(request, pk))
+    path = request.GET.get("step", "")
+    panel = builder_panel.panel(state, path, request.user) if path else None
+    request.current_app = admin.site.name
+    context = {
+        **admin.site.each_context(request),
+        **_context(request, state, panel),
+        "title": state.workflow.name,
+        "is_fullwidth": "1",
+        "may_publish": can(request.user, "publish", state.workflow),
+    }
+    return TemplateResponse(request, "automate_studio/builder/page.html", context)
+
+
+@require_safe
+def palette(request: HttpRequest, pk: int) -> HttpResponse:
+    """What can be inserted at the place that the parameters name."""
+    workflow = _workflow(request, pk)
+    place = {name: asked.words(request.GET.get(name)) for name in ("parent", "slot")}
+    index = asked.number(request.GET.get("index"))
+    context = {
+        "workflow": workflow,
+        "place": {**place, "index": 100_000 if index is None else index},
+        "groups": builder_panel.palette(),
+        "clip": request.session.get(_CLIP),
+    }
+    return TemplateResponse(request, "automate_studio/builder/palette.html", context)
+
+
+def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
+    if request.method == "POST":
+        return _edit(request, pk, path)
+    state = commands.look(_workflow(request, pk))
+    panel = builder_panel.panel(state, path, request.user)
+    if panel is None:
+        raise Http404
+    return TemplateResponse(request, "automate_studio/builder/panel.html", _context(request, state, panel))
+
+
+@require_POST
+def do(request: HttpRequest, pk: int) -> HttpResponse:
+    """One command: its fields are the request's."""
+    workflow = _workflow(request, pk)
+    selected = request.POST.get("selected", "")
+
+    def act() -> State:
+        if request.POST.get("do") in {"undo", "redo"}:
+            turn = commands.undo if request.POST["do"] == "undo" else commands.redo
+            return turn(workflow.pk, last=asked.number(request.POST.get("last")) or 0, by=asked.person(request))
+        return commands.do(workflow.pk, requests.read(_document(request), lax=True), by=asked.person(request))
+
+    return _answer(request, act, selected)
+
+
+@require_POST
+def copy(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
+    state = commands.look(_workflow(request, pk))
+    key = request.POST.get("key", "")
+    try:
+        request.session[_CLIP] = clips.clip(state.draft, [key])
+    except RefusedError as error:
+        return _refused(request, error)
+    said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"
+    return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
+
+
+def _workflow(request: HttpRequest, pk: int) -> Workflow:
+    """The workflow, when this person may change it; 404 for what they may not know."""
+    found = Workflow.objects.select_related("run_as", "owner", "published")
+    workflow = get_object_or_404(permitted(request.user, "view", found), pk=pk)
+    if not can(request.user, "change", workflow):
+        raise PermissionDenied
+    return workflow
+
+
+def _document(request: HttpRequest) -> dict[str, Any]:
+    """A request's fields as a command's document. Raises RefusedError."""
+    document: dict[str, Any] = {name: value for name, value in request.POST.items() if name not in _NOT_OURS}
+    for name in _JSON & document.keys():
+        try:
+            document[name] = json.loads(document[name]) if document[name].strip() else None
+        except (ValueError, RecursionError) as error:
+            raise RefusedError(f"this is no JSON: {error}", name) from error
+    if document.get("do") == "paste":
+        document["clip"] = request.session.get(_CLIP, {})
+    return document
+
+
+_NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
+
+
+def _answer(request: HttpRequest, act: Callable[[], State], selected: str) -> HttpResponse:
+    """What came of an edit: the tree, the bar and the panel; or why it was not made."""
+    try:
+        state = act()
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except EditError as error:
+        return _refused(request, error)
+    if state.done.selected in state.draft.steps:
+        selected = builder_panel.path_of(state.draft, state.done.selected)
+    panel = builder_panel.panel(state, selected, request.user) if selected else None
+    return TemplateResponse(request, "automate_studio/builder/answer.html", _context(request, state, panel))
+
+
+def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
+    """409 with what the other did and the choice to go on, 422 with what to mend."""
+    again = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
+    if isinstance(error, ConflictError):
+        again["last" if again.get("do") in {"undo", "redo"} else "rev"] = str(error.rev)
+    context = {"error": error, "again": again, "conflict": isinstance(error, ConflictError), "url": request.path}
+    return TemplateResponse(
+        request, "automate_studio/builder/conflict.html", context, status=409 if context["conflict"] else 422
+    )
+
+
+# --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """Store the fields of a panel that differ from what is there."""
+    workflow = _workflow(request, pk)
+    state = commands.look(workflow)
+    structure = workflow.structure_rev
+    try:
+        document, refused = _changes(request, state, path)
+        if document:
+            state = commands.do(pk, requests.read(document), by=asked.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except RefusedError as error:
+        refused = {error.field: f"not saved: {error}"}
+        state = commands.look(_workflow(request, pk))
+        if not error.field:
+            return _refused(request, error)
+    except ConflictError as error:
+        return _refused(request, error)
+    panel = builder_panel.panel(state, path, request.user, refused)
+    if panel is None:
+        raise Http404
+    shown = next((each for each in panel.triggers if each.path == request.POST.get("trigger")), panel)
+    context = {
+        **_context(request, state, panel),
+        "form": shown,
+        "not_saved": bool(refused),
+        "redraw": state.workflow.structure_rev != structure,
+    }
+    return TemplateResponse(request, "automate_studio/builder/saved.html", context, status=422 if refused else 200)
+
+
+def _changes(request: HttpRequest, state: State, path: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """(the command that stores what differs, if anything does; the fields that cannot be read)."""
+    rev = asked.number(request.POST.get("rev")) or 0
+    if path == SETTINGS:
+        found, unset, errors = builder_fields.changed(
+            builder_fields.SETTINGS_FIELDS, builder_panel.settings_values(state), request.POST
+        )
+        found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
+        return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
+    if path == START:
+        return _trigger_changes(request, state, rev)
+    node = state.draft.steps.get(path.rpartition("/")[2])
+    if node is None:
+        raise RefusedError("this step is not there any more")
+    all_found: dict[str, Any] = {}
+    all_unset: list[str] = []
+    all_errors: dict[str, str] = {}
+    for specs, present, prefix in builder_panel.step_specs(node, request.user):
+        found, unset, errors = builder_fields.changed(specs, present, request.POST, prefix)
+        all_found |= found
+        all_unset += unset
+        all_errors |= errors
+    document = {"do": "edit", "rev": rev, "key": node.key, "set": all_found, "unset": all_unset}
+    return (document if all_found or all_unset else {}), all_errors
+
+
+_EMPTY: dict[str, Any] = {
+    "name": "",
+    "description": "",
+    "tags": [],
+    "timezone": "",
+    "priority": 0,
+    "vars": {},
+    "concurrency": None,
+}
+
+
+def _trigger_changes(request: HttpRequest, state: State, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
+    node: TriggerNode | None = state.draft.triggers.get(request.POST.get("trigger", ""))
+    if node is None:
+        raise RefusedError("this trigger is not there any more")
+    present = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
+    found, unset, errors = builder_fields.changed(
+        builder_panel.trigger_specs(node, request.user), present, request.POST
+    )
+    document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
+    return (document if found or unset else {}), errors
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
+    revs = {key: node.rev for key, node in state.draft.steps.items()}
+    tree = draft_tree(state.reading.definition, Edited(*_marks(state), revs))
+    selected = panel.path if panel else ""
+    errors = [problem for problem in state.problems if problem.level == "error"]
+    return {
+        "state": state,
+        "workflow": state.workflow,
+        "tree": tree,
+        "panel": panel,
+        "card": _card(tree, selected),
+        "selected": selected,
+        "step_url": reverse("studio:builder", args=[state.workflow.pk]) + "step/",
+        "problems": [(_problem_path(state, problem), _whose(state, problem), problem) for problem in state.problems],
+        "errors": len(errors),
+        "warnings": len(state.problems) - len(errors),
+        "triggers": builder_panel.TRIGGERS,
+        "containers": _CONTAINERS,
+        "remarks": [words.sentence(remark) for remark in state.done.remarks],
+    }
+
+
+_CONTAINERS = {
+    "branch": "Branch",
+    "for_each": "Loop",
+    "try": "Catch errors",
+    "parallel": "Parallel",
+    "repeat": "Repeat",
+}
+
+
+def _card(tree: Tree, path: str) -> Card | None:
+    return tree.trigger if path == START else next((card for card in tree.flat() if card.path == path), None)
+
+
+def _marks(state: State) -> tuple[Mapping[str, Mark], Mark | None]:
+    """The worst problem of each step, and of the triggers."""
+    steps: dict[str, Mark] = {}
+    trigger: Mark | None = None
+    for problem in sorted(state.problems, key=lambda problem: problem.level, reverse=True):  # errors last, to win
+        mark = Mark(level=problem.level, text=words.sentence(problem.reason))
+        if problem.step:
+            steps[problem.step] = mark
+        elif problem.trigger or problem.field == "triggers":
+            trigger = mark
+    return steps, trigger
+
+
+def _problem_path(state: State, problem: Any) -> str:
+    if problem.step:
+        return builder_panel.path_of(state.draft, problem.step)
+    return START if problem.trigger or problem.field == "triggers" else SETTINGS
+
+
+def _whose(state: State, problem: Any) -> str:
+    if problem.step:
+        return state.draft.steps[problem.step].label
+    return words.sentence(state.draft.triggers[problem.trigger].label, stop="") if problem.trigger else "Workflow"

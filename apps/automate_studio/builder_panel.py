@@ -1,0 +1,273 @@
+"""What the builder shows beside the tree: the panel of a step, of the triggers or of the workflow, and the palette."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors, find_action
+from automate_core.drafts.commands import State
+from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode, in_order
+from automate_core.models import WebhookEndpoint
+from automate_governance.permissions import User, permitted
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio import builder_fields as forms
+from automate_studio.builder_fields import FieldView
+from automate_studio.tree import START, Card
+
+SETTINGS = "~workflow"  #: the path of the workflow's own panel
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRow:
+    """One route, track or outcome in its step's panel."""
+
+    key: str
+    name: str
+    when: str
+    index: int
+    last: bool
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One form, or the triggers' several. `post` says which part of the draft its fields belong to."""
+
+    path: str
+    title: str
+    subtitle: str
+    rev: int
+    fields: list[FieldView] = field(default_factory=list)
+    policy: list[FieldView] = field(default_factory=list)
+    notes: list[FieldView] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    arms: list[ArmRow] = field(default_factory=list)
+    triggers: list[Panel] = field(default_factory=list)
+    card: Card | None = None
+    node: StepNode | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of its step or trigger."""
+        return self.path.rpartition("/")[2]
+
+    def all_fields(self) -> list[FieldView]:
+        """All of its own."""
+        return [*self.fields, *self.policy, *self.notes]
+
+
+def path_of(draft: Draft, key: str) -> str:
+    """The path of a step in the tree."""
+    node, path = draft.steps[key], key
+    while node.parent:
+        node = draft.steps[node.parent]
+        path = f"{node.key}/{path}"
+    return path
+
+
+def panel(state: State, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:
+    """The panel at a path; `refused` are errors of fields that were not stored. None when there is no such step."""
+    if path == START:
+        return _triggers(state, user, refused or {})
+    if path == SETTINGS:
+        return _settings(state, refused or {})
+    node = state.draft.steps.get(path.rpartition("/")[2])
+    return _step(state, node, user, refused or {}) if node else None
+
+
+def step_specs(node: StepNode, user: User) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
+    """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes."""
+    base = {"name": node.name, "notes": node.notes}
+    yield (forms.NAME,), base, ""
+    if node.kind == "action":
+        yield (_connection_spec(node, user),), {"connection": node.connection}, ""
+        yield _input_specs(node), node.inputs, "inputs."
+    yield forms.STEP_FIELDS[node.kind], node.settings, ""
+    if node.kind == "action":
+        yield forms.POLICY_FIELDS, node.policy, ""
+    yield (forms.NOTES,), base, ""
+
+
+def _connection_spec(node: StepNode, user: User) -> FieldSpec:
+    usable = permitted(user, "use", Connection.objects.filter(connector=node.action.partition(".")[0]))
+    choices = [(connection.slug, connection.name) for connection in usable]
+    if node.connection and node.connection not in dict(choices):
+        choices.append((node.connection, f"{node.connection} (not yours to use)"))
+    spec = FieldSpec(name="connection", label="Connection", default="")
+    return forms.with_choices([spec], "connection", choices)[0]
+
+
+def _input_specs(node: StepNode) -> tuple[FieldSpec, ...]:
+    """The action's fields, and whatever else is filled in, so that it can be taken out."""
+    try:
+        _, action = find_action(node.action)
+        known = action.fields or ()
+    except LookupError:
+        known = ()
+    names = {spec.name for spec in known}
+    return (
+        *known,
+        *(FieldSpec(name=name, kind=_kind(value)) for name, value in node.inputs.items() if name not in names),
+    )
+
+
+def _kind(value: Any) -> FieldKind:
+    return FieldKind.LONG_TEXT if isinstance(value, str) else FieldKind.JSON
+
+
+def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
+    mine = [problem for problem in state.problems if problem.step == node.key]
+    errors = {problem.field: problem.reason for problem in mine} | dict(refused)
+    drawn = [forms.views(specs, values, errors, prefix) for specs, values, prefix in step_specs(node, user)]
+    policy = drawn[-2] if node.kind == "action" else []
+    fields = [view for part in (drawn[:-2] if node.kind == "action" else drawn[:-1]) for view in part]
+    return Panel(
+        path=path_of(state.draft, node.key),
+        title=node.label,
+        subtitle=_subtitle(node),
+        rev=node.rev,
+        fields=fields,
+        policy=policy,
+        notes=drawn[-1],
+        problems=[problem.reason for problem in mine if not _has_field(problem.field, [*fields, *policy])],
+        arms=list(_arms(node, errors)),
+        node=node,
+    )
+
+
+def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
+    return any(forms.is_about(name, view.name) for view in fields)
+
+
+def _subtitle(node: StepNode) -> str:
+    if node.kind != "action":
+        return node.kind.replace("_", " ").capitalize()
+    try:
+        adapter, action = find_action(node.action)
+    except LookupError:
+        return f"{node.action}, not installed"
+    return f"{adapter.name}, {(action.label or action.name).lower()}"
+
+
+def _arms(node: StepNode, errors: Mapping[str, str]) -> Iterator[ArmRow]:
+    for index, lane in enumerate(node.lanes):
+        place = f"{LANES[node.kind]}[{index}]"
+        yield ArmRow(
+            key=lane["key"],
+            name=lane.get("name", ""),
+            when=forms.as_json(lane["when"]) if "when" in lane and lane["when"] is not None else "",
+            index=index,
+            last=index == len(node.lanes) - 1,
+            error=next((error for name, error in errors.items() if name.startswith(place)), ""),
+        )
+
+
+def trigger_specs(node: TriggerNode, user: User) -> tuple[FieldSpec, ...]:
+    """The fields of a trigger."""
+    specs = forms.TRIGGER_FIELDS[node.kind]
+    if node.kind != "webhook":
+        return specs
+    slugs = list(permitted(user, "view_payload", WebhookEndpoint.objects.all()).values_list("slug", flat=True))
+    present = str(node.config.get("endpoint", ""))
+    return forms.with_choices(specs, "endpoint", [(slug, slug) for slug in dict.fromkeys([*slugs, present]) if slug])
+
+
+def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
+    found = []
+    for node in in_order(state.draft.triggers):
+        mine = [problem for problem in state.problems if problem.trigger == node.key]
+        errors = {problem.field: problem.reason for problem in mine} | dict(refused)
+        values = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
+        fields = forms.views(trigger_specs(node, user), values, errors)
+        problems = [problem.reason for problem in mine if not _has_field(problem.field, fields)]
+        title = TRIGGERS[node.kind]
+        found.append(Panel(path=node.key, title=title, subtitle="", rev=node.rev, fields=fields, problems=problems))
+    return Panel(path=START, title="Triggers", subtitle="What starts this workflow", rev=0, triggers=found)
+
+
+TRIGGERS = {
+    "webhook": "Webhook",
+    "schedule": "Schedule",
+    "model": "Model change",
+    "manual": "By hand",
+    "event": "Event of the site's code",
+    "run": "Another workflow ended",
+}
+
+
+def settings_values(state: State) -> dict[str, Any]:
+    """The workflow's own fields as they stand."""
+    said = state.draft.settings
+    person = get_user_model()._default_manager.filter(pk=said.run_as).first()
+    values = {name: getattr(said, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")}
+    if said.concurrency is not None:
+        values["concurrency"] = said.concurrency
+    return {**values, "run_as": person.get_username() if person else ""}
+
+
+def _settings(state: State, refused: Mapping[str, str]) -> Panel:
+    mine = [problem for problem in state.problems if not problem.step and not problem.trigger]
+    errors = {problem.field: problem.reason for problem in mine} | dict(refused)
+    fields = forms.views(forms.SETTINGS_FIELDS, settings_values(state), errors)
+    return Panel(
+        path=SETTINGS,
+        title="Workflow",
+        subtitle="Name, time zone, variables",
+        rev=state.workflow.settings_rev,
+        fields=fields,
+        problems=[problem.reason for problem in mine if not _has_field(problem.field, fields)],
+    )
+
+
+# --- the palette ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One thing that can be inserted."""
+
+    kind: str
+    action: str
+    name: str
+    description: str
+    icon: str
+    hue: int = 264
+
+
+_LOGIC = (
+    ("branch", "Branch", "Take the routes whose conditions hold", "alt_route"),
+    ("parallel", "Parallel", "Run tracks side by side", "call_split"),
+    ("for_each", "For each", "Run steps for each item of a list", "repeat"),
+    ("repeat", "Repeat until", "Run steps until a condition holds", "sync"),
+    ("try", "Catch errors", "Go on when a step fails", "shield"),
+    ("wait", "Wait", "For a time, or for a callback", "hourglass_top"),
+    ("workflow", "Run a workflow", "Start another one, and wait for its end", "account_tree"),
+    ("stop", "Stop", "End the run", "stop_circle"),
+)
+
+
+def palette() -> dict[str, list[Offer]]:
+    """What there is to insert, by group; connectors that are installed come by themselves."""
+    apps: list[Offer] = []
+    minds: list[Offer] = []
+    for name in connectors.names():
+        adapter = connectors.get(name)
+        for action in adapter.actions:
+            offer = Offer(
+                kind="action",
+                action=f"{adapter.code}.{action.name}",
+                name=f"{adapter.name}: {action.label or action.name}",
+                description=action.description or adapter.description,
+                icon=adapter.icon,
+                hue=adapter.hue,
+            )
+            (minds if adapter.code == "llm" else apps).append(offer)
+    logic = [Offer(kind=kind, action="", name=name, description=text, icon=icon) for kind, name, text, icon in _LOGIC]
+    people = [Offer(kind="approval", action="", name="Approval", description="Ask people to decide", icon="how_to_reg")]
+    groups = {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
+    return {title: offers for title, offers in groups.items() if offers}

@@ -1,0 +1,279 @@
+/* The builder: sends commands, puts the parts of each answer in their places, and knows the keys. The server is the model. */
+(() => {
+  "use strict";
+  const builder = document.getElementById("builder");
+  const palette = document.getElementById("palette");
+  const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
+  const steps = builder.querySelector(".da-flow [hx-get]").getAttribute("hx-get").replace(/[^/]+\/$/, "");
+  let selected = builder.dataset.selected;
+  let place = null; // where the palette inserts
+  let busy = Promise.resolve(); // one request after the other, in the order in which they were made
+
+  const draft = () => document.getElementById("draft-state").dataset;
+  const saved = (text) => { document.getElementById("saved").textContent = text; };
+
+  // --- answers ----------------------------------------------------------------------------------------------------------
+
+  // Parts are morphed into what has their id, so that focus, scroll and open disclosures stay; `data-anew` replaces the content.
+  const show = (html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id));
+    for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", "morph");
+    htmx.swap(builder, parts.filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
+    for (const part of parts.filter((each) => each.hasAttribute("data-anew"))) {
+      const target = document.getElementById(part.id);
+      target.replaceChildren(...part.childNodes);
+      htmx.process(target);
+    }
+  };
+
+  const fetchAnswer = async (url, values) => {
+    const body = values instanceof FormData ? values : Object.entries(values).reduce((form, [name, value]) => (form.set(name, value), form), new FormData());
+    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
+    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    return answer;
+  };
+
+  const send = (url, values) => {
+    const turn = async () => {
+      saved("Saving");
+      const answer = await fetchAnswer(url, typeof values === "function" ? values() : values);
+      const html = await answer.text();
+      if (answer.ok || [409, 422].includes(answer.status)) show(html);
+      if (answer.status === 409 || answer.status === 422) saved("Not saved");
+      else if (!answer.ok) saved(`Not saved: the server answered ${answer.status}`);
+      return answer.ok;
+    };
+    const result = busy.then(turn);
+    busy = result.catch(() => saved("Not saved: the server cannot be reached"));
+    return result.catch(() => false);
+  };
+
+  const command = async (values, focus = true) => {
+    await flush();
+    const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...values }));
+    if (!done) return;
+    choose(draft().selected);
+    if (focus) cardOf(selected)?.focus();
+  };
+
+  // --- choosing a step --------------------------------------------------------------------------------------------------
+
+  const cards = () => [...builder.querySelectorAll(".da-flow [data-path]")].filter((card) => card.offsetParent);
+  const cardOf = (path) => cards().find((card) => card.dataset.path === path);
+  const focused = () => document.activeElement?.closest?.(".da-flow [data-path]");
+
+  const choose = (path) => {
+    selected = path;
+    for (const card of builder.querySelectorAll(".da-flow [data-path]")) {
+      const on = card.dataset.path === path;
+      card.classList.toggle("sel", on);
+      card.setAttribute("aria-selected", on);
+      card.tabIndex = on ? 0 : -1;
+    }
+    rest();
+    history.replaceState(null, "", path ? `?step=${encodeURIComponent(path)}` : location.pathname);
+  };
+
+  // Until the chosen step's panel is there, nothing can be done in that of another.
+  const inspector = document.getElementById("inspector");
+  const rest = () => {
+    const shown = inspector.querySelector("[data-inspected]");
+    inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected);
+  };
+  for (const failed of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(failed, () => { inspector.inert = false; });
+
+  let byKey = false;
+  builder.addEventListener("click", (event) => {
+    const chosen = event.target.closest("[data-path], [data-problem]");
+    if (!chosen) return;
+    event.preventDefault();
+    flush();
+    byKey = event.detail === 0 || Boolean(chosen.dataset.problem);
+    jumpTo = chosen.dataset.field || "";
+    choose(chosen.dataset.path ?? chosen.dataset.problem);
+  });
+  let jumpTo = "";
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id !== "inspector") return;
+    rest();
+    if (!byKey) return;
+    if (event.target.querySelector("[data-inspected]")?.dataset.inspected !== selected) return; // another one is on its way
+    byKey = false;
+    const field = [...event.target.querySelectorAll("[name]")].find((each) => each.name && (each.name === jumpTo || jumpTo.startsWith(`${each.name}.`)));
+    field?.closest("details")?.setAttribute("open", "");
+    (field || document.getElementById("inspector-name"))?.focus();
+  });
+
+  // --- fields save themselves -------------------------------------------------------------------------------------------
+
+  let waiting = null; // the form with changes that are not sent yet
+  let timer = null;
+
+  const flush = () => {
+    clearTimeout(timer);
+    const form = waiting;
+    waiting = null;
+    if (!form) return busy;
+    const attempt = async () => {
+      if (await send(`${steps}${form.dataset.autosave}/`, () => new FormData(form))) return;
+      if (navigator.onLine === false && form.isConnected) { waiting = form; timer = setTimeout(flush, 2000); }
+    };
+    return attempt();
+  };
+
+  builder.addEventListener("input", (event) => {
+    const form = event.target.closest("[data-autosave]");
+    if (!form) return;
+    if (waiting && waiting !== form) flush();
+    waiting = form;
+    saved("Saving");
+    clearTimeout(timer);
+    timer = setTimeout(flush, 400);
+  });
+  window.addEventListener("beforeunload", (event) => { if (waiting) { flush(); event.preventDefault(); } });
+
+  builder.addEventListener("change", (event) => {
+    const input = event.target.closest("[data-do-change]");
+    if (input) command({ ...JSON.parse(input.dataset.doChange), [input.name]: input.value }, false);
+    else if (event.target.closest("[data-autosave]") && event.target.matches("select, [type=checkbox]")) flush();
+  });
+  builder.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const form = event.target;
+    if (form.matches("[data-autosave]")) flush();
+    if (form.matches("[data-again]")) send(form.dataset.again, new FormData(form)).then((done) => done && choose(draft().selected));
+  });
+
+  // --- commands ---------------------------------------------------------------------------------------------------------
+
+  const parts = (query) => Object.fromEntries(new URLSearchParams(query));
+
+  const openPalette = async (at) => {
+    place = at;
+    const answer = await fetch(`${builder.dataset.palette}?${new URLSearchParams(at)}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    if (!answer.ok) return;
+    palette.innerHTML = await answer.text();
+    palette.showModal();
+    palette.querySelector("input").focus();
+  };
+
+  const after = (card) => {
+    const at = card?.dataset.insert ? parts(card.dataset.insert) : { parent: "", slot: "", index: -1 };
+    return { ...at, index: Number(at.index) + 1 };
+  };
+
+  const move = (card, by) => {
+    const at = parts(card.dataset.insert);
+    const index = Number(at.index) + by;
+    if (index >= 0) command({ do: "move", key: card.dataset.key, ...at, index });
+  };
+
+  const copy = (card) => send(builder.dataset.copyTo, { key: card.dataset.key });
+
+  builder.addEventListener("click", (event) => {
+    const insert = event.target.closest("button[data-insert]");
+    const now = event.target.closest("[data-do-now]");
+    const act = event.target.closest("[data-act]");
+    const card = cardOf(selected);
+    if (insert) openPalette(parts(insert.dataset.insert));
+    else if (now) command(JSON.parse(now.dataset.doNow), Boolean(now.closest(".da-panel-actions")));
+    else if (event.target.closest("[data-dismiss]")) document.getElementById("conflict").replaceChildren();
+    else if (act && card) ({ insert: () => openPalette(after(card)), copy: () => copy(card), up: () => move(card, -1), down: () => move(card, 1) })[act.dataset.act]();
+  });
+
+  palette.addEventListener("click", (event) => {
+    const offer = event.target.closest("[data-insert-now]");
+    if (event.target === palette) palette.close();
+    if (!offer) return;
+    palette.close();
+    command({ ...place, ...JSON.parse(offer.dataset.insertNow) });
+  });
+
+  palette.addEventListener("input", (event) => {
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const offer of palette.querySelectorAll("[data-words]")) offer.hidden = !words.every((word) => offer.dataset.words.includes(word));
+    for (const group of palette.querySelectorAll(".da-offers")) group.hidden = !group.querySelector(".da-offer:not([hidden])");
+    document.getElementById("palette-none").hidden = Boolean(palette.querySelector(".da-offers:not([hidden])"));
+  });
+
+  palette.addEventListener("keydown", (event) => {
+    const shown = [...palette.querySelectorAll(".da-offer")].filter((offer) => offer.offsetParent);
+    const at = shown.indexOf(document.activeElement);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      shown[Math.min(shown.length - 1, Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1)))]?.focus();
+    } else if (event.key === "Enter" && at < 0) {
+      event.preventDefault();
+      shown[0]?.click();
+    }
+  });
+
+  // --- keys -------------------------------------------------------------------------------------------------------------
+
+  const toggle = (card) => {
+    const arms = document.getElementById(`arms-${card.id.slice("card-".length)}`);
+    if (!arms) return;
+    arms.hidden = !arms.hidden;
+    card.setAttribute("aria-expanded", !arms.hidden);
+  };
+
+  const nextProblem = () => {
+    const found = [...document.querySelectorAll("#problems [data-problem]")];
+    const at = found.findIndex((each) => each.dataset.problem === selected && each.classList.contains("at"));
+    const next = found[(at + 1) % found.length];
+    for (const each of found) each.classList.toggle("at", each === next);
+    next?.click();
+  };
+
+  const onCard = {
+    "+": (card) => openPalette(after(card)),
+    a: (card) => openPalette(after(card)),
+    Delete: (card) => command({ do: "delete", key: card.dataset.key }),
+    e: (card) => command({ do: "disable", key: card.dataset.key, disabled: !card.classList.contains("off-st"), rev: card.dataset.rev }),
+    o: toggle,
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    const control = event.ctrlKey || event.metaKey;
+    const card = focused();
+    if (event.key === "F8") { event.preventDefault(); nextProblem(); return; }
+    if (palette.open) return;
+    if (event.key === "Escape" && document.activeElement?.closest("#inspector")) { cardOf(selected)?.focus(); return; }
+    if (typing) return;
+    if (control && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      document.getElementById(event.shiftKey ? "redo" : "undo").click();
+      return;
+    }
+    if (!card) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (control && card.dataset.key && ["d", "c"].includes(key)) {
+      if (key === "c" && String(getSelection())) return;
+      event.preventDefault();
+      if (key === "d") command({ do: "duplicate", key: card.dataset.key });
+      else copy(card);
+    } else if (control && key === "v") {
+      event.preventDefault();
+      command({ do: "paste", ...after(card) });
+    } else if (event.altKey && card.dataset.key && ["ArrowUp", "ArrowDown"].includes(event.key)) {
+      event.preventDefault();
+      move(card, event.key === "ArrowUp" ? -1 : 1);
+    } else if (!control && !event.altKey && onCard[key] && (card.dataset.key || key === "+" || key === "a")) {
+      event.preventDefault();
+      onCard[key](card);
+    }
+  });
+
+  // Over sixty steps only what is not deep is open at first.
+  const all = builder.querySelectorAll(".da-flow [data-key]");
+  if (all.length > 60) for (const card of all) if (Number(card.ariaLevel) >= 2) toggle(card);
+
+  window.addEventListener("load", () => requestAnimationFrame(() => {
+    Alpine.$data(document.documentElement).sidebarOpen = false;
+  }));
+  choose(selected);
+})();

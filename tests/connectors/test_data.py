@@ -1,0 +1,372 @@
+"""The data connector: what it makes of values, and that nothing makes it slow, large or loud.
+
+A good call of each action, with its output, stands in tests/contracts/fixtures/data.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.data import DataConnector
+from automate_connectors.invocation import invoke
+from automate_testing.fakes import context
+
+ADAPTER = DataConnector()
+
+
+def call(action, **params):
+    return json.loads(invoke(ADAPTER, ADAPTER.action(action), params, context()))
+
+
+def refused(action, **params):
+    with pytest.raises(ConnectorError) as caught:
+        call(action, **params)
+    assert caught.value.code in {"invalid_input", "missing_field"}, caught.value
+    return caught.value.message
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+ITEMS = [
+    {"n": 1, "name": "Ada", "tags": ["a", "b"], "at": {"city": "Bonn"}},
+    {"n": 2.0, "name": "bo", "tags": [], "at": None},
+    {"n": "3", "name": None, "x.y": 5},
+    {"n": True},
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ({"n": 1}, [0]),
+        ({"n": 2}, [1]),
+        ({"n": True}, [3]),
+        ([{"field": "n", "op": ">=", "value": 1}], [0, 1]),
+        ([{"field": "n", "op": "<", "value": "4"}], [2]),
+        ([{"field": "name", "op": "!=", "value": "Ada"}], [1, 2, 3]),
+        ([{"field": "n", "op": "in", "value": [2, "3"]}], [1, 2]),
+        ([{"field": "n", "op": "not_in", "value": [2, "3"]}], [0, 3]),
+        ([{"field": "at.city", "op": "starts_with", "value": "B"}], [0]),
+        ([{"field": "name", "op": "ends_with", "value": "o"}], [1]),
+        ([{"field": "tags", "op": "contains", "value": "a"}], [0]),
+        ([{"field": "name", "op": "contains", "value": "d"}], [0]),
+        ([{"field": "tags", "op": "empty"}], [1, 2, 3]),
+        ([{"field": "name", "op": "empty", "value": False}], [0, 1]),
+        ([{"field": "x.y", "value": 5}], [2]),
+        ([{"field": "name", "op": "<", "value": 5}], []),
+        ([], [0, 1, 2, 3]),
+    ],
+)
+def test_filter(where, kept):
+    assert call("filter", items=ITEMS, where=where) == {"items": [ITEMS[index] for index in kept], "count": len(kept)}
+
+
+def test_filter_of_plain_values():
+    assert call("filter", items=[1, 5, "x"], where=[{"field": "", "op": ">", "value": 2}])["items"] == [5]
+
+
+@pytest.mark.parametrize(
+    ("by", "order"),
+    [([], [1, 2.5, "a", "b", True, None, None]), (["-"], [True, "b", "a", 2.5, 1, None, None])],
+)
+def test_sort_has_a_place_for_everything(by, order):
+    found = call("sort", items=["b", None, 2.5, True, "a", 1, None], by=by)["items"]
+    assert [repr(each) for each in found] == [repr(each) for each in order]
+
+
+def test_sort_by_several_fields_is_stable():
+    rows = [{"a": 1, "b": 1, "k": 0}, {"a": 1, "b": 2, "k": 1}, {"a": 0, "b": 1, "k": 2}, {"a": 1, "b": 1, "k": 3}]
+    assert [row["k"] for row in call("sort", items=rows, by=["-a", "b"])["items"]] == [0, 3, 1, 2]
+
+
+def test_measures():
+    measures = {
+        "all": "count", "named": "count name", "total": "sum n", "mean": "average n", "least": "min n", "most": "max n",
+        "first": "first name", "last": "last name", "names": "list name",
+    }  # fmt: skip
+    rows = [{"name": "Ada", "n": 1}, {"name": None, "n": 0.1}, {"name": "Bo", "n": 0.2}]
+    [found] = call("aggregate", items=rows, measures=measures)["items"]
+    assert found == {
+        "all": 3, "named": 2, "total": 1.3, "mean": 1.3 / 3, "least": 0.1, "most": 1, "first": "Ada", "last": "Bo", "names": ["Ada", "Bo"],
+    }  # fmt: skip
+    [none] = call("aggregate", items=[], measures=measures)["items"]
+    assert (none["all"], none["total"], none["mean"], none["least"]) == (0, 0, None, None)
+    assert "is not a number" in refused("aggregate", items=[{"n": "x"}], measures={"t": "sum n"})
+    for bad in ("median n", "", 5, None):
+        assert "is one of count" in refused("aggregate", items=[], measures={"t": bad})
+    assert "too large" in refused("aggregate", items=[1e308, 1e308], measures={"t": "sum"})
+
+
+def test_duplicates_and_merges():
+    assert call("dedupe", items=[1, 1.0, True, "1", None, None])["items"] == [1, True, "1", None]
+    assert call("dedupe", items=[{"a": 1, "b": 2}, {"b": 2, "a": 1}])["removed"] == 1
+    assert call("merge_lists", lists=[[1], [], [1, 2]]) == {"items": [1, 1, 2], "count": 3}
+    assert call("merge", sources=[{"a": {"x": 1}}, {"a": {"y": 2}}]) == {"a": {"y": 2}}
+    assert "sources[1] is a list" in refused("merge", sources=[{}, []])
+    assert "lists[0] is a number" in refused("merge_lists", lists=[[1]], on="a")
+    assert "it has a" in refused("pick", source={"a": 1}, fields=["b"])
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", " =1", "=cmd|' /C calc'!A0"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_or_title_is_a_formula(text):
+    written = call("write_csv", items=[{text: text, "n": -1}])["text"]
+    cells = [cell for row in csv.reader(io.StringIO(written, newline="")) for cell in row]
+    assert cells == [f"'{text}", "n", f"'{text}", "-1"]
+    kept = call("write_csv", items=[{"a": text}], guard_formulas=False)["text"]
+    assert list(csv.reader(io.StringIO(kept, newline="")))[1] == [text]
+
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.fixed_dictionaries({"a": _TEXT, "b": _TEXT}), max_size=5), st.sampled_from([",", ";", "\t", "|"]))
+def test_csv_reads_what_it_wrote(rows, delimiter):
+    text = call("write_csv", items=rows, columns=["a", "b"], delimiter=delimiter, guard_formulas=False)["text"]
+    assert call("parse_csv", text=text, delimiter=delimiter)["items"] == rows
+
+
+def test_csv_of_others():
+    assert call("parse_csv", text="\ufeffa,b\n1\n\n2,3\n")["items"] == [{"a": "1", "b": ""}, {"a": "2", "b": "3"}]
+    assert call("parse_csv", text="a,b\n", header=False)["items"] == [["a", "b"]]
+    assert call("parse_csv", text="")["items"] == []
+    assert "row 2 has 3 columns, and the header 2" in refused("parse_csv", text="a,b\n1,2,3")
+    assert "more than once" in refused("parse_csv", text="a,a\n1,2")
+    assert "this is no CSV" in refused("parse_csv", text='a\n"open')
+    assert "more than 10,000 rows" in refused("parse_csv", text="a\n" * 10_002)
+    assert "columns" in refused("parse_csv", text="a," * 501)
+    assert "field larger than" in refused("parse_csv", text="x" * 200_000)
+
+
+def test_cells_of_every_kind():
+    row = {"none": None, "yes": True, "list": [1, "a"], "number": 1.5}
+    assert call("write_csv", items=[row])["text"] == 'none,yes,list,number\r\n,true,"[1,""a""]",1.5\r\n'
+    assert "items[0] is a number" in refused("write_csv", items=[1])
+    assert "more than 1,000,000 characters" in refused("write_csv", items=[{"a": "x" * 200_000}] * 6)
+
+
+def test_json_of_others():
+    deep = "[" * 100 + "]" * 100
+    for text, reason in (
+        ("{", "no JSON"), ("NaN", "no JSON"), ('"\\ud800"', "no JSON"), (deep, "nested more than 64"), ("[" * 100_000, "no JSON"),
+        ("[" + "1," * 100_001 + "1]", "more than 100,000 values"), (" " * 1_000_001, "at most 1,000,000"),
+    ):  # fmt: skip
+        assert reason in refused("parse_json", text=text), text[:20]
+    assert call("parse_json", text="12345678901234567890123")["value"] == 12345678901234567890123
+    nested = {}
+    for _ in range(70):
+        nested = {"a": nested}
+    assert "nested more than 64" in refused("write_json", value=nested)
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><x>&b;</x>'
+HOSTILE_XML = {
+    "entities that grow": (BOMB, "DTD or entities"),
+    "a file of ours": ('<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><x>&f;</x>', "DTD or entities"),
+    "a host of ours": ('<!DOCTYPE x SYSTEM "http://169.254.169.254/"><x/>', "DTD or entities"),
+    "depth": ("<a>" * 100_000, "nested more than 64"),
+    "width": (f"<a>{'<b/>' * 100_001}</a>", "more than 100,000 elements"),
+    "attributes": (f"<a {' '.join(f'a{n}=""' for n in range(100_001))}/>", "more than"),
+    "no end": ("<a><b></a>", "this is no XML"),
+    "nothing": ("", "this is no XML"),
+    "two": ("<a/><b/>", "this is no XML"),
+    "size": ("x" * 1_000_001, "at most 1,000,000"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_XML)
+def test_xml_of_strangers(name):
+    text, reason = HOSTILE_XML[name]
+    started = time.monotonic()
+    assert reason in refused("parse_xml", text=text)
+    assert time.monotonic() - started < 2
+
+
+def test_xml_of_friends():
+    text = '<?xml version="1.0" encoding="latin-1"?><s:a xmlns:s="urn:x" s:k="1"><!-- c --> t <b/>ü<![CDATA[<&]]></s:a>'
+    assert call("parse_xml", text=text)["value"] == {"a": {"@k": "1", "b": "", "#text": "t ü<&"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({}, "exactly one name"), ({"a": 1, "b": 2}, "exactly one name"), ({"a": [1]}, "exactly one name"),
+        ({"a b": 1}, "cannot be the name"), ({"a><script": 1}, "cannot be the name"), ({"a": {"@x y": 1}}, "cannot be the name"),
+        ({"a": {"@x": {}}}, "no mapping"), ({"a": {"b": [[1]]}}, "list in a list"), ({"a": "\x01"}, "U+0001"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_xml_that_cannot_be_written(value, reason):
+    assert reason in refused("write_xml", value=value)
+
+
+_XML_TEXT = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=10)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(["@a", "b", "c"]), _XML_TEXT, min_size=1))
+def test_xml_reads_what_it_wrote(inner):
+    assert call("parse_xml", text=call("write_xml", value={"x": inner})["text"])["value"] == {"x": inner}
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("date", "amount", "unit", "zone", "result"),
+    [
+        ("2026-03-28T12:00:00", 1, "days", "Europe/Berlin", "2026-03-29T12:00:00+02:00"),
+        ("2026-03-28T12:00:00", 24, "hours", "Europe/Berlin", "2026-03-29T13:00:00+02:00"),
+        ("2026-03-31", -1, "months", "UTC", "2026-02-28T00:00:00+00:00"),
+        ("2024-02-29", 1, "years", "UTC", "2025-02-28T00:00:00+00:00"),
+        ("2026-01-01T00:00:00Z", 90, "seconds", "America/New_York", "2025-12-31T19:01:30-05:00"),
+        ("2026-01-01", 2, "weeks", "UTC", "2026-01-15T00:00:00+00:00"),
+    ],
+)
+def test_adding_to_dates(date, amount, unit, zone, result):
+    assert call("add_to_date", date=date, amount=amount, unit=unit, timezone=zone)["date"] == result
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "unit", "value"),
+    [
+        ("2026-03-28", "2026-03-30", "hours", 47),
+        ("2026-03-28", "2026-03-30", "days", 2),
+        ("2026-01-31", "2026-02-28", "months", 1),
+        ("2026-01-31", "2026-02-27", "months", 0),
+        ("2026-03-01", "2026-01-15", "months", -1),
+        ("2000-02-29", "2026-02-28", "years", 26),
+        ("2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00Z", "minutes", 60),
+    ],
+)
+def test_differences_of_dates(start, end, unit, value):
+    assert call("date_difference", **{"from": start, "to": end}, unit=unit, timezone="Europe/Berlin")["value"] == value
+
+
+def test_dates_for_people():
+    text = {"date": "2026-03-01T22:30:00Z", "timezone": "Asia/Tokyo"}
+    assert call("format_date", **text, format="yyyy-MM-dd HH:mm")["text"] == "2026-03-02 07:30"
+    assert call("format_date", **text, format="d. MMM", locale="de-DE")["text"] == "2. März"
+    assert call("parse_date", text="2026-03-01")["weekday"] == 7
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "reason"),
+    [
+        ("parse_date", {"text": "soon"}, "no ISO 8601"),
+        ("parse_date", {"text": "1.2.", "format": "%d.%m."}, "needs a year"),
+        ("parse_date", {"text": "x", "format": "%Y"}, "does not fit"),
+        ("parse_date", {"text": "x", "format": "%Y%Y"}, "does not fit"),
+        ("parse_date", {"text": "x", "format": "%Q%Y"}, "does not fit"),
+        ("parse_date", {"text": "2026-01-01", "timezone": "../../etc/passwd"}, "no time zone"),
+        ("parse_date", {"text": "2026-01-01", "timezone": "Mars/Base"}, "no time zone"),
+        ("parse_date", {"text": "0001-01-01T00:00:00+14:00"}, "out of range"),
+        ("parse_date", {"text": "x" * 201}, "at most 200"),
+        ("add_to_date", {"date": "2026-01-01", "amount": 10**12, "unit": "years"}, "out of the calendar"),
+        ("add_to_date", {"date": "2026-01-01", "amount": 10**30, "unit": "seconds"}, "out of the calendar"),
+        ("add_to_date", {"date": "2026-01-01", "amount": 1, "unit": "moons"}, "unit must be one of"),
+        ("format_date", {"date": "2026-01-01", "locale": "xx_nope"}, "no language"),
+        ("format_date", {"date": "2026-01-01", "locale": "../x"}, "no language"),
+    ],
+)
+def test_dates_that_are_none(action, params, reason):
+    assert reason in refused(action, **params)
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|aa)+$", "(.*)*x", "((a?){30})*a{30}$"])
+def test_a_pattern_is_matched_in_linear_time(pattern):
+    started = time.monotonic()
+    call("match_text", text="a" * 50_000 + "!", pattern=pattern)
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"pattern": "(?=a)"}, "no look-around"),
+        ({"pattern": r"(a)\1"}, "no look-around"),
+        ({"pattern": "("}, "pattern"),
+        ({"pattern": "x" * 501}, "at most 500"),
+        ({"pattern": "((((a{1000}){1000}){1000}){1000})"}, "pattern"),
+        ({"pattern": "", "text": "a" * 20_000}, "more than 10,000 matches"),
+        ({"pattern": "a", "text": "a" * 100_001}, "at most 100,000"),
+    ],
+    ids=str,
+)
+def test_patterns_that_are_refused(params, reason):
+    assert reason in refused("match_text", **{"text": "abc", **params})
+
+
+def test_replacing():
+    assert call("replace_pattern", text="a1b22", pattern=r"(\d)(\d)?", by=r"<\2\1\0\\>")["text"] == "a<11\\>b<2222\\>"
+    assert call("replace_pattern", text="äÄ", pattern="ä", by="x", ignore_case=True)["text"] == "xx"
+    assert call("replace_pattern", text="ab", pattern="", by="-")["text"] == "-a-b-"
+    assert "names the group 2" in refused("replace_pattern", text="a", pattern="(a)", by=r"\2")
+    assert "more than 1,000,000" in refused("replace_pattern", text="a" * 100_000, pattern="a", by="x" * 100)
+    assert "more than 50,000 matches" in refused("replace_pattern", text="a" * 100_000, pattern="a", by="b")
+    assert "more than 1,000,000" in refused("replace_text", text="a" * 100_000, find="a", by="x" * 100)
+    assert "find is empty" in refused("replace_text", text="a", find="", by="b")
+
+
+def test_splitting_and_joining():
+    assert call("split_text", text=" a  b ")["items"] == ["a", "b"]
+    assert call("split_text", text="a, ,b", separator=",", strip=False)["items"] == ["a", " ", "b"]
+    assert "more than 10,000 parts" in refused("split_text", text="," * 10_001, separator=",")
+    assert "items[1] is a mapping" in refused("join_text", items=["a", {}])
+    assert "more than 1,000,000" in refused("join_text", items=["x" * 1_000] * 1_001)
+    assert call("slugify", text="Grüße 2", unicode=True)["text"] == "grüße-2"
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+SHARED = st.dictionaries(
+    st.sampled_from(sorted({spec.name for action in ADAPTER.actions for spec in action.fields or ()})), ANY, max_size=6
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([action.name for action in ADAPTER.actions]), SHARED)
+def test_whatever_comes_in_an_output_or_a_reason_comes_out(action, params):
+    """Never an exception that is no ConnectorError of ours: `invoke` would call it unexpected_error."""
+    try:
+        call(action, **params)
+    except ConnectorError as error:
+        assert error.code in {"invalid_input", "missing_field", "invalid_output"}, (error.code, error.message)
+
+
+def test_names_of_fields_are_capped():
+    for action, most in (("sort", 10), ("dedupe", 20)):
+        assert f"at most {most} names" in refused(action, items=[{}], by=["a"] * (most + 1))
+        assert "names of fields" in refused(action, items=[{}], by=[5])
+
+
+@pytest.mark.parametrize("action", ["filter", "sort", "aggregate", "dedupe", "write_csv"])
+def test_lists_are_capped_and_fast(action):
+    more = {"where": {"n": 5}, "by": ["n"], "measures": {"t": "sum n"}}
+    names = {spec.name for spec in ADAPTER.action(action).fields}
+    params = {name: value for name, value in more.items() if name in names}
+    started = time.monotonic()
+    call(action, items=[{"n": number % 97} for number in range(10_000)], **params)
+    assert time.monotonic() - started < 2
+    assert "at most 10,000" in refused(action, items=[{"n": 1}] * 10_001, **params)

@@ -1,0 +1,49 @@
+"""The fakes keep the contracts of what they stand for, and are there as fixtures."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_llm.providers.base import LLMProviderError
+from automate_testing.contracts import LLMProviderContractTest, SecretsBackendContractTest
+from automate_testing.fakes import FakeSecrets, ScriptedModel, answer
+
+
+class TestFakeSecrets(SecretsBackendContractTest):
+    backend_cls = FakeSecrets
+
+    @pytest.fixture
+    def backend(self, fake_secrets):
+        self.fake = fake_secrets
+        return fake_secrets
+
+    def put(self, key, value):
+        self.fake.values[key] = value
+
+
+def test_a_scripted_model_is_a_provider(scripted_model):
+    suite = LLMProviderContractTest()
+    suite.test_contract_identity(scripted_model)
+    suite.test_contract_count_tokens(scripted_model)
+    question = [{"role": "user", "content": "Hello"}]
+    assert scripted_model.chat(question, {"model": "m"}) == "An answer"
+    assert scripted_model.asked == [(question, {"model": "m"})]
+
+
+def test_it_gives_its_answers_in_order():
+    model = ScriptedModel(["one", LLMProviderError("busy", retryable=True), "two"])
+    assert model.chat([], {}) == "one"
+    with pytest.raises(LLMProviderError):
+        model.chat([], {})
+    assert [model.chat([], {}) for _ in range(2)] == ["two", "two"]
+
+
+def test_the_way_out_gives_its_answers_in_order(scripted_http, connector_context):
+    assert connector_context["http"] is scripted_http
+    assert scripted_http.request("GET", "https://x").status == 200
+    from automate_testing.fakes import ScriptedHttp
+
+    http = ScriptedHttp([answer(500), answer(200)])
+    assert [http.request("GET", "https://x").status for _ in range(3)] == [500, 200, 200]
+    connector_context["log"]("hello")
+    assert connector_context["lines"] == [("info", "hello")]

@@ -1,0 +1,52 @@
+"""Each built-in connector by its folder of fixtures: one file of code and one folder of JSON make a connector.
+
+A new one needs no test of its own here: it is found by its entry point, and its folder by its code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from automate_connectors.management.commands.automate_connector_docs import built_in
+from automate_connectors.registry import connectors
+from automate_testing.cases import load_cases
+from automate_testing.contracts import ConnectorContractTest
+from automate_testing.fakes import context
+
+FOLDER = Path(__file__).parent / "fixtures"
+MODELS = {
+    "auth.User": {"read": ["username", "email", "is_active"], "write": ["is_active", "email"], "delete": True},
+    "auth.Group": {"read": ["name"], "write": ["name"]},
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", built_in())
+class TestEveryBuiltIn(ConnectorContractTest):
+    user = None
+
+    @pytest.fixture
+    def adapter(self, code, request, settings):
+        self.cases = load_cases(FOLDER / code)
+        if code == "models":
+            settings.AUTOMATE_MODELS = MODELS
+            self.user = request.getfixturevalue("admin")
+        return connectors.get(code)
+
+    def make_context(self, http, connection):
+        if self.user is not None:  # each call finds the account that the fixtures speak of
+            account = {"username": "ada", "email": "ada@example.com", "is_active": False}
+            type(self.user).objects.update_or_create(pk=4711, defaults=account)
+        return context(http, connection, user=self.user)
+
+
+@pytest.mark.parametrize("code", built_in())
+def test_every_built_in_connector_has_a_folder_of_fixtures(code):
+    assert load_cases(FOLDER / code), f"put a good call of an action into {FOLDER / code}, then run `make docs`"
+
+
+@pytest.mark.parametrize("code", ["data", "models"])
+def test_every_action_has_an_example(code):
+    assert {case.action for case in load_cases(FOLDER / code)} == {a.name for a in connectors.get(code).actions}

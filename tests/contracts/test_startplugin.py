@@ -1,0 +1,84 @@
+"""`manage.py automate_startplugin` makes packages whose tests pass, and that the registries find."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.conftest import ROOT
+
+
+def outside(*command, cwd, **variables):
+    """A process that knows nothing of this repository's settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "PYTEST_"))}
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, env={**environment, **variables}, capture_output=True, text=True
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("kind", "passed"), [("connector", 14), ("secrets", 5), ("llm", 9)], ids=["connector", "secrets", "llm"]
+)
+def test_a_new_package_passes_its_own_tests(tmp_path, kind, passed):
+    folder = tmp_path / "new"
+    call_command("automate_startplugin", "my_erp", kind=kind, to=str(folder))
+    done = outside("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    count = int(done.stdout.strip().splitlines()[-1].split(" passed")[0].split()[-1])
+    assert count >= passed, done.stdout
+    ruff = outside(
+        "-m", "ruff", "check", "--isolated", "--select", "E,F,W,B,UP", "--line-length", "120", ".", cwd=folder
+    )
+    assert ruff.returncode == 0, ruff.stdout
+
+
+@pytest.mark.process
+def test_a_new_package_is_found_once_it_is_installed(tmp_path):
+    """As an installer leaves it: the package on the path, with what its pyproject.toml says of entry points."""
+    import tomllib
+
+    folder = tmp_path / "new"
+    call_command("automate_startplugin", "my_erp", to=str(folder))
+    [(group, entries)] = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"].items()
+    metadata = folder / "src" / "my_erp-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-erp\nVersion: 0.1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in entries.items())
+    )
+    code = (
+        "import django; django.setup(); from automate_connectors.registry import connectors;"
+        "print(connectors.get('my_erp').action('create').label)"
+    )
+    done = outside(
+        "-c", code, cwd=ROOT, PYTHONPATH=str(folder / "src"), DJANGO_SETTINGS_MODULE="automate_site.settings"
+    )
+    assert done.stdout.strip() == "Create a record", done.stderr
+
+
+@pytest.mark.parametrize("name", ["My-ERP", "1erp", "class", "../x", "", "x" * 41])
+def test_a_name_that_is_no_package_is_refused(tmp_path, name):
+    with pytest.raises(CommandError, match="cannot name a package") as caught:
+        call_command("automate_startplugin", name, to=str(tmp_path / "new"))
+    assert caught.value.returncode == 2 and not (tmp_path / "new").exists()
+
+
+def test_nothing_is_written_over(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("automate_startplugin", "my_erp", to=str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(CommandError, match="Not a directory"):
+        call_command("automate_startplugin", "my_erp", to=str(tmp_path / "mine.txt" / "new"))
+
+
+@pytest.mark.process
+def test_the_command_line_tells_in_one_line_and_exits_with_2(tmp_path):
+    done = outside(str(ROOT / "manage.py"), "automate_startplugin", "My-ERP", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (2, 1, "")
+    assert "My-ERP" in done.stderr and not any(tmp_path.iterdir())

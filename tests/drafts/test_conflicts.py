@@ -1,0 +1,156 @@
+"""Two people at one draft: nobody's edit is lost in silence, and two steps are two people's."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connections
+from guardian.shortcuts import assign_perm
+
+from automate_core.drafts.errors import ConflictError, RefusedError
+from automate_core.models import DraftCommand, Step
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def anna(editor_of, colleague, triage):
+    assign_perm("change_workflow", colleague, triage)
+    return editor_of(colleague)
+
+
+def test_a_stale_field_carries_who_when_and_what(editor, anna):
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.do("edit", key="look", set={"notes": "Anna was here"})
+    with pytest.raises(ConflictError, match="colleague was faster: Changed notes of Look") as caught:
+        editor.do("edit", rev=seen, key="look", set={"notes": "mine"})
+    [other] = caught.value.others
+    assert (other.who, other.words) == ("colleague", "Changed notes of Look") and other.at.tzinfo
+    assert editor.draft.steps["look"].notes == "Anna was here"
+    editor.do("edit", rev=caught.value.rev, key="look", set={"notes": "mine"})
+    assert editor.draft.steps["look"].notes == "mine"
+
+
+def test_two_people_in_two_steps_do_not_meet(editor, anna):
+    mine, theirs = (editor.rev_of("edit", {"key": key}) for key in ("look", "last"))
+    anna.do("edit", rev=theirs, key="last", set={"notes": "x"})
+    editor.do("edit", rev=mine, key="look", set={"notes": "y"})
+    anna.do("move", key="look", index=3)
+    editor.do("rename", rev=editor.rev_of("edit", {"key": "look"}), key="look", name="Z")
+    assert editor.draft.steps["look"].name == "Z"
+
+
+def test_a_move_does_not_disturb_who_types_in_that_step(editor, anna):
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.do("move", key="look", parent="both", slot="right")
+    assert editor.do("edit", rev=seen, key="look", set={"notes": "y"}).changed
+
+
+def test_typing_does_not_disturb_who_moves(editor, anna):
+    seen = editor.rev_of("move", {})
+    anna.do("edit", key="last", set={"notes": "x"})
+    assert editor.do("move", rev=seen, key="last", index=0).changed
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do": "add", "kind": "stop"},
+        {"do": "move", "key": "look"},
+        {"do": "delete", "key": "look"},
+        {"do": "duplicate", "key": "look"},
+        {"do": "wrap", "key": "look", "kind": "try"},
+        {"do": "unwrap", "key": "careful"},
+        {"do": "add_arm", "key": "route"},
+        {"do": "remove_trigger", "key": "webhook"},
+    ],
+)
+def test_a_stale_tree(editor, anna, fields):
+    seen = editor.rev_of("move", {})
+    anna.do("move", key="last", index=0)
+    with pytest.raises(ConflictError) as caught:
+        editor.do(rev=seen, **fields)
+    assert [(other.who, other.words) for other in caught.value.others] == [("colleague", "Moved Last to 1 of 5")]
+    assert DraftCommand.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("do", "fields", "meanwhile"),
+    [
+        ("edit_settings", {"set": {"name": "B"}}, {"do": "edit_settings", "set": {"name": "A"}}),
+        (
+            "edit_trigger",
+            {"key": "webhook", "set": {"event": "b"}},
+            {"do": "edit_trigger", "key": "webhook", "set": {"event": "a"}},
+        ),
+        (
+            "edit_condition",
+            {"key": "route", "arm": "bug", "when": True},
+            {"do": "rename_arm", "key": "route", "arm": "bug", "name": "B"},
+        ),
+    ],
+)
+def test_stale_settings_triggers_and_conditions(editor, anna, do, fields, meanwhile):
+    seen = editor.rev_of(do, fields)
+    anna.do(**meanwhile)
+    with pytest.raises(ConflictError) as caught:
+        editor.do(do, rev=seen, **fields)
+    assert caught.value.others[0].who == "colleague"
+
+
+def test_an_undo_is_a_change_too(editor, anna):
+    anna.do("edit", key="look", set={"notes": "x"})
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.undo()
+    with pytest.raises(ConflictError) as caught:
+        editor.do("edit", rev=seen, key="look", set={"notes": "y"})
+    assert caught.value.others[0].words == "Undid: Changed notes of Look"
+    anna.do("rename", key="last", name="Z")  # which drops what was undone
+    with pytest.raises(ConflictError) as caught:
+        editor.do("edit", rev=seen, key="look", set={"notes": "y"})
+    assert caught.value.others[0].who == "colleague"
+
+
+def test_a_step_that_came_back_is_not_the_one_that_was_seen(editor, anna):
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.do("delete", key="look")
+    with pytest.raises(RefusedError, match="no step 'look' any more"):
+        editor.do("edit", rev=seen, key="look", set={"notes": "y"})
+    anna.undo()
+    with pytest.raises(ConflictError):
+        editor.do("edit", rev=seen, key="look", set={"notes": "y"})
+
+
+def test_a_conflict_beyond_what_is_remembered(editor, anna):
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.do("edit", key="look", set={"notes": "x"})
+    DraftCommand.objects.all().delete()
+    with pytest.raises(ConflictError, match="it was changed meanwhile") as caught:
+        editor.do("edit", rev=seen, key="look", set={"notes": "y"})
+    assert caught.value.others == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_at_the_same_time_one_wins_and_the_other_is_told(editor, anna):
+    """Real threads at a barrier: both saw the same state."""
+    seen, start = editor.rev_of("move", {}), threading.Barrier(2)
+    outcomes = []
+
+    def go(who, key):
+        try:
+            start.wait()
+            who.do("delete", rev=seen, key=key)
+            outcomes.append("done")
+        except ConflictError as error:
+            outcomes.append(error.others[0].words)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=go, args=pair) for pair in ((editor, "look"), (anna, "last"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert "done" in outcomes and {"Deleted Look", "Deleted Last"} & set(outcomes)
+    assert Step.objects.filter(key__in=["look", "last"]).count() == 1

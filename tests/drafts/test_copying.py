@@ -1,0 +1,162 @@
+"""Copies: references follow, and what the paster may not use does not come along."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from guardian.shortcuts import assign_perm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automate_connectors.models import Connection
+from automate_core import authoring
+from automate_core.definition import DefinitionError
+from automate_core.drafts import clips
+from automate_core.drafts.errors import RefusedError
+from automate_core.drafts.references import rewritten
+
+OTHER = "name: Other\nslug: other\ntriggers: [{kind: manual}]\nsteps: [{key: tell, action: data.set}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ steps.a.output.x }}", "{{ steps.b.output.x }}"),
+        ("{{ steps['a'].output }} and {{ steps[\"a\"] }}", "{{ steps['b'].output }} and {{ steps[\"b\"] }}"),
+        ("{% if steps.a.output %}{{ callbacks.a }}{% endif %}", "{% if steps.b.output %}{{ callbacks.b }}{% endif %}"),
+        ("{{ steps.ab.output ~ mysteps.a ~ x.steps.a }}", "{{ steps.ab.output ~ mysteps.a ~ x.steps.a }}"),
+        ("{{ 'steps.a' ~ \"it's steps.a\" }}", "{{ 'steps.a' ~ \"it's steps.a\" }}"),
+        ("{{ '}}' ~ steps.a }}", "{{ '}}' ~ steps.b }}"),
+        ("steps.a stays in plain text", "steps.a stays in plain text"),
+        ("{{ steps.a", "{{ steps.a"),
+        ("{{ steps . a }}", "{{ steps . b }}"),
+    ],
+)
+def test_references_in_expressions(text, expected):
+    assert rewritten(text, {"a": "b"}) == expected
+
+
+def test_references_in_rules():
+    rule = {
+        "and": [{"==": [{"var": "steps.a.output.x"}, {"var": ["steps.a", {"var": "steps.c"}]}]}, {"var": "steps.ab"}]
+    }
+    after = {
+        "and": [{"==": [{"var": "steps.b.output.x"}, {"var": ["steps.b", {"var": "steps.c"}]}]}, {"var": "steps.ab"}]
+    }
+    assert rewritten({"when": rule}, {"a": "b"}) == {"when": after}
+    assert rewritten({"inputs": {"var": "steps.a"}}, {"a": "b"}) == {"inputs": {"var": "steps.a"}}
+
+
+@given(st.text(alphabet="{}%'\"\\ .[]stepa", max_size=200))
+def test_rewriting_there_and_back(text):
+    there = rewritten(text, {"stepa": "zz"})
+    assert rewritten(there, {"zz": "stepa"}) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ ''" * 20_000, "{{ '" * 20_000, "{{ steps['a'" * 20_000, "{" * 100_000, "{{" + " " * 99_999]
+)
+def test_rewriting_takes_no_longer_than_the_text(text):
+    started = time.perf_counter()
+    assert rewritten(text, {"a": "b"}).replace("'b'", "'a'") == text
+    assert time.perf_counter() - started < 1
+
+
+# --- from one workflow to another -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(workflow):
+    return workflow(OTHER, publish=False)
+
+
+@pytest.mark.django_db
+def test_paste_into_another_workflow(editor, editor_of, owner, other):
+    clip = clips.clip(editor.draft, ["route", "last"])
+    into = editor_of(owner, other)
+    state = into.do("paste", clip=clip, index=0)
+    assert into.keys() == ["route", "last", "tell"] and state.done.selected == "route"
+    assert into.keys("route", "bug") == ["tell_2", "each"]
+    assert into.draft.steps["note"].inputs["of"] == "{{ steps.tell_2.output.message }}"
+    assert {problem.step for problem in state.problems if problem.level == "error"} == {"route", "tell_2", "last"}, (
+        "which name a step that did not come along"
+    )
+    into.undo()
+    assert into.keys() == ["tell"]
+
+
+@pytest.mark.django_db
+def test_a_connection_that_is_not_theirs_has_to_be_chosen_anew(editor, editor_of, owner, colleague, workflow):
+    Connection.objects.create(name="Mine", slug="mine", connector="http", owner=owner)
+    editor.do("add", kind="action", action="http.request", name="Call")
+    editor.do("edit", key="call", set={"connection": "mine", "inputs.url": "/x", "inputs.method": "GET"})
+    editor.do("wrap", key="call", kind="try")
+    clip = clips.clip(editor.draft, ["try", "webhook"])
+    from automate_core import workflow_files
+
+    theirs = authoring.save_definition(workflow_files.read(OTHER), owner=colleague)
+    into = editor_of(colleague, theirs)
+    state = into.do("paste", clip=clip)
+    assert any("Call: choose a connection" in remark for remark in state.done.remarks)
+    assert any("choose an endpoint" in remark for remark in state.done.remarks)
+    told = {(problem.step or problem.trigger, problem.field): problem for problem in state.problems}
+    assert "not yours to use" in told["call", "connection"].reason and told["call", "connection"].level == "error"
+    assert "not yours to use" in told["webhook", "endpoint"].reason
+    with pytest.raises(DefinitionError, match="choose the connection"):
+        authoring.publish(theirs, author=colleague)
+    assign_perm("use_connection", colleague, Connection.objects.get())
+    into.do("edit", key="call", set={"connection": "mine"})
+    into.do("remove_trigger", key="webhook")
+    assert not [problem for problem in into.state.problems if problem.level == "error"]
+    assert editor.do("paste", clip=clip).done.remarks == (), "the owner may use both"
+
+
+@pytest.mark.django_db
+def test_a_connection_of_somebody_else_cannot_be_put_in(editor_of, triage, owner, colleague):
+    Connection.objects.create(name="Mine", slug="mine", connector="http", owner=owner)
+    assign_perm("change_workflow", colleague, triage)
+    with pytest.raises(RefusedError, match="no connection 'mine' that you may use") as caught:
+        editor_of(colleague).do("edit", key="look", set={"connection": "mine"})
+    assert caught.value.field == "connection"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "clip",
+    [
+        {},
+        {"schema": 1},
+        {"schema": 2, "steps": [{"key": "a", "kind": "stop"}]},
+        {"schema": 1, "steps": "x"},
+        {"schema": 1, "steps": [1]},
+        {"schema": 1, "steps": [{"kind": "stop"}]},
+        {"schema": 1, "steps": [{"key": "A B", "kind": "stop"}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "goto"}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": ["stop"]}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "stop", "more": 1}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "stop", "notes": "\0"}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "branch", "arms": {}}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "branch", "arms": [{"key": "otherwise"}]}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "branch", "arms": [{"key": "x"}, {"key": "x"}]}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "try", "steps": {}}]},
+        {"schema": 1, "steps": [{"key": "a", "kind": "try", "steps": [{"key": "a", "kind": "stop"}]}]},
+        {"schema": 1, "triggers": [{"kind": "nope"}]},
+        {"schema": 1, "triggers": [7]},
+        {"schema": 1, "triggers": [{"kind": ["a"]}]},
+        {"schema": 1, "triggers": [{"kind": "webhook", "endpoint": ["a"]}]},
+    ],
+)
+def test_a_clip_that_makes_no_sense_is_refused(editor, clip):
+    with pytest.raises(RefusedError):
+        editor.do("paste", clip=clip)
+    assert editor.keys() == ["look", "route", "careful", "both", "last"]
+
+
+@pytest.mark.django_db
+def test_a_clip_as_deep_as_a_well_is_refused(editor):
+    step = {"key": "k0", "kind": "stop"}
+    for number in range(1, 60):
+        step = {"key": f"k{number}", "kind": "try", "steps": [step]}
+    with pytest.raises(RefusedError, match="nested more than"):
+        editor.do("paste", clip={"schema": 1, "steps": [step]})

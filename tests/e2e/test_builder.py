@@ -1,0 +1,191 @@
+"""The builder in a browser: built by keyboard and by pointer, saved while one types, two people at once."""
+
+from __future__ import annotations
+
+import pytest
+from guardian.shortcuts import assign_perm
+from playwright.sync_api import Page, expect
+
+from automate_core.models import DraftCommand, Step
+from tests.drafts.conftest import TRIAGE
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def made(workflow):
+    return workflow(TRIAGE)
+
+
+@pytest.fixture
+def opened(made, signed_in, site):
+    """The owner's page, at the builder."""
+    signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/")
+    signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    return signed_in
+
+
+def card(page: Page, name: str):
+    return page.locator(f"#card-{name}")
+
+
+def field(page: Page, label: str):
+    return page.get_by_role("textbox", name=label)
+
+
+def keys(parent=None, slot=""):
+    return list(Step.objects.filter(parent__key=parent, slot=slot).order_by("position").values_list("key", flat=True))
+
+
+def test_by_keyboard_alone(opened, faults, shot):
+    page = opened
+    card(page, "look").focus()
+    page.keyboard.press("+")
+    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    page.keyboard.type("write to log")
+    page.keyboard.press("Enter")
+    expect(card(page, "log")).to_be_focused()
+    assert keys()[:3] == ["look", "log", "route"]
+    expect(card(page, "log")).to_have_accessible_name("Log, 2 · Data, write to log, Message is required.")
+    page.keyboard.press("Enter")
+    expect(page.locator("#inspector-name")).to_be_focused()
+    field(page, "Message").focus()
+    page.keyboard.type("Seen {{ steps.look.output.title }}")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    expect(card(page, "log")).to_have_accessible_name("Log, 2 · Data, write to log")
+    assert Step.objects.get(key="log").inputs == {"message": "Seen {{ steps.look.output.title }}"}
+    shot(page, "builder-panel")
+    page.keyboard.press("Escape")
+    expect(card(page, "log")).to_be_focused()
+    page.keyboard.press("Alt+ArrowDown")
+    wait_for(lambda: keys()[:3] == ["look", "route", "log"])
+    expect(card(page, "log")).to_be_focused()
+    page.keyboard.press("Control+d")
+    expect(card(page, "log_2")).to_be_focused()
+    page.keyboard.press("e")
+    expect(card(page, "log_2")).to_have_accessible_name("Log 2, 8 · Data, write to log, disabled")
+    page.keyboard.press("Delete")
+    expect(card(page, "log_2")).to_have_count(0)
+    expect(page.get_by_role("status").filter(has_text="Deleted Log 2")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(card(page, "log_2")).to_be_visible()
+    page.keyboard.press("Control+Shift+z")
+    expect(card(page, "log_2")).to_have_count(0)
+    assert faults(page) == []
+
+
+def test_by_pointer(opened, faults, shot):
+    page = opened
+    page.locator("button[data-insert='parent=route&slot=question&index=0']").click()
+    page.get_by_role("button", name="For each Run steps").click()
+    expect(card(page, "route-for_each")).to_be_visible()
+    expect(field(page, "List")).to_be_visible()
+    field(page, "List").fill("{{ event.payload.labels }}")
+    page.locator("button[data-insert='parent=for_each&slot=steps&index=0']").click()
+    shot(page, "builder-palette")
+    page.get_by_role("button", name="Data: Set values").click()
+    expect(card(page, "route-for_each-set")).to_be_visible()
+    expect(page.locator("#problem-count")).to_have_text("No problems")
+    card(page, "both").click()
+    expect(page.locator("#inspector-name")).to_have_text("Both")
+    page.get_by_text("Wrap in").click()
+    page.get_by_role("button", name="Catch errors").click()
+    expect(card(page, "try-both")).to_be_visible()
+    expect(page.locator("#inspector-name")).to_have_text("Try")
+    page.get_by_role("button", name="Unwrap").click()
+    expect(card(page, "both")).to_be_visible()
+    card(page, "trigger").click()
+    page.get_by_role("button", name="Schedule").click()
+    field(page, "Times").fill("0 8 * * 1")
+    expect(page.locator("#problem-count")).to_have_text("No problems")
+    page.reload()
+    assert keys("for_each", "steps") == ["set"] and Step.objects.get(key="for_each").settings["items"]
+    expect(field(page, "Times")).to_have_value("0 8 * * 1")
+    page.get_by_role("button", name="Undo: ").click()
+    page.get_by_role("button", name="Undo: ").click()
+    expect(field(page, "Times")).to_have_count(0)
+    assert faults(page) == []
+
+
+def test_routes_and_the_list_of_problems(opened, faults):
+    page = opened
+    card(page, "route").click()
+    page.get_by_label("Routes").get_by_role("button", name="Add").click()
+    expect(page.locator("#problem-count")).to_have_text("1 problem")
+    expect(page.locator("#problems")).to_contain_text("a condition is needed")
+    condition = field(page, "Taken when").last
+    condition.fill('{"exists": [{"var": "event.payload.x"}]}')
+    condition.blur()
+    expect(page.locator("#problem-count")).to_have_text("No problems")
+    page.get_by_role("button", name="Move Route 3 before").click()
+    wait_for(
+        lambda: [arm["key"] for arm in Step.objects.get(key="route").settings["arms"]] == ["bug", "route_3", "question"]
+    )
+    card(page, "last").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("When it fails").click()
+    field(page, "Seconds for each try").fill("soon")
+    expect(page.locator("#problem-count")).to_have_text("1 problem")
+    card(page, "look").click()
+    expect(page.locator("#inspector-name")).to_have_text("Look")
+    page.keyboard.press("F8")
+    expect(field(page, "Seconds for each try")).to_be_focused()
+    expect(page.locator("#field-timeout-why")).to_contain_text("has to be a number or nothing, not text")
+    assert faults(page) == []
+
+
+def test_two_people_at_one_draft(opened, made, site, new_context, colleague, shot):
+    for verb in ("view_workflow", "change_workflow"):
+        assign_perm(verb, colleague, made)
+    mine, theirs = opened, new_context().new_page()
+    theirs.goto(f"{site}/admin/")
+    theirs.get_by_label("Username").fill("colleague")
+    theirs.get_by_label("Password").fill("password-of-tests")
+    theirs.get_by_role("button", name="Log in").click()
+    theirs.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=look")
+    card(mine, "look").click()
+    expect(field(mine, "Notes")).to_be_visible()
+    field(theirs, "Notes").fill("Theirs")
+    expect(theirs.locator("#saved")).to_have_text("Saved")
+    wait_for(lambda: Step.objects.get(key="look").notes == "Theirs")
+    field(mine, "Notes").fill("Mine")
+    note = mine.get_by_role("alert").filter(has_text="Edited elsewhere")
+    expect(note).to_contain_text("Changed notes of Look")
+    expect(note).to_contain_text("colleague")
+    expect(mine.locator("#saved")).to_have_text("Not saved")
+    shot(mine, "builder-conflict")
+    assert Step.objects.get(key="look").notes == "Theirs"
+    mine.get_by_role("button", name="Make mine all the same").click()
+    expect(note).to_have_count(0)
+    assert Step.objects.get(key="look").notes == "Mine"
+    theirs.locator("#card-last").click()
+    theirs.get_by_role("button", name="Delete").click()
+    expect(theirs.locator("#card-last")).to_have_count(0)
+    card(mine, "look").focus()
+    mine.keyboard.press("Delete")
+    expect(mine.get_by_role("alert").filter(has_text="Deleted Last")).to_be_visible()
+    assert Step.objects.filter(key="look").exists()
+
+
+def test_signed_out_in_the_middle(opened, made):
+    page = opened
+    card(page, "look").click()
+    expect(field(page, "Notes")).to_be_visible()
+    page.context.clear_cookies(name="sessionid")
+    field(page, "Notes").fill("lost?")
+    page.wait_for_url("**/login/?next=**")
+    assert "builder" in page.url and not DraftCommand.objects.exists()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)], ids=lambda size: str(size[0]))
+def test_it_fits(opened, faults, shot, theme, size):
+    page = opened
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{page.url.partition('?')[0]}?step=route")
+    expect(page.locator("#inspector-name")).to_have_text("Route")
+    shot(page, f"builder-{theme}-{size[0]}")
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0 and faults(page) == []

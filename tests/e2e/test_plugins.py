@@ -1,0 +1,44 @@
+"""The plug-ins page in a browser, with one plug-in that does not load."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from playwright.sync_api import expect
+
+from tests.contracts.test_strangers import PLUGINS
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not PLUGINS.exists(), reason="tests/plugins/acme is installed by `make test`"),
+]
+
+
+@pytest.fixture
+def environment(environment):
+    """The site's, with a stranger's distribution installed."""
+    return {**environment, "PYTHONPATH": str(PLUGINS)}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_did_not_load_is_seen_and_found(owner, signed_in, site, faults, shot, theme, width):
+    owner.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    page = signed_in
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{site}/admin/automate/plugins/")
+    first = page.locator("#list tbody tr").first
+    expect(first.get_by_text("Not loaded")).to_be_visible()
+    expect(first.get_by_text("No module named 'acme.nowhere'")).to_be_visible()
+    expect(first.get_by_text("acme-automate")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shot(page, f"plugins-broken-{theme}-{width}")
+    page.keyboard.press("/")
+    page.keyboard.type("references such as acmevault")
+    page.keyboard.press("Enter")
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="Clear").click()
+    page.get_by_role("link", name="Not loaded").click()
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    assert faults(page) == []

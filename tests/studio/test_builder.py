@@ -1,0 +1,343 @@
+"""The builder over HTTP: what it shows, that each edit is one POST, and what others' edits do to it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_connectors.models import Connection
+from automate_core import authoring
+from automate_core.definition import parse
+from automate_core.models import DraftCommand, Step
+from tests.drafts.conftest import TRIAGE
+from tests.drafts.test_speed import large
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Builder:
+    """A browser without a window."""
+
+    def __init__(self, client, workflow):
+        self.client, self.workflow = client, workflow
+        self.status, self.page = 0, None
+
+    def url(self, name="builder", *more):
+        return reverse(f"studio:{name}", args=[self.workflow.pk, *more])
+
+    def open(self, step=""):
+        self.page = Page(self.client.get(self.url(), {"step": step} if step else {}))
+        assert self.page.status == 200
+        return self.page
+
+    def panel(self, path):
+        return Page(self.client.get(self.url("builder_step", path)))
+
+    def do(self, do, **fields):
+        rev = {} if do in {"undo", "redo"} or "rev" in fields else {"rev": self.state()["data-rev"]}
+        return self.client.post(self.url("builder_do"), {"do": do, **rev, **fields})
+
+    def state(self):
+        return self.open().ids["draft-state"]
+
+    def save(self, path, rev=None, **fields):
+        """Post a panel's form: what it shows, with these differences."""
+        page = self.panel(path)
+        key = fields.get("trigger", path.rpartition("/")[2])
+        rev = page.ids[f"rev-{key}"]["value"] if rev is None else rev
+        return self.client.post(self.url("builder_step", path), {"rev": rev, **fields})
+
+
+@pytest.fixture
+def made(workflow):
+    return workflow(TRIAGE)
+
+
+@pytest.fixture
+def builder(made, sign_in, owner):
+    return Builder(sign_in(owner), made)
+
+
+def names(page, tag):
+    return [attributes.get("name") for found, attributes in page.tags if found == tag and attributes.get("name")]
+
+
+def test_the_page_shows_the_tree_with_places_to_insert_at(builder):
+    page = builder.open("route/tell")
+    assert (
+        page.ids["card-route-tell"]["aria-selected"] == "true" and page.ids["card-trigger"]["data-path"] == "~trigger"
+    )
+    places = [
+        attributes["data-insert"] for tag, attributes in page.tags if tag == "button" and "data-insert" in attributes
+    ]
+    assert "parent=&slot=&index=0" in places and "parent=route&slot=question&index=0" in places
+    assert "parent=each&slot=steps&index=1" in places and "parent=careful&slot=always&index=0" in places
+    assert {"inputs.message", "inputs.level", "notes", "connection", "retry"} <= {
+        *names(page, "input"),
+        *names(page, "textarea"),
+        *names(page, "select"),
+    }
+    assert page.ids["undo"].get("disabled") == "" and "No problems" in page.text
+
+
+@pytest.mark.parametrize(
+    "path", ["look", "route", "route/each", "careful", "both", "route/refuse", "~trigger", "~workflow"]
+)
+def test_every_panel_draws(builder, path):
+    page = builder.panel(path)
+    assert page.status == 200 and page.all(data_inspected=path)
+
+
+def test_panels_of_what_is_not_there(builder):
+    for path in ("nope", "route/nope", "~nope", "a\0b"):
+        assert builder.client.get(builder.url("builder_step", path)).status_code == 404
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Step.Kind.values if kind != "action"])
+def test_every_kind_is_added_and_its_panel_draws(builder, kind):
+    assert builder.do("add", kind=kind, parent="", slot="", index="0").status_code == 200
+    builder.do("undo", last=builder.state()["data-last"])
+    answer = builder.do("add", kind=kind, parent="careful", slot="always", index="0")
+    assert answer.status_code == 200
+    step = Step.objects.exclude(key__in=TRIAGE).get(parent__key="careful", slot="always")
+    assert f'id="card-careful-{step.key}"' in answer.content.decode()
+    assert builder.panel(f"careful/{step.key}").status == 200
+
+
+def test_an_answer_holds_all_that_a_command_may_have_changed(builder):
+    page = Page(builder.do("add", kind="action", action="data.log", index="1"))
+    assert {"flow", "draft-state", "problems", "inspector", "toast", "card-log"} <= set(page.ids)
+    assert page.ids["draft-state"]["data-selected"] == "log" and "Added Log" in page.text
+    assert page.ids["card-log"]["aria-label"].endswith("Message is required.")
+    assert "1 problem" in page.text
+
+
+def test_saving_a_panel_stores_what_differs(builder):
+    answer = builder.save("look", **{"inputs.title": "Hello {{ event.payload.title }}", "notes": "n", "name": "Look"})
+    assert answer.status_code == 200
+    step = Step.objects.get(key="look")
+    assert (step.inputs, step.notes) == ({"title": "Hello {{ event.payload.title }}"}, "n")
+    page = Page(answer)
+    assert page.ids["rev-look"]["value"] == str(step.rev) and "card-look" in page.ids and "flow" not in page.ids
+    assert "field-notes" not in page.ids, "what somebody is typing in is left alone"
+    assert DraftCommand.objects.get().words == "Changed title, notes of Look"
+    assert builder.save("look", notes="n").status_code == 200 and DraftCommand.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "column", "value"),
+    [
+        (
+            "route/tell",
+            {"inputs.level": "error"},
+            "inputs",
+            {"message": "{{ steps.look.output.title }}", "level": "error"},
+        ),
+        (
+            "route/tell",
+            {"retry": '{"attempts": 3}', "timeout": "2.5"},
+            "policy",
+            {"retry": {"attempts": 3}, "timeout": 2.5},
+        ),
+        ("route/tell", {"at_most_once": "on"}, "policy", {"at_most_once": True}),
+        ("both", {"limit": "3"}, "settings", 3),
+        ("both", {"limit": "many"}, "settings", "many"),
+        ("route/each", {"items": '["a"]'}, "settings", '["a"]'),
+        ("look", {"save_as": "kept"}, "settings", "kept"),
+        ("look", {"inputs.title": ""}, "inputs", {}),
+    ],
+)
+def test_values_are_typed(builder, path, fields, column, value):
+    assert builder.save(path, **fields).status_code == 200
+    stored = getattr(Step.objects.get(key=path.rpartition("/")[2]), column)
+    assert stored == value if column != "settings" else stored[next(iter(fields))] == value
+
+
+def test_an_error_stands_at_its_field(builder):
+    page = Page(builder.save("look", **{"inputs.title": "{{ steps.nope.output }}"}))
+    assert page.ids["field-inputs-title-why"]["role"] == "alert" and "no step 'nope'" in page.text
+    assert page.ids["card-look"]["aria-label"].endswith("steps before this one: none.")
+
+
+def test_what_cannot_be_read_is_not_saved_and_says_so(builder):
+    answer = builder.save("look", retry="{nope", notes="kept")
+    page = Page(answer)
+    assert answer.status_code == 422 and "not saved: this is no JSON" in page.text and "Not saved" in page.text
+    assert Step.objects.get(key="look").notes == "kept", "what could be read is"
+
+
+def test_a_connection_is_one_of_those_they_may_use(builder, owner, stranger):
+    Connection.objects.create(name="Mine", slug="mine", connector="data", owner=owner)
+    Connection.objects.create(name="Theirs", slug="theirs", connector="data", owner=stranger)
+    page = builder.panel("look")
+    assert "Mine" in page.text and "Theirs" not in page.text
+    assert builder.save("look", connection="mine").status_code == 200
+    answer = builder.save("look", connection="theirs")
+    assert answer.status_code == 422 and "no connection &#x27;theirs&#x27; that you may use" in answer.content.decode()
+    assert Step.objects.get(key="look").connection == "mine"
+
+
+def test_triggers_and_the_workflow_have_forms_too(builder, made):
+    assert (
+        builder.save(
+            "~trigger", trigger="webhook", event="push", filter='{"exists": [{"var": "event.payload.x"}]}'
+        ).status_code
+        == 200
+    )
+    assert builder.do("add_trigger", kind="schedule").status_code == 200
+    assert "a schedule needs one of cron and every" in builder.panel("~trigger").text
+    assert builder.save("~trigger", trigger="schedule", cron="0 8 * * 1").status_code == 200
+    assert (
+        builder.save("~workflow", name="New name", tags="a\nb", vars='{"n": 1}', concurrency='{"limit": 2}').status_code
+        == 200
+    )
+    made.refresh_from_db()
+    definition = authoring.load_definition(made)
+    assert (definition.name, definition.tags, definition.vars) == ("New name", ["a", "b"], {"n": 1})
+    assert [trigger.key for trigger in definition.triggers] == ["webhook", "schedule"]
+    assert definition.triggers[0].event == "push" and definition.triggers[1].cron == "0 8 * * 1"
+    assert builder.save("~workflow", run_as="root").status_code == 422
+
+
+def test_routes_by_form(builder):
+    rev = builder.panel("route").ids["rev-route"]["value"]
+    rule = {"==": [{"var": "event.type"}, "x"]}
+    assert builder.do("edit_condition", key="route", arm="bug", rev=rev, when=json.dumps(rule)).status_code == 200
+    assert Step.objects.get(key="route").settings["arms"][0]["when"] == rule
+    assert builder.do("edit_condition", key="route", arm="bug", rev=rev, when="{nope").status_code == 422
+    assert builder.do("move_arm", key="route", arm="bug", index="1").status_code == 200
+    assert [arm["key"] for arm in Step.objects.get(key="route").settings["arms"]] == ["question", "bug"]
+
+
+def test_undo_and_redo_by_button(builder):
+    builder.do("delete", key="look")
+    state = builder.state()
+    assert builder.page.ids["undo"]["title"] == "Undo: Deleted Look, by owner"
+    assert builder.do("undo", last=state["data-last"]).status_code == 200 and Step.objects.filter(key="look").exists()
+    assert builder.do("redo", last=builder.state()["data-last"]).status_code == 200
+    assert not Step.objects.filter(key="look").exists()
+    assert builder.do("undo", last="999").status_code == 409
+
+
+def test_copy_and_paste_between_workflows(builder, workflow):
+    assert builder.client.post(builder.url("builder_copy"), {"key": "route"}).status_code == 200
+    other = Builder(
+        builder.client, workflow("name: O\nslug: o\ntriggers: []\nsteps: [{key: tell, kind: stop}]", publish=False)
+    )
+    assert "Paste" in Page(other.client.get(other.url("builder_palette"))).text
+    assert other.do("paste").status_code == 200
+    assert set(other.workflow.steps.filter(parent=None).values_list("key", flat=True)) == {"tell", "route"}
+    assert builder.client.post(builder.url("builder_copy"), {"key": "nope"}).status_code == 422
+
+
+def test_nothing_copied_is_nothing_to_paste(builder):
+    assert builder.do("paste").status_code == 422
+
+
+def test_the_palette_offers_what_is_installed(builder):
+    page = Page(builder.client.get(builder.url("builder_palette"), {"parent": "route", "slot": "bug", "index": "1"}))
+    offers = [
+        json.loads(attributes["data-insert-now"]) for _, attributes in page.tags if "data-insert-now" in attributes
+    ]
+    assert {"do": "add", "kind": "action", "action": "http.request"} in offers
+    assert {offer["kind"] for offer in offers if not offer["action"]} == {
+        kind for kind in Step.Kind.values if kind != "action"
+    }
+    for title in ("Connectors", "Logic", "People", "AI"):
+        assert title in page.text
+
+
+# --- others -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_other_ones_edit_is_shown_and_one_may_go_on(builder, made, sign_in, colleague):
+    assign_perm("change_workflow", colleague, made)
+    assign_perm("view_workflow", colleague, made)
+    rev = builder.panel("look").ids["rev-look"]["value"]
+    Builder(sign_in(colleague), made).save("look", notes="theirs")
+    answer = builder.save("look", rev=rev, notes="mine")
+    page = Page(answer)
+    assert answer.status_code == 409 and "colleague" in page.text and "Changed notes of Look" in page.text
+    again = {attributes["name"]: attributes["value"] for tag, attributes in page.tags if tag == "input"}
+    assert again["notes"] == "mine" and again["rev"] != rev
+    assert Step.objects.get(key="look").notes == "theirs"
+    assert builder.client.post(builder.url("builder_step", "look"), again).status_code == 200
+    assert Step.objects.get(key="look").notes == "mine"
+
+
+def test_a_stale_tree_is_a_conflict_too(builder, made, sign_in, colleague):
+    assign_perm("change_workflow", colleague, made)
+    assign_perm("view_workflow", colleague, made)
+    rev = builder.state()["data-rev"]
+    Builder(sign_in(colleague), made).do("delete", key="last")
+    answer = builder.do("move", key="look", index="2", rev=rev)
+    assert answer.status_code == 409 and "Deleted Last" in answer.content.decode()
+    again = {attributes["name"]: attributes["value"] for tag, attributes in Page(answer).tags if tag == "input"}
+    assert builder.client.post(builder.url("builder_do"), again).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"do": "explode"},
+        {"do": "add"},
+        {"do": "add", "kind": "stop", "parent": "nope", "slot": "steps"},
+        {"do": "add", "kind": "stop", "index": "x"},
+        {"do": "move", "key": "look", "parent": "route", "slot": "nope"},
+        {"do": "delete", "key": "\0"},
+        {"do": "undo", "last": "x" * 50},
+        {"do": "rename", "key": "look", "name": "\0"},
+        {"do": "edit_condition", "key": "route", "arm": "bug", "when": "[" * 10_000},
+    ],
+)
+def test_requests_that_make_no_sense_are_answered(builder, fields):
+    assert builder.client.post(
+        builder.url("builder_do"), {"rev": builder.state()["data-rev"], **fields}
+    ).status_code in {409, 422}
+    assert DraftCommand.objects.count() == 0
+
+
+HOSTILE = "</textarea><script>window.hacked=1</script>\u202e{{ 7*7 }}"
+
+
+def test_hostile_values_are_inert(builder):
+    builder.save("look", **{"inputs.title": HOSTILE, "name": HOSTILE, "notes": HOSTILE})
+    builder.do("rename_arm", key="route", arm="bug", name=HOSTILE, rev=builder.panel("route").ids["rev-route"]["value"])
+    for answer in (builder.client.get(builder.url(), {"step": path}) for path in ("look", "route")):
+        assert "<script>window" not in answer.content.decode()
+
+
+def test_a_faulty_draft_is_shown_everywhere(builder, made, sign_in, owner):
+    builder.save("both", limit="many")
+    client = sign_in(owner)
+    page = reverse("admin:automate_core_workflow_change", args=[made.pk])
+    assert client.get(page, {"show": "draft"}).status_code == 200 and builder.open().status == 200
+    answer = client.get(reverse("studio:workflow_file", args=[made.pk]), {"show": "draft"})
+    assert answer.status_code == 409 and "limit" in answer.content.decode()
+
+
+# --- speed ------------------------------------------------------------------------------------------------------------
+
+
+def test_220_steps(sign_in, owner, django_assert_max_num_queries):
+    made = authoring.save_definition(parse(large()), owner=owner)
+    builder = Builder(sign_in(owner), made)
+    builder.open()
+    started = time.perf_counter()
+    with django_assert_max_num_queries(30):
+        page = builder.client.get(builder.url())
+    rendered = time.perf_counter() - started
+    with django_assert_max_num_queries(30):
+        builder.client.get(builder.url("builder_step", "branch_0/set_0"))
+    started = time.perf_counter()
+    with django_assert_max_num_queries(60):
+        answer = builder.save("branch_0/set_0", notes="x")
+    edited = time.perf_counter() - started
+    assert len(page.content) < 450_000 and len(answer.content) < 30_000
+    assert rendered < 1.5 and edited < 1, "0.3 s and 0.1 s on a machine of its own; tests share theirs"
