@@ -97,5 +97,6 @@ def _context(connection: Connection) -> dict[str, Any]:
         "cancelled": lambda: False,
         "log": lambda message, level="info": None,
         "run": {},
+        "step": {},
         "user": None,
     }

@@ -39,7 +39,7 @@ def oauth(provider, client_secret, owner):
     def make(grant="authorization_code", slug="api"):
         connection = Connection(
             name="The API", slug=slug, connector="http", owner=owner,
-            config={"base_url": provider.url, "auth": "bearer"}, allowed_hosts=["127.0.0.1"],
+            config={"base_url": provider.url, "auth": "oauth2"}, allowed_hosts=["127.0.0.1"],
             oauth={
                 "provider": "generic", "grant": grant, "client_id": CLIENT_ID,
                 "client_secret": "database:client-secret", "scopes": "read write",
