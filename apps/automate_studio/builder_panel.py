@@ -200,9 +200,9 @@ TRIGGERS = {
 }
 
 
-def settings_values(state: State) -> dict[str, Any]:
+def settings_values(draft: Draft) -> dict[str, Any]:
     """The workflow's own fields as they stand."""
-    said = state.draft.settings
+    said = draft.settings
     person = get_user_model()._default_manager.filter(pk=said.run_as).first()
     values = {name: getattr(said, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")}
     if said.concurrency is not None:
@@ -213,7 +213,7 @@ def settings_values(state: State) -> dict[str, Any]:
 def _settings(state: State, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if not problem.step and not problem.trigger]
     errors = {problem.field: problem.reason for problem in mine} | dict(refused)
-    fields = forms.views(forms.SETTINGS_FIELDS, settings_values(state), errors)
+    fields = forms.views(forms.SETTINGS_FIELDS, settings_values(state.draft), errors)
     return Panel(
         path=SETTINGS,
         title="Workflow",
