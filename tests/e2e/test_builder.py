@@ -135,6 +135,22 @@ def test_routes_and_the_list_of_problems(opened, faults):
     assert faults(page) == []
 
 
+def test_what_is_folded_stays_so_until_one_goes_there(opened, faults):
+    page = opened
+    card(page, "route").focus()
+    page.keyboard.press("o")
+    expect(card(page, "route-tell")).to_be_hidden()
+    assert card(page, "route").get_attribute("aria-expanded") == "false"
+    card(page, "last").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    wait_for(lambda: keys()[-1] == "both")
+    expect(card(page, "last")).to_be_focused()
+    expect(card(page, "route-tell")).to_be_hidden()
+    page.goto(f"{page.url.partition('?')[0]}?step=route/tell")
+    expect(card(page, "route-tell")).to_be_visible()
+    assert faults(page) == []
+
+
 def test_two_people_at_one_draft(opened, made, site, new_context, colleague, shot):
     for verb in ("view_workflow", "change_workflow"):
         assign_perm(verb, colleague, made)
