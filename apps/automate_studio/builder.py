@@ -145,7 +145,13 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
     again = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
     if isinstance(error, ConflictError):
         again["last" if again.get("do") in {"undo", "redo"} else "rev"] = str(error.rev)
-    context = {"error": error, "again": again, "conflict": isinstance(error, ConflictError), "url": request.path}
+    context = {
+        "error": error,
+        "reason": words.sentence(str(error)),
+        "again": again,
+        "conflict": isinstance(error, ConflictError),
+        "url": request.path,
+    }
     return TemplateResponse(
         request, "automate_studio/builder/conflict.html", context, status=409 if context["conflict"] else 422
     )
@@ -169,7 +175,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     except RefusedError as error:
         if not error.field:
             return _refused(request, error)
-        refused = {error.field: f"not saved: {error}"}
+        refused = {error.field: words.sentence(f"not saved: {error}")}
         state = commands.look(workflow)
     except ConflictError as error:
         return _refused(request, error)

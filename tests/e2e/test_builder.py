@@ -113,7 +113,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     card(page, "route").click()
     page.get_by_label("Routes").get_by_role("button", name="Add").click()
     expect(page.locator("#problem-count")).to_have_text("1 problem")
-    expect(page.locator("#problems")).to_contain_text("a condition is needed")
+    expect(page.locator("#problems")).to_contain_text("A condition is needed")
     condition = field(page, "Taken when").last
     condition.fill('{"exists": [{"var": "event.payload.x"}]}')
     condition.blur()
@@ -131,7 +131,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     expect(page.locator("#inspector-name")).to_have_text("Look")
     page.keyboard.press("F8")
     expect(field(page, "Seconds for each try")).to_be_focused()
-    expect(page.locator("#field-timeout-why")).to_contain_text("has to be a number or nothing, not text")
+    expect(page.locator("#field-timeout-why")).to_contain_text("Has to be a number or nothing, not text")
     assert faults(page) == []
 
 
