@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -339,7 +340,7 @@ def _in_fields(inputs: dict[str, Any], fields: dict[str, FieldSpec], place: str)
 def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) -> Iterator[Problem]:
     """The faults of the templates in a value; with `light`, it must render at once."""
     try:
-        template: Template = compile_value(value)
+        template: Template = _compiled(value) if isinstance(value, str) else compile_value(value)
     except TemplateError as error:
         yield Problem(place, str(error))
         return
@@ -347,6 +348,12 @@ def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) ->
         yield Problem(place, "this is computed before the run starts: use names and simple filters, no loops or sums")
     for path in template.paths:
         yield from _in_path(path, place, here)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _compiled(text: str) -> Template:
+    """A text's template: a draft is asked about all of its texts at every edit. Raises TemplateError."""
+    return compile_value(text)
 
 
 def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:

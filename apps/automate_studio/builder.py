@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core.authoring import NotPermittedError
-from automate_core.drafts import clips, commands, requests
+from automate_core.drafts import clips, commands, requests, rows
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
-from automate_core.drafts.values import TriggerNode
+from automate_core.drafts.values import Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, builder_fields, builder_panel, words
@@ -145,7 +145,13 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
     again = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
     if isinstance(error, ConflictError):
         again["last" if again.get("do") in {"undo", "redo"} else "rev"] = str(error.rev)
-    context = {"error": error, "again": again, "conflict": isinstance(error, ConflictError), "url": request.path}
+    context = {
+        "error": error,
+        "reason": words.sentence(str(error)),
+        "again": again,
+        "conflict": isinstance(error, ConflictError),
+        "url": request.path,
+    }
     return TemplateResponse(
         request, "automate_studio/builder/conflict.html", context, status=409 if context["conflict"] else 422
     )
@@ -157,19 +163,20 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
 def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
     workflow = _workflow(request, pk)
-    state = commands.look(workflow)
     structure = workflow.structure_rev
     try:
-        document, refused = _changes(request, state, path)
+        document, refused = _changes(request, rows.load(workflow), path)
         if document:
             state = commands.do(pk, requests.read(document), by=asked.person(request))
+        else:
+            state = commands.look(workflow)
     except NotPermittedError as error:
         raise PermissionDenied from error
     except RefusedError as error:
-        refused = {error.field: f"not saved: {error}"}
-        state = commands.look(_workflow(request, pk))
         if not error.field:
             return _refused(request, error)
+        refused = {error.field: words.sentence(f"not saved: {error}")}
+        state = commands.look(workflow)
     except ConflictError as error:
         return _refused(request, error)
     panel = builder_panel.panel(state, path, request.user, refused)
@@ -185,18 +192,18 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     return TemplateResponse(request, "automate_studio/builder/saved.html", context, status=422 if refused else 200)
 
 
-def _changes(request: HttpRequest, state: State, path: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(the command that stores what differs, if anything does; the fields that cannot be read)."""
     rev = asked.number(request.POST.get("rev")) or 0
     if path == SETTINGS:
         found, unset, errors = builder_fields.changed(
-            builder_fields.SETTINGS_FIELDS, builder_panel.settings_values(state), request.POST
+            builder_fields.SETTINGS_FIELDS, builder_panel.settings_values(draft), request.POST
         )
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
         return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
     if path == START:
-        return _trigger_changes(request, state, rev)
-    node = state.draft.steps.get(path.rpartition("/")[2])
+        return _trigger_changes(request, draft, rev)
+    node = draft.steps.get(path.rpartition("/")[2])
     if node is None:
         raise RefusedError("this step is not there any more")
     all_found: dict[str, Any] = {}
@@ -222,8 +229,8 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-def _trigger_changes(request: HttpRequest, state: State, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
-    node: TriggerNode | None = state.draft.triggers.get(request.POST.get("trigger", ""))
+def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
+    node: TriggerNode | None = draft.triggers.get(request.POST.get("trigger", ""))
     if node is None:
         raise RefusedError("this trigger is not there any more")
     present = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}

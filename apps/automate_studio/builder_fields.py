@@ -209,7 +209,7 @@ def changed(
         try:
             given = _value(spec, text.replace("\r\n", "\n"))
         except ValueError as error:
-            errors[name] = f"not saved: {error}"
+            errors[name] = f"Not saved: {error}."
             continue
         if given is _MISSING:
             unset += [name] if value is not _MISSING else []

@@ -11,11 +11,13 @@ from django.contrib.auth import get_user_model
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors, find_action
 from automate_core.drafts.commands import State
+from automate_core.drafts.problems import DraftProblem
 from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode, in_order
 from automate_core.models import WebhookEndpoint
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import builder_fields as forms
+from automate_studio import words
 from automate_studio.builder_fields import FieldView
 from automate_studio.tree import START, Card
 
@@ -122,7 +124,7 @@ def _kind(value: Any) -> FieldKind:
 
 def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if problem.step == node.key]
-    errors = {problem.field: problem.reason for problem in mine} | dict(refused)
+    errors = _by_field(mine) | dict(refused)
     drawn = [forms.views(specs, values, errors, prefix) for specs, values, prefix in step_specs(node, user)]
     policy = drawn[-2] if node.kind == "action" else []
     fields = [view for part in (drawn[:-2] if node.kind == "action" else drawn[:-1]) for view in part]
@@ -134,10 +136,16 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
         fields=fields,
         policy=policy,
         notes=drawn[-1],
-        problems=[problem.reason for problem in mine if not _has_field(problem.field, [*fields, *policy])],
+        problems=[
+            words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, [*fields, *policy])
+        ],
         arms=list(_arms(node, errors)),
         node=node,
     )
+
+
+def _by_field(problems: Iterable[DraftProblem]) -> dict[str, str]:
+    return {problem.field: words.sentence(problem.reason) for problem in problems}
 
 
 def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
@@ -181,10 +189,10 @@ def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
     found = []
     for node in in_order(state.draft.triggers):
         mine = [problem for problem in state.problems if problem.trigger == node.key]
-        errors = {problem.field: problem.reason for problem in mine} | dict(refused)
+        errors = _by_field(mine) | dict(refused)
         values = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
         fields = forms.views(trigger_specs(node, user), values, errors)
-        problems = [problem.reason for problem in mine if not _has_field(problem.field, fields)]
+        problems = [words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, fields)]
         title = TRIGGERS[node.kind]
         found.append(Panel(path=node.key, title=title, subtitle="", rev=node.rev, fields=fields, problems=problems))
     return Panel(path=START, title="Triggers", subtitle="What starts this workflow", rev=0, triggers=found)
@@ -200,9 +208,9 @@ TRIGGERS = {
 }
 
 
-def settings_values(state: State) -> dict[str, Any]:
+def settings_values(draft: Draft) -> dict[str, Any]:
     """The workflow's own fields as they stand."""
-    said = state.draft.settings
+    said = draft.settings
     person = get_user_model()._default_manager.filter(pk=said.run_as).first()
     values = {name: getattr(said, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")}
     if said.concurrency is not None:
@@ -212,15 +220,15 @@ def settings_values(state: State) -> dict[str, Any]:
 
 def _settings(state: State, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if not problem.step and not problem.trigger]
-    errors = {problem.field: problem.reason for problem in mine} | dict(refused)
-    fields = forms.views(forms.SETTINGS_FIELDS, settings_values(state), errors)
+    errors = _by_field(mine) | dict(refused)
+    fields = forms.views(forms.SETTINGS_FIELDS, settings_values(state.draft), errors)
     return Panel(
         path=SETTINGS,
         title="Workflow",
         subtitle="Name, time zone, variables",
         rev=state.workflow.settings_rev,
         fields=fields,
-        problems=[problem.reason for problem in mine if not _has_field(problem.field, fields)],
+        problems=[words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, fields)],
     )
 
 

@@ -26,6 +26,7 @@
       target.replaceChildren(...part.childNodes);
       htmx.process(target);
     }
+    fold();
   };
 
   const fetchAnswer = async (url, values) => {
@@ -58,6 +59,26 @@
     if (focus) cardOf(selected)?.focus();
   };
 
+  // --- what is folded up: by path, kept while the tree is drawn anew ------------------------------------------------------
+
+  const folded = new Set();
+  const armsOf = (card) => document.getElementById(`arms-${card.id.slice("card-".length)}`);
+
+  const fold = () => {
+    for (const card of builder.querySelectorAll(".da-flow [data-key]")) {
+      const arms = armsOf(card);
+      if (!arms) continue;
+      arms.hidden = folded.has(card.dataset.path);
+      card.setAttribute("aria-expanded", !arms.hidden);
+    }
+  };
+
+  const toggle = (card) => {
+    if (!armsOf(card)) return;
+    if (!folded.delete(card.dataset.path)) folded.add(card.dataset.path);
+    fold();
+  };
+
   // --- choosing a step --------------------------------------------------------------------------------------------------
 
   const cards = () => [...builder.querySelectorAll(".da-flow [data-path]")].filter((card) => card.offsetParent);
@@ -66,6 +87,8 @@
 
   const choose = (path) => {
     selected = path;
+    for (const holder of [...folded]) if (path.startsWith(`${holder}/`)) folded.delete(holder);
+    fold();
     for (const card of builder.querySelectorAll(".da-flow [data-path]")) {
       const on = card.dataset.path === path;
       card.classList.toggle("sel", on);
@@ -181,7 +204,7 @@
     if (insert) openPalette(parts(insert.dataset.insert));
     else if (now) command(JSON.parse(now.dataset.doNow), Boolean(now.closest(".da-panel-actions")));
     else if (event.target.closest("[data-dismiss]")) document.getElementById("conflict").replaceChildren();
-    else if (act && card) ({ insert: () => openPalette(after(card)), copy: () => copy(card), up: () => move(card, -1), down: () => move(card, 1) })[act.dataset.act]();
+    else if (act && card) ({ insert: () => openPalette(after(card)), copy: () => copy(card), fold: () => toggle(card), up: () => move(card, -1), down: () => move(card, 1) })[act.dataset.act]();
   });
 
   palette.addEventListener("click", (event) => {
@@ -212,13 +235,6 @@
   });
 
   // --- keys -------------------------------------------------------------------------------------------------------------
-
-  const toggle = (card) => {
-    const arms = document.getElementById(`arms-${card.id.slice("card-".length)}`);
-    if (!arms) return;
-    arms.hidden = !arms.hidden;
-    card.setAttribute("aria-expanded", !arms.hidden);
-  };
 
   const nextProblem = () => {
     const found = [...document.querySelectorAll("#problems [data-problem]")];
@@ -268,9 +284,9 @@
     }
   });
 
-  // Over sixty steps only what is not deep is open at first.
+  // Of more than sixty steps, what stands deep is folded up at first.
   const all = builder.querySelectorAll(".da-flow [data-key]");
-  if (all.length > 60) for (const card of all) if (Number(card.ariaLevel) >= 2) toggle(card);
+  if (all.length > 60) for (const card of all) if (Number(card.getAttribute("aria-level")) >= 2 && armsOf(card)) folded.add(card.dataset.path);
 
   window.addEventListener("load", () => requestAnimationFrame(() => {
     Alpine.$data(document.documentElement).sidebarOpen = false;

@@ -419,3 +419,14 @@ def test_a_request_that_makes_no_sense(request_):
     from automate_core.drafts import requests
 
     assert refused(requests.read, request_)
+
+
+def test_the_documentation_lists_the_commands_that_there_are():
+    import re
+
+    from automate_core.drafts import requests
+    from tests.conftest import ROOT
+
+    section = (ROOT / "docs/drafts.md").read_text().split("## Commands")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} - {"do"} == set(requests.TYPES)

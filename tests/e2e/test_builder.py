@@ -113,7 +113,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     card(page, "route").click()
     page.get_by_label("Routes").get_by_role("button", name="Add").click()
     expect(page.locator("#problem-count")).to_have_text("1 problem")
-    expect(page.locator("#problems")).to_contain_text("a condition is needed")
+    expect(page.locator("#problems")).to_contain_text("A condition is needed")
     condition = field(page, "Taken when").last
     condition.fill('{"exists": [{"var": "event.payload.x"}]}')
     condition.blur()
@@ -131,7 +131,23 @@ def test_routes_and_the_list_of_problems(opened, faults):
     expect(page.locator("#inspector-name")).to_have_text("Look")
     page.keyboard.press("F8")
     expect(field(page, "Seconds for each try")).to_be_focused()
-    expect(page.locator("#field-timeout-why")).to_contain_text("has to be a number or nothing, not text")
+    expect(page.locator("#field-timeout-why")).to_contain_text("Has to be a number or nothing, not text")
+    assert faults(page) == []
+
+
+def test_what_is_folded_stays_so_until_one_goes_there(opened, faults):
+    page = opened
+    card(page, "route").focus()
+    page.keyboard.press("o")
+    expect(card(page, "route-tell")).to_be_hidden()
+    assert card(page, "route").get_attribute("aria-expanded") == "false"
+    card(page, "last").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    wait_for(lambda: keys()[-1] == "both")
+    expect(card(page, "last")).to_be_focused()
+    expect(card(page, "route-tell")).to_be_hidden()
+    page.goto(f"{page.url.partition('?')[0]}?step=route/tell")
+    expect(card(page, "route-tell")).to_be_visible()
     assert faults(page) == []
 
 

@@ -167,7 +167,7 @@ def test_an_error_stands_at_its_field(builder):
 def test_what_cannot_be_read_is_not_saved_and_says_so(builder):
     answer = builder.save("look", retry="{nope", notes="kept")
     page = Page(answer)
-    assert answer.status_code == 422 and "not saved: this is no JSON" in page.text and "Not saved" in page.text
+    assert answer.status_code == 422 and "Not saved: this is no JSON" in page.text and "Not saved" in page.text
     assert Step.objects.get(key="look").notes == "kept", "what could be read is"
 
 
@@ -190,7 +190,7 @@ def test_triggers_and_the_workflow_have_forms_too(builder, made):
         == 200
     )
     assert builder.do("add_trigger", kind="schedule").status_code == 200
-    assert "a schedule needs one of cron and every" in builder.panel("~trigger").text
+    assert "A schedule needs one of cron and every." in builder.panel("~trigger").text
     assert builder.save("~trigger", trigger="schedule", cron="0 8 * * 1").status_code == 200
     assert (
         builder.save("~workflow", name="New name", tags="a\nb", vars='{"n": 1}', concurrency='{"limit": 2}').status_code
