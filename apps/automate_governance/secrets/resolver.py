@@ -71,5 +71,6 @@ def resolve(reference: str) -> SecretValue:
         raise SecretNotFoundError(f"{reference!r}: {error}") from error
     except Exception as error:
         raise SecretUnavailableError(f"{reference!r} cannot be read now: {type(error).__name__}") from error
-    redactor.learn(value)
+    if name != "database":  # what people have stored is known by now, if it can be told from ordinary words
+        redactor.learn(value)
     return SecretValue(value)
