@@ -60,7 +60,7 @@ class ModelUse(_Part, frozen=True, kw_only=True):
 
 
 class Needs(_Part, frozen=True, kw_only=True):
-    """What has to be there before the workflow can be published, by slug or label; of connections, what they are for."""
+    """What has to be there before publishing, by slug or label; of connections, what they are for."""
 
     connections: dict[str, str] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
@@ -195,9 +195,10 @@ def _untrue(template: Template, slug: str) -> Iterator[Problem]:
 
 
 def _same(place: str, said: Iterable[str], used: Iterable[str]) -> Iterator[Problem]:
-    for name in sorted(set(used) - set(said)):
+    listed, needed = set(said), set(used)
+    for name in sorted(needed - listed):
         yield Problem(place, f"does not list {name!r}, which the workflow uses")
-    for name in sorted(set(said) - set(used)):
+    for name in sorted(listed - needed):
         yield Problem(f"{place}.{name}", "the workflow does not use it")
 
 

@@ -76,7 +76,7 @@ def _connections(template: Template, person: Person) -> Iterator[Need]:
 
 def _endpoints(template: Template, person: Person) -> Iterator[Need]:
     wanted = template.needs.endpoints
-    rows = WebhookEndpoint.objects.filter(scheme__in={each.scheme for each in wanted.values()}, is_active=True)
+    rows = WebhookEndpoint.objects.filter(scheme__in={each.scheme for each in wanted.values()}, enabled=True)
     there = list(permitted(person, "view_payload", rows).order_by("slug").values_list("scheme", "slug"))
     for slug, endpoint in wanted.items():
         choices = tuple((each, each) for scheme, each in there if scheme == endpoint.scheme)
