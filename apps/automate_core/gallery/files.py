@@ -244,7 +244,7 @@ def refresh() -> None:
     _installed.cache_clear()
 
 
-def missing_connectors(template: Template) -> list[str]:
+def missing_actions(template: Template) -> list[str]:
     """The actions of a template that no installed connector has."""
     missing = []
     for _, step in walk(template.definition.steps):

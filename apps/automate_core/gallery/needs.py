@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from automate_connectors.exposed import exposed
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_core.gallery.files import ModelUse, Template, missing_connectors
+from automate_core.gallery.files import ModelUse, Template, missing_actions
 from automate_core.models import WebhookEndpoint
 from automate_core.watched import view_permission, watched
 from automate_core.webhooks.schemes import SCHEMES
@@ -21,9 +21,12 @@ from automate_plugins.registry import PluginNotFoundError
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """One thing that a workflow needs. `choices` are what would do, as (slug, name); `why` says what is not there."""
+    """One thing that a workflow needs. `choices` are what would do, as (slug, name); `why` says what is not there.
 
-    kind: Literal["connection", "endpoint", "model", "group", "plugin"]
+    `of` is the code of the connector or scheme, or the name of the group that the template has.
+    """
+
+    kind: Literal["connection", "endpoint", "model", "group", "action"]
     name: str
     title: str
     of: str = ""
@@ -38,49 +41,67 @@ class Need:
 
     @property
     def chosen(self) -> str:
-        """The choice to begin with: the one of that very name, else the only one."""
+        """The choice to begin with: the one of the template's own name, else the only one."""
         slugs = [slug for slug, _ in self.choices]
-        return self.name if self.name in slugs else slugs[0] if len(slugs) == 1 else ""
+        wish = self.of if self.kind == "group" else self.name
+        return wish if wish in slugs else slugs[0] if len(slugs) == 1 else ""
 
 
-def of(template: Template, person: Person) -> list[Need]:
-    """All needs of `template`, each looked for among what `person` may use. At most three queries."""
+@dataclass(frozen=True)
+class Found:
+    """What of the site a person may use: (connector or scheme, slug, name) of each, and the groups' names."""
+
+    person: Person
+    connections: list[tuple[str, str, str]]
+    endpoints: list[tuple[str, str]]
+    groups: list[str]
+
+
+def look(person: Person) -> Found:
+    """What is there for `person`. Three queries, for any number of templates."""
+    usable = permitted(person, "use", Connection.objects.order_by("name", "pk"))
+    readable = permitted(person, "view_payload", WebhookEndpoint.objects.filter(enabled=True).order_by("slug"))
+    return Found(
+        person,
+        list(usable.values_list("connector", "slug", "name")),
+        list(readable.values_list("scheme", "slug")),
+        list(Group.objects.order_by("name").values_list("name", flat=True)),
+    )
+
+
+def of(template: Template, found: Found) -> list[Need]:
+    """All needs of `template`."""
     return [
-        *_plugins(template),
-        *_connections(template, person),
-        *_endpoints(template, person),
-        *_models(template, person),
-        *_groups(template),
+        *_actions(template),
+        *_connections(template, found),
+        *_endpoints(template, found),
+        *_models(template, found.person),
+        *_groups(template, found),
     ]
 
 
-def _plugins(template: Template) -> Iterator[Need]:
-    for action in missing_connectors(template):
+def _actions(template: Template) -> Iterator[Need]:
+    for action in missing_actions(template):
         why = "No installed connector has this action."
-        yield Need(kind="plugin", name=action, title=f"Action {action}", why=why)
+        yield Need(kind="action", name=action, title=f"Action {action}", why=why)
 
 
-def _connections(template: Template, person: Person) -> Iterator[Need]:
+def _connections(template: Template, found: Found) -> Iterator[Need]:
     kinds = template.connectors
-    rows = Connection.objects.filter(connector__in=set(kinds.values())) if kinds else Connection.objects.none()
-    there = list(permitted(person, "use", rows).order_by("name", "pk").values_list("connector", "slug", "name"))
     for slug, use in template.needs.connections.items():
-        choices = tuple((each, name) for connector, each, name in there if connector == kinds[slug])
+        choices = tuple((each, name) for connector, each, name in found.connections if connector == kinds[slug])
         try:
             title = connectors.get(kinds[slug]).name
         except PluginNotFoundError:
-            continue  # told already
+            continue  # its actions are told as missing
         why = "" if choices else "You have no connection of this kind yet."
         yield Need(kind="connection", name=slug, title=title, of=kinds[slug], use=use, choices=choices, why=why)
 
 
-def _endpoints(template: Template, person: Person) -> Iterator[Need]:
-    wanted = template.needs.endpoints
-    rows = WebhookEndpoint.objects.filter(scheme__in={each.scheme for each in wanted.values()}, enabled=True)
-    there = list(permitted(person, "view_payload", rows).order_by("slug").values_list("scheme", "slug"))
-    for slug, endpoint in wanted.items():
-        choices = tuple((each, each) for scheme, each in there if scheme == endpoint.scheme)
-        title = f"Webhook of {SCHEMES[endpoint.scheme].name}"
+def _endpoints(template: Template, found: Found) -> Iterator[Need]:
+    for slug, endpoint in template.needs.endpoints.items():
+        choices = tuple((each, each) for scheme, each in found.endpoints if scheme == endpoint.scheme)
+        title = f"Webhook, {SCHEMES[endpoint.scheme].name}"
         why = "" if choices else "There is no webhook of this scheme yet whose deliveries you may read."
         yield Need(
             kind="endpoint", name=slug, title=title, of=endpoint.scheme, use=endpoint.sends, choices=choices, why=why
@@ -93,7 +114,7 @@ def _models(template: Template, person: Person) -> Iterator[Need]:
 
 
 def _said(use: ModelUse) -> str:
-    parts = [("Starts at changes of", use.watch), ("reads", use.read), ("writes", use.write)]
+    parts = [("starts at changes of", use.watch), ("reads", use.read), ("writes", use.write)]
     text = "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
     return text[:1].upper() + text[1:]
 
@@ -108,16 +129,15 @@ def _unseen(label: str, use: ModelUse, person: Person) -> str:
             return f"You may not view {label}."
     entry = exposed().get(label.lower())
     readable, writable = (set(entry.read), set(entry.write)) if entry else (set(), set())
-    missing = sorted({*use.read} - readable | {*use.write} - writable)
+    missing = sorted((set(use.read) - readable) | (set(use.write) - writable))
     return f"AUTOMATE_MODELS does not list {', '.join(missing)} of {label}." if missing else ""
 
 
-def _groups(template: Template) -> Iterator[Need]:
-    wanted = [name for name, setting in template.settings.items() if setting.kind == "group"]
-    there = [(name, name) for name in Group.objects.order_by("name").values_list("name", flat=True)] if wanted else []
-    for name in wanted:
-        given = str(template.definition.vars[name])
-        known = given in {each for each, _ in there}
-        setting = template.settings[name]
-        why = "" if known else f"There is no group {given} yet: choose another, or have it made."
-        yield Need(kind="group", name=name, title=setting.label, of=given, use=setting.help, choices=(*there,), why=why)
+def _groups(template: Template, found: Found) -> Iterator[Need]:
+    for name, setting in template.settings.items():
+        if setting.kind == "group":
+            given = str(template.definition.vars[name])
+            why = "" if given in found.groups else f"There is no group {given} yet: choose another, or have it made."
+            choices = tuple((each, each) for each in found.groups)
+            title = setting.label
+            yield Need(kind="group", name=name, title=title, of=given, use=setting.help, choices=choices, why=why)

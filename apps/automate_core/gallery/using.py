@@ -35,8 +35,8 @@ def use(
 ) -> Workflow:
     """A new draft of `owner` out of `template`.
 
-    `connections` and `endpoints` say which of the site's stand for those that the template names; an empty one of
-    `connections` leaves the step without. Raises SettingError, NotPermittedError.
+    `connections` and `endpoints` say which of the site's stand for those that the template names; one that is left out
+    keeps the template's name. Raises SettingError, NotPermittedError.
     """
     values = _values(template, settings)
     document = _renamed(to_document(template.definition), connections, endpoints)
@@ -87,9 +87,7 @@ def _renamed(node: Any, connections: Mapping[str, str], endpoints: Mapping[str, 
     if not isinstance(node, dict):
         return node
     kept = {"inputs", "vars", "payload"} if node.get("kind") in {"action", "workflow"} else {"vars"}
-    found = {
-        name: value if name in kept else _renamed(value, connections, endpoints) for name, value in node.items()
-    }
+    found = {name: value if name in kept else _renamed(value, connections, endpoints) for name, value in node.items()}
     if node.get("kind") == "action" and node.get("connection") in connections:
         found["connection"] = connections[node["connection"]]
     if node.get("kind") == "webhook" and node.get("endpoint") in endpoints:
