@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
@@ -201,7 +203,7 @@ def test_faults_are_shown_at_their_lines(sign_in, owner):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "choose a file, or paste its text"),
+        (b"", "there is nothing in it"),
         (b"\xff\xfe\x00", "not UTF-8 text"),
         (b"name: [", "fault"),
         (b"name: {{ x }}", "needs quotes"),
@@ -261,6 +263,7 @@ workflow:
 def another_app(tmp_path, monkeypatch, settings):
     """An installed app with a folder of templates."""
     package = tmp_path / "hostapp"
+    monkeypatch.delitem(sys.modules, "hostapp", raising=False)  # that of another test
     (package / "automate_templates").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
