@@ -213,7 +213,7 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
     )
 
 
-def _may_still_watch(user_id: int | None, run_id: uuid.UUID) -> bool:
+def _may_still_watch(user_id: Any, run_id: uuid.UUID) -> bool:
     """The same of whoever that is by now."""
     user = get_user_model()._default_manager.filter(pk=user_id).first()
     return user is not None and user.is_active and _may_watch(user, run_id)
@@ -227,7 +227,7 @@ def _may_watch(user: User, run_id: uuid.UUID) -> bool:
         connections.close_all()
 
 
-async def _events(user_id: int | None, run_id: uuid.UUID, after: int) -> AsyncIterator[str]:
+async def _events(user_id: Any, run_id: uuid.UUID, after: int) -> AsyncIterator[str]:
     """The permission is asked again with each heartbeat, also while patches keep coming."""
     yield "retry: 1000\n\n"
     asked_at = time.monotonic()

@@ -14,8 +14,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core.definition import DefinitionError
-from automate_core.models import ExecutionRun, WorkflowVersion
+from automate_core.models import ExecutionRun
 from automate_studio import live, run_page, views
 from tests.processes import wait_for
 
@@ -103,21 +102,38 @@ def test_a_stream_asks_for_the_permission(held, site, owner, colleague, stranger
     assert statuses == {"owner": 200, "colleague": 200, "stranger": 404, "nobody": 404}
 
 
-def test_a_run_that_cannot_be_shown_does_not_stop_the_others(held, site, owner, workflow, deliver):
-    run, gate = held
-    other = workflow(CALL.format(url="http://127.0.0.1:1").replace("call", "other"))
-    broken = ExecutionRun.objects.create(
-        workflow=other, version=other.published, trace_id="0" * 32, status="waiting", seq=5
+def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, monkeypatch, caplog):
+    made = workflow(CALL.format(url="http://127.0.0.1:1"))
+    broken, sound = (
+        ExecutionRun.objects.create(workflow=made, version=made.published, trace_id=digit * 32, status="waiting", seq=5)
+        for digit in "01"
     )
-    WorkflowVersion.objects.filter(pk=other.published_id).update(definition={"steps": "none of this is a definition"})
-    with pytest.raises(DefinitionError):
-        run_page.load(broken.pk, ExecutionRun.objects.all())
-    with stream(site, broken, owner) as unseen, stream(site, run, owner) as response:
-        assert (unseen.status, response.status) == (200, 200)
-        threading.Timer(1, gate.set).start()
-        patches = [int(identifier) for identifier, event in events(response) if event == "patch"]
-    run.refresh_from_db()
-    assert patches and patches[-1] == run.seq
+    render = run_page.patch
+
+    def patch(run_id, page=None):
+        assert run_id != broken.pk, "this one cannot be rendered"
+        return render(run_id, page)
+
+    monkeypatch.setattr(run_page, "patch", patch)
+
+    async def first_patch():
+        client = AsyncClient()
+        await client.aforce_login(owner)
+        unseen, seen = [await client.get(reverse("studio:run_stream", args=[run.pk])) for run in (broken, sound)]
+        waiting = asyncio.ensure_future(to_the_end(unseen.streaming_content))
+        async with asyncio.timeout(20):
+            async for part in seen.streaming_content:
+                if b"event: patch" in part:
+                    break
+        waiting.cancel()
+        return part
+
+    async def to_the_end(parts):
+        return [part async for part in parts]
+
+    assert asyncio.run(first_patch()).startswith(b"id: 5")
+    [told] = [record.getMessage() for record in caplog.records if "cannot be rendered" in record.getMessage()]
+    assert str(broken.pk) in told, "once, though it is tried again"
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "account closed"])
