@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -31,8 +32,8 @@ def save(
 ) -> tuple[WebhookEndpoint, bool]:
     """Create or update an endpoint: (the endpoint, whether it is new).
 
-    A new `secret` is stored encrypted as `hook-<slug>` and counts at once; None keeps the present one. Raises
-    SchemeError, ValidationError, NotPermittedError.
+    A new `secret` is stored encrypted as `hook-<slug>`, under a longer name when that is somebody else's, and counts at
+    once; None keeps the present one. Raises SchemeError, ValidationError, NotPermittedError.
     """
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
@@ -60,8 +61,8 @@ def rotate(
 ) -> WebhookEndpoint:
     """Give the endpoint a new secret; the present one is accepted for `overlap` longer, one before it no more.
 
-    The new one is stored encrypted as `hook-<slug>`, or `hook-<slug>-2` when that name is the present one's. Raises
-    SchemeError, NotPermittedError.
+    The new one is stored encrypted as `hook-<slug>`, or `hook-<slug>-2` when that name is the present one's, and under
+    a longer name when it is somebody else's. Raises SchemeError, NotPermittedError.
     """
     endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if not can(actor, "change", endpoint):
@@ -100,8 +101,10 @@ def _check(problem: str | None) -> None:
 
 
 def _store(name: str, value: str, actor: Person) -> str:
-    """Store a secret and give its reference."""
+    """Store a secret and give its reference. Whoever took the name before does not get to use it."""
     stored = StoredSecret.objects.select_for_update().filter(name=name).first()
+    if stored is not None and stored.owner_id != actor.pk:
+        return _store(f"{name}-{secrets.token_hex(4)}", value, actor)
     created = stored is None
     if not can(actor, *(("add", StoredSecret) if stored is None else ("replace", stored))):
         raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'replace'} the secret {name}")

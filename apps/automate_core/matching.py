@@ -12,12 +12,13 @@ import msgspec
 import psycopg
 
 from automate_core import database, triggers
+from automate_core.rights import Rights
 from automate_core.rules import Explanation, Rule, RuleError, read
 
 log = logging.getLogger(__name__)
 
 CANDIDATES = """
-SELECT trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
+SELECT trigger.id, trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
     trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
     workflow.status = 'paused' AS is_paused
 FROM automate_core_activetrigger trigger
@@ -41,15 +42,21 @@ class Match:
 
 
 class RuleEngine:
-    """Matches events by index, (source, event type), and only then by filter."""
+    """Matches events by index, (source, event type), and only then by filter and by right."""
 
     def __init__(self, connection: psycopg.Connection[Any] | None = None) -> None:
         self.connection = connection
+        self.rights = Rights()
 
     def match(self, scopes: Iterable[Mapping[str, Any]]) -> list[list[Match]]:
-        """For each scope (`{"event": ...}`) the workflows it starts, each once. One query for all."""
+        """For each scope (`{"event": ...}`) the workflows it starts, each once. Two queries for all at the most.
+
+        A trigger whose run-as user may no longer read what it hands on starts nothing.
+        """
         scopes = list(scopes)
         candidates = self._candidates(scopes)
+        refused = self.rights.refused(self.connection, {row.id for rows in candidates.values() for row in rows})
+        candidates = {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
         return [self._matches(scope, candidates) for scope in scopes]
 
     def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:

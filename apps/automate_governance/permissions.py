@@ -44,6 +44,19 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
         return queryset.none()
     if user.is_superuser:
         return queryset
+    return _within(queryset, verb, user, user)
+
+
+def permitted_to_outer[M: models.Model](person: str, verb: str, subquery: QuerySet[M]) -> QuerySet[M]:
+    """The same for a subquery, and whoever stands at the path `person` of the query around it.
+
+    Whether that person is active, or a superuser, is for that query to ask.
+    """
+    return _within(subquery, verb, OuterRef(person), OuterRef(OuterRef(person)))
+
+
+def _within[M: models.Model](queryset: QuerySet[M], verb: str, user: Any, inner: Any) -> QuerySet[M]:
+    """The rule; `inner` is `user` as subqueries of `queryset` name it."""
     path, model = _governing(queryset.model)
     prefix = f"{path}__" if path else ""
     codename = _codename(verb, model)
@@ -51,12 +64,12 @@ def permitted[M: models.Model](user: User, verb: str, queryset: QuerySet[M]) -> 
         "permission__codename": codename,
         "content_object": OuterRef(f"{prefix}pk"),
     }
-    to_user = grants_on(get_user_obj_perms_model, model).filter(user=user, **granted)
-    to_group = grants_on(get_group_obj_perms_model, model).filter(group__user=user, **granted)
+    to_user = grants_on(get_user_obj_perms_model, model).filter(user=inner, **granted)
+    to_group = grants_on(get_group_obj_perms_model, model).filter(group__user=inner, **granted)
     reach = Q(**{f"{prefix}owner": user}) | Q(Exists(to_user)) | Q(Exists(to_group))
-    holds = Exists(_held(user, model, codename))
-    holds_any = Exists(_held(user, model, _codename(f"{verb}_any", model)))
-    return queryset.filter(Q(holds_any) | (Q(holds) & reach))
+    holds = _holds(inner, model, codename)
+    holds_any = _holds(inner, model, _codename(f"{verb}_any", model))
+    return queryset.filter(holds_any | (holds & reach))
 
 
 def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
@@ -74,13 +87,14 @@ def grants_on(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
     return grants
 
 
-def _held(user: Person, model: type[models.Model], codename: str) -> QuerySet[Permission]:
-    return Permission.objects.filter(
-        Q(user=user) | Q(group__user=user),
+def _holds(user: Any, model: type[models.Model], codename: str) -> Q:
+    """Asked apart of the user and of the groups, so that neither query goes through all members of a group."""
+    permissions = Permission.objects.filter(
         codename=codename,
         content_type__app_label=model._meta.app_label,
         content_type__model=model._meta.model_name,
     )
+    return Q(Exists(permissions.filter(user=user))) | Q(Exists(permissions.filter(group__user=user)))
 
 
 def _codename(verb: str, model: type[models.Model]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from automate_core import database
 from automate_core.models import ExecutionRun
@@ -123,6 +123,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._connection: psycopg.Connection[Any] | None = None
+        self._failed: set[uuid.UUID] = set()  # logged once
 
     def read(self, known: dict[uuid.UUID, int]) -> dict[uuid.UUID, Patch]:
         """Patches of the runs whose sequence moved."""
@@ -135,14 +136,27 @@ class _Reader:
             raise
         moved = [row.id for row in rows if row.seq > known[row.id]]
         try:
-            return {run_id: self._patch(run_id) for run_id in moved}
+            patches = {run_id: self._try(run_id) for run_id in moved}
         finally:
             connections.close_all()
+        return {run_id: patch for run_id, patch in patches.items() if patch is not None}
 
     def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:
             self._connection.close()
+
+    def _try(self, run_id: uuid.UUID) -> Patch | None:
+        """None for a run whose page cannot be rendered: the viewers of the others see theirs."""
+        try:
+            return self._patch(run_id)
+        except Exception as error:
+            if isinstance(error, OperationalError | InterfaceError):
+                raise  # the database is away: so it is for the next
+            if run_id not in self._failed:
+                log.exception("the live page of run %s cannot be rendered; it is tried again", run_id)
+            self._failed.add(run_id)
+            return None
 
     def _patch(self, run_id: uuid.UUID) -> Patch:
         page = run_page.load(run_id, ExecutionRun.objects.all())

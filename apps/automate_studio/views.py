@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.db.models import Model
@@ -19,14 +21,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors.models import Connection
-from automate_core import approvals, authoring, workflow_files
+from automate_core import approvals, authoring, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import asked, gallery, lists, run_page
-from automate_studio.live import Patch, hub
+from automate_studio.live import HEARTBEAT_SECONDS, Patch, hub
 from automate_studio.tree import draft_tree
 
 
@@ -72,6 +74,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow.name,
         workflow=workflow,
         is_draft=is_draft,
+        stops=rights.stops(workflow),
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),
@@ -206,10 +209,16 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
     if not may:
         raise Http404
     return StreamingHttpResponse(
-        _events(run_id, asked.number(request.GET.get("after")) or 0),
+        _events(user.pk, run_id, asked.number(request.GET.get("after")) or 0),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
+
+
+def _may_still_watch(user_id: Any, run_id: uuid.UUID) -> bool:
+    """The same of whoever that is by now."""
+    user = get_user_model()._default_manager.filter(pk=user_id).first()
+    return user is not None and user.is_active and _may_watch(user, run_id)
 
 
 def _may_watch(user: User, run_id: uuid.UUID) -> bool:
@@ -220,9 +229,15 @@ def _may_watch(user: User, run_id: uuid.UUID) -> bool:
         connections.close_all()
 
 
-async def _events(run_id: uuid.UUID, after: int) -> AsyncIterator[str]:
+async def _events(user_id: Any, run_id: uuid.UUID, after: int) -> AsyncIterator[str]:
+    """The permission is asked again with each heartbeat, also while patches keep coming."""
     yield "retry: 1000\n\n"
+    asked_at = time.monotonic()
     async for patch in hub.watch(run_id, after):
+        if time.monotonic() >= asked_at + HEARTBEAT_SECONDS:
+            if not await sync_to_async(_may_still_watch)(user_id, run_id):
+                return
+            asked_at = time.monotonic()
         yield _event(patch) if patch else ": alive\n\n"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
@@ -10,7 +12,6 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core import endpoints
-from automate_core.authoring import NotPermittedError
 from automate_core.models import WebhookEndpoint
 from automate_governance.models import StoredSecret
 
@@ -84,10 +85,24 @@ def test_an_endpoint_does_not_replace_the_secret_of_somebody_else(owner, strange
     taken = StoredSecret(name="hook-mine", owner=owner)
     taken.put("a-secret-of-the-owner")
     taken.save()
-    with pytest.raises(NotPermittedError, match="may not replace the secret hook-mine"):
-        endpoints.save("mine", scheme="github", config={}, secret="0" * 32, actor=stranger)
+    made, _ = endpoints.save("mine", scheme="github", config={}, secret="0" * 32, actor=stranger)
     taken.refresh_from_db()
     assert taken.reveal() == "a-secret-of-the-owner"
+    assert re.fullmatch(r"database:hook-mine-[0-9a-f]{8}", made.secret)
+
+
+def test_a_name_that_was_taken_before_receives_no_secret(stranger, admin):
+    """Also of somebody who may replace any secret: the one who took the name could use what they give."""
+    taken = StoredSecret(name="hook-orders", owner=stranger)
+    taken.put("waiting-for-another-value")
+    taken.save()
+    made, _ = endpoints.save("orders", scheme="github", config={}, secret="0" * 32, actor=admin)
+    made = endpoints.rotate(made, "1" * 32, actor=admin)
+    taken.refresh_from_db()
+    assert taken.reveal() == "waiting-for-another-value"
+    stored = {f"database:{each.name}": each for each in StoredSecret.objects.filter(owner=admin)}
+    assert stored.keys() == {made.secret, made.old_secret}
+    assert (stored[made.secret].reveal(), stored[made.old_secret].reveal()) == ("1" * 32, "0" * 32)
 
 
 def test_a_secret_that_was_refused_is_not_sent_back(owner, sign_in):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import threading
 
 import pytest
-from django.test import Client
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.test import AsyncClient, Client
 from django.urls import reverse
-from guardian.shortcuts import assign_perm
+from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
+from automate_studio import live, run_page, views
 from tests.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -96,6 +100,72 @@ def test_a_stream_asks_for_the_permission(held, site, owner, colleague, stranger
         with stream(site, run, person) as response:
             statuses[name] = response.status
     assert statuses == {"owner": 200, "colleague": 200, "stranger": 404, "nobody": 404}
+
+
+def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, monkeypatch, caplog):
+    made = workflow(CALL.format(url="http://127.0.0.1:1"))
+    broken, sound = (
+        ExecutionRun.objects.create(workflow=made, version=made.published, trace_id=digit * 32, status="waiting", seq=5)
+        for digit in "01"
+    )
+    render = run_page.patch
+
+    def patch(run_id, page=None):
+        assert run_id != broken.pk, "this one cannot be rendered"
+        return render(run_id, page)
+
+    monkeypatch.setattr(run_page, "patch", patch)
+
+    async def first_patch():
+        client = AsyncClient()
+        await client.aforce_login(owner)
+        unseen, seen = [await client.get(reverse("studio:run_stream", args=[run.pk])) for run in (broken, sound)]
+        waiting = asyncio.ensure_future(to_the_end(unseen.streaming_content))
+        async with asyncio.timeout(20):
+            async for part in seen.streaming_content:
+                if b"event: patch" in part:
+                    break
+        waiting.cancel()
+        return part
+
+    async def to_the_end(parts):
+        return [part async for part in parts]
+
+    assert asyncio.run(first_patch()).startswith(b"id: 5")
+    [told] = [record.getMessage() for record in caplog.records if "cannot be rendered" in record.getMessage()]
+    assert str(broken.pk) in told, "once, though it is tried again"
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "account closed"])
+def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypatch, how):
+    """It is asked again at each heartbeat."""
+    for module in (live, views):
+        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.3)
+    made = workflow(CALL.format(url="http://127.0.0.1:1"))
+    run = ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting", seq=5)
+    assign_perm("view_workflow", colleague, made)
+
+    def take_away():
+        if how == "withdrawn":
+            remove_perm("view_workflow", colleague, made)
+        else:
+            User.objects.filter(pk=colleague.pk).update(is_active=False)
+
+    async def watch():
+        client = AsyncClient()
+        await client.aforce_login(colleague)
+        answer = await client.get(reverse("studio:run_stream", args=[run.pk]))
+        heard = []
+        async with asyncio.timeout(20):
+            async for part in answer.streaming_content:
+                heard.append(part)
+                if heard.count(b": alive\n\n") == 2:
+                    await sync_to_async(take_away)()
+        return heard
+
+    heard = asyncio.run(watch())
+    assert heard.count(b": alive\n\n") == 2, "and not another one"
+    assert any(b"event: patch" in part for part in heard)
 
 
 def test_many_viewers_cost_one_reader(held, site, owner):

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from automate_connectors.adapters.base import ConnectorError
 from automate_core import database
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
@@ -37,6 +38,7 @@ from automate_core.lookups import TemplateError
 from automate_core.matching import Match, RuleEngine
 from automate_core.models import OutboxJob, Wait
 from automate_core.outbox import ClaimedJob
+from automate_core.rights import inactive_error
 from automate_core.rules import RuleError
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 
@@ -118,12 +120,14 @@ class ExecutionEngine:
         self._move()
         if not self._unwritten:
             return False, None
+        begun = {c.run.workflow_id for c in self._unwritten if c.run and c.job.id in self._walks}
+        inactive = self.rules.rights.inactive(self.journal.connection, begun)
         reach("journal.writing")
         verdicts = self._verdicts(self._unwritten)
         reach("journal.written")
         checkpoints, self._unwritten = self._unwritten, []
         for checkpoint in checkpoints:
-            self._settle(checkpoint, verdicts[checkpoint.job.id])
+            self._settle(checkpoint, verdicts[checkpoint.job.id], inactive)
         dues = [wait.due_in for checkpoint in checkpoints for wait in checkpoint.waits if wait.due_in is not None]
         return self.journal.has_told or any(checkpoint.queued for checkpoint in checkpoints), min(dues, default=None)
 
@@ -162,7 +166,12 @@ class ExecutionEngine:
             checkpoints += [self._dispatch(*each) for each in zip(dispatch, events, matches, strict=True)]
         if advance:
             stored = self.journal.read([job.run_id for job in advance if job.run_id])
-            checkpoints += [self._advance(job, stored.get(job.run_id) if job.run_id else None) for job in advance]
+            inactive = self.rules.rights.inactive(
+                self.journal.connection, {run.record.workflow_id for run in stored.values()}
+            )
+            checkpoints += [
+                self._advance(job, stored.get(job.run_id) if job.run_id else None, inactive) for job in advance
+            ]
         return checkpoints
 
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
@@ -207,11 +216,13 @@ class ExecutionEngine:
         except (DefinitionError, RuleError, TemplateError, LookupError):
             return None
 
-    def _advance(self, job: ClaimedJob, stored: StoredRun | None) -> Checkpoint:
+    def _advance(self, job: ClaimedJob, stored: StoredRun | None, inactive: dict[int, Any]) -> Checkpoint:
         if stored is None:
             return Checkpoint(job, Outcome.COMPLETE)
         if stored.record.status in FINAL_RUN_STATES:
             return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
+        if said := inactive.get(stored.record.workflow_id):
+            return _given_up(job, stored, said)
         return self._walk(job, stored.record, _event(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
@@ -271,7 +282,7 @@ class ExecutionEngine:
                 log.exception("job %s: nor can the reason", job.id)
         return {job.id: Verdict.LOST}
 
-    def _settle(self, checkpoint: Checkpoint, verdict: Verdict) -> None:
+    def _settle(self, checkpoint: Checkpoint, verdict: Verdict, inactive: dict[int, Any]) -> None:
         job, run = checkpoint.job, checkpoint.run
         if run is not None and run.status in FINAL_RUN_STATES and (run.parent_id or run.slot_key is not None):
             self._nudge()
@@ -288,14 +299,22 @@ class ExecutionEngine:
                 self._moving[job.id] = walk  # to complete the job
             return
         elif checkpoint.outcome is Outcome.HOLD:
-            for effect in walk.starting:
-                self._start(EffectCall(job, effect, walk, self.journal.worker))
-            walk.starting = []
+            self._begin(walk, inactive.get(walk.run.workflow_id))
             if walk.resting:
                 self._moving[job.id] = walk
             return
         self._moving.pop(job.id, None)
         del self._walks[job.id]
+
+    def _begin(self, walk: Walk, said: Any) -> None:
+        """Start its effects; when its run-as user is not active, each fails before it begins."""
+        starting, walk.starting = walk.starting, []
+        for effect in starting:
+            if said is None:
+                self._start(EffectCall(walk.job, effect, walk, self.journal.worker))
+            else:
+                walk.answer(effect, EffectOutcome(error=ConnectorError(**inactive_error(said))))
+                self._moving[walk.job.id] = walk
 
 
 #: Sources that only the platform itself hands in: their headers say who called, and how deep.
@@ -308,6 +327,21 @@ def _cut_off(stored: StoredRun) -> list[StepRecord]:
     for step in running:
         step.interrupt()
     return running
+
+
+def _given_up(job: ClaimedJob, stored: StoredRun, said: Any) -> Checkpoint:
+    """A run whose run-as user is not active begins no further step, not even one that would catch an error."""
+    run, steps = stored.record, _cut_off(stored)
+    for step in stored.steps.values():
+        if step.status == StepStatus.WAITING:
+            step.cancel()
+            steps.append(step)
+    if run.status != RunStatus.RUNNING:
+        run.start()
+    run.slug = said.slug
+    run.fail(inactive_error(said))
+    withdrawn = [path for path, wait in stored.waits.items() if wait.is_open]
+    return Checkpoint(job, Outcome.COMPLETE, run, steps, withdrawn=withdrawn)
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:

@@ -1,0 +1,354 @@
+"""Rights are asked when a run starts: withdrawn, given again, and of people whose account was closed."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.urls import reverse
+from guardian.shortcuts import assign_perm, remove_perm
+
+from automate_core import authoring, changes, database, manual, rights, workflow_files
+from automate_core.matching import RuleEngine
+from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow
+from automate_core.triggers import emit
+from tests.core.walks import settle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FLOW = """
+name: Theirs
+slug: theirs
+triggers: [{trigger}]
+steps:
+{steps}
+"""
+KEEP = "  - {key: keep, action: data.set, inputs: {seen: '{{ event.payload }}'}}"
+WEBHOOK = "{endpoint: github}"
+MODEL = "{kind: model, model: auth.User, on: [created]}"
+RUN = "{kind: run, workflow: source}"
+SOURCE = """
+name: Source
+slug: source
+triggers: [{kind: event, event: go}]
+steps: [{key: keep, action: data.set, inputs: {seen: 1}}]
+"""
+
+
+@pytest.fixture
+def theirs(colleague):
+    """A workflow that the colleague owns, publishes and is."""
+
+    def make(trigger, steps=KEEP):
+        text = FLOW.format(trigger=trigger, steps=steps)
+        made = authoring.save_definition(workflow_files.read(text), owner=colleague)
+        authoring.publish(made, author=colleague)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def grant(colleague):
+    """Give the colleague the view of an object's payloads, or take it back."""
+
+    def change(obj, *, give=True):
+        kind = obj._meta.model_name
+        for verb in ("view", "view_payload"):
+            (assign_perm if give else remove_perm)(f"{verb}_{kind}", colleague, obj)
+
+    return change
+
+
+def started():
+    return ExecutionRun.objects.filter(workflow__slug="theirs").count()
+
+
+def shown(client, workflow):
+    return client.get(reverse("admin:automate_core_workflow_change", args=[workflow.pk])).content.decode()
+
+
+def test_a_delivery_starts_nothing_for_whom_it_is_no_longer_theirs_to_read(
+    endpoint, grant, theirs, deliver, drain, colleague, sign_in, caplog
+):
+    grant(endpoint)
+    workflow, page = theirs(WEBHOOK), sign_in(colleague)
+    deliver()
+    drain()
+    assert started() == 1 and "Stopped" not in shown(page, workflow)
+    grant(endpoint, give=False)
+    with caplog.at_level(logging.WARNING, "automate_core.rights"):
+        for _ in range(3):
+            assert deliver().status_code == 202
+        drain()
+    assert started() == 1 and not OutboxJob.objects.exclude(status="completed").exists()
+    reason = "the run-as user colleague may no longer read the deliveries of the endpoint github"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"workflow theirs: its webhook trigger starts nothing: {reason}"
+    ], "once, not for each event"
+    assert f"Stopped: {reason}." in shown(page, workflow)
+    grant(endpoint)
+    deliver()
+    drain()
+    assert started() == 2 and "Stopped" not in shown(page, workflow)
+
+
+@pytest.mark.parametrize("how", ["group", "any", "role"])
+def test_a_right_counts_however_one_comes_by_it(endpoint, theirs, deliver, drain, colleague, how):
+    """What publishing takes as enough, a delivery takes as well, and no more."""
+    group = Group.objects.create(name="readers")
+    colleague.groups.add(group)
+    any_of_them = Permission.objects.get(codename="view_payload_any_webhookendpoint")
+    if how == "any":
+        colleague.user_permissions.add(any_of_them)
+    elif how == "role":
+        group.permissions.add(any_of_them)
+    else:
+        assign_perm("view_payload_webhookendpoint", group, endpoint)
+    theirs(WEBHOOK)
+    deliver()
+    drain()
+    assert started() == 1
+    colleague.groups.remove(group)
+    colleague.user_permissions.clear()
+    deliver()
+    drain()
+    assert started() == 1
+
+
+def test_reach_without_the_role_is_not_enough(endpoint, grant, theirs, deliver, drain, colleague):
+    grant(endpoint)
+    theirs(WEBHOOK)
+    colleague.groups.clear()
+    deliver()
+    drain()
+    assert started() == 0
+
+
+def test_another_workflow_on_the_same_endpoint_goes_on(endpoint, grant, theirs, workflow, deliver, drain):
+    grant(endpoint)
+    theirs(WEBHOOK)
+    own = workflow(FLOW.format(trigger=WEBHOOK, steps=KEEP).replace("theirs", "own"))
+    grant(endpoint, give=False)
+    deliver()
+    drain()
+    assert list(ExecutionRun.objects.values_list("workflow", flat=True)) == [own.pk]
+
+
+def test_the_end_of_a_run_starts_nothing_for_whom_it_is_no_longer_theirs_to_read(
+    workflow, grant, theirs, drain, colleague, sign_in
+):
+    source = workflow(SOURCE)
+    grant(source)
+    made = theirs(RUN)
+    emit("go", {})
+    settle(drain)
+    assert started() == 1
+    grant(source, give=False)
+    emit("go", {})
+    settle(drain)
+    assert started() == 1
+    assert "may no longer read the payloads of the workflow source." in shown(sign_in(colleague), made)
+    grant(source)
+    emit("go", {})
+    settle(drain)
+    assert started() == 2
+
+
+@pytest.fixture
+def watched(settings):
+    settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": ["username"], "mode": "signal"}}
+    changes.connect()
+    yield
+    settings.AUTOMATE_MODEL_TRIGGERS = {}
+    changes.disconnect()
+
+
+def test_a_change_starts_nothing_for_whom_the_model_is_no_longer_theirs_to_view(
+    watched, theirs, drain, colleague, sign_in
+):
+    view = Permission.objects.get(codename="view_user")
+    colleague.user_permissions.add(view)
+    made = theirs(MODEL)
+    User.objects.create(username="one")
+    drain()
+    assert started() == 1
+    colleague.user_permissions.remove(view)
+    User.objects.create(username="two")
+    drain()
+    assert started() == 1
+    assert "may no longer view the model auth.User." in shown(sign_in(colleague), made)
+    colleague.groups.add(group := Group.objects.create(name="viewers"))
+    group.permissions.add(view)
+    User.objects.create(username="three")
+    drain()
+    assert started() == 2
+
+
+class AllMayView:
+    """A backend that knows rights which are in no table of the database."""
+
+    def authenticate(self, request, **credentials):
+        return None
+
+    def has_perm(self, user, perm, obj=None):
+        return perm == "auth.view_user" and user.is_active
+
+
+def test_a_backend_of_the_site_may_know_better(watched, theirs, drain, settings):
+    settings.AUTHENTICATION_BACKENDS = [*settings.AUTHENTICATION_BACKENDS, f"{__name__}.AllMayView"]
+    theirs(MODEL)
+    User.objects.create(username="one")
+    drain()
+    assert started() == 1
+
+
+@pytest.mark.parametrize("kind", ["webhook", "event", "manual", "superuser"])
+def test_nothing_starts_for_an_account_that_was_closed(
+    endpoint, grant, theirs, deliver, drain, colleague, admin, sign_in, kind
+):
+    grant(endpoint)
+    made = theirs("{kind: event, event: go}" if kind == "event" else WEBHOOK)
+    User.objects.filter(pk=colleague.pk).update(is_active=False, is_superuser=kind == "superuser")
+    if kind == "manual":
+        with pytest.raises(manual.NotStartableError, match="theirs runs as colleague, whose account is not active"):
+            manual.start(Workflow.objects.get(pk=made.pk), {}, by=admin)
+    emit("go", {})
+    deliver()
+    drain()
+    assert started() == 0
+    assert shown(sign_in(admin), made).count("Stopped: the run-as user colleague is not active.") == 1
+    User.objects.filter(pk=colleague.pk).update(is_active=True)
+    emit("go", {})
+    deliver()
+    drain()
+    assert started() == 1
+
+
+def test_a_superuser_needs_no_grant(endpoint, grant, theirs, deliver, drain, colleague):
+    grant(endpoint)
+    theirs(WEBHOOK)
+    grant(endpoint, give=False)
+    User.objects.filter(pk=colleague.pk).update(is_superuser=True)
+    deliver()
+    drain()
+    assert started() == 1
+
+
+def test_a_call_of_a_workflow_that_may_not_start_fails_the_step(theirs, workflow, drain):
+    theirs("{kind: event, event: unused}")
+    Workflow.objects.filter(slug="theirs").update(run_as=closed())
+    calling = "[{kind: workflow, key: call, workflow: theirs}]"
+    caller = workflow(f"name: C\nslug: caller\ntriggers: [{{kind: event, event: go}}]\nsteps: {calling}", publish=False)
+    caller.run_as = caller.owner = User.objects.create_superuser("boss")
+    caller.save()
+    authoring.publish(caller, author=caller.owner)
+    emit("go", {})
+    settle(drain)
+    run = ExecutionRun.objects.get()
+    assert (run.workflow.slug, run.status, run.error["step"]) == ("caller", "failed", "call")
+
+
+def closed():
+    return User.objects.create(username="closed", is_active=False)
+
+
+# --- runs that have begun ---------------------------------------------------------------------------------------------
+
+ASKS_OUTSIDE = """
+  - {{key: first, action: data.set, inputs: {{seen: 1}}}}
+  - {{key: call, action: http.request, inputs: {{method: POST, url: '{url}/x'}}}}
+  - {{key: again, action: http.request, inputs: {{method: POST, url: '{url}/y'}}}}
+"""
+WAITS = """
+  - {key: pause, kind: wait, duration: 1h}
+  - key: guarded
+    kind: try
+    steps: [{key: keep, action: data.set, inputs: {seen: 1}}]
+    on_error: [{key: caught, action: data.set, inputs: {seen: 2}}]
+"""
+
+
+def test_a_run_goes_no_further_once_the_account_is_closed(
+    endpoint, grant, theirs, deliver, drain, colleague, sink, monkeypatch
+):
+    """While the first call is under way: it ends, and the second never begins."""
+
+    def close_account(number, path):
+        User.objects.filter(pk=colleague.pk).update(is_active=False)
+        return 200, {}, {}
+
+    sink.answer = close_account
+    grant(endpoint)
+    theirs(WEBHOOK, ASKS_OUTSIDE.format(url=sink.url))
+    monkeypatch.setattr(rights, "REMEMBERED_SECONDS", 0.0)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.error["code"], run.error["step"]) == ("failed", "run_as_inactive", "again")
+    assert "the run-as user colleague is not active" in run.error["message"]
+    assert dict(run.steps.values_list("path", "status")) == {
+        "first": "succeeded", "call": "succeeded", "again": "failed",
+    }  # fmt: skip
+    assert [path for path, *_ in sink.calls] == ["/x"]
+
+
+def test_a_run_that_waited_goes_no_further(endpoint, grant, theirs, deliver, drain, colleague, later):
+    grant(endpoint)
+    theirs(WEBHOOK, WAITS)
+    deliver()
+    drain()
+    assert ExecutionRun.objects.get().status == "waiting"
+    User.objects.filter(pk=colleague.pk).update(is_active=False)
+    later(3_700)
+    settle(drain)
+    run = ExecutionRun.objects.get()
+    assert (run.status, run.error["code"]) == ("failed", "run_as_inactive")
+    assert dict(StepRun.objects.values_list("path", "status")) == {"pause": "cancelled"}, "nor is it caught"
+    assert not Wait.objects.filter(status="open").exists()
+
+
+def test_a_run_that_waited_goes_on_when_the_account_is_open_again(
+    endpoint, grant, theirs, deliver, drain, colleague, later
+):
+    grant(endpoint)
+    theirs(WEBHOOK, WAITS)
+    deliver()
+    drain()
+    for is_active in (False, True):
+        User.objects.filter(pk=colleague.pk).update(is_active=is_active)
+    later(3_700)
+    settle(drain)
+    assert ExecutionRun.objects.get().status == "succeeded"
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def scopes(count):
+    event = {"source": "webhook:github", "type": "issues", "headers": {}, "payload": {}}
+    return [{"event": event} for _ in range(count)]
+
+
+def test_a_batch_costs_one_query_more_and_the_next_none(endpoint, workflow, monkeypatch):
+    for number in range(30):
+        workflow(FLOW.format(trigger=WEBHOOK, steps=KEEP).replace("theirs", f"own-{number}"))
+    asked, run = [], database.run
+    monkeypatch.setattr(database, "run", lambda *call: asked.append(call[1]) or run(*call))
+    engine, counts = RuleEngine(), []
+    for _ in range(2):
+        asked.clear()
+        assert [len(matches) for matches in engine.match(scopes(20))] == [30] * 20
+        counts.append(len(asked))
+    assert counts == [2, 1]
+
+
+def test_the_page_and_the_worker_say_the_same(endpoint, grant, theirs, colleague):
+    grant(endpoint)
+    made = theirs(WEBHOOK)
+    made.refresh_from_db()
+    assert rights.stops(made) == [] and len(RuleEngine().match(scopes(1))[0]) == 1
+    grant(endpoint, give=False)
+    assert len(rights.stops(made)) == 1 and RuleEngine().match(scopes(1)) == [[]]
+    assert ActiveTrigger.objects.filter(workflow=made).exists() and not Event.objects.exists()
