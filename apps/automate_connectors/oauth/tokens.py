@@ -72,10 +72,10 @@ def lock(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
 
     Call it inside a transaction. Raises ConnectorError (`oauth_unavailable`) after a while.
     """
-    OAuthToken.objects.bulk_create([OAuthToken(connection_id=connection.pk)], ignore_conflicts=True)
     with database.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
     try:
+        OAuthToken.objects.bulk_create([OAuthToken(connection_id=connection.pk)], ignore_conflicts=True)
         rows = _tokens().select_for_update(no_key=True, skip_locked=not wait, of=("self",))
         return rows.filter(connection=connection).first()
     except OperationalError as error:
