@@ -229,7 +229,7 @@ def answering(monkeypatch, body):
 @pytest.mark.parametrize(
     ("said", "lifetime"),
     [
-        ("1e400", None), ("-1e400", 0), ("NaN", None), ("1" + "0" * 18, YEARS), ("9" * 400, None), ("-5", 0),
+        ("1e400", YEARS), ("-1e400", 0), ("NaN", None), ("1" + "0" * 18, YEARS), ("9" * 400, None), ("-5", 0),
         ('"3600"', 3600), ('"soon"', None), ("[[]]", None), ("{}", None), ("null", None), ("3600.5", 3600),
         ('"12345678901234"', YEARS),
     ],
@@ -241,9 +241,7 @@ def test_a_refresh_token_survives_any_lifetime(sign_in_as, owner, monkeypatch, s
     assert fresh(connection) == "access-of-the-hostile"
     token = OAuthToken.objects.get()
     assert resolve(f"database:{token.refresh.name}").reveal() == "refresh-of-the-hostile"
-    if said in ("1e400", "9" * 400):
-        assert token.expires_at is None or abs((token.expires_at - token.renewed_at).total_seconds() - YEARS) < 2
-    elif lifetime is None:
+    if lifetime is None:
         assert token.expires_at is None
     else:
         assert abs((token.expires_at - token.renewed_at).total_seconds() - lifetime) < 2
