@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+import secrets
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -20,11 +20,12 @@ from unfold.widgets import (
 )
 
 from automate_connectors import health
-from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.forms import JsonField, LinesField, SecretField, Widgets, field_for
 from automate_connectors.models import Connection, token_name
 from automate_connectors.oauth import tokens
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
+from automate_connectors.oauth.terms import issuer, terms
 from automate_connectors.registry import connectors
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
@@ -66,7 +67,6 @@ class ConnectionForm(SecretUsingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.new_secrets: dict[str, str] = {}
-        self.before = self._terms()
         self.initial.update({f"{_PREFIX}{name}": value for name, value in self._stored(self.instance.config).items()})
         self.initial.update({f"oauth_{name}": value for name, value in self._stored(self.instance.oauth).items()})
         if "config" in self.fields:
@@ -77,14 +77,15 @@ class ConnectionForm(SecretUsingForm):
             if isinstance(field, SecretField):
                 field.offer(self.person, self.initial.get(name) or "", str(field.label))
 
-    def _terms(self) -> tuple[Any, Any, Any]:
-        connection: Connection = self.instance
-        return deepcopy(connection.config), deepcopy(connection.oauth), deepcopy(connection.allowed_hosts)
-
-    @property
-    def has_new_terms(self) -> bool:
-        """Whether it goes elsewhere, or as somebody else, than before."""
-        return self._terms() != self.before
+    def clean(self) -> Any:
+        """Its tokens stay as they are until the form is saved: their row is locked first, as everywhere."""
+        if self.instance.pk and (self.instance.oauth or self.cleaned_data.get("oauth_provider")):
+            try:
+                with transaction.atomic():
+                    tokens.lock(self.instance)
+            except ConnectorError as error:
+                self.add_error(None, f"{error.message}. Save again in a moment.")
+        return super().clean()
 
     def clean_config(self) -> Any:
         """Nothing is an empty mapping."""
@@ -142,14 +143,19 @@ class ConnectionForm(SecretUsingForm):
             return None
         base = f"{self.cleaned_data.get('slug') or self.instance.slug or 'connection'}-{what.replace('_', '-')}"[:90]
         taken = set(StoredSecret.objects.filter(name__startswith=base).values_list("name", flat=True))
+        taken |= {reference.partition(":")[2] for reference in self.new_secrets}
         free = next(n for n in (base, *(f"{base}-{number}" for number in range(2, 10_000))) if n not in taken)
         self.new_secrets[f"database:{free}"] = value
         return f"database:{free}"
 
     def bound_references(self) -> dict[str, list[str]]:
-        """What it refers to but for the secrets that come with it."""
+        """What it refers to but for the secrets that come with it, and for tokens: those that may not go are ended."""
         there = self.instance.references().items()
-        return {name: [each for each in listed if each not in self.new_secrets] for name, listed in there}
+        return {
+            name: [each for each in listed if each not in self.new_secrets]
+            for name, listed in there
+            if name != "oauth_token"
+        }
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Say it at the field that it is about; what is about none stands above the form."""
@@ -166,11 +172,25 @@ class ConnectionForm(SecretUsingForm):
         """Store the secrets that came with it, as the person's own. Call it in the transaction that saves the rest."""
         stored = []
         for reference, value in self.new_secrets.items():
-            secret = StoredSecret(name=reference.partition(":")[2], owner=self.person)
-            secret.put(value)
-            secret.save()
-            stored.append(secret)
+            name = reference.partition(":")[2]
+            try:
+                stored.append(self._store(name, value))
+            except IntegrityError:  # somebody took the name since it was found free
+                other = f"{name[:90]}-{secrets.token_hex(4)}"
+                stored.append(self._store(other, value))
+                self._rename(reference, f"database:{other}")
         return stored
+
+    def _store(self, name: str, value: str) -> StoredSecret:
+        secret = StoredSecret(name=name, owner=self.person)
+        secret.put(value)
+        with transaction.atomic():
+            secret.save()
+        return secret
+
+    def _rename(self, reference: str, other: str) -> None:
+        for document in (self.instance.config, self.instance.oauth):
+            document.update({name: other for name, value in document.items() if value == reference})
 
 
 def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
@@ -250,21 +270,28 @@ class ConnectionAdmin(GovernedAdmin):
         return {} if obj else {"slug": ("name",)}
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # type: ignore[override]
-        """Save it with the secrets that came along; what was known of its health is so no more."""
+        """Save it with the secrets that came along; what was known of its health is so no more.
+
+        The form holds the lock on its tokens since it was checked.
+        """
         with transaction.atomic():
+            before = Connection.objects.get(pk=obj.pk) if change else obj
             for secret in form.save_secrets():
                 audit.record(request.user, "secret.created", secret, changes={"for": obj.slug})
             super().save_model(request, obj, form, change)
-            if change and form.has_new_terms:
-                self._forget(obj)
+            if change and terms(before) != terms(obj):
+                self._moved(before, obj, request.user)  # type: ignore[arg-type] # the admin lets nobody else in
 
-    def _forget(self, connection: Connection) -> None:
-        """Tokens of a client go with the client; a person who has to sign in still has to."""
-        setup = connection.sign_in
-        if setup is not None:
-            tokens.forget(connection)
+    def _moved(self, before: Connection, after: Connection, by: Person) -> None:
+        """It goes elsewhere, or as somebody else, than before."""
+        ended = tokens.moved(before, after, by)
+        setup = after.sign_in
         if setup is None or not setup.needs_person:
-            health.changed(connection)
+            health.changed(after)
+        elif ended or issuer(before) != issuer(after):
+            health.needs_reconnect(after, "Its settings were changed: sign in again.")
+        if ended:
+            audit.record(by, "connection.signed_out", after, changes={"because": "its settings were changed"})
 
 
 def adapter_of(code: str) -> ConnectorAdapter | None:

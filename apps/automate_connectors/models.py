@@ -79,7 +79,8 @@ class Connection(Governed):
     @transaction.atomic
     def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
         """Delete it, and the tokens that were kept for it."""
-        token = OAuthToken.objects.select_related("access", "refresh").filter(connection=self).first()
+        rows = OAuthToken.objects.select_related("access", "refresh").select_for_update(of=("self",))
+        token = rows.filter(connection=self).first()  # locked first, as everywhere
         deleted = super().delete(*args, **options)
         for secret in filter(None, (token.access, token.refresh) if token else ()):
             secret.delete()
@@ -228,7 +229,9 @@ class ConnectionGroupPermission(GroupObjectPermissionBase):
 class OAuthToken(models.Model):
     """The tokens of a connection that signs in, as stored secrets. Its row is locked while they are renewed.
 
-    `expires_at` None: the provider did not say. `account` is who signed in here.
+    What a person gained by signing in are secrets of that person. They serve `terms` alone (`oauth.terms`).
+    `expires_at` None: the provider did not say. `account` is who signed in here. Whoever locks both locks this row
+    before the connection's.
     """
 
     governed_by = "connection"
@@ -239,6 +242,7 @@ class OAuthToken(models.Model):
     expires_at = models.DateTimeField(null=True)
     renewed_at = models.DateTimeField(null=True)
     account = models.CharField(max_length=150, blank=True)
+    terms = models.CharField(max_length=64, blank=True)
 
     class Meta:
         default_permissions = ()
@@ -248,7 +252,7 @@ class OAuthToken(models.Model):
 
 
 class SignInAttempt(models.Model):
-    """A sign-in that somebody has begun: good once, for a short time, in that person's session."""
+    """A sign-in that somebody has begun: good once, for a short time, in that person's session, for these terms."""
 
     governed_by = "connection"
 
@@ -256,6 +260,7 @@ class SignInAttempt(models.Model):
     session = models.CharField(max_length=64)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    terms = models.CharField(max_length=64)  # `oauth.terms`, when it was begun
     begun_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

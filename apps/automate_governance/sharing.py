@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, IntegerField, Q, QuerySet, When
 from guardian.shortcuts import assign_perm, remove_perm
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
@@ -74,6 +74,11 @@ def grantable(by: Person, obj: Governed) -> list[str]:
     return [verb for verb in verbs_of(type(obj)) if can(by, verb, obj)]
 
 
+def revocable(by: Person, obj: Governed) -> list[str]:
+    """The verbs that `by` may take away on `obj`: those that they may grant; the owner and administrators all."""
+    return verbs_of(type(obj)) if by.is_superuser or by.pk == obj.owner_id else grantable(by, obj)
+
+
 def find(name: str) -> Grantee:
     """The active person of that user name, or the group. Raises SharingError."""
     users = get_user_model()
@@ -103,6 +108,8 @@ def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person)
     """Take granted verbs away, audited. Raises NotPermittedError, SharingError."""
     wanted = _known(obj, verbs)
     _check_may_share(obj, by)
+    if lacking := [verb for verb in wanted if verb not in revocable(by, obj)]:
+        raise NotPermittedError(f"You may not {_words(lacking)} it, so you cannot take that away.")
     for verb in wanted:
         remove_perm(_permission(obj, verb), grantee, obj)
     _record(obj, "unshared", grantee, wanted, by)
@@ -110,7 +117,7 @@ def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person)
 
 def grants(obj: Governed) -> list[Grant]:
     """What was granted on `obj`, people first, by name."""
-    model, holders = type(obj), _Holders(type(obj))
+    model = type(obj)
     found: dict[tuple[int, str, int], tuple[Grantee, list[str]]] = {}
     for rank, rows, attribute in _granted(obj):
         for row in rows.select_related(attribute, "permission"):
@@ -118,81 +125,122 @@ def grants(obj: Governed) -> list[Grant]:
             key = (rank, str(grantee), grantee.pk)
             found.setdefault(key, (grantee, []))[1].append(_verb(row.permission.codename, model))
     order = verbs_of(model)
+    roles = _Roles(model, [grantee.pk for (rank, _, _), (grantee, _) in found.items() if rank == 0])
     return [
-        Grant(grantee, tuple(sorted(verbs, key=order.index)), tuple(v for v in verbs if holders.lacks(grantee, v)))
+        Grant(
+            grantee,
+            tuple(sorted(verbs, key=order.index)),
+            () if isinstance(grantee, Group) else tuple(verb for verb in verbs if roles.lack(grantee, verb)),
+        )
         for _, (grantee, verbs) in sorted(found.items(), key=lambda item: item[0])
     ]
 
 
 def access(obj: Governed) -> list[Access]:
-    """Who may do something with `obj`, and why: the owner first, then by name, at most `MOST_PEOPLE`."""
-    model, holders = type(obj), _Holders(type(obj))
-    people: dict[int, Access] = {}
+    """Who may do something with `obj`, and why: the owner first, then by name, at most `MOST_PEOPLE`.
 
-    def note(person: Person, verb: str, reason: str) -> None:
-        people.setdefault(person.pk, Access(person)).reasons.setdefault(verb, []).append(reason)
-
-    for verb in verbs_of(model):
-        within = {person.pk for person in holders.people(verb)}
-        for person, reason in _reach(obj, verb):
-            if person.pk in within and person.is_active:
-                note(person, verb, reason)
-        for person, reason in holders.because(f"{verb}_any"):
-            note(person, verb, reason)
-        for person in get_user_model()._default_manager.filter(is_superuser=True, is_active=True)[:MOST_PEOPLE]:
-            note(person, verb, "administrator of the site")
-    ordered = sorted(people.values(), key=lambda each: (each.person.pk != obj.owner_id, each.person.get_username()))
+    Costs the same number of queries for any number of people and groups.
+    """
+    given = _Given(obj)
+    people = _candidates(obj, given)
+    roles = _Roles(type(obj), [person.pk for person in people])
+    found = (_access(obj, person, given, roles) for person in people)
+    ordered = sorted(filter(lambda each: each.reasons, found), key=lambda each: each.person.pk != obj.owner_id)
     return ordered[:MOST_PEOPLE]
 
 
-class _Holders:
-    """Who holds the permissions of a model by role: reach alone gives nothing."""
+def known_names(by: Person, obj: Governed) -> list[str]:
+    """Whom to propose to `by`, who may share `obj`: their own groups, and whom the panel shows them already.
 
-    def __init__(self, model: type[Governed]) -> None:
+    Whoever may view all groups or all people in the admin is proposed all of those, at most `MOST_PEOPLE` of each.
+    """
+    users = get_user_model()
+    groups = Group.objects.all() if by.has_perm("auth.view_group") else Group.objects.filter(user=by)
+    names = [*groups.order_by("name").values_list("name", flat=True)[:MOST_PEOPLE]]
+    if by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
+        active = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
+        names += active.values_list(users.USERNAME_FIELD, flat=True)[:MOST_PEOPLE]
+    else:
+        names += [each.person.get_username() for each in access(obj)]
+    return list(dict.fromkeys([*names, *(grant.name for grant in grants(obj))]))
+
+
+class _Given:
+    """The verbs that were granted on an object, by person and by group."""
+
+    def __init__(self, obj: Governed) -> None:
+        (_, people, _), (_, groups, _) = _granted(obj)
+        self.to_people = _by_key(people.values_list("user_id", "permission__codename"))
+        self.to_groups = _by_key(groups.values_list("group_id", "permission__codename"))
+        named = Group.objects.filter(pk__in=self.to_groups).values_list("pk", "name")
+        self.names: dict[int, str] = dict(named)
+
+
+class _Roles:
+    """Which permissions of a model those people hold, by themselves and by the groups that they are in."""
+
+    def __init__(self, model: type[Governed], people: list[int]) -> None:
+        users = get_user_model()._default_manager.filter(pk__in=people)
+        held = _permissions(model)
         self._model = model
-        self._cache: dict[str, list[Person]] = {}
+        self.own = _by_key(users.filter(user_permissions__in=held).values_list("pk", "user_permissions__codename"))
+        self.groups = _by_key(users.filter(groups__isnull=False).values_list("pk", "groups"))
+        in_groups = Group.objects.filter(permissions__in=held)
+        self.of_group = _by_key(in_groups.values_list("pk", "permissions__codename"))
+        self.names: dict[int, str] = dict(in_groups.values_list("pk", "name"))
 
-    def people(self, verb: str) -> list[Person]:
-        """The active people whose roles give the verb within reach."""
-        if verb not in self._cache:
-            self._cache[verb] = [person for person, _ in self.because(verb)]
-        return self._cache[verb]
+    def why(self, person: Person, verb: str) -> list[str]:
+        """By what they hold the verb, in words."""
+        codename = f"{verb}_{self._model._meta.model_name}"
+        reasons = ["permission of their own"] if codename in self.own.get(person.pk, ()) else []
+        held = [group for group in self.groups.get(person.pk, ()) if codename in self.of_group.get(group, ())]
+        return reasons + sorted(f"role {self.names[group]}" for group in held)
 
-    def because(self, verb: str) -> Iterator[tuple[Person, str]]:
-        """(person, role) for each active person who holds the verb."""
-        held = self._permission(verb)
-        users = get_user_model()._default_manager.filter(is_active=True)
-        for person in users.filter(user_permissions__in=held).distinct()[:MOST_PEOPLE]:
-            yield person, "permission of their own"
-        for group in Group.objects.filter(permissions__in=held).distinct():
-            for person in users.filter(groups=group)[:MOST_PEOPLE]:
-                yield person, f"role {group.name}"
-
-    def lacks(self, grantee: Grantee, verb: str) -> bool:
-        """Whether a grant of the verb gives this person nothing; of a group its members decide, each for themselves."""
-        if isinstance(grantee, Group) or grantee.is_superuser:
-            return False
-        held = Q(user=grantee) | Q(group__user=grantee)
-        return not grantee.is_active or not self._permission(verb).filter(held).exists()
-
-    def _permission(self, verb: str) -> QuerySet[Permission]:
-        meta = self._model._meta
-        return Permission.objects.filter(
-            codename=f"{verb}_{meta.model_name}",
-            content_type__app_label=meta.app_label,
-            content_type__model=meta.model_name,
-        )
+    def lack(self, person: Person, verb: str) -> bool:
+        """Whether reach alone gives them nothing; of a group its members decide, each for themselves."""
+        return not person.is_superuser and not (person.is_active and self.why(person, verb))
 
 
-def _reach(obj: Governed, verb: str) -> Iterator[tuple[Person, str]]:
-    yield obj.owner, "owner"
-    codename = _permission(obj, verb)
-    to_people, to_groups = (rows for _, rows, _ in _granted(obj))
-    for row in to_people.filter(permission__codename=codename).select_related("user"):
-        yield row.user, "shared with them"
-    for row in to_groups.filter(permission__codename=codename).select_related("group"):
-        for person in row.group.user_set.filter(is_active=True)[:MOST_PEOPLE]:
-            yield person, f"shared with the group {row.group.name}"
+def _candidates(obj: Governed, given: _Given) -> list[Person]:
+    """The active people who may do something with `obj`, or have but the reach; the owner first of all."""
+    users = get_user_model()
+    model = type(obj)
+    whole_kind = _permissions(model).filter(codename__endswith=f"_any_{model._meta.model_name}")
+    groups = Group.objects.filter(Q(permissions__in=whole_kind) | Q(pk__in=given.to_groups)).values("pk")
+    may = Q(is_superuser=True) | Q(pk__in=[obj.owner_id, *given.to_people])
+    by_role = Q(pk__in=users._default_manager.filter(user_permissions__in=whole_kind).values("pk"))
+    by_group = Q(pk__in=users._default_manager.filter(groups__in=groups).values("pk"))
+    found = users._default_manager.filter(may | by_role | by_group, is_active=True)
+    first = Case(When(pk=obj.owner_id, then=0), default=1, output_field=IntegerField())
+    return list(found.order_by(first, users.USERNAME_FIELD)[:MOST_PEOPLE])
+
+
+def _access(obj: Governed, person: Person, given: _Given, roles: _Roles) -> Access:
+    found = Access(person)
+    groups = sorted(roles.groups.get(person.pk, set()) & given.to_groups.keys(), key=given.names.__getitem__)
+    for verb in verbs_of(type(obj)):
+        codename = _permission(obj, verb)
+        reach = ["owner"] if person.pk == obj.owner_id else []
+        reach += ["shared with them"] if codename in given.to_people.get(person.pk, ()) else []
+        reach += [f"shared with the group {given.names[pk]}" for pk in groups if codename in given.to_groups[pk]]
+        reasons = reach if roles.why(person, verb) else []
+        reasons = reasons + roles.why(person, f"{verb}_any")
+        reasons += ["administrator of the site"] if person.is_superuser else []
+        if reasons:
+            found.reasons[verb] = reasons
+    return found
+
+
+def _by_key(pairs: Iterable[tuple[int, Any]]) -> dict[int, set[Any]]:
+    found: dict[int, set[Any]] = {}
+    for key, value in pairs:
+        found.setdefault(key, set()).add(value)
+    return found
+
+
+def _permissions(model: type[Governed]) -> QuerySet[Permission]:
+    meta = model._meta
+    return Permission.objects.filter(content_type__app_label=meta.app_label, content_type__model=meta.model_name)
 
 
 def _granted(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
@@ -212,8 +260,9 @@ def _known(obj: Governed, verbs: Iterable[str]) -> list[str]:
 
 
 def _check_may_share(obj: Governed, by: Person) -> None:
-    locked = permitted(by, "share", type(obj)._default_manager.filter(pk=obj.pk))
-    if not locked.exists():
+    """Grants on one object come one after another. Raises NotPermittedError."""
+    rows = type(obj)._default_manager.filter(pk=obj.pk).select_for_update(of=("self",), no_key=True)
+    if permitted(by, "share", rows).first() is None:
         raise NotPermittedError(f"You may not share {obj}.")
 
 

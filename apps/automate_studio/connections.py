@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -132,19 +132,21 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     return SeeOther(_url(connection))
 
 
-@require_safe
+@require_POST
 def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
-    """Go to the provider to sign in. An ordinary link leads here."""
+    """Begin to sign in; gives a page with the link to the provider, to which a form may not lead (CSP)."""
     connection = _connection(request, pk)
     try:
-        return HttpResponseRedirect(
-            sign_in.begin(connection, asked.person(request), session=_session(request), back=_back())
-        )
+        address = sign_in.begin(connection, asked.person(request), session=_session(request), back=_back())
     except sign_in.NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
         return SeeOther(_url(connection))
+    request.current_app = admin.site.name
+    shown = {"title": f"Sign in to {connection}", "connection": connection, "address": address}
+    template = "automate_studio/connection/sign_in.html"
+    return TemplateResponse(request, template, {**admin.site.each_context(request), **shown})
 
 
 @require_safe

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -23,7 +21,6 @@ from automate_studio import asked
 from automate_studio.doing import SeeOther
 
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
-MOST_NAMES = 200
 
 _DOES: dict[str, str] = {
     "view": "See it",
@@ -91,8 +88,8 @@ def _grantee(obj: Governed, text: str) -> sharing.Grantee:
 
 
 def _context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
-    grantable = sharing.grantable(asked.person(request), obj)
-    users = get_user_model()._default_manager.filter(is_active=True).order_by(get_user_model().USERNAME_FIELD)
+    person = asked.person(request)
+    grantable = sharing.grantable(person, obj)
     meta = obj._meta
     return {
         "shared": obj,
@@ -101,8 +98,6 @@ def _context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
         "verbs": [(name, _DOES[name], name in grantable) for name in sharing.verbs_of(type(obj))],
         "grants": sharing.grants(obj),
         "access": sharing.access(obj),
-        "names": [
-            *Group.objects.order_by("name").values_list("name", flat=True)[:MOST_NAMES],
-            *users.values_list(get_user_model().USERNAME_FIELD, flat=True)[:MOST_NAMES],
-        ],
+        "revocable": sharing.revocable(person, obj),
+        "names": sharing.known_names(person, obj),
     }

@@ -15,7 +15,7 @@ from automate_core.engine.effects import perform
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from tests.connections.conftest import reconnect
 from tests.connections.test_health import press
-from tests.connections.test_oauth import CALLBACK, start
+from tests.connections.test_oauth import CALLBACK, address, start
 from tests.core.walks import Slow, settle
 from tests.processes import wait_for
 
@@ -223,7 +223,7 @@ def test_signing_in_again_lets_the_steps_go_on(oauth, provider, publish, run, dr
     made = run()
     assert made.status == "waiting" and provider.api_calls == []
     client = sign_in(owner)
-    client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
+    client.get(CALLBACK, provider.consent(address(start(client, connection))))
     settle(drain)
     made.refresh_from_db()
     assert made.status == "succeeded" and len(provider.api_calls) == 1
@@ -254,7 +254,7 @@ def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, r
 def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     """Three workers, two dozen runs and a token that is over: the provider sees one renewal."""
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
+    client.get(CALLBACK, provider.consent(address(start(client, connection))))
     publish(API)
     OAuthToken.objects.update(expires_at=Now() - dt.timedelta(seconds=1))
     provider.slow, provider.api_slow = 1.0, 0.5
@@ -275,7 +275,7 @@ def test_worker_processes_renew_once_between_them(oauth, provider, publish, deli
 @pytest.mark.process
 def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
+    client.get(CALLBACK, provider.consent(address(start(client, connection))))
     publish(API)
     OAuthToken.objects.update(expires_at=Now() - dt.timedelta(seconds=1))
     provider.refusing.add("refresh_token")
@@ -284,7 +284,7 @@ def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, w
     with worker_process(AUTOMATE_EGRESS_ALLOW=provider.host):
         wait_for(lambda: Wait.objects.filter(kind="reconnect", status="open").count() == 3, seconds=60)
         assert provider.count("refresh_token") == 1
-        client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
+        client.get(CALLBACK, provider.consent(address(start(client, connection))))
         wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3, seconds=30)
 
 
@@ -292,7 +292,7 @@ def test_no_token_is_left_in_the_clear(oauth, provider, publish, run, drain, sig
     from django.db import connection as database
 
     connection, client = oauth(), sign_in(owner)
-    client.get(CALLBACK, provider.consent(start(client, connection)["Location"]))
+    client.get(CALLBACK, provider.consent(address(start(client, connection))))
     publish(
         API + "\n  - {key: bad, action: http.request, connection: api, inputs: {url: 'https://elsewhere.example/'}}"
     )

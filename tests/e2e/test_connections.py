@@ -38,6 +38,18 @@ def test_the_result_of_a_test_comes_into_the_page(signed_in, site, connection, f
     assert faults(page) == []
 
 
+def test_a_sign_in_begins_with_a_button_and_goes_on_by_a_link(signed_in, site, connection, faults):
+    connection.oauth |= {"grant": "authorization_code", "authorize_url": "https://127.0.0.1:9/authorize"}
+    connection.save()
+    page = signed_in
+    page.goto(f"{site}/admin/automate_connectors/connection/{connection.pk}/change/")
+    page.get_by_role("button", name="Sign in to 127.0.0.1").click()
+    link = page.get_by_role("link", name="Continue to 127.0.0.1")
+    expect(link).to_be_visible()
+    assert link.get_attribute("href").startswith("https://127.0.0.1:9/authorize?response_type=code&client_id=c&")
+    assert faults(page) == []
+
+
 def test_sharing_by_keyboard(signed_in, site, connection, colleague, faults):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/{connection.pk}/change/")

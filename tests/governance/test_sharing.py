@@ -153,3 +153,88 @@ def test_who_may_do_what_is_what_the_rule_says(thing, owner, colleague, stranger
     assert why["owner"] == ["owner"] and why["colleague"] == ["shared with them"]
     assert why["stranger"] == ["shared with the group team"] and why["keeper"] == ["role Connection admins"]
     assert "permission of their own" in why["reader"] and why["root"] == ["administrator of the site"]
+
+
+def test_nobody_takes_away_a_verb_that_they_lack(thing, sign_in, owner, colleague, stranger):
+    for verb in ("view", "share"):
+        assign_perm(f"{verb}_connection", colleague, thing)
+    sharing.grant(thing, stranger, ["view", "use"], by=owner)
+    client = sign_in(colleague)
+    page = client.get(url("connection", thing)).content.decode()
+    assert "Take view away from stranger" in page and "Take use away from stranger" not in page
+    taken = {"revoke": f"user:{stranger.pk}", "verb": ["view", "use"]}
+    assert client.post(url("connection", thing), taken).status_code == 403
+    assert can(stranger, "use", thing) and can(stranger, "view", thing), "all or nothing"
+    assert client.post(url("connection", thing), {**taken, "verb": "view"}).status_code == 303
+    assert not can(stranger, "view", thing)
+
+
+@pytest.mark.parametrize("who", ["owner", "admin"])
+def test_the_owner_and_administrators_take_away_what_they_like(thing, request, who, stranger, sign_in, owner):
+    owner.groups.clear()
+    owner.user_permissions.set(Permission.objects.filter(codename__in=["view_connection", "share_connection"]))
+    assign_perm("delete_connection", stranger, thing)
+    answer = sign_in(request.getfixturevalue(who)).post(
+        url("connection", thing), {"revoke": f"user:{stranger.pk}", "verb": "delete"}
+    )
+    assert answer.status_code == 303 and not sharing.grants(thing)
+
+
+def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owner):
+    from django.contrib.auth import get_user_model
+    from django.db import connection as db
+    from django.test.utils import CaptureQueriesContext
+
+    builders, client, counts = Group.objects.get(name="Builders"), sign_in(owner), []
+    for number in range(12):
+        group = Group.objects.create(name=f"team{number}")
+        group.permissions.set(builders.permissions.all())
+        person = get_user_model().objects.create_user(f"member{number}", password="password-of-tests")
+        person.groups.add(group)
+        sharing.grant(thing, group, ["view", "use"], by=owner)
+        sharing.grant(thing, person, ["view"], by=owner)
+        if number in (1, 11):
+            with CaptureQueriesContext(db) as queries:
+                page = client.get(url("connection", thing)).content.decode()
+            counts.append(len(queries))
+            assert f"shared with the group team{number}" in page
+    assert counts[0] == counts[1] <= 60
+
+
+def proposed(client, thing):
+    from tests.studio.test_screens import Page
+
+    page = client.get(url("connection", thing))
+    return {attrs["value"] for tag, attrs in Page(page).tags if tag == "option" and "value" in attrs}
+
+
+def test_names_are_proposed_of_those_whom_one_may_know(thing, sign_in, owner, colleague, stranger, admin):
+    mine, other = Group.objects.create(name="mine"), Group.objects.create(name="other")
+    owner.groups.add(mine)
+    stranger.groups.add(other)
+    sharing.grant(thing, colleague, ["view"], by=owner)
+    names = proposed(sign_in(owner), thing)
+    assert {"mine", "Builders", "owner", "colleague"} <= names and not names & {"other", "stranger"}
+    assert {"mine", "other", "owner", "stranger"} <= proposed(sign_in(admin), thing)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_grants_on_one_object_come_one_after_another(thing, owner, colleague):
+    import threading
+
+    from django.db import connections, transaction
+
+    done = threading.Event()
+
+    def other():
+        sharing.grant(thing, colleague, ["view"], by=owner)
+        done.set()
+        connections.close_all()
+
+    with transaction.atomic():
+        sharing.grant(thing, colleague, ["use"], by=owner)
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        assert not done.wait(0.5)
+    waiting.join(10)
+    assert done.is_set() and sharing.grants(thing)[0].verbs == ("view", "use")

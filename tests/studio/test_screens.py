@@ -210,7 +210,7 @@ def urls(run, owner, endpoint, approval):
         ),
         "connection add": ("get", reverse("admin:automate_connectors_connection_add")),
         "connection test": ("post", reverse("studio:connection_test", args=[objects["connection"].pk])),
-        "connection sign-in": ("get", reverse("studio:oauth_start", args=[objects["connection"].pk])),
+        "connection sign-in": ("post", reverse("studio:oauth_start", args=[objects["connection"].pk])),
         "sign-in callback": ("get", reverse("studio:oauth_callback")),
         "share connection": ("get", reverse("studio:share", args=["connection", objects["connection"].pk])),
         "share webhook": ("get", reverse("studio:share", args=["webhook", endpoint.pk])),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode, urlsplit
 
 from authlib.oauth2 import OAuth2Client
@@ -28,6 +28,7 @@ UNAVAILABLE = "oauth_unavailable"
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _PASSING_STATUSES = frozenset({408, 425, 429})
 _MOST_TOKEN = 16_000
+_LONGEST = 10 * 365 * 86_400  # seconds that a token is taken to hold at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +98,30 @@ def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> 
         raise ConnectorError(str(error), code="secret_unavailable", retryable=True) from error
     except EgressError as error:
         raise ConnectorError(f"{setup.name}: {error}", code=UNAVAILABLE, retryable=error.retryable) from error
-    except (ValueError, TypeError) as error:  # an answer that is none
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # an answer that is none
         raise ConnectorError(f"{setup.name} gave no token: {error}", code=UNAVAILABLE, retryable=True) from error
 
 
 def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Tokens:
     access, renewed = answer.get("access_token"), answer.get("refresh_token") or refresh
-    if not (isinstance(access, str) and isinstance(renewed, str) and 0 < len(access) + len(renewed) < _MOST_TOKEN):
+    if not (_is_token(access) and (renewed == "" or _is_token(renewed)) and len(access) + len(renewed) < _MOST_TOKEN):
         raise ValueError("its answer holds none")
     for value in filter(None, (access, renewed)):
         redactor.learn_given(value)
-    lifetime = answer.get("expires_in")
-    return Tokens(access, renewed, None if lifetime is None else max(0, int(lifetime)))
+    return Tokens(access, renewed, answer.get("expires_in"))
+
+
+def _is_token(value: object) -> TypeGuard[str]:
+    """Printable ASCII (RFC 6749, appendix A.12)."""
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+
+
+def _lifetime(value: Any) -> int | None:
+    """Seconds; None for what is no number: the tokens beside it are kept nevertheless."""
+    try:
+        return int(min(max(float(value), 0.0), _LONGEST))
+    except (ValueError, TypeError, ArithmeticError):
+        return None
 
 
 def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
@@ -118,12 +131,17 @@ def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
     return ConnectorError(f"{setup.name} refused the sign-in ({said})", code=NEEDS_RECONNECT)
 
 
+def _storable(value: object) -> str:
+    """Text that a database takes."""
+    return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 class _RefusedError(Exception):
     """The endpoint said no (RFC 6749, section 5.2). Authlib's own error takes no quotes in a description."""
 
     def __init__(self, error: object, description: object = None) -> None:
         super().__init__(error)
-        self.code, self.description = str(error), str(description or "")
+        self.code, self.description = _storable(error), _storable(description or "")
 
 
 class _Client(OAuth2Client):  # type: ignore[misc] # untyped upstream
@@ -151,8 +169,12 @@ class _Answer:
         self.status_code = 503 if passing else response.status  # those of 500 and more are not looked into
 
     def json(self) -> Any:
-        """The parsed body. Raises ValueError."""
-        return self._response.json()
+        """The parsed body, with a lifetime that can be reckoned with. Raises ValueError, RecursionError."""
+        answer = self._response.json()
+        if not isinstance(answer, dict):
+            raise ValueError("its answer is no mapping")
+        answer.pop("expires_at", None)
+        return {**answer, "expires_in": _lifetime(answer.get("expires_in"))}
 
     def raise_for_status(self) -> None:
         """Raises ValueError for an answer that is an error."""

@@ -19,6 +19,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, SignInAttempt
 from automate_connectors.oauth import exchange, tokens
 from automate_connectors.oauth.providers import OAuthSetup
+from automate_connectors.oauth.terms import terms
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 
@@ -44,22 +45,30 @@ def begin(connection: Connection, by: Person, *, session: str, back: str) -> str
     setup = _setup(connection, by)
     state = secrets.token_urlsafe(32)
     SignInAttempt.objects.filter(begun_at__lt=Now() - LASTS).delete()
-    SignInAttempt.objects.create(state=_hash(state), session=_hash(session), connection=connection, user=by)
+    SignInAttempt.objects.create(
+        state=_hash(state), session=_hash(session), connection=connection, user=by, terms=terms(connection)
+    )
     verifier = _verifier(state)
     return exchange.authorize_url(setup, state=state, verifier=verifier, redirect_uri=redirect_uri(back))
 
 
 def finish(state: str, code: str, by: Person, *, session: str, back: str, refused: str = "") -> Connection:
-    """Keep the tokens for `code`, and let go on what waited. Raises SignInError; the state is used up either way."""
-    connection = _take(state, by, session)
+    """Keep the tokens for `code`, and let go on what waited. Raises SignInError; the state is used up either way.
+
+    The code goes to nobody but the provider that gave it, and the tokens serve what the person saw when they began.
+    """
+    attempt = _take(state, by, session)
+    connection = attempt.connection
     if refused:
         raise SignInError(f"{connection}: the provider says {refused[:200]}.")
     setup = _setup(connection, by)
+    _check_terms(connection, attempt)
     try:
         given = exchange.redeem(setup, code, verifier=_verifier(state), redirect_uri=redirect_uri(back))
         with transaction.atomic():
             tokens.lock(connection)
-            tokens.keep(connection, given, account=by.get_username())
+            _check_terms(Connection.objects.filter(pk=connection.pk).first(), attempt)
+            tokens.keep(connection, given, by=by)
             health.reconnected(connection)
             audit.record(by, "connection.signed_in", connection, changes={"provider": setup.name})
     except ConnectorError as error:
@@ -68,17 +77,23 @@ def finish(state: str, code: str, by: Person, *, session: str, back: str, refuse
 
 
 @transaction.atomic
-def _take(state: str, by: Person, session: str) -> Connection:
-    """The connection that this sign-in is for. Used up at once, whatever comes of it."""
+def _take(state: str, by: Person, session: str) -> SignInAttempt:
+    """What was begun here. Used up at once, whatever comes of it."""
     attempts = SignInAttempt.objects.select_for_update().filter(
         state=_hash(state), session=_hash(session), user=by, begun_at__gte=Now() - LASTS
     )
     attempt = attempts.first()
     if attempt is None:
         raise SignInError("This sign-in was not begun here, was used already or has run out. Begin again.")
-    connection = attempt.connection
-    attempt.delete()
-    return connection
+    SignInAttempt.objects.filter(pk=attempt.pk).delete()
+    return attempt
+
+
+def _check_terms(now: Connection | None, attempt: SignInAttempt) -> None:
+    if now is None or terms(now) != attempt.terms:
+        raise SignInError(
+            f"{attempt.connection} was changed while you signed in. Look at its settings, and begin again."
+        )
 
 
 def _setup(connection: Connection, by: Person) -> OAuthSetup:

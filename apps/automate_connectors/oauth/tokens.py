@@ -2,6 +2,9 @@
 
 One renews at a time, under a lock on the token's row, while whoever else needs it waits for that or, while the present
 token still holds, goes on with it. A provider that replaces refresh tokens so never sees the same one twice.
+
+A token serves the terms that it was given for (`terms`): a connection that was changed since, or that was read before
+it was changed, does not get it.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
 from automate_connectors.oauth.providers import OAuthSetup
+from automate_connectors.oauth.terms import issuer, terms
 from automate_governance.models import StoredSecret
+from automate_governance.permissions import Person
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.secrets.resolver import resolve
 
@@ -35,21 +40,29 @@ def fresh(connection: Connection, *, spent: str = "") -> str:
     SecretUnavailableError.
     """
     token = _tokens().filter(connection=connection).first()
-    if token is not None and not spent and token.access and not token.is_due:  # type: ignore[attr-defined]
-        return _plain(token.access)
+    access = _serving(token, connection)
+    if access is not None and not spent and not token.is_due:  # type: ignore[union-attr]
+        return _plain(access)
     return _renewed(connection, spent)
 
 
-def keep(connection: Connection, given: exchange.Tokens, *, account: str = "") -> OAuthToken:
-    """Store tokens, in place of those that were there. For whoever holds the lock on the row."""
-    token = OAuthToken.objects.get(connection=connection)
-    token.access = _stored(token.access, f"oauth-{connection.slug}-access", given.access, connection)
+def keep(connection: Connection, given: exchange.Tokens, *, by: Person | None = None) -> OAuthToken:
+    """Store tokens, in place of those that were there. For whoever holds the lock on the row.
+
+    `by` is who signed in: the tokens are that person's, and nothing is left of a sign-in before.
+    """
+    token = OAuthToken.objects.select_related("access", "refresh").get(connection=connection)
+    owner = by or connection.owner
+    if by is not None:
+        _drop(token)
+        token.account = by.get_username()
+    token.access = _stored(token.access, f"oauth-{connection.slug}-access", given.access, owner)
     if given.refresh:
-        token.refresh = _stored(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, connection)
+        token.refresh = _stored(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, owner)
     lifetime = None if given.lifetime is None else dt.timedelta(seconds=given.lifetime)
     token.expires_at = None if lifetime is None else Now() + lifetime
     token.renewed_at = Now()
-    token.account = account or token.account
+    token.terms = terms(connection)
     token.save()
     return token
 
@@ -59,10 +72,10 @@ def lock(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
 
     Call it inside a transaction. Raises ConnectorError (`oauth_unavailable`) after a while.
     """
-    OAuthToken.objects.bulk_create([OAuthToken(connection=connection)], ignore_conflicts=True)
     with database.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
     try:
+        OAuthToken.objects.bulk_create([OAuthToken(connection_id=connection.pk)], ignore_conflicts=True)
         rows = _tokens().select_for_update(no_key=True, skip_locked=not wait, of=("self",))
         return rows.filter(connection=connection).first()
     except OperationalError as error:
@@ -73,9 +86,34 @@ def lock(connection: Connection, *, wait: bool = True) -> OAuthToken | None:
         ) from error
 
 
-def forget(connection: Connection) -> None:
-    """The tokens are of no use any more: the client or the provider was changed."""
-    OAuthToken.objects.filter(connection=connection).update(expires_at=Now() - MARGIN)
+def moved(before: Connection, after: Connection, by: Person) -> bool:
+    """Whether `by`, who saved other terms, thereby ended the sign-in. For whoever holds the lock on the row.
+
+    Tokens go with their issuer, whoever changes it. For other hosts or settings they stay if they are that person's.
+    """
+    token = OAuthToken.objects.select_related("access", "refresh").filter(connection=after).first()
+    if token is None or token.access is None:
+        return False
+    own = all(secret.owner_id == by.pk for secret in (token.access, token.refresh) if secret)
+    if own and token.terms == terms(before) and issuer(before) == issuer(after):
+        OAuthToken.objects.filter(pk=token.pk).update(terms=terms(after))
+        return False
+    _drop(token)
+    return True
+
+
+def _drop(token: OAuthToken) -> None:
+    secrets_of = [secret for secret in (token.access, token.refresh) if secret]
+    token.access = token.refresh = token.expires_at = None
+    token.account = token.terms = ""
+    token.save()
+    for secret in secrets_of:
+        secret.delete()
+
+
+def _serving(token: OAuthToken | None, connection: Connection) -> StoredSecret | None:
+    """The access token, if it was given for these terms."""
+    return token.access if token is not None and token.terms == terms(connection) else None
 
 
 def _tokens() -> QuerySet[OAuthToken]:
@@ -99,14 +137,19 @@ def _renewed(connection: Connection, spent: str) -> str:
         token = lock(connection, wait=False)
         if token is None:
             there = None if spent else _tokens().filter(connection=connection).first()
-            if there is not None and there.access and not there.is_over:  # type: ignore[attr-defined]
-                return _plain(there.access)
+            access = _serving(there, connection)
+            if access is not None and not there.is_over:  # type: ignore[union-attr]
+                return _plain(access)
             token = lock(connection)
         if token is None:
             raise ConnectorError(f"{connection} is gone", code="invalid_connection")
-        if token.access and not token.is_due and (present := _plain(token.access)) != spent:  # type: ignore[attr-defined]
+        now = _unchanged(connection)
+        access = _serving(token, connection)
+        if access is None:
+            _drop(token)
+        elif not token.is_due and (present := _plain(access)) != spent:  # type: ignore[attr-defined]
             return present
-        _check_found_out(connection)
+        _check_found_out(connection, now)
         try:
             given = _asked(setup, token, connection)
             keep(connection, given)
@@ -120,9 +163,18 @@ def _renewed(connection: Connection, spent: str) -> str:
     return given.access
 
 
-def _check_found_out(connection: Connection) -> None:
+def _unchanged(connection: Connection) -> Connection:
+    """The connection as it stands now, which whoever held the lock before may have changed. Raises ConnectorError."""
+    now = Connection.objects.filter(pk=connection.pk).first()
+    if now is None:
+        raise ConnectorError(f"{connection} is gone", code="invalid_connection")
+    if terms(now) != terms(connection):
+        raise ConnectorError(f"{connection} was changed meanwhile", code=exchange.UNAVAILABLE, retryable=True)
+    return now
+
+
+def _check_found_out(connection: Connection, now: Connection) -> None:
     """Whoever held the lock before may have found out that a person is needed. Raises ConnectorError."""
-    now = Connection.objects.only("health", "health_rev", "health_note").get(pk=connection.pk)
     if now.health == Connection.Health.RECONNECT and now.health_rev != connection.health_rev:
         raise ConnectorError(now.health_note, code=exchange.NEEDS_RECONNECT)
 
@@ -140,9 +192,9 @@ def _plain(secret: StoredSecret) -> str:
     return resolve(f"database:{secret.name}").reveal()
 
 
-def _stored(secret: StoredSecret | None, name: str, value: str, connection: Connection) -> StoredSecret:
+def _stored(secret: StoredSecret | None, name: str, value: str, owner: Person) -> StoredSecret:
     """The value in that secret, or in a new one whose name nobody could take beforehand."""
-    kept = secret or StoredSecret(name=f"{name[:90]}-{secrets.token_hex(4)}", owner=connection.owner)
+    kept = secret or StoredSecret(name=f"{name[:90]}-{secrets.token_hex(4)}", owner=owner)
     try:
         kept.put(value)
     except KeyUnavailableError as error:
