@@ -44,7 +44,9 @@ class Row:
     @property
     def sign(self) -> tuple[str, str]:
         """(class of its colour, the sign)."""
-        return {"added": ("a", "+"), "removed": ("d", "−"), "moved": ("m", "↕")}.get(self.difference.kind, ("m", "~"))
+        return {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕")}.get(
+            self.difference.kind, ("m", "~")
+        )
 
 
 # --- the review -------------------------------------------------------------------------------------------------------
@@ -173,10 +175,8 @@ def restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
     if (failed := _failed(request, workflow, number, act)) is not None:
         return failed
-    said = (
-        f"The draft is what v{number} says. Undo takes it back." if changed else f"The draft says what v{number} says."
-    )
-    messages.success(request, said)
+    said = "is now what" if changed else "says already what"
+    messages.success(request, f"The draft {said} v{number} says.{' Undo takes it back.' if changed else ''}")
     return SeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
