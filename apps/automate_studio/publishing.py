@@ -44,9 +44,20 @@ class Row:
     @property
     def sign(self) -> tuple[str, str]:
         """(class of its colour, the sign)."""
-        return {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕")}.get(
-            self.difference.kind, ("m", "~")
-        )
+        return _SIGNS[self.difference.kind]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return visible(self.difference.name)
+
+    @property
+    def words(self) -> str:
+        """What came of it."""
+        return visible(self.difference.words)
+
+
+_SIGNS = {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕"), "changed": ("m", "~")}
 
 
 # --- the review -------------------------------------------------------------------------------------------------------
