@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import admin, messages
@@ -22,7 +22,7 @@ from automate_core.drafts.errors import ConflictError
 from automate_core.drafts.problems import DraftProblem
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.publishing import review as reviews
-from automate_core.publishing.differences import Difference
+from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.review import DRAFT, Review
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, builder_panel, sentences, words
@@ -104,7 +104,7 @@ def _show_review(
         workflow=workflow,
         review=found,
         rows=_rows(found.comparison.found) if found.comparison else [],
-        lines=found.comparison.lines if found.comparison else [],
+        lines=_lines(found.comparison.lines) if found.comparison else [],
         problems=[(_path(found, problem), _whose(found, problem), problem) for problem in found.problems],
         refusal=words.sentence(found.refusal) if found.refusal else "",
         may_change=can(request.user, "change", workflow),
@@ -132,6 +132,11 @@ def _rows(found: Iterable[Difference]) -> list[Row]:
         Row(each, [(field.name, _said(field.name, field.was), _said(field.name, field.now)) for field in each.fields])
         for each in found
     ]
+
+
+def _lines(found: list[Line] | None) -> list[Line] | None:
+    """The texts with what would hide parts of them written out."""
+    return found and [replace(line, left=visible(line.left), right=visible(line.right)) for line in found]
 
 
 def _said(name: str, text: str | None) -> str | None:
@@ -262,7 +267,7 @@ def _show_comparison(
         before=_label(before),
         after=_label(after),
         rows=_rows(found.found),
-        lines=found.lines,
+        lines=_lines(found.lines),
         older=older,
         may_change=can(request.user, "change", workflow),
         refusal=words.sentence(refusal) if refusal else "",
