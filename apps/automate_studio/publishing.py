@@ -73,7 +73,6 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _show_review(request, workflow)
     seen = Seen(_posted(request, "rev"), _posted(request, "version"))
-    going_on = sum(reviews.of(workflow, by=asked.person(request)).going_on.values()) if workflow.published else 0
     try:
         version = authoring.publish(workflow, author=asked.person(request), message=_message(request), seen=seen)
     except NotPermittedError as error:
@@ -83,7 +82,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_review(request, workflow, conflict=error, status=409)
     except DefinitionError as error:
         return _show_review(request, workflow, reasons=_reasons(error), status=422)
-    _say_published(request, version, workflow.published, going_on)
+    _say_published(request, version, workflow)
     return SeeOther(_page_of(workflow))
 
 
@@ -212,7 +211,7 @@ def publish_again(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
     if (failed := _failed(request, workflow, number, act)) is not None:
         return failed
-    _say_published(request, made[0], workflow.published, 0)
+    _say_published(request, made[0], workflow)
     return SeeOther(_page_of(workflow))
 
 
@@ -302,13 +301,13 @@ def _reasons(error: DefinitionError) -> list[str]:
     return [words.sentence(str(problem)) for problem in error.problems]
 
 
-def _say_published(
-    request: HttpRequest, version: WorkflowVersion, present: WorkflowVersion | None, going_on: int
-) -> None:
-    if version == present:
+def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:
+    """`before` is the workflow as it was read before."""
+    if version == before.published:
         messages.success(request, f"{version} says the same and is live already.")
         return
-    stay = f" {going_on} run{'s' if going_on > 1 else ''} will finish on {present}." if going_on else ""
+    count = sum(reviews.going_on(before).values()) if before.published else 0
+    stay = f" {count} run{'s' if count > 1 else ''} will finish on {before.published}." if count else ""
     messages.success(request, f"Version {version.number} is live.{stay}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from django.urls import reverse
@@ -10,10 +11,12 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core import authoring, workflow_files
+from automate_core.definition import parse
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.publishing import differences, shadow
 from automate_governance.models import AuditEntry
 from tests.drafts.conftest import TRIAGE, Editor
+from tests.drafts.test_speed import large
 from tests.studio.test_screens import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -384,7 +387,15 @@ def test_too_long_to_compare():
     assert differences.side_by_side("a\n" * 15_000, "b\n" * 15_000) is None
 
 
-def test_the_review_costs_few_queries(door, editor, django_assert_max_num_queries):
-    editor.do("rename", key="look", name="Mine")
-    with django_assert_max_num_queries(40):
-        door.review()
+def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max_num_queries):
+    made = authoring.save_definition(parse(large()), owner=owner)
+    authoring.publish(made, author=owner)
+    editor, door = Editor(made, owner), Door(sign_in(owner), made)
+    for number in range(3):
+        editor.do("rename", key=f"set_{number}", name=f"Set {number}")
+    door.review()
+    started = time.perf_counter()
+    with django_assert_max_num_queries(32):
+        answer = door.review()
+    print("review of 220 steps", time.perf_counter() - started, len(answer.content))
+    assert len(changes(answer)) == 3 and len(answer.content) < 60_000

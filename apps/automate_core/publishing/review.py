@@ -87,7 +87,7 @@ def of(workflow: Workflow, *, by: Person) -> Review:
         authors=tuple(dict.fromkeys(name for names in authors.values() for name in names)),
         touches=touches.of(read.definition, by),
         shadow=shadow.evaluate(workflow, read.definition, by=by),
-        going_on=_going_on(workflow),
+        going_on=going_on(workflow),
         next_number=(workflow.versions.aggregate(last=Max("number"))["last"] or 0) + 1,
         refusal=refusal,
         seen=Seen(workflow.rev, published.number if published else 0),
@@ -115,7 +115,8 @@ def definition_of(workflow: Workflow, name: str) -> Definition:
     return parse(workflow.versions.get(number=int(name) if name.isdecimal() and len(name) < 10 else 0).definition)
 
 
-def _going_on(workflow: Workflow) -> dict[str, int]:
+def going_on(workflow: Workflow) -> dict[str, int]:
+    """How many runs of the version that is published have not ended, by state."""
     live = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
     runs = ExecutionRun.objects.filter(workflow=workflow, version=workflow.published_id, status__in=live)
     return dict(runs.values_list("status").annotate(Count("id")).order_by("status"))
