@@ -117,7 +117,7 @@ class Connection(Governed):
                 {"config": f"{plain} looks like a secret: store it, and refer to it by a name at the top level."}
             )
         if not isinstance(self.allowed_hosts, list) or not all(map(_is_host, self.allowed_hosts)):
-            raise ValidationError({"allowed_hosts": 'A list of host names, such as ["api.example.com"].'})
+            raise ValidationError({"allowed_hosts": "Host names, such as api.example.com."})
         if (self.references() or self.oauth) and not self.hosts():
             raise ValidationError({"allowed_hosts": "Name the hosts that its secrets may be sent to."})
         try:

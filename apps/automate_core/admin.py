@@ -18,9 +18,11 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from automate_core import endpoints
 from automate_core.authoring import NotPermittedError
 from automate_core.models import WebhookEndpoint
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.permissions import Person
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.resolver import resolve
 
 
 class WebhookEndpointForm(SecretUsingForm):
@@ -49,6 +51,22 @@ class WebhookEndpointForm(SecretUsingForm):
             "config": "The scheme's own settings, as docs/webhooks.md lists them; {} for senders known by name.",
             "scheme": "How deliveries are signed. Unsigned lets anybody who knows the address start workflows.",
         }
+
+    def clean(self) -> dict[str, Any]:
+        """A secret has to be one that the scheme can sign with: else every delivery would be refused."""
+        cleaned = super().clean() or self.cleaned_data
+        reference, scheme = cleaned.get("secret"), cleaned.get("scheme")
+        if not reference or not scheme or "secret" not in self.changed_data:
+            return cleaned
+        try:
+            problem = scheme_for(scheme, cleaned.get("config") or {}).secret_problem(resolve(reference).reveal())
+        except SecretNotFoundError as error:
+            problem = f"not there: {error}"
+        except (SecretUnavailableError, SchemeError):  # nothing can be said of it now; the model tells of the scheme
+            return cleaned
+        if problem:
+            self.add_error("secret", f"The secret is {problem}.")
+        return cleaned
 
 
 @admin.register(WebhookEndpoint)
@@ -103,14 +121,14 @@ class WebhookEndpointAdmin(GovernedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """An address that was given away stays what it is."""
-        return ("slug", "accepted_secrets", "refused_lately") if obj else ()
+        return ("slug", "address", "accepted_secrets", "refused_lately") if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Nothing overlaps with the first secret, and nothing was refused yet."""
         if obj is None:
             return ("slug", "scheme", "config", "secret", "enabled")
         secrets = ("secret", "accepted_secrets", "overlap_hours")
-        return ("slug", "scheme", "config", *secrets, "enabled", "refused_lately")
+        return ("address", "scheme", "config", *secrets, "enabled", "refused_lately")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Another secret begins an overlap with the present one."""

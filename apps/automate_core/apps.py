@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import CheckMessage, Warning, register
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_migrate
 
@@ -26,9 +26,18 @@ class AutomateCoreConfig(AppConfig):
         uses.register(Connection, used_by.workflows_of_connection)
         health.recovered.connect(reconnecting.resume)
         register(watched.settings_make_sense)
+        register(_templates_can_be_read)
         changes.connect()
         post_migrate.connect(_seed_roles, sender=self)
         post_migrate.connect(_install_captures, sender=self)
+
+
+def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W001: a file in a folder of workflow templates is none."""
+    from automate_core.gallery import files
+
+    hint = "docs/gallery.md describes the file; all other templates are offered."
+    return [Warning(f"{fault.path}: {fault.reason}", hint=hint, id="automate_core.W001") for fault in files.faults()]
 
 
 def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:

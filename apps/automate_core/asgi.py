@@ -152,6 +152,8 @@ class HooksApplication:
         """Answer one delivery."""
         try:
             answer = await self._answer(scope, receive)
+        except ConnectionResetError:  # with part of a body: nothing is accepted, and nobody is there to be told
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
             answer = not_accepted(error)
         content = answer.content()
@@ -286,13 +288,16 @@ def _find_receiver(slug: str) -> Receiver:
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """The body, or None when it is larger than `most` bytes. Counts as it reads: a length header may be missing."""
+    """The body, or None when it is larger than `most` bytes. Counts as it reads: a length header may be missing.
+
+    Raises ConnectionResetError when the sender goes away before its end.
+    """
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b""
+            raise ConnectionResetError
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:

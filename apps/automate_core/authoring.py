@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
 
 from automate_connectors.models import Connection
@@ -27,7 +28,7 @@ from automate_core.definition import (
 )
 from automate_core.definition import Trigger as TriggerPart
 from automate_core.drafts import history, planting, reading, rows
-from automate_core.drafts.changes import between
+from automate_core.drafts.changes import Change, between
 from automate_core.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.drafts.values import GAP, Draft
 from automate_core.drafts.values import document as draft_document
@@ -51,22 +52,53 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     if found := validation.problems(definition):
         raise DefinitionError(found)
     workflow = Workflow.objects.select_for_update(no_key=True).filter(slug=definition.slug).first()
-    created = workflow is None
     if workflow is None:
-        if not can(owner, "add", Workflow):
-            raise NotPermittedError(f"{owner.get_username()} may not add workflows")
-        workflow = Workflow.objects.create(slug=definition.slug, owner=owner, run_as=owner)
-    elif not can(owner, "change", workflow):
+        return _create(definition, owner)
+    if not can(owner, "change", workflow):
         raise NotPermittedError(f"{owner.get_username()} may not change the workflow {definition.slug}")
-    elif _says(workflow, definition):
+    if _says(workflow, definition):
         return workflow
-    _replace(workflow, definition, owner, "" if created else "Took in a whole workflow")
-    audit.record(owner, "workflow.created" if created else "workflow.changed", workflow)
+    changes = _replace(workflow, definition)
+    history.record(workflow, "replace", "Took in a whole workflow", changes, owner, history.past(workflow))
+    audit.record(owner, "workflow.changed", workflow)
     return workflow
 
 
-def _replace(workflow: Workflow, definition: Definition, by: Person, words: str) -> None:
-    """Make the draft of the locked workflow what a definition says; an edit, when `words` say which."""
+def start_draft(definition: Definition, *, owner: Person) -> Workflow:
+    """A new draft of `owner`, under the slug of `definition`, or when that is taken under the next free one.
+
+    What only keeps it from being published may be wrong with it. Raises NotPermittedError, and DefinitionError for what
+    cannot be stored.
+    """
+    for slug in free_slugs(definition.slug):
+        try:
+            with transaction.atomic():
+                return _create(msgspec.structs.replace(definition, slug=slug), owner)
+        except IntegrityError:
+            if not Workflow.objects.filter(slug=slug).exists():
+                raise
+    raise AssertionError("there is always a free slug")
+
+
+def free_slugs(wish: str) -> Iterator[str]:
+    """`wish`, `wish-2` and so on, without those that are taken at this moment."""
+    stem = wish[:90].rstrip("-")
+    taken = set(Workflow.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    return (slug for slug in itertools.chain([wish], numbered) if slug not in taken)
+
+
+def _create(definition: Definition, owner: Person) -> Workflow:
+    if not can(owner, "add", Workflow):
+        raise NotPermittedError(f"{owner.get_username()} may not add workflows")
+    workflow = Workflow.objects.create(slug=definition.slug, owner=owner, run_as=owner)
+    _replace(workflow, definition)
+    audit.record(owner, "workflow.created", workflow)
+    return workflow
+
+
+def _replace(workflow: Workflow, definition: Definition) -> list[Change]:
+    """Make the draft say what `definition` says."""
     before = rows.load(workflow)
     after = _drafted(definition, before)
     changes = between(before, after)
@@ -74,8 +106,7 @@ def _replace(workflow: Workflow, definition: Definition, by: Person, words: str)
     workflow.structure_rev = workflow.settings_rev = workflow.rev
     rows.write(workflow, before, after, changes, workflow.rev)
     workflow.save()
-    if words:
-        history.record(workflow, "replace", words, changes, by, history.past(workflow))
+    return changes
 
 
 def _says(workflow: Workflow, definition: Definition) -> bool:
@@ -180,7 +211,8 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     definition = parse(workflow.versions.get(number=number).definition)
     if _says(workflow, definition):
         return False
-    _replace(workflow, definition, by, f"Restored v{number}")
+    changes = _replace(workflow, definition)
+    history.record(workflow, "replace", f"Restored v{number}", changes, by, history.past(workflow))
     audit.record(by, "workflow.restored", workflow, changes={"version": number})
     return True
 

@@ -28,6 +28,15 @@ class WorkflowFileError(ValueError):
 
 def read(text: str) -> Definition:
     """The definition in a YAML text. Raises WorkflowFileError, DefinitionError, both with lines."""
+    document = read_yaml(text)
+    try:
+        return parse(document)
+    except DefinitionError as error:
+        raise DefinitionError(located(text, error.problems)) from None
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text says, as JSON can say it. Raises WorkflowFileError."""
     if len(text) > MAX_BYTES:
         raise WorkflowFileError(f"larger than {MAX_BYTES:,} characters")
     try:
@@ -45,10 +54,7 @@ def read(text: str) -> Definition:
         raise WorkflowFileError(
             f"not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}"
         ) from error
-    try:
-        return parse(_plain(document))
-    except DefinitionError as error:
-        raise DefinitionError(located(text, error.problems)) from None
+    return _plain(document)
 
 
 _IN_OUR_WORDS = {

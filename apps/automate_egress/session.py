@@ -32,6 +32,11 @@ from automate_egress.transport import transport
 TOTAL_SECONDS = 30.0  # where no deadline is given
 MAX_BODY_BYTES = 5_000_000
 _CHUNK = 65_536
+# Of what Python can decode, what the web uses: some of the rest takes hours for an answer that is made for it.
+_CHARSET = re.compile(
+    r"utf-(8|16|16le|16be)|(us-)?ascii|latin-?1|iso-8859-([1-9]|1[0-13-6])|windows-125[0-8]|koi8-[ru]"
+    r"|shift-jis|euc-(jp|kr)|gbk|gb2312|gb18030|big5"
+)
 _AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f]")  # parsers disagree on what is the host of such a URL
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 # What belongs to the connection, not to the caller (RFC 9110, section 7.6.1). Host is one: where many sites share an
@@ -52,13 +57,11 @@ class HttpResponse:
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset the answer names, else UTF-8; undecodable bytes are replaced."""
+        """The body as text, by the charset the answer names if it is a usual one, else UTF-8, with replacements."""
         content_type = self.headers.get("content-type", "")
         _, _, charset = content_type.partition("charset=")
-        try:
-            return self.body.decode(charset.split(";")[0].strip(' "') or "utf-8", "replace")
-        except LookupError:
-            return self.body.decode("utf-8", "replace")
+        name = charset.split(";")[0].strip(' "').lower().replace("_", "-")
+        return self.body.decode(name if _CHARSET.fullmatch(name) else "utf-8", "replace")
 
     def json(self) -> Any:
         """The body parsed as JSON. Raises ValueError."""

@@ -31,7 +31,7 @@ def prepare() -> None:
     try:
         problems += checks.secrets_keys_open_what_is_stored(None, databases=["default"])
         if not problems:
-            redactor.learn(*_stored())
+            redactor.learn_given(*_stored())
     except DatabaseError as error:
         log.warning("stored secrets could not be compared with the keys now: %s", str(error).strip())
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from automate_governance.redaction import STRONG, RedactedStream, redactor
 
+_SHOWN = re.compile(rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$""")
+_FAR = 10_000  # bytes: longer tags are not looked through
 _TEXTS = ("text/", "application/json", "application/yaml", "application/xml", "application/problem+json")
 
 
@@ -32,10 +35,19 @@ class RedactAnswersMiddleware:
         return response
 
 
+def is_markup(data: bytes, at: int) -> bool:
+    """Whether that place lies in a tag of HTML, outside the attributes that people see: a mask there breaks a page."""
+    begins = data.rfind(b"<", max(0, at - _FAR), at)
+    if begins < 0 or data.rfind(b">", begins, at) >= 0 or not data[begins + 1 : begins + 2].strip(b" \t\r\n="):
+        return False
+    return _SHOWN.search(data, begins, at) is None
+
+
 def _mask(response: HttpResponse) -> None:
     charset = response.charset or "utf-8"
     text = response.content.decode(charset, "surrogateescape")
-    masked = redactor.text(text, shapes=False, at_least=STRONG)
+    is_html = response.headers["Content-Type"].startswith("text/html")
+    masked = redactor.text(text, shapes=False, at_least=STRONG, spare=is_markup if is_html else None)
     if masked != text:
         response.content = masked.encode(charset, "surrogateescape")
         if "Content-Length" in response.headers:

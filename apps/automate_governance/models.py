@@ -91,7 +91,7 @@ class StoredSecret(Governed):
     @sensitive_variables()
     def put(self, value: str) -> None:
         """Encrypt `value` into this row, without saving it. The redactor knows it from now on."""
-        redactor.learn(value)
+        redactor.learn_given(value)
         if self.pk is None:
             self.pk = _next_row()
         self.version += 1
@@ -100,7 +100,7 @@ class StoredSecret(Governed):
     def reveal(self) -> str:
         """The plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
         value = keyring().open(self._sealed, self._place)
-        redactor.learn(value)
+        redactor.learn_given(value)
         return value
 
     def rewrap(self) -> None:

@@ -6,8 +6,9 @@ docs/secrets.md lists the sinks, the forms, and what is not caught.
 from __future__ import annotations
 
 import json
+import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from automate_governance.needles import Needles
@@ -17,6 +18,7 @@ from automate_governance.spellings import SHORTEST, parts_of, spellings_of
 STRONG = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
 MOST = 20_000  # values that a process remembers; beyond them, the older half is forgotten
 _DEEPEST = 200
+_ORDINARY = re.compile(r"(?:[^\W\d_]?[^\W\d_A-Z]*|[A-Z]+|\d+)(?:[\W_]+|$)")  # a word or a number
 _SMALL = 1_000  # literals that are compiled in a few milliseconds: a second set of them would cost every text more
 
 
@@ -45,13 +47,30 @@ class Redactor:
             else:
                 self._sets = _grown(self._sets, _literals(new))
 
-    def text(self, text: str, *, shapes: bool = True, at_least: int = SHORTEST) -> str:
+    def learn_given(self, *values: str) -> None:
+        """Replace values that people handed in, but for those of plain words and numbers.
+
+        Else whoever may store a secret could blank such words out of everybody's runs and pages.
+        """
+        self.learn(*(value for value in values if not is_ordinary(value)))
+
+    def text(
+        self,
+        text: str,
+        *,
+        shapes: bool = True,
+        at_least: int = SHORTEST,
+        spare: Callable[[bytes, int], bool] | None = None,
+    ) -> str:
         """`text` with every known value, and with `shapes` all that looks like a secret, replaced by the mask.
 
-        What is shorter than `at_least` bytes stays. Gives `text` itself when there is nothing to replace.
+        What is shorter than `at_least` bytes stays, and what `spare` says of the text and a place in it. Gives `text`
+        itself when there is nothing to replace.
         """
         data = text.encode("utf-8", "surrogatepass")
         spans = [span for span in self.spans(data) if span[1] - span[0] >= at_least]
+        if spare is not None:
+            spans = [span for span in spans if not spare(data, span[0])]
         if spans:
             data = _masked(data, spans)
             text = data.decode("utf-8", "surrogatepass")
@@ -70,6 +89,17 @@ class Redactor:
     def open_end(self, data: bytes) -> int:
         """Where the end of `data` may be the beginning of a known value; its length when it is none's."""
         return min((needles.open_end(data) for needles in self._sets), default=len(data))
+
+
+def is_ordinary(value: str) -> bool:
+    """Whether it is made of plain words and numbers alone, such as `status`, `order-2026` or a name in two words."""
+    at = 0
+    while at < len(value):
+        found = _ORDINARY.match(value, at)
+        if found is None or found.end() == at:
+            return False
+        at = found.end()
+    return True
 
 
 def _literals(values: Iterable[str]) -> set[bytes]:

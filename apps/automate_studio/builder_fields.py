@@ -111,7 +111,7 @@ SETTINGS_FIELDS = (
     FieldSpec(name="description", label="Description", kind=_K.LONG_TEXT),
     FieldSpec(name="tags", label="Tags", kind=_K.LIST, help="One a line."),
     FieldSpec(name="timezone", label="Time zone", required=True, help="Such as Europe/Berlin."),
-    FieldSpec(name="priority", label="Priority", kind=_K.INTEGER, default=0, help="-10 to 10; smaller goes first."),
+    FieldSpec(name="priority", label="Priority", kind=_K.INTEGER, default=0, help="-10 to 10; more is sooner."),
     FieldSpec(name="vars", label="Variables", kind=_K.MAPPING),
     FieldSpec(name="concurrency", label="Runs at once", kind=_K.JSON, help='Such as {"limit": 1, "policy": "queue"}.'),
     FieldSpec(name="run_as", label="Runs as", required=True, help="A user name."),

@@ -15,7 +15,8 @@ from django.db.models.functions import Cast, Right
 
 from automate_connectors.registry import find_action
 from automate_core import database, endpoints, schedules
-from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger, read_trigger
+from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
+from automate_core.drafts.reading import read_trigger
 from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint, Workflow
 from automate_core.watched import watched
 from automate_core.webhooks.schemes import SCHEMES

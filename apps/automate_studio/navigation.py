@@ -23,6 +23,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Automate",
             [
                 _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
+                *_templates(user),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
                 {"title": "Approvals", "icon": "how_to_reg", "link": reverse("studio:approval_list")},
             ],
@@ -56,6 +57,12 @@ def _people(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         item for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may)) if item
     ]
+
+
+def _templates(user: User) -> list[dict[str, Any]]:
+    if not can(user, "add", Workflow):
+        return []
+    return [{"title": "Templates", "icon": "dashboard_customize", "link": reverse("studio:gallery")}]
 
 
 def _plugins(user: User) -> list[dict[str, Any]]:

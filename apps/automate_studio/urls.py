@@ -12,10 +12,26 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from automate_studio import builder, connections, doing, inbox, model_usage, plugins, publishing, share, views
+from automate_studio import (
+    builder,
+    connections,
+    doing,
+    gallery,
+    inbox,
+    model_usage,
+    plugins,
+    publishing,
+    share,
+    starting,
+    views,
+)
 
 app_name = "studio"
 urlpatterns = [
+    path("gallery/", admin.site.admin_view(gallery.gallery), name="gallery"),
+    path("gallery/<slug:slug>/", admin.site.admin_view(gallery.template), name="template"),
+    path("workflows/new/", admin.site.admin_view(starting.new), name="workflow_new"),
+    path("workflows/import/", admin.site.admin_view(starting.take_in), name="workflow_import"),
     path("workflows/<int:pk>/file/", admin.site.admin_view(views.workflow_file), name="workflow_file"),
     path(
         "runs/<uuid:run_id>/step/<path:path>/download/", admin.site.admin_view(views.run_download), name="run_download"

@@ -25,7 +25,7 @@ from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import asked, lists, run_page
+from automate_studio import asked, gallery, lists, run_page
 from automate_studio.live import Patch, hub
 from automate_studio.tree import draft_tree
 
@@ -56,7 +56,9 @@ def _runs(user: User) -> Any:
 
 @require_safe
 def workflow_list(request: HttpRequest) -> HttpResponse:
-    """All workflows that this person may know of."""
+    """All workflows that this person may know of; who may build some and sees none is shown how to begin."""
+    if gallery.is_first_run(request):
+        return gallery.start(request)
     return _list(request, Workflow, lists.workflows, "Workflows")
 
 

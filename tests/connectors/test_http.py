@@ -306,6 +306,6 @@ def test_a_connection_is_tested_with_a_get(server):
     server.answer = lambda asked: (401, {}, {})
     with pytest.raises(ConnectorError) as caught:
         http.check_connection(real_context(connection))
-    assert caught.value.code == "needs_reconnect"
+    assert caught.value.code == "authentication_failed"
     with pytest.raises(ConnectorError, match="no base URL"):
         http.check_connection(real_context({"auth": "none"}))

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from automate_core import endpoints
 from automate_core.asgi import GroupIngestor, HooksApplication
 from automate_core.models import Event
 from automate_core.webhooks.schemes import GitHubScheme
@@ -46,6 +47,29 @@ def test_a_bad_delivery_harms_none_that_came_with_it(endpoint):
     answers = post(b'{"n": 1}', b'{"n": 1e-20000}', b'{"n": 2}', b"not JSON")
     assert [status for status, _ in answers] == [202, 400, 202, 400]
     assert sorted(Event.objects.values_list("payload__n", flat=True)) == [1, 2]
+
+
+def test_half_a_delivery_is_none(owner):
+    """A sender that breaks off and comes again must not find its delivery taken, without its body."""
+    endpoints.save("cloud", scheme="bearer", config={}, secret=SECRET, actor=owner)
+    cloud = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "paid"}
+    headers = {"authorization": f"Bearer {SECRET}"} | {f"ce-{name}": value for name, value in cloud.items()}
+    pieces = iter([{"type": "http.request", "body": b'{"n"', "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def deliver():
+        async def receive():
+            return next(pieces)
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/hooks/cloud/",
+                 "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
+        await HooksApplication()(scope, receive, send)
+
+    asyncio.run(deliver())
+    assert not sent and not Event.objects.exists()
 
 
 def test_a_slug_with_a_nul_is_an_unknown_endpoint(endpoint):

@@ -285,9 +285,18 @@ def test_a_binary_cloud_event_is_the_same_object(send):
 )
 def test_the_data_of_a_binary_cloud_event(send, kind, body, name, value):
     headers = {f"ce-{each}": CLOUD[each] for each in ("specversion", "id", "source", "type")}
-    assert send("hmac", body, content_type=kind, headers=headers).status == 202
+    assert send("bearer", body, content_type=kind, headers=headers).status == 202
     payload = Event.objects.get().payload
     assert payload.get(name) == value and (name or not {"data", "data_base64"} & set(payload)) is not False
+
+
+@pytest.mark.parametrize("scheme", ["hmac", "standard"])
+def test_what_a_signature_does_not_cover_names_no_event(send, scheme):
+    """Whoever has seen one signed delivery could make any number of events of it."""
+    headers = {f"ce-{each}": CLOUD[each] for each in ("specversion", "id", "source", "type")}
+    answer = send(scheme, {"a": 1}, headers=headers)
+    assert answer.status == 415 and "application/cloudevents+json" in answer.json()["error"]
+    assert not Event.objects.exists()
 
 
 def test_a_batch_is_taken_in_one_transaction(post):

@@ -16,6 +16,7 @@ from automate_core.models import Event, WebhookEndpoint
 from automate_core.webhooks.schemes import SchemeError
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.secrets.keyring import generate_key
 from automate_governance.uses import uses_of
 from tests.conftest import SECRET
 
@@ -196,3 +197,23 @@ def test_the_list_ends_overlaps_of_those_one_may_change(endpoint, owner, colleag
     assert "the old secret is refused from now on" in told
     assert deliver(secret=SECRET).status_code == 401
     assert not Event.objects.exists()
+
+
+def test_a_secret_that_signs_nothing_is_refused_in_the_admin(endpoint, owner, sign_in):
+    short = StoredSecret(name="short", owner=owner)
+    short.put("abc")
+    short.save()
+    url = reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
+    client = sign_in(owner)
+    assert b"shorter than 16" in client.post(url, _form(endpoint, secret="database:short")).content
+    assert client.post(url, _form(endpoint, secret="database:nowhere")).status_code == 200
+    before = endpoint.secret
+    endpoint.refresh_from_db()
+    assert endpoint.secret == before
+    assert f"/hooks/{endpoint.slug}/".encode() in client.get(url).content
+
+
+def test_a_process_without_the_key_tells_senders_to_come_again(endpoint, deliver, settings):
+    """Several senders stop for good on a 4xx: a key that is missing is no fault of theirs."""
+    settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
+    assert deliver().status_code == 503

@@ -19,6 +19,7 @@ from automate_egress import (
     EgressResponseTooLargeError,
     EgressTimeoutError,
     EgressUntrustedError,
+    HttpResponse,
     HttpSession,
 )
 from tests.certificates import Authority
@@ -516,3 +517,21 @@ def test_a_certificate_that_proves_nothing_is_told(tmp_path):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("charset", "body", "text"),
+    [
+        ("latin-1", b"caf\xe9", "café"),
+        ('"UTF-8"; q=1', "café".encode(), "café"),
+        ("punycode", b"x" * 400_000, "x" * 400_000),
+        ("idna", b"\xff", "\ufffd"),
+        ("rot13", b"abc", "abc"),
+    ],
+)
+def test_an_answer_is_decoded_as_the_web_does(charset, body, text):
+    """Some of Python's codecs take hours for an answer that is made for them, or raise."""
+    answer = HttpResponse(status=200, headers={"content-type": f"text/plain; charset={charset}"}, body=body)
+    started = time.process_time()
+    assert answer.text == text
+    assert time.process_time() - started < 2

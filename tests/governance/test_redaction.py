@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automate_governance import redaction, sinks
-from automate_governance.middleware import RedactAnswersMiddleware
+from automate_governance.middleware import RedactAnswersMiddleware, is_markup
 from automate_governance.redaction import MASK, RedactedStream, Redactor, redact, redact_json, redactor
 from automate_governance.sinks import RedactingFilter
 from automate_testing.fakes import context
@@ -331,6 +331,32 @@ def test_what_was_learned_first_is_forgotten_first(known, monkeypatch):
     assert known.text(_value(0)) == _value(0) and known.text(_value(100)) == MASK
     known.learn(_value(0))
     assert known.text(_value(0)) == MASK
+
+
+WORDS = ["status", "csrfmiddlewaretoken", "Issue triage", "order-2026", "2026-11", "/admin/login/", "X", "Nachtläufer"]
+SECRETS = ["hunter2", "s3cret-of-mine", "CorrectHorse", "sk_live_4eC39HqLyjWDarj", "3f9a77c0", "a1b2c3d4e5f6a7b8"]
+
+
+@pytest.mark.parametrize("value", WORDS)
+def test_nobody_can_blank_out_ordinary_words(known, value):
+    known.learn_given(value, f"{value}")
+    assert known.text(f"<{value}>") == f"<{value}>"
+
+
+@pytest.mark.parametrize("value", SECRETS)
+def test_what_is_no_ordinary_word_is_masked(known, value):
+    known.learn_given(value)
+    assert known.text(f"<{value}>") == f"<{MASK}>"
+
+
+def test_a_stored_value_breaks_no_page(known, client):
+    """The markup of a page is not there to be masked, what it shows is."""
+    known.learn(name := 'hx-headers=\'{"X-CSRFToken"', "csrfmiddlewaretoken", shown := "k9-canary-that-is-shown")
+    html = (
+        f'<body {name}: "t"}}\'><input name="csrfmiddlewaretoken" value="{shown}"><p title="{shown}">{shown} < {shown}'
+    )
+    masked = known.text(html, shapes=False, at_least=redaction.STRONG, spare=is_markup)
+    assert masked == html.replace(shown, MASK)
 
 
 def test_threads_may_learn_and_mask_at_once(known):

@@ -341,3 +341,9 @@ def test_220_steps(sign_in, owner, django_assert_max_num_queries):
     edited = time.perf_counter() - started
     assert len(page.content) < 450_000 and len(answer.content) < 30_000
     assert rendered < 1.5 and edited < 1, "0.3 s and 0.1 s on a machine of its own; tests share theirs"
+
+
+def test_a_trigger_that_is_not_finished_harms_no_other_page(builder):
+    assert builder.do("add_trigger", kind="webhook").status_code == 200
+    listed = Page(builder.client.get(reverse("admin:automate_core_workflow_changelist")))
+    assert listed.status == 200 and builder.workflow.name in listed.text

@@ -227,6 +227,12 @@ def urls(run, owner, endpoint, approval):
         "workflow start": ("post", reverse("studio:workflow_start", args=[run.workflow_id])),
         "workflow pause": ("post", reverse("studio:workflow_pause", args=[run.workflow_id])),
         "workflow resume": ("post", reverse("studio:workflow_resume", args=[run.workflow_id])),
+        "gallery": ("get", reverse("studio:gallery")),
+        "template": ("get", reverse("studio:template", args=["expense-approval"])),
+        "template use": ("post", reverse("studio:template", args=["expense-approval"])),
+        "workflow new": ("get", reverse("studio:workflow_new")),
+        "workflow new, without a name": ("post", reverse("studio:workflow_new")),
+        "workflow import": ("post", reverse("studio:workflow_import")),
         "builder": ("get", reverse("studio:builder", args=[run.workflow_id])),
         "builder palette": ("get", reverse("studio:builder_palette", args=[run.workflow_id])),
         "builder step": ("get", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
@@ -283,6 +289,12 @@ MATRIX = {
     "workflow start": (303, 403, 404, 302),
     "workflow pause": (303, 403, 404, 302),
     "workflow resume": (303, 403, 404, 302),
+    "gallery": (200, 200, 200, 302),
+    "template": (200, 200, 200, 302),
+    "template use": (303, 303, 303, 302),
+    "workflow new": (200, 200, 200, 302),
+    "workflow new, without a name": (422, 422, 422, 302),
+    "workflow import": (422, 422, 422, 302),
     "builder": (200, 403, 404, 302),
     "builder palette": (200, 403, 404, 302),
     "builder step": (200, 403, 404, 302),
@@ -335,6 +347,7 @@ def _arguments(pattern):
         "kind": "workflow",
         "number": 1,
     }
+    samples["slug"] = "expense-approval"
     return [samples[name] for name in pattern.pattern.converters]
 
 

@@ -145,7 +145,7 @@ class HttpConnector(ConnectorAdapter):
         except ConnectorError as error:
             if error.code in {"http_401", "http_403"}:
                 raise ConnectorError(
-                    f"{error.message}: the credentials are refused, replace them", code="needs_reconnect"
+                    f"{error.message}: the credentials are refused, replace them", code="authentication_failed"
                 ) from error
             raise
         return f"{urlsplit(call.url).hostname} answered with HTTP {response.status}"

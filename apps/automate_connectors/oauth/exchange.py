@@ -106,7 +106,7 @@ def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Token
     if not (isinstance(access, str) and isinstance(renewed, str) and 0 < len(access) + len(renewed) < _MOST_TOKEN):
         raise ValueError("its answer holds none")
     for value in filter(None, (access, renewed)):
-        redactor.learn(value)
+        redactor.learn_given(value)
     lifetime = answer.get("expires_in")
     return Tokens(access, renewed, None if lifetime is None else max(0, int(lifetime)))
 

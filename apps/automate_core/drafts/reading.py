@@ -71,6 +71,12 @@ def read(draft: Draft) -> Reading:
     return reading
 
 
+def read_trigger(document: dict[str, Any]) -> Trigger:
+    """One trigger of a draft, as far as it goes: what is missing in it stands empty."""
+    found: Trigger = _part(TRIGGERS[document["kind"]], document, "", Reading(Definition(name="", slug="")))
+    return found
+
+
 def _trigger(node: TriggerNode, place: str, reading: Reading) -> Trigger:
     reading.triggers.append(node.key)
     found: Trigger = _part(TRIGGERS[node.kind], node.document(), place, reading)

@@ -54,8 +54,12 @@ def is_batch(delivery: Delivery) -> bool:
     return delivery.media_type == BATCH
 
 
-def read(delivery: Delivery) -> Sequence[CloudEvent] | None:
-    """The events in a delivery; None when it is no CloudEvents message. Raises BodyError."""
+def read(delivery: Delivery, *, in_headers: bool = True) -> Sequence[CloudEvent] | None:
+    """The events in a delivery; None when it is no CloudEvents message. Raises BodyError.
+
+    `in_headers` says whether one whose attributes are headers is taken. Where a signature covers the body alone,
+    whoever has seen one delivery could make others of it.
+    """
     media_type = delivery.media_type
     if media_type == STRUCTURED:
         return [_event(bodies.read(delivery.body, STRUCTURED))]
@@ -63,7 +67,11 @@ def read(delivery: Delivery) -> Sequence[CloudEvent] | None:
         return _batch(delivery.body)
     if media_type.startswith("application/cloudevents"):
         raise BodyError(f"the content type {media_type[:100]} is not taken; send {STRUCTURED} or {BATCH}", 415)
-    return [_event(_binary(delivery))] if "ce-specversion" in delivery.headers else None
+    if "ce-specversion" not in delivery.headers:
+        return None
+    if not in_headers:
+        raise BodyError(f"headers are not signed here: send the CloudEvent as {STRUCTURED}", 415)
+    return [_event(_binary(delivery))]
 
 
 def _batch(body: bytes) -> list[CloudEvent]:

@@ -141,6 +141,7 @@ class BearerScheme(ConfiguredScheme[BearerRules]):
     """The secret itself in a header: over https only, since whoever reads one delivery can make others."""
 
     code = "bearer"
+    proves_body_alone = False
     name = "Bearer token"
     proof = "`header` (Authorization), after `prefix` (Bearer)"
     rules_type = BearerRules
@@ -165,6 +166,7 @@ class BasicScheme(ConfiguredScheme[Naming]):
     """HTTP Basic (RFC 7617): the secret is `user:password`. Over https only."""
 
     code = "basic"
+    proves_body_alone = False
     name = "Basic authentication"
     proof = "`Authorization`"
     rules_type = Naming
@@ -192,6 +194,7 @@ class UnsignedScheme(ConfiguredScheme[Naming]):
     """No signature: anybody who knows the URL can start workflows. Only ever an explicit choice, badged as a risk."""
 
     code = "unsigned"
+    proves_body_alone = False
     name = "Unsigned"
     proof = "none"
     signed = False

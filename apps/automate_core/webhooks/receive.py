@@ -129,7 +129,8 @@ class Receiver:
 
     def _read(self, delivery: Delivery) -> Accepting | Answer:
         """Raises BodyError."""
-        if self.scheme.takes_cloudevents and (events := cloudevents.read(delivery)) is not None:
+        in_headers = not self.scheme.proves_body_alone
+        if self.scheme.takes_cloudevents and (events := cloudevents.read(delivery, in_headers=in_headers)) is not None:
             trace_id = trace_id_from(delivery.headers.get("traceparent", ""))
             batch = [self._cloud_event(event, delivery, trace_id) for event in events]
             return Accepting(batch, is_batch=cloudevents.is_batch(delivery))

@@ -66,6 +66,7 @@ class SignatureScheme(ABC):
     kind: ClassVar[str]
     signed: ClassVar[bool] = True
     takes_cloudevents: ClassVar[bool] = False
+    proves_body_alone: ClassVar[bool] = True  #: so that a CloudEvent in headers could be anybody's
     json_field: ClassVar[str] = ""  #: a form with this field alone is the JSON in it
     safe_headers: tuple[str, ...] = ()  #: stored with the event, beside the general ones
 
