@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ from automate_core.definition import (
 from automate_core.definition import Trigger as TriggerPart
 from automate_core.drafts import history, planting, reading, rows
 from automate_core.drafts.changes import Change, between
-from automate_core.drafts.errors import RefusedError
+from automate_core.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.drafts.values import GAP, Draft
 from automate_core.drafts.values import document as draft_document
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
@@ -137,7 +137,7 @@ def _drafted(definition: Definition, present: Draft) -> Draft:
     return draft
 
 
-def _trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
+def trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
     """A trigger's document as columns: what only its kind has goes to `config`."""
     fields: dict[str, Any] = msgspec.to_builtins(trigger)
     columns = {"kind": fields.pop("kind"), "key": trigger.key, "filter": fields.pop("filter", None)}
@@ -155,23 +155,98 @@ def load_definition(workflow: Workflow) -> Definition:
     return parse(draft_document(rows.load(workflow)))
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What somebody looked at before they publish: the draft's `rev`, and the number of the version that ran, or 0."""
+
+    rev: int
+    version: int
+
+
 @transaction.atomic
-def publish(workflow: Workflow, *, author: Person, message: str = "") -> WorkflowVersion:
+def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen | None = None) -> WorkflowVersion:
     """Freeze the draft into a version and match events against it from now on. One that is published already stays.
 
-    Raises DefinitionError with every fault, and NotPermittedError. Runs in progress stay on their version.
+    Raises DefinitionError with every fault, NotPermittedError, and ConflictError when it is not what was `seen` any
+    more. Runs in progress stay on their version.
+    """
+    workflow = _to_publish(workflow, author, seen)
+    if seen is not None and seen.rev != workflow.rev:
+        raise ConflictError(workflow.rev, history.after(workflow, seen.rev))
+    draft = reading.read(rows.load(workflow))
+    definition = draft.definition
+    if found := draft.with_faults(_unpublishable(definition, workflow, author)):
+        raise DefinitionError(found)
+    return _freeze(workflow, definition, author, message, rev=workflow.rev)
+
+
+@transaction.atomic
+def publish_again(
+    workflow: Workflow, number: int, *, author: Person, message: str = "", seen: Seen | None = None
+) -> WorkflowVersion:
+    """Publish what an earlier version says, as a new one. The draft stays as it is.
+
+    Raises as `publish` does, and WorkflowVersion.DoesNotExist. What the version names has to be there still.
+    """
+    workflow = _to_publish(workflow, author, seen)
+    definition = parse(workflow.versions.get(number=number).definition)
+    if found := _unpublishable(definition, workflow, author):
+        raise DefinitionError(found)
+    same = _says(workflow, definition)
+    return _freeze(workflow, definition, author, message or f"As v{number}", rev=workflow.rev if same else 0)
+
+
+@transaction.atomic
+def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = None) -> bool:
+    """Make the draft what a version says, as one edit that can be undone; whether it was anything else.
+
+    `rev` is the draft's that the person saw. Raises NotPermittedError, ConflictError, WorkflowVersion.DoesNotExist, and
+    DefinitionError for a version that cannot be read.
     """
     workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    if not can(by, "change", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
+    if rev is not None and rev != workflow.rev:
+        raise ConflictError(workflow.rev, history.after(workflow, rev))
+    definition = parse(workflow.versions.get(number=number).definition)
+    if _says(workflow, definition):
+        return False
+    changes = _replace(workflow, definition)
+    history.record(workflow, "replace", f"Restored v{number}", changes, by, history.past(workflow))
+    audit.record(by, "workflow.restored", workflow, changes={"version": number})
+    return True
+
+
+def refusal(workflow: Workflow, author: Person) -> str:
+    """Why this person may not publish the workflow, whatever its draft says; empty when they may."""
     if not can(author, "publish", workflow):
-        raise NotPermittedError(f"{author.get_username()} may not publish the workflow {workflow.slug}")
+        return f"{author.get_username()} may not publish the workflow {workflow.slug}"
     if workflow.run_as_id != author.pk and not author.is_superuser:
-        raise NotPermittedError(f"the workflow runs as {workflow.run_as}, who has to publish it")
-    draft = reading.read(rows.load(workflow))
-    definition, people = draft.definition, sorted({author, workflow.run_as}, key=str)
-    if found := draft.with_faults([*validation.problems(definition), *unusable(definition, people)]):
-        raise DefinitionError(found)
+        return f"the workflow runs as {workflow.run_as}, who has to publish it"
+    return ""
+
+
+def _to_publish(workflow: Workflow, author: Person, seen: Seen | None) -> Workflow:
+    """The locked workflow. Raises NotPermittedError, ConflictError."""
+    workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    if reason := refusal(workflow, author):
+        raise NotPermittedError(reason)
+    present = workflow.published
+    if seen is not None and seen.version != (present.number if present else 0):
+        others = [OtherChange(str(present.author), present.created_at, f"Published {present}")] if present else []
+        raise ConflictError(workflow.rev, others)
+    return workflow
+
+
+def _unpublishable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
+    people = sorted({author, workflow.run_as}, key=str)
+    return [*validation.problems(definition), *unusable(definition, people)]
+
+
+def _freeze(workflow: Workflow, definition: Definition, author: Person, message: str, *, rev: int) -> WorkflowVersion:
+    """Make the version that runs from now on. `rev` is the draft's that says the same, 0 when none does."""
     document, present = to_document(definition), workflow.published
-    workflow.published_rev = workflow.rev
+    workflow.published_rev = rev
     runs = workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
     if present is not None and runs and present.definition == document:
         workflow.save(update_fields=["published_rev"])
@@ -194,7 +269,7 @@ def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definiti
     workflow.active_triggers.all().delete()
     for trigger in definition.triggers:
         source, kind = trigger.matches
-        columns = _trigger_columns(trigger)
+        columns = trigger_columns(trigger)
         ActiveTrigger.objects.create(
             workflow=workflow,
             version=version,
@@ -256,7 +331,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
     found += _uncallable(definition, people)
     for index, trigger in enumerate(definition.triggers):
-        found += _unreadable(trigger, f"triggers[{index}]", people)
+        found += unreadable(trigger, f"triggers[{index}]", people)
     named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
     connections = Connection.objects.filter(slug__in=named)
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
@@ -268,7 +343,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     return found
 
 
-def _unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
+def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
     """What a trigger hands on has to be theirs to read."""
     for person in people:
         match trigger:

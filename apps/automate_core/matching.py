@@ -41,6 +41,21 @@ class Match:
     is_paused: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A trigger that might be one of a published version: a row of the match index that is not there."""
+
+    source: str
+    event_type: str
+    workflow_id: int
+    kind: str
+    config: str
+    filter: str | None
+    slug: str
+    version_id: int = 0
+    is_paused: bool = False
+
+
 class RuleEngine:
     """Matches events by index, (source, event type), and only then by filter and by right."""
 
@@ -58,6 +73,13 @@ class RuleEngine:
         refused = self.rights.refused(self.connection, {row.id for rows in candidates.values() for row in rows})
         candidates = {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
         return [self._matches(scope, candidates) for scope in scopes]
+
+    def trial(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
+        """For each scope whether one of these triggers takes it, by the same code as `match`. No query."""
+        found: dict[tuple[str, str], list[Any]] = {}
+        for candidate in candidates:
+            found.setdefault((candidate.source, candidate.event_type), []).append(candidate)
+        return [bool(self._matches(scope, found)) for scope in scopes]
 
     def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:
         """The explanation tree of a rule. Raises RuleError."""

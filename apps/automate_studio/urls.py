@@ -12,7 +12,19 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from automate_studio import builder, connections, doing, gallery, inbox, model_usage, plugins, share, starting, views
+from automate_studio import (
+    builder,
+    connections,
+    doing,
+    gallery,
+    inbox,
+    model_usage,
+    plugins,
+    publishing,
+    share,
+    starting,
+    views,
+)
 
 app_name = "studio"
 urlpatterns = [
@@ -37,6 +49,19 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
     path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
+    path("workflows/<int:pk>/review/", admin.site.admin_view(publishing.review), name="review"),
+    path("workflows/<int:pk>/versions/", admin.site.admin_view(publishing.versions), name="versions"),
+    path("workflows/<int:pk>/versions/compare/", admin.site.admin_view(publishing.compare), name="versions_compare"),
+    path(
+        "workflows/<int:pk>/versions/<int:number>/restore/",
+        admin.site.admin_view(publishing.restore),
+        name="version_restore",
+    ),
+    path(
+        "workflows/<int:pk>/versions/<int:number>/publish/",
+        admin.site.admin_view(publishing.publish_again),
+        name="version_publish",
+    ),
     path("connections/<int:pk>/test/", admin.site.admin_view(connections.connection_test), name="connection_test"),
     path("connections/<int:pk>/sign-in/", admin.site.admin_view(connections.oauth_start), name="oauth_start"),
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),

@@ -239,6 +239,12 @@ def urls(run, owner, endpoint, approval):
         "builder step save": ("post", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
         "builder do": ("post", reverse("studio:builder_do", args=[run.workflow_id])),
         "builder copy": ("post", reverse("studio:builder_copy", args=[run.workflow_id])),
+        "review": ("get", reverse("studio:review", args=[run.workflow_id])),
+        "review publish": ("post", reverse("studio:review", args=[run.workflow_id])),
+        "versions": ("get", reverse("studio:versions", args=[run.workflow_id])),
+        "versions compare": ("get", reverse("studio:versions_compare", args=[run.workflow_id])),
+        "version restore": ("post", reverse("studio:version_restore", args=[run.workflow_id, 1])),
+        "version publish": ("post", reverse("studio:version_publish", args=[run.workflow_id, 1])),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
@@ -295,6 +301,12 @@ MATRIX = {
     "builder step save": (200, 403, 404, 302),
     "builder do": (422, 403, 404, 302),
     "builder copy": (422, 403, 404, 302),
+    "review": (200, 200, 404, 302),
+    "review publish": (409, 403, 404, 302),
+    "versions": (200, 200, 404, 302),
+    "versions compare": (200, 200, 404, 302),
+    "version restore": (409, 403, 404, 302),
+    "version publish": (409, 403, 404, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
     "plug-ins": (403, 403, 403, 302),
@@ -327,7 +339,14 @@ def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
 
 
 def _arguments(pattern):
-    samples = {"run_id": uuid.uuid4(), "wait_id": uuid.uuid4(), "pk": 1, "path": "first", "kind": "workflow"}
+    samples = {
+        "run_id": uuid.uuid4(),
+        "wait_id": uuid.uuid4(),
+        "pk": 1,
+        "path": "first",
+        "kind": "workflow",
+        "number": 1,
+    }
     samples["slug"] = "expense-approval"
     return [samples[name] for name in pattern.pattern.converters]
 

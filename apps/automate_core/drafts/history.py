@@ -126,6 +126,29 @@ def since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> li
     return [other(command) for command in found[:5]]
 
 
+def after(workflow: Workflow, rev: int) -> list[OtherChange]:
+    """All that was done to the draft after `rev`, newest first, at most five."""
+    return [
+        other(each) for each in workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")[:5]
+    ]
+
+
+def authors(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Who made the draft differ from what it was at `rev`, by (table, key) of the row; as far as edits are kept.
+
+    An edit from before that was taken back since counts for whoever took it back; one that came and went does not.
+    """
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for command in workflow.commands.filter(rev__gt=rev).select_related("author", "changed_by").order_by("rev"):
+        applied = command.status == _Status.APPLIED
+        if not applied and command.number > rev:
+            continue
+        who = command.author if applied else command.changed_by
+        for change in changes_of(command):
+            found.setdefault((change.table, change.key), {})[who.get_username() if who else "somebody"] = None
+    return {row: tuple(names) for row, names in found.items()}
+
+
 def other(command: DraftCommand) -> OtherChange:
     """An edit as what somebody else did."""
     who = command.changed_by.get_username() if command.changed_by else "somebody"

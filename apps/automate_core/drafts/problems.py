@@ -22,6 +22,7 @@ from automate_core.definition import (
 )
 from automate_core.drafts.reading import Reading
 from automate_core.models import WebhookEndpoint, Workflow
+from automate_governance.permissions import Person
 from automate_plugins.fields import FieldKind
 
 _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authorization$", re.IGNORECASE)
@@ -41,10 +42,14 @@ class DraftProblem:
     field: str = ""
 
 
-def of(reading: Reading, workflow: Workflow) -> list[DraftProblem]:
-    """All problems, those of the workflow first, then in reading order. Few queries, whatever the draft's size."""
+def of(reading: Reading, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
+    """All problems, those of the workflow first, then in reading order. Few queries, whatever the draft's size.
+
+    `publisher` has to be able to use what the draft names, as whoever it runs as has to.
+    """
+    people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
     definition = reading.definition
-    errors = [*validation.problems(definition), *authoring.unusable(definition, [workflow.run_as])]
+    errors = [*validation.problems(definition), *authoring.unusable(definition, people)]
     found = [_placed("error", problem, reading) for problem in reading.with_faults(errors)]
     found += [_placed("warning", problem, reading) for problem in _warnings(definition)]
     order = {key: number for number, key in enumerate(reading.places.values())}

@@ -1,0 +1,122 @@
+"""What is looked at before a draft is published, and two versions beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count, Max
+
+from automate_core import authoring, workflow_files
+from automate_core.authoring import Seen
+from automate_core.definition import Definition, parse
+from automate_core.drafts import history, problems, reading, rows
+from automate_core.drafts.problems import DraftProblem
+from automate_core.drafts.reading import Reading
+from automate_core.drafts.values import Draft
+from automate_core.models import ExecutionRun, Workflow
+from automate_core.publishing import differences, shadow, touches
+from automate_core.publishing.differences import Difference, Line
+from automate_core.publishing.shadow import Shadow
+from automate_core.publishing.touches import Touches
+from automate_core.states import RunStatus
+from automate_governance.permissions import Person
+
+DRAFT = "draft"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two states of a workflow. `lines` are their texts side by side, None when they are too long."""
+
+    found: list[Difference]
+    lines: list[Line] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A draft before it is published. `refusal` says why this person may not publish it, empty when they may.
+
+    `comparison` is None for the first version. `authors` made what differs. `going_on` counts the runs of the present
+    version by state: they end on it. `shadow` is None when the person may not see payloads.
+    """
+
+    workflow: Workflow
+    draft: Draft
+    reading: Reading
+    problems: list[DraftProblem]
+    comparison: Comparison | None
+    authors: tuple[str, ...]
+    touches: Touches
+    shadow: Shadow | None
+    going_on: Mapping[str, int]
+    next_number: int
+    refusal: str
+    seen: Seen
+
+    @property
+    def errors(self) -> int:
+        """How many problems keep it from being published."""
+        return sum(problem.level == "error" for problem in self.problems)
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether the draft says what is published."""
+        return self.comparison is not None and not self.comparison.found
+
+    @property
+    def can_publish(self) -> bool:
+        """Whether the button is there."""
+        return not (self.refusal or self.errors or self.nothing_new)
+
+
+def of(workflow: Workflow, *, by: Person) -> Review:
+    """The review of a workflow's draft. Whether the person may see the workflow is asked before."""
+    draft = rows.load(workflow)
+    read = reading.read(draft)
+    published = workflow.published
+    before = authoring.published_definition(workflow)
+    authors = history.authors(workflow, workflow.published_rev if published else 0)
+    refusal = authoring.refusal(workflow, by)
+    return Review(
+        workflow=workflow,
+        draft=draft,
+        reading=read,
+        problems=problems.of(read, workflow, None if refusal else by),
+        comparison=compare(before, read.definition, authors) if before else None,
+        authors=tuple(dict.fromkeys(name for names in authors.values() for name in names)),
+        touches=touches.of(read.definition, by),
+        shadow=shadow.evaluate(workflow, read.definition, by=by),
+        going_on=going_on(workflow),
+        next_number=(workflow.versions.aggregate(last=Max("number"))["last"] or 0) + 1,
+        refusal=refusal,
+        seen=Seen(workflow.rev, published.number if published else 0),
+    )
+
+
+def compare(
+    before: Definition, after: Definition, authors: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+) -> Comparison:
+    """What makes `after` of `before`, in words and side by side as YAML."""
+    texts = (workflow_files.write(before), workflow_files.write(after))
+    return Comparison(
+        found=differences.authored(differences.between(before, after), authors or {}),
+        lines=differences.side_by_side(*texts),
+    )
+
+
+def definition_of(workflow: Workflow, name: str) -> Definition:
+    """What a version says, by its number, or the `draft` as far as it can be read.
+
+    Raises WorkflowVersion.DoesNotExist, and DefinitionError for a version that cannot be read any more.
+    """
+    if name == DRAFT:
+        return reading.read(rows.load(workflow)).definition
+    return parse(workflow.versions.get(number=int(name) if name.isdecimal() and len(name) < 10 else 0).definition)
+
+
+def going_on(workflow: Workflow) -> dict[str, int]:
+    """How many runs of the version that is published have not ended, by state."""
+    live = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
+    runs = ExecutionRun.objects.filter(workflow=workflow, version=workflow.published_id, status__in=live)
+    return dict(runs.values_list("status").annotate(Count("id")).order_by("status"))

@@ -1,0 +1,130 @@
+"""Shadow evaluation: which of the events that came in lately a draft would take, beside what is published.
+
+Nothing runs. The triggers' own conditions and filters decide, by the code that matches events.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from automate_core import authoring
+from automate_core.definition import Definition, Trigger
+from automate_core.matching import Candidate, RuleEngine, rule_of
+from automate_core.models import Event, Workflow
+from automate_core.rules import RuleError
+from automate_governance.permissions import Person, can
+
+EVENTS = 50  #: the newest ones of the triggers' sources that are tried
+LOOK_BACK = 20_000  #: among so many newest events of the site: there is no index by source and time
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An event, and whether it starts the workflow as it is published and as it is drafted."""
+
+    id: str
+    source: str
+    type: str
+    received_at: dt.datetime
+    before: bool
+    now: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shadow:
+    """What came of it. `hidden` are the sources whose events the person may not read, and which were left out."""
+
+    tried: list[Tried]
+    hidden: list[str]
+
+    @property
+    def before(self) -> int:
+        """How many start what is published."""
+        return sum(each.before for each in self.tried)
+
+    @property
+    def now(self) -> int:
+        """How many would start the draft."""
+        return sum(each.now for each in self.tried)
+
+    @property
+    def turned(self) -> list[Tried]:
+        """Those for which it makes a difference."""
+        return [each for each in self.tried if each.before != each.now]
+
+
+def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | None:
+    """Try the newest events of both versions' sources; None when the person may not see the workflow's payloads.
+
+    A filter tells something of what it is tried on: of each source, the person needs what reading its events takes.
+    """
+    if not can(by, "view_payload", workflow):
+        return None
+    published = authoring.published_definition(workflow)
+    parts = [*draft.triggers, *(published.triggers if published else ())]
+    hidden = {_source(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
+    sources = {_source(part, workflow) for part in parts} - hidden
+    events = _newest(sources)
+    scopes = [{"event": _scope(event)} for event in events]
+    engine = RuleEngine()
+    before = engine.trial(scopes, _candidates(published, workflow))
+    now = engine.trial(scopes, _candidates(draft, workflow))
+    tried = [
+        Tried(str(event.id), event.source, event.type, event.received_at, *pair)
+        for event, *pair in zip(events, before, now, strict=True)
+    ]
+    return Shadow(tried=tried, hidden=sorted(hidden))
+
+
+def _source(part: Trigger, workflow: Workflow) -> str:
+    return part.matches[0] or f"{part.__struct_config__.tag}:{workflow.slug}"
+
+
+def _newest(sources: set[str]) -> list[Event]:
+    """Newest first; ids are in the order in which events came."""
+    if not sources:
+        return []
+    newest = Event.objects.order_by("-id")
+    edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
+    found = newest.filter(source__in=sources)
+    return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])
+
+
+def _scope(event: Event) -> dict[str, Any]:
+    return {
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "payload": event.payload,
+        "headers": event.headers,
+        "time": f"{event.received_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+    }
+
+
+def _candidates(definition: Definition | None, workflow: Workflow) -> list[Candidate]:
+    """The triggers as the match index would hold them; one whose filter cannot be read yet takes nothing."""
+    found = []
+    for part in definition.triggers if definition else ():
+        columns = authoring.trigger_columns(part)
+        text = None if columns["filter"] is None else msgspec.json.encode(columns["filter"]).decode()
+        try:
+            if text is not None:
+                rule_of(text)
+        except RuleError:
+            continue
+        found.append(
+            Candidate(
+                source=_source(part, workflow),
+                event_type=part.matches[1],
+                workflow_id=workflow.pk,
+                kind=columns["kind"],
+                config=msgspec.json.encode(columns["config"]).decode(),
+                filter=text,
+                slug=workflow.slug,
+            )
+        )
+    return found

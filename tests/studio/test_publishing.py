@@ -1,0 +1,402 @@
+"""Review, publish, compare and go back, over HTTP."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_connectors.models import Connection
+from automate_core import authoring, workflow_files
+from automate_core.definition import parse
+from automate_core.models import Event, ExecutionRun, Workflow
+from automate_core.publishing import differences, shadow
+from automate_governance.models import AuditEntry
+from tests.drafts.conftest import TRIAGE, Editor
+from tests.drafts.test_speed import large
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Door:
+    """One workflow's pages, as somebody."""
+
+    def __init__(self, client, workflow):
+        self.client, self.workflow = client, workflow
+
+    def url(self, name, *more):
+        return reverse(f"studio:{name}", args=[self.workflow.pk, *more])
+
+    def review(self):
+        return self.client.get(self.url("review"))
+
+    def form(self):
+        """The fields of the form that publishes, as the page has them; empty without one."""
+        named = {a.get("name"): a.get("value", "") for tag, a in Page(self.review()).tags if tag == "input"}
+        return {name: named[name] for name in ("rev", "version") if name in named}
+
+    def publish(self, **fields):
+        return self.client.post(self.url("review"), {**self.form(), **fields})
+
+    def compare(self, **names):
+        return self.client.get(self.url("versions_compare"), names)
+
+
+@pytest.fixture
+def made(workflow):
+    return workflow(TRIAGE)
+
+
+@pytest.fixture
+def door(made, sign_in, owner):
+    return Door(sign_in(owner), made)
+
+
+@pytest.fixture
+def editor(made, owner):
+    return Editor(made, owner)
+
+
+def changes(response):
+    """The worded differences: key, kind and words."""
+    found = re.findall(r'<li data-kind="(\w+)" data-key="(\w*)">(.*?)</li>', response.content.decode(), re.DOTALL)
+    return [(kind, key, " ".join(re.sub(r"<[^>]*>", " ", words).split())) for kind, key, words in found]
+
+
+# --- the review -------------------------------------------------------------------------------------------------------
+
+
+def test_the_review_says_what_changed_and_who_did_it(door, editor, made, colleague):
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_workflow", colleague, made)
+    editor.do("edit", key="tell", set={"inputs.message": "Hello"})
+    editor.do("rename", key="last", name="The end")
+    Editor(made, colleague).do("delete", key="both")
+    editor.do("move", key="careful", parent="", slot="", index=0)
+    editor.do("add", kind="action", action="data.log", parent="route", slot="question", index=0)
+    editor.do("edit_condition", key="route", arm="bug", when={"==": [{"var": "event.payload.kind"}, "bug"]})
+    found = changes(door.review())
+    assert [(kind, key) for kind, key, _ in found] == [
+        ("removed", "both"),
+        ("moved", "careful"),
+        ("changed", "route"),
+        ("changed", "tell"),
+        ("added", "log"),
+        ("changed", "last"),
+    ]
+    said = {key: words for _, key, words in found}
+    assert "with the 1 step in it" in said["both"] and "by colleague" in said["both"]
+    assert "moved among the steps at the top" in said["careful"]
+    assert "title is bug" in said["route"] and "kind is bug" in said["route"] and "by owner" in said["route"]
+    assert "{{ steps.look.output.title }} Hello" in said["tell"] and "by owner" in said["tell"]
+    assert "added to Question of Route" in said["log"]
+    assert "Last The end" in said["last"]
+
+
+def test_side_by_side_shows_the_lines_that_differ(door, editor):
+    editor.do("rename", key="look", name="Look well")
+    content = door.review().content.decode()
+    assert "<del>    name: Look</del>" in content and "<ins>    name: Look well</ins>" in content
+    assert "lines that are the same" in content and "In left" not in content
+
+
+def test_what_came_and_went_is_no_difference(door, editor, made):
+    editor.do("rename", key="look", name="Else")
+    editor.undo()
+    made.refresh_from_db()
+    page = Page(door.review())
+    assert "there is nothing to publish" in page.text and "publish" not in page.ids
+
+
+def test_an_edit_that_is_taken_back_is_by_whoever_took_it_back(door, editor, made, colleague):
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_workflow", colleague, made)
+    editor.do("rename", key="look", name="Else")
+    door.publish()
+    Editor(made, colleague).undo()
+    [(_, key, words)] = changes(door.review())
+    assert key == "look" and "Look changed name by colleague" in words
+
+
+def test_publishing_with_a_message(door, editor, made):
+    editor.do("rename", key="look", name="Look well")
+    answer = door.publish(message="Looks\0 better ")
+    assert answer.status_code == 303
+    version = made.versions.first()
+    assert (version.number, version.message, version.author.username) == (2, "Looks better", "owner")
+    assert "Version 2 is live." in Page(door.client.get(answer["Location"])).text
+    assert AuditEntry.objects.filter(verb="workflow.published").latest("pk").changes["version"] == 2
+    assert "Looks better" in Page(door.client.get(door.url("versions"))).text
+
+
+def test_runs_in_progress_are_counted_and_stay(door, editor, made):
+    ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting")
+    editor.do("rename", key="look", name="Look well")
+    assert "1 waiting on v1 will finish on it." in Page(door.review()).text
+    answer = door.publish()
+    assert "1 run will finish on v1." in Page(door.client.get(answer["Location"])).text
+
+
+def test_a_draft_that_moved_is_not_published_unseen(door, editor, made, colleague):
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_workflow", colleague, made)
+    editor.do("rename", key="look", name="Mine")
+    seen = door.form()
+    Editor(made, colleague).do("rename", key="last", name="Theirs")
+    answer = door.client.post(door.url("review"), {**seen, "message": "mine"})
+    page = Page(answer)
+    assert answer.status_code == 409 and made.versions.count() == 1
+    assert "colleague" in page.text and "Renamed Last to Theirs" in page.text
+    assert ("changed", "last") in [each[:2] for each in changes(answer)] and "mine" in page.text
+    assert door.publish().status_code == 303 and made.versions.count() == 2
+
+
+def test_a_version_that_was_published_meanwhile_is_a_conflict(door, editor, made, owner):
+    editor.do("rename", key="look", name="Mine")
+    seen = door.form()
+    authoring.publish(made, author=owner)
+    answer = door.client.post(door.url("review"), seen)
+    assert answer.status_code == 409 and "Published v2" in Page(answer).text
+
+
+def test_nonsense_as_revision_publishes_nothing(door, editor, made):
+    editor.do("rename", key="look", name="Mine")
+    for fields in ({}, {"rev": "x", "version": "1"}, {"rev": "9" * 30, "version": "-1"}):
+        assert door.client.post(door.url("review"), fields).status_code == 409
+    assert made.versions.count() == 1
+
+
+def test_errors_keep_it_from_being_published(door, editor, made):
+    editor.do("edit", key="tell", unset=["inputs.message"])
+    page = Page(door.review())
+    assert "publish" not in page.ids and "Errors have to be mended" in page.text
+    assert door.url("builder") + "?step=route/tell" in [a.get("href") for _, a in page.tags]
+    made.refresh_from_db()
+    answer = door.client.post(door.url("review"), {"rev": made.rev, "version": 1})
+    assert answer.status_code == 422 and "message" in Page(answer).text and made.versions.count() == 1
+
+
+def test_who_may_not_publish_is_told_why(made, editor, sign_in, colleague):
+    assign_perm("view_workflow", colleague, made)
+    editor.do("rename", key="look", name="Mine")
+    door = Door(sign_in(colleague), made)
+    page = Page(door.review())
+    assert "may not publish" in page.text and "publish" not in page.ids
+    assign_perm("publish_workflow", colleague, made)
+    assert "runs as owner, who has to publish it" in Page(door.review()).text
+    assert door.client.post(door.url("review"), {"rev": 0, "version": 1}).status_code == 403
+
+
+def test_a_first_version(workflow, sign_in, owner):
+    door = Door(sign_in(owner), workflow(TRIAGE, publish=False))
+    page = Page(door.review())
+    assert "This is the first version." in page.text and page.ids["publish"]
+    assert door.publish().status_code == 303
+    assert Workflow.objects.get().published.number == 1
+
+
+# --- what it touches --------------------------------------------------------------------------------------------------
+
+REACHING = """
+name: Reaching
+slug: reaching
+triggers: [{endpoint: github}, {kind: model, model: auth.User}]
+steps:
+  - {key: call, action: http.request, connection: erp, inputs: {url: 'https://api.example.com/x'}}
+  - {key: any, action: http.request, inputs: {url: 'https://{{ event.payload.host }}/x'}}
+  - {key: find, action: models.find, inputs: {model: auth.Group}}
+  - {key: off, disabled: true, action: http.request, inputs: {url: 'https://off.example.com/'}}
+  - {kind: workflow, key: sub, workflow: other}
+"""
+
+
+def test_what_it_touches(workflow, sign_in, owner, colleague, settings):
+    settings.AUTOMATE_MODELS = {"auth.Group": {"read": ["name"]}}
+    Connection.objects.create(
+        name="The ERP", slug="erp", connector="http", owner=owner, allowed_hosts=["erp.example.com"]
+    )
+    made = Workflow.objects.create(name="Other", slug="other", owner=owner, run_as=owner)
+    from automate_core.publishing import touches
+
+    definition = workflow_files.read(REACHING)
+    found = touches.of(definition, owner)
+    assert found.connections == [("The ERP", "http")] and found.workflows == ["other"]
+    assert set(found.hosts) == {"erp.example.com", "api.example.com", touches.AT_RUN_TIME}
+    assert found.models == {"auth.User": ["starts it"], "auth.Group": ["find"]}
+    hidden = touches.of(definition, colleague)
+    assert hidden.connections == [("erp", "")] and "erp.example.com" not in hidden.hosts
+    assert made.pk
+
+
+def test_the_page_names_what_it_touches(workflow, sign_in, owner):
+    made = workflow(
+        "name: W\nslug: w\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: http.request, inputs: {url: 'https://api.example.com/'}}]"
+    )
+    page = Page(Door(sign_in(owner), made).review())
+    assert "api.example.com" in page.text and "Runs as" in page.text
+
+
+# --- shadow -----------------------------------------------------------------------------------------------------------
+
+FILTERED = TRIAGE.replace(
+    "{endpoint: github, event: issues}",
+    "{endpoint: github, event: issues, filter: {'==': [{var: event.payload.title}, bug]}}",
+)
+
+
+def test_the_latest_events_are_tried_on_both(workflow, deliver, sign_in, owner):
+    made = workflow(FILTERED)
+    for title in ("bug", "bug", "question", "other"):
+        deliver({"title": title})
+    deliver({"title": "bug"}, event="push")
+    editor = Editor(made, owner)
+    [trigger] = editor.draft.triggers
+    editor.do(
+        "edit_trigger",
+        key=trigger,
+        set={"filter": {"in": [{"var": "event.payload.title"}, ["question", "other", "bug"]]}},
+    )
+    door = Door(sign_in(owner), made)
+    page = Page(door.review())
+    assert page.all(data_now="4") and page.all(data_before="2")
+    assert "Of the last 5 events" in page.text and page.text.count("webhook:github") == 2
+    assert not ExecutionRun.objects.exists()
+    editor.do("edit_trigger", key=trigger, set={"filter": {"nonsense": 1}})
+    page = Page(door.review())
+    assert page.status == 200 and page.all(data_now="0") and "nonsense" in page.text
+
+
+def test_at_most_fifty_of_the_newest(workflow, sign_in, owner, monkeypatch):
+    made = workflow(TRIAGE)
+    Event.objects.bulk_create(
+        Event(source="webhook:github", type="issues", payload={}, trace_id=f"{n:032x}") for n in range(60)
+    )
+    Event.objects.create(source="webhook:other", type="issues", payload={}, trace_id="f" * 32)
+    door = Door(sign_in(owner), made)
+    assert "Of the last 50 events" in Page(door.review()).text
+    monkeypatch.setattr(shadow, "LOOK_BACK", 11)
+    assert "Of the last 10 events" in Page(door.review()).text
+
+
+def test_events_that_one_may_not_read_are_not_tried(workflow, deliver, sign_in, colleague, endpoint):
+    made = workflow(TRIAGE)
+    deliver({"title": "bug"})
+    assign_perm("view_workflow", colleague, made)
+    door = Door(sign_in(colleague), made)
+    assert "takes the permission to view payloads" in Page(door.review()).text
+    assign_perm("view_payload_workflow", colleague, made)
+    page = Page(door.review())
+    assert "Left out, because you may not read them: webhook:github" in page.text
+    assert not page.all(data_before="1"), "a filter would tell what is in them"
+    assign_perm("view_webhookendpoint", colleague, endpoint)
+    assign_perm("view_payload_webhookendpoint", colleague, endpoint)
+    assert Page(door.review()).all(data_before="1")
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(door, editor, made):
+    """Versions 1 to 3, which name the first step Look, Two and Three."""
+    for name in ("Two", "Three"):
+        editor.do("rename", key="look", name=name)
+        assert door.publish(message=f"Now {name}").status_code == 303
+    made.refresh_from_db()
+    return made
+
+
+def test_the_list_of_versions(door, three):
+    page = Page(door.client.get(door.url("versions")))
+    assert [name for name in page.ids if re.fullmatch(r"v\d", name)] == ["v3", "v2", "v1"]
+    assert "Now Two" in page.text and page.text.count("Published") >= 1
+    assert "v1" in Page(door.client.get(door.url("versions"), {"before": "2"})).ids
+    assert "v2" not in Page(door.client.get(door.url("versions"), {"before": "2"})).ids
+
+
+def test_any_two_are_compared(door, three, editor):
+    [(kind, key, words)] = changes(door.compare(**{"from": "1", "to": "3"}))
+    assert (kind, key) == ("changed", "look") and "Look Three" in words
+    assert "They say the same." in Page(door.compare()).text
+    editor.do("rename", key="last", name="Draft only")
+    assert changes(door.compare(**{"from": "2", "to": "draft"}))[1][1] == "last"
+    for wrong in ("9", "x", "1e9", "9" * 30, "²"):
+        assert door.compare(**{"from": wrong}).status_code == 404
+
+
+def test_going_back_takes_two_clicks_and_leaves_the_draft(door, three, editor):
+    editor.do("rename", key="last", name="Work in progress")
+    page = Page(door.client.get(door.url("versions")))
+    [to_one] = [a["href"] for tag, a in page.tags if tag == "a" and a.get("aria-label") == "Go back to v1"]
+    shown = Page(door.client.get(to_one))
+    assert shown.ids["publish"]
+    answer = door.client.post(door.url("version_publish", 1), {"version": "3"})
+    assert answer.status_code == 303
+    three.refresh_from_db()
+    assert (three.published.number, three.published.message) == (4, "As v1")
+    assert three.published.definition == three.versions.get(number=1).definition
+    assert three.active_triggers.filter(version=three.published).exists()
+    assert editor.draft.steps["last"].name == "Work in progress" and three.has_unpublished_changes
+    assert {key for _, key, _ in changes(door.review())} == {"look", "last"}
+
+
+def test_going_back_when_somebody_published_meanwhile(door, three, editor, owner):
+    editor.do("rename", key="last", name="Newer")
+    authoring.publish(three, author=owner)
+    answer = door.client.post(door.url("version_publish", 1), {"version": "3"})
+    assert answer.status_code == 409 and "Published v4" in Page(answer).text
+
+
+def test_a_version_that_names_what_is_gone_cannot_be_published_again(door, made, editor, owner, admin):
+    gone = Connection.objects.create(name="Gone", slug="gone", connector="http", owner=owner)
+    editor.do("edit", key="tell", set={"connection": "gone"})
+    door.publish()
+    editor.do("edit", key="tell", unset=["connection"])
+    door.publish()
+    gone.delete()
+    answer = door.client.post(door.url("version_publish", 2), {"version": "3"})
+    assert answer.status_code == 422 and "there is no connection" in Page(answer).text
+
+
+def test_restoring_as_draft_is_an_edit_that_can_be_undone(door, three, editor):
+    rev = Workflow.objects.get().rev
+    answer = door.client.post(door.url("version_restore", 1), {"rev": rev})
+    assert answer.status_code == 303 and answer["Location"] == door.url("builder")
+    assert editor.draft.steps["look"].name == "Look"
+    assert Workflow.objects.get().published.number == 3
+    assert editor.state.past.undo.words == "Restored v1"
+    editor.undo()
+    assert editor.draft.steps["look"].name == "Three"
+    assert door.client.post(door.url("version_restore", 1), {"rev": rev}).status_code == 409
+    assert door.client.post(door.url("version_restore", 9), {"rev": Workflow.objects.get().rev}).status_code == 404
+
+
+def test_hostile_names_are_inert(door, editor):
+    editor.do("rename", key="look", name="<script>x</script>\u202e")
+    content = door.review().content.decode()
+    assert "<script>x" not in content and "&lt;script&gt;x" in content
+    said = content.split('class="da-changes"')[1].split("</section>")[0]
+    assert "\u202e" not in said and "\\u202e" in said
+
+
+def test_too_long_to_compare():
+    assert differences.side_by_side("a\n" * 15_000, "b\n" * 15_000) is None
+
+
+def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max_num_queries):
+    made = authoring.save_definition(parse(large()), owner=owner)
+    authoring.publish(made, author=owner)
+    editor, door = Editor(made, owner), Door(sign_in(owner), made)
+    for number in range(3):
+        editor.do("rename", key=f"set_{number}", name=f"Set {number}")
+    door.review()
+    started = time.perf_counter()
+    with django_assert_max_num_queries(32):
+        answer = door.review()
+    rendered = time.perf_counter() - started
+    assert len(changes(answer)) == 3 and len(answer.content) < 60_000
+    assert rendered < 5, "both texts are written for it; tests share their machine"
