@@ -32,6 +32,11 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
+    path(
+        "workflows/<int:pk>/builder/condition/<path:path>/",
+        admin.site.admin_view(builder.condition),
+        name="builder_condition",
+    ),
     path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
     path("connections/<int:pk>/test/", admin.site.admin_view(connections.connection_test), name="connection_test"),
     path("connections/<int:pk>/sign-in/", admin.site.admin_view(connections.oauth_start), name="oauth_start"),
