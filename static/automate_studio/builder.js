@@ -30,13 +30,19 @@
     fold();
   };
 
-  // What somebody has typed since the request left stays; it is sent when they leave the field.
+  // What somebody has typed since the request left stays, and is sent when they leave the field: a browser that has been
+  // told a field's value does not say any more that it changed.
+  let unsent = null;
+  let conditionsWaiting = 0; // changes that are not on their way yet: what is drawn before them is out of date
   const keepTyped = (answer) => {
+    if (conditionsWaiting) for (const stale of answer.querySelectorAll(".da-condition")) stale.remove();
     const typing = document.activeElement;
     if (!typing?.matches?.("[data-condition] input, [data-condition] textarea")) return;
     const same = answer.getElementById(typing.id);
-    if (same?.localName === "textarea") same.textContent = typing.value;
-    else same?.setAttribute("value", typing.value);
+    if (!same || same.value === typing.value) return;
+    unsent = typing;
+    if (same.localName === "textarea") same.textContent = typing.value;
+    else same.setAttribute("value", typing.value);
   };
 
   const fetchAnswer = async (url, values) => {
@@ -178,8 +184,11 @@
 
   // A condition goes as a whole, with what is to be done with its rows; the server says what it looks like then.
   const sendCondition = async (form, act = "") => {
+    unsent = null;
+    conditionsWaiting += 1;
     await flush();
     const done = await send(form.dataset.condition, () => {
+      conditionsWaiting -= 1;
       const values = new FormData(form);
       values.set("rev", revIn(form.dataset.revIn));
       if (act) values.set("act", act);
@@ -190,6 +199,7 @@
     (empty.at(-1) ?? form.querySelector("[data-act-condition^='add:']"))?.focus();
   };
 
+  builder.addEventListener("focusout", (event) => { if (unsent && event.target === unsent) sendCondition(unsent.form); });
   builder.addEventListener("change", (event) => {
     const input = event.target.closest("[data-do-change]");
     if (input) changeArm(input);

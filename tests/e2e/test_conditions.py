@@ -67,7 +67,8 @@ def test_rows_in_a_browser(opened, faults, shot):
 def test_what_is_typed_while_an_answer_comes_stays(opened, faults):
     page = opened
     bug = page.locator("#condition-route-bug")
-    page.route("**/builder/condition/**", lambda route: (page.wait_for_timeout(400), route.continue_()))
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
     bug.get_by_label("Field").fill("event.payload.count")
     page.keyboard.press("Tab")
     bug.get_by_label("Value").press_sequentially("12345", delay=150)
