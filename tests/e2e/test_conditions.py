@@ -71,6 +71,7 @@ def test_what_is_typed_while_an_answer_comes_stays(opened, faults):
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
     bug.get_by_label("Field").fill("event.payload.count")
     page.keyboard.press("Tab")
+    bug.get_by_label("Value").select_text()
     bug.get_by_label("Value").press_sequentially("12345", delay=150)
     page.keyboard.press("Tab")
     wait_for(lambda: rule() == {"==": [{"var": "event.payload.count"}, 12345]})
