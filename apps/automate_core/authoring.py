@@ -343,6 +343,11 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     return found
 
 
+def may_read_events(trigger: TriggerPart, person: Person) -> bool:
+    """Whether the person may see what a trigger hands on, whoever made the workflow."""
+    return not any(unreadable(trigger, "", [person]))
+
+
 def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
     """What a trigger hands on has to be theirs to read."""
     for person in people:

@@ -75,7 +75,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that was read and checked. `paths` are the variables it looks up."""
+    """A rule that was read and checked. `paths` are the variables it looks up, "" being everything there is."""
 
     node: Node
     paths: tuple[str, ...] = ()
@@ -309,7 +309,7 @@ class _Reader:
         if isinstance(name, float) and name.is_integer():
             name = int(name)
         dotted = "" if name is None else str(name)
-        if dotted and not self._inside_lists:
+        if not self._inside_lists:
             self.paths.append(dotted)
         return Variable(tuple(dotted.split(".")) if dotted else (), arguments[1] if len(arguments) == 2 else None)
 

@@ -369,7 +369,10 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
         yield Problem(f"{place}.{error.path}" if error.path else place, error.reason)
         return
     for path in paths:
-        yield from _in_path(tuple(path.split(".")), place, here)
+        if path:
+            yield from _in_path(tuple(path.split(".")), place, here)
+        else:
+            yield Problem(place, "choose a field for each row: {var: ''} names none")
 
 
 def _in_path(path: Path, place: str, here: _Here) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, builder_fields, builder_panel, words
+from automate_studio import asked, builder_conditions, builder_fields, builder_panel, words
 from automate_studio.builder_panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
@@ -89,6 +89,19 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
+    workflow = _workflow(request, pk)
+
+    def act() -> State:
+        rev = asked.number(request.POST.get("rev")) or 0
+        document = builder_conditions.command(rows.load(workflow), path, request.POST, rev)
+        return commands.do(workflow.pk, requests.read(document), by=asked.person(request))
+
+    return _answer(request, act, path, template="condition_saved.html")
+
+
+@require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
     state = commands.look(_workflow(request, pk))
@@ -126,7 +139,9 @@ def _document(request: HttpRequest) -> dict[str, Any]:
 _NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
 
 
-def _answer(request: HttpRequest, act: Callable[[], State], selected: str) -> HttpResponse:
+def _answer(
+    request: HttpRequest, act: Callable[[], State], selected: str, *, template: str = "answer.html"
+) -> HttpResponse:
     """What came of an edit: the tree, the bar and the panel; or why it was not made."""
     try:
         state = act()
@@ -137,7 +152,7 @@ def _answer(request: HttpRequest, act: Callable[[], State], selected: str) -> Ht
     if state.done.selected in state.draft.steps:
         selected = builder_panel.path_of(state.draft, state.done.selected)
     panel = builder_panel.panel(state, selected, request.user) if selected else None
-    return TemplateResponse(request, "automate_studio/builder/answer.html", _context(request, state, panel))
+    return TemplateResponse(request, f"automate_studio/builder/{template}", _context(request, state, panel))
 
 
 def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
@@ -257,6 +272,7 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
         "card": _card(tree, selected),
         "selected": selected,
         "step_url": reverse("studio:builder", args=[state.workflow.pk]) + "step/",
+        "condition_url": reverse("studio:builder_condition", args=[state.workflow.pk, selected or START]),
         "problems": [(_problem_path(state, problem), _whose(state, problem), problem) for problem in state.problems],
         "errors": len(errors),
         "warnings": len(state.problems) - len(errors),

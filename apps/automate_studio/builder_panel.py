@@ -16,8 +16,9 @@ from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode, in_
 from automate_core.models import WebhookEndpoint
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio import builder_conditions, words
 from automate_studio import builder_fields as forms
-from automate_studio import words
+from automate_studio.builder_conditions import Conditions, ConditionView
 from automate_studio.builder_fields import FieldView
 from automate_studio.tree import START, Card
 
@@ -30,10 +31,10 @@ class ArmRow:
 
     key: str
     name: str
-    when: str
     index: int
     last: bool
     error: str
+    condition: ConditionView | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Panel:
     problems: list[str] = field(default_factory=list)
     arms: list[ArmRow] = field(default_factory=list)
     triggers: list[Panel] = field(default_factory=list)
+    conditions: Conditions = field(default_factory=Conditions)
     card: Card | None = None
     node: StepNode | None = None
 
@@ -57,6 +59,11 @@ class Panel:
     def key(self) -> str:
         """The key of its step or trigger."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def own_conditions(self) -> list[ConditionView]:
+        """Those that are no route's."""
+        return [] if self.arms else list(self.conditions.views.values())
 
     def all_fields(self) -> list[FieldView]:
         """All of its own."""
@@ -126,8 +133,14 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
     mine = [problem for problem in state.problems if problem.step == node.key]
     errors = _by_field(mine) | dict(refused)
     drawn = [forms.views(specs, values, errors, prefix) for specs, values, prefix in step_specs(node, user)]
+    conditions = builder_conditions.of_step(state, node, user, errors)
     policy = drawn[-2] if node.kind == "action" else []
-    fields = [view for part in (drawn[:-2] if node.kind == "action" else drawn[:-1]) for view in part]
+    fields = [
+        view
+        for part in (drawn[:-2] if node.kind == "action" else drawn[:-1])
+        for view in part
+        if view.name not in conditions.views
+    ]
     return Panel(
         path=path_of(state.draft, node.key),
         title=node.label,
@@ -137,9 +150,12 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
         policy=policy,
         notes=drawn[-1],
         problems=[
-            words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, [*fields, *policy])
+            words.sentence(problem.reason)
+            for problem in mine
+            if not _has_field(problem.field, [*fields, *policy]) and not _is_at_a_condition(problem.field, node)
         ],
-        arms=list(_arms(node, errors)),
+        arms=list(_arms(node, errors, conditions)),
+        conditions=conditions,
         node=node,
     )
 
@@ -162,16 +178,23 @@ def _subtitle(node: StepNode) -> str:
     return f"{adapter.name}, {(action.label or action.name).lower()}"
 
 
-def _arms(node: StepNode, errors: Mapping[str, str]) -> Iterator[ArmRow]:
+def _is_at_a_condition(name: str, node: StepNode) -> bool:
+    """Whether a problem is told where a condition is drawn."""
+    return (
+        name.startswith("arms[") if node.kind == "branch" else node.kind == "repeat" and forms.is_about(name, "until")
+    )
+
+
+def _arms(node: StepNode, errors: Mapping[str, str], conditions: Conditions) -> Iterator[ArmRow]:
     for index, lane in enumerate(node.lanes):
         place = f"{LANES[node.kind]}[{index}]"
         yield ArmRow(
             key=lane["key"],
             name=lane.get("name", ""),
-            when=forms.as_json(lane["when"]) if "when" in lane and lane["when"] is not None else "",
             index=index,
             last=index == len(node.lanes) - 1,
-            error=next((error for name, error in errors.items() if name.startswith(place)), ""),
+            error=next((error for name, error in errors.items() if name.startswith(place) and ".when" not in name), ""),
+            condition=conditions.views.get(lane["key"]),
         )
 
 
@@ -191,10 +214,20 @@ def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
         mine = [problem for problem in state.problems if problem.trigger == node.key]
         errors = _by_field(mine) | dict(refused)
         values = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
+        conditions = builder_conditions.of_trigger(state, node, user, errors)
         fields = forms.views(trigger_specs(node, user), values, errors)
         problems = [words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, fields)]
-        title = TRIGGERS[node.kind]
-        found.append(Panel(path=node.key, title=title, subtitle="", rev=node.rev, fields=fields, problems=problems))
+        found.append(
+            Panel(
+                path=node.key,
+                title=TRIGGERS[node.kind],
+                subtitle="",
+                rev=node.rev,
+                fields=[view for view in fields if view.name != "filter"],
+                problems=problems,
+                conditions=conditions,
+            )
+        )
     return Panel(path=START, title="Triggers", subtitle="What starts this workflow", rev=0, triggers=found)
 
 

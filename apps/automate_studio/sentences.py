@@ -27,6 +27,12 @@ _BETWEEN = {
     "contains": "contains",
     "starts_with": "starts with",
     "ends_with": "ends with",
+    "matches": "matches",
+    "before": "is before",
+    "after": "is after",
+    "not_before": "is at or after",
+    "not_after": "is at or before",
+    "same_date": "is on the day of",
 }
 _AFTER = {"exists": "exists", "!!": "is set", "!": "is not set", "empty": "is empty"}
 
@@ -45,12 +51,25 @@ def condition(rule: Any) -> str:
     if operator == "var":
         return str(arguments[0] if arguments else "").rpartition(".")[2]
     if operator in {"and", "or"}:
-        return f" {operator} ".join(condition(argument) for argument in arguments)
+        return f" {operator} ".join(_part(argument) for argument in arguments)
+    if operator == "now":
+        return f"now {arguments[0]}" if arguments else "now"
+    if operator == "!" and arguments and _operator(arguments[0]) not in {"", "var"}:
+        return f"not ({condition(arguments[0])})"
     if operator in _AFTER and arguments:
         return f"{condition(arguments[0])} {_AFTER[operator]}"
     if operator in _BETWEEN and len(arguments) == 2:
         return f"{condition(arguments[0])} {_BETWEEN[operator]} {condition(arguments[1])}"
     return f"{operator}({', '.join(condition(argument) for argument in arguments)})"
+
+
+def _part(rule: Any) -> str:
+    """A part of a longer condition: one that has several parts itself stands in brackets."""
+    return f"({condition(rule)})" if _operator(rule) in {"and", "or"} else condition(rule)
+
+
+def _operator(rule: Any) -> str:
+    return str(next(iter(rule))) if isinstance(rule, dict) and len(rule) == 1 else ""
 
 
 def trigger(part: Trigger) -> tuple[str, str]:

@@ -60,6 +60,7 @@ class Card:
     rev: int = 0
     mark: Mark | None = None
     before: Place | None = None
+    wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
 
     @property
     def dom_id(self) -> str:
@@ -322,6 +323,7 @@ def _cards(
             routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER, edited=edited)),
             key=step.key,
             off=bool(edited) and step.disabled,
+            wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
             before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")

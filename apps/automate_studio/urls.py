@@ -48,6 +48,11 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
+    path(
+        "workflows/<int:pk>/builder/condition/<path:path>/",
+        admin.site.admin_view(builder.condition),
+        name="builder_condition",
+    ),
     path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
     path("workflows/<int:pk>/review/", admin.site.admin_view(publishing.review), name="review"),
     path("workflows/<int:pk>/versions/", admin.site.admin_view(publishing.versions), name="versions"),

@@ -18,6 +18,7 @@
   const show = (html) => {
     const template = document.createElement("template");
     template.innerHTML = html;
+    keepTyped(template.content);
     const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id));
     for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", "morph");
     htmx.swap(builder, parts.filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
@@ -27,6 +28,21 @@
       htmx.process(target);
     }
     fold();
+  };
+
+  // What somebody has typed since the request left stays, and is sent when they leave the field: a browser that has been
+  // told a field's value does not say any more that it changed.
+  let unsent = null;
+  let conditionsWaiting = 0; // changes that are not on their way yet: what is drawn before them is out of date
+  const keepTyped = (answer) => {
+    if (conditionsWaiting) for (const stale of answer.querySelectorAll(".da-condition")) stale.remove();
+    const typing = document.activeElement;
+    if (!typing?.matches?.("[data-condition] input, [data-condition] textarea")) return;
+    const same = answer.getElementById(typing.id);
+    if (!same || same.value === typing.value) return;
+    unsent = typing;
+    if (same.localName === "textarea") same.textContent = typing.value;
+    else same.setAttribute("value", typing.value);
   };
 
   const fetchAnswer = async (url, values) => {
@@ -157,9 +173,37 @@
   });
   window.addEventListener("beforeunload", (event) => { if (waiting) { flush(); event.preventDefault(); } });
 
+  // The revision is read when the turn comes: an edit before it may have raised it.
+  const revIn = (id) => document.getElementById(id)?.value ?? "0";
+
+  const changeArm = async (input) => {
+    await flush();
+    const values = JSON.parse(input.dataset.doChange);
+    command({ ...values, rev: revIn(`rev-${values.key}`), [input.name]: input.value }, false);
+  };
+
+  // A condition goes as a whole, with what is to be done with its rows; the server says what it looks like then.
+  const sendCondition = async (form, act = "") => {
+    unsent = null;
+    conditionsWaiting += 1;
+    await flush();
+    const done = await send(form.dataset.condition, () => {
+      conditionsWaiting -= 1;
+      const values = new FormData(form);
+      values.set("rev", revIn(form.dataset.revIn));
+      if (act) values.set("act", act);
+      return values;
+    });
+    if (!done || !act) return;
+    const empty = [...form.querySelectorAll("input[name$='.field']")].filter((field) => !field.value);
+    (empty.at(-1) ?? form.querySelector("[data-act-condition^='add:']"))?.focus();
+  };
+
+  builder.addEventListener("focusout", (event) => { if (unsent && event.target === unsent) sendCondition(unsent.form); });
   builder.addEventListener("change", (event) => {
     const input = event.target.closest("[data-do-change]");
-    if (input) command({ ...JSON.parse(input.dataset.doChange), [input.name]: input.value }, false);
+    if (input) changeArm(input);
+    else if (event.target.closest("[data-condition]")) sendCondition(event.target.form);
     else if (event.target.closest("[data-autosave]") && event.target.matches("select, [type=checkbox]")) flush();
   });
   builder.addEventListener("submit", (event) => {
@@ -200,9 +244,11 @@
     const insert = event.target.closest("button[data-insert]");
     const now = event.target.closest("[data-do-now]");
     const act = event.target.closest("[data-act]");
+    const inCondition = event.target.closest("[data-act-condition]");
     const card = cardOf(selected);
     if (insert) openPalette(parts(insert.dataset.insert));
     else if (now) command(JSON.parse(now.dataset.doNow), Boolean(now.closest(".da-panel-actions")));
+    else if (inCondition) sendCondition(inCondition.form, inCondition.dataset.actCondition);
     else if (event.target.closest("[data-dismiss]")) document.getElementById("conflict").replaceChildren();
     else if (act && card) ({ insert: () => openPalette(after(card)), copy: () => copy(card), fold: () => toggle(card), up: () => move(card, -1), down: () => move(card, 1) })[act.dataset.act]();
   });

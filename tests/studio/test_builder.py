@@ -83,6 +83,8 @@ def test_the_page_shows_the_tree_with_places_to_insert_at(builder):
         *names(page, "select"),
     }
     assert page.ids["undo"].get("disabled") == "" and "No problems" in page.text
+    wrapped = {name for name, found in page.ids.items() if "around" in found.get("class", "").split()}
+    assert wrapped == {"arms-route-each", "arms-careful"}, "loops and try go round their bodies"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,350 @@
+"""Conditions as people edit them: rows of a field, an operator and a value, in groups of which all or any have to hold.
+
+Values in, values out. A rule that is not made of rows is None here, and is edited as JSON. What rows say and what the
+rule says that they are written as is the same; `as_rows(as_rule(group))` is the group.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from automate_core.drafts.errors import RefusedError
+
+MAX_GROUPS_DEEP = 4
+MAX_ROWS = 100
+MAX_TEXT = 1_000
+ALL, ANY = "and", "or"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. `value` is a text as people write it, empty where the operator takes none."""
+
+    field: str
+    operator: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows and groups of which all (`and`) or any (`or`) have to hold."""
+
+    join: str = ALL
+    parts: tuple[Row | Group, ...] = ()
+
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What a row can say. `rule` is the operator of the rule; `takes` is "", `value`, `list` or `time`."""
+
+    label: str
+    rule: str
+    takes: str = "value"
+    negated: bool = False
+
+
+OPERATORS: dict[str, Operator] = {
+    "is": Operator("is", "=="),
+    "is_not": Operator("is not", "!="),
+    "contains": Operator("contains", "contains"),
+    "contains_not": Operator("does not contain", "contains", negated=True),
+    "one_of": Operator("is one of", "in", "list"),
+    "none_of": Operator("is none of", "in", "list", negated=True),
+    "starts": Operator("starts with", "starts_with"),
+    "ends": Operator("ends with", "ends_with"),
+    "matches": Operator("matches the pattern", "matches", "text"),
+    "less": Operator("is less than", "<"),
+    "at_most": Operator("is at most", "<="),
+    "more": Operator("is more than", ">"),
+    "at_least": Operator("is at least", ">="),
+    "before": Operator("is before", "before", "time"),
+    "after": Operator("is after", "after", "time"),
+    "not_before": Operator("is at or after", "not_before", "time"),
+    "not_after": Operator("is at or before", "not_after", "time"),
+    "same_date": Operator("is on the day of", "same_date", "time"),
+    "exists": Operator("exists", "exists", ""),
+    "exists_not": Operator("does not exist", "exists", "", negated=True),
+    "empty": Operator("is empty", "empty", ""),
+    "empty_not": Operator("is not empty", "empty", "", negated=True),
+    "true": Operator("is true", "!!", ""),
+    "true_not": Operator("is not true", "!", ""),
+    "is_exactly": Operator("is exactly", "==="),
+    "is_exactly_not": Operator("is not exactly", "!=="),
+}
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Any value", ("is", "is_not", "contains", "contains_not", "one_of", "none_of", "is_exactly", "is_exactly_not")),
+    ("Text", ("starts", "ends", "matches")),
+    ("Number", ("less", "at_most", "more", "at_least")),
+    ("Time", ("before", "after", "not_before", "not_after", "same_date")),
+    ("Presence", ("exists", "exists_not", "empty", "empty_not", "true", "true_not")),
+)
+_BY_RULE = {(operator.rule, operator.negated): name for name, operator in OPERATORS.items()}
+
+
+# --- from a rule ------------------------------------------------------------------------------------------------------
+
+
+def as_rows(rule: Any) -> Group | None:
+    """The rule as a group; one that is not there yet is an empty group, one that is not made of rows is None."""
+    if rule is None:
+        return Group()
+    found = _group(rule, 1)
+    if found is None:
+        row = _row(rule)
+        return Group(ALL, (row,)) if row else None
+    return found if _count(found) <= MAX_ROWS else None
+
+
+def _group(rule: Any, depth: int) -> Group | None:
+    operator, arguments = _operation(rule)
+    if operator not in {ALL, ANY} or not isinstance(arguments, list) or not arguments or depth > MAX_GROUPS_DEEP:
+        return None
+    parts = [_row(argument) or _group(argument, depth + 1) for argument in arguments]
+    present = tuple(part for part in parts if part is not None)
+    return Group(operator, present) if len(present) == len(parts) else None
+
+
+def _row(rule: Any) -> Row | None:
+    operator, arguments = _operation(rule)
+    negated = operator == "!" and _operation(_only(arguments))[0] not in {"", "var"}
+    if negated:
+        operator, arguments = _operation(_only(arguments))
+    name = _BY_RULE.get((operator, negated))
+    if name is None:
+        return None
+    takes = OPERATORS[name].takes
+    listed = arguments if isinstance(arguments, list) else [arguments]
+    field = _field(listed[0]) if len(listed) == (2 if takes else 1) else None
+    if field is None:
+        return None
+    text = _WRITE[takes](listed[1]) if takes else ""
+    return Row(field, name, text) if text is not None and max(len(field), len(text)) <= MAX_TEXT else None
+
+
+def _operation(rule: Any) -> tuple[str, Any]:
+    """The operator and what it takes; ("", None) for what is no operation."""
+    if not isinstance(rule, dict) or len(rule) != 1:
+        return "", None
+    [(operator, arguments)] = rule.items()
+    return str(operator), arguments
+
+
+def _only(arguments: Any) -> Any:
+    return arguments[0] if isinstance(arguments, list) and len(arguments) == 1 else arguments
+
+
+def _field(rule: Any) -> str | None:
+    operator, name = _operation(rule)
+    name = _only(name)
+    return name if operator == "var" and isinstance(name, str) and name == name.strip() else None
+
+
+# --- values as text ---------------------------------------------------------------------------------------------------
+
+_REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_NOW = re.compile(r"now(?:\s+(-?\S.*))?", re.DOTALL)
+_LITERAL = re.compile(r'-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|".*"', re.DOTALL)
+
+
+def read_value(text: str) -> Any:
+    """What a text stands for: a number, true, false, null, a text in quotes, `{{ another.field }}`; else itself."""
+    text = text.strip()
+    reference = _REFERENCE.fullmatch(text)
+    return {"var": reference[1]} if reference else _scalar(text)
+
+
+def _scalar(text: str) -> Any:
+    text = text.strip()
+    if _LITERAL.fullmatch(text):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return text
+        return text if isinstance(value, float) and not math.isfinite(value) else value
+    return text
+
+
+def _written(value: Any) -> str | None:
+    if isinstance(value, dict):
+        field = _field(value)
+        return f"{{{{ {field} }}}}" if field is not None and not set(field) & {"{", "}"} else None
+    return _written_scalar(value, read_value)
+
+
+def _written_scalar(value: Any, read: Callable[[str], Any]) -> str | None:
+    """A text that `read` takes for the value; None for what is no scalar."""
+    if isinstance(value, str) and read(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False) if value is None or isinstance(value, str | int | float) else None
+
+
+def _read_list(text: str) -> Any:
+    """`a, b` or a JSON list."""
+    if text.strip().startswith("["):
+        try:
+            listed = json.loads(text)
+        except (ValueError, RecursionError):
+            listed = None
+        if isinstance(listed, list) and all(item is None or isinstance(item, str | int | float) for item in listed):
+            return listed
+    reference = read_value(text)
+    return reference if isinstance(reference, dict) else [_scalar(item) for item in text.split(",")]
+
+
+def _write_list(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return _written(value)
+    if not isinstance(value, list) or not all(item is None or isinstance(item, str | int | float) for item in value):
+        return None
+    plain = ", ".join(_written_scalar(item, _scalar) or "" for item in value)
+    return plain if _same(_read_list(plain), value) else json.dumps(value, ensure_ascii=False)
+
+
+def _same(left: Any, right: Any) -> bool:
+    return json.dumps(left) == json.dumps(right)
+
+
+def _read_time(text: str) -> Any:
+    """`now`, `now -2h`, or as any other value."""
+    now = _NOW.fullmatch(text.strip())
+    return read_value(text) if now is None else {"now": now[1].strip()} if now[1] else {"now": []}
+
+
+def _write_time(value: Any) -> str | None:
+    operator, span = _operation(value)
+    if operator != "now":
+        text = _written(value)
+        return json.dumps(value) if isinstance(value, str) and text and _NOW.fullmatch(text) else text
+    span = _only(span)
+    if span == []:
+        return "now"
+    return f"now {span}" if isinstance(span, str) and _read_time(f"now {span}") == {"now": span} else None
+
+
+def _write_pattern(value: Any) -> str | None:
+    return value if isinstance(value, str) and value == value.strip() else None
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "value": read_value,
+    "list": _read_list,
+    "time": _read_time,
+    "text": str.strip,
+}
+_WRITE: dict[str, Callable[[Any], str | None]] = {
+    "value": _written,
+    "list": _write_list,
+    "time": _write_time,
+    "text": _write_pattern,
+}
+
+
+# --- to a rule --------------------------------------------------------------------------------------------------------
+
+
+def as_rule(group: Group) -> Any:
+    """The rule that the rows stand for; None when there are none."""
+    if not group.parts:
+        return None
+    if len(group.parts) == 1 and group.join == ALL and isinstance(group.parts[0], Row):
+        return _row_rule(group.parts[0])
+    return _group_rule(group)
+
+
+def _group_rule(group: Group) -> dict[str, Any]:
+    return {group.join: [_row_rule(part) if isinstance(part, Row) else _group_rule(part) for part in group.parts]}
+
+
+def _row_rule(row: Row) -> dict[str, Any]:
+    operator = OPERATORS[row.operator]
+    field = {"var": row.field}
+    rule = {operator.rule: [field, _READ[operator.takes](row.value)] if operator.takes else field}
+    return {"!": rule} if operator.negated else rule
+
+
+# --- a form of rows ---------------------------------------------------------------------------------------------------
+
+
+def read_form(post: Mapping[str, str]) -> Group:
+    """The group of a form: `join`, `0.field`, `0.operator`, `0.value`, `1.join`, `1.0.field`. Raises RefusedError."""
+    group = _read_group(post, "", 1)
+    if _count(group) > MAX_ROWS:
+        raise RefusedError(f"a condition has at most {MAX_ROWS} rows here; write longer ones as JSON")
+    return group
+
+
+def _read_group(post: Mapping[str, str], prefix: str, depth: int) -> Group:
+    join = post.get(f"{prefix}join", ALL)
+    if join not in {ALL, ANY}:
+        raise RefusedError("a group is one of which all or any have to hold", f"{prefix}join"[:100])
+    if depth > MAX_GROUPS_DEEP:
+        raise RefusedError(f"groups stand at most {MAX_GROUPS_DEEP} deep in each other")
+    parts: list[Row | Group] = []
+    while len(parts) <= MAX_ROWS:
+        here = f"{prefix}{len(parts)}."
+        if f"{here}field" in post:
+            parts.append(_read_row(post, here))
+        elif f"{here}join" in post:
+            parts.append(_read_group(post, here, depth + 1))
+        else:
+            break
+    return Group(join, tuple(parts))
+
+
+def _read_row(post: Mapping[str, str], here: str) -> Row:
+    operator = post.get(f"{here}operator", "is")
+    if operator not in OPERATORS:
+        raise RefusedError(f"there is no operator {operator[:100]!r}", f"{here}operator"[:100])
+    field, value = post[f"{here}field"].strip(), post.get(f"{here}value", "").strip()
+    for name, text in (("field", field), ("value", value)):
+        if len(text) > MAX_TEXT:
+            raise RefusedError(f"a {name} has at most {MAX_TEXT:,} characters", f"{here}{name}"[:100])
+    return Row(field, operator, value if OPERATORS[operator].takes else "")
+
+
+_NEW = Row("", "is")
+
+
+def after(group: Group, act: str) -> Group:
+    """The group after `add:PLACE` (a row), `group:PLACE` or `remove:PLACE`. A place is such as `1.0`, the whole empty.
+
+    Raises RefusedError.
+    """
+    do, _, place = act.partition(":")
+    if do not in {"add", "group", "remove"} or (do == "remove" and not place):
+        raise RefusedError(f"there is nothing called {act[:100]!r} to do with a condition")
+    path = [
+        int(part) if part.isascii() and part.isdigit() and len(part) < 4 else -1 for part in place.split(".") if part
+    ]
+    return _changed(group, do, path)
+
+
+def _changed(group: Group, do: str, path: list[int]) -> Group:
+    """The same with the change made at the path; a group that is left without parts goes too."""
+    if not path:
+        more: Row | Group = _NEW if do == "add" else Group(ANY if group.join == ALL else ALL, (_NEW,))
+        return replace(group, parts=(*group.parts, more))
+    at, *inner = path
+    if not 0 <= at < len(group.parts):
+        raise RefusedError("this row is not there any more")
+    part = group.parts[at]
+    if do == "remove" and not inner:
+        kept: tuple[Row | Group, ...] = ()
+    elif isinstance(part, Group):
+        changed = _changed(part, do, inner)
+        kept = (changed,) if changed.parts else ()
+    else:
+        raise RefusedError("a row holds no rows")
+    return replace(group, parts=(*group.parts[:at], *kept, *group.parts[at + 1 :]))
+
+
+def _count(group: Group) -> int:
+    return sum(_count(part) if isinstance(part, Group) else 1 for part in group.parts)

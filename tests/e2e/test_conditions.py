@@ -1,0 +1,79 @@
+"""The condition editor in a browser: rows by keyboard and pointer, and what they come to at once."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from automate_core.models import Step
+from tests.drafts.conftest import TRIAGE
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def opened(workflow, deliver, drain, signed_in, site):
+    """The owner's page at the branch, with a run to look at."""
+    made = workflow(TRIAGE)
+    deliver({"title": "bug", "labels": [], "count": 3})
+    drain()
+    signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=route")
+    signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    return signed_in
+
+
+def rule():
+    return Step.objects.get(key="route").settings["arms"][0]["when"]
+
+
+def test_rows_in_a_browser(opened, faults, shot):
+    page = opened
+    bug = page.locator("#condition-route-bug")
+    expect(bug.get_by_text("Title is bug").first).to_be_visible()
+    expect(bug.get_by_text("Holds", exact=True)).to_be_visible()
+    bug.get_by_role("button", name="Add row").click()
+    second = bug.get_by_role("group", name="Row 2")
+    expect(second.get_by_label("Field")).to_be_focused()
+    page.keyboard.type("event.payload.count")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(second.get_by_label("Operator")).to_be_focused()
+    second.get_by_label("Operator").select_option(label="is at least")
+    second.get_by_label("Value").fill("5")
+    page.keyboard.press("Tab")
+    both = [{"==": [{"var": "steps.look.output.title"}, "bug"]}, {">=": [{"var": "event.payload.count"}, 5]}]
+    wait_for(lambda: rule() == {"and": both})
+    expect(bug.get_by_text("Does not hold", exact=True)).to_be_visible()
+    bug.get_by_label("How many have to hold").select_option(label="Any of these holds")
+    expect(bug.get_by_text("Holds", exact=True)).to_be_visible()
+    assert rule() == {"or": both}
+    expect(page.locator("#saved")).to_have_text("Saved")
+    bug.locator("summary").first.click()
+    expect(bug.get_by_text("Any of these", exact=True)).to_be_visible()
+    shot(page, "condition-editor")
+    field = page.locator("#arm-bug-name")
+    field.fill("Renamed")
+    field.press("Tab")
+    expect(page.get_by_text("Renamed").first).to_be_visible()
+    expect(page.locator("#conflict")).to_be_empty()
+    page.locator("#undo").click()
+    page.locator("#undo").click()
+    wait_for(lambda: rule() == {"and": both})
+    expect(bug.get_by_text("Does not hold", exact=True)).to_be_visible()
+    assert faults(page) == []
+
+
+def test_what_is_typed_while_an_answer_comes_stays(opened, faults):
+    page = opened
+    bug = page.locator("#condition-route-bug")
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    bug.get_by_label("Field").fill("event.payload.count")
+    page.keyboard.press("Tab")
+    bug.get_by_label("Value").select_text()
+    bug.get_by_label("Value").press_sequentially("12345", delay=150)
+    page.keyboard.press("Tab")
+    wait_for(lambda: rule() == {"==": [{"var": "event.payload.count"}, 12345]})
+    expect(bug.get_by_label("Value")).to_have_value("12345")
+    assert faults(page) == []
