@@ -2,6 +2,7 @@
 
 from automate_egress.errors import (
     EgressBlockedError,
+    EgressCancelledError,
     EgressConnectionError,
     EgressError,
     EgressResponseTooLargeError,
@@ -14,6 +15,7 @@ from automate_egress.session import HttpResponse, HttpSession
 
 __all__ = [
     "EgressBlockedError",
+    "EgressCancelledError",
     "EgressConnectionError",
     "EgressError",
     "EgressResponseTooLargeError",

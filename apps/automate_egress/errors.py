@@ -4,6 +4,7 @@ EgressError
 ├── EgressBlockedError           the policy refuses the address; never retried
 ├── EgressUntrustedError         its certificate does not prove who it is; never retried
 ├── EgressResponseTooLargeError  the answer passed the size cap; never retried
+├── EgressCancelledError         the run was cancelled meanwhile; never retried
 ├── EgressTimeoutError           the deadline passed; may be retried
 ├── EgressConnectionError        no connection, or it broke; may be retried
 └── MailError                    the mail server said no; may be retried when it says so (4xx)
@@ -51,6 +52,12 @@ class EgressResponseTooLargeError(EgressError):
     """The decoded body is larger than the cap."""
 
     code = "response_too_large"
+
+
+class EgressCancelledError(EgressError):
+    """Nobody wants the answer any more."""
+
+    code = "cancelled"
 
 
 class EgressTimeoutError(EgressError):

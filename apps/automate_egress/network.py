@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from ssrfguard import Address, Policy, connect, resolve
 
-from automate_egress.errors import EgressBlockedError, EgressError, EgressTimeoutError, connecting
+from automate_egress.errors import EgressBlockedError, EgressCancelledError, EgressTimeoutError, connecting
 from automate_egress.policy import MAX_ADDRESSES, Rules, internal_policy, public_policy
 from automate_egress.sockets import CONNECT_SECONDS, timed_lookup
 
@@ -54,9 +54,9 @@ class Network:
             return connect(found, policy=policy, timeout=min(CONNECT_SECONDS, self.remaining() / MAX_ADDRESSES))
 
     def remaining(self) -> float:
-        """The seconds that are left. Raises EgressTimeoutError when there are none, EgressError when cancelled."""
+        """The seconds that are left. Raises EgressTimeoutError when there are none, EgressCancelledError."""
         if self._cancelled():
-            raise EgressError("cancelled")
+            raise EgressCancelledError("cancelled")
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise EgressTimeoutError("the time that the step has is over")

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError  
 
 from automate_egress.errors import (
     EgressBlockedError,
+    EgressCancelledError,
     EgressConnectionError,
     EgressError,
     EgressResponseTooLargeError,
@@ -187,7 +188,7 @@ class HttpSession:
 
     def _remaining(self) -> float:
         if self._cancelled():
-            raise EgressError("cancelled")
+            raise EgressCancelledError("cancelled")
         remaining = self._end() - time.monotonic()
         if remaining <= 0:
             raise TimeoutError

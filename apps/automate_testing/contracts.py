@@ -22,7 +22,7 @@ import pytest
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.invocation import invoke
-from automate_egress import EgressError, EgressTimeoutError, HttpResponse
+from automate_egress import EgressCancelledError, EgressError, EgressTimeoutError, HttpResponse
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_plugins.fields import FieldKind, FieldSpec, problems
@@ -158,10 +158,10 @@ class ConnectorContractTest:
 
     def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:
         """A cancelled request ends the call with an error, and a cancelled call does not go on asking for ever."""
-        for error in self._failures(adapter, EgressError("cancelled")):
+        for error in self._failures(adapter, EgressCancelledError("cancelled")):
             assert error.code != "unexpected_error"
         for case, action in self._cases(adapter):
-            http = ScriptedHttp([*[case.answer] * MANY, EgressError("cancelled")])
+            http = ScriptedHttp([*[case.answer] * MANY, EgressCancelledError("cancelled")])
             around = {**self.make_context(http, case.connection), "cancelled": lambda: True}
             with contextlib.suppress(ConnectorError):
                 invoke(adapter, action, case.params, around)
@@ -298,7 +298,7 @@ class LLMProviderContractTest:
         with pytest.raises(LLMProviderError):
             self._chat(provider, answer(200, {"unexpected": True}))
 
-    @pytest.mark.parametrize("error", [EgressTimeoutError("it took too long"), EgressError("cancelled")])
+    @pytest.mark.parametrize("error", [EgressTimeoutError("it took too long"), EgressCancelledError("cancelled")])
     def test_contract_broken_off(self, provider: LLMProvider, error: EgressError) -> None:
         """A call that breaks off ends with an error, of the way out or the provider's own, after one request."""
         http = ScriptedHttp([error])
