@@ -6,12 +6,13 @@ import time
 
 import pytest
 from django.utils import timezone
+from guardian.shortcuts import assign_perm
 
 from automate_connectors.adapters.base import Effect
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.engine.retry import RetryPolicy
-from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WorkflowVersion
+from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WebhookEndpoint, WorkflowVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,6 +128,7 @@ steps: [{key: call, action: http.request, connection: sink, inputs: {method: POS
     assert ExecutionRun.objects.get().status == "succeeded"
     made.run_as = stranger
     made.save()
+    assign_perm("view_payload_webhookendpoint", stranger, WebhookEndpoint.objects.get())
     deliver()
     drain()
     assert ExecutionRun.objects.first().error["code"] == "connection_not_usable"

@@ -120,9 +120,9 @@ REFUSED = {
     "password in a URL": ({"base_url": "https://user:pass@api.example.com"}, [], "must not hold a user name"),
     "plain token": ({"auth": "bearer", "token": "abcdef"}, ["a.example"], "must be a reference to a secret"),
     "missing token": ({"auth": "bearer"}, [], "needs token"),
-    "no list of hosts": ({}, "api.example.com", "A list of host names"),
-    "URLs as hosts": ({}, ["https://api.example.com/x"], "A list of host names"),
-    "numbers as hosts": ({}, [1], "A list of host names"),
+    "no list of hosts": ({}, "api.example.com", "Host names, such as"),
+    "URLs as hosts": ({}, ["https://api.example.com/x"], "Host names, such as"),
+    "numbers as hosts": ({}, [1], "Host names, such as"),
     "no mapping": ([], [], "a mapping"),
 }
 
