@@ -253,7 +253,12 @@ class ConnectionAdmin(GovernedAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Its name, its connector's settings, how it signs in, and where its secrets may go."""
+        """Its name, its connector's settings, how it signs in, and where its secrets may go.
+
+        Who may use it and not change it sees which one it is.
+        """
+        if obj and not self.has_change_permission(request, obj):
+            return [(None, {"fields": ["name", "slug", "connector"]})]
         names = list(self.get_fields(request, obj))
         settings = [name for name in names if name == "config" or name.startswith(_PREFIX)]
         sign_in = [name for name in names if name.startswith("oauth_")]

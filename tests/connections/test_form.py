@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_governance.models import AuditEntry, StoredSecret
@@ -113,6 +114,15 @@ def test_a_change_keeps_the_secret_that_is_chosen(probe, probed, sign_in, owner)
     assert sign_in(owner).post(url, given).status_code == 302
     probed.refresh_from_db()
     assert (probed.name, probed.slug, probed.config["token"]) == ("Renamed", "probed", "database:probe-token")
+
+
+def test_who_may_only_use_it_sees_which_one_it_is(probed, sign_in, colleague):
+    for verb in ("view", "use"):
+        assign_perm(f"{verb}_connection", colleague, probed)
+    page = sign_in(colleague).get(reverse("admin:automate_connectors_connection_change", args=[probed.pk]))
+    content = page.content.decode()
+    assert page.status_code == 200 and probed.name in content
+    assert "oauth" not in content and "Config" not in content
 
 
 def test_a_sign_in_stands_in_for_the_secret(probe, sign_in, owner):
