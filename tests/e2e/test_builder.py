@@ -111,7 +111,7 @@ def test_by_pointer(opened, faults, shot):
 def test_routes_and_the_list_of_problems(opened, faults):
     page = opened
     card(page, "route").click()
-    page.get_by_label("Routes").get_by_role("button", name="Add").click()
+    page.get_by_label("Routes").get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#problem-count")).to_have_text("1 problem")
     expect(page.locator("#problems")).to_contain_text("A condition is needed")
     condition = field(page, "Taken when").last
