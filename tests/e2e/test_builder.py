@@ -114,7 +114,9 @@ def test_routes_and_the_list_of_problems(opened, faults):
     page.get_by_label("Routes").get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#problem-count")).to_have_text("1 problem")
     expect(page.locator("#problems")).to_contain_text("A condition is needed")
-    condition = field(page, "Taken when").last
+    new = page.locator(".da-condition").last
+    new.get_by_text("As JSON").click()
+    condition = new.get_by_role("textbox", name="as JSON")
     condition.fill('{"exists": [{"var": "event.payload.x"}]}')
     condition.blur()
     expect(page.locator("#problem-count")).to_have_text("No problems")
