@@ -99,6 +99,7 @@ class Stage:
             "PORT": str(self.port),
             "AUTOMATE_WORKER": "off",
             "AUTOMATE_DEMO": "off",
+            "AUTOMATE_HOOK_RATE": "0",
             "AUTOMATE_EGRESS_ALLOW": f"127.0.0.1:{self.echo_port}",
             "DJANGO_SETTINGS_MODULE": "automate_site.settings",
             "BENCH_SECRET": SECRET,
