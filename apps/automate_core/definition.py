@@ -420,12 +420,6 @@ def parse(document: Any) -> Definition:
     return definition
 
 
-def read_trigger(document: dict[str, Any]) -> Trigger:
-    """One trigger's document. Raises DefinitionError."""
-    trigger: Trigger = convert(document, Trigger)
-    return trigger
-
-
 def convert(value: Any, into: Any, place: str = "", *, strict: bool = True) -> Any:
     """`value` as that type. Raises DefinitionError, whose problem's path begins with `place`."""
     try:

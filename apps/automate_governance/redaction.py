@@ -18,7 +18,8 @@ from automate_governance.spellings import SHORTEST, parts_of, spellings_of
 STRONG = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
 MOST = 20_000  # values that a process remembers; beyond them, the older half is forgotten
 _DEEPEST = 200
-_ORDINARY = re.compile(r"(?:[^\W\d_]?[^\W\d_A-Z]*|[A-Z]+|\d+)(?:[\W_]+|$)")  # a word or a number
+_ORDINARY = re.compile(r"[^\W\d_]?[^\W\d_A-Z]*|[A-Z]+|\d+")  # a word or a number
+_BETWEEN = re.compile(r"[\W_]+")
 _SMALL = 1_000  # literals that are compiled in a few milliseconds: a second set of them would cost every text more
 
 
@@ -93,13 +94,7 @@ class Redactor:
 
 def is_ordinary(value: str) -> bool:
     """Whether it is made of plain words and numbers alone, such as `status`, `order-2026` or a name in two words."""
-    at = 0
-    while at < len(value):
-        found = _ORDINARY.match(value, at)
-        if found is None or found.end() == at:
-            return False
-        at = found.end()
-    return True
+    return all(_ORDINARY.fullmatch(part) for part in _BETWEEN.split(value))
 
 
 def _literals(values: Iterable[str]) -> set[bytes]:

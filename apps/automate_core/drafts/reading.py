@@ -18,7 +18,7 @@ from automate_core.definition import (
     Trigger,
     convert,
 )
-from automate_core.drafts.values import UNCHOSEN, Draft, StepNode, TriggerNode, in_order
+from automate_core.drafts.values import UNCHOSEN, Draft, StepNode, in_order
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
@@ -58,7 +58,8 @@ def read(draft: Draft) -> Reading:
     reading = Reading(Definition(name="", slug=draft.slug))
     lists = draft.lists()
     triggers = [
-        _trigger(trigger, f"triggers[{index}]", reading) for index, trigger in enumerate(in_order(draft.triggers))
+        _trigger(trigger.document(), f"triggers[{index}]", reading)
+        for index, trigger in enumerate(in_order(draft.triggers))
     ]
     said = draft.settings
     document = {
@@ -73,13 +74,12 @@ def read(draft: Draft) -> Reading:
 
 def read_trigger(document: dict[str, Any]) -> Trigger:
     """One trigger of a draft, as far as it goes: what is missing in it stands empty."""
-    found: Trigger = _part(TRIGGERS[document["kind"]], document, "", Reading(Definition(name="", slug="")))
-    return found
+    return _trigger(document, "", Reading(Definition(name="", slug="")))
 
 
-def _trigger(node: TriggerNode, place: str, reading: Reading) -> Trigger:
-    reading.triggers.append(node.key)
-    found: Trigger = _part(TRIGGERS[node.kind], node.document(), place, reading)
+def _trigger(document: dict[str, Any], place: str, reading: Reading) -> Trigger:
+    reading.triggers.append(document["key"])
+    found: Trigger = _part(TRIGGERS[document["kind"]], document, place, reading)
     return found
 
 
