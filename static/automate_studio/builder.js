@@ -4,9 +4,11 @@
   const builder = document.getElementById("builder");
   const palette = document.getElementById("palette");
   const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
-  const steps = builder.querySelector(".da-flow [hx-get]").getAttribute("hx-get").replace(/[^/]+\/$/, "");
+  const steps = builder.dataset.steps;
   let selected = builder.dataset.selected;
+  let choices = 0; // how often somebody chose a step
   let place = null; // where the palette inserts
+  let leaving = false; // what is sent now outlives the page
   let busy = Promise.resolve(); // one request after the other, in the order in which they were made
 
   const draft = () => document.getElementById("draft-state").dataset;
@@ -15,11 +17,15 @@
   // --- answers ----------------------------------------------------------------------------------------------------------
 
   // Parts are morphed into what has their id, so that focus, scroll and open disclosures stay; `data-anew` replaces the content.
-  const show = (html) => {
+  // What the answer chooses is chosen, unless somebody has chosen another step meanwhile: its panel is on its way.
+  const show = (html, follow) => {
     const template = document.createElement("template");
     template.innerHTML = html;
     keepTyped(template.content);
-    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id));
+    const chosen = template.content.getElementById("draft-state")?.dataset.selected;
+    if (follow && chosen !== undefined) selected = chosen;
+    const outdated = (part) => part.id === "inspector" && chosen !== selected;
+    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id) && !outdated(part));
     for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", "morph");
     htmx.swap(builder, parts.filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
     for (const part of parts.filter((each) => each.hasAttribute("data-anew"))) {
@@ -27,7 +33,7 @@
       target.replaceChildren(...part.childNodes);
       htmx.process(target);
     }
-    fold();
+    if (chosen !== undefined) mark();
   };
 
   // What somebody has typed since the request left stays, and is sent when they leave the field: a browser that has been
@@ -47,17 +53,18 @@
 
   const fetchAnswer = async (url, values) => {
     const body = values instanceof FormData ? values : Object.entries(values).reduce((form, [name, value]) => (form.set(name, value), form), new FormData());
-    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
+    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href }, keepalive: leaving });
     if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
     return answer;
   };
 
   const send = (url, values) => {
+    const before = choices;
     const turn = async () => {
       saved("Saving");
       const answer = await fetchAnswer(url, typeof values === "function" ? values() : values);
       const html = await answer.text();
-      if (answer.ok || [409, 422].includes(answer.status)) show(html);
+      if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before);
       if (answer.status === 409 || answer.status === 422) saved("Not saved");
       else if (!answer.ok) saved(`Not saved: the server answered ${answer.status}`);
       return answer.ok;
@@ -70,9 +77,7 @@
   const command = async (values, focus = true) => {
     await flush();
     const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...values }));
-    if (!done) return;
-    choose(draft().selected);
-    if (focus) cardOf(selected)?.focus();
+    if (done && focus) cardOf(selected)?.focus();
   };
 
   // --- what is folded up: by path, kept while the tree is drawn anew ------------------------------------------------------
@@ -101,48 +106,57 @@
   const cardOf = (path) => cards().find((card) => card.dataset.path === path);
   const focused = () => document.activeElement?.closest?.(".da-flow [data-path]");
 
-  const choose = (path) => {
-    selected = path;
-    for (const holder of [...folded]) if (path.startsWith(`${holder}/`)) folded.delete(holder);
+  // The chosen step is marked, seen, and in the address.
+  const mark = () => {
+    for (const holder of [...folded]) if (selected.startsWith(`${holder}/`)) folded.delete(holder);
     fold();
     for (const card of builder.querySelectorAll(".da-flow [data-path]")) {
-      const on = card.dataset.path === path;
+      const on = card.dataset.path === selected;
       card.classList.toggle("sel", on);
       card.setAttribute("aria-selected", on);
       card.tabIndex = on ? 0 : -1;
     }
-    rest();
-    history.replaceState(null, "", path ? `?step=${encodeURIComponent(path)}` : location.pathname);
-  };
-
-  // Until the chosen step's panel is there, nothing can be done in that of another.
-  const inspector = document.getElementById("inspector");
-  const rest = () => {
     const shown = inspector.querySelector("[data-inspected]");
-    inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected);
+    inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected); // until its own panel is there
+    history.replaceState(null, "", selected ? `?step=${encodeURIComponent(selected)}` : location.pathname);
   };
-  for (const failed of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(failed, () => { inspector.inert = false; });
 
-  let byKey = false;
+  // A panel comes in its turn, behind the edits made before, so that no answer of theirs meets another step's fields.
+  const inspector = document.getElementById("inspector");
+  builder.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === inspector) event.preventDefault(); });
+
+  const choose = (path, { focus = false, field = "" } = {}) => {
+    selected = path;
+    choices += 1;
+    mark();
+    const turn = async () => {
+      if (path !== selected) return; // another one is on its way
+      const answer = await fetch(`${steps}${path}/`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+      if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+      if (path !== selected) return;
+      inspector.inert = false;
+      if (!answer.ok) return;
+      inspector.innerHTML = await answer.text();
+      htmx.process(inspector);
+      inspector.scrollTop = 0;
+      if (focus) focusOn(field);
+    };
+    busy = busy.then(turn).catch(() => { inspector.inert = false; saved("The server cannot be reached"); });
+  };
+
+  const focusOn = (name) => {
+    const field = [...inspector.querySelectorAll("[name]")].find((each) => each.name && (each.name === name || name.startsWith(`${each.name}.`)));
+    field?.closest("details")?.setAttribute("open", "");
+    (field || document.getElementById("inspector-name"))?.focus();
+  };
+
   builder.addEventListener("click", (event) => {
     const chosen = event.target.closest("[data-path], [data-problem]");
     if (!chosen) return;
     event.preventDefault();
     flush();
-    byKey = event.detail === 0 || Boolean(chosen.dataset.problem);
-    jumpTo = chosen.dataset.field || "";
-    choose(chosen.dataset.path ?? chosen.dataset.problem);
-  });
-  let jumpTo = "";
-  document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.target.id !== "inspector") return;
-    rest();
-    if (!byKey) return;
-    if (event.target.querySelector("[data-inspected]")?.dataset.inspected !== selected) return; // another one is on its way
-    byKey = false;
-    const field = [...event.target.querySelectorAll("[name]")].find((each) => each.name && (each.name === jumpTo || jumpTo.startsWith(`${each.name}.`)));
-    field?.closest("details")?.setAttribute("open", "");
-    (field || document.getElementById("inspector-name"))?.focus();
+    const problem = chosen.dataset.problem;
+    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field });
   });
 
   // --- fields save themselves -------------------------------------------------------------------------------------------
@@ -171,7 +185,7 @@
     clearTimeout(timer);
     timer = setTimeout(flush, 400);
   });
-  window.addEventListener("beforeunload", (event) => { if (waiting) { flush(); event.preventDefault(); } });
+  window.addEventListener("beforeunload", (event) => { if (waiting) { leaving = true; flush(); event.preventDefault(); } });
 
   // The revision is read when the turn comes: an edit before it may have raised it.
   const revIn = (id) => document.getElementById(id)?.value ?? "0";
@@ -210,7 +224,7 @@
     event.preventDefault();
     const form = event.target;
     if (form.matches("[data-autosave]")) flush();
-    if (form.matches("[data-again]")) send(form.dataset.again, new FormData(form)).then((done) => done && choose(draft().selected));
+    if (form.matches("[data-again]")) send(form.dataset.again, new FormData(form));
   });
 
   // --- commands ---------------------------------------------------------------------------------------------------------
@@ -337,5 +351,5 @@
   window.addEventListener("load", () => requestAnimationFrame(() => {
     Alpine.$data(document.documentElement).sidebarOpen = false;
   }));
-  choose(selected);
+  mark();
 })();

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from guardian.shortcuts import assign_perm
 from playwright.sync_api import Page, expect
 
-from automate_core.models import DraftCommand, Step
+from automate_core.models import DraftCommand, Step, Workflow
 from tests.drafts.conftest import TRIAGE
 from tests.processes import wait_for
 
@@ -207,3 +209,25 @@ def test_it_fits(opened, faults, shot, theme, size):
     shot(page, f"builder-{theme}-{size[0]}")
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0 and faults(page) == []
+
+
+def test_typing_and_choosing_another_step_at_once(opened, faults):
+    page = opened
+    card(page, "look").click()
+    expect(page.locator("#inspector-name")).to_have_text("Look")
+    page.route("**/step/look/", lambda route: (time.sleep(0.5), route.continue_()))
+    field(page, "Notes").fill("Of look")
+    card(page, "last").click()
+    card(page, "both").click()
+    card(page, "last").click()
+    assert page.locator("#inspector").evaluate("inspector => inspector.inert")
+    expect(page.locator("#inspector-name")).to_have_text("Last")
+    expect(field(page, "Notes")).to_have_value("")
+    field(page, "Notes").fill("Of last")
+    page.get_by_role("link", name="Settings").click()
+    expect(page.locator("#inspector-name")).to_have_text("Workflow")
+    field(page, "Description").fill("Of all")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    wait_for(lambda: Workflow.objects.get().description == "Of all")
+    assert [Step.objects.get(key=key).notes for key in ("look", "last", "both")] == ["Of look", "Of last", ""]
+    assert faults(page) == []
