@@ -352,4 +352,7 @@
     Alpine.$data(document.documentElement).sidebarOpen = false;
   }));
   mark();
+
+  // For the scripts of the panel's parts: they send through the same queue.
+  window.automateBuilder = { send, command, flush, choose, draft, get selected() { return selected; } };
 })();
