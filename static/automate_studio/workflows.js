@@ -63,6 +63,15 @@
     if (document.activeElement !== document.body) return;
     (document.querySelector("#said button") ?? document.getElementById("list")).focus();
   });
+
+  // An answer that is not shown, such as a refusal, is said.
+  document.addEventListener("htmx:responseError", (event) => {
+    if ([409, 422].includes(event.detail.xhr.status)) return;
+    document.querySelector("dialog[open]")?.close();
+    const said = Object.assign(document.createElement("div"), { className: "da-toast long" });
+    said.textContent = "That was not done: you may not do it, or it is gone. Reload the page and look again.";
+    document.getElementById("toast").replaceChildren(said);
+  });
   document.addEventListener("DOMContentLoaded", show);
   // Back and forward ask for the whole page.
   htmx.config.refreshOnHistoryMiss = true;
