@@ -179,7 +179,9 @@ def test_a_filter_asks_for_the_list_alone_and_says_its_address(mine, owner):
     made(owner, "Alpha", status="paused")
     answer = mine.get({"q": "al", "owner": "", "show": "paused", "sort": "-last"}, **HTMX)
     assert answer["HX-Push-Url"] == f"{List.url}?show=paused&q=al&sort=-last"
-    assert answer.content.strip().startswith(b"<section") and {"list", "tabs", "clear", "toast"} <= set(Page(answer).ids)
+    assert answer.content.strip().startswith(b"<section") and {"list", "tabs", "clear", "toast"} <= set(
+        Page(answer).ids
+    )
 
 
 def test_two_hundred_workflows_with_a_hundred_thousand_runs_cost_what_ten_do(mine, owner, monkeypatch):
