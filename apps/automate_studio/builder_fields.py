@@ -76,6 +76,8 @@ POLICY_FIELDS = (
     ),
     FieldSpec(name="at_most_once", label="Never repeat a try in doubt", kind=_K.BOOLEAN, default=False),
 )
+#: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
+_RENDERED = {"items", "duration", "until", "remind_after", "assignees", "groups", "message", "payload"}
 NOTES = FieldSpec(name="notes", label="Notes", kind=_K.LONG_TEXT)
 NAME = FieldSpec(name="name", label="Name")
 TRIGGER_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
@@ -132,6 +134,14 @@ class FieldView:
     def id(self) -> str:
         """Its element's id."""
         return f"field-{self.name.replace('.', '-')}"
+
+    @property
+    def takes_expression(self) -> bool:
+        """Whether what is written in it is rendered when the step runs."""
+        if self.spec.literal or self.widget not in {"text", "area"} or self.spec.kind is _K.SECRET:
+            return False
+        is_span = self.name == "timeout" and self.spec.kind is _K.TEXT
+        return is_span or self.name.startswith("inputs.") or self.name in _RENDERED
 
     @property
     def label(self) -> str:
