@@ -79,7 +79,7 @@ class Card:
     def label(self) -> str:
         """The accessible name: what it is, and its state in words."""
         said = self.mark.text if self.mark else ""
-        parts = [self.name, self.subtitle, words.word(self.state).lower() if self.state else "", self.note, said]
+        parts = [self.name, self.subtitle, self.note, words.word(self.state).lower() if self.state else "", said]
         return ", ".join(part for part in parts if part)
 
 
