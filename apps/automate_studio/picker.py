@@ -202,7 +202,7 @@ def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int)
 
     rows = [replace(_row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
     rows.append(made("How many", f"{name} | length", str(len(value))))
-    by = next((key for key, inner in first.items() if _is_short(inner)), "") if isinstance(first, dict) else ""
+    by = _telling(first) if isinstance(first, dict) else ""
     if by:
         of_each = [item.get(by, "") for item in value[:3] if isinstance(item, dict)]
         rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _joined(of_each)))
@@ -214,9 +214,11 @@ def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int)
     return tuple(rows)
 
 
-def _is_short(value: Any) -> bool:
-    """Whether it is one that people would look for."""
-    return isinstance(value, str | int | float) and len(str(value)) <= expressions.MAX_SHOWN
+def _telling(item: dict[str, Any]) -> str:
+    """The field that people would look for an item by: a short text, or else a number; empty when there is none."""
+    short = [name for name, value in item.items() if len(str(value)) <= expressions.MAX_SHOWN]
+    texts = [name for name in short if isinstance(item[name], str)]
+    return next(iter([*texts, *(name for name in short if isinstance(item[name], int | float))]), "")
 
 
 def _joined(values: list[Any]) -> str:
