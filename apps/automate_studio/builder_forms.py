@@ -29,6 +29,9 @@ _PLAIN = {
     _K.SECRET: "secret",
 }
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+_WRITTEN = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
+#: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
+_RENDERED = {"items", "duration", "until", "remind_after", "assignees", "groups", "message", "payload"}
 TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON"))
 
 
@@ -89,9 +92,12 @@ class FieldView:
         return f"automate_studio/builder/fields/{self.widget}.html"
 
     @property
-    def takes_expressions(self) -> bool:
-        """Whether an expression may stand in it."""
-        return self.name.startswith("inputs.") and not self.spec.literal
+    def takes_expression(self) -> bool:
+        """Whether what is written in it is rendered when the step runs."""
+        if self.spec.literal or self.spec.kind is _K.SECRET:
+            return False
+        is_span = self.name == "timeout" and self.spec.kind is _K.TEXT
+        return is_span or self.name.startswith("inputs.") or self.name in _RENDERED
 
     @property
     def is_local_time(self) -> bool:
@@ -172,11 +178,11 @@ def view(spec: FieldSpec, name: str, value: Any, errors: Mapping[str, str] | Non
             is_set=value is not MISSING,
         )
     found = FieldView(spec=spec, name=name, widget="", error=_about(errors, spec, name), is_set=value is not MISSING)
-    if is_expression(spec, value) and found.takes_expressions:
+    if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
         return replace(drawn, other=_as_value(found, spec.default))
     drawn = _as_value(found, spec.default if value is MISSING else value)
-    if found.takes_expressions and (spec.kind not in _TEXTS | {_K.JSON} or drawn.rows or spec.columns):
+    if found.takes_expression and drawn.widget not in _WRITTEN:
         text = "" if drawn.rows or drawn.widget == "check" else drawn.text
         return replace(drawn, other=replace(found, widget="expression", text=text))
     return drawn
@@ -184,7 +190,8 @@ def view(spec: FieldSpec, name: str, value: Any, errors: Mapping[str, str] | Non
 
 def is_expression(spec: FieldSpec, value: Any) -> bool:
     """Whether a value stands in for one of the field's own type."""
-    return isinstance(value, str) and "{" in value and spec.kind not in _TEXTS | {_K.JSON}
+    is_written = spec.kind in _TEXTS | {_K.JSON} and not spec.options and not spec.columns
+    return isinstance(value, str) and "{" in value and not is_written
 
 
 def is_about(field: str, name: str) -> bool:

@@ -88,8 +88,10 @@
     label.hidden = button.hidden = true;
     label.after(input);
     input.select();
+    let ended = false; // taking it out blurs it
     const done = async (keep) => {
-      if (!input.isConnected) return;
+      if (ended) return;
+      ended = true;
       const to = input.value.trim();
       input.remove();
       label.hidden = button.hidden = false;
