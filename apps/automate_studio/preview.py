@@ -47,7 +47,7 @@ def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None)
         value = _value(text, spec)
         template = compile_value(value)
     except TemplateError as error:
-        return Preview(error=words.sentence(str(error)))
+        return Preview(error=_stopped(str(error)))
     except (ValueError, RecursionError) as error:
         return Preview(error=words.sentence(f"this is no JSON: {error}"))
     if isinstance(sample, Withheld):
@@ -59,8 +59,13 @@ def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None)
     try:
         found = template.render(sample.scope)
     except TemplateError as error:
-        return Preview(error=words.sentence(str(error)), sample=sample)
+        return Preview(error=_stopped(str(error)), sample=sample)
     return _shown(found, text, spec, sample)
+
+
+def _stopped(reason: str) -> str:
+    """A reason with its stop. Its first word may be a name, which stays as it is written."""
+    return reason if reason.endswith(("?", ".")) else f"{reason}."
 
 
 def _value(text: str, spec: FieldSpec | None) -> Any:

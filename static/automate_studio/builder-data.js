@@ -178,7 +178,7 @@
     let found = document.getElementById(id);
     if (!found) {
       found = Object.assign(document.createElement("div"), { id, className: "da-preview" });
-      (editor.field.closest(".da-field") ?? editor.field.parentElement).append(found);
+      editor.field.closest(".da-field").append(found);
     }
     return found;
   };
@@ -204,31 +204,37 @@
   };
 
   const draw = (editor, html) => {
-    if (editor.field.isConnected) place(editor).outerHTML = html;
+    if (!editor.field.isConnected || !holderOf(editor)) return;
+    if (isRow(editor)) for (const other of holderOf(editor).querySelectorAll(".da-preview")) other.remove(); // one at a time
+    place(editor).outerHTML = html;
   };
 
   const again = () => { shown.clear(); for (const editor of editors.values()) if (editor.field.isConnected) preview(editor, 0); };
 
   // --- each field ---------------------------------------------------------------------------------------------------------
 
+  const holderOf = (editor) => editor.field.closest(".da-field");
+  const isRow = (editor) => Boolean(editor.field.closest("[data-row]"));
+  const inside = (holder) => [...editors.values()].filter((editor) => editor.field.isConnected && holderOf(editor) === holder);
+  let latest = null; // the field that had the focus last: of a field of rows, the one that the buttons are about
+  builder.addEventListener("focusin", (event) => { latest = of(event.target) ?? latest; });
+
   const dress = (editor) => {
-    const { field } = editor;
-    const holder = field.closest(".da-field") ?? field.parentElement;
-    if (!holder.querySelector(`[data-tools-of="${CSS.escape(field.id)}"]`)) holder.append(tools(editor));
-    const known = shown.get(field.id);
-    if (known && known.path === selected() && known.text === field.value) draw(editor, known.html);
-    else preview(editor, 60);
+    const holder = holderOf(editor);
+    if (!holder) return;
+    if (!holder.querySelector(".da-exp-tools")) (holder.querySelector(".da-lab") ?? holder).append(tools(holder));
+    const known = shown.get(editor.field.id);
+    if (known && known.path === selected() && known.text === editor.field.value) draw(editor, known.html);
+    else if (!isRow(editor)) preview(editor, 60);
   };
 
-  const tools = (editor) => {
-    const made = Object.assign(document.createElement("div"), { className: "da-exp-tools" });
-    made.dataset.toolsOf = editor.field.id;
-    if (editor.box) made.append(button("Edit as formula", (self) => {
-      const now = editors.get(made.dataset.toolsOf);
-      now.formula = !now.isFormula;
-      self.setAttribute("aria-pressed", now.isFormula);
-    }));
-    made.append(button("Insert data", () => open(editors.get(made.dataset.toolsOf)), "braces"));
+  const tools = (holder) => {
+    const made = Object.assign(document.createElement("span"), { className: "da-exp-tools" });
+    const current = () => { const all = inside(holder); return all.includes(latest) ? latest : all[0]; };
+    made.append(
+      button("Edit as formula", (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
+      button("Insert data", () => open(current()), "braces"),
+    );
     return made;
   };
 
@@ -247,7 +253,8 @@
   // The tools and previews go when the panel is drawn anew; fields that stayed get theirs again.
   new MutationObserver(() => {
     scan();
-    for (const editor of editors.values()) if (!document.querySelector(`[data-tools-of="${CSS.escape(editor.field.id)}"]`)) dress(editor);
+    for (const editor of editors.values()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-exp-tools")) dress(editor);
+    for (const left of document.querySelectorAll("#inspector .da-exp-tools")) if (!inside(left.closest(".da-field")).length) left.remove();
     if (target && (target.path !== selected() || !editors.has(target.editor.field.id))) close({ back: false });
     else if (target) target.editor = editors.get(target.editor.field.id);
   }).observe(document.getElementById("inspector"), { childList: true, subtree: true });

@@ -108,6 +108,7 @@
         this.box.setAttribute("aria-labelledby", label.id);
         label.addEventListener("click", () => { if (this.isTokens) this.focus(); });
       } else this.box.setAttribute("aria-label", field.getAttribute("aria-label") ?? "Value");
+      for (const old of field.parentElement.querySelectorAll(":scope > .da-exp-edit")) old.remove();
       field.after(this.box);
       field.focus = () => this.focus();
     }
@@ -380,8 +381,9 @@
     document.dispatchEvent(new CustomEvent("automate:field", { detail: editor }));
   };
 
+  let made = 0; // ids for the fields of rows, which have none
   const scan = () => {
-    for (const field of document.querySelectorAll(`#inspector ${FIELDS}`)) if (field.id) attach(field);
+    for (const field of document.querySelectorAll(`#inspector ${FIELDS}`)) { field.id ||= `data-field-${(made += 1)}`; attach(field); }
     for (const [id, editor] of editors) if (!editor.field.isConnected) editors.delete(id);
   };
 

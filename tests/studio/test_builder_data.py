@@ -257,15 +257,15 @@ def test_a_preview_shows_the_value_its_type_and_what_is_wrong(builder, ran, work
     assert "No. <mark>2381</mark>" in marked
     assert "a number, with" in builder.preview("last", "inputs.found", "{{ event.payload.number }}")
     assert "did you mean 'title'?" in builder.preview("last", "inputs.found", "{{ event.payload.titel }}")
-    assert "Line 2: event.payload.no does not exist" in builder.preview(
+    assert "line 2: event.payload.no does not exist" in builder.preview(
         "last", "inputs.found", "a\n{{ event.payload.no }}"
     )
-    assert "There is no filter 'uper'" in builder.preview("last", "inputs.found", "{{ 1 | uper }}")
+    assert "there is no filter 'uper'" in builder.preview("last", "inputs.found", "{{ 1 | uper }}")
     assert builder.preview("route/each/note", "inputs.n", "{{ item.name }} {{ index }}").endswith("urgent 0")
     slow = builder.preview(
         "last", "inputs.found", "{% for a in range(1000) %}{% for b in range(1000) %}x{% endfor %}{% endfor %}"
     )
-    assert slow == "Loops go through more than 100,000 items."
+    assert slow == "loops go through more than 100,000 items."
     typed = workflow("""
 name: Typed
 slug: typed
@@ -348,7 +348,7 @@ def test_whoever_may_not_see_payloads_sees_names_alone(builder, made, ran, sign_
     assert not any(str(secret) in shown for secret in (2381, "ada", "urgent", "alan"))
     assert "Names and types only" in shown and "not shown to you" in shown
     assert "title, any value" in theirs.rows("last", open='["steps", "look", "output"]', level=1)
-    assert "There is no filter" in theirs.preview("last", "inputs.found", "{{ 1 | uper }}")
+    assert "there is no filter" in theirs.preview("last", "inputs.found", "{{ 1 | uper }}")
     assert theirs.sample(choose="newest").status_code == 403
     assert not ChosenSample.objects.exists()
 
