@@ -109,8 +109,7 @@ def groups(state: State, node: StepNode, data: Data) -> list[Group]:
     if around.items:
         label = f"Current item of {around.items[-1].label}"
         found.append(filled(Group(label=label, path=("item",), icon="loop", open=True), data))
-    found += [_named(*names, data) for names in _others(state, around)]
-    return [group for group in found if group is not None]
+    return [*found, *(_named(*names, data) for names in _others(state, around) if names[2])]
 
 
 def _trigger(state: State, data: Data) -> Group:
@@ -136,9 +135,9 @@ def _others(state: State, around: reach.Around) -> Iterator[tuple[str, str, list
     yield "This run", "play", [*index, *run, *(("callbacks", key) for key in waits)]
 
 
-def _named(title: str, icon: str, paths: list[Path], data: Data) -> Group | None:
+def _named(title: str, icon: str, paths: list[Path], data: Data) -> Group:
     rows = tuple(_row(str(path[-1]), path, data.at(path), None) for path in paths)
-    return Group(label=title, path=paths[0][:-1], icon=icon, note=str(len(rows)), rows=rows) if rows else None
+    return Group(label=title, path=paths[0][:-1], icon=icon, note=str(len(rows)), rows=rows)
 
 
 def filled(group: Group, data: Data) -> Group:
@@ -203,7 +202,7 @@ def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int)
     rows = [replace(_row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
     rows.append(made("How many", f"{name} | length", str(len(value))))
     by = _telling(first) if isinstance(first, dict) else ""
-    if by:
+    if isinstance(first, dict) and by:
         of_each = [item.get(by, "") for item in value[:3] if isinstance(item, dict)]
         rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _joined(of_each)))
         found = f"{name} | find({json.dumps(by)}, {json.dumps(first[by])})"
