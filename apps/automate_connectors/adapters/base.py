@@ -48,13 +48,17 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One thing a connector does. `fields` None means that any inputs are taken."""
+    """One thing a connector does. `fields` None means that any inputs are taken.
+
+    `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
+    """
 
     name: str
     label: str = ""
     description: str = ""
     fields: tuple[FieldSpec, ...] | None = None
     effect: Effect = Effect.EFFECTFUL
+    outputs: tuple[FieldSpec, ...] = ()
 
 
 class ConnectorAdapter(ABC):
@@ -103,6 +107,20 @@ class ConnectorAdapter(ABC):
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """Optional: the host names it goes to where neither the configuration's URLs nor anybody else names any."""
         return ()
+
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """Optional: what a field offers whose `FieldSpec.options` is `name`, as (value, label), at most a thousand.
+
+        `params` are the inputs as they are filled in so far, expressions and gaps included; `context` is as in
+        `execute`, with whoever edits the step as its `user`. Without a connection, `connection` is empty. Changes
+        nothing. Raise ConnectorError.
+        """
+        raise NotImplementedError
+
+    @property
+    def takes_connection(self) -> bool:
+        """Whether its steps choose a connection: it has settings, or says nothing of itself."""
+        return bool(self.config_fields) or not self.actions
 
     @property
     def can_check(self) -> bool:

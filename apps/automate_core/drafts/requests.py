@@ -67,10 +67,11 @@ class Delete(_Request, frozen=True, kw_only=True, tag="delete"):
 
 
 class Wrap(_Request, frozen=True, kw_only=True, tag="wrap"):
-    """Put a step into a new one of that kind, in its place."""
+    """Put a step into a new one of that kind, in its place; of a loop over a list, `items` may say which list."""
 
     key: Key
     kind: Container
+    items: Annotated[str, Meta(max_length=2_000)] = ""
 
 
 class Unwrap(_Request, frozen=True, kw_only=True, tag="unwrap"):
@@ -99,6 +100,14 @@ class Edit(_Request, frozen=True, kw_only=True, tag="edit"):
     key: Key
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     unset: list[str] = msgspec.field(default_factory=list)
+
+
+class RenameInput(_Request, frozen=True, kw_only=True, tag="rename_input"):
+    """Another name for an input, whose value stays."""
+
+    key: Key
+    name: str
+    to: str
 
 
 class AddArm(_Request, frozen=True, kw_only=True, tag="add_arm"):
@@ -179,6 +188,7 @@ type Request = (
     | Rename
     | Disable
     | Edit
+    | RenameInput
     | AddArm
     | RemoveArm
     | MoveArm
