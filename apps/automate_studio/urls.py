@@ -14,6 +14,8 @@ from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     builder,
+    builder_connections,
+    builder_options,
     connections,
     doing,
     gallery,
@@ -56,6 +58,16 @@ urlpatterns = [
         "workflows/<int:pk>/builder/condition/<path:path>/",
         admin.site.admin_view(builder.condition),
         name="builder_condition",
+    ),
+    path(
+        "workflows/<int:pk>/builder/options/<path:path>/",
+        admin.site.admin_view(builder_options.options),
+        name="builder_options",
+    ),
+    path(
+        "workflows/<int:pk>/builder/connection/<path:path>/",
+        admin.site.admin_view(builder_connections.connection),
+        name="builder_connection",
     ),
     path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
     path("workflows/<int:pk>/review/", admin.site.admin_view(publishing.review), name="review"),
