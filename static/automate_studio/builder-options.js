@@ -104,7 +104,7 @@
 
   inspector.addEventListener("click", (event) => {
     const button = event.target.closest("[data-options-open]");
-    const field = button ? button.parentElement.querySelector("[data-options]") : event.target.closest("[data-options]");
+    const field = button ? button.parentElement.querySelector("input[data-options]") : event.target.closest("input[data-options]");
     if (!field) return;
     if (field === input && button) return close();
     if (button) field.focus();
@@ -113,7 +113,7 @@
 
   inspector.addEventListener("input", (event) => {
     if (event.target === input) filter(input.value);
-    if (!event.target.matches?.("[data-options]") || event.target.name?.match(/model|repository/)) known = new Map();
+    if (!event.target.matches?.("input[data-options]") || event.target.name?.match(/model|repository/)) known = new Map();
   });
 
   inspector.addEventListener("focusout", (event) => { if (event.target === input) close(); });
@@ -121,7 +121,7 @@
   window.addEventListener("resize", close);
 
   inspector.addEventListener("keydown", (event) => {
-    const field = event.target.closest("[data-options]");
+    const field = event.target.closest("input[data-options]");
     if (!field || event.isComposing) return;
     const down = event.key === "ArrowDown";
     if (field !== input) {
