@@ -58,7 +58,7 @@ class SlackConnector(ConnectorAdapter):
             label="Bot token",
             kind=FieldKind.SECRET,
             required=True,
-            help="Begins with xoxb-; scopes chat:write, users:read and users:read.email",
+            help="Begins with xoxb-; scopes chat:write, users:read, users:read.email; channels:read to choose one",
         ),
         FieldSpec(name="base_url", label="API address", kind=FieldKind.URL, default=_API),
     )
