@@ -277,8 +277,11 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
         state, secret = builder_endpoints.make(workflow, key, request.POST, by=asked.person(request))
     except builder_endpoints.NotMadeError as error:
         filled = builder_endpoints.Filled(request.POST, error.errors)
+        form = builder_endpoints.creating(workflow, key, request.user, filled)
+        if form is None:
+            raise PermissionDenied from error
         again: dict[str, Any] = {
-            "creating": builder_endpoints.creating(workflow, key, request.user, filled),
+            "creating": form,
             "key": key,
             "workflow": workflow,
             "open": True,

@@ -39,7 +39,7 @@
     });
     button.removeAttribute("aria-busy");
     const key = form.dataset.revIn.slice("rev-".length);
-    if (done) document.querySelector(`#secret-${key}, #endpoint-${key}`)?.focus();
+    if (done) (document.getElementById(`secret-${key}`) ?? document.querySelector(`#endpoint-${key} button`))?.focus();
     else form.querySelector(".da-help.err")?.closest(".da-field")?.querySelector("input, select")?.focus();
   };
 

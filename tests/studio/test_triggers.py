@@ -9,10 +9,10 @@ from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring, endpoints
+from automate_core import authoring
+from automate_core.definition import Definition
 from automate_core.models import Event, WebhookEndpoint
 from automate_core.triggers import emit
 from automate_core.webhooks.schemes import SCHEMES
@@ -105,7 +105,7 @@ def test_every_sender_is_set_up_in_place_and_its_command_delivers(builder, site,
     assert AuditEntry.objects.filter(verb="webhook.created").count() >= len(SCHEMES)
 
 
-def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(builder, endpoint, sign_in, stranger, colleague):
+def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(builder, endpoint, sign_in, stranger):
     builder.do("add_trigger", kind="webhook")
     page = builder.panel("~trigger")
     assert page.ids["new-webhook-slug"]["value"] == "new-orders", "suggested from the workflow's name"
@@ -137,7 +137,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(builder, endpoint
     theirs = Builder(sign_in(stranger), builder.workflow)
     assert "You may not make webhooks" in theirs.panel("~trigger").text
     answer = make(theirs, scheme="github", slug="mine")
-    assert answer.status_code == 422 and not WebhookEndpoint.objects.filter(slug="mine").exists()
+    assert answer.status_code == 403 and not WebhookEndpoint.objects.filter(slug="mine").exists()
 
 
 def wait(builder, key, **query):
@@ -292,7 +292,7 @@ def test_a_model_is_chosen_among_those_allowed(builder, settings, owner):
     assert config(builder, "model")["fields"] == [], "another model has other fields"
     assert "Noticed by the database" in builder.panel("~trigger").text
     save(builder, "model", model="auth.permission")
-    assert "does not list" in builder.panel("~trigger").text
+    assert "There is no model auth.permission that owner may view." in builder.panel("~trigger").text
 
 
 def test_inputs_are_edited_row_by_row(builder):
@@ -316,33 +316,26 @@ def test_inputs_are_edited_row_by_row(builder):
         assert save(builder, "manual", act=act, **row).status_code == 200
     answer = save(builder, "manual", **{**row, "inputs.0.name": "Not A Name"})
     assert answer.status_code == 200 and said(answer, "t-manual-inputs-0")
-    last = builder.state()["data-last"]
-    builder.do("undo", last=last)
-    assert config(builder, "manual")["inputs"][0]["name"] == "order"
+    builder.do("undo", last=builder.state()["data-last"])
+    assert "inputs" not in config(builder, "manual"), "what is done to one field in one go is one edit"
     save(builder, "manual", act="remove:0", **row)
     assert config(builder, "manual")["inputs"] == []
 
 
-def test_another_workflow_is_chosen_among_those_one_may_view(builder, workflow, sign_in, owner, colleague):
-    seen = workflow(PLAIN.replace("new-orders", "seen").replace("New orders", "Seen by me"), publish=False)
-    hidden = authoring.save_definition(
-        authoring.load_definition(seen).__class__(name="Hidden", slug="hidden", steps=[]), owner=colleague
-    )
+def test_another_workflow_is_chosen_among_those_one_may_view(builder, workflow, colleague):
+    workflow(PLAIN.replace("new-orders", "seen").replace("New orders", "Seen by me"), publish=False)
+    hidden = authoring.save_definition(Definition(name="Hidden", slug="hidden", steps=[]), owner=colleague)
     builder.do("add_trigger", kind="run")
     page = builder.panel("~trigger")
     assert "Seen by me" in page.text and hidden.name not in page.text
     assert save(builder, "run", workflow="seen", on="failed").status_code == 200
     assert config(builder, "run") == {"workflow": "seen", "on": "failed"}
     save(builder, "run", workflow="hidden")
-    assert "may" in said(Page_of(builder), "t-run-workflow")
-    assert reverse("studio:builder_trigger_event", args=[builder.workflow.pk, "run"])
+    answer = builder.client.get(builder.url("builder_step", "~trigger"))
+    assert "whose payloads owner may read" in said(answer, "t-run-workflow")
 
 
-def Page_of(builder):
-    return builder.client.get(builder.url("builder_step", "~trigger"))
-
-
-def test_several_triggers_have_ids_of_their_own(builder, endpoint):
+def test_several_triggers_have_ids_of_their_own(builder):
     for kind in ("webhook", "webhook", "schedule", "schedule", "manual", "model", "event", "run"):
         assert builder.do("add_trigger", kind=kind).status_code == 200
     page = builder.panel("~trigger")
@@ -350,4 +343,3 @@ def test_several_triggers_have_ids_of_their_own(builder, endpoint):
     assert len(ids) == len(set(ids))
     named = [attributes.get("for") for tag, attributes in page.tags if tag == "label" and "for" in attributes]
     assert set(named) <= set(ids)
-    assert endpoints.url(endpoint)
