@@ -17,7 +17,9 @@ from automate_core.drafts import commands, requests
 from automate_core.drafts.commands import State
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.examples import curl
+from automate_core.webhooks.generic import ConfiguredScheme
 from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
+from automate_core.webhooks.signing import SignatureScheme
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, User, can
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -57,12 +59,22 @@ def shown(slug: str, user: User, event_type: str, *, secret: str = "") -> Shown 
         name=scheme.name,
         signed=scheme.signed,
         enabled=endpoint.enabled,
-        kind=scheme.kind.replace("`", ""),
+        kind=_kind(scheme),
         may_read=can(user, "view_payload", endpoint),
         example=curl(scheme, url, event_type=event_type, secret=secret),
         secret=secret if scheme.signed else "",
         about={"pk": endpoint.pk} if can(user, "view", endpoint) else {},
     )
+
+
+def _kind(scheme: SignatureScheme) -> str:
+    """Where the type of an event comes from, in words."""
+    if not isinstance(scheme, ConfiguredScheme):
+        return f"As the sender names it: {scheme.kind.replace('`', '')}."
+    header, path = scheme.rules.event_header, scheme.rules.event_field
+    if header or path:
+        return f"As it stands in the header {header}." if header else f"As it stands in the body at {path}."
+    return "Deliveries here have no type: leave it empty."
 
 
 # --- made in place ----------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def _webhook(state: State, node: TriggerNode, user: User) -> Setup:
             "Type of event",
             listed=_types(f"webhook:{present}") if shown and shown.may_read else (),
             placeholder="All types",
-            help=f"As the sender names it: {shown.kind}." if shown else "",
+            help=shown.kind if shown else "",
         ),
         endpoint=shown,
         unchosen=present in {"", UNCHOSEN},

@@ -42,7 +42,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     once = page.locator("#secret-webhook")
     expect(once).to_be_focused()
     assert config(made, "webhook") == {"endpoint": "new-orders"}
-    assert WebhookEndpoint.objects.get().scheme == "hmac"
+    assert WebhookEndpoint.objects.get(slug="new-orders").scheme == "hmac"
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     once.get_by_role("button", name="Copy the secret").click()
     assert re.fullmatch(r"[0-9a-f]{64}", page.evaluate("navigator.clipboard.readText()"))
@@ -58,7 +58,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     page.reload()
     expect(page.locator("#endpoint-webhook")).to_be_visible()
     expect(page.locator("#secret-webhook")).to_have_count(0)
-    assert faults(page) == []
+    assert [fault for fault in faults(page) if "422" not in fault] == [], "but for the form that was refused"
 
 
 def test_a_schedule_and_a_form_by_keyboard(opened, faults, shot):

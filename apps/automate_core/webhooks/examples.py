@@ -34,10 +34,9 @@ def curl(scheme: SignatureScheme, url: str, *, event_type: str = "", secret: str
     Each run is a delivery of its own.
     """
     recipe = _RECIPES[scheme.code](scheme, url, event_type)
-    command = ["curl", shlex.quote(url), "-H", shlex.quote(f"Content-Type: {recipe.content_type}")]
-    for name, value in recipe.headers:
-        command += ["-H", _in_shell(f"{name}: {value}")]
-    command += ["--data", '"$BODY"']
+    command = [f"curl {shlex.quote(url)}", f"-H {shlex.quote(f'Content-Type: {recipe.content_type}')}"]
+    command += [f"-H {_in_shell(f'{name}: {value}')}" for name, value in recipe.headers]
+    command.append('--data "$BODY"')
     body = _quoted(recipe.body)
     used = " ".join([recipe.signature, body, *command])
     lines = [f"SECRET={shlex.quote(secret or 'put the secret here')}"] if scheme.signed else []
@@ -45,7 +44,7 @@ def curl(scheme: SignatureScheme, url: str, *, event_type: str = "", secret: str
     lines += ["TIME=$(date +%s)"] if "$TIME" in used else []
     lines.append(f"BODY={body}")
     lines += [f'SIGNATURE="$({recipe.signature})"'] if recipe.signature else []
-    return "\n".join([*lines, " ".join(command)])
+    return "\n".join([*lines, " \\\n  ".join(command)])
 
 
 def _quoted(text: str) -> str:
