@@ -18,8 +18,10 @@ from automate_core.drafts.values import UNCHOSEN, TriggerNode
 from automate_core.models import Event, WebhookEndpoint, Workflow
 from automate_core.watched import Watched, view_permission, watched
 from automate_governance.permissions import Person, User, permitted
-from automate_studio import builder_endpoints, builder_inputs, builder_schedule, words
-from automate_studio.builder_fields import is_about
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio import builder_endpoints, builder_forms, builder_reading, builder_schedule, words
+from automate_studio.builder_fields import FORM_COLUMNS
+from automate_studio.builder_forms import MISSING, is_about
 from automate_studio.builder_schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
 from automate_studio.builder_setup import Setup, drawn, made
 
@@ -34,7 +36,8 @@ def setup(state: State, node: TriggerNode, user: User, errors: Mapping[str, str]
     if node.kind == "schedule" and not node.config.get("cron") and "repeats" in told and "repeats" not in errors:
         told["repeats"] = "Choose when it starts."
     fields = {name: replace(each, error=_error(name, told)) for name, each in found.fields.items()}
-    return replace(found, fields=fields)
+    extra = {name: replace(each, error=fields[name].error) for name, each in found.extra.items() if name in fields}
+    return replace(found, fields=fields, extra=found.extra | extra)
 
 
 #: A schedule's fields are other ones than what it keeps.
@@ -253,6 +256,30 @@ def _read_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
     return wanted
 
 
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+_INPUTS = FieldSpec(
+    name="inputs",
+    label="Asked for",
+    kind=FieldKind.LIST,
+    columns=FORM_COLUMNS,
+    help="Filled in by whoever starts it, and the payload then.",
+)
+
+
+def _manual(state: State, node: TriggerNode, user: User) -> Setup:
+    rows = builder_forms.view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
+    return made(node, drawn(node, "inputs", _INPUTS.label), inputs=rows)
+
+
+def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    prefix = f"{node.key}."
+    found, unset, errors = builder_reading.changed([_INPUTS], node.config, post, prefix)
+    rows = {name.removeprefix(prefix): value for name, value in found.items()}
+    told = {name.removeprefix(prefix): error for name, error in errors.items()}
+    return rows, [name.removeprefix(prefix) for name in unset], told
+
+
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
@@ -301,7 +328,7 @@ _DRAW: dict[str, Callable[[State, TriggerNode, User], Setup]] = {
     "webhook": _webhook,
     "schedule": _schedule,
     "model": _model,
-    "manual": lambda state, node, user: builder_inputs.of(state, node),
+    "manual": _manual,
     "event": _event,
     "run": _run,
 }
@@ -309,7 +336,6 @@ _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
     "webhook": _read_plain,
     "schedule": _read_schedule,
     "model": _read_model,
-    "manual": builder_inputs.read,
     "event": _read_plain,
     "run": _read_plain,
 }
@@ -317,6 +343,8 @@ _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
 
 def changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
     """(what is set, what is left empty, what cannot be kept) of a form: of what differs from the present."""
+    if node.kind == "manual":
+        return _manual_changes(node, post)
     try:
         wanted = _READ[node.kind](node, post)
     except PlanError as error:
@@ -336,6 +364,5 @@ _DEFAULTS: dict[tuple[str, str], Any] = {
     ("model", "on"): ["created", "updated"],
     ("model", "fields"): [],
     ("model", "own_changes"): False,
-    ("manual", "inputs"): [],
     ("run", "on"): "ended",
 }

@@ -1,4 +1,4 @@
-/* The triggers' panel: rows of inputs, a webhook made in place, and waiting for the next event. Everything goes through the builder's queue. */
+/* The triggers' panel: a webhook made in place, and waiting for the next event. Everything goes through the builder's queue. */
 (() => {
   "use strict";
   const builder = document.getElementById("builder");
@@ -7,26 +7,9 @@
   const LONGEST = 300000; // ms after which nobody seems to come
   const waits = new Map(); // key of the trigger: its timer
 
-  // --- rows of inputs, and a new webhook ----------------------------------------------------------------------------------
+  // --- a new webhook ------------------------------------------------------------------------------------------------------
 
   const revOf = (id) => document.getElementById(id)?.value ?? "0";
-
-  const actOnRows = async (button) => {
-    const { form, dataset } = button;
-    const act = dataset.triggerAct;
-    const key = form.elements.trigger.value;
-    await flush();
-    const done = await send(`${builder.dataset.steps}${form.dataset.autosave}/`, () => {
-      const values = new FormData(form);
-      values.set("rev", revOf(`rev-${key}`));
-      values.set("act", act);
-      return values;
-    });
-    if (!done) return;
-    const rows = document.querySelectorAll(`#inputs-${key} .da-input`);
-    if (act === "add") rows[rows.length - 1]?.querySelector("input")?.focus();
-    else if (!document.activeElement?.closest(`#inputs-${key}`)) document.querySelector(`#inputs-${key} [data-trigger-act='add']`)?.focus();
-  };
 
   const create = async (form) => {
     const button = form.querySelector("button:not([type])");
@@ -44,10 +27,8 @@
   };
 
   builder.addEventListener("click", (event) => {
-    const act = event.target.closest("[data-trigger-act]");
     const wait = event.target.closest("[data-wait]");
-    if (act) actOnRows(act);
-    else if (wait) (waits.has(wait.dataset.key) ? stop : start)(wait);
+    if (wait) (waits.has(wait.dataset.key) ? stop : start)(wait);
   });
   builder.addEventListener("submit", (event) => { if (event.target.matches("[data-create-endpoint]")) create(event.target); });
 

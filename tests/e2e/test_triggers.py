@@ -78,12 +78,10 @@ def test_a_schedule_and_a_form_by_keyboard(opened, faults, shot):
     expect(schedule.locator("#fires-schedule li").first).to_contain_text(re.compile("E[SD]T"))
     page.get_by_role("button", name="By hand", exact=True).press("Enter")
     manual = page.locator("#trigger-manual")
-    manual.get_by_role("button", name="Add a field").press("Enter")
-    expect(manual.get_by_label("Label")).to_be_focused()
-    page.keyboard.type("Reason")
-    manual.get_by_label("Kind").select_option(label="One of a list")
-    manual.get_by_label("Choices, separated by commas").fill("late, broken")
-    row = {"name": "field", "kind": "choice", "label": "Reason", "choices": ["late", "broken"]}
+    manual.get_by_role("button", name="Add to Asked for").press("Enter")
+    manual.get_by_label("Name").last.fill("reason")
+    manual.get_by_label("Label").last.fill("Reason")
+    row = {"name": "reason", "label": "Reason"}
     wait_for(lambda: config(made, "manual").get("inputs") == [row])
     expect(page.locator("#saved")).to_have_text("Saved")
     shot(page, "trigger-schedule")
