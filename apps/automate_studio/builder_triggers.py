@@ -36,8 +36,10 @@ def setup(state: State, node: TriggerNode, user: User, errors: Mapping[str, str]
     if node.kind == "schedule" and not node.config.get("cron") and "repeats" in told and "repeats" not in errors:
         told["repeats"] = "Choose when it starts."
     fields = {name: replace(each, error=_error(name, told)) for name, each in found.fields.items()}
-    extra = {name: replace(each, error=fields[name].error) for name, each in found.extra.items() if name in fields}
-    return replace(found, fields=fields, extra=found.extra | extra)
+    if node.kind == "manual":
+        rows = replace(found.extra["inputs"], error=fields["inputs"].error)
+        return replace(found, fields=fields, extra={"inputs": rows})
+    return replace(found, fields=fields)
 
 
 #: A schedule's fields are other ones than what it keeps.
