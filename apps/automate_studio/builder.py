@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,9 +18,8 @@ from automate_core.drafts import clips, commands, requests, rows
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import Draft, TriggerNode
-from automate_core.models import Workflow
 from automate_governance.middleware import show_once
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import can
 from automate_studio import (
     asked,
     builder_conditions,
@@ -125,13 +123,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
 
 
-def _workflow(request: HttpRequest, pk: int) -> Workflow:
-    """The workflow, when this person may change it; 404 for what they may not know."""
-    found = Workflow.objects.select_related("run_as", "owner", "published")
-    workflow = get_object_or_404(permitted(request.user, "view", found), pk=pk)
-    if not can(request.user, "change", workflow):
-        raise PermissionDenied
-    return workflow
+_workflow = asked.workflow
 
 
 def _document(request: HttpRequest) -> dict[str, Any]:
