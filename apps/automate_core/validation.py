@@ -221,7 +221,7 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _lanes(step.arms, f"{place}.arms", "")
         case ForEachStep():
             if not (isinstance(step.items, list) or (isinstance(step.items, str) and "{{" in step.items)):
-                yield Problem(f"{place}.items", "a loop needs a list, or an expression that gives one")
+                yield Problem(f"{place}.items", "For each needs a list, or an expression that gives one")
             yield from _in_template(step.items, f"{place}.items", here)
             inside["steps"] = here.inside("item", "index")
         case RepeatStep():

@@ -12,7 +12,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors, find_action
 from automate_core.drafts.commands import State
 from automate_core.drafts.problems import DraftProblem
-from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode, in_order
+from automate_core.drafts.values import KINDS, LANES, Draft, StepNode, TriggerNode, in_order
 from automate_core.models import WebhookEndpoint
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -170,7 +170,7 @@ def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
 
 def _subtitle(node: StepNode) -> str:
     if node.kind != "action":
-        return node.kind.replace("_", " ").capitalize()
+        return KINDS[node.kind]
     try:
         adapter, action = find_action(node.action)
     except LookupError:
