@@ -23,7 +23,7 @@ from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.permissions import User, can, permitted
-from automate_studio import asked, builder_conditions, builder_fields, builder_panel, words
+from automate_studio import asked, builder_conditions, builder_fields, builder_panel, offers, words
 from automate_studio.builder_panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
@@ -34,7 +34,7 @@ _JSON = {"when", "config", "inputs"}
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(workflow_to_change(request, pk))
     path = request.GET.get("step", "")
     panel = builder_panel.panel(state, path, request.user) if path else None
     request.current_app = admin.site.name
@@ -51,13 +51,13 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
-    workflow = _workflow(request, pk)
-    place = {name: asked.words(request.GET.get(name)) for name in ("parent", "slot")}
+    workflow = workflow_to_change(request, pk)
+    place = asked.words(request.GET.get("parent")), asked.words(request.GET.get("slot"))
     index = asked.number(request.GET.get("index"))
+    at = 100_000 if index is None else index
     context = {
         "workflow": workflow,
-        "place": {**place, "index": 100_000 if index is None else index},
-        "groups": builder_panel.palette(),
+        "groups": offers.groups(workflow, rows.load(workflow), request.user, place, at),
         "clip": request.session.get(_CLIP),
     }
     return TemplateResponse(request, "automate_studio/builder/palette.html", context)
@@ -67,7 +67,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
         return _edit(request, pk, path)
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(workflow_to_change(request, pk))
     panel = builder_panel.panel(state, path, request.user)
     if panel is None:
         raise Http404
@@ -77,7 +77,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def do(request: HttpRequest, pk: int) -> HttpResponse:
     """One command: its fields are the request's."""
-    workflow = _workflow(request, pk)
+    workflow = workflow_to_change(request, pk)
     selected = request.POST.get("selected", "")
 
     def act() -> State:
@@ -92,7 +92,7 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
-    workflow = _workflow(request, pk)
+    workflow = workflow_to_change(request, pk)
 
     def act() -> State:
         rev = asked.number(request.POST.get("rev")) or 0
@@ -105,7 +105,7 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(workflow_to_change(request, pk))
     key = request.POST.get("key", "")
     try:
         request.session[_CLIP] = clips.clip(state.draft, [key])
@@ -115,7 +115,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
 
 
-def _workflow(request: HttpRequest, pk: int) -> Workflow:
+def workflow_to_change(request: HttpRequest, pk: int) -> Workflow:
     """The workflow, when this person may change it; 404 for what they may not know."""
     found = Workflow.objects.select_related("run_as", "owner", "published")
     workflow = get_object_or_404(permitted(request.user, "view", found), pk=pk)
@@ -178,7 +178,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
 
 def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
-    workflow = _workflow(request, pk)
+    workflow = workflow_to_change(request, pk)
     structure = workflow.structure_rev
     try:
         document, refused = _changes(request, rows.load(workflow), path)
