@@ -206,6 +206,7 @@
 
   const openMenu = (card, x, y) => {
     menuCard = card;
+    menu.replaceChildren(document.getElementById("card-menu-items").content.cloneNode(true));
     for (const item of menu.querySelectorAll("[data-holder]")) item.hidden = !armsOf(card);
     menu.showPopover();
     menu.style.left = `${Math.max(8, Math.min(x, innerWidth - menu.offsetWidth - 8))}px`;

@@ -48,13 +48,17 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One thing a connector does. `fields` None means that any inputs are taken."""
+    """One thing a connector does. `fields` None means that any inputs are taken.
+
+    `moves_money`: authors are warned where nothing says what to do when it fails.
+    """
 
     name: str
     label: str = ""
     description: str = ""
     fields: tuple[FieldSpec, ...] | None = None
     effect: Effect = Effect.EFFECTFUL
+    moves_money: bool = False
 
 
 class ConnectorAdapter(ABC):
