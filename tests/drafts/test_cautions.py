@@ -108,7 +108,11 @@ def test_a_secret_in_plain_text_keeps_a_draft_from_being_published(draft, inputs
 
 
 def test_what_only_looks_a_little_like_a_secret_is_none(draft):
-    inputs = {"url": "/x", "headers": {"Authorization": "Bearer {{ event.payload.t }}"}, "json": {"token": "customer name"}}
+    inputs = {
+        "url": "/x",
+        "headers": {"Authorization": "Bearer {{ event.payload.t }}"},
+        "json": {"token": "customer name"},
+    }
     assert not [
         each
         for each in draft({"key": "s", "action": "http.request", "inputs": inputs}).state.problems
