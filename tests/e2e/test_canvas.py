@@ -80,7 +80,7 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
     expect(card(page, "for_each-both")).to_be_visible()
     card(page, "look").locator("[data-grip]").click()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("textbox", name="Name")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
     assert faults(page) == []
 
 
