@@ -87,7 +87,8 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
 def test_others_are_seen_also_on_a_phone(opened, made, site, new_context, colleague, faults, shot):  # noqa: F811
     for verb in ("view_workflow", "change_workflow"):
         assign_perm(verb, colleague, made)
-    mine, theirs = opened, new_context(viewport={"width": 390, "height": 844}, has_touch=True).new_page()
+    mine, theirs = opened, new_context(has_touch=True, color_scheme="dark").new_page()
+    theirs.set_viewport_size({"width": 390, "height": 844})
     theirs.goto(f"{site}/admin/")
     theirs.get_by_label("Username").fill("colleague")
     theirs.get_by_label("Password").fill("password-of-tests")
