@@ -50,9 +50,9 @@ class Offer:
     @property
     def request(self) -> str:
         """The fields of the command that adds it, as JSON."""
-        asked = {"do": "add", "kind": self.kind, "action": self.action, "name": self.step}
+        asked = {"do": "add", "kind": self.kind, "action": self.action}
         if self.inputs:
-            asked["inputs"] = json.dumps(self.inputs)
+            asked |= {"name": self.step, "inputs": json.dumps(self.inputs)}
         return json.dumps(asked)
 
 

@@ -136,7 +136,7 @@
   const inspector = document.getElementById("inspector");
   builder.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === inspector) event.preventDefault(); });
 
-  const choose = (path, { focus = false, field = "" } = {}) => {
+  const choose = (path, { focus = false, field = "", seen = false } = {}) => {
     selected = path;
     choices += 1;
     mark();
@@ -151,6 +151,7 @@
       htmx.process(inspector);
       inspector.scrollTop = 0;
       if (focus) focusOn(field);
+      else if (seen && inspector.getBoundingClientRect().top > innerHeight / 2) inspector.scrollIntoView(); // below the tree, on phones
     };
     busy = busy.then(turn).catch(() => { inspector.inert = false; saved("The server cannot be reached"); });
   };
@@ -168,7 +169,7 @@
     event.preventDefault();
     flush();
     const problem = chosen.dataset.problem;
-    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field });
+    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field, seen: true });
   });
 
   // --- fields save themselves -------------------------------------------------------------------------------------------

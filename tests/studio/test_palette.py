@@ -37,7 +37,7 @@ def offered(builder, **place):
 def test_groups_in_order_each_offer_with_what_it_does(builder):
     groups = offered(builder, index="0")
     assert list(groups) == ["Fits here", "Connectors", "Logic", "People", "AI"]
-    assert groups["Logic"]["for each"] == {"do": "add", "kind": "for_each", "action": "", "name": ""}
+    assert groups["Logic"]["for each"] == {"do": "add", "kind": "for_each", "action": ""}
     assert "data: write to log" in groups["Connectors"] and len(groups["Fits here"]) <= 6
 
 
