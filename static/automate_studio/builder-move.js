@@ -158,6 +158,7 @@
     drag.ghost.textContent = nameOf(drag.card);
     builder.append(drag.ghost);
     drag.card.classList.add("lifted");
+    drag.card.setPointerCapture(drag.id); // also when it is let go outside the window
     show(drag.places);
   };
 
@@ -191,6 +192,7 @@
     if (!drag || event.pointerId !== drag.id) return;
     const { card, ghost, at } = drag;
     dragged = Boolean(ghost);
+    setTimeout(() => { dragged = false; });
     end();
     if (at && card.isConnected) move(card, at);
   });
@@ -208,7 +210,7 @@
     menuCard = card;
     menu.replaceChildren(document.getElementById("card-menu-items").content.cloneNode(true));
     for (const item of menu.querySelectorAll("[data-holder]")) item.hidden = !armsOf(card);
-    menu.showPopover();
+    if (!menu.matches(":popover-open")) menu.showPopover();
     menu.style.left = `${Math.max(8, Math.min(x, innerWidth - menu.offsetWidth - 8))}px`;
     menu.style.top = `${Math.max(8, Math.min(y, innerHeight - menu.offsetHeight - 8))}px`;
     menu.querySelector("[role=menuitem]").focus();

@@ -31,6 +31,7 @@
   const search = (text) => {
     const sought = text.toLowerCase().split(/\s+/).filter(Boolean);
     const found = document.getElementById("palette-found");
+    document.getElementById("palette-paste")?.toggleAttribute("hidden", Boolean(sought.length));
     for (const [offer, group] of homes) group.append(offer);
     for (const group of palette.querySelectorAll(".da-offers")) group.hidden = Boolean(sought.length) !== (group === found);
     if (!sought.length) { document.getElementById("palette-none").hidden = true; return; }

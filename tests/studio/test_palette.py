@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 
 from automate_connectors.models import Connection
 from automate_core.models import Step
-from tests.drafts.conftest import TRIAGE
+from tests.drafts.conftest import TRIAGE, Editor
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import Page
 
@@ -92,15 +92,11 @@ def test_the_palette_costs_few_queries(builder, django_assert_max_num_queries):
 def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     Connection.objects.create(name="Our shop", slug="shop", connector="http", owner=owner)
     builder.do("add", kind="action", action="http.request", index="0")
-    builder.save(
-        "request",
-        connection="shop",
-        retry='{"attempts": 3}',
-        timeout="30",
-        **{"inputs.url": "/orders/{{ event.payload.number }}"},
-    )
+    editor = Editor(builder.workflow, owner)
+    policy = {"connection": "shop", "retry": {"attempts": 3}, "timeout": 30}
+    editor.do("edit", key="request", set={**policy, "inputs.url": "/orders/{{ event.payload.number }}"})
     builder.do("add", kind="approval", index="1")
-    builder.save("approval", assignees="anna\nben", timeout="2d")
+    editor.do("edit", key="approval", set={"assignees": ["anna", "ben"], "timeout": "2d"})
     cards = builder.open().ids
     assert cards["card-request"]["aria-description"] == "/orders/number. Our shop · 3 tries · at most 30.0 s a try"
     assert cards["card-approval"]["aria-description"] == "by anna, ben. waits up to 2 days"
