@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -42,7 +41,7 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
-    state = commands.look(workflow_to_change(request, pk))
+    state = commands.look(_workflow(request, pk))
     path = request.GET.get("step", "")
     panel = builder_panel.panel(state, path, request.user) if path else None
     request.current_app = admin.site.name
@@ -59,7 +58,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
-    workflow = workflow_to_change(request, pk)
+    workflow = _workflow(request, pk)
     place = asked.words(request.GET.get("parent")), asked.words(request.GET.get("slot"))
     index = asked.number(request.GET.get("index"))
     at = 100_000 if index is None else index
@@ -75,7 +74,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
         return _edit(request, pk, path)
-    state = commands.look(workflow_to_change(request, pk))
+    state = commands.look(_workflow(request, pk))
     panel = builder_panel.panel(state, path, request.user)
     if panel is None:
         raise Http404
@@ -85,7 +84,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def do(request: HttpRequest, pk: int) -> HttpResponse:
     """One command: its fields are the request's."""
-    workflow = workflow_to_change(request, pk)
+    workflow = _workflow(request, pk)
     selected = request.POST.get("selected", "")
 
     def act() -> State:
@@ -100,7 +99,7 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
-    workflow = workflow_to_change(request, pk)
+    workflow = _workflow(request, pk)
 
     def act() -> State:
         rev = asked.number(request.POST.get("rev")) or 0
@@ -113,7 +112,7 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
-    state = commands.look(workflow_to_change(request, pk))
+    state = commands.look(_workflow(request, pk))
     key = request.POST.get("key", "")
     try:
         request.session[_CLIP] = clips.clip(state.draft, [key])
@@ -123,13 +122,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
 
 
-def workflow_to_change(request: HttpRequest, pk: int) -> Workflow:
-    """The workflow, when this person may change it; 404 for what they may not know."""
-    found = Workflow.objects.select_related("run_as", "owner", "published")
-    workflow = get_object_or_404(permitted(request.user, "view", found), pk=pk)
-    if not can(request.user, "change", workflow):
-        raise PermissionDenied
-    return workflow
+_workflow = asked.workflow
 
 
 def _document(request: HttpRequest) -> dict[str, Any]:
@@ -186,7 +179,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
 
 def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
-    workflow = workflow_to_change(request, pk)
+    workflow = _workflow(request, pk)
     structure = workflow.structure_rev
     try:
         before = rows.load(workflow)

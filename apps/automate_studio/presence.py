@@ -13,7 +13,6 @@ from django.views.decorators.http import require_POST
 from automate_core.models import Workflow
 from automate_governance.permissions import Person
 from automate_studio import asked
-from automate_studio.builder import workflow_to_change
 from automate_studio.builder_panel import SETTINGS
 from automate_studio.models import Presence
 from automate_studio.sentences import title
@@ -34,7 +33,7 @@ class Other:
 @require_POST
 def here(request: HttpRequest, pk: int) -> HttpResponse:
     """Note where this person is, or with `leave` that they go, and show who else is there."""
-    workflow = workflow_to_change(request, pk)
+    workflow = asked.workflow(request, pk)
     person = asked.person(request)
     if request.POST.get("leave"):
         Presence.objects.filter(workflow=workflow, person=person).delete()

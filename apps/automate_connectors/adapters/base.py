@@ -51,6 +51,7 @@ class Action:
     """One thing a connector does. `fields` None means that any inputs are taken.
 
     `moves_money`: authors are warned where nothing says what to do when it fails.
+    `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Action:
     fields: tuple[FieldSpec, ...] | None = None
     effect: Effect = Effect.EFFECTFUL
     moves_money: bool = False
+    outputs: tuple[FieldSpec, ...] = ()
 
 
 class ConnectorAdapter(ABC):
