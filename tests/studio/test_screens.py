@@ -241,6 +241,7 @@ def urls(run, owner, endpoint, approval):
         "builder connection": ("get", reverse("studio:builder_connection", args=[run.workflow_id, "first"])),
         "builder step save": ("post", reverse("studio:builder_step", args=[run.workflow_id, "first"])),
         "builder do": ("post", reverse("studio:builder_do", args=[run.workflow_id])),
+        "builder here": ("post", reverse("studio:builder_here", args=[run.workflow_id])),
         "builder copy": ("post", reverse("studio:builder_copy", args=[run.workflow_id])),
         "review": ("get", reverse("studio:review", args=[run.workflow_id])),
         "review publish": ("post", reverse("studio:review", args=[run.workflow_id])),
@@ -319,6 +320,7 @@ MATRIX = {
     "builder step save": (200, 403, 404, 302),
     "builder do": (422, 403, 404, 302),
     "builder copy": (422, 403, 404, 302),
+    "builder here": (200, 403, 404, 302),
     "review": (200, 200, 404, 302),
     "review publish": (409, 403, 404, 302),
     "versions": (200, 200, 404, 302),
@@ -374,6 +376,7 @@ def _arguments(pattern):
         "path": "first",
         "kind": "workflow",
         "number": 1,
+        "key": "webhook",
     }
     samples["slug"] = "expense-approval"
     return [samples[name] for name in pattern.pattern.converters]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,7 +157,9 @@ class Followed:
     branches: list[BranchCount]
 
 
-def follow(before: Definition | None, now: Definition, events: list[tuple[Mapping[str, Any], bool, bool]]) -> Followed:
+def follow(
+    before: Definition | None, now: Definition, events: Sequence[tuple[Mapping[str, Any], bool, bool]]
+) -> Followed:
     """Follow each event, given with whether it starts what is published and the draft."""
     until = time.monotonic() + SECONDS
     old, new = Guide(before, until) if before else None, Guide(now, until)
