@@ -22,7 +22,7 @@ from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, builder_conditions, builder_fields, builder_panel, words
+from automate_studio import asked, builder_conditions, builder_fields, builder_panel, builder_tests, words
 from automate_studio.builder_panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
@@ -261,7 +261,8 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
 
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
-    tree = draft_tree(state.reading.definition, Edited(*_marks(state), revs))
+    badges = builder_tests.badges(state.workflow, state.draft)
+    tree = draft_tree(state.reading.definition, Edited(*_marks(state), revs, badges))
     selected = panel.path if panel else ""
     errors = [problem for problem in state.problems if problem.level == "error"]
     return {

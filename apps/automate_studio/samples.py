@@ -56,7 +56,8 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     workflow, definition = state.workflow, state.reading.definition
     if not can(person, "view_payload", workflow):
         return Withheld()
-    run = ExecutionRun.objects.filter(workflow=workflow, parent=None).select_related("event").order_by("-id").first()
+    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
+    run = runs.select_related("event").order_by("-id").first()
     if run is None:
         readable = [trigger for trigger in definition.triggers if may_read_events(trigger, person)]
         event = next(filter(None, (_newest(trigger, workflow) for trigger in readable)), None)

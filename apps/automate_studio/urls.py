@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     builder,
+    builder_tests,
     connections,
     doing,
     gallery,
@@ -47,6 +48,8 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/", admin.site.admin_view(builder.page), name="builder"),
     path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
+    path("workflows/<int:pk>/builder/test/", admin.site.admin_view(builder_tests.test), name="builder_test"),
+    path("workflows/<int:pk>/builder/test/keep/", admin.site.admin_view(builder_tests.keep), name="builder_test_keep"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
     path(
         "workflows/<int:pk>/builder/condition/<path:path>/",

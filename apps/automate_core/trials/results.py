@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.db.models import QuerySet
 
 from automate_core.definition import Definition, walk
 from automate_core.drafts.values import Draft
@@ -65,32 +68,34 @@ class Tested:
     went_well: bool
 
 
-def tests(workflow: Workflow) -> Any:
+def tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
     """The test runs of a workflow, newest first, without the snapshots' definitions."""
     runs = ExecutionRun.objects.filter(workflow=workflow, cause=ExecutionRun.Cause.TEST)
     return runs.select_related("version", "workflow").defer("version__definition").order_by("-id")
 
 
 def of_step(workflow: Workflow, key: str) -> list[Result]:
-    """The last results of a step, newest first: of tests that were about it, and of those that passed through it."""
-    about = list(tests(workflow).filter(version__test__step=key)[:KEPT])
-    rows = StepRun.objects.filter(
-        run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST, path__regex=rf"(^|/){key}$"
-    )
-    through = rows.order_by("-run", "-id").values_list("run", flat=True)[: KEPT * 20]
-    ids = dict.fromkeys([*(run.pk for run in about), *through])
-    runs = list(tests(workflow).filter(pk__in=ids)[:KEPT])
-    return [_result(run, key) for run in runs]
+    """The last results of a step, newest first, without inputs and outputs: of tests that were about it, and of those
+    that passed through it. Two queries.
+    """
+    rows = _rows(key).filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
+    rows = rows.select_related("run__version", "run__workflow").defer("run__version__definition", "input", "output")
+    found: dict[uuid.UUID, Result] = {}
+    for row in rows.order_by("-run", "-id")[: KEPT * 20]:
+        found.setdefault(row.run_id, Result(run=row.run, step=row))
+    for run in tests(workflow).filter(version__test__step=key)[:KEPT]:
+        found.setdefault(run.pk, Result(run=run, step=None))
+    return sorted(found.values(), key=lambda result: result.run.pk, reverse=True)[:KEPT]
+
+
+def of_whole(workflow: Workflow) -> list[Result]:
+    """The last tests of the whole workflow, newest first."""
+    return [Result(run=run, step=None) for run in tests(workflow).filter(version__test__scope="whole")[:KEPT]]
 
 
 def of_run(run: ExecutionRun, key: str) -> Result:
-    """What came of a step in one test run."""
-    return _result(run, key)
-
-
-def _result(run: ExecutionRun, key: str) -> Result:
-    found = StepRun.objects.filter(run=run, path__regex=rf"(^|/){key}$") if key else StepRun.objects.none()
-    step = found.order_by("-id").first()
+    """What came of a step in one test run, whole."""
+    step = _rows(key).filter(run=run).order_by("-id").first() if key else None
     if step is None:
         return Result(run=run, step=None)
     effects = ForeseenEffect.objects.filter(run=run, path=step.path, attempt=step.attempt)
@@ -101,6 +106,11 @@ def _result(run: ExecutionRun, key: str) -> Result:
         effects=next(iter(effects.values_list("effects", flat=True)), []),
         logs=list(logs.values_list("message", flat=True)[:50]),
     )
+
+
+def _rows(key: str) -> QuerySet[StepRun]:
+    """The attempts of a step, wherever it stands."""
+    return StepRun.objects.filter(path__regex=rf"(^|/){key}$")
 
 
 def last_tested(workflow: Workflow) -> dict[str, Tested]:
