@@ -125,7 +125,7 @@ def last_tested(workflow: Workflow) -> dict[str, Tested]:
     values = rows.order_by("-id").values_list("path", "status", "finished_at", "run__version__test__rev")
     for path, status, at, rev in values[:MOST_ROWS]:
         key = key_of(path)
-        if key not in found:
+        if key not in found and at is not None:
             found[key] = Tested(at=at, rev=rev or 0, went_well=status == StepStatus.SUCCEEDED)
     return found
 
