@@ -1,4 +1,4 @@
-"""Pausing, resuming and archiving workflows.
+"""Pausing, resuming, archiving and restoring workflows.
 
 While a workflow is paused, events are accepted and matched, and each new run waits (a wait of kind `paused`). Runs
 that have started go on.
@@ -37,7 +37,7 @@ DUE = f"EXISTS ({_LEFT})"
 
 
 class WorkflowStateError(Exception):
-    """A workflow in that state cannot be paused, resumed or archived; the message says why."""
+    """A workflow in that state cannot be paused, resumed, archived or restored; the message says why."""
 
 
 def pause(workflow: Workflow, by: Person) -> Workflow:
@@ -67,6 +67,15 @@ def archive(workflow: Workflow, by: Person) -> Workflow:
     archived = _move(workflow, by, "archived", usual, Workflow.Status.ARCHIVED)
     _discard(archived)
     return archived
+
+
+def restore(workflow: Workflow, by: Person) -> Workflow:
+    """Take a workflow out of the archive: paused, so that somebody looks at it before it starts runs again, or a draft.
+
+    Raises NotPermittedError, WorkflowStateError.
+    """
+    state = Workflow.Status.PAUSED if workflow.published_id else Workflow.Status.DRAFT
+    return _move(workflow, by, "restored", {Workflow.Status.ARCHIVED}, state)
 
 
 def release(workflow: Workflow | None = None) -> float | None:

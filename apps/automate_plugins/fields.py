@@ -22,6 +22,9 @@ class FieldKind(enum.StrEnum):
     LIST = "list"
     MAPPING = "mapping"
     JSON = "json"
+    CODE = "code"
+    DATE = "date"
+    DATETIME = "datetime"
     SECRET = "secret"  # noqa: S105 - the kind of a field that holds a secret reference, never a value
 
     def accepts(self, value: Any) -> bool:
@@ -48,6 +51,9 @@ class FieldSpec:
 
     `choices` are (value, label) pairs, used by `FieldKind.CHOICE`. A `sensitive` value is masked wherever
     it is shown. `default` stands in for a missing value. A `literal` one is taken as it is written: no expressions.
+    `options` names what the connector's `options` method offers for it: values, the items of a list, or the names of a
+    mapping. `columns` are the fields of each item, where the value is a list of mappings. `language` is that of
+    `FieldKind.CODE`: html, json or sql. A `shown` field stands among those that are required.
     """
 
     name: str
@@ -59,6 +65,10 @@ class FieldSpec:
     choices: tuple[tuple[str, str], ...] = ()
     sensitive: bool = False
     literal: bool = False
+    options: str = ""
+    columns: tuple[FieldSpec, ...] = ()
+    language: str = ""
+    shown: bool = False
 
     def problem(self, value: Any) -> str | None:
         """Why `value` does not fit this field, or None when it does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,12 +21,21 @@ from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, builder_conditions, builder_fields, builder_panel, builder_tests, words
+from automate_studio import (
+    asked,
+    builder_conditions,
+    builder_fields,
+    builder_panel,
+    builder_reading,
+    builder_tests,
+    plain_json,
+    words,
+)
 from automate_studio.builder_panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
 _CLIP = "automate_clip"
-_JSON = {"when", "config"}
+_JSON = {"when", "config", "set", "unset"}
 
 
 @require_safe
@@ -128,9 +136,9 @@ def _document(request: HttpRequest) -> dict[str, Any]:
     document: dict[str, Any] = {name: value for name, value in request.POST.items() if name not in _NOT_OURS}
     for name in _JSON & document.keys():
         try:
-            document[name] = json.loads(document[name]) if document[name].strip() else None
-        except (ValueError, RecursionError) as error:
-            raise RefusedError(f"this is no JSON: {error}", name) from error
+            document[name] = plain_json.loads(document[name]) if document[name].strip() else None
+        except ValueError as error:
+            raise RefusedError(str(error), name) from error
     if document.get("do") == "paste":
         document["clip"] = request.session.get(_CLIP, {})
     return document
@@ -157,9 +165,9 @@ def _answer(
 
 def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
     """409 with what the other did and the choice to go on, 422 with what to mend."""
-    again = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
+    again = {name: texts for name, texts in request.POST.lists() if name != "csrfmiddlewaretoken"}
     if isinstance(error, ConflictError):
-        again["last" if again.get("do") in {"undo", "redo"} else "rev"] = str(error.rev)
+        again["last" if request.POST.get("do") in {"undo", "redo"} else "rev"] = [str(error.rev)]
     context = {
         "error": error,
         "reason": words.sentence(str(error)),
@@ -180,7 +188,8 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     workflow = _workflow(request, pk)
     structure = workflow.structure_rev
     try:
-        document, refused = _changes(request, rows.load(workflow), path)
+        before = rows.load(workflow)
+        document, refused = _changes(request, before, path)
         if document:
             state = commands.do(pk, requests.read(document), by=asked.person(request))
         else:
@@ -202,16 +211,22 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         **_context(request, state, panel),
         "form": shown,
         "not_saved": bool(refused),
-        "redraw": state.workflow.structure_rev != structure,
+        "redraw": state.workflow.structure_rev != structure or _slots(state.draft, path) != _slots(before, path),
     }
     return TemplateResponse(request, "automate_studio/builder/saved.html", context, status=422 if refused else 200)
+
+
+def _slots(draft: Draft, path: str) -> list[str]:
+    """The lists of steps in what the panel is about: some fields make or drop one."""
+    node = draft.steps.get(path.rpartition("/")[2])
+    return node.slots if node else []
 
 
 def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(the command that stores what differs, if anything does; the fields that cannot be read)."""
     rev = asked.number(request.POST.get("rev")) or 0
     if path == SETTINGS:
-        found, unset, errors = builder_fields.changed(
+        found, unset, errors = builder_reading.changed(
             builder_fields.SETTINGS_FIELDS, builder_panel.settings_values(draft), request.POST
         )
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
@@ -225,7 +240,7 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
     all_unset: list[str] = []
     all_errors: dict[str, str] = {}
     for specs, present, prefix in builder_panel.step_specs(node, request.user):
-        found, unset, errors = builder_fields.changed(specs, present, request.POST, prefix)
+        found, unset, errors = builder_reading.changed(specs, present, request.POST, prefix)
         all_found |= found
         all_unset += unset
         all_errors |= errors
@@ -249,7 +264,7 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
     if node is None:
         raise RefusedError("this trigger is not there any more")
     present = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
-    found, unset, errors = builder_fields.changed(
+    found, unset, errors = builder_reading.changed(
         builder_panel.trigger_specs(node, request.user), present, request.POST
     )
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}

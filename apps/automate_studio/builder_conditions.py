@@ -12,7 +12,7 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode
 from automate_core.rules import Explanation, RuleError, read
 from automate_governance.permissions import Person, User
-from automate_studio import payload, samples, sentences, words
+from automate_studio import payload, plain_json, samples, sentences, words
 from automate_studio.conditions import (
     GROUPS,
     MAX_GROUPS_DEEP,
@@ -290,10 +290,6 @@ def _json(text: str) -> Any:
     if not text.strip():
         return None
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(f"this is no JSON: {error}", "json") from error
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+        return plain_json.loads(text)
+    except ValueError as error:
+        raise RefusedError(str(error), "json") from error

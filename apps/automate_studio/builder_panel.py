@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -16,10 +16,10 @@ from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode, in_
 from automate_core.models import WebhookEndpoint
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import builder_conditions, words
-from automate_studio import builder_fields as forms
+from automate_studio import builder_conditions, builder_fields, words
+from automate_studio import builder_forms as forms
 from automate_studio.builder_conditions import Conditions, ConditionView
-from automate_studio.builder_fields import FieldView
+from automate_studio.builder_forms import FieldView
 from automate_studio.tree import START, Card
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow
@@ -71,9 +71,27 @@ class Panel:
         """Those that are no route's."""
         return [] if self.arms else list(self.conditions.views.values())
 
+    @property
+    def main(self) -> list[FieldView]:
+        """The fields that stand first: all, when none of a step's has to be filled in."""
+        found = [view for view in self.fields if view.is_main]
+        return found if self.node and any(view.spec.name != "name" for view in found) else self.fields
+
+    @property
+    def more(self) -> list[FieldView]:
+        """The others."""
+        main = {view.name for view in self.main}
+        return [view for view in self.fields if view.name not in main]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its step takes values of any name."""
+        return self.node is not None and self.node.kind == "action" and takes_any(self.node)
+
     def all_fields(self) -> list[FieldView]:
-        """All of its own."""
-        return [*self.fields, *self.policy, *self.notes]
+        """All of its own, and their parts."""
+        own = [*self.fields, *self.policy, *self.notes]
+        return [*own, *(part for view in own for part in view.parts)]
 
 
 def path_of(draft: Draft, key: str) -> str:
@@ -100,14 +118,32 @@ def panel(state: State, path: str, user: User, refused: Mapping[str, str] | None
 def step_specs(node: StepNode, user: User) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
     """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes."""
     base = {"name": node.name, "notes": node.notes}
-    yield (forms.NAME,), base, ""
+    yield (builder_fields.NAME,), base, ""
     if node.kind == "action":
-        yield (_connection_spec(node, user),), {"connection": node.connection}, ""
+        if takes_connection(node):
+            yield (_connection_spec(node, user),), {"connection": node.connection}, ""
         yield _input_specs(node), node.inputs, "inputs."
-    yield forms.STEP_FIELDS[node.kind], node.settings, ""
+    yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
     if node.kind == "action":
-        yield forms.POLICY_FIELDS, node.policy, ""
-    yield (forms.NOTES,), base, ""
+        yield builder_fields.POLICY_FIELDS, node.policy, ""
+    yield (builder_fields.NOTES,), base, ""
+
+
+def takes_connection(node: StepNode) -> bool:
+    """Whether a step's connector takes a connection, or one is set that can be taken out."""
+    try:
+        adapter, _ = find_action(node.action)
+    except LookupError:
+        return True
+    return bool(node.connection) or adapter.takes_connection
+
+
+def takes_any(node: StepNode) -> bool:
+    """Whether an action takes inputs of any name."""
+    try:
+        return find_action(node.action)[1].fields is None
+    except LookupError:
+        return False
 
 
 def _connection_spec(node: StepNode, user: User) -> FieldSpec:
@@ -115,7 +151,7 @@ def _connection_spec(node: StepNode, user: User) -> FieldSpec:
     choices = [(connection.slug, connection.name) for connection in usable]
     if node.connection and node.connection not in dict(choices):
         choices.append((node.connection, f"{node.connection} (not yours to use)"))
-    spec = FieldSpec(name="connection", label="Connection", default="")
+    spec = FieldSpec(name="connection", label="Connection", default="", shown=True)
     return forms.with_choices([spec], "connection", choices)[0]
 
 
@@ -133,14 +169,34 @@ def _input_specs(node: StepNode) -> tuple[FieldSpec, ...]:
     )
 
 
+def extras(node: StepNode) -> set[str]:
+    """The names of the inputs that its action says nothing of: people named them."""
+    try:
+        known = {spec.name for spec in find_action(node.action)[1].fields or ()}
+    except LookupError:
+        known = set()
+    return {f"inputs.{name}" for name in node.inputs if name not in known}
+
+
 def _kind(value: Any) -> FieldKind:
-    return FieldKind.LONG_TEXT if isinstance(value, str) else FieldKind.JSON
+    """How an input that nothing is known of is edited."""
+    kinds = {
+        str: FieldKind.LONG_TEXT,
+        bool: FieldKind.BOOLEAN,
+        int: FieldKind.NUMBER,
+        float: FieldKind.NUMBER,
+        list: FieldKind.LIST,
+        dict: FieldKind.MAPPING,
+    }
+    return kinds.get(type(value), FieldKind.JSON)
 
 
 def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if problem.step == node.key]
     errors = _by_field(mine) | dict(refused)
     drawn = [forms.views(specs, values, errors, prefix) for specs, values, prefix in step_specs(node, user)]
+    extra = extras(node)
+    drawn = [[replace(view, extra=view.name in extra) for view in part] for part in drawn]
     conditions = builder_conditions.of_step(state, node, user, errors)
     policy = drawn[-2] if node.kind == "action" else []
     fields = [
@@ -208,7 +264,7 @@ def _arms(node: StepNode, errors: Mapping[str, str], conditions: Conditions) -> 
 
 def trigger_specs(node: TriggerNode, user: User) -> tuple[FieldSpec, ...]:
     """The fields of a trigger."""
-    specs = forms.TRIGGER_FIELDS[node.kind]
+    specs = builder_fields.TRIGGER_FIELDS[node.kind]
     if node.kind != "webhook":
         return specs
     slugs = list(permitted(user, "view_payload", WebhookEndpoint.objects.all()).values_list("slug", flat=True))
@@ -262,7 +318,7 @@ def settings_values(draft: Draft) -> dict[str, Any]:
 def _settings(state: State, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if not problem.step and not problem.trigger]
     errors = _by_field(mine) | dict(refused)
-    fields = forms.views(forms.SETTINGS_FIELDS, settings_values(state.draft), errors)
+    fields = forms.views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), errors)
     return Panel(
         path=SETTINGS,
         title="Workflow",

@@ -1,22 +1,20 @@
-"""What the list pages show: few queries, no payload columns, no count over big tables, runs paged by key."""
+"""What the lists of runs show: few queries, no payload columns, no count over big tables, runs paged by key."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import CharField, Q, QuerySet
+from django.db.models import CharField, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Right
 
-from automate_connectors.registry import find_action
-from automate_core import database, endpoints, schedules
+from automate_core import endpoints, schedules
 from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
-from automate_core.drafts.reading import read_trigger
 from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint, Workflow
 from automate_core.watched import watched
 from automate_core.webhooks.schemes import SCHEMES
@@ -24,31 +22,20 @@ from automate_governance.permissions import User, permitted
 from automate_studio import asked, sentences, versions, words
 
 RUNS_ON_A_PAGE = 25
-WORKFLOWS_ON_A_PAGE = 25
-LATEST = 20
 FEW_WORKFLOWS = 1_000
 TRACE_BEGINNING = 4  #: hexadecimal digits of a trace id that are a search for it
 
 type Query = Mapping[str, Any]
 
-# The latest runs of each workflow: an index scan of twenty rows for each, however many runs there are.
-LATEST_RUNS = """
-SELECT latest.* FROM unnest(%(workflows)s::bigint[]) AS w(id)
-CROSS JOIN LATERAL (
-    SELECT run.workflow_id, run.id, run.status, run.started_at, run.finished_at, run.created_at
-    FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
-    ORDER BY run.id DESC LIMIT %(most)s
-) latest
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Tab:
-    """A named filter above a list."""
+    """A named filter above a list; `count` is empty where counting would cost too much."""
 
     name: str
     url: str
     active: bool
+    count: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +93,7 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     chips = []
     if workflow:
         found = _of_workflows(found, slug=workflow)
-        chips.append(("Workflow", workflow, _url({**kept, "workflow": ""})))
+        chips.append(("Workflow", workflow, address({**kept, "workflow": ""})))
     parts = _matching(found, search) if search else [found]
     if statuses := _RUN_TABS[tab][1]:
         parts = [part.filter(status=status) for part in parts for status in statuses]
@@ -114,12 +101,13 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     return Page(
         rows=_run_rows(rows, user, now),
         tabs=[
-            Tab(name=name, url=_url({**kept, "show": key}), active=key == tab) for key, (name, _) in _RUN_TABS.items()
+            Tab(name=name, url=address({**kept, "show": key}), active=key == tab)
+            for key, (name, _) in _RUN_TABS.items()
         ],
         search=search,
         filtered=bool(search or workflow or tab),
-        previous=_url({**kept, "before": before}) if before else "",
-        following=_url({**kept, "after": after}) if after else "",
+        previous=address({**kept, "before": before}) if before else "",
+        following=address({**kept, "after": after}) if after else "",
         hidden={name: value for name, value in kept.items() if name != "q"},
         chips=chips,
     )
@@ -218,110 +206,7 @@ def _failed(run: ExecutionRun, steps: dict[str, tuple[str, str]]) -> tuple[str, 
     return next(((path.rpartition("/")[2], message) for path, message in failures), None)
 
 
-# --- workflows --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkflowRow:
-    """A workflow in the list."""
-
-    workflow: Workflow
-    tiles: list[tuple[str, int]]
-    trigger: str
-    tracker: list[str]
-    success: str
-    p95: str
-    last_state: str
-    last: str
-
-    @property
-    def gaps(self) -> range:
-        """Places in the tracker that no run has taken yet."""
-        return range(LATEST - len(self.tracker))
-
-
-_WORKFLOW_TABS = {
-    "": ("All", ()),
-    "active": ("Published", ("active",)),
-    "draft": ("Drafts", ("draft",)),
-    "paused": ("Paused", ("paused",)),
-    "archived": ("Archived", ("archived",)),
-}
-
-
-def workflows(user: User, query: Query, now: dt.datetime) -> Page:
-    """One page of the workflows that `user` may view, by name."""
-    tab = query.get("show", "") if query.get("show", "") in _WORKFLOW_TABS else ""
-    search, number = asked.words(query.get("q")), max(1, asked.number(query.get("page")) or 1)
-    kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
-    found = permitted(user, "view", Workflow.objects.all())
-    if statuses := _WORKFLOW_TABS[tab][1]:
-        found = found.filter(status__in=statuses)
-    elif not search:
-        found = found.exclude(status=Workflow.Status.ARCHIVED)
-    if search:
-        found = found.filter(
-            Q(name__icontains=search) | Q(slug__icontains=search) | Q(owner__username__icontains=search)
-        )
-    start = (number - 1) * WORKFLOWS_ON_A_PAGE
-    window = found.select_related("owner", "published").defer("published__definition").order_by("name", "pk")
-    rows = list(window.prefetch_related("triggers", "steps")[start : start + WORKFLOWS_ON_A_PAGE + 1])
-    more, rows = len(rows) > WORKFLOWS_ON_A_PAGE, rows[:WORKFLOWS_ON_A_PAGE]
-    return Page(
-        rows=_workflow_rows(rows, now),
-        tabs=[
-            Tab(name=name, url=_url({**kept, "show": key}), active=key == tab)
-            for key, (name, _) in _WORKFLOW_TABS.items()
-        ],
-        search=search,
-        filtered=bool(search or tab),
-        previous=_url({**kept, "page": str(number - 1)}) if number > 1 else "",
-        following=_url({**kept, "page": str(number + 1)}) if more else "",
-        hidden={name: value for name, value in kept.items() if name != "q"},
-    )
-
-
-def _workflow_rows(rows: list[Workflow], now: dt.datetime) -> list[WorkflowRow]:
-    latest: dict[int, list[Any]] = {row.pk: [] for row in rows}
-    values = {"workflows": list(latest), "most": LATEST}
-    for run in database.run(None, LATEST_RUNS, values) if rows else ():
-        latest[run.workflow_id].append(run)
-    return [_workflow_row(row, latest[row.pk], now) for row in rows]
-
-
-def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime) -> WorkflowRow:
-    ended = [run for run in runs if run.status in {"succeeded", "failed"}]
-    good = sum(run.status == "succeeded" for run in ended)
-    took = sorted((run.finished_at - run.started_at).total_seconds() for run in ended if run.started_at)
-    return WorkflowRow(
-        workflow=workflow,
-        tiles=_tiles(workflow),
-        trigger="; ".join(_trigger_texts(workflow)) or "None",
-        tracker=[run.status for run in reversed(runs)],
-        success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
-        p95=words.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
-        last_state=runs[0].status if runs else "",
-        last=words.ago(runs[0].started_at or runs[0].created_at, now) if runs else "Never",
-    )
-
-
-def _tiles(workflow: Workflow) -> list[tuple[str, int]]:
-    """(icon, hue) of the connectors it uses, at most three."""
-    tiles: dict[tuple[str, int], None] = {}
-    for step in workflow.steps.all():
-        if step.action:
-            try:
-                adapter, _ = find_action(step.action)
-            except LookupError:
-                continue
-            tiles[(adapter.icon, adapter.hue)] = None
-    return list(tiles)[:3]
-
-
-def _trigger_texts(workflow: Workflow) -> Iterator[str]:
-    for row in workflow.triggers.all():
-        kind, which = sentences.trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
-        yield f"{kind} {which.removesuffix(', any event')}"
+# --- one workflow -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,7 +259,8 @@ def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow
     return _run_rows(rows, user, now)
 
 
-def _url(values: dict[str, str]) -> str:
+def address(values: Mapping[str, str]) -> str:
+    """The query of a link: what is empty is left out."""
     kept = {name: value for name, value in values.items() if value}
     return f"?{urlencode(kept)}" if kept else "?"
 

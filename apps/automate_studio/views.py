@@ -27,7 +27,7 @@ from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import asked, gallery, lists, run_page
+from automate_studio import asked, gallery, lists, managing, run_page
 from automate_studio.live import HEARTBEAT_SECONDS, Patch, hub
 from automate_studio.tree import draft_tree
 
@@ -61,7 +61,7 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
     """All workflows that this person may know of; who may build some and sees none is shown how to begin."""
     if gallery.is_first_run(request):
         return gallery.start(request)
-    return _list(request, Workflow, lists.workflows, "Workflows")
+    return managing.workflow_list(request)
 
 
 @require_safe

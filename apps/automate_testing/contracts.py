@@ -378,7 +378,8 @@ def _check_fields(fields: tuple[FieldSpec, ...]) -> None:
     assert len(set(names)) == len(names), "two fields share a name"
     for spec in fields:
         assert spec.name.isidentifier(), f"{spec.name!r} is not a name"
-        assert FieldSpec(**{**json.loads(json.dumps(asdict(spec))), "choices": spec.choices, "kind": spec.kind}) == spec
+        kept = {"choices": spec.choices, "kind": spec.kind, "columns": spec.columns}
+        assert FieldSpec(**{**json.loads(json.dumps(asdict(spec))), **kept}) == spec
         if spec.default is not None:
             assert spec.problem(spec.default) is None, f"the default of {spec.name} does not fit it"
         assert spec.kind is not FieldKind.CHOICE or spec.choices, f"{spec.name} offers no choice"

@@ -147,6 +147,7 @@
   const focusOn = (name) => {
     const field = [...inspector.querySelectorAll("[name]")].find((each) => each.name && (each.name === name || name.startsWith(`${each.name}.`)));
     field?.closest("details")?.setAttribute("open", "");
+    document.querySelector(`[aria-controls="${field?.closest("[role=tabpanel]")?.id}"]:not(.on)`)?.click();
     (field || document.getElementById("inspector-name"))?.focus();
   };
 

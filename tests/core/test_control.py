@@ -13,7 +13,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core import control, pausing
 from automate_core.authoring import NotPermittedError
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow
 from automate_governance.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -358,6 +358,25 @@ def test_archiving_cancels_what_waits(made, backlog, owner):
     made.refresh_from_db()
     assert made.status == "archived"
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"cancelled"}
+
+
+def test_archived_events_start_nothing_until_it_is_restored_and_resumed(made, owner, deliver, drain):
+    running = _run(made)
+    pausing.archive(made, owner)
+    deliver({"title": "one"})
+    drain()
+    assert set(ExecutionRun.objects.values_list("pk", flat=True)) == {running.pk}
+    running.refresh_from_db()
+    assert running.status != "cancelled", "what has started goes on"
+    assert pausing.restore(made, owner).status == "paused"
+    deliver({"title": "two"})
+    drain()
+    assert Wait.objects.get(kind="paused", status="open").run.event.payload == {"title": "two"}
+    with pytest.raises(pausing.WorkflowStateError, match="is paused, so it cannot be restored"):
+        pausing.restore(made, owner)
+    assert AuditEntry.objects.filter(verb="workflow.restored").count() == 1
+    draft = Workflow.objects.create(name="D", slug="d", owner=owner, run_as=owner)
+    assert pausing.restore(pausing.archive(draft, owner), owner).status == "draft"
 
 
 def test_states_that_do_not_fit_and_people_who_may_not(made, owner, colleague):

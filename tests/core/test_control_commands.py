@@ -81,6 +81,7 @@ def test_a_workflow_is_paused_resumed_and_archived(runs, capsys):
     assert "is paused" in refused("automate_workflow", "pause", "one")
     assert run(capsys, "automate_workflow", "resume", "one", "--backlog", "discard") == "one is active\n"
     assert run(capsys, "automate_workflow", "archive", "one") == "one is archived\n"
+    assert run(capsys, "automate_workflow", "restore", "one") == "one is paused\n"
     assert "no workflow 'three'" in refused("automate_workflow", "pause", "three")
     assert "may not publish" in refused("automate_workflow", "pause", "two", "--as", _stranger().username)
 

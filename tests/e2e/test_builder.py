@@ -36,6 +36,11 @@ def field(page: Page, label: str):
     return page.get_by_role("textbox", name=label)
 
 
+def notes(page: Page):
+    page.get_by_role("tab", name="Notes").click()
+    return field(page, "Notes")
+
+
 def keys(parent=None, slot=""):
     return list(Step.objects.filter(parent__key=parent, slot=slot).order_by("position").values_list("key", flat=True))
 
@@ -128,7 +133,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     )
     card(page, "last").focus()
     page.keyboard.press("Enter")
-    page.get_by_text("When it fails").click()
+    page.get_by_role("tab", name="On error").click()
     field(page, "Seconds for each try").fill("soon")
     expect(page.locator("#problem-count")).to_have_text("1 problem")
     card(page, "look").click()
@@ -165,11 +170,11 @@ def test_two_people_at_one_draft(opened, made, site, new_context, colleague, sho
     theirs.get_by_role("button", name="Log in").click()
     theirs.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=look")
     card(mine, "look").click()
-    expect(field(mine, "Notes")).to_be_visible()
-    field(theirs, "Notes").fill("Theirs")
+    expect(notes(mine)).to_be_visible()
+    notes(theirs).fill("Theirs")
     expect(theirs.locator("#saved")).to_have_text("Saved")
     wait_for(lambda: Step.objects.get(key="look").notes == "Theirs")
-    field(mine, "Notes").fill("Mine")
+    notes(mine).fill("Mine")
     note = mine.get_by_role("alert").filter(has_text="Edited elsewhere")
     expect(note).to_contain_text("Changed notes of Look")
     expect(note).to_contain_text("colleague")
@@ -191,7 +196,7 @@ def test_two_people_at_one_draft(opened, made, site, new_context, colleague, sho
 def test_signed_out_in_the_middle(opened, made):
     page = opened
     card(page, "look").click()
-    expect(field(page, "Notes")).to_be_visible()
+    expect(notes(page)).to_be_visible()
     page.context.clear_cookies(name="sessionid")
     field(page, "Notes").fill("lost?")
     page.wait_for_url("**/login/?next=**")
@@ -216,7 +221,7 @@ def test_typing_and_choosing_another_step_at_once(opened, faults):
     card(page, "look").click()
     expect(page.locator("#inspector-name")).to_have_text("Look")
     page.route("**/step/look/", lambda route: (time.sleep(0.5), route.continue_()))
-    field(page, "Notes").fill("Of look")
+    notes(page).fill("Of look")
     card(page, "last").click()
     card(page, "both").click()
     card(page, "last").click()

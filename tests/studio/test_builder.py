@@ -77,7 +77,7 @@ def test_the_page_shows_the_tree_with_places_to_insert_at(builder):
     ]
     assert "parent=&slot=&index=0" in places and "parent=route&slot=question&index=0" in places
     assert "parent=each&slot=steps&index=1" in places and "parent=careful&slot=always&index=0" in places
-    assert {"inputs.message", "inputs.level", "notes", "connection", "retry"} <= {
+    assert {"inputs.message", "inputs.level", "notes", "retry.attempts", "on_error.then"} <= {
         *names(page, "input"),
         *names(page, "textarea"),
         *names(page, "select"),
@@ -142,7 +142,7 @@ def test_saving_a_panel_stores_what_differs(builder):
         ),
         (
             "route/tell",
-            {"retry": '{"attempts": 3}', "timeout": "2.5"},
+            {"retry.attempts": "3", "timeout": "2.5"},
             "policy",
             {"retry": {"attempts": 3}, "timeout": 2.5},
         ),
@@ -167,21 +167,23 @@ def test_an_error_stands_at_its_field(builder):
 
 
 def test_what_cannot_be_read_is_not_saved_and_says_so(builder):
-    answer = builder.save("look", retry="{nope", notes="kept")
+    answer = builder.save("look", **{"on_error.then": "value", "on_error.value": '{"a": 1,}', "notes": "kept"})
     page = Page(answer)
-    assert answer.status_code == 422 and "Not saved: this is no JSON" in page.text and "Not saved" in page.text
+    assert answer.status_code == 422 and "Not saved: value: line 1: " in page.text and "comma" in page.text
     assert Step.objects.get(key="look").notes == "kept", "what could be read is"
 
 
 def test_a_connection_is_one_of_those_they_may_use(builder, owner, stranger):
-    Connection.objects.create(name="Mine", slug="mine", connector="data", owner=owner)
-    Connection.objects.create(name="Theirs", slug="theirs", connector="data", owner=stranger)
-    page = builder.panel("look")
+    Connection.objects.create(name="Mine", slug="mine", connector="slack", owner=owner)
+    Connection.objects.create(name="Theirs", slug="theirs", connector="slack", owner=stranger)
+    builder.do("add", kind="action", action="slack.find_user", index="0")
+    page = builder.panel("find_user")
     assert "Mine" in page.text and "Theirs" not in page.text
-    assert builder.save("look", connection="mine").status_code == 200
-    answer = builder.save("look", connection="theirs")
+    assert builder.save("find_user", connection="mine").status_code == 200
+    answer = builder.save("find_user", connection="theirs")
     assert answer.status_code == 422 and "no connection &#x27;theirs&#x27; that you may use" in answer.content.decode()
-    assert Step.objects.get(key="look").connection == "mine"
+    assert Step.objects.get(key="find_user").connection == "mine"
+    assert "field-connection" not in builder.panel("look").ids, "what takes no connection asks for none"
 
 
 def test_triggers_and_the_workflow_have_forms_too(builder, made):
@@ -195,7 +197,9 @@ def test_triggers_and_the_workflow_have_forms_too(builder, made):
     assert "A schedule needs one of cron and every." in builder.panel("~trigger").text
     assert builder.save("~trigger", trigger="schedule", cron="0 8 * * 1").status_code == 200
     assert (
-        builder.save("~workflow", name="New name", tags="a\nb", vars='{"n": 1}', concurrency='{"limit": 2}').status_code
+        builder.save(
+            "~workflow", name="New name", tags="a\nb", vars='{"n": 1}', **{"concurrency.limit": "2"}
+        ).status_code
         == 200
     )
     made.refresh_from_db()

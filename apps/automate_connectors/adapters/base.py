@@ -113,6 +113,20 @@ class ConnectorAdapter(ABC):
         """Optional: the host names it goes to where neither the configuration's URLs nor anybody else names any."""
         return ()
 
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """Optional: what a field offers whose `FieldSpec.options` is `name`, as (value, label), at most a thousand.
+
+        `params` are the inputs as they are filled in so far, expressions and gaps included; `context` is as in
+        `execute`, with whoever edits the step as its `user`. Without a connection, `connection` is empty. Changes
+        nothing. Raise ConnectorError.
+        """
+        raise NotImplementedError
+
+    @property
+    def takes_connection(self) -> bool:
+        """Whether its steps choose a connection: it has settings, or says nothing of itself."""
+        return bool(self.config_fields) or not self.actions
+
     @property
     def can_check(self) -> bool:
         """Whether `check_connection` is there."""

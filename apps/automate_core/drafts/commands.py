@@ -142,9 +142,14 @@ def _locked(workflow_id: int, by: Person) -> Workflow:
 def _is_present(workflow: Workflow, draft: Draft, request: requests.Request) -> None:
     """Raise ConflictError when what the request is about has changed since the person saw it."""
     match request:
-        case requests.Edit(key=key) | requests.Rename(key=key) | requests.Disable(key=key):
+        case (
+            requests.Edit(key=key)
+            | requests.RenameInput(key=key)
+            | requests.Rename(key=key)
+            | requests.Disable(key=key)
+        ):
             table, rev = "step", edits.step_of(draft, key).rev
-        case requests.RenameArm(key=key) | requests.EditCondition(key=key):
+        case requests.RenameInput(key=key) | requests.RenameArm(key=key) | requests.EditCondition(key=key):
             table, rev = "step", edits.step_of(draft, key).rev
         case requests.EditTrigger(key=key):
             table, rev = "trigger", field_edits.trigger_of(draft, key).rev
@@ -179,6 +184,7 @@ _EDITS: dict[type[Any], tuple[Callable[..., Done], bool]] = {
     requests.Rename: (field_edits.rename, False),
     requests.Disable: (field_edits.disable, False),
     requests.Edit: (field_edits.edit, True),
+    requests.RenameInput: (field_edits.rename_input, False),
     requests.AddArm: (field_edits.add_arm, False),
     requests.RemoveArm: (field_edits.remove_arm, False),
     requests.MoveArm: (field_edits.move_arm, False),

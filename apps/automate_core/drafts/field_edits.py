@@ -84,6 +84,19 @@ def _without_field(node: StepNode, name: str) -> StepNode:
     )
 
 
+def rename_input(draft: Draft, request: requests.RenameInput) -> Done:
+    """Another name for an input; it stays where it stands among the others."""
+    node = step_of(draft, request.key)
+    if request.name not in node.inputs:
+        raise RefusedError(f"{node.label} has no input {request.name[:100]!r} any more", "name")
+    to = _input(f"inputs.{request.to.strip()}")
+    if to != request.name and to in node.inputs:
+        raise RefusedError(f"{node.label} has an input {to!r} already", "to")
+    inputs = {to if name == request.name else name: value for name, value in node.inputs.items()}
+    draft.steps[node.key] = replace(node, inputs=inputs)
+    return Done(f"Renamed {request.name} to {to} in {node.label}"[:300], node.key)
+
+
 def _input(name: str) -> str:
     found = name.removeprefix("inputs.")
     if not found or len(found) > 200 or "\0" in found:

@@ -101,6 +101,14 @@ class Edit(_Request, frozen=True, kw_only=True, tag="edit"):
     unset: list[str] = msgspec.field(default_factory=list)
 
 
+class RenameInput(_Request, frozen=True, kw_only=True, tag="rename_input"):
+    """Another name for an input, whose value stays."""
+
+    key: Key
+    name: str
+    to: str
+
+
 class AddArm(_Request, frozen=True, kw_only=True, tag="add_arm"):
     """A route, a track or an outcome; of a branch `when` is its condition."""
 
@@ -179,6 +187,7 @@ type Request = (
     | Rename
     | Disable
     | Edit
+    | RenameInput
     | AddArm
     | RemoveArm
     | MoveArm

@@ -1,4 +1,4 @@
-"""Pause, resume and archive workflows."""
+"""Pause, resume, archive and restore workflows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from automate_core.models import Workflow
 
 
 class Command(BaseCommand):
-    help = "Pause, resume or archive a workflow. Exit 2 when that cannot be."
+    help = "Pause, resume, archive or restore a workflow. Exit 2 when that cannot be."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("verb", choices=["pause", "resume", "archive"])
+        parser.add_argument("verb", choices=["pause", "resume", "archive", "restore"])
         parser.add_argument("slug", metavar="SLUG")
         parser.add_argument("--backlog", choices=["run", "discard"], default="run", help="resume: what came meanwhile")
         parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
@@ -31,8 +31,10 @@ class Command(BaseCommand):
                 workflow = pausing.pause(workflow, by)
             elif options["verb"] == "resume":
                 workflow = pausing.resume(workflow, by, options["backlog"])
-            else:
+            elif options["verb"] == "archive":
                 workflow = pausing.archive(workflow, by)
+            else:
+                workflow = pausing.restore(workflow, by)
         except (NotPermittedError, pausing.WorkflowStateError) as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{workflow.slug} is {workflow.status}")

@@ -1,0 +1,84 @@
+"""The fields of a step's panel in a browser: rows, the switch to an expression, choosers, and what saves itself."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from automate_core.models import Step
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIELDS = """
+name: Fields
+slug: fields
+triggers: []
+steps:
+  - {key: values, name: Values, action: data.set, inputs: {title: Hello, count: 3, tags: [a, b], more: {x: 1}}}
+  - {key: ask, name: Ask, action: http.request, inputs: {url: "https://api.example.com/x", headers: {X-A: "1"}}}
+  - {kind: approval, key: approve, name: Approve, assignees: [owner], timeout: 2d, form: [{name: reason, label: Reason}]}
+"""
+
+
+@pytest.fixture
+def opened(workflow, signed_in, site):
+    made = workflow(FIELDS, publish=False)
+    signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=values")
+    signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    return signed_in
+
+
+def inputs(key):
+    return Step.objects.get(key=key).inputs
+
+
+def saved(page: Page):
+    expect(page.locator("#saved")).to_have_text("Saved")
+
+
+def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
+    page = opened
+    shot(page, "fields-values")
+    page.get_by_role("button", name="Add to tags").click()
+    page.keyboard.type("c")
+    page.keyboard.press("Enter")
+    page.keyboard.type("d")
+    page.get_by_role("button", name="Move up").last.click()
+    wait_for(lambda: inputs("values")["tags"] == ["a", "b", "d", "c"])
+    page.get_by_role("textbox", name="Name of the new value").fill("owner")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="owner")).to_be_focused()
+    page.keyboard.type("{{ event.payload.owner }}")
+    wait_for(lambda: inputs("values")["owner"] == "{{ event.payload.owner }}")
+    page.get_by_role("button", name="Rename owner").click()
+    page.keyboard.type("who")
+    page.keyboard.press("Enter")
+    wait_for(lambda: list(inputs("values"))[-1] == "who")
+    page.get_by_role("button", name="Remove title").click()
+    wait_for(lambda: "title" not in inputs("values"))
+    page.locator("#card-ask").click()
+    expect(page.locator("#inspector-name")).to_have_text("Ask")
+    page.get_by_text("More options").click()
+    shot(page, "fields-http")
+    page.get_by_role("group", name="Method is").get_by_role("button", name="Expression").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("{{ event.payload.method }}")
+    wait_for(lambda: inputs("ask").get("method") == "{{ event.payload.method }}")
+    page.get_by_role("textbox", name="JSON body").fill('{"a": 1,\n "b" 2}')
+    why = page.locator("#field-inputs-json-why")
+    expect(why).to_contain_text("line 2: put a colon between the name and its value")
+    expect(page.get_by_role("textbox", name="JSON body")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#saved")).to_have_text("Not saved")
+    page.get_by_role("textbox", name="JSON body").fill('{"a": 1}')
+    wait_for(lambda: inputs("ask").get("json") == {"a": 1})
+    expect(why).not_to_contain_text("line")
+    page.get_by_role("tab", name="On error").click()
+    shot(page, "fields-errors")
+    page.get_by_label("Then").select_option("steps")
+    wait_for(lambda: Step.objects.get(key="ask").policy.get("on_error") == {"steps": []})
+    expect(page.locator("button[data-insert='parent=ask&slot=on_error&index=0']")).to_be_visible()
+    page.locator("#card-approve").click()
+    expect(page.locator("#inspector-name")).to_have_text("Approve")
+    shot(page, "fields-approval")
+    assert [fault for fault in faults(page) if "422" not in fault] == []

@@ -1,0 +1,300 @@
+"""The workflow list: what it shows, how it is searched, filtered, sorted and paged, and what is done to many at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from automate_core import database
+from automate_core.models import ExecutionRun, Trigger, Wait, Workflow, WorkflowVersion
+from automate_governance.models import AuditEntry
+from tests.studio.test_screens import BRANCHING, Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HTMX = {"HX-Request": "true"}
+
+
+def made(owner, *names, status="active", **values):
+    """Published workflows, each with one version."""
+    found = []
+    for name in names:
+        fields = {"slug": name.lower(), "owner": owner, "run_as": owner, "status": status, **values}
+        workflow = Workflow.objects.create(name=name, **fields)
+        if status != "draft":
+            version = WorkflowVersion.objects.create(
+                workflow=workflow, number=1, author=owner, definition={"name": name, "slug": name.lower()}
+            )
+            Workflow.objects.filter(pk=workflow.pk).update(published=version)
+            workflow.refresh_from_db()
+        found.append(workflow)
+    return found
+
+
+def ran(workflow, *seconds, status="succeeded", ago=60):
+    """Runs that took so long each, the first one the oldest."""
+    began = timezone.now() - dt.timedelta(seconds=ago)
+    for took in seconds:
+        ExecutionRun.objects.create(
+            workflow=workflow,
+            version=workflow.published,
+            trace_id="1" * 32,
+            status=status,
+            started_at=began,
+            finished_at=began + dt.timedelta(seconds=took),
+        )
+
+
+class List:
+    """The list, as somebody."""
+
+    url = reverse("admin:automate_core_workflow_changelist")
+
+    def __init__(self, client):
+        self.client = client
+
+    def get(self, query: Mapping[str, str] | None = None, **headers):
+        return self.client.get(self.url, query or {}, headers=headers)
+
+    def names(self, query: Mapping[str, str] | None = None):
+        return re.findall(r'da-row-link"[^>]*>([^<]*)<', self.get(query).content.decode())
+
+    def do(self, verb, *workflows, **query):
+        sent = {"do": verb, "id": [workflow.pk for workflow in workflows]}
+        return self.client.post(reverse("studio:workflows_manage", query=query), sent, headers=HTMX)
+
+
+@pytest.fixture
+def mine(sign_in, owner):
+    return List(sign_in(owner))
+
+
+def text_of(response):
+    return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
+
+
+def states():
+    return dict(Workflow.objects.order_by("name").values_list("name", "status"))
+
+
+# --- what it shows ----------------------------------------------------------------------------------------------------
+
+
+def test_a_row_says_how_its_latest_runs_went(mine, owner):
+    [workflow] = made(owner, "Alpha", tags=["billing", "eu", "night"], description="Counts <i>things</i>")
+    Trigger.objects.create(workflow=workflow, key="t", kind="webhook", config={"endpoint": "github", "event": "issues"})
+    ran(workflow, *[1] * 5, status="failed", ago=900)  # older than the last twenty
+    ran(workflow, *[2] * 18, 95)
+    ran(workflow, 3, status="failed")
+    answer = mine.get()
+    page = Page(answer)
+    tracker = next(attributes["aria-label"] for attributes in page.all(role="img") if "aria-label" in attributes)
+    assert tracker == f"Last 20 runs, oldest first: {', '.join(['succeeded'] * 19 + ['failed'])}"
+    text = text_of(answer)
+    assert "Published v1" in text and "Webhook github, issues" in text and "95%" in text and "1 m 35 s" in text
+    assert "billing eu +1" in text and "Counts <i>things</i>" in page.text and "1 min ago" in text
+    assert page.all(aria_label="owner"), "the owner's avatar"
+
+
+def test_searching_filtering_and_the_tabs(mine, owner, colleague):
+    alpha, beta, gamma = made(owner, "Alpha", "Beta", "Gamma")
+    Workflow.objects.filter(pk=alpha.pk).update(tags=["billing", "eu"])
+    Workflow.objects.filter(pk=beta.pk).update(owner=colleague, tags=["eu"], status="paused")
+    made(owner, "Draft", status="draft")
+    made(owner, "Old", status="archived", tags=["eu", "gone"])
+    made(colleague, "Theirs", tags=["secret-tag"])
+    Trigger.objects.create(workflow=gamma, key="t", kind="schedule", config={"cron": "0 8 * * *"})
+    assign_perm("view_workflow", owner, beta)
+    for query, found in (
+        ({}, ["Alpha", "Beta", "Draft", "Gamma"]),
+        ({"show": "active"}, ["Alpha", "Gamma"]),
+        ({"show": "paused"}, ["Beta"]),
+        ({"show": "draft"}, ["Draft"]),
+        ({"show": "archived"}, ["Old"]),
+        ({"q": "ALPH"}, ["Alpha"]),
+        ({"q": "colleag"}, ["Beta"]),
+        ({"q": "Old"}, []),
+        ({"tag": "eu"}, ["Alpha", "Beta"]),
+        ({"tag": "eu", "show": "archived"}, ["Old"]),
+        ({"owner": "colleague"}, ["Beta"]),
+        ({"trigger": "schedule"}, ["Gamma"]),
+        ({"trigger": "schedule", "tag": "eu"}, []),
+        (
+            {"trigger": "nonsense", "show": "nonsense", "sort": "nonsense", "page": "-1"},
+            ["Alpha", "Beta", "Draft", "Gamma"],
+        ),
+        ({"q": "'; DROP TABLE x; --\0"}, []),
+        ({"page": "999999999"}, ["Alpha", "Beta", "Draft", "Gamma"]),
+    ):
+        assert mine.names(query) == found, query
+    page = mine.get()
+    assert re.findall(r'<a href="[^"]*" [^>]*>(\w+)<span class="n">(\d+)</span>', page.content.decode()) == [
+        ("All", "4"), ("Published", "2"), ("Drafts", "1"), ("Paused", "1"), ("Archived", "1"),
+    ]  # fmt: skip
+    options = [tag["value"] for name, tag in Page(page).tags if name == "option"]
+    assert {"billing", "eu", "gone", "colleague", "owner", "schedule"} <= set(options)
+    assert "secret-tag" not in page.content.decode()
+    empty = mine.get({"tag": "eu", "trigger": "schedule"})
+    assert "No workflows match these filters" in text_of(empty) and "Clear filters" in text_of(empty)
+
+
+def test_sorting_and_paging(mine, owner, sign_in, stranger):
+    alpha, beta, gamma, _never = made(owner, "Alpha", "Beta", "Gamma", "Never")
+    ran(gamma, 5)
+    ran(alpha, 90, 1)
+    ran(alpha, 1, status="failed")
+    ran(beta, 30)
+    for sort, found in (
+        ("name", ["Alpha", "Beta", "Gamma", "Never"]),
+        ("-name", ["Never", "Gamma", "Beta", "Alpha"]),
+        ("-last", ["Beta", "Alpha", "Gamma", "Never"]),
+        ("last", ["Gamma", "Alpha", "Beta", "Never"]),
+        ("success", ["Alpha", "Beta", "Gamma", "Never"]),
+        ("-p95", ["Alpha", "Beta", "Gamma", "Never"]),
+        ("p95", ["Gamma", "Beta", "Alpha", "Never"]),
+        ("owner", ["Alpha", "Beta", "Gamma", "Never"]),
+    ):
+        assert mine.names({"sort": sort}) == found, sort
+    page = Page(mine.get({"sort": "-last"}))
+    assert page.all(aria_sort="descending") and page.all(href="?sort=last") and page.all(href="?sort=success")
+    made(owner, *[f"W{number:02}" for number in range(30)])
+    for sort in ("name", "-last"):
+        first, second = (mine.get({"sort": sort, "page": number}) for number in ("1", "2"))
+        assert "1 to 25 of 34" in text_of(first) and "26 to 34 of 34" in text_of(second)
+        assert Page(first).all(rel="next")[0]["href"].endswith("page=2") and not Page(second).all(rel="next")
+    names = [*mine.names({"sort": "-last"}), *mine.names({"sort": "-last", "page": "2"})]
+    assert len(set(names)) == 34 and names[:3] == ["Beta", "Alpha", "Gamma"]
+    assert List(sign_in(stranger)).names() == []
+
+
+def test_a_filter_asks_for_the_list_alone_and_says_its_address(mine, owner):
+    made(owner, "Alpha", status="paused")
+    answer = mine.get({"q": "al", "owner": "", "show": "paused", "sort": "-last"}, **HTMX)
+    assert answer["HX-Push-Url"] == f"{List.url}?show=paused&q=al&sort=-last"
+    assert answer.content.strip().startswith(b"<section") and {"list", "tabs", "clear", "toast"} <= set(
+        Page(answer).ids
+    )
+
+
+def test_two_hundred_workflows_with_a_hundred_thousand_runs_cost_what_ten_do(mine, owner, monkeypatch):
+    asked = []
+
+    def noted(connection, sql, values, run=database.run):
+        asked.append((sql, values))
+        return run(connection, sql, values)
+
+    def cost(sort):
+        asked.clear()
+        with CaptureQueriesContext(connection) as seen:
+            assert mine.get({"sort": sort}).status_code == 200
+        return len(seen) + len(asked)
+
+    monkeypatch.setattr(database, "run", noted)
+    made(owner, *[f"A{number:02}" for number in range(10)])
+    sorts = ("name", "-last", "success", "p95")
+    few = [cost(sort) for sort in sorts]
+    made(owner, *[f"B{number:03}" for number in range(190)])
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            INSERT INTO automate_core_executionrun (id, workflow_id, version_id, cause, status, trace_id, created_at,
+                started_at, finished_at, worker, seq, wakes, depth, parent_path, admitted, priority)
+            SELECT gen_random_uuid(), id, published_id, 'retry', 'succeeded', repeat('1', 32), now(), now(), now(), '',
+                1, 0, 0, '', true, 0
+            FROM automate_core_workflow, generate_series(1, 500)""")
+        cursor.execute("ANALYZE automate_core_executionrun")
+    assert [cost(sort) for sort in sorts] == few and max(few) <= 15
+    read = []
+    for sort in sorts:
+        cost(sort)
+        read.append(sum(runs_read(*statement) for statement in list(asked)))
+    assert read == [25 * 20, *[(200 + 25) * 20] * 3], "the twenty latest of those shown, and of those put in order"
+
+
+def runs_read(sql, values):
+    """How many rows of the runs' table a statement reads."""
+
+    def count(node):
+        is_runs = node.get("Relation Name") == "automate_core_executionrun"
+        own = node["Actual Rows"] * node["Actual Loops"] if is_runs else 0
+        return own + sum(count(inner) for inner in node.get("Plans", ()))
+
+    [[[plan]]] = database.run(None, f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
+    return round(count(plan["Plan"]))
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+def test_many_are_paused_resumed_archived_and_restored(mine, owner):
+    alpha, beta = made(owner, "Alpha", "Beta")
+    [draft] = made(owner, "Draft", status="draft")
+    answer = mine.do("pause", alpha, beta, draft, sort="-name")
+    assert answer.status_code == 200 and states() == {"Alpha": "paused", "Beta": "paused", "Draft": "draft"}
+    said = text_of(answer)
+    assert "Paused 2 workflows." in said and "The workflow draft is draft, so it cannot be paused." in said
+    assert answer["HX-Push-Url"].endswith("?sort=-name")
+    undo = Page(answer)
+    assert undo.all(name="do", value="resume") and {tag["value"] for tag in undo.all(type="hidden", name="id")} == {
+        str(alpha.pk), str(beta.pk),
+    }  # fmt: skip
+    assert mine.do("resume", alpha, beta).status_code == 200 and states()["Alpha"] == "active"
+    mine.do("pause", alpha)
+    waiting = ExecutionRun.objects.create(workflow=alpha, version=alpha.published, trace_id="1" * 32, status="waiting")
+    Wait.objects.create(run=waiting, path="", kind="paused")
+    assert "Archived Alpha." in text_of(mine.do("archive", alpha))
+    waiting.refresh_from_db()
+    assert (
+        waiting.status == "cancelled" and "Alpha" not in mine.names() and mine.names({"show": "archived"}) == ["Alpha"]
+    )
+    assert "Restored Alpha." in text_of(mine.do("restore", alpha, show="archived")) and states()["Alpha"] == "paused"
+    verbs = AuditEntry.objects.filter(object_id=str(alpha.pk), verb__startswith="workflow.").order_by("pk")
+    assert [entry.verb.partition(".")[2] for entry in verbs] == [
+        "paused", "resumed", "paused", "archived", "restored",
+    ]  # fmt: skip
+    assert {entry.actor for entry in verbs} == {"owner"}
+
+
+def test_each_is_asked_for_itself(mine, owner, colleague, stranger, sign_in):
+    alpha, beta, gamma = made(owner, "Alpha", "Beta", "Gamma")
+    for workflow in (alpha, beta):
+        assign_perm("view_workflow", colleague, workflow)
+    assign_perm("publish_workflow", colleague, alpha)
+    theirs = List(sign_in(colleague))
+    page = Page(theirs.get())
+    assert len(page.all(type="checkbox", name="id")) == 1 and page.all(name="id")[0]["value"] == str(alpha.pk)
+    answer = theirs.do("pause", alpha, beta, gamma)
+    assert states() == {"Alpha": "paused", "Beta": "active", "Gamma": "active"}
+    assert "Beta: only who may publish it can do that." in text_of(answer) and "Gamma" not in text_of(answer)
+    assert theirs.do("archive", beta).status_code == 403
+    assert theirs.do("archive", gamma).status_code == 404
+    assert theirs.do("pause", alpha).status_code == 409
+    assert List(sign_in(stranger)).do("pause", alpha).status_code == 404
+    assert List(sign_in(None)).do("pause", alpha).status_code == 401
+    assert mine.do("explode", alpha).status_code == mine.do("pause").status_code == 422
+    assert mine.client.get(reverse("studio:workflows_manage")).status_code == 405
+
+
+def test_one_is_archived_and_restored_on_its_page(workflow, sign_in, owner, deliver, drain):
+    one = workflow(BRANCHING)
+    client, page = sign_in(owner), reverse("admin:automate_core_workflow_change", args=[one.pk])
+    archive, restore = (reverse(f"studio:workflow_{verb}", args=[one.pk]) for verb in ("archive", "restore"))
+    assert Page(client.get(page)).all(action=archive) and not Page(client.get(page)).all(action=restore)
+    answer = client.post(archive)
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    shown = Page(client.get(page))
+    assert "Archived. No further runs start" in shown.text and shown.all(action=restore)
+    deliver({"title": "go"})
+    drain()
+    assert not ExecutionRun.objects.exists()
+    client.post(archive)
+    assert "is archived, so it cannot be archived." in Page(client.get(page)).text
+    client.post(restore)
+    assert "Restored. It is paused" in Page(client.get(page)).text
