@@ -72,6 +72,7 @@ class View:
     shown: Result | None
     effects: list[Effect]
     lines: list[StepLine]
+    logs: tuple[str, ...] = ()
     input: Shown | None = None
     output: Shown | None = None
     details: Shown | None = None
@@ -279,6 +280,7 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
         shown=shown,
         effects=[_effect(each) for each in shown.effects] if shown else [],
         lines=_lines(workflow, shown.run) if shown and not key else [],
+        logs=tuple(payload.visible(line) for line in shown.logs) if shown else (),
         input=payload.show(step.input) if step and step.input is not None else None,
         output=payload.show(step.output) if step and step.status == "succeeded" else None,
         details=payload.show(error["details"]) if error and error.get("details") else None,

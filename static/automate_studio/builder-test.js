@@ -88,8 +88,9 @@
 
   // --- the form ---------------------------------------------------------------------------------------------------------
 
+  // What really does something is chosen anew for each step.
   const remember = (field) => {
-    if (field.type === "radio" ? field.checked : ["scope", "event", "payload"].includes(field.name)) kept[field.name] = field.value;
+    if (field.type === "radio" ? field.value !== "real" : ["scope", "event", "payload"].includes(field.name)) kept[field.name] = field.value;
   };
 
   const restore = () => {
