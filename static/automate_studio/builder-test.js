@@ -106,7 +106,9 @@
     if (!form || result()?.dataset.testPoll) return;
     document.getElementById("test-start").setAttribute("aria-busy", "true");
     await flush(); // what was typed a moment ago is tested too
-    await ask(builder.dataset.testTo, new FormData(form)).catch(() => say("The server cannot be reached."));
+    const values = new FormData(form);
+    for (const name of ["event", "payload"]) if (!values.has(name) && kept[name]) values.set(name, kept[name]); // not drawn yet
+    await ask(builder.dataset.testTo, values).catch(() => say("The server cannot be reached."));
     look();
   };
 
