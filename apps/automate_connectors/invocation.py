@@ -75,5 +75,12 @@ def _checked(action: Action, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_defaults(action: Action, params: dict[str, Any]) -> dict[str, Any]:
-    defaults = {field.name: field.default for field in action.fields or () if field.default is not None}
-    return {**defaults, **{name: value for name, value in params.items() if value is not None or name not in defaults}}
+    """The params in their fields' types where nothing is lost, and the defaults of those that are not given."""
+    fields = action.fields or ()
+    defaults = {field.name: field.default for field in fields if field.default is not None}
+    given = {name: value for name, value in params.items() if value is not None or name not in defaults}
+    return {
+        **defaults,
+        **given,
+        **{field.name: field.taken(given[field.name]) for field in fields if field.name in given},
+    }

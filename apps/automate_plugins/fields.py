@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +45,15 @@ _PYTHON_TYPES: dict[FieldKind, type | tuple[type, ...]] = {
     FieldKind.MAPPING: dict,
 }
 
+_FROM_TEXT: dict[FieldKind, tuple[re.Pattern[str], Callable[[str], Any]]] = {
+    FieldKind.NUMBER: (
+        re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII),
+        lambda text: float(text) if "." in text else int(text),
+    ),
+    FieldKind.INTEGER: (re.compile(r"-?\d{1,18}", re.ASCII), int),
+    FieldKind.BOOLEAN: (re.compile("true|false"), "true".__eq__),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSpec:
@@ -69,6 +79,17 @@ class FieldSpec:
     columns: tuple[FieldSpec, ...] = ()
     language: str = ""
     shown: bool = False
+
+    def taken(self, value: Any) -> Any:
+        """The value in this field's type where nothing is lost: text `409.94` as a number, a number as text.
+
+        Whatever does not fit is given as it is, for `problem` to tell.
+        """
+        if isinstance(value, str) and self.kind in {FieldKind.NUMBER, FieldKind.INTEGER, FieldKind.BOOLEAN}:
+            pattern, read = _FROM_TEXT[self.kind]
+            return read(value.strip()) if pattern.fullmatch(value.strip()) else value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if is_number and self.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else value
 
     def problem(self, value: Any) -> str | None:
         """Why `value` does not fit this field, or None when it does."""

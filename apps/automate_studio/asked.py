@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 
-from automate_governance.permissions import Person
+from automate_core.models import Workflow
+from automate_governance.permissions import Person, can, permitted
 
 
 def person(request: HttpRequest) -> Person:
@@ -22,3 +25,12 @@ def number(text: str | None) -> int | None:
 def words(text: str | None) -> str:
     """A search, or a name in a filter."""
     return (text or "").replace("\0", "").strip()[:100]
+
+
+def workflow(request: HttpRequest, pk: int) -> Workflow:
+    """The workflow, when this person may change it; 404 for what they may not know."""
+    found = Workflow.objects.select_related("run_as", "owner", "published")
+    known = get_object_or_404(permitted(request.user, "view", found), pk=pk)
+    if not can(request.user, "change", known):
+        raise PermissionDenied
+    return known

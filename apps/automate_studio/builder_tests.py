@@ -24,16 +24,17 @@ from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
 from automate_core.drafts.values import Draft
 from automate_core.engine.terms import Mode, Scope
-from automate_core.models import ExecutionRun, StepRun, StepSample, Workflow
+from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
 from automate_core.publishing import touches
 from automate_core.publishing.touches import Touches
 from automate_core.trials import results, samples, starting
 from automate_core.trials.results import Result
 from automate_core.trials.samples import key_of
 from automate_core.trials.starting import NotTestableError, Request
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import Person, can, permitted
 from automate_studio import asked, builder_panel, payload, sentences, versions, words
 from automate_studio.payload import Shown
+from automate_studio.samples import chosen_by
 from automate_studio.tree import Badge
 
 MODES: dict[str, str] = {"preview": "Preview", "dry": "Dry run", "real": "For real"}
@@ -186,7 +187,7 @@ def badges(workflow: Workflow, draft: Draft) -> dict[str, Badge]:
 def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
     key = _key(request.POST.get("step"))
     try:
-        wanted = _request(request, key)
+        wanted = _request(request, workflow, key)
         if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
             prepared = starting.prepare(workflow, wanted, by=asked.person(request))
             touched = touches.of(prepared.definition, request.user)
@@ -216,22 +217,32 @@ def _systems(definition: Definition) -> Iterator[str]:
 _FIELDS = ("mode", "scope", "step", "event", "payload")
 
 
-def _request(request: HttpRequest, key: str) -> Request:
+def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
     """What somebody asks to be tested. Raises NotTestableError."""
     mode, scope = request.POST.get("mode", ""), request.POST.get("scope", "")
     if mode not in MODES or scope not in _SCOPES or (scope == "whole") != (not key):
         raise NotTestableError("choose what to test: a step, up to a step or the whole, and how")
-    event = request.POST.get("event", "")
+    event, text = request.POST.get("event", ""), request.POST.get("payload", "").strip()
     try:
         chosen = uuid.UUID(event) if event else None
     except ValueError as error:
         raise NotTestableError("this is no event: choose one of the list") from error
-    text = request.POST.get("payload", "").strip()
+    data = _json(text) if text else msgspec.UNSET
+    if not event and not text:
+        chosen, data = _chosen(workflow, asked.person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
-    made: Request = Request(
-        mode=the_mode, scope=the_scope, step=key, event=chosen, payload=_json(text) if text else msgspec.UNSET
-    )
-    return made
+    return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data)
+
+
+def _chosen(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
+    """(event, payload) of the sample that the person has chosen in the builder, if they have."""
+    found = chosen_by(person, workflow)
+    if found.edited is not None:
+        return None, found.edited
+    run = ExecutionRun.objects.filter(workflow=workflow, pk=found.run).first() if found.run else None
+    event = run.event_id if run else found.event
+    still_there = event is not None and Event.objects.filter(pk=event).exists()
+    return event if still_there else None, msgspec.UNSET
 
 
 _MODE: Any = Mode.__value__

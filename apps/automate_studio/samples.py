@@ -1,4 +1,4 @@
-"""What a draft's expressions would see: the newest stored event, and what the steps gave in the newest run.
+"""What a draft's expressions would see: an event and what the steps gave, the newest unless a person chose others.
 
 Nothing here asks whether somebody may see it: `for_trigger` and `for_step` do, and give None when they may not.
 """
@@ -7,25 +7,39 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import F, Func, IntegerField
+from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from automate_core.authoring import may_read_events
-from automate_core.definition import Definition, Trigger
+from automate_core.definition import ActionStep, Definition, Trigger, WaitStep, walk
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
+from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
+from automate_core.templating import compile_value
+from automate_core.trials import samples as tests
 from automate_core.validation import EVENT_NAMES
 from automate_governance.permissions import Person, can
+from automate_studio import reach
+from automate_studio.models import ChosenSample
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
+MAX_OUTPUTS = 1_000_000  # bytes of all steps together
 MAX_PATHS = 300
 MAX_PATHS_DEEP = 7
 _ITERATION = re.compile(r"\[\d+\]")
 _LOOPS = {"for_each", "repeat"}
+EXAMPLE_ERROR: Mapping[str, Any] = {
+    "code": "http_503",
+    "message": "the server answered 503",
+    "step": "",
+    "details": {},
+    "retryable": True,
+    "retry_after": None,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,42 +57,121 @@ class Withheld:
 
 
 def for_trigger(state: State, key: str, person: Person) -> Sample | Withheld | None:
-    """The newest event that the trigger looks at, whatever its filter says of it. None when there is none."""
+    """An event that the trigger looks at, whatever its filter says of it. None when there is none."""
     found = next((trigger for trigger in state.reading.definition.triggers if trigger.key == key), None)
     if not can(person, "view_payload", state.workflow) or (found and not may_read_events(found, person)):
         return Withheld()
-    event = _newest(found, state.workflow) if found else None
-    return _of(event) if event else None
+    if found is None:
+        return None
+    chosen = chosen_by(person, state.workflow)
+    events = of_triggers([found], state.workflow)
+    event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest(found, state.workflow)
+    sample = _of(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
+    return _edited(chosen.edited, sample) if chosen.edited is not None else sample
 
 
 def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld | None:
-    """The event and the outputs of the newest run; where nothing ran yet, the newest event alone."""
+    """An event and the outputs of its run, or of the newest one; where nothing ran yet, the event alone."""
     workflow, definition = state.workflow, state.reading.definition
     if not can(person, "view_payload", workflow):
         return Withheld()
+    chosen = chosen_by(person, workflow)
     runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
-    run = runs.select_related("event").order_by("-id").first()
-    if run is None:
-        readable = [trigger for trigger in definition.triggers if may_read_events(trigger, person)]
-        event = next(filter(None, (_newest(trigger, workflow) for trigger in readable)), None)
-        return _with_steps(_of(event), definition, {}) if event else None
-    sample = _of(run.event) if run.event else Sample(scope={"event": {}}, what="the newest run", at=run.created_at)
-    return _with_steps(sample, definition, _outputs(run, set(steps_before(state, node))))
+    runs = runs.select_related("event").order_by("-id")
+    run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
+    if run is None and chosen.event:
+        event = of_triggers(readable(state, person), workflow).filter(pk=chosen.event).first()
+        run = runs.filter(event=event).first() if event else None
+    is_chosen = bool(run or event)
+    run = run or runs.first()
+    if run is None and event is None:
+        event = next(filter(None, (newest(trigger, workflow) for trigger in readable(state, person))), None)
+    sample = _of(event or (run.event if run else None), "the chosen event" if is_chosen else "the newest event")
+    if sample is None and run is not None:
+        sample = Sample(scope={"event": {}}, what="the newest run", at=run.created_at)
+    if chosen.edited is not None:
+        sample = _edited(chosen.edited, sample)
+    if sample is None:
+        return None
+    keys = {*steps_before(state, node), *(found.node.key for found in reach.before(state.draft, node))}
+    steps = {**(outputs(run, keys) if run else {}), **_of_tests(workflow, keys)}
+    sample = _with_run(sample, definition, run, steps)
+    return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
 
 
-def _with_steps(sample: Sample, definition: Definition, steps: Mapping[str, Any]) -> Sample:
-    scope = {**sample.scope, "steps": steps, "vars": definition.vars}
+def _of_tests(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
+    """What tests have found of steps, or were told of them."""
+    return {key: {"output": output} for key, output in tests.of_tests(workflow, keys).items()}
+
+
+def _at(scope: dict[str, Any], around: reach.Around) -> dict[str, Any]:
+    """What is seen at a place besides: of loops their first turn, and an error to catch."""
+    scope = dict(scope)
+    for loop in around.loops:
+        scope["index"] = 0
+        items = _rendered(loop.settings.get("items"), scope) if loop.kind == "for_each" else None
+        if isinstance(items, list) and items:
+            scope["item"] = items[0]
+        elif loop.kind == "for_each":
+            scope.pop("item", None)
+    if around.catches:
+        scope["error"] = dict(EXAMPLE_ERROR)
+    return scope
+
+
+def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
+    """A value for the sample; None where it cannot be rendered, which its own field says."""
+    try:
+        return compile_value(value).render(scope)
+    except TemplateError:
+        return None
+
+
+def _with_run(sample: Sample, definition: Definition, run: ExecutionRun | None, steps: Mapping[str, Any]) -> Sample:
+    ids = {"id": str(run.pk) if run else "", "trace_id": run.trace_id if run else "", "workflow": definition.slug}
+    variables = {**definition.vars, **((run.vars or {}) if run else {}), **_saved(definition, steps)}
+    waits = [step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and step.callback]
+    callbacks = dict.fromkeys(waits, "https://example.com/the-address-to-call")
+    scope = {**sample.scope, "steps": steps, "vars": variables, "run": ids, "callbacks": callbacks}
     return Sample(scope=scope, what=f"{sample.what} and its run" if steps else sample.what, at=sample.at)
 
 
-def _newest(trigger: Trigger, workflow: Workflow) -> Event | None:
+def _saved(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that steps keep their outputs as."""
+    actions = (step for _, step in walk(definition.steps) if isinstance(step, ActionStep))
+    return {step.save_as: steps[step.key]["output"] for step in actions if step.save_as and step.key in steps}
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+def readable(state: State, person: Person) -> list[Trigger]:
+    """The draft's triggers whose events the person may see."""
+    return [trigger for trigger in state.reading.definition.triggers if may_read_events(trigger, person)]
+
+
+def of_triggers(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Event]:
+    """The events that these would look at, newest first."""
+    looked_at = Q(pk__in=[])
+    for trigger in triggers:
+        source, kind = _matches(trigger, workflow)
+        looked_at |= Q(source=source, type=kind) if kind else Q(source=source)
+    return Event.objects.filter(looked_at).order_by("-id")
+
+
+def newest(trigger: Trigger, workflow: Workflow) -> Event | None:
+    """The newest event that the trigger looks at."""
+    return of_triggers([trigger], workflow).first()
+
+
+def _matches(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
     source, kind = trigger.matches
-    source = source or f"{trigger.__struct_config__.tag}:{workflow.slug}"
-    events = Event.objects.filter(source=source, **({"type": kind} if kind else {}))
-    return events.order_by("-id").first()
+    return source or f"{trigger.__struct_config__.tag}:{workflow.slug}", kind
 
 
-def _of(event: Event) -> Sample:
+def _of(event: Event | None, what: str) -> Sample | None:
+    if event is None:
+        return None
     seen = {
         "payload": event.payload,
         "type": event.type,
@@ -87,19 +180,44 @@ def _of(event: Event) -> Sample:
         "id": str(event.pk),
         "time": event.received_at.isoformat(),
     }
-    return Sample(scope={"event": seen}, what=f"the newest event, {event}", at=event.received_at)
+    return Sample(scope={"event": seen}, what=f"{what}, {event}", at=event.received_at)
 
 
-def _outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
-    """What these steps gave, by key; of loops the last iteration's."""
+def _edited(payload: Any, base: Sample | None) -> Sample:
+    """An example of the person's own in the place of an event's payload."""
+    nothing = {"type": "", "source": "", "headers": {}, "id": "", "time": ""}
+    event = {**nothing, **(base.scope["event"] if base else {}), "payload": payload}
+    return Sample(scope={"event": event}, what="your edited example")
+
+
+def chosen_by(person: Person, workflow: Workflow) -> ChosenSample:
+    """What the person has chosen; an empty one when that is nothing."""
+    found = ChosenSample.objects.filter(workflow=workflow, person=person).first()
+    return found or ChosenSample(workflow=workflow, person=person)
+
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
+    """What these steps gave, by key; of loops the last iteration's. Of many large ones the first are left out."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
-    rows = StepRun.objects.filter(run=run, status="succeeded").alias(size=size).filter(size__lt=MAX_OUTPUT)
-    found = {}
-    for path, output in rows.order_by("id").values_list("path", "output")[:1_000]:
-        key = _ITERATION.sub("", path).rpartition("/")[2]
-        if key in keys:
-            found[key] = {"output": output}
-    return found
+    rows = StepRun.objects.filter(run=run, status="succeeded").annotate(size=size).order_by("-id")
+    wanted: dict[str, str] = {}
+    total = 0
+    for pk, path, length in rows.values_list("pk", "path", "size")[:1_000]:
+        key = key_of(path)
+        if key in wanted or key not in keys or (length or 0) > min(MAX_OUTPUT, MAX_OUTPUTS - total):
+            continue
+        wanted[key] = str(pk)
+        total += length or 0
+    found = {str(pk): output for pk, output in rows.filter(pk__in=wanted.values()).values_list("pk", "output")}
+    return {key: {"output": found[pk]} for key, pk in reversed(wanted.items()) if pk in found}
+
+
+def key_of(path: str) -> str:
+    """The key of the step at a run's path, such as `each[2]/note`."""
+    return _ITERATION.sub("", path).rpartition("/")[2]
 
 
 # --- what can be named ------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     builder,
+    builder_data,
     builder_tests,
     connections,
     doing,
@@ -60,7 +61,28 @@ urlpatterns = [
         admin.site.admin_view(builder.condition),
         name="builder_condition",
     ),
+    path(
+        "workflows/<int:pk>/builder/trigger/<slug:key>/endpoint/",
+        admin.site.admin_view(builder.trigger_endpoint),
+        name="builder_trigger_endpoint",
+    ),
+    path(
+        "workflows/<int:pk>/builder/trigger/<slug:key>/event/",
+        admin.site.admin_view(builder.trigger_event),
+        name="builder_trigger_event",
+    ),
     path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
+    path(
+        "workflows/<int:pk>/builder/data/<path:path>/",
+        admin.site.admin_view(builder_data.picker_tree),
+        name="builder_data",
+    ),
+    path(
+        "workflows/<int:pk>/builder/preview/<path:path>/",
+        admin.site.admin_view(builder_data.preview),
+        name="builder_preview",
+    ),
+    path("workflows/<int:pk>/builder/sample/", admin.site.admin_view(builder_data.sample), name="builder_sample"),
     path("workflows/<int:pk>/review/", admin.site.admin_view(publishing.review), name="review"),
     path("workflows/<int:pk>/versions/", admin.site.admin_view(publishing.versions), name="versions"),
     path("workflows/<int:pk>/versions/compare/", admin.site.admin_view(publishing.compare), name="versions_compare"),

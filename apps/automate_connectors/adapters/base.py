@@ -48,13 +48,17 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One thing a connector does. `fields` None means that any inputs are taken."""
+    """One thing a connector does. `fields` None means that any inputs are taken.
+
+    `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
+    """
 
     name: str
     label: str = ""
     description: str = ""
     fields: tuple[FieldSpec, ...] | None = None
     effect: Effect = Effect.EFFECTFUL
+    outputs: tuple[FieldSpec, ...] = ()
 
 
 class ConnectorAdapter(ABC):

@@ -115,6 +115,11 @@ class HttpConnector(ConnectorAdapter):
             description="Call a URL and give its answer",
             effect=Effect.EFFECTFUL,
             fields=(*_REQUEST, *_PAGES),
+            outputs=(
+                FieldSpec(name="status", kind=FieldKind.INTEGER),
+                FieldSpec(name="headers", kind=FieldKind.MAPPING),
+                FieldSpec(name="body", kind=FieldKind.JSON),
+            ),
         ),
     )
 

@@ -151,7 +151,10 @@ def delete(draft: Draft, request: requests.Delete) -> Done:
 def wrap(draft: Draft, request: requests.Wrap) -> Done:
     """A step into a new container."""
     node = step_of(draft, request.key)
-    document = {"kind": request.kind, "key": "new", **planting.fresh(request.kind)}
+    if request.items and request.kind != "for_each":
+        raise RefusedError("only a loop over a list has items", "items")
+    items = {"items": request.items} if request.items else {}
+    document = {"kind": request.kind, "key": "new", **planting.fresh(request.kind), **items}
     made = planting.node(document, planting.free_key(request.kind, draft.steps))
     draft.steps[made.key] = replace(made, parent=node.parent, slot=node.slot, position=node.position)
     draft.steps[node.key] = replace(node, parent=made.key, slot=made.slots[0], position=GAP)

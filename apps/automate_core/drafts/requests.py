@@ -67,10 +67,11 @@ class Delete(_Request, frozen=True, kw_only=True, tag="delete"):
 
 
 class Wrap(_Request, frozen=True, kw_only=True, tag="wrap"):
-    """Put a step into a new one of that kind, in its place."""
+    """Put a step into a new one of that kind, in its place; of a loop over a list, `items` may say which list."""
 
     key: Key
     kind: Container
+    items: Annotated[str, Meta(max_length=2_000)] = ""
 
 
 class Unwrap(_Request, frozen=True, kw_only=True, tag="unwrap"):

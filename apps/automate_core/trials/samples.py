@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import F, Func, IntegerField, QuerySet
@@ -83,25 +83,25 @@ def _answer(kind: str, choices: list[str]) -> Any:
 
 
 def outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
-    """What these steps are taken to give: a pinned result, else a mock, the newest test's, the newest run's.
+    """What these steps are taken to give: as far as `of_tests` knows, else what they gave in the newest run.
 
     Steps of which nothing is known are missing.
     """
     wanted = set(keys)
-    found: dict[str, Any] = {}
-    kinds = StepSample.Kind
-    for kind, key, output in StepSample.objects.filter(workflow=workflow, key__in=wanted).values_list(
-        "kind", "key", "output"
-    ):
-        if kind == kinds.PIN or key not in found:
-            found[key] = output
-    tests = StepRun.objects.filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
-    for rows in (tests.exclude(run__version__test__mode="preview"), _newest_run(workflow)):
-        if not wanted - found.keys():
-            break
-        for key, output in _read(rows):
-            if key in wanted:
-                found.setdefault(key, output)
+    found = of_tests(workflow, wanted)
+    if wanted - found.keys():
+        found = {**_read(_newest_run(workflow), wanted), **found}
+    return found
+
+
+def of_tests(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
+    """What these steps are taken to give: a pinned result, else a mock, else the newest test's. Two queries."""
+    wanted = set(keys)
+    rows = StepSample.objects.filter(workflow=workflow, key__in=wanted).order_by("kind")  # a mock, then a pin
+    found = dict(rows.values_list("key", "output"))
+    if wanted - found.keys():
+        tests = StepRun.objects.filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
+        found = {**_read(tests.exclude(run__version__test__mode="preview"), wanted), **found}
     return found
 
 
@@ -111,12 +111,15 @@ def _newest_run(workflow: Workflow) -> QuerySet[StepRun]:
     return StepRun.objects.filter(run=run) if run else StepRun.objects.none()
 
 
-def _read(rows: QuerySet[StepRun]) -> Iterator[tuple[str, Any]]:
-    """(key, output) of steps that ended well, newest first."""
+def _read(rows: QuerySet[StepRun], keys: set[str]) -> dict[str, Any]:
+    """What those of these steps gave that ended well, the newest of each."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False).alias(size=size).filter(size__lt=MAX_OUTPUT)
+    found: dict[str, Any] = {}
     for path, output in good.order_by("-id").values_list("path", "output")[:MOST_ROWS]:
-        yield key_of(path), output
+        if (key := key_of(path)) in keys:
+            found.setdefault(key, output)
+    return found
 
 
 def keep(

@@ -1,0 +1,133 @@
+"""What is known of data before any was seen: names and types, from triggers, actions and kinds of steps.
+
+A shape is data in which each value is a `Typed`, which says what there will be and not what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from automate_connectors.registry import find_action
+from automate_core.definition import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
+from automate_core.drafts.commands import State
+from automate_core.drafts.values import StepNode
+from automate_core.validation import ERROR_NAMES, EVENT_NAMES
+from automate_core.watched import watched
+from automate_plugins.fields import FieldKind, FieldSpec
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value of which the type alone is known: its sign, and in words."""
+
+    glyph: str
+    words: str
+
+
+TEXT = Typed("abc", "text")
+NUMBER = Typed("123", "a number")
+YES_NO = Typed("t/f", "true or false")
+LIST = Typed("[ ]", "a list")
+MAPPING = Typed("{ }", "a mapping")
+ANYTHING = Typed("", "any value")
+_KINDS = {
+    FieldKind.NUMBER: NUMBER,
+    FieldKind.INTEGER: NUMBER,
+    FieldKind.BOOLEAN: YES_NO,
+    FieldKind.LIST: LIST,
+    FieldKind.MAPPING: MAPPING,
+    FieldKind.JSON: ANYTHING,
+}
+_MODEL_FIELDS = {"Integer": NUMBER, "Float": NUMBER, "AutoField": NUMBER, "Boolean": YES_NO}
+_EVENT = {"headers": MAPPING, "type": TEXT, "source": TEXT, "id": TEXT, "time": TEXT}
+_ERROR = {"details": MAPPING, "retryable": YES_NO, "retry_after": NUMBER}
+
+
+def scope(state: State) -> dict[str, Any]:
+    """The shape of what expressions see, but for the outputs of steps, which `output` gives."""
+    payload: Any = ANYTHING
+    for trigger in reversed(state.reading.definition.triggers):
+        shape = _payload(trigger)
+        payload = {**payload, **shape} if isinstance(payload, dict) and shape else shape or payload
+    return {
+        "event": {name: payload if name == "payload" else _EVENT[name] for name in EVENT_NAMES},
+        "error": {name: _ERROR.get(name, TEXT) for name in ERROR_NAMES},
+        "run": {"id": TEXT, "trace_id": TEXT, "workflow": TEXT},
+        "item": ANYTHING,
+        "index": NUMBER,
+    }
+
+
+def _payload(trigger: Trigger) -> dict[str, Any]:
+    match trigger:
+        case ManualTrigger(inputs=inputs):
+            return {field.name: _form(field.kind) for field in inputs}
+        case ScheduleTrigger():
+            return {"scheduled_for": TEXT, "key": TEXT}
+        case RunTrigger():
+            return {"run": TEXT, "workflow": TEXT, "status": TEXT, "error": MAPPING}
+        case ModelTrigger(model=label):
+            found = next((entry for entry in watched() if entry.label.lower() == label.lower()), None)
+            fields = {field.attname: _column(field.get_internal_type()) for field in found.fields} if found else {}
+            values = fields or MAPPING
+            return {"model": TEXT, "pk": ANYTHING, "operation": TEXT, "before": values, "after": values,
+                    "changed": MAPPING}  # fmt: skip
+        case _:
+            return {}
+
+
+def _form(kind: str) -> Typed:
+    return {"number": NUMBER, "boolean": YES_NO}.get(kind, TEXT)
+
+
+def _column(kind: str) -> Typed:
+    return next((typed for part, typed in _MODEL_FIELDS.items() if part in kind), TEXT)
+
+
+def output(node: StepNode) -> Any:
+    """The shape of what a step gives."""
+    match node.kind:
+        case "action":
+            return _of_action(node)
+        case "approval":
+            form = {str(field.get("name", "")): _form(str(field.get("kind", ""))) for field in _form_fields(node)}
+            return {"outcome": TEXT, "by": TEXT, "at": TEXT, "form": form or MAPPING}
+        case "wait" if node.settings.get("callback"):
+            return {"outcome": TEXT, "payload": ANYTHING}
+        case "workflow":
+            return {"run": TEXT, "status": TEXT, "output": ANYTHING}
+        case "for_each":
+            return LIST
+        case "repeat":
+            return {"count": NUMBER, "last": ANYTHING}
+        case _:
+            return ANYTHING
+
+
+def _form_fields(node: StepNode) -> list[dict[str, Any]]:
+    form = node.settings.get("form")
+    return [field for field in form if isinstance(field, dict)] if isinstance(form, list) else []
+
+
+def _of_action(node: StepNode) -> Any:
+    if node.action == "data.set":
+        return {name: of_value(value) for name, value in node.inputs.items()}
+    try:
+        _, action = find_action(node.action)
+    except LookupError:
+        return ANYTHING
+    return {spec.name: of_spec(spec) for spec in action.outputs} or ANYTHING
+
+
+def of_spec(spec: FieldSpec) -> Typed:
+    """The type of a field's value."""
+    return _KINDS.get(spec.kind, TEXT)
+
+
+def of_value(value: Any) -> Typed:
+    """The type of what is written in a field; an expression may give anything."""
+    if isinstance(value, str):
+        return ANYTHING if "{{" in value else TEXT
+    types = {bool: YES_NO, int: NUMBER, float: NUMBER, list: LIST, dict: MAPPING}
+    return types.get(type(value), ANYTHING)

@@ -1,0 +1,33 @@
+"""What the studio itself keeps: which sample a person looks at while they build."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from automate_core.models import Workflow
+from automate_core.models.fields import DocumentField
+
+
+class ChosenSample(models.Model):
+    """The sample that a person has chosen for a draft: an event, a run, or an example that they edited.
+
+    At most one of the three is set; `edited` is the payload of an event. Without any, or when it is gone, it is the
+    newest that there is.
+    """
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="+")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    event = models.UUIDField(null=True)
+    run = models.UUIDField(null=True)
+    edited = DocumentField(null=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "person"], name="one_sample_per_person")]
+
+    def __str__(self) -> str:
+        return f"sample of {self.workflow_id} for {self.person_id}"

@@ -1,0 +1,139 @@
+"""What a field comes to on the sample: its value and type, or what is wrong with it and where."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from automate_core.lookups import Scope, TemplateError, as_text
+from automate_core.templating import compile_value
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio import expressions, payload, words
+from automate_studio.samples import Sample, Withheld
+
+MAX_SHOWN = 2_000
+MAX_PIECES = 200
+_TEXT = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
+_EXPRESSION = re.compile(rf"(\{{\{{(?:{_TEXT}|(?!\}}\}})[^'\"])*+\}}\}})")
+_JSON = {FieldKind.JSON, FieldKind.MAPPING}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the value; `marked` was computed, the rest is as it is written."""
+
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    type: str = ""
+    converted: str = ""
+    error: str = ""
+    hint: str = ""
+    sample: Sample | None = None
+    is_cut: bool = False
+
+
+def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None) -> Preview:
+    """What `text`, in the field that `spec` describes, comes to."""
+    try:
+        value = _value(text, spec)
+        template = compile_value(value)
+    except TemplateError as error:
+        return Preview(error=_stopped(str(error)))
+    except (ValueError, RecursionError) as error:
+        return Preview(error=words.sentence(f"this is no JSON: {error}"))
+    if isinstance(sample, Withheld):
+        return Preview(hint="What it comes to is not shown to you: that takes the permission to view payloads.")
+    if sample is None:
+        if template.paths:
+            return Preview(hint="There is no sample yet: what it comes to is shown as soon as an event has come in.")
+        sample = Sample()
+    try:
+        found = template.render(sample.scope)
+    except TemplateError as error:
+        return Preview(error=_stopped(str(error)), sample=sample)
+    return _shown(found, text, spec, sample)
+
+
+def _stopped(reason: str) -> str:
+    """A reason with its stop. Its first word may be a name, which stays as it is written."""
+    return reason if reason.endswith(("?", ".")) else f"{reason}."
+
+
+def _value(text: str, spec: FieldSpec | None) -> Any:
+    """The value that the field's text stands for, its expressions as they are. Raises ValueError."""
+    if (
+        spec is not None
+        and spec.kind in {*_JSON, FieldKind.LIST}
+        and text.lstrip().startswith(("[", '{"', "{\n", "{ "))
+    ):
+        return json.loads(text)
+    if spec is not None and spec.kind is FieldKind.LIST and "{{" not in text:
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    return text
+
+
+def _shown(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Preview:
+    if spec is not None and spec.sensitive:
+        return Preview(hint="This field is sensitive: its value is not shown.", type=expressions.type_words(value))
+    converted, error = "", ""
+    if spec is not None:
+        taken = spec.taken(value)
+        if type(taken) is not type(value):
+            converted = f"{_told(value)} → {_told(taken)}, converted"
+        problem = spec.problem(taken)
+        error = words.sentence(problem) if problem else ""
+        value = taken
+    pieces = _marked(text, value, sample.scope)
+    whole = sum(len(piece.text) for piece in pieces)
+    return Preview(
+        pieces=_cut(pieces),
+        type=expressions.type_words(value),
+        converted=converted,
+        error=error,
+        sample=sample,
+        is_cut=whole > MAX_SHOWN,
+    )
+
+
+def _told(value: Any) -> str:
+    """`number 409.94`."""
+    text = (
+        f"{expressions.type_words(value).removeprefix('a ')} {payload.visible(json.dumps(value, ensure_ascii=False))}"
+    )
+    return text if len(text) <= expressions.MAX_SHOWN else f"{text[: expressions.MAX_SHOWN]}…"
+
+
+def _marked(text: str, value: Any, scope: Scope) -> list[Piece]:
+    """The value with what was computed told apart from what is written, where the parts of a text can be."""
+    if not isinstance(value, str):
+        return [Piece(json.dumps(value, indent=2, ensure_ascii=False), "{" in text)]
+    parts = [part for part in _EXPRESSION.split(text) if part]
+    if len(parts) > 1 and len(parts) <= MAX_PIECES and "{%" not in text:
+        try:
+            found = compile_value(parts).render(scope)
+        except TemplateError:
+            found = []  # such as a `{{` in a text, which the whole says
+        pieces = [Piece(as_text(made), part.startswith("{{")) for part, made in zip(parts, found, strict=False)]
+        if "".join(piece.text for piece in pieces) == value:
+            return pieces
+    return [Piece(value, "{" in text)]
+
+
+def _cut(pieces: list[Piece]) -> list[Piece]:
+    """As many as are shown, with what would hide or reorder text written out."""
+    found, left = [], MAX_SHOWN
+    for piece in pieces:
+        if left <= 0:
+            break
+        found.append(Piece(payload.visible(piece.text[:left]), piece.marked))
+        left -= len(piece.text)
+    return found

@@ -1,0 +1,112 @@
+"""What can be named at a step: the steps before it, in reading order, and why the output of some may be missing.
+
+The same steps as `automate_core.validation` lets expressions name there. Values in, values out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from automate_core.definition import OTHERWISE, TIMEOUT
+from automate_core.drafts.values import Draft, StepNode
+
+type Lists = Mapping[tuple[str, str], list[StepNode]]
+_LOOPS = {"for_each", "repeat"}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A step before. `only_if` says when it has run, as in "only if …"; empty for one that always has."""
+
+    node: StepNode
+    only_if: str = ""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What surrounds a step: the loops, outermost first, and whether it stands where an error is caught."""
+
+    loops: tuple[StepNode, ...] = ()
+    catches: bool = False
+
+    @property
+    def items(self) -> list[StepNode]:
+        """The loops over lists: the last one's item is `item`."""
+        return [loop for loop in self.loops if loop.kind == "for_each"]
+
+
+def before(draft: Draft, node: StepNode) -> list[Reached]:
+    """The steps whose output can be named at `node`, in reading order."""
+    lists = draft.lists()
+    found: list[Reached] = []
+    chain = [*_holders(draft, node), node]
+    for at, holder in enumerate(chain):
+        for other in lists.get(holder.place, ()):
+            if other.key == holder.key:
+                break
+            if not other.disabled:
+                found += [Reached(other), *_inside(other, lists, "")]
+        if at + 1 < len(chain):
+            found += _on_the_way(holder, chain[at + 1].slot, lists)
+    return found
+
+
+def around(draft: Draft, node: StepNode) -> Around:
+    """The loops that the step stands in, and whether `error` is there."""
+    chain = [*_holders(draft, node), node]
+    loops = tuple(holder for holder in chain[:-1] if holder.kind in _LOOPS)
+    slots = [inner.slot for holder, inner in itertools.pairwise(chain) if holder.kind in {"try", "action"}]
+    return Around(loops, "on_error" in slots)
+
+
+def _holders(draft: Draft, node: StepNode) -> list[StepNode]:
+    """The steps that hold it, outermost first."""
+    found: list[StepNode] = []
+    at = draft.steps.get(node.parent)
+    while at is not None:
+        found.insert(0, at)
+        at = draft.steps.get(at.parent)
+    return found
+
+
+def _on_the_way(holder: StepNode, slot: str, lists: Lists) -> Iterator[Reached]:
+    """What is known in a slot of `holder`, beside what was known at it."""
+    if holder.kind == "approval":
+        yield Reached(holder)
+    elif holder.kind == "try" and slot in {"on_error", "always"}:
+        yield from _of_slot(holder, "steps", lists, "it got that far")
+    elif holder.kind == "branch" and holder.settings.get("match") == "all" and slot != OTHERWISE:
+        for lane in holder.lanes:
+            if lane["key"] == slot:
+                break
+            yield from _of_slot(holder, lane["key"], lists, _condition(holder, lane["key"]))
+
+
+def _inside(node: StepNode, lists: Lists, only_if: str) -> Iterator[Reached]:
+    """The steps inside one that comes before: all but those of loops."""
+    if node.kind not in _LOOPS:
+        for slot in node.slots:
+            yield from _of_slot(node, slot, lists, _condition(node, slot) or only_if)
+
+
+def _of_slot(node: StepNode, slot: str, lists: Lists, only_if: str) -> Iterator[Reached]:
+    for inner in lists.get((node.key, slot), ()):
+        why = f"{inner.label} is on" if inner.disabled else only_if
+        yield Reached(inner, why)
+        yield from _inside(inner, lists, why)
+
+
+def _condition(node: StepNode, slot: str) -> str:
+    """When the steps of a slot run; empty where they always do."""
+    lane = next((lane.get("name") or lane["key"] for lane in node.lanes if lane["key"] == slot), "")
+    if node.kind == "branch":
+        return f"{node.label} took {lane or 'Otherwise'}"
+    if slot == TIMEOUT:
+        return f"{node.label} ran out of time"
+    if node.kind == "approval":
+        return f"{node.label} gave {lane}"
+    if slot == "on_error":
+        return f"{node.label} failed"
+    return f"{node.label} went well" if node.kind == "try" and slot == "steps" else ""

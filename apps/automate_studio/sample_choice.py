@@ -1,0 +1,154 @@
+"""Which sample a person looks at while they build: what there is to choose from, and the choice itself."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Func, IntegerField
+
+from automate_core.drafts.commands import State
+from automate_core.drafts.errors import RefusedError
+from automate_core.models import Event, ExecutionRun
+from automate_governance import audit
+from automate_governance.permissions import Person
+from automate_studio import expressions, samples, words
+from automate_studio.models import ChosenSample
+
+MAX_EDITED = 200_000  #: characters of an example
+EVENTS, RUNS = 8, 5  #: how many are offered
+_SUMMED_UP = 20_000  #: bytes of a payload, as it is stored, that is said in words
+NEWEST, EDITED = "newest", "edited"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One sample. `value` is what choosing it posts: `event:ID`, `run:ID`."""
+
+    value: str
+    label: str
+    detail: str = ""
+    at: Any = None
+    on: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """All that there is, and the text of one's own example: of the present sample's payload until it is edited."""
+
+    chosen: str
+    events: list[Option] = field(default_factory=list)
+    runs: list[Option] = field(default_factory=list)
+    text: str = ""
+
+
+def options(state: State, person: Person) -> Choice:
+    """What a person may choose from who may see the workflow's payloads."""
+    chosen = samples.chosen_by(person, state.workflow)
+    present = _present(chosen)
+    events = list(samples.of_triggers(samples.readable(state, person), state.workflow).defer("payload")[:EVENTS])
+    runs = list(ExecutionRun.objects.filter(workflow=state.workflow, parent=None).order_by("-id")[:RUNS])
+    payloads = _payloads(events)
+    return Choice(
+        chosen=present,
+        events=[
+            Option(value=f"event:{event.pk}", label=event.type or event.source, detail=_summary(payloads.get(event.pk)),
+                   at=event.received_at, on=present == f"event:{event.pk}")
+            for event in events
+        ],
+        runs=[
+            Option(value=f"run:{run.pk}", label=f"Run {words.short(run.pk)}", detail=words.word(run.status),
+                   at=run.created_at, on=present == f"run:{run.pk}")
+            for run in runs
+        ],
+        text=json.dumps(_example(state, person, chosen), indent=2, ensure_ascii=False),
+    )  # fmt: skip
+
+
+def _present(chosen: ChosenSample) -> str:
+    if chosen.edited is not None:
+        return EDITED
+    return f"event:{chosen.event}" if chosen.event else f"run:{chosen.run}" if chosen.run else NEWEST
+
+
+def _payloads(events: list[Event]) -> dict[Any, Any]:
+    """Of those that are small enough to be summed up."""
+    size = Func(F("payload"), function="pg_column_size", output_field=IntegerField())
+    small = Event.objects.filter(pk__in=[event.pk for event in events]).alias(size=size).filter(size__lt=_SUMMED_UP)
+    return dict(small.values_list("pk", "payload"))
+
+
+def _summary(payload: Any) -> str:
+    """The first few values: `number 2381, title Telemetry…`."""
+    if not isinstance(payload, dict):
+        return "" if payload is None else expressions.shown(payload)
+    plain = [(name, value) for name, value in payload.items() if isinstance(value, str | int | float)]
+    return ", ".join(f"{name} {expressions.shown(value, 24)}" for name, value in plain[:3]) or expressions.shown(
+        payload
+    )
+
+
+def _example(state: State, person: Person, chosen: ChosenSample) -> Any:
+    """What an example begins as: the payload of the present sample."""
+    if chosen.edited is not None:
+        return chosen.edited
+    for trigger in samples.readable(state, person):
+        found = samples.for_trigger(state, trigger.key, person)
+        if isinstance(found, samples.Sample):
+            return found.scope["event"]["payload"]
+    return {}
+
+
+@transaction.atomic
+def choose(state: State, post: Mapping[str, str], *, by: Person) -> None:
+    """Choose `newest`, `event:ID`, `run:ID` or `edited` with a `payload` as JSON. Raises RefusedError."""
+    what, _, which = post.get("choose", "").partition(":")
+    values: dict[str, Any] = {"event": None, "run": None, "edited": None}
+    if what == EDITED:
+        values["edited"] = _read(post.get("payload", ""))
+    elif what in {"event", "run"}:
+        values[what] = _known(state, by, what, which)
+    elif what != NEWEST:
+        raise RefusedError(f"there is no sample called {what[:100]!r}: choose one of the list")
+    ChosenSample.objects.update_or_create(workflow=state.workflow, person=by, defaults=values)
+    if what == EDITED:
+        audit.record(by, "sample.edited", state.workflow)
+
+
+def _known(state: State, by: Person, what: str, which: str) -> uuid.UUID:
+    try:
+        pk = uuid.UUID(which)
+    except ValueError:
+        raise RefusedError("this sample is not there any more: choose another one") from None
+    there = (
+        samples.of_triggers(samples.readable(state, by), state.workflow).filter(pk=pk)
+        if what == "event"
+        else ExecutionRun.objects.filter(workflow=state.workflow, pk=pk)
+    )
+    if not there.exists():
+        raise RefusedError("this sample is not there any more: choose another one")
+    return pk
+
+
+def _read(text: str) -> Any:
+    """An example's payload. Raises RefusedError."""
+    if len(text) > MAX_EDITED:
+        raise RefusedError(
+            f"an example has at most {MAX_EDITED:,} characters, and this one has {len(text):,}", "payload"
+        )
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:  # UnicodeEncodeError too: half a character
+        raise RefusedError(f"this is no JSON: {error}", "payload") from error
+    if found is None:
+        raise RefusedError("an example is a payload: write a value, such as {}", "payload")
+    return found
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")

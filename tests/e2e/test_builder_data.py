@@ -1,0 +1,138 @@
+"""Data in the builder's fields, in a browser: picked, shown as tokens and previewed; a hostile sample stays text."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from automate_core.models import Step
+from tests.drafts.conftest import TRIAGE
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ISSUE = {
+    "title": "Telemetry stream drops after 15 min",
+    "number": 2381,
+    "user": {"login": "tkowalczyk", "type": "User"},
+    "labels": [{"name": "urgent"}, {"name": "late"}],
+    "html_url": "https://github.com/halden/fleet-api/issues/2381",
+    "<img src=x onerror=alert(1)>": "</textarea><script>alert(2)</script>",
+}
+
+
+@pytest.fixture
+def opened(workflow, deliver, drain, signed_in, site):
+    """The owner's page at the builder, after one run."""
+    made = workflow(TRIAGE)
+    deliver(ISSUE)
+    drain()
+    signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=route/tell")
+    signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    return signed_in
+
+
+def saved(key, name):
+    return Step.objects.get(key=key).inputs.get(name)
+
+
+def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
+    page = opened
+    message = page.get_by_role("textbox", name="Message")
+    expect(message.locator(".da-tok")).to_have_text("Look: title")
+    expect(page.locator("#preview-field-inputs-message mark")).to_have_text(ISSUE["title"])
+
+    # a brace opens the picker, what follows searches, the keyboard alone inserts
+    message.click()
+    page.keyboard.press("End")
+    page.keyboard.type(" by {login")
+    expect(page.get_by_role("treeitem", name="user.login, text, tkowalczyk")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("treeitem", name="user.login, text, tkowalczyk")).to_be_focused()
+    shot(page, "builder-data-picker")
+    page.keyboard.press("Enter")
+    expect(message).to_be_focused()
+    page.keyboard.type("!")
+    both = "{{ steps.look.output.title }} by {{ event.payload.user.login }}!"
+    wait_for(lambda: saved("tell", "message") == both)
+    expect(page.locator("#preview-field-inputs-message .da-prev")).to_have_text(f"{ISSUE['title']} by tkowalczyk!")
+
+    # a token goes as one, and comes back
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Backspace")
+    expect(message.locator(".da-tok")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(message.locator(".da-tok")).to_have_count(2)
+
+    # the format of the token before the caret
+    page.keyboard.press("Alt+ArrowDown")
+    page.get_by_role("menuitemradio", name="Upper case").click()
+    wait_for(lambda: saved("tell", "message") == both.replace("login }}", "login | upper }}"))
+    expect(page.locator("#preview-field-inputs-message")).to_contain_text("by TKOWALCZYK!")
+
+    # copied as text, pasted as tokens
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+c")
+    page.keyboard.press("End")
+    page.keyboard.press("Control+v")
+    expect(message.locator(".da-tok")).to_have_count(4)
+    page.keyboard.press("Control+z")
+
+    # the text behind it, with an error in it
+    page.get_by_role("button", name="Edit as formula").click()
+    formula = page.locator("textarea[name='inputs.message']")
+    expect(formula).to_have_value(both.replace("login }}", "login | upper }}"))
+    formula.fill("{{ steps.look.output.titel }}")
+    expect(page.locator("#preview-field-inputs-message .err")).to_contain_text("did you mean 'title'?")
+    page.get_by_role("button", name="Edit as formula").click()
+
+    # the tree by keyboard; Escape gives the caret back
+    page.get_by_role("button", name="Insert data").first.click()
+    expect(page.get_by_role("searchbox", name="Search names")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    labels = page.get_by_role("treeitem", name="labels, a list, 2 items")
+    while not labels.evaluate("item => item === document.activeElement"):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("treeitem", name="Each name, joined, urgent, late")).to_be_visible()
+    shot(page, "builder-data-tree")
+    page.keyboard.press("Escape")
+    expect(page.locator("#picker")).to_be_hidden()
+    expect(message).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#card-route-tell")).to_be_focused()
+    assert faults(page) == []
+
+
+def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
+    page = opened
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page.get_by_role("button", name="Insert data").first.click()
+    page.get_by_role("button", name="Change").click()
+    example = page.get_by_role("textbox", name="An example of your own")
+    example.fill("{")
+    page.get_by_role("button", name="Use this example").click()
+    expect(page.get_by_role("alert").filter(has_text="This is no JSON")).to_be_visible()
+    hostile = {
+        "title": "<script>window.hacked = 1</script>",
+        "<img src=x onerror='window.hacked = 2'>": '"><img src=x onerror="window.hacked = 3">',
+        "list": [{"{{ 7 * 7 }}": "javascript:window.hacked = 4"}],
+    }
+    example.fill(json.dumps(hostile))
+    page.get_by_role("button", name="Use this example").click()
+    expect(page.get_by_role("treeitem", name="title, text, <script>")).to_be_visible()
+    shot(page, "builder-data-hostile")
+    page.get_by_role("treeitem", name="<img src=x onerror=").click()
+    page.get_by_role("treeitem", name="title, text, <script>").click()
+    message = page.get_by_role("textbox", name="Message")
+    expect(message.locator(".da-tok")).to_have_count(3)
+    expect(page.locator("#preview-field-inputs-message")).to_contain_text("<script>window.hacked = 1</script>")
+    wait_for(lambda: "onerror" in saved("tell", "message"))
+    page.reload()
+    expect(message.locator(".da-tok")).to_have_count(3)
+    assert page.evaluate("window.hacked") is None
+    assert [fault for fault in faults(page) if "422" not in fault] == []
