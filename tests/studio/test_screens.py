@@ -374,6 +374,7 @@ def _arguments(pattern):
         "pk": 1,
         "path": "first",
         "kind": "workflow",
+        "key": "webhook",
         "number": 1,
     }
     samples["slug"] = "expense-approval"
