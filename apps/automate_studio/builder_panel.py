@@ -197,7 +197,7 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
     errors = _by_field(mine) | dict(refused)
     drawn = [forms.views(specs, values, errors, prefix) for specs, values, prefix in step_specs(node, user)]
     extra = extras(node)
-    drawn = [[replace(view, extra=view.name in extra) for view in part] for part in drawn]
+    drawn = [[_as_drawn(view, extra) for view in part] for part in drawn]
     conditions = builder_conditions.of_step(state, node, user, errors)
     policy = drawn[-2] if node.kind == "action" else []
     fields = [
@@ -223,6 +223,13 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
         conditions=conditions,
         node=node,
     )
+
+
+def _as_drawn(view: FieldView, extra: set[str]) -> FieldView:
+    """A field of a step as its panel has it."""
+    if view.name == "connection":
+        return replace(view, widget="connection")
+    return replace(view, extra=view.name in extra)
 
 
 def _by_field(problems: Iterable[DraftProblem]) -> dict[str, str]:

@@ -14,7 +14,9 @@ from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     builder,
+    builder_connections,
     builder_data,
+    builder_options,
     builder_tests,
     connections,
     doing,
@@ -60,6 +62,16 @@ urlpatterns = [
         "workflows/<int:pk>/builder/condition/<path:path>/",
         admin.site.admin_view(builder.condition),
         name="builder_condition",
+    ),
+    path(
+        "workflows/<int:pk>/builder/options/<path:path>/",
+        admin.site.admin_view(builder_options.options),
+        name="builder_options",
+    ),
+    path(
+        "workflows/<int:pk>/builder/connection/<path:path>/",
+        admin.site.admin_view(builder_connections.connection),
+        name="builder_connection",
     ),
     path(
         "workflows/<int:pk>/builder/trigger/<slug:key>/endpoint/",

@@ -5,6 +5,7 @@
   const inspector = document.getElementById("inspector");
   const { flush, choose } = window.automateBuilder;
   const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
+  const addresses = document.getElementById("test-whole").dataset;
   const EVERY = 600; // milliseconds between two looks at a test that goes on
   const WHOLE = "~test";
   const known = new Map(); // the last result of each step: shown at once, until the newer one is there
@@ -65,7 +66,7 @@
     if (run) looking = setTimeout(() => fetchResult(run).catch(() => { say("The server cannot be reached; trying again."); looking = setTimeout(look, 3 * EVERY); }), EVERY);
   };
 
-  const fetchResult = (run = "") => ask(`${builder.dataset.testTo}?${new URLSearchParams({ step: key(), ...(run && { run }) })}`);
+  const fetchResult = (run = "") => ask(`${addresses.to}?${new URLSearchParams({ step: key(), ...(run && { run }) })}`);
 
   // The cards' badges, and what screen readers say of them.
   const drawBadges = (badges) => {
@@ -108,21 +109,21 @@
     await flush(); // what was typed a moment ago is tested too
     const values = new FormData(form);
     for (const name of ["event", "payload"]) if (!values.has(name) && kept[name]) values.set(name, kept[name]); // not drawn yet
-    await ask(builder.dataset.testTo, values).catch(() => say("The server cannot be reached."));
+    await ask(addresses.to, values).catch(() => say("The server cannot be reached."));
     look();
   };
 
   const keep = (values) => {
     const form = new FormData();
     for (const [name, value] of Object.entries({ step: key(), ...values })) form.set(name, value);
-    return ask(builder.dataset.testKeep, form).catch(() => say("The server cannot be reached."));
+    return ask(addresses.keepTo, form).catch(() => say("The server cannot be reached."));
   };
 
   builder.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.id === "test-form") start();
     else if (form.dataset.testForm === "mock") keep({ act: "mock", output: form.elements.output.value });
-    else if (form.dataset.testForm === "confirm") ask(builder.dataset.testTo, new FormData(form)).catch(() => say("The server cannot be reached."));
+    else if (form.dataset.testForm === "confirm") ask(addresses.to, new FormData(form)).catch(() => say("The server cannot be reached."));
   });
 
   builder.addEventListener("input", (event) => { if (event.target.form?.id === "test-form") remember(event.target); });
@@ -131,9 +132,9 @@
     const past = event.target.closest("[data-test-run]");
     const act = event.target.closest("[data-test-keep]");
     if (past) fetchResult(past.dataset.testRun);
-    else if (act && act !== builder) keep({ act: act.dataset.testKeep, ...(act.dataset.run && { run: act.dataset.run }) });
+    else if (act) keep({ act: act.dataset.testKeep, ...(act.dataset.run && { run: act.dataset.run }) });
     else if (event.target.closest("[data-test-cancel]")) fetchResult().then(() => document.getElementById("test-start")?.focus());
-    else if (event.target.closest("[data-test-whole]")) choose(WHOLE, { focus: true });
+    else if (event.target.closest("#test-whole")) choose(WHOLE, { focus: true });
   });
 
   document.addEventListener("keydown", (event) => {
