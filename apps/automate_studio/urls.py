@@ -25,6 +25,7 @@ from automate_studio import (
     managing,
     model_usage,
     plugins,
+    presence,
     publishing,
     share,
     starting,
@@ -57,6 +58,7 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
     path("workflows/<int:pk>/builder/test/", admin.site.admin_view(builder_tests.test), name="builder_test"),
     path("workflows/<int:pk>/builder/test/keep/", admin.site.admin_view(builder_tests.keep), name="builder_test_keep"),
+    path("workflows/<int:pk>/builder/here/", admin.site.admin_view(presence.here), name="builder_here"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
     path(
         "workflows/<int:pk>/builder/condition/<path:path>/",

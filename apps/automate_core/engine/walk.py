@@ -527,7 +527,7 @@ class Walk:
             items = yield from self._rendered(node.items, frame, node.key, step)
             if not isinstance(items, list):
                 kind = "null" if items is None else type(items).__name__
-                self._give(node.key, "not_a_list", f"a loop needs a list, and this is {kind}: mend its items")
+                self._give(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
             if self.program.terms is not None and self.program.terms.scope == "step":
                 items = items[:1]  # one step is tested on one item
             if len(items) > MAX_ITEMS:
