@@ -24,6 +24,7 @@ from automate_studio import (
     managing,
     model_usage,
     plugins,
+    presence,
     publishing,
     share,
     starting,
@@ -54,6 +55,7 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/", admin.site.admin_view(builder.page), name="builder"),
     path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
+    path("workflows/<int:pk>/builder/here/", admin.site.admin_view(presence.here), name="builder_here"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
     path(
         "workflows/<int:pk>/builder/condition/<path:path>/",
