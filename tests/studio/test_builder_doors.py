@@ -15,10 +15,13 @@ from tests.studio.test_screens import MATRIX, approval, run, urls
 __all__ = ["approval", "run", "urls"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: Where whoever may view and change the draft is answered otherwise than its owner, who may also publish and share it.
+#: Where whoever may view and change the draft is answered otherwise than its owner, who may also publish it and view its
+#: payloads.
 EDITOR = {
     "review publish": 403,
     "version publish": 403,
+    "builder sample choose": 403,
+    "builder trigger event": 403,
 }
 
 
