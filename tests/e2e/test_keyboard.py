@@ -1,0 +1,111 @@
+"""From nothing to a run of a branching workflow, with the keyboard alone: built, tested, published and started."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from automate_core.models import ExecutionRun, StepRun, Workflow
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def reach(page: Page, wanted: Locator) -> None:
+    """Go to something by Tab, as somebody without a pointer has to."""
+    for _ in range(150):
+        if wanted.evaluate("(each) => each === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {wanted}")
+
+
+def press(page: Page, wanted: Locator) -> None:
+    """Reach a button or a link and press Enter."""
+    reach(page, wanted)
+    page.keyboard.press("Enter")
+
+
+def write(page: Page, wanted: Locator, text: str) -> None:
+    """Reach a field, and put a text in the place of what is there."""
+    reach(page, wanted)
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+
+
+def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
+    page = signed_in
+    press(
+        page,
+        page.get_by_role("link", name="New workflow").or_(page.get_by_role("link", name="Start from scratch")).first,
+    )
+    write(page, page.get_by_label("Name", exact=True), "Sorting")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/builder/**")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+
+    # what starts it
+    press(page, page.locator("#card-trigger"))
+    press(page, page.get_by_role("button", name="By hand", exact=True))
+    manual = page.locator("#trigger-manual")
+    press(page, manual.get_by_role("button", name="Add to Asked for"))
+    write(page, manual.get_by_label("Name").last, "kind")
+    page.keyboard.press("Tab")
+    expect(page.locator("#saved")).to_have_text("Saved")
+
+    # a step, and a branch around it
+    page.keyboard.press("Escape")
+    expect(page.locator("#card-trigger")).to_be_focused()
+    page.keyboard.press("+")
+    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
+    page.keyboard.type("write to log")
+    page.keyboard.press("Enter")
+    expect(page.locator("#card-log")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#inspector-name")).to_be_focused()
+    write(page, page.get_by_role("textbox", name="Message"), "A bug")
+    page.keyboard.press("Tab")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    press(page, page.get_by_text("Wrap in"))
+    press(page, page.locator("#inspector").get_by_role("button", name="Branch"))
+    expect(page.locator("#card-branch")).to_be_visible()
+    page.keyboard.press("Escape")
+    reach(page, page.locator("[role=treeitem][tabindex='0']"))
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#card-branch")).to_be_focused()
+    page.keyboard.press("Enter")
+    press(page, page.get_by_role("button", name="Add a condition").first)
+    row = page.get_by_role("group", name="Row 1")
+    write(page, row.get_by_label("Field"), "event.payload.kind")
+    write(page, row.get_by_label("Value"), "bug")
+    page.keyboard.press("Tab")
+    expect(page.locator("#problem-count")).to_have_text("No problems")
+    shot(page, "keyboard-built")
+
+    # tried
+    press(page, page.locator("#test-whole"))
+    press(page, page.get_by_text("Test data"))
+    write(page, page.get_by_label("Or a payload of your own, as JSON"), '{"kind": "bug"}')
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#test-result")).to_contain_text("Test passed")
+
+    # published
+    press(page, page.get_by_role("link", name="Review and publish"))
+    page.wait_for_url("**/review/")
+    press(page, page.get_by_role("button", name="Publish v1"))
+    expect(page.get_by_text("Version 1 is live.")).to_be_visible()
+
+    # run
+    press(page, page.get_by_role("link", name="Run", exact=True))
+    write(page, page.get_by_label("kind"), "bug")
+    press(page, page.get_by_role("button", name="Run now"))
+    expect(page.get_by_text("Started. The run appears here in a moment.")).to_be_visible()
+    made = Workflow.objects.get()
+    run = wait_for(lambda: ExecutionRun.objects.filter(workflow=made, cause="trigger", status="succeeded").first())
+    assert set(StepRun.objects.filter(run=run).values_list("path", flat=True)) == {"branch", "branch/log"}
+    page.reload()
+    press(page, page.locator(f"#run-{run.pk} a"))
+    page.wait_for_url(f"**/{run.pk}/**")
+    reach(page, page.locator("[role=treeitem][tabindex='0']"))
+    assert faults(page) == []
