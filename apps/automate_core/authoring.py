@@ -357,8 +357,16 @@ def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterat
                 yield Problem(f"{place}.endpoint", reason)
             case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
                 yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} whose payloads {person} may read")
-            case ModelTrigger(model=label) if not person.has_perm(view_permission(label)):
+            case ModelTrigger(model=label) if not _may_view(person, label):
                 yield Problem(f"{place}.model", f"there is no model {label} that {person} may view")
+
+
+def _may_view(person: Person, label: str) -> bool:
+    """Whether there is such a model, and Django lets the person view it. A draft may name what is none."""
+    try:
+        return person.has_perm(view_permission(label))
+    except (LookupError, ValueError):
+        return False
 
 
 def _may_read(person: Person, queryset: QuerySet[Any]) -> bool:

@@ -28,15 +28,18 @@ def url(endpoint: WebhookEndpoint) -> str:
 
 @transaction.atomic
 def save(
-    slug: str, *, scheme: str, config: dict[str, Any], secret: str | None, actor: Person
+    slug: str, *, scheme: str, config: dict[str, Any], secret: str | None, actor: Person, new: bool = False
 ) -> tuple[WebhookEndpoint, bool]:
     """Create or update an endpoint: (the endpoint, whether it is new).
 
     A new `secret` is stored encrypted as `hook-<slug>`, under a longer name when that is somebody else's, and counts at
-    once; None keeps the present one. Raises SchemeError, ValidationError, NotPermittedError.
+    once; None keeps the present one. With `new` an endpoint that is there already is left alone. Raises SchemeError,
+    ValidationError, NotPermittedError.
     """
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
+    if endpoint is not None and new:
+        raise SchemeError(f"/hooks/{slug}/ is taken: choose another address", field="slug")
     created = endpoint is None
     if not can(actor, *(("add", WebhookEndpoint) if endpoint is None else ("change", endpoint))):
         raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'change'} endpoints")

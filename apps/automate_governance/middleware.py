@@ -17,6 +17,11 @@ _FAR = 10_000  # bytes: longer tags are not looked through
 _TEXTS = ("text/", "application/json", "application/yaml", "application/xml", "application/problem+json")
 
 
+def show_once(response: HttpResponse, secret: str) -> None:
+    """Leave one value as it is in this answer: to whoever has been given it this moment, and will not see it again."""
+    response.shown_once = secret.encode()  # type: ignore[attr-defined]
+
+
 class RedactAnswersMiddleware:
     """Masks known values of 16 characters or more in answers of text. Shorter ones could be part of a page's markup."""
 
@@ -47,7 +52,12 @@ def _mask(response: HttpResponse) -> None:
     charset = response.charset or "utf-8"
     text = response.content.decode(charset, "surrogateescape")
     is_html = response.headers["Content-Type"].startswith("text/html")
-    masked = redactor.text(text, shapes=False, at_least=STRONG, spare=is_markup if is_html else None)
+    once: bytes = getattr(response, "shown_once", b"")
+
+    def spare(data: bytes, at: int) -> bool:
+        return (bool(once) and data.startswith(once, at)) or (is_html and is_markup(data, at))
+
+    masked = redactor.text(text, shapes=False, at_least=STRONG, spare=spare if is_html or once else None)
     if masked != text:
         response.content = masked.encode(charset, "surrogateescape")
         if "Content-Length" in response.headers:

@@ -18,8 +18,20 @@ from automate_core.drafts import clips, commands, requests, rows
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import Draft, TriggerNode
+from automate_governance.middleware import show_once
 from automate_governance.permissions import can
-from automate_studio import asked, builder_conditions, builder_fields, builder_panel, builder_reading, plain_json, words
+from automate_studio import (
+    asked,
+    builder_conditions,
+    builder_endpoints,
+    builder_fields,
+    builder_panel,
+    builder_reading,
+    builder_triggers,
+    builder_waiting,
+    plain_json,
+    words,
+)
 from automate_studio.builder_panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
@@ -170,6 +182,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
     workflow = _workflow(request, pk)
     structure = workflow.structure_rev
+    document: dict[str, Any] = {}
     try:
         before = rows.load(workflow)
         document, refused = _changes(request, before, path)
@@ -195,6 +208,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         "form": shown,
         "not_saved": bool(refused),
         "redraw": state.workflow.structure_rev != structure or _slots(state.draft, path) != _slots(before, path),
+        "written": {*document.get("set", ()), *document.get("unset", ())},
     }
     return TemplateResponse(request, "automate_studio/builder/saved.html", context, status=422 if refused else 200)
 
@@ -246,12 +260,49 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
     node: TriggerNode | None = draft.triggers.get(request.POST.get("trigger", ""))
     if node is None:
         raise RefusedError("this trigger is not there any more")
-    present = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
-    found, unset, errors = builder_reading.changed(
-        builder_panel.trigger_specs(node, request.user), present, request.POST
-    )
+    found, unset, errors = builder_triggers.changes(node, request.POST)
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
     return (document if found or unset else {}), errors
+
+
+# --- triggers ---------------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
+    workflow = _workflow(request, pk)
+    try:
+        state, secret = builder_endpoints.make(workflow, key, request.POST, by=asked.person(request))
+    except builder_endpoints.NotMadeError as error:
+        filled = builder_endpoints.Filled(request.POST, error.errors)
+        form = builder_endpoints.creating(workflow, key, request.user, filled)
+        if form is None:
+            raise PermissionDenied from error
+        again: dict[str, Any] = {
+            "creating": form,
+            "key": key,
+            "workflow": workflow,
+            "open": True,
+        }
+        return TemplateResponse(request, "automate_studio/builder/triggers/creating.html", again, status=422)
+    except EditError as error:
+        return _refused(request, error)
+    config = state.draft.triggers[key].config
+    context = {
+        **_context(request, state, builder_panel.panel(state, START, request.user)),
+        "fresh": builder_endpoints.shown(config["endpoint"], request.user, config.get("event", ""), secret=secret),
+        "fresh_key": key,
+    }
+    answer = TemplateResponse(request, "automate_studio/builder/answer.html", context)
+    show_once(answer, secret)
+    return answer
+
+
+@require_safe
+def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """The next event of a trigger's source, once it is there."""
+    return builder_waiting.answer(request, commands.look(_workflow(request, pk)), key)
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------

@@ -36,7 +36,6 @@ FORM_COLUMNS = (
     FieldSpec(name="required", label="Required", kind=_K.BOOLEAN, default=False),
     FieldSpec(name="help", label="Help"),
 )  #: the fields of a form that people fill in, edited as rows
-_FILTER = FieldSpec(name="filter", label="Only when", kind=_K.JSON, help="A rule; empty lets every event pass.")
 
 
 def _ways_on(value: Any) -> dict[str, Any]:
@@ -160,39 +159,6 @@ POLICY_FIELDS = (
 )
 NOTES = FieldSpec(name="notes", label="Notes", kind=_K.LONG_TEXT)
 NAME = FieldSpec(name="name", label="Name", shown=True)
-TRIGGER_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
-    "webhook": (
-        FieldSpec(name="endpoint", label="Endpoint", required=True),
-        FieldSpec(name="event", label="Type of event", help="Empty takes all."),
-        _FILTER,
-    ),
-    "schedule": (
-        FieldSpec(name="cron", label="Times", help="Five fields, such as 30 8 * * 1-5 for 8:30 on working days."),
-        FieldSpec(name="every", label="Or every", help=_SPAN),
-        FieldSpec(name="timezone", label="Time zone", help="Empty is the workflow's."),
-        _choice("missed", "Times at which nothing ran", ("once", "Once"), ("skip", "Skip"), ("all", "All of them")),
-        _FILTER,
-    ),
-    "model": (
-        FieldSpec(name="model", label="Model", required=True, help="Such as shop.Order."),
-        FieldSpec(name="on", label="When", kind=_K.LIST, help="created, updated, deleted; one a line."),
-        FieldSpec(name="fields", label="Only when these changed", kind=_K.LIST, help="One a line."),
-        FieldSpec(name="own_changes", label="Also by its own changes", kind=_K.BOOLEAN, default=False),
-        _FILTER,
-    ),
-    "manual": (
-        FieldSpec(
-            name="inputs", label="Inputs", kind=_K.LIST, columns=FORM_COLUMNS, help="What is asked for at a start."
-        ),
-        _FILTER,
-    ),
-    "event": (FieldSpec(name="event", label="Event", required=True, help="Such as order.paid."), _FILTER),
-    "run": (
-        FieldSpec(name="workflow", label="Workflow", required=True, help="Its short name."),
-        _choice("on", "When it has", ("ended", "Ended"), ("succeeded", "Succeeded"), ("failed", "Failed")),
-        _FILTER,
-    ),
-}
 SETTINGS_FIELDS = (
     FieldSpec(name="name", label="Name", required=True),
     FieldSpec(name="description", label="Description", kind=_K.LONG_TEXT),

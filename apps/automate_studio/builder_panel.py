@@ -12,14 +12,14 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import connectors, find_action
 from automate_core.drafts.commands import State
 from automate_core.drafts.problems import DraftProblem
-from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode, in_order
-from automate_core.models import WebhookEndpoint
+from automate_core.drafts.values import LANES, Draft, StepNode, in_order
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import builder_conditions, builder_fields, words
+from automate_studio import builder_conditions, builder_fields, builder_triggers, words
 from automate_studio import builder_forms as forms
 from automate_studio.builder_conditions import Conditions, ConditionView
 from automate_studio.builder_forms import FieldView
+from automate_studio.builder_setup import Setup
 from automate_studio.tree import START, Card
 
 SETTINGS = "~workflow"  #: the path of the workflow's own panel
@@ -51,6 +51,7 @@ class Panel:
     problems: list[str] = field(default_factory=list)
     arms: list[ArmRow] = field(default_factory=list)
     triggers: list[Panel] = field(default_factory=list)
+    setup: Setup | None = None
     conditions: Conditions = field(default_factory=Conditions)
     card: Card | None = None
     node: StepNode | None = None
@@ -254,32 +255,21 @@ def _arms(node: StepNode, errors: Mapping[str, str], conditions: Conditions) -> 
         )
 
 
-def trigger_specs(node: TriggerNode, user: User) -> tuple[FieldSpec, ...]:
-    """The fields of a trigger."""
-    specs = builder_fields.TRIGGER_FIELDS[node.kind]
-    if node.kind != "webhook":
-        return specs
-    slugs = list(permitted(user, "view_payload", WebhookEndpoint.objects.all()).values_list("slug", flat=True))
-    present = str(node.config.get("endpoint", ""))
-    return forms.with_choices(specs, "endpoint", [(slug, slug) for slug in dict.fromkeys([*slugs, present]) if slug])
-
-
 def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
     found = []
     for node in in_order(state.draft.triggers):
         mine = [problem for problem in state.problems if problem.trigger == node.key]
         errors = _by_field(mine) | dict(refused)
-        values = {**node.config, **({"filter": node.filter} if node.filter is not None else {})}
         conditions = builder_conditions.of_trigger(state, node, user, errors)
-        fields = forms.views(trigger_specs(node, user), values, errors)
-        problems = [words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, fields)]
+        setup = builder_triggers.setup(state, node, user, errors)
+        problems = [words.sentence(problem.reason) for problem in mine if not setup.has(problem.field)]
         found.append(
             Panel(
                 path=node.key,
                 title=TRIGGERS[node.kind],
                 subtitle="",
                 rev=node.rev,
-                fields=[view for view in fields if view.name != "filter"],
+                setup=setup,
                 problems=problems,
                 conditions=conditions,
             )

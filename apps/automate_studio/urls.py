@@ -58,6 +58,16 @@ urlpatterns = [
         admin.site.admin_view(builder.condition),
         name="builder_condition",
     ),
+    path(
+        "workflows/<int:pk>/builder/trigger/<slug:key>/endpoint/",
+        admin.site.admin_view(builder.trigger_endpoint),
+        name="builder_trigger_endpoint",
+    ),
+    path(
+        "workflows/<int:pk>/builder/trigger/<slug:key>/event/",
+        admin.site.admin_view(builder.trigger_event),
+        name="builder_trigger_event",
+    ),
     path("workflows/<int:pk>/builder/step/<path:path>/", admin.site.admin_view(builder.step), name="builder_step"),
     path(
         "workflows/<int:pk>/builder/data/<path:path>/",

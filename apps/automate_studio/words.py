@@ -79,6 +79,16 @@ def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
     return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%-d %b %H:%M}"
 
 
+def dated(moment: dt.datetime | None) -> str:
+    """`Mon 30 Nov 2026, 08:30`: a time of another day, by the zone that it has."""
+    return f"{moment:%a %-d %b %Y, %H:%M}" if moment else ""
+
+
+def zone(moment: dt.datetime) -> str:
+    """The name of the moment's zone at that moment: `CET`, or `+04`."""
+    return f"{moment:%Z}"
+
+
 def short(identifier: Any) -> str:
     """The part of an id that people say: the last eight digits."""
     return str(identifier).replace("-", "")[-8:]

@@ -6,6 +6,7 @@ Nothing runs. The triggers' own conditions and filters decide, by the code that 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +67,13 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
         return None
     published = authoring.published_definition(workflow)
     parts = [*draft.triggers, *(published.triggers if published else ())]
-    hidden = {_source(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
-    sources = {_source(part, workflow) for part in parts} - hidden
+    hidden = {source_of(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
+    sources = {source_of(part, workflow) for part in parts} - hidden
     events = _newest(sources)
     scopes = [{"event": _scope(event)} for event in events]
     engine = RuleEngine()
-    before = engine.trial(scopes, _candidates(published, workflow))
-    now = engine.trial(scopes, _candidates(draft, workflow))
+    before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
+    now = engine.trial(scopes, _candidates(draft.triggers, workflow))
     tried = [
         Tried(str(event.id), event.source, event.type, event.received_at, *pair)
         for event, *pair in zip(events, before, now, strict=True)
@@ -80,7 +81,13 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
     return Shadow(tried=tried, hidden=sorted(hidden))
 
 
-def _source(part: Trigger, workflow: Workflow) -> str:
+def takes(part: Trigger, workflow: Workflow, event: Event) -> bool:
+    """Whether a trigger of the workflow would take an event, by its type and its filter."""
+    return RuleEngine().trial([{"event": _scope(event)}], _candidates([part], workflow))[0]
+
+
+def source_of(part: Trigger, workflow: Workflow) -> str:
+    """The source of the events that a trigger of the workflow looks at."""
     return part.matches[0] or f"{part.__struct_config__.tag}:{workflow.slug}"
 
 
@@ -105,10 +112,10 @@ def _scope(event: Event) -> dict[str, Any]:
     }
 
 
-def _candidates(definition: Definition | None, workflow: Workflow) -> list[Candidate]:
+def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candidate]:
     """The triggers as the match index would hold them; one whose filter cannot be read yet takes nothing."""
     found = []
-    for part in definition.triggers if definition else ():
+    for part in triggers:
         columns = authoring.trigger_columns(part)
         text = None if columns["filter"] is None else msgspec.json.encode(columns["filter"]).decode()
         try:
@@ -118,7 +125,7 @@ def _candidates(definition: Definition | None, workflow: Workflow) -> list[Candi
             continue
         found.append(
             Candidate(
-                source=_source(part, workflow),
+                source=source_of(part, workflow),
                 event_type=part.matches[1],
                 workflow_id=workflow.pk,
                 kind=columns["kind"],

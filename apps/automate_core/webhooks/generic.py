@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,10 +21,32 @@ from automate_core.webhooks.signing import (
     hex_hmac,
     token_problem,
 )
+from automate_plugins.fields import FieldKind, FieldSpec
 
 _NEVER_STORED = ("authorization", "proxy-authorization", "cookie")
 _KEY = "`delivery_header` or `delivery_field`, else `dedupe_seconds`"
 _KIND = "`event_header` or `event_field`"
+
+
+def _choice(name: str, label: str, *values: str) -> FieldSpec:
+    choices = tuple((value, value) for value in values)
+    return FieldSpec(name=name, label=label, kind=FieldKind.CHOICE, choices=choices, default=values[0])
+
+
+_NAMING = (
+    FieldSpec(name="event_header", label="Header with the type of event"),
+    FieldSpec(name="event_field", label="Or field of the body with it", help="A dotted name, such as event.type."),
+    FieldSpec(name="delivery_header", label="Header that names the delivery", help="Two of one name are one event."),
+    FieldSpec(name="delivery_field", label="Or field of the body that names it"),
+    FieldSpec(
+        name="dedupe_seconds",
+        label="Or one event of the same body for so many seconds",
+        kind=FieldKind.INTEGER,
+        default=0,
+        help="Counted in fixed spans of that length, by the server's clock: a repeat that falls into the next span is "
+        "an event of its own. 0 takes every delivery.",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +134,13 @@ class HmacScheme(ConfiguredScheme[HmacRules]):
     name = "HMAC"
     proof = "`header` (X-Signature), after `prefix`"
     rules_type = HmacRules
+    config_fields = (
+        FieldSpec(name="header", label="Header of the signature", default="X-Signature"),
+        FieldSpec(name="prefix", label="What stands before it", default="", help="Such as sha256=."),
+        _choice("encoding", "Written in", "hex", "base64"),
+        _choice("algorithm", "Algorithm", "sha256", "sha384", "sha512"),
+        *_NAMING,
+    )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -145,6 +175,11 @@ class BearerScheme(ConfiguredScheme[BearerRules]):
     name = "Bearer token"
     proof = "`header` (Authorization), after `prefix` (Bearer)"
     rules_type = BearerRules
+    config_fields = (
+        FieldSpec(name="header", label="Header of the token", default="Authorization"),
+        FieldSpec(name="prefix", label="What stands before it", default="Bearer ", help="With its space."),
+        *_NAMING,
+    )
 
     def offered(self, headers: Headers) -> Sequence[str]:
         given = headers.get(self.rules.header.lower(), "")
@@ -170,6 +205,7 @@ class BasicScheme(ConfiguredScheme[Naming]):
     name = "Basic authentication"
     proof = "`Authorization`"
     rules_type = Naming
+    config_fields = _NAMING
 
     def offered(self, headers: Headers) -> Sequence[str]:
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -177,6 +213,9 @@ class BasicScheme(ConfiguredScheme[Naming]):
 
     def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
         return [base64.b64encode(secret.encode()).decode()]
+
+    def new_secret(self) -> str:
+        return f"webhook:{secrets.token_hex(24)}"
 
     def secret_problem(self, secret: str) -> str | None:
         user, separator, password = secret.partition(":")
@@ -199,6 +238,7 @@ class UnsignedScheme(ConfiguredScheme[Naming]):
     proof = "none"
     signed = False
     rules_type = Naming
+    config_fields = _NAMING
 
     def offered(self, headers: Headers) -> Sequence[str]:
         return []

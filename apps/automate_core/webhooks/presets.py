@@ -101,6 +101,9 @@ class StandardWebhooksScheme(SignatureScheme):
     def event_type(self, headers: Headers, payload: Any) -> str:
         return field(payload, "type")
 
+    def new_secret(self) -> str:
+        return "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
+
     def secret_problem(self, secret: str) -> str | None:
         try:
             key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
@@ -126,6 +129,7 @@ class StripeScheme(SignatureScheme):
 
     code = "stripe"
     name = "Stripe"
+    shown_by = "Stripe shows it with the endpoint, as its signing secret: whsec_…"
     proof = "`Stripe-Signature`"
     key = "`id` of the body"
     kind = "`type` of the body"
@@ -174,6 +178,7 @@ class SlackScheme(SignatureScheme):
 
     code = "slack"
     name = "Slack"
+    shown_by = "Slack shows it at the app's basic information, as the signing secret."
     proof = "`X-Slack-Signature`"
     key = "`event_id` of the body, `trigger_id` of commands and interactions"
     kind = "`event.type` of the body, the command, or the interaction's `type`"
@@ -224,6 +229,7 @@ class ShopifyScheme(SignatureScheme):
 
     code = "shopify"
     name = "Shopify"
+    shown_by = "Shopify shows it below the list of webhooks; of an app it is the client secret."
     proof = "`X-Shopify-Hmac-Sha256`"
     key = "`X-Shopify-Webhook-Id`"
     kind = "`X-Shopify-Topic`"

@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs
+
+from automate_plugins.fields import FieldSpec
 
 TOLERANCE_SECONDS = 300
 SHORTEST_SECRET = 16
@@ -69,6 +72,8 @@ class SignatureScheme(ABC):
     proves_body_alone: ClassVar[bool] = True  #: so that a CloudEvent in headers could be anybody's
     json_field: ClassVar[str] = ""  #: a form with this field alone is the JSON in it
     safe_headers: tuple[str, ...] = ()  #: stored with the event, beside the general ones
+    config_fields: ClassVar[tuple[FieldSpec, ...]] = ()  #: what `config` may hold
+    shown_by: ClassVar[str] = ""  #: where the sender shows the secret, when it is the sender that makes it
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         if config:
@@ -99,6 +104,10 @@ class SignatureScheme(ABC):
                     matches |= hmac.compare_digest(wanted.encode(), given)
             found = index if matches and found is None else found
         return found if self.is_timely(delivery) else None
+
+    def new_secret(self) -> str:
+        """A secret that nobody has had before, of the form that the sender takes."""
+        return secrets.token_hex(32)
 
     def secret_problem(self, secret: str) -> str | None:
         """Why `secret` may not be used, or None: a short one could be guessed, an empty one lets anybody sign."""

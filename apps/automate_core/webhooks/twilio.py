@@ -22,6 +22,7 @@ from automate_core.webhooks.signing import (
     field,
     form_fields,
 )
+from automate_plugins.fields import FieldSpec
 
 
 class TwilioScheme(SignatureScheme):
@@ -33,6 +34,14 @@ class TwilioScheme(SignatureScheme):
 
     code = "twilio"
     name = "Twilio"
+    shown_by = "Twilio shows it in the console, as the account's auth token."
+    config_fields = (
+        FieldSpec(
+            name="public_url",
+            label="Public address",
+            help="As Twilio knows this site, such as https://hooks.example.com; empty is its own address.",
+        ),
+    )
     proof = "`X-Twilio-Signature`"
     key = "`I-Twilio-Idempotency-Token`, else all that is signed"
     kind = "`message.STATUS` or `call.STATUS` by the form's status field, else `EventType`"
@@ -40,9 +49,9 @@ class TwilioScheme(SignatureScheme):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__({name: value for name, value in config.items() if name != "public_url"})
-        self._public_url = config.get("public_url", "")
-        if not isinstance(self._public_url, str) or (
-            self._public_url and not self._public_url.startswith(("https://", "http://"))
+        self.public_url = config.get("public_url", "")
+        if not isinstance(self.public_url, str) or (
+            self.public_url and not self.public_url.startswith(("https://", "http://"))
         ):
             raise SchemeError("public_url is an address such as https://hooks.example.com")
 
@@ -51,7 +60,7 @@ class TwilioScheme(SignatureScheme):
 
     def expected(self, secret: str, delivery: Delivery) -> Sequence[str]:
         """With the port and without: Twilio signs one or the other."""
-        url = (self._public_url or str(settings.AUTOMATE_SITE_URL)).rstrip("/") + delivery.target
+        url = (self.public_url or str(settings.AUTOMATE_SITE_URL)).rstrip("/") + delivery.target
         return [
             base64_hmac(secret, _signed_by_twilio(each, delivery.body, delivery.media_type), "sha1")
             for each in _with_and_without_port(url)
@@ -75,7 +84,7 @@ class TwilioScheme(SignatureScheme):
     def sign(
         self, secret: str, body: bytes, *, event_type: str, delivery: str, url: str = "", content_type: str = ""
     ) -> dict[str, str]:
-        public = urlsplit(self._public_url or url)
+        public = urlsplit(self.public_url or url)
         signed = urlunsplit(urlsplit(url)._replace(scheme=public.scheme, netloc=public.netloc))
         return {
             "I-Twilio-Idempotency-Token": delivery,

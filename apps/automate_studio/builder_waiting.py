@@ -1,0 +1,121 @@
+"""Waiting for a trigger's next event: the first that comes is shown, with what the trigger would do with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from automate_core.authoring import may_read_events
+from automate_core.definition import Trigger, WebhookTrigger
+from automate_core.drafts.commands import State
+from automate_core.models import Event, RefusedDeliveries
+from automate_core.publishing.shadow import source_of, takes
+from automate_core.triggers import TEST_HEADER
+from automate_governance.permissions import can
+from automate_studio import asked, builder_conditions, payload, samples
+
+MOST_FIELDS = 60
+_MOST_SHOWN = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caught:
+    """An event that came while it was waited for. `taken` says whether the trigger would take it, `why` why not."""
+
+    event: Event
+    fields: list[tuple[str, str]]
+    more: int
+    taken: bool
+    why: str
+
+
+def after(trigger: Trigger, state: State, mark: str) -> Event | None:
+    """The first event of the trigger's source behind the one that `mark` names."""
+    try:
+        behind = uuid.UUID(mark)
+    except ValueError:
+        return None
+    return Event.objects.filter(source=source_of(trigger, state.workflow), id__gt=behind).order_by("id").first()
+
+
+def newest_mark() -> str:
+    """What names the present moment to `after`: ids of events are in the order in which they came."""
+    newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
+    return str(newest or uuid.UUID(int=0))
+
+
+def caught(trigger: Trigger, state: State, event: Event) -> Caught:
+    """What is shown of an event."""
+    found = [
+        (path, value) for path, value in samples.paths(event.payload) if not isinstance(value, dict | list) or not value
+    ]
+    taken = takes(trigger, state.workflow, event)
+    return Caught(
+        event=event,
+        fields=[(f"event.payload.{path}", _shown(value)) for path, value in found[:MOST_FIELDS]],
+        more=max(len(found) - MOST_FIELDS, 0),
+        taken=taken,
+        why="" if taken else _why_not(trigger, event),
+    )
+
+
+def _why_not(trigger: Trigger, event: Event) -> str:
+    kind = trigger.matches[1]
+    if kind and kind != event.type:
+        return f"It takes {kind} alone, and this is {event.type or 'of no type'}."
+    if TEST_HEADER in event.headers and not kind:
+        return f"It is the sender's trial, which starts only what asks for the type {event.type}."
+    return "Its condition does not hold, as shown below."
+
+
+def _shown(value: Any) -> str:
+    text = payload.visible(json.dumps(value, ensure_ascii=False)[: _MOST_SHOWN + 1])
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def refused(trigger: Trigger, since: int) -> str:
+    """What was turned away at the trigger's endpoint in the last `since` seconds, in words; empty for nothing."""
+    if not isinstance(trigger, WebhookTrigger) or not since:
+        return ""
+    found = RefusedDeliveries.objects.filter(
+        endpoint__slug=trigger.endpoint, last_at__gt=timezone.now() - dt.timedelta(seconds=since)
+    )
+    reasons = sorted(set(found.values_list("reason", flat=True)))
+    return ", ".join(reasons)
+
+
+def answer(request: HttpRequest, state: State, key: str) -> HttpResponse:
+    """The event that came behind `?after=`; 204 while none has, with the mark to ask by the next time.
+
+    Raises PermissionDenied for who may not read what the trigger hands on, Http404 without such a trigger.
+    """
+    node = state.draft.triggers.get(key)
+    trigger = next((each for each in state.reading.definition.triggers if each.key == key), None)
+    if node is None or trigger is None:
+        raise Http404
+    person = asked.person(request)
+    if not can(person, "view_payload", state.workflow) or not may_read_events(trigger, person):
+        raise PermissionDenied
+    mark = request.GET.get("after", "")
+    if not mark:
+        return HttpResponse(status=204, headers={"X-After": newest_mark()})
+    event = after(trigger, state, mark)
+    if event is None:
+        seconds = asked.number(request.GET.get("seconds")) or 0
+        return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
+    conditions = builder_conditions.of_trigger(state, node, person, {})
+    context = {
+        "caught": caught(trigger, state, event),
+        "key": key,
+        "condition": conditions.views["filter"],
+        "names": conditions.names,
+    }
+    return TemplateResponse(request, "automate_studio/builder/triggers/caught.html", context)
