@@ -129,7 +129,7 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     page = opened
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.get_by_role("button", name="Insert data").first.click()
-    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Change", exact=True).click()
     example = page.get_by_role("textbox", name="An example of your own")
     example.fill("{")
     page.get_by_role("button", name="Use this example").click()
