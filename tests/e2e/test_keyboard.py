@@ -80,6 +80,8 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     write(page, row.get_by_label("Field"), "event.payload.kind")
     write(page, row.get_by_label("Value"), "bug")
     page.keyboard.press("Tab")
+    expect(page.get_by_text("Kind is bug").first).to_be_visible()
+    expect(page.locator("#saved")).to_have_text("Saved")
     expect(page.locator("#problem-count")).to_have_text("No problems")
     shot(page, "keyboard-built")
 
