@@ -127,6 +127,22 @@ class EmailConnector(ConnectorAdapter):
             raise ConnectorError(f"the mail server refused: {error}", code="mail_failed", retryable=True) from error
         return {"to": message.to, "cc": message.cc, **({"refused": refused} if refused else {})}
 
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The message: who gets it from whom, its subject and its text."""
+        message = _message(params, context.get("connection") or {}, context["idempotency_key"])
+        said = {
+            "summary": f"Email to {', '.join(message.to)}: {message.subject}",
+            "from": message.from_email or settings.DEFAULT_FROM_EMAIL,
+            "to": message.to,
+            "cc": message.cc,
+            "bcc": message.bcc,
+            "reply_to": message.reply_to,
+            "subject": message.subject,
+            "text": message.body,
+            "attachments": [attachment[0] for attachment in message.attachments],
+        }
+        return {name: value for name, value in said.items() if value}
+
     def check_connection(self, context: dict[str, Any]) -> str:
         """Sign in to the mail server, and send nothing."""
         server = _server(context["connection"])
