@@ -64,10 +64,17 @@ class EmailConnector(ConnectorAdapter):
             description="Send one message to up to 50 people",
             effect=Effect.EFFECTFUL,
             fields=(
-                FieldSpec(name="to", label="To", kind=FieldKind.JSON, required=True, help="An address or a list"),
-                FieldSpec(name="cc", label="Copy to", kind=FieldKind.JSON),
-                FieldSpec(name="bcc", label="Blind copy to", kind=FieldKind.JSON),
-                FieldSpec(name="reply_to", label="Reply to", kind=FieldKind.JSON),
+                FieldSpec(
+                    name="to",
+                    label="To",
+                    kind=FieldKind.JSON,
+                    required=True,
+                    help="An address or a list",
+                    language="text",
+                ),
+                FieldSpec(name="cc", label="Copy to", kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="bcc", label="Blind copy to", kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="reply_to", label="Reply to", kind=FieldKind.JSON, language="text"),
                 FieldSpec(name="sender", label="From", help="One of the connection's senders"),
                 FieldSpec(name="subject", label="Subject", required=True),
                 FieldSpec(
