@@ -242,6 +242,9 @@ def urls(run, owner, endpoint, approval):
         "builder do": ("post", reverse("studio:builder_do", args=[run.workflow_id])),
         "builder here": ("post", reverse("studio:builder_here", args=[run.workflow_id])),
         "builder copy": ("post", reverse("studio:builder_copy", args=[run.workflow_id])),
+        "builder test": ("get", reverse("studio:builder_test", args=[run.workflow_id])),
+        "builder test start": ("post", reverse("studio:builder_test", args=[run.workflow_id])),
+        "builder test keep": ("post", reverse("studio:builder_test_keep", args=[run.workflow_id])),
         "review": ("get", reverse("studio:review", args=[run.workflow_id])),
         "review publish": ("post", reverse("studio:review", args=[run.workflow_id])),
         "versions": ("get", reverse("studio:versions", args=[run.workflow_id])),
@@ -319,6 +322,9 @@ MATRIX = {
     "builder step save": (200, 403, 404, 302),
     "builder do": (422, 403, 404, 302),
     "builder copy": (422, 403, 404, 302),
+    "builder test": (200, 403, 404, 302),
+    "builder test start": (422, 403, 404, 302),
+    "builder test keep": (404, 403, 404, 302),
     "builder here": (200, 403, 404, 302),
     "review": (200, 200, 404, 302),
     "review publish": (409, 403, 404, 302),
@@ -374,6 +380,7 @@ def _arguments(pattern):
         "pk": 1,
         "path": "first",
         "kind": "workflow",
+        "key": "webhook",
         "number": 1,
     }
     samples["slug"] = "expense-approval"
