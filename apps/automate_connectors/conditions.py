@@ -9,10 +9,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_plugins.fields import FieldKind, FieldSpec
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "contains", "starts_with", "ends_with", "empty")
 MAX_CONDITIONS = 50
 MAX_LISTED = 1_000  #: values behind `in` and `not_in`
+
+
+_WORDS = {
+    "==": "is",
+    "!=": "is not",
+    "<": "is less than",
+    "<=": "is at most",
+    ">": "is more than",
+    ">=": "is at least",
+    "in": "is one of",
+    "not_in": "is none of",
+    "contains": "contains",
+    "starts_with": "begins with",
+    "ends_with": "ends with",
+    "empty": "is empty",
+}
+
+
+def columns(options: str = "") -> tuple[FieldSpec, ...]:
+    """The fields of one condition, edited as a row; `options` is what the connector offers for its field."""
+    return (
+        FieldSpec(name="field", label="Field", options=options),
+        FieldSpec(name="op", label="Test", kind=FieldKind.CHOICE, choices=tuple(_WORDS.items()), default="=="),
+        FieldSpec(name="value", label="Value", kind=FieldKind.JSON),
+    )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,14 @@ def check(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
     return str(_crossing(lambda: adapter.check_connection(context)))
 
 
+def options(
+    adapter: ConnectorAdapter, name: str, params: dict[str, Any], context: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """What a field offers, as (value, label). Raises ConnectorError and nothing else."""
+    found = _crossing(lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, context)])
+    return list(found)
+
+
 def _crossing(call: Callable[[], Any]) -> Any:
     try:
         return call()

@@ -77,7 +77,7 @@ def _call(connection: Connection) -> tuple[str, str]:
         if not connection.adapter.can_check:
             fresh(connection)
             return "", "The sign-in is valid."
-        return "", check(connection.adapter, _context(connection))
+        return "", check(connection.adapter, context(connection, None))
     except ConnectorError as error:
         return error.code, error.message
     except SecretNotFoundError as error:
@@ -86,17 +86,20 @@ def _call(connection: Connection) -> tuple[str, str]:
         return "secret_unavailable", str(error)
 
 
-def _context(connection: Connection) -> dict[str, Any]:
-    """What the connector gets, as in `execute`; no run and nobody's step stand behind it."""
+def context(connection: Connection | None, user: Person | None) -> dict[str, Any]:
+    """What the connector gets, as in `execute`; no run and nobody's step stand behind it.
+
+    Without a connection it reaches no host.
+    """
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
-        "connection": connection.resolved(),
-        **ways_out(bound_hosts=connection.hosts(), deadline=deadline),
+        "connection": connection.resolved() if connection else {},
+        **ways_out(bound_hosts=connection.hosts() if connection else (), deadline=deadline),
         "idempotency_key": uuid.uuid4().hex,
         "deadline": deadline,
         "cancelled": lambda: False,
         "log": lambda message, level="info": None,
         "run": {},
         "step": {},
-        "user": None,
+        "user": user,
     }

@@ -43,6 +43,7 @@ from automate_core.definition import (
 )
 from automate_core.literals import templated
 from automate_core.lookups import Path, TemplateError, describe
+from automate_core.plain_secrets import plain_secrets
 from automate_core.rules import RuleError, read
 from automate_core.spans import seconds
 from automate_core.templating import Template, compile_value, expressions
@@ -221,7 +222,7 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _lanes(step.arms, f"{place}.arms", "")
         case ForEachStep():
             if not (isinstance(step.items, list) or (isinstance(step.items, str) and "{{" in step.items)):
-                yield Problem(f"{place}.items", "a loop needs a list, or an expression that gives one")
+                yield Problem(f"{place}.items", "For each needs a list, or an expression that gives one")
             yield from _in_template(step.items, f"{place}.items", here)
             inside["steps"] = here.inside("item", "index")
         case RepeatStep():
@@ -319,6 +320,8 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
         yield from _in_fields(step.inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
     for name, reason in templated(action, step.inputs):
         yield Problem(f"{place}.inputs.{name}", reason)
+    for name in plain_secrets(action, step.inputs):
+        yield Problem(f"{place}.inputs.{name}", "this is a secret in plain text: keep it in a connection")
     for name, value in step.inputs.items():
         yield from _in_template(value, f"{place}.inputs.{name}", here)
 

@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
-from automate_llm import actions
+from automate_llm import actions, prices
 from automate_llm.asking import DEFAULT_PROVIDER, Asking, provider_of
 from automate_llm.providers.base import LLMProviderError
 from automate_llm.registry import providers
 from automate_plugins.fields import FieldKind, FieldSpec
 
-_MODEL = FieldSpec(name="model", label="Model", required=True)
+_MODEL = FieldSpec(name="model", label="Model", required=True, options="models")
 _TEXT = FieldSpec(
     name="text", label="What to read", kind=FieldKind.JSON, required=True, help="A text or data, taken as data alone"
 )
@@ -125,6 +125,14 @@ class LLMConnector(ConnectorAdapter):
         name = config.get("provider") or DEFAULT_PROVIDER
         host = urlsplit(providers.get(name).default_base_url).hostname if name in providers.names() else None
         return (host,) if host else ()
+
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """`models`: those of the connection's provider whose prices are known; others can be named as well."""
+        provider = f"{context['connection'].get('provider') or DEFAULT_PROVIDER}/"
+        known = sorted({*prices.site_prices(), *prices.shipped_prices()})
+        return [
+            (each.removeprefix(provider), each.removeprefix(provider)) for each in known if each.startswith(provider)
+        ]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Do what the action says with the connection's provider; each output holds `usage`."""

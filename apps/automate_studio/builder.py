@@ -13,13 +13,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automate_connectors.models import Connection
 from automate_core.authoring import NotPermittedError
 from automate_core.drafts import clips, commands, requests, rows
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
-from automate_core.drafts.values import Draft, TriggerNode
+from automate_core.drafts.values import KINDS, Draft, TriggerNode
+from automate_core.models import Workflow
 from automate_governance.middleware import show_once
-from automate_governance.permissions import can
+from automate_governance.permissions import User, can, permitted
 from automate_studio import (
     asked,
     builder_conditions,
@@ -29,6 +31,7 @@ from automate_studio import (
     builder_reading,
     builder_triggers,
     builder_waiting,
+    offers,
     plain_json,
     words,
 )
@@ -36,7 +39,7 @@ from automate_studio.builder_panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
 _CLIP = "automate_clip"
-_JSON = {"when", "config", "set", "unset"}
+_JSON = {"when", "config", "inputs", "set", "unset"}
 
 
 @require_safe
@@ -60,12 +63,12 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 def palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
     workflow = _workflow(request, pk)
-    place = {name: asked.words(request.GET.get(name)) for name in ("parent", "slot")}
+    place = asked.words(request.GET.get("parent")), asked.words(request.GET.get("slot"))
     index = asked.number(request.GET.get("index"))
+    at = 100_000 if index is None else index
     context = {
         "workflow": workflow,
-        "place": {**place, "index": 100_000 if index is None else index},
-        "groups": builder_panel.palette(),
+        "groups": offers.groups(workflow, rows.load(workflow), request.user, place, at),
         "clip": request.session.get(_CLIP),
     }
     return TemplateResponse(request, "automate_studio/builder/palette.html", context)
@@ -315,7 +318,8 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
-    tree = draft_tree(state.reading.definition, Edited(*_marks(state), revs))
+    edited = Edited(*_marks(state), revs, _connections(state, request.user), _runs_as(state.workflow))
+    tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
     errors = [problem for problem in state.problems if problem.level == "error"]
     return {
@@ -336,13 +340,20 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
     }
 
 
-_CONTAINERS = {
-    "branch": "Branch",
-    "for_each": "Loop",
-    "try": "Catch errors",
-    "parallel": "Parallel",
-    "repeat": "Repeat",
-}
+_CONTAINERS = {kind: KINDS[kind] for kind in ("branch", "for_each", "try", "parallel", "repeat")}
+
+
+def _connections(state: State, user: User) -> dict[str, str]:
+    """The names of the connections of a draft, by slug, of those that this person may use."""
+    slugs = {node.connection for node in state.draft.steps.values() if node.connection}
+    if not slugs:
+        return {}
+    found = permitted(user, "use", Connection.objects.filter(slug__in=slugs))
+    return dict(found.values_list("slug", "name"))
+
+
+def _runs_as(workflow: Workflow) -> str:
+    return "" if workflow.run_as_id == workflow.owner_id else workflow.run_as.get_username()
 
 
 def _card(tree: Tree, path: str) -> Card | None:

@@ -292,4 +292,4 @@ def _json(text: str) -> Any:
     try:
         return plain_json.loads(text)
     except ValueError as error:
-        raise RefusedError(str(error), "json") from error
+        raise RefusedError(f"this is no JSON: {error}", "json") from error

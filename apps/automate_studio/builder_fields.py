@@ -80,7 +80,7 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
         _choice(
             "on_item_error",
             "When an item fails",
-            ("stop", "Stop the loop"),
+            ("stop", "Stop there"),
             ("continue", "Go on, with nothing in its place"),
             ("collect", "Go on, with its error in its place"),
         ),

@@ -216,8 +216,10 @@ def cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
         text = ", ".join(value) if isinstance(value, list) else value or ""
         return FieldView(spec=spec, name=f"{name}::{spec.name}", widget="text", text=text)
     found = FieldView(spec=spec, name=f"{name}::{spec.name}", widget="")
+    if spec.kind is _K.JSON:
+        return replace(found, widget="text", text="" if value is None else plain_json.write(value, indent=None))
     drawn = _as_value(found, value)
-    return replace(drawn, widget="text") if drawn.widget in {"json", "area"} else drawn
+    return replace(drawn, widget="text") if drawn.widget == "area" else drawn
 
 
 def _as_value(drawn: FieldView, value: Any) -> FieldView:

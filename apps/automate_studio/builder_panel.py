@@ -1,4 +1,4 @@
-"""What the builder shows beside the tree: the panel of a step, of the triggers or of the workflow, and the palette."""
+"""What the builder shows beside the tree: the panel of a step, of the triggers or of the workflow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from automate_connectors.models import Connection
-from automate_connectors.registry import connectors, find_action
+from automate_connectors.registry import find_action
 from automate_core.drafts.commands import State
 from automate_core.drafts.problems import DraftProblem
-from automate_core.drafts.values import LANES, Draft, StepNode, in_order
+from automate_core.drafts.values import KINDS, LANES, Draft, StepNode, in_order
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import builder_conditions, builder_fields, builder_triggers, words
@@ -189,7 +189,7 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
     errors = _by_field(mine) | dict(refused)
     drawn = [forms.views(specs, values, errors, prefix) for specs, values, prefix in step_specs(node, user)]
     extra = extras(node)
-    drawn = [[replace(view, extra=view.name in extra) for view in part] for part in drawn]
+    drawn = [[_as_drawn(view, extra) for view in part] for part in drawn]
     conditions = builder_conditions.of_step(state, node, user, errors)
     policy = drawn[-2] if node.kind == "action" else []
     fields = [
@@ -217,6 +217,13 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
     )
 
 
+def _as_drawn(view: FieldView, extra: set[str]) -> FieldView:
+    """A field of a step as its panel has it."""
+    if view.name == "connection":
+        return replace(view, widget="connection")
+    return replace(view, extra=view.name in extra)
+
+
 def _by_field(problems: Iterable[DraftProblem]) -> dict[str, str]:
     return {problem.field: words.sentence(problem.reason) for problem in problems}
 
@@ -227,7 +234,7 @@ def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
 
 def _subtitle(node: StepNode) -> str:
     if node.kind != "action":
-        return node.kind.replace("_", " ").capitalize()
+        return KINDS[node.kind]
     try:
         adapter, action = find_action(node.action)
     except LookupError:
@@ -309,52 +316,3 @@ def _settings(state: State, refused: Mapping[str, str]) -> Panel:
         fields=fields,
         problems=[words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, fields)],
     )
-
-
-# --- the palette ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """One thing that can be inserted."""
-
-    kind: str
-    action: str
-    name: str
-    description: str
-    icon: str
-    hue: int = 264
-
-
-_LOGIC = (
-    ("branch", "Branch", "Take the routes whose conditions hold", "alt_route"),
-    ("parallel", "Parallel", "Run tracks side by side", "call_split"),
-    ("for_each", "For each", "Run steps for each item of a list", "repeat"),
-    ("repeat", "Repeat until", "Run steps until a condition holds", "sync"),
-    ("try", "Catch errors", "Go on when a step fails", "shield"),
-    ("wait", "Wait", "For a time, or for a callback", "hourglass_top"),
-    ("workflow", "Run a workflow", "Start another one, and wait for its end", "account_tree"),
-    ("stop", "Stop", "End the run", "stop_circle"),
-)
-
-
-def palette() -> dict[str, list[Offer]]:
-    """What there is to insert, by group; connectors that are installed come by themselves."""
-    apps: list[Offer] = []
-    minds: list[Offer] = []
-    for name in connectors.names():
-        adapter = connectors.get(name)
-        for action in adapter.actions:
-            offer = Offer(
-                kind="action",
-                action=f"{adapter.code}.{action.name}",
-                name=f"{adapter.name}: {action.label or action.name}",
-                description=action.description or adapter.description,
-                icon=adapter.icon,
-                hue=adapter.hue,
-            )
-            (minds if adapter.code == "llm" else apps).append(offer)
-    logic = [Offer(kind=kind, action="", name=name, description=text, icon=icon) for kind, name, text, icon in _LOGIC]
-    people = [Offer(kind="approval", action="", name="Approval", description="Ask people to decide", icon="how_to_reg")]
-    groups = {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
-    return {title: offers for title, offers in groups.items() if offers}

@@ -40,15 +40,15 @@ def read(text: str) -> Any:
     return text
 
 
-def write(value: Any) -> str:
-    """A value as people edit it, so that `read` gives it back."""
+def write(value: Any, *, indent: int | None = 2) -> str:
+    """A value as people edit it, so that `read` gives it back; `indent` None puts it on one line."""
     if isinstance(value, str):
         try:
             if read(value) == value:
                 return value
         except ValueError:
             pass  # it only looks like JSON: in quotes it is a text
-    return json.dumps(value, indent=2 if isinstance(value, dict | list) else None, ensure_ascii=False)
+    return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
 def _is_expression(text: str) -> bool:

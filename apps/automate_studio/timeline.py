@@ -6,7 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from automate_studio import words
-from automate_studio.tree import Attempt, Card, Recorded, Tree
+from automate_studio.recorded import Attempt, Recorded
+from automate_studio.tree import Card, Tree
 
 _STEPS = (
     0.005,

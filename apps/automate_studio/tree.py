@@ -5,13 +5,11 @@ Values in, values out: the functions take a definition and what a run has record
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
-from automate_connectors.registry import find_action
 from automate_core.definition import (
     OTHERWISE,
     TIMEOUT,
@@ -24,14 +22,14 @@ from automate_core.definition import (
     RepeatStep,
     Slot,
     Step,
-    StopStep,
     Trigger,
     TryStep,
-    WaitStep,
-    WorkflowStep,
     slots,
 )
-from automate_studio import asked, sentences, words
+from automate_core.drafts import places
+from automate_studio import asked, looks, sentences, words
+from automate_studio.looks import Said
+from automate_studio.recorded import Recorded
 
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
@@ -49,6 +47,8 @@ class Card:
     icon: str
     tint: str = ""
     hue: int = 264
+    detail: tuple[Said, ...] = ()
+    more: str = ""
     level: int
     number: int | None = None
     state: str = ""
@@ -60,6 +60,7 @@ class Card:
     rev: int = 0
     mark: Mark | None = None
     before: Place | None = None
+    edited: bool = False
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
 
     @property
@@ -69,6 +70,11 @@ class Card:
         The same for every iteration of a loop: the page shows one at a time.
         """
         return "trigger" if self.path == START else _ITERATION.sub("", self.path).replace("/", "-")
+
+    @property
+    def line_below(self) -> str:
+        """The connector to what it holds."""
+        return "done" if self.state in {"succeeded", "running", "failed"} else self.line
 
     @property
     def glyph(self) -> str:
@@ -81,6 +87,12 @@ class Card:
         said = self.mark.text if self.mark else ""
         parts = [self.name, self.subtitle, words.word(self.state).lower() if self.state else "", self.note, said]
         return ", ".join(part for part in parts if part)
+
+    @property
+    def description(self) -> str:
+        """The rest of what the card says, read after its name."""
+        sentence = "".join(part.text for part in self.detail)
+        return ". ".join(part for part in (sentence, self.more) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +130,7 @@ class RouteView:
     left: bool = False  # the horizontal line left of its middle belongs to the taken way
     right: bool = False  # the same to the right
     end: Place | None = None
+    inside: str = ""  # where a step in it is, in words
 
     @property
     def line(self) -> str:
@@ -125,54 +138,6 @@ class RouteView:
         if self.state == "hit" and self.cards and self.cards[-1].state != "succeeded":
             return "done in"
         return {"hit": "done", "off": "off"}.get(self.state, "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One attempt of a step, without its payload. `routes` are the arms that a branch took."""
-
-    path: str
-    number: int
-    status: str
-    started_at: dt.datetime
-    finished_at: dt.datetime | None
-    routes: tuple[str, ...] = ()
-    message: str = ""
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took, None while it runs."""
-        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a run has recorded of one path: its attempts, oldest first, and when the next one is due."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    retry_due: dt.datetime | None = None
-    connection: str = ""  # the one that has to be connected again before it goes on
-
-    @property
-    def last(self) -> Attempt | None:
-        """The newest attempt."""
-        return self.attempts[-1] if self.attempts else None
-
-    @property
-    def state(self) -> str:
-        """The state to show: a failed or first attempt with another one to come is retrying."""
-        if self.last is None:
-            return "pending"
-        if self.retry_due or (self.last.status == "running" and self.last.number > 1):
-            return "retrying"
-        return str(self.last.status)
-
-    @property
-    def seconds(self) -> float | None:
-        """From the first attempt's start to the last one's end."""
-        if self.last is None or self.last.finished_at is None:
-            return None
-        return (self.last.finished_at - self.attempts[0].started_at).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -206,6 +171,8 @@ class Edited:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     trigger: Mark | None = None
     revs: Mapping[str, int] = field(default_factory=dict)
+    connections: Mapping[str, str] = field(default_factory=dict)  # names by slug
+    runs_as: str = ""  # whom, where it is somebody else than its owner
 
     def place(self, at: tuple[str, str], index: int, label: str) -> Place:
         """Where a step can be put."""
@@ -260,22 +227,15 @@ def _tree(definition: Definition, run: _Run | None, trigger_note: str, edited: E
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
     others = f", and {len(definition.triggers) - 1} more" if edited and len(definition.triggers) > 1 else ""
     if edited:
-        first = replace(first, path=START, subtitle=first.subtitle + others, mark=edited.trigger)
+        more = f"Runs as {edited.runs_as}" if edited.runs_as else ""
+        first = replace(
+            first, path=START, edited=True, subtitle=first.subtitle + others, mark=edited.trigger, more=more
+        )
     return Tree(
         first,
         tuple(_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
         edited.place(("", ""), len(definition.steps), "Add step at the end") if edited else None,
     )
-
-
-_TRIGGER_ICONS = {
-    "webhook": "webhook",
-    "schedule": "schedule",
-    "model": "table_rows",
-    "manual": "touch_app",
-    "event": "bolt",
-    "run": "account_tree",
-}
 
 
 def _trigger_card(trigger: Trigger | None, state: str, note: str) -> Card:
@@ -284,7 +244,7 @@ def _trigger_card(trigger: Trigger | None, state: str, note: str) -> Card:
     name, which = sentences.trigger(trigger)
     if note and name == "Webhook":
         which = f"{which.partition(', ')[0]}, {note}"
-    icon = _TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
+    icon = looks.trigger_icon(trigger)
     return Card(path="", name=name, subtitle=which, icon=icon, tint="tl-hook", level=1, state=state)
 
 
@@ -307,14 +267,16 @@ def _cards(
         passed_over = skipped or bool(run and run.ended) or (bool(run) and step.disabled)
         if state == "pending" and passed_over:
             state = "skipped"
-        looks = _looks(step)
+        shown = looks.of(step)
         yield Card(
             path=path,
             name=step.name or sentences.title(step.key),
-            subtitle=f"{number} · {looks.title}{', disabled' if step.disabled else ''}",
-            icon=looks.icon,
-            tint=looks.tint,
-            hue=looks.hue,
+            subtitle=f"{number} · {shown.title}{', disabled' if step.disabled else ''}",
+            icon=shown.icon,
+            tint=shown.tint,
+            hue=shown.hue,
+            detail=looks.detail(step),
+            more=looks.more(step, edited.connections) if edited else "",
             level=level,
             number=number,
             state=state,
@@ -322,6 +284,7 @@ def _cards(
             line=_line(state, passed_over=passed_over),
             routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER, edited=edited)),
             key=step.key,
+            edited=edited is not None,
             off=bool(edited) and step.disabled,
             wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
             rev=edited.revs.get(step.key, 0) if edited else 0,
@@ -345,6 +308,7 @@ def _routes(
 ) -> Iterator[RouteView]:
     always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
     shown = [slot for slot in slots(step) if slot.steps or always]
+    kind, title = str(step.__struct_config__.tag), step.name or sentences.title(step.key)
     loop = isinstance(step, ForEachStep | RepeatStep)
     prefix = f"{path}[{run.shown(path)}]/" if loop and run and run.iterations(path) else f"{path}/"
     taken = [_is_taken(step, slot, prefix, recorded, run) for slot in shown]
@@ -363,6 +327,7 @@ def _routes(
             left=_on_the_way(index - 0.25, chosen, len(shown)),
             right=_on_the_way(index + 0.25, chosen, len(shown)),
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
+            inside=places.in_list(kind, slot.key, slot.name, title) if edited else "",
         )
 
 
@@ -403,46 +368,6 @@ def _on_the_way(place: float, hits: list[int], arms: int) -> bool:
     return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
 
 
-@dataclass(frozen=True)
-class _Looks:
-    title: str
-    icon: str
-    tint: str = ""
-    hue: int = 264
-
-
-def _looks(step: Step) -> _Looks:
-    """What a step does, and its tile: a connector brings its own icon and hue."""
-    match step:
-        case BranchStep():
-            return _Looks(
-                "Branch, first match" if step.match == "first" else "Branch, all that match", "alt_route", "tl-logic"
-            )
-        case ParallelStep():
-            return _Looks("Parallel", "call_split", "tl-logic")
-        case ForEachStep():
-            return _Looks("For each item", "repeat", "tl-logic")
-        case RepeatStep():
-            return _Looks(f"Repeat, at most {step.maximum} times", "sync", "tl-logic")
-        case WaitStep():
-            return _Looks("Wait for a callback" if step.callback else "Wait", "hourglass_top", "tl-logic")
-        case ApprovalStep():
-            return _Looks("Approval", "how_to_reg", "tl-logic")
-        case WorkflowStep():
-            return _Looks(f"Workflow {step.workflow}", "account_tree", "tl-logic")
-        case TryStep():
-            return _Looks("Catch errors", "shield", "tl-logic")
-        case StopStep():
-            return _Looks(f"Stop, {step.outcome}", "stop_circle", "tl-logic")
-        case ActionStep():
-            try:
-                adapter, action = find_action(step.action)
-            except LookupError:
-                return _Looks(f"{step.action}, not installed", "extension_off", "tl-logic")
-            does = f", {(action.label or action.name).lower()}" if len(adapter.actions) > 1 else ""
-            return _Looks(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
-
-
 def _note(step: Step, path: str, recorded: Recorded, run: _Run | None) -> str:
     """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
     if run and isinstance(step, ForEachStep | RepeatStep):
@@ -472,17 +397,3 @@ def _flat(cards: tuple[Card, ...]) -> Iterator[Card]:
         yield card
         for route in card.routes:
             yield from _flat(route.cards)
-
-
-def group(
-    attempts: list[Attempt], retries: Mapping[str, dt.datetime], connections: Mapping[str, str] | None = None
-) -> dict[str, Recorded]:
-    """Attempts by path, oldest first; `retries` are the paths that wait for their next one, and until when.
-
-    `connections` are those that wait until a connection works again.
-    """
-    reconnects = connections or {}
-    by_path: dict[str, list[Attempt]] = {}
-    for attempt in sorted(attempts, key=lambda attempt: attempt.number):
-        by_path.setdefault(attempt.path, []).append(attempt)
-    return {path: Recorded(found, retries.get(path), reconnects.get(path, "")) for path, found in by_path.items()}

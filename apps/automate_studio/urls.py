@@ -14,7 +14,9 @@ from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     builder,
+    builder_connections,
     builder_data,
+    builder_options,
     connections,
     doing,
     gallery,
@@ -22,6 +24,7 @@ from automate_studio import (
     managing,
     model_usage,
     plugins,
+    presence,
     publishing,
     share,
     started,
@@ -58,11 +61,22 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/", admin.site.admin_view(builder.page), name="builder"),
     path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
+    path("workflows/<int:pk>/builder/here/", admin.site.admin_view(presence.here), name="builder_here"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
     path(
         "workflows/<int:pk>/builder/condition/<path:path>/",
         admin.site.admin_view(builder.condition),
         name="builder_condition",
+    ),
+    path(
+        "workflows/<int:pk>/builder/options/<path:path>/",
+        admin.site.admin_view(builder_options.options),
+        name="builder_options",
+    ),
+    path(
+        "workflows/<int:pk>/builder/connection/<path:path>/",
+        admin.site.admin_view(builder_connections.connection),
+        name="builder_connection",
     ),
     path(
         "workflows/<int:pk>/builder/trigger/<slug:key>/endpoint/",

@@ -100,8 +100,10 @@ def verb(name: str) -> str:
 
 
 def sentence(text: str, *, stop: str = ".") -> str:
-    """A reason as it stands on a page: with a capital, and a full stop."""
-    return text[:1].upper() + text[1:].rstrip(".") + stop
+    """A reason as it stands on a page: with a stop, and a capital unless it begins with a name such as `steps.look`."""
+    first = text.partition(" ")[0].rstrip(",.:;!?")
+    begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
+    return begin + text[1:].rstrip(".") + stop
 
 
 def thousands(number: int) -> str:

@@ -2,12 +2,10 @@
 (() => {
   "use strict";
   const builder = document.getElementById("builder");
-  const palette = document.getElementById("palette");
   const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const steps = builder.dataset.steps;
   let selected = builder.dataset.selected;
   let choices = 0; // how often somebody chose a step
-  let place = null; // where the palette inserts
   let leaving = false; // what is sent now outlives the page
   let busy = Promise.resolve(); // one request after the other, in the order in which they were made
 
@@ -91,7 +89,19 @@
       if (!arms) continue;
       arms.hidden = folded.has(card.dataset.path);
       card.setAttribute("aria-expanded", !arms.hidden);
+      const inside = arms.hidden ? arms.querySelectorAll("[data-key]").length : 0;
+      const worst = arms.hidden && ["error", "warning"].find((level) => arms.querySelector(`.da-mark.${level}`));
+      card.dataset.folded = arms.hidden ? `${inside} step${inside === 1 ? "" : "s"}${worst ? `, with ${worst}s` : ""}` : "";
+      if (!arms.hidden) card.removeAttribute("data-folded");
     }
+  };
+
+  const foldAll = () => {
+    const holders = [...builder.querySelectorAll(".da-flow [data-key]")].filter(armsOf);
+    const shut = holders.every((card) => folded.has(card.dataset.path));
+    folded.clear();
+    if (!shut) for (const card of holders) folded.add(card.dataset.path);
+    fold();
   };
 
   const toggle = (card) => {
@@ -119,13 +129,14 @@
     const shown = inspector.querySelector("[data-inspected]");
     inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected); // until its own panel is there
     history.replaceState(null, "", selected ? `?step=${encodeURIComponent(selected)}` : location.pathname);
+    builder.dispatchEvent(new CustomEvent("automate:shown"));
   };
 
   // A panel comes in its turn, behind the edits made before, so that no answer of theirs meets another step's fields.
   const inspector = document.getElementById("inspector");
   builder.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === inspector) event.preventDefault(); });
 
-  const choose = (path, { focus = false, field = "" } = {}) => {
+  const choose = (path, { focus = false, field = "", seen = false } = {}) => {
     selected = path;
     choices += 1;
     mark();
@@ -140,6 +151,7 @@
       htmx.process(inspector);
       inspector.scrollTop = 0;
       if (focus) focusOn(field);
+      else if (seen && inspector.getBoundingClientRect().top > innerHeight / 2) inspector.scrollIntoView(); // below the tree, on phones
     };
     busy = busy.then(turn).catch(() => { inspector.inert = false; saved("The server cannot be reached"); });
   };
@@ -157,7 +169,7 @@
     event.preventDefault();
     flush();
     const problem = chosen.dataset.problem;
-    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field });
+    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field, seen: true });
   });
 
   // --- fields save themselves -------------------------------------------------------------------------------------------
@@ -232,15 +244,7 @@
 
   const parts = (query) => Object.fromEntries(new URLSearchParams(query));
 
-  const openPalette = async (at) => {
-    place = at;
-    const answer = await fetch(`${builder.dataset.palette}?${new URLSearchParams(at)}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
-    if (!answer.ok) return;
-    palette.innerHTML = await answer.text();
-    palette.showModal();
-    palette.querySelector("input").focus();
-  };
+  const openPalette = (at) => window.automateBuilder.openPalette(at);
 
   const after = (card) => {
     const at = card?.dataset.insert ? parts(card.dataset.insert) : { parent: "", slot: "", index: -1 };
@@ -264,35 +268,9 @@
     if (insert) openPalette(parts(insert.dataset.insert));
     else if (now) command(JSON.parse(now.dataset.doNow), Boolean(now.closest(".da-panel-actions")));
     else if (inCondition) sendCondition(inCondition.form, inCondition.dataset.actCondition);
+    else if (event.target.closest("[data-fold-all]")) foldAll();
     else if (event.target.closest("[data-dismiss]")) document.getElementById("conflict").replaceChildren();
     else if (act && card) ({ insert: () => openPalette(after(card)), copy: () => copy(card), fold: () => toggle(card), up: () => move(card, -1), down: () => move(card, 1) })[act.dataset.act]();
-  });
-
-  palette.addEventListener("click", (event) => {
-    const offer = event.target.closest("[data-insert-now]");
-    if (event.target === palette) palette.close();
-    if (!offer) return;
-    palette.close();
-    command({ ...place, ...JSON.parse(offer.dataset.insertNow) });
-  });
-
-  palette.addEventListener("input", (event) => {
-    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const offer of palette.querySelectorAll("[data-words]")) offer.hidden = !words.every((word) => offer.dataset.words.includes(word));
-    for (const group of palette.querySelectorAll(".da-offers")) group.hidden = !group.querySelector(".da-offer:not([hidden])");
-    document.getElementById("palette-none").hidden = Boolean(palette.querySelector(".da-offers:not([hidden])"));
-  });
-
-  palette.addEventListener("keydown", (event) => {
-    const shown = [...palette.querySelectorAll(".da-offer")].filter((offer) => offer.offsetParent);
-    const at = shown.indexOf(document.activeElement);
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      shown[Math.min(shown.length - 1, Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1)))]?.focus();
-    } else if (event.key === "Enter" && at < 0) {
-      event.preventDefault();
-      shown[0]?.click();
-    }
   });
 
   // --- keys -------------------------------------------------------------------------------------------------------------
@@ -318,7 +296,7 @@
     const control = event.ctrlKey || event.metaKey;
     const card = focused();
     if (event.key === "F8") { event.preventDefault(); nextProblem(); return; }
-    if (palette.open) return;
+    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && document.activeElement?.closest("#inspector")) { cardOf(selected)?.focus(); return; }
     if (typing) return;
     if (control && event.key.toLowerCase() === "z") {
@@ -339,6 +317,9 @@
     } else if (event.altKey && card.dataset.key && ["ArrowUp", "ArrowDown"].includes(event.key)) {
       event.preventDefault();
       move(card, event.key === "ArrowUp" ? -1 : 1);
+    } else if (event.key === "O") {
+      event.preventDefault();
+      foldAll();
     } else if (!control && !event.altKey && onCard[key] && (card.dataset.key || key === "+" || key === "a")) {
       event.preventDefault();
       onCard[key](card);
@@ -355,5 +336,5 @@
   mark();
 
   // For the scripts of the panel's parts: they send through the same queue.
-  window.automateBuilder = { send, command, flush, choose, draft, get selected() { return selected; } };
+  window.automateBuilder = { send, command, flush, choose, draft, after, copy, move, toggle, get selected() { return selected; } };
 })();

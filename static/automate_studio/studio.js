@@ -92,7 +92,7 @@
   document.addEventListener("keydown", (event) => {
     const card = event.target.closest("[role=treeitem]");
     if (!card || event.altKey || event.ctrlKey || event.metaKey) return;
-    const cards = [...card.closest("[role=tree]").querySelectorAll("[role=treeitem]")];
+    const cards = [...card.closest("[role=tree]").querySelectorAll("[role=treeitem]")].filter((each) => each.offsetParent);
     const to = { ArrowDown: 1, ArrowUp: -1, Home: -cards.length, End: cards.length }[event.key];
     if (to === undefined) return;
     event.preventDefault();
@@ -100,6 +100,46 @@
     for (const each of cards) each.tabIndex = each === next ? 0 : -1;
     next.focus();
   });
+
+  // Left and right: the same step in the way beside, or beside what holds it.
+  const beside = (card, by) => {
+    for (let arm = card.closest(".da-arm"); arm; arm = arm.parentElement.closest(".da-arm")) {
+      const own = [...arm.querySelectorAll(":scope > [role=treeitem]")];
+      const at = Math.max(0, own.findIndex((each) => each === card || each.nextElementSibling?.nextElementSibling?.contains(card)));
+      for (let next = arm; (next = by > 0 ? next.nextElementSibling : next.previousElementSibling);) {
+        const found = [...next.querySelectorAll(":scope > [role=treeitem]")];
+        if (found.length) return found[Math.min(at, found.length - 1)];
+      }
+    }
+    return null;
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const card = event.target.closest("[role=treeitem]");
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!card || !by || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const next = beside(card, by);
+    if (!next?.offsetParent) return;
+    for (const each of card.closest("[role=tree]").querySelectorAll("[role=treeitem]")) each.tabIndex = each === next ? 0 : -1;
+    next.focus();
+  });
+
+  // Zoom by keys while the canvas or a card has the focus, and by the wheel over it.
+  document.addEventListener("keydown", (event) => {
+    const canvas = event.target.closest(".da-canvas");
+    const step = { "+": "1", "=": "1", "-": "-1", 0: "0" }[event.key];
+    if (!canvas || step === undefined || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    zoom(canvas.querySelector(`[data-zoom="${step}"]`));
+  });
+  for (const canvas of document.querySelectorAll(".da-cv")) {
+    canvas.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      zoomTo(canvas, zoomed(canvas) + (event.deltaY < 0 ? 0.1 : -0.1));
+    }, { passive: false });
+  }
 
   // A canvas without a selected card is entered at its first one.
   const reachable = () => {

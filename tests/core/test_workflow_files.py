@@ -159,7 +159,7 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
         ("{kind: wait, key: a, until: tomorrow}", "steps[0].until: 'tomorrow' is not a time such as"),
         (
             "{kind: for_each, key: a, items: 7, steps: [{key: b, action: data.set}]}",
-            "steps[0].items: a loop needs a list",
+            "steps[0].items: For each needs a list",
         ),
         (
             "{kind: repeat, key: a, until: true, steps: [{key: b, action: data.set}]}",

@@ -40,7 +40,7 @@ def test_a_draft_reads_as_its_definition(owner, text):
             "no step 'nope'",
         ),
         ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "unexpected"),
-        ({"do": "edit", "key": "each", "set": {"items": "no list"}}, "each", "items", "a loop needs a list"),
+        ({"do": "edit", "key": "each", "set": {"items": "no list"}}, "each", "items", "For each needs a list"),
         ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "no connector 'nope'"),
         ({"do": "edit", "key": "tell", "unset": ["inputs.message"]}, "tell", "inputs.message", "message is required"),
         ({"do": "edit", "key": "tell", "set": {"inputs.level": "loud"}}, "tell", "inputs.level", "must be one of"),

@@ -85,13 +85,13 @@ def test_by_keyboard_alone(opened, faults, shot):
 def test_by_pointer(opened, faults, shot):
     page = opened
     page.locator("button[data-insert='parent=route&slot=question&index=0']").click()
-    page.get_by_role("button", name="For each Run steps").click()
+    page.get_by_label("Logic").get_by_role("button", name="For each Run steps").click()
     expect(card(page, "route-for_each")).to_be_visible()
     expect(field(page, "List")).to_be_visible()
     field(page, "List").fill("{{ event.payload.labels }}")
     page.locator("button[data-insert='parent=for_each&slot=steps&index=0']").click()
     shot(page, "builder-palette")
-    page.get_by_role("button", name="Data: Set values").click()
+    page.get_by_label("Connectors").get_by_role("button", name="Data: Set values").click()
     expect(card(page, "route-for_each-set")).to_be_visible()
     expect(page.locator("#problem-count")).to_have_text("No problems")
     card(page, "both").click()

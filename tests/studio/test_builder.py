@@ -330,18 +330,36 @@ def test_220_steps(sign_in, owner, django_assert_max_num_queries):
     made = authoring.save_definition(parse(large()), owner=owner)
     builder = Builder(sign_in(owner), made)
     builder.open()
-    started = time.perf_counter()
+    started = time.process_time()
     with django_assert_max_num_queries(30):
         page = builder.client.get(builder.url())
-    rendered = time.perf_counter() - started
+    rendered = time.process_time() - started
     with django_assert_max_num_queries(30):
         builder.client.get(builder.url("builder_step", "branch_0/set_0"))
-    started = time.perf_counter()
+    started = time.process_time()
     with django_assert_max_num_queries(60):
         answer = builder.save("branch_0/set_0", notes="x")
-    edited = time.perf_counter() - started
+    edited = time.process_time() - started
     assert len(page.content) < 450_000 and len(answer.content) < 30_000
-    assert rendered < 1.5 and edited < 1, "0.3 s and 0.1 s on a machine of its own; tests share theirs"
+    assert rendered < 0.5 and edited < 0.4, "0.3 s and 0.1 s on a machine of its own; tests share theirs"
+
+
+def test_edits_of_the_tree_and_the_review_of_220_steps(sign_in, owner, django_assert_max_num_queries):
+    builder = Builder(sign_in(owner), authoring.save_definition(parse(large()), owner=owner))
+    rev = builder.state()["data-rev"]
+    spent = []
+    for do in ({"do": "move", "key": "branch_100", "index": "2"}, {"do": "add", "kind": "stop", "index": "0"}):
+        started = time.process_time()
+        with django_assert_max_num_queries(45):
+            answer = builder.do(**do, rev=rev)
+        spent.append(time.process_time() - started)
+        assert answer.status_code == 200 and len(answer.content) < 340_000
+        rev = Page(answer).ids["draft-state"]["data-rev"]
+    assert min(spent) < 0.25, "0.1 s on a machine of its own, of which the test client takes a part"
+    started = time.process_time()
+    with django_assert_max_num_queries(30):
+        review = builder.client.get(reverse("studio:review", args=[builder.workflow.pk]))
+    assert review.status_code == 200 and time.process_time() - started < 1
 
 
 def test_a_trigger_that_is_not_finished_harms_no_other_page(builder):

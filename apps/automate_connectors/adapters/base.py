@@ -50,6 +50,7 @@ class Effect(enum.StrEnum):
 class Action:
     """One thing a connector does. `fields` None means that any inputs are taken.
 
+    `moves_money`: authors are warned where nothing says what to do when it fails.
     `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
     """
 
@@ -58,6 +59,7 @@ class Action:
     description: str = ""
     fields: tuple[FieldSpec, ...] | None = None
     effect: Effect = Effect.EFFECTFUL
+    moves_money: bool = False
     outputs: tuple[FieldSpec, ...] = ()
 
 

@@ -70,8 +70,14 @@ class EmailConnector(ConnectorAdapter):
                 FieldSpec(name="reply_to", label="Reply to", kind=FieldKind.JSON),
                 FieldSpec(name="sender", label="From", help="One of the connection's senders"),
                 FieldSpec(name="subject", label="Subject", required=True),
-                FieldSpec(name="text", label="Text", kind=FieldKind.LONG_TEXT, help="Made from the HTML when empty"),
-                FieldSpec(name="html", label="HTML", kind=FieldKind.LONG_TEXT),
+                FieldSpec(
+                    name="text",
+                    label="Text",
+                    kind=FieldKind.LONG_TEXT,
+                    help="Made from the HTML when empty",
+                    shown=True,
+                ),
+                FieldSpec(name="html", label="HTML", kind=FieldKind.CODE, language="html"),
                 FieldSpec(
                     name="attachments",
                     label="Attachments",

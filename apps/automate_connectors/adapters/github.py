@@ -17,16 +17,23 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 _API = "https://api.github.com"
 _VERSION = "2022-11-28"
+_MOST_PAGES = 3
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _STATES = (("open", "Open"), ("closed", "Closed"))
 _SECONDARY_WAIT = 60.0  # "wait at least one minute" where a secondary limit names no time
 
-_WHERE = FieldSpec(name="repository", label="Repository", required=True, help="Such as octocat/hello-world")
+_WHERE = FieldSpec(
+    name="repository",
+    label="Repository",
+    required=True,
+    help="Such as octocat/hello-world",
+    options="repositories",
+)
 _NUMBER = FieldSpec(
     name="number", label="Number", kind=FieldKind.INTEGER, required=True, help="Of issue or pull request"
 )
-_LABELS = FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST)
-_ASSIGNEES = FieldSpec(name="assignees", label="Assignees", kind=FieldKind.LIST, help="User names")
+_LABELS = FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, options="labels")
+_ASSIGNEES = FieldSpec(name="assignees", label="Assignees", kind=FieldKind.LIST, help="User names", options="assignees")
 
 
 def _action(name: str, label: str, description: str, *fields: FieldSpec) -> Action:
@@ -79,7 +86,7 @@ class GitHubConnector(ConnectorAdapter):
             "Search issues",
             "Find issues and pull requests",
             FieldSpec(name="query", label="Query", required=True, help="Such as is:open label:bug"),
-            FieldSpec(name="repository", label="Repository", help="Searches in it alone"),
+            FieldSpec(name="repository", label="Repository", help="Searches in it alone", options="repositories"),
             FieldSpec(name="limit", label="At most", kind=FieldKind.INTEGER, default=30, help="Up to 100"),
         ),
         _action(
@@ -96,7 +103,7 @@ class GitHubConnector(ConnectorAdapter):
             "Add labels and keep those that are there",
             _WHERE,
             _NUMBER,
-            FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, required=True),
+            FieldSpec(name="labels", label="Labels", kind=FieldKind.LIST, required=True, options="labels"),
         ),
         _action(
             "remove_label",
@@ -104,15 +111,21 @@ class GitHubConnector(ConnectorAdapter):
             "Take one label off an issue; one that is not there is no error",
             _WHERE,
             _NUMBER,
-            FieldSpec(name="label", label="Label", required=True),
+            FieldSpec(name="label", label="Label", required=True, options="labels"),
         ),
         _action(
             "dispatch_workflow",
             "Start a workflow",
             "Start a workflow of GitHub Actions that has a workflow_dispatch trigger",
             _WHERE,
-            FieldSpec(name="workflow", label="Workflow", required=True, help="Its file name, such as deploy.yml"),
-            FieldSpec(name="ref", label="Branch or tag", default="main"),
+            FieldSpec(
+                name="workflow",
+                label="Workflow",
+                required=True,
+                help="Its file name, such as deploy.yml",
+                options="workflows",
+            ),
+            FieldSpec(name="ref", label="Branch or tag", default="main", options="branches"),
             FieldSpec(name="inputs", label="Inputs", kind=FieldKind.MAPPING),
         ),
         _action(
@@ -160,6 +173,26 @@ class GitHubConnector(ConnectorAdapter):
                 call("POST", f"{where}/dispatches", body)
                 return {"event_type": params["event_type"]}
         raise ConnectorError(f"github has no action {action!r}", code="unknown_action")
+
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """`repositories` of the token, newest first; a repository's `labels`, `assignees`, `branches`, `workflows`.
+
+        Up to three hundred of each.
+        """
+        call = _Call(context)
+        if name == "repositories":
+            found = _pages(call, "/user/repos", sort="pushed")
+            return [(each["full_name"], each["full_name"]) for each in found if "full_name" in each]
+        repository = params.get("repository")
+        if not isinstance(repository, str) or "{" in repository or not repository:
+            raise invalid("choose the repository first, as a value")
+        where = _path(repository)
+        if name == "workflows":
+            listed = json_object("GitHub", call("GET", f"{where}/actions/workflows", query={"per_page": 100}))
+            paths = [(each.get("path", "").rpartition("/")[2], each) for each in listed.get("workflows") or []]
+            return [(file, f"{each.get('name', file)} ({file})") for file, each in paths if file]
+        key = {"labels": "name", "branches": "name", "assignees": "login"}[name]
+        return [(each[key], each[key]) for each in _pages(call, f"{where}/{name}") if key in each]
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """Ask for the limits, which costs none of them, and for the name of the token's owner."""
@@ -265,6 +298,16 @@ def _path(repository: str) -> str:
     if not _REPOSITORY.fullmatch(repository) or {".", ".."} & set(repository.split("/")):
         raise invalid(f"repository must be like octocat/hello-world, not {repository[:100]!r}")
     return f"/repos/{repository}"
+
+
+def _pages(call: _Call, path: str, **query: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for page in range(1, _MOST_PAGES + 1):
+        items = call("GET", path, query={**query, "per_page": 100, "page": page}).json()
+        found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        if not isinstance(items, list) or len(items) < 100:
+            break
+    return found
 
 
 def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:

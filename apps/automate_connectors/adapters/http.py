@@ -40,7 +40,7 @@ _TEXTUAL = re.compile(r"text/|application/(.*\+)?(json|xml|javascript|yaml|x-www
 _FORM = "application/x-www-form-urlencoded"
 
 _REQUEST = (
-    FieldSpec(name="method", label="Method", kind=FieldKind.CHOICE, choices=_METHODS, default="GET"),
+    FieldSpec(name="method", label="Method", kind=FieldKind.CHOICE, choices=_METHODS, default="GET", shown=True),
     FieldSpec(name="url", label="URL", required=True, help="Whole, or what follows the base URL"),
     FieldSpec(name="query", label="Query", kind=FieldKind.MAPPING),
     FieldSpec(name="headers", label="Headers", kind=FieldKind.MAPPING),

@@ -34,7 +34,10 @@ _ADVICE = {
     "users_not_found": "nobody in the workspace has this email address",
 }
 
-_CHANNEL = FieldSpec(name="channel", label="Channel", required=True, help="Its ID, such as C024BE91L, or #name")
+_CHANNEL = FieldSpec(
+    name="channel", label="Channel", required=True, help="Its ID, such as C024BE91L, or #name", options="channels"
+)
+_MOST_CHANNELS = 1_000
 _TEXT = FieldSpec(
     name="text", label="Text", kind=FieldKind.LONG_TEXT, required=True, help="Slack's mrkdwn; shown in notifications"
 )
@@ -55,7 +58,7 @@ class SlackConnector(ConnectorAdapter):
             label="Bot token",
             kind=FieldKind.SECRET,
             required=True,
-            help="Begins with xoxb-; scopes chat:write, users:read and users:read.email",
+            help="Begins with xoxb-; scopes chat:write, users:read, users:read.email; channels:read to choose one",
         ),
         FieldSpec(name="base_url", label="API address", kind=FieldKind.URL, default=_API),
     )
@@ -121,6 +124,19 @@ class SlackConnector(ConnectorAdapter):
             case "update_message":
                 return _message(_call("chat.update", context, body={**body, "ts": params["message"]}))
         raise ConnectorError(f"slack has no action {action!r}", code="unknown_action")
+
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """`channels`: those that the app may see, by name; takes the scopes channels:read and groups:read."""
+        found: list[tuple[str, str]] = []
+        query = {"exclude_archived": "true", "limit": "200", "types": "public_channel,private_channel"}
+        while True:
+            answer = _call("conversations.list", context, query=query)
+            found += [
+                (str(each["id"]), f"#{each.get('name')}") for each in answer.get("channels") or [] if "id" in each
+            ]
+            query["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not query["cursor"] or len(found) >= _MOST_CHANNELS:
+                return sorted(found, key=lambda each: each[1])
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """Ask who the token belongs to."""

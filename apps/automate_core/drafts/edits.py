@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from automate_core.definition import MAX_NESTING, MAX_STEPS
-from automate_core.drafts import clips, planting, requests
+from automate_core.drafts import clips, places, planting, requests
 from automate_core.drafts.errors import RefusedError
-from automate_core.drafts.values import GAP, UNCHOSEN, Draft, StepNode, nested
+from automate_core.drafts.values import GAP, KINDS, UNCHOSEN, Draft, StepNode, nested
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ def add(draft: Draft, request: requests.Add) -> Done:
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     document = {"kind": request.kind, "key": "new", "name": request.name, **planting.fresh(request.kind)}
     if request.action:
-        document["action"] = request.action
+        document |= {"action": request.action, "inputs": planting.checked("inputs", request.inputs)}
+    elif request.inputs:
+        raise RefusedError("only an action has inputs", "inputs")
     made = planting.node(document, planting.free_key(wish, draft.steps))
     draft.place_at(made, place, request.index)
     return Done(f"Added {made.label}", made.key)
@@ -84,8 +86,8 @@ def move(draft: Draft, request: requests.Move) -> Done:
     draft.place_at(node, place, request.index)
     number = [each.key for each in draft.siblings(place)].index(node.key) + 1
     total = len(draft.siblings(place))
-    inside = f", in {draft.steps[place[0]].label}" if place[0] else ""
-    return Done(f"Moved {node.label} to {number} of {total}{inside}", node.key)
+    inside = places.words(draft.steps[place[0]], place[1]) if place[0] else ""
+    return Done(f"Moved {node.label} to {number} of {total}{inside and f', {inside}'}", node.key)
 
 
 def duplicate(draft: Draft, request: requests.Duplicate) -> Done:
@@ -158,16 +160,7 @@ def wrap(draft: Draft, request: requests.Wrap) -> Done:
     made = planting.node(document, planting.free_key(request.kind, draft.steps))
     draft.steps[made.key] = replace(made, parent=node.parent, slot=node.slot, position=node.position)
     draft.steps[node.key] = replace(node, parent=made.key, slot=made.slots[0], position=GAP)
-    return Done(f"Wrapped {node.label} in {_KINDS[request.kind]}", made.key)
-
-
-_KINDS = {
-    "branch": "a branch",
-    "parallel": "parallel tracks",
-    "for_each": "a loop",
-    "repeat": "a repetition",
-    "try": "a step that catches errors",
-}
+    return Done(f"Wrapped {node.label} in {KINDS[request.kind]}", made.key)
 
 
 def unwrap(draft: Draft, request: requests.Unwrap) -> Done:

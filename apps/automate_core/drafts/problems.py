@@ -12,7 +12,6 @@ from automate_core import authoring, validation
 from automate_core.definition import (
     ActionStep,
     Definition,
-    ModelTrigger,
     Problem,
     Step,
     StopStep,
@@ -20,10 +19,11 @@ from automate_core.definition import (
     slots,
     walk,
 )
+from automate_core.drafts import cautions
 from automate_core.drafts.reading import Reading
 from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.plain_secrets import plain_secrets
 from automate_governance.permissions import Person
-from automate_plugins.fields import FieldKind
 
 _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authorization$", re.IGNORECASE)
 
@@ -61,6 +61,7 @@ def _warnings(definition: Definition) -> Iterator[Problem]:
     if not definition.triggers:
         yield Problem("triggers", "nothing starts it but people and other workflows")
     yield from _about_triggers(definition)
+    yield from cautions.of(definition)
     yield from _out_of_reach(definition.steps, "steps")
     for place, step in walk(definition.steps):
         if isinstance(step, ActionStep):
@@ -76,9 +77,6 @@ def _about_triggers(definition: Definition) -> Iterator[Problem]:
     if webhooks:
         for slug in WebhookEndpoint.objects.filter(slug__in=webhooks, scheme="unsigned").values_list("slug", flat=True):
             yield Problem(webhooks[slug], "its deliveries are not signed: anybody who knows the address starts this")
-    for index, trigger in enumerate(definition.triggers):
-        if isinstance(trigger, ModelTrigger) and trigger.own_changes:
-            yield Problem(f"triggers[{index}].own_changes", "what this workflow writes starts it again")
 
 
 def _out_of_reach(steps: list[Step], path: str) -> Iterator[Problem]:
@@ -100,10 +98,10 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
         return  # an error already
     if not step.connection and any(field.required and field.default is None for field in adapter.config_fields):
         yield Problem(f"{place}.connection", f"{adapter.name} needs a connection")
-    secret = {field.name for field in action.fields or () if field.kind is FieldKind.SECRET}
+    told = set(plain_secrets(action, step.inputs))
     for name, value in step.inputs.items():
         plain = isinstance(value, str) and len(value) >= 8 and "{" not in value
-        if plain and (name in secret or _SECRET_NAME.search(name)):
+        if plain and name not in told and _SECRET_NAME.search(name):
             yield Problem(f"{place}.inputs.{name}", "this looks like a secret: keep it in a connection")
 
 

@@ -35,11 +35,12 @@ class _ToPlace(_Request, frozen=True, kw_only=True):
 
 
 class Add(_ToPlace, frozen=True, kw_only=True, tag="add"):
-    """A new step; `action` says which one when it is an action."""
+    """A new step; `action` says which one when it is an action, which may come with `inputs`."""
 
     kind: Kind
     action: Name = ""
     name: Name = ""
+    inputs: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Move(_ToPlace, frozen=True, kw_only=True, tag="move"):

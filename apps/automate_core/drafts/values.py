@@ -17,6 +17,19 @@ GAP = 1_024  #: between the positions of neighbours, so that an insertion writes
 UNCHOSEN = "?"
 COLUMNS = ("name", "action", "connection", "inputs", "notes", "disabled")
 POLICY = frozenset({"retry", "timeout", "on_error", "at_most_once"})
+#: What each kind of step is called, everywhere.
+KINDS = {
+    "action": "Action",
+    "branch": "Branch",
+    "parallel": "Parallel",
+    "for_each": "For each",
+    "repeat": "Repeat until",
+    "try": "Catch errors",
+    "wait": "Wait",
+    "approval": "Approval",
+    "workflow": "Run a workflow",
+    "stop": "Stop",
+}
 LANES = {"branch": "arms", "parallel": "arms", "approval": "outcomes"}
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 

@@ -502,7 +502,7 @@ class Walk:
             items = yield from self._rendered(node.items, frame, node.key, step)
             if not isinstance(items, list):
                 kind = "null" if items is None else type(items).__name__
-                self._give(node.key, "not_a_list", f"a loop needs a list, and this is {kind}: mend its items")
+                self._give(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
             if len(items) > MAX_ITEMS:
                 self._give(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
             step.input = redact_json(self._encoded(items, node.key).decode()).encode()

@@ -193,6 +193,7 @@ DOINGS = (
             kind=FieldKind.JSON,
             required=True,
             help=f'[{{"field": "total", "op": ">", "value": 100}}]; op is one of {", ".join(conditions.OPERATORS)}',
+            columns=conditions.columns(),
         ),
     ),
     doing(

@@ -6,24 +6,41 @@ workflow becomes a name in a query: fields are looked up among those of the allo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from automate_connectors import conditions
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.models import rights
 from automate_connectors.adapters.models.errors import told
 from automate_connectors.adapters.models.table import MAX_CHANGED, MAX_FOUND, Table
 from automate_connectors.exposed import Exposed, exposed
 from automate_plugins.fields import FieldKind, FieldSpec
 
-_MODEL = FieldSpec(name="model", label="Model", required=True, help="One that AUTOMATE_MODELS lists, as app.Model")
+_MODEL = FieldSpec(
+    name="model",
+    label="Model",
+    required=True,
+    help="One that AUTOMATE_MODELS lists, as app.Model",
+    options="models",
+)
 _WHERE = FieldSpec(
     name="where",
     label="Conditions",
     kind=FieldKind.JSON,
     help='All hold: [{"field": "status", "op": "==", "value": "paid"}], or {"status": "paid"}; pk is the key',
+    columns=conditions.columns("fields"),
+    shown=True,
 )
-_WHICH = FieldSpec(name="where", label="Conditions", kind=FieldKind.JSON, required=True, help=_WHERE.help)
-_FIELDS = FieldSpec(name="fields", label="Fields", kind=FieldKind.LIST, help="All that may be read unless given")
-_VALUES = FieldSpec(name="values", label="Values", kind=FieldKind.MAPPING, required=True)
+_WHICH = replace(_WHERE, required=True)
+_FIELDS = FieldSpec(
+    name="fields",
+    label="Fields",
+    kind=FieldKind.LIST,
+    help="All that may be read unless given",
+    options="fields",
+)
+_VALUES = FieldSpec(name="values", label="Values", kind=FieldKind.MAPPING, required=True, options="writable")
 _AT_MOST = FieldSpec(
     name="at_most",
     label="At most",
@@ -53,7 +70,13 @@ class ModelsConnector(ConnectorAdapter):
             "Find rows",
             "Rows that fit, with the fields that may be read",
             _WHERE,
-            FieldSpec(name="order_by", label="Order by", kind=FieldKind.LIST, help='Fields; "-total" is downwards'),
+            FieldSpec(
+                name="order_by",
+                label="Order by",
+                kind=FieldKind.LIST,
+                help='Fields; "-total" is downwards',
+                options="order",
+            ),
             _FIELDS,
             FieldSpec(name="limit", label="Limit", kind=FieldKind.INTEGER, default=100, help=f"Up to {MAX_FOUND:,}"),
         ),
@@ -76,6 +99,24 @@ class ModelsConnector(ConnectorAdapter):
         _action("update", "Update rows", "New values for rows that fit", _WHICH, _VALUES, _AT_MOST),
         _action("delete", "Delete rows", "Rows that fit, and what Django deletes with them", _WHICH, _AT_MOST),
     )
+
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """`models`: those that are exposed and of which the person may view rows; of the chosen one `fields`, `order`,
+        and those that are `writable`.
+        """
+        user = context.get("user")
+        known = {label: entry for label, entry in exposed().items() if rights.may_view(user, entry.model)}
+        if name == "models":
+            return [(label, str(entry.model._meta.verbose_name).capitalize()) for label, entry in known.items()]
+        chosen = params.get("model")
+        entry = known.get(chosen.lower()) if isinstance(chosen, str) else None
+        if entry is None:
+            raise ConnectorError("choose the model first, as a value", code="invalid_input")
+        fields = entry.write if name == "writable" else entry.read
+        found = [(each, str(field.verbose_name).capitalize()) for each, field in fields.items()]
+        if name == "order":
+            return [each for at, label in found for each in ((at, label), (f"-{at}", f"{label}, downwards"))]
+        return found if name == "writable" else [("pk", "Primary key"), *found]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Dispatch on the action's name."""

@@ -28,6 +28,15 @@ def permitted(user: Any, verb: str, rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.filter(pk__in=granted.values("pk"))
 
 
+def may_view(user: Any, model: type[models.Model]) -> bool:
+    """Whether there are rows that the person may view."""
+    try:
+        permitted(user, "view", model._default_manager.all())
+    except ConnectorError:
+        return False
+    return True
+
+
 def must_hold(user: Any, verb: str, model: type[models.Model]) -> None:
     """Raise ConnectorError unless the person holds the permission on the whole model."""
     if not (_is_somebody(user) and user.has_perm(_permission(verb, model))):

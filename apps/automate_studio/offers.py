@@ -1,0 +1,186 @@
+"""What can be inserted into a draft: by group, with what fits the place and what this person used last in front."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from automate_connectors.exposed import Exposed, exposed
+from automate_connectors.registry import connectors
+from automate_core.drafts.values import KINDS, Draft, StepNode
+from automate_core.models import DraftCommand, Workflow
+from automate_governance.permissions import User
+
+MOST_FITTING = 6
+MOST_RECENT = 5
+_LOOKED_AT = 60  #: edits of a person that are searched for what they used last
+_LOGIC = (
+    ("branch", "Take the routes whose conditions hold", "alt_route"),
+    ("parallel", "Run tracks side by side", "call_split"),
+    ("for_each", "Run steps for each item of a list", "repeat"),
+    ("repeat", "Run steps until a condition holds", "sync"),
+    ("try", "Go on when a step fails", "shield"),
+    ("wait", "For a time, or for a callback", "hourglass_top"),
+    ("workflow", "Start another one, and wait for its end", "account_tree"),
+    ("stop", "End the run", "stop_circle"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One thing that can be inserted; `inputs` are what it comes with, and `step` its step's name then."""
+
+    kind: str
+    action: str = ""
+    name: str
+    description: str
+    icon: str
+    hue: int = 264
+    inputs: dict[str, Any] = field(default_factory=dict)
+    step: str = ""
+
+    @property
+    def what(self) -> tuple[str, str, str]:
+        """What it is, whatever it is called."""
+        return self.kind, self.action, str(self.inputs.get("model", ""))
+
+    @property
+    def request(self) -> str:
+        """The fields of the command that adds it, as JSON."""
+        asked = {"do": "add", "kind": self.kind, "action": self.action}
+        if self.inputs:
+            asked |= {"name": self.step, "inputs": json.dumps(self.inputs)}
+        return json.dumps(asked)
+
+
+def groups(
+    workflow: Workflow, draft: Draft, person: User, place: tuple[str, str], index: int
+) -> dict[str, list[Offer]]:
+    """The offers by group, those that fit and those used last a second time at the top. One query."""
+    found = {"Your data": list(_models(workflow)), **_kinds()}
+    known = {offer.what: offer for offers in found.values() for offer in offers}
+    ahead = {
+        "Fits here": [known[what] for what in _fitting(draft, place, index, known)][:MOST_FITTING],
+        "Recently used": [known[what] for what in _recent(person) if what in known][:MOST_RECENT],
+    }
+    return {title: offers for title, offers in {**ahead, **found}.items() if offers}
+
+
+def _kinds() -> dict[str, list[Offer]]:
+    """Actions of the installed connectors, and the kinds of steps that are the engine's own."""
+    apps: list[Offer] = []
+    minds: list[Offer] = []
+    for name in connectors.names():
+        adapter = connectors.get(name)
+        for action in adapter.actions:
+            offer = Offer(
+                kind="action",
+                action=f"{adapter.code}.{action.name}",
+                name=f"{adapter.name}: {action.label or action.name}",
+                description=action.description or adapter.description,
+                icon=adapter.icon,
+                hue=adapter.hue,
+            )
+            (minds if adapter.code == "llm" else apps).append(offer)
+    logic = [Offer(kind=kind, name=KINDS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC]
+    people = [Offer(kind="approval", name=KINDS["approval"], description="Ask people to decide", icon="how_to_reg")]
+    return {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
+
+
+# --- the site's models ------------------------------------------------------------------------------------------------
+
+_DOES = (("find", "Find {many}", "view"), ("create", "Create {one}", "add"), ("update", "Update {many}", "change"))
+
+
+def _models(workflow: Workflow) -> Iterator[Offer]:
+    """What whoever the workflow runs as may do with the models of the setting, filled in."""
+    if "models" not in connectors.names():
+        return
+    adapter = connectors.get("models")
+    for entry in exposed().values():
+        meta = entry.model._meta
+        for action, name, verb in _DOES:
+            if not _is_exposed(entry, action) or not workflow.run_as.has_perm(
+                f"{meta.app_label}.{verb}_{meta.model_name}"
+            ):
+                continue
+            said = name.format(one=meta.verbose_name, many=meta.verbose_name_plural)
+            yield Offer(
+                kind="action",
+                action=f"models.{action}",
+                name=said,
+                description=f"{meta.label}: {', '.join(entry.read if action == 'find' else entry.write)}",
+                icon=adapter.icon,
+                hue=adapter.hue,
+                inputs={"model": entry.label},
+                step=said,
+            )
+
+
+def _is_exposed(entry: Exposed, action: str) -> bool:
+    return bool(entry.read if action == "find" else entry.write)
+
+
+# --- what is likely ---------------------------------------------------------------------------------------------------
+
+
+def _recent(person: User) -> Iterator[tuple[str, str, str]]:
+    """What somebody added to any draft, newest first, each once."""
+    seen: dict[tuple[str, str, str], None] = {}
+    added = DraftCommand.objects.filter(author_id=person.pk, kind="add").order_by("-created_at")
+    for changes in added.values_list("changes", flat=True)[:_LOOKED_AT]:
+        for change in changes:
+            if change["table"] == "step" and change["before"] is None:
+                seen[_what(change["after"])] = None
+    yield from seen
+
+
+def _what(columns: dict[str, Any]) -> tuple[str, str, str]:
+    inputs = columns["inputs"] if columns["action"].startswith("models.") else {}
+    return columns["kind"], columns["action"], str(inputs.get("model", ""))
+
+
+def _fitting(
+    draft: Draft, place: tuple[str, str], index: int, known: Iterable[tuple[str, str, str]]
+) -> list[tuple[str, str, str]]:
+    """What often follows what stands before the place: by its kind, by its connector, by the rest of the draft."""
+    before = draft.siblings(place)[:index]
+    holder = draft.steps.get(place[0])
+    wanted = [(kind, action, "") for kind, action in _after(before[-1] if before else holder)]
+    if before and before[-1].kind == "action":
+        connector = before[-1].action.partition(".")[0]
+        wanted += [what for what in known if what[1].partition(".")[0] == connector and what[1] != before[-1].action]
+    used = Counter(("action", node.action, "") for node in draft.steps.values() if node.kind == "action")
+    wanted += [what for what, _ in used.most_common()]
+    wanted += [(kind, action, "") for kind, action in _COMMON]
+    return [what for what in dict.fromkeys(wanted) if what in set(known)]
+
+
+_COMMON = (
+    ("branch", ""),
+    ("action", "data.set"),
+    ("action", "http.request"),
+    ("approval", ""),
+    ("action", "email.send"),
+    ("for_each", ""),
+    ("wait", ""),
+)
+_LISTS = ("find", "list", "query", "search")
+
+
+def _after(before: StepNode | None) -> tuple[tuple[str, str], ...]:
+    """What often follows a step, or comes first in one that holds others; None is the start."""
+    if before is None:
+        return ("branch", ""), ("action", "data.set")
+    if before.kind == "approval":
+        return ("action", "email.send"), ("action", "slack.post_message"), ("stop", "")
+    if before.kind != "action":
+        return ("action", "data.set"), ("action", "http.request")
+    if before.action.partition(".")[2].startswith(_LISTS):
+        return ("for_each", ""), ("branch", "")
+    if before.action.startswith("llm."):
+        return ("branch", ""), ("approval", "")
+    return (("branch", ""),)

@@ -1,0 +1,67 @@
+"""Who else has a draft open: their pages tell of themselves, and are gone half a minute after they last did."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from automate_core.models import Workflow
+from automate_governance.permissions import Person
+from automate_studio import asked
+from automate_studio.builder_panel import SETTINGS
+from automate_studio.models import Presence
+from automate_studio.sentences import title
+from automate_studio.tree import START
+
+LASTS = dt.timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Other:
+    """Somebody else at a draft; `step` is the key of the step they are at, and `place` what that is called."""
+
+    name: str
+    step: str
+    place: str
+
+
+@require_POST
+def here(request: HttpRequest, pk: int) -> HttpResponse:
+    """Note where this person is, or with `leave` that they go, and show who else is there."""
+    workflow = asked.workflow(request, pk)
+    person = asked.person(request)
+    if request.POST.get("leave"):
+        Presence.objects.filter(workflow=workflow, person=person).delete()
+        return HttpResponse(status=204)
+    note(workflow, person, asked.words(request.POST.get("step")).rpartition("/")[2][:64])
+    context = {"others": present(workflow, but=person), "workflow": workflow}
+    return TemplateResponse(request, "automate_studio/builder/presence.html", context)
+
+
+def note(workflow: Workflow, person: Person, step: str) -> None:
+    """Somebody is there now. Who has been gone for long is forgotten."""
+    now = timezone.now()
+    Presence.objects.filter(workflow=workflow, seen_at__lt=now - LASTS).exclude(person=person).delete()
+    row = Presence(workflow=workflow, person=person, step=step, seen_at=now)
+    Presence.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["workflow", "person"], update_fields=["step", "seen_at"]
+    )
+
+
+def present(workflow: Workflow, *, but: Person) -> list[Other]:
+    """Who else is there, by name. Two queries."""
+    found = Presence.objects.filter(workflow=workflow, seen_at__gte=timezone.now() - LASTS).exclude(person=but)
+    rows = sorted(found.select_related("person"), key=lambda row: row.person.get_username())
+    names = dict(workflow.steps.filter(key__in={row.step for row in rows}).values_list("key", "name"))
+    return [Other(row.person.get_username(), row.step, _place(row.step, names)) for row in rows]
+
+
+def _place(step: str, names: dict[str, str]) -> str:
+    if step in names:
+        return names[step] or title(step)
+    return {START: "the triggers", SETTINGS: "the settings"}.get(step, "")

@@ -1,0 +1,69 @@
+"""What a run has recorded of its steps, as the tree, the timeline and the panel read it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt of a step, without its payload. `routes` are the arms that a branch took."""
+
+    path: str
+    number: int
+    status: str
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    routes: tuple[str, ...] = ()
+    message: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, None while it runs."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run has recorded of one path: its attempts, oldest first, and when the next one is due."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    retry_due: dt.datetime | None = None
+    connection: str = ""  # the one that has to be connected again before it goes on
+
+    @property
+    def last(self) -> Attempt | None:
+        """The newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def state(self) -> str:
+        """The state to show: a failed or first attempt with another one to come is retrying."""
+        if self.last is None:
+            return "pending"
+        if self.retry_due or (self.last.status == "running" and self.last.number > 1):
+            return "retrying"
+        return str(self.last.status)
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first attempt's start to the last one's end."""
+        if self.last is None or self.last.finished_at is None:
+            return None
+        return (self.last.finished_at - self.attempts[0].started_at).total_seconds()
+
+
+def group(
+    attempts: list[Attempt], retries: Mapping[str, dt.datetime], connections: Mapping[str, str] | None = None
+) -> dict[str, Recorded]:
+    """Attempts by path, oldest first; `retries` are the paths that wait for their next one, and until when.
+
+    `connections` are those that wait until a connection works again.
+    """
+    reconnects = connections or {}
+    by_path: dict[str, list[Attempt]] = {}
+    for attempt in sorted(attempts, key=lambda attempt: attempt.number):
+        by_path.setdefault(attempt.path, []).append(attempt)
+    return {path: Recorded(found, retries.get(path), reconnects.get(path, "")) for path, found in by_path.items()}

@@ -1,0 +1,42 @@
+"""Draws the cards of the step tree: one template, rendered once for what looks the same."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+from django import template
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from automate_studio.tree import Card, Place
+
+register = template.Library()
+
+
+@register.simple_tag
+def card(card: Card, step_url: str, selected: str) -> SafeString:
+    """One card, without what it holds. `selected` is the path of the chosen one."""
+    return _drawn(replace(card, routes=()), step_url, card.path == selected)
+
+
+@register.simple_tag
+def insert(place: Place | None) -> SafeString:
+    """The button on a connector, for pointers: with the keyboard, + does the same at the focused card."""
+    return _button(place) if place else SafeString("")
+
+
+@functools.lru_cache(maxsize=4_096)
+def _button(place: Place) -> SafeString:
+    return format_html(
+        '<button type="button" class="da-add" data-insert="{}" title="{}" tabindex="-1" aria-hidden="true">'
+        '<i class="i i-plus x12"></i></button>',
+        place.query,
+        place.label,
+    )
+
+
+@functools.lru_cache(maxsize=4_096)  # two large workflows; an entry is some 1.5 kB
+def _drawn(card: Card, step_url: str, on: bool) -> SafeString:
+    return render_to_string("automate_studio/tree/card.html", {"card": card, "step_url": step_url, "on": on})

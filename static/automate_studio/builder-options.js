@@ -1,0 +1,194 @@
+/* Choosers: a list below a field, loaded when it is opened, filtered by what is typed; and the connection of a step, tried
+   and made in place. */
+(() => {
+  "use strict";
+  const builder = document.getElementById("builder");
+  const inspector = document.getElementById("inspector");
+  const list = document.getElementById("options");
+  const { send, command, flush } = window.automateBuilder;
+  const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
+  const path = () => window.automateBuilder.selected;
+
+  const post = async (url, values) => {
+    const body = new FormData();
+    for (const [name, value] of Object.entries(values)) body.set(name, value);
+    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
+    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    return answer;
+  };
+
+  // --- the list ---------------------------------------------------------------------------------------------------------
+
+  let input = null; // whose list is open
+  let known = new Map(); // what was loaded, until another field changes
+
+  const offers = () => [...list.querySelectorAll("[role=option]")];
+  const shown = () => offers().filter((offer) => !offer.hidden);
+
+  const place = () => {
+    const box = (input.closest(".da-in") ?? input).getBoundingClientRect();
+    const below = window.innerHeight - box.bottom;
+    Object.assign(list.style, { left: `${box.left}px`, width: `${Math.max(box.width, 240)}px`, maxHeight: `${Math.max(120, Math.min(280, Math.max(below, box.top) - 12))}px` });
+    Object.assign(list.style, below > 200 || below > box.top ? { top: `${box.bottom + 4}px`, bottom: "auto" } : { top: "auto", bottom: `${window.innerHeight - box.top + 4}px` });
+  };
+
+  const close = () => {
+    if (!input) return;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+    input = null;
+    list.hidden = true;
+  };
+
+  const point = (offer) => {
+    for (const each of offers()) {
+      each.classList.toggle("on", each === offer);
+      each.setAttribute("aria-selected", each === offer);
+    }
+    if (offer) {
+      input.setAttribute("aria-activedescendant", offer.id);
+      offer.scrollIntoView({ block: "nearest" });
+    } else input.removeAttribute("aria-activedescendant");
+  };
+
+  const filter = (text) => {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const offer of offers()) {
+      const says = `${offer.textContent} ${offer.dataset.value}`.toLowerCase();
+      offer.hidden = !words.every((word) => says.includes(word));
+    }
+    const none = list.querySelector("[data-options-none]");
+    if (none) none.hidden = shown().length > 0;
+    point(null);
+  };
+
+  const open = async (field, again = false) => {
+    input = field;
+    input.setAttribute("aria-expanded", "true");
+    list.hidden = false;
+    place();
+    const key = `${path()} ${field.dataset.options}`;
+    if (again || !known.has(key)) {
+      list.innerHTML = '<p role="status">Loading</p>';
+      await flush();
+      let html;
+      try {
+        const answer = await post(`${builder.dataset.options}${path()}/`, { field: field.dataset.options });
+        html = answer.ok ? await answer.text() : "";
+        if (answer.ok && !html.includes("data-options-again")) known.set(key, html);
+      } catch {
+        html = "";
+      }
+      if (input !== field) return;
+      list.innerHTML = html || '<p class="err" role="alert">The server cannot be reached.</p><button type="button" class="da-btn xs" data-options-again>Try again</button>';
+    } else list.innerHTML = known.get(key);
+    place();
+    point(offers().find((offer) => offer.dataset.value === field.value) ?? null);
+  };
+
+  const choose = (offer) => {
+    const field = input;
+    field.value = offer.dataset.value;
+    close();
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+  list.addEventListener("click", (event) => {
+    const offer = event.target.closest("[role=option]");
+    if (offer) choose(offer);
+    else if (event.target.closest("[data-options-again]")) open(input, true);
+  });
+
+  inspector.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-options-open]");
+    const field = button ? button.parentElement.querySelector("input[data-options]") : event.target.closest("input[data-options]");
+    if (!field) return;
+    if (field === input && button) return close();
+    if (button) field.focus();
+    if (field !== input) open(field);
+  });
+
+  inspector.addEventListener("input", (event) => {
+    if (event.target === input) filter(input.value);
+    if (!event.target.matches?.("input[data-options]") || event.target.name?.match(/model|repository/)) known = new Map();
+  });
+
+  inspector.addEventListener("focusout", (event) => { if (event.target === input) close(); });
+  inspector.addEventListener("scroll", close, true);
+  window.addEventListener("resize", close);
+
+  inspector.addEventListener("keydown", (event) => {
+    const field = event.target.closest("input[data-options]");
+    if (!field || event.isComposing) return;
+    const down = event.key === "ArrowDown";
+    if (field !== input) {
+      if (!down) return;
+      event.preventDefault();
+      open(field);
+      return;
+    }
+    const at = shown().findIndex((offer) => offer.classList.contains("on"));
+    if (down || event.key === "ArrowUp") {
+      event.preventDefault();
+      const next = shown().at(Math.min(shown().length - 1, Math.max(0, at + (down ? 1 : -1))));
+      if (next) point(next);
+    } else if (event.key === "Enter" && at >= 0) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      choose(shown()[at]);
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      close();
+    }
+  }, true);
+
+  // --- the connection ---------------------------------------------------------------------------------------------------
+
+  const dialog = document.getElementById("connection");
+  const url = () => `${builder.dataset.connection}${path()}/`;
+
+  const test = async (button) => {
+    const said = document.getElementById("connection-said");
+    button.setAttribute("aria-busy", "true");
+    said.textContent = "Testing: one real call, for at most 15 s.";
+    await flush();
+    try {
+      const answer = await post(url(), { act: "test" });
+      if (answer.ok) said.innerHTML = await answer.text();
+      else said.textContent = answer.status === 404 ? "Choose a connection that you may use." : `The server answered ${answer.status}.`;
+    } catch {
+      said.textContent = "The server cannot be reached.";
+    }
+    button.removeAttribute("aria-busy");
+  };
+
+  const create = async () => {
+    await flush();
+    const answer = await fetch(url(), { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help err">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" data-close>Close</button></footer></div>';
+    dialog.showModal();
+    dialog.querySelector("input:not([type=hidden])")?.focus();
+  };
+
+  dialog.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    await send(url(), new FormData(event.target));
+    const made = dialog.querySelector("[data-connection-made]");
+    if (!made) return dialog.querySelector("[role=alert]")?.closest(".da-field")?.querySelector("input, select, textarea")?.focus();
+    dialog.close();
+    const key = made.dataset.step;
+    await command({ do: "edit", key, rev: document.getElementById(`rev-${key}`).value, set: JSON.stringify({ connection: made.dataset.connectionMade }) }, false);
+    document.getElementById("field-connection")?.focus();
+  });
+
+  inspector.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-connection-test], [data-connection-new]");
+    if (button) (button.matches("[data-connection-test]") ? test(button) : create());
+  });
+})();

@@ -1,0 +1,120 @@
+"""Warnings about what is valid and may go wrong all the same, and secrets typed as plain text, which are errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_connectors.adapters.base import Action
+from automate_connectors.registry import connectors
+from automate_core import authoring
+from automate_core.definition import DefinitionError, parse
+from tests.drafts.conftest import Editor
+
+pytestmark = pytest.mark.django_db
+
+PAY = {"key": "pay", "name": "Refund the order", "action": "http.request", "inputs": {"url": "/v1/x", "method": "POST"}}
+PAID = {"key": "told", "action": "data.log", "inputs": {"message": "no money"}}
+
+
+@pytest.fixture
+def draft(owner, endpoint):
+    """A draft of these steps, started by the GitHub endpoint unless told otherwise."""
+
+    def make(*steps, triggers=({"kind": "webhook", "endpoint": "github"},)):
+        document = {"name": "Cautious", "slug": "cautious", "triggers": list(triggers), "steps": list(steps)}
+        return Editor(authoring.save_definition(parse(document), owner=owner), owner)
+
+    return make
+
+
+def warned(editor, word):
+    return {
+        (found.step or found.trigger, found.field)
+        for found in editor.state.problems
+        if word in found.reason and found.level == "warning"
+    }
+
+
+def test_what_moves_money_needs_a_way_out(draft):
+    caught = {"kind": "try", "key": "t", "steps": [{**PAY, "key": "safe"}], "on_error": [PAID]}
+    taken_up = {**PAY, "key": "taken_up", "on_error": {"value": None}}
+    looked_at = {**PAY, "key": "looked_at", "inputs": {"url": "/v1/refunds", "method": "GET"}}
+    by_address = {"key": "call", "action": "http.request", "inputs": {"url": "/v1/charges?x=1", "method": "POST"}}
+    loose = {"kind": "try", "key": "loose", "steps": [{**PAY, "key": "not_caught"}], "always": [{**PAID, "key": "end"}]}
+    editor = draft(PAY, caught, taken_up, looked_at, by_address, loose)
+    assert warned(editor, "moves money") == {("pay", "on_error"), ("call", "on_error"), ("not_caught", "on_error")}
+
+
+def test_an_action_may_say_that_it_moves_money(draft, monkeypatch):
+    adapter = connectors.get("data")
+    monkeypatch.setattr(adapter, "actions", (*adapter.actions, Action(name="settle", moves_money=True)), raising=False)
+    assert warned(draft({"key": "s", "action": "data.settle"}), "moves money") == {("s", "on_error")}
+
+
+def test_what_starts_itself(draft, settings):
+    settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": ["email"]}}
+    settings.AUTOMATE_MODELS = {"auth.User": {"read": ["email"], "write": ["email"]}}
+    hook = {"key": "post", "action": "http.request", "inputs": {"url": "https://here/hooks/github/", "method": "POST"}}
+    assert warned(draft(hook), "starts this workflow again") == {("post", "inputs.url")}
+    call = {"kind": "workflow", "key": "call", "workflow": "other"}
+    after = [{"kind": "run", "workflow": "other"}]
+    assert warned(draft(call, triggers=after), "starts this workflow again") == {("call", "workflow")}
+    write = {"key": "w", "action": "models.create", "inputs": {"model": "auth.user", "values": {"email": "x"}}}
+    change = {"kind": "model", "model": "auth.User"}
+    assert warned(draft(write, triggers=[change]), "again") == set(), "its own changes are left out"
+    editor = draft(write, triggers=[{**change, "own_changes": True}])
+    assert warned(editor, "again") == {("w", "inputs.model"), ("model", "own_changes")}
+
+
+def test_a_repetition_that_nothing_ends(draft):
+    def repeat(key, until, *steps):
+        return {"kind": "repeat", "key": key, "until": until, "maximum": 20, "steps": list(steps)}
+
+    look = {"key": "look", "action": "data.set"}
+    editor = draft(
+        repeat("never", {"==": [{"var": "event.type"}, "x"]}, PAID),
+        repeat("ends", {"==": [{"var": "steps.look.output.x"}, 1]}, look),
+        repeat("kept", {"exists": [{"var": "vars.k"}]}, {**look, "key": "keep", "save_as": "k"}),
+        repeat("clock", {"after": [{"now": []}, "2026-01-01"]}, {**PAID, "key": "tick"}),
+        repeat("once", True, {**PAID, "key": "only"}),
+    )
+    assert warned(editor, "nothing inside changes") == {("never", "until")}
+
+
+def test_what_sounds_sensitive_and_leaves(draft):
+    sent = {"url": "/x", "json": {"n": "{{ event.payload.user.ssn }}", "name": "{{ event.payload.user.name }}"}}
+    kept = {"key": "kept", "action": "data.set", "inputs": {"n": "{{ event.payload.user.ssn }}"}}
+    editor = draft({"key": "send", "action": "http.request", "inputs": sent}, kept)
+    assert warned(editor, "sounds sensitive") == {("send", "inputs.json")}
+    [found] = [each for each in editor.state.problems if "sensitive" in each.reason]
+    assert "event.payload.user.ssn" in found.reason and "name" not in found.reason.partition(" sounds")[0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field"),
+    [
+        ({"url": "/x", "headers": {"Authorization": "Basic dXNlcjpQYXNzMTIz"}}, "inputs.headers"),
+        ({"url": "/x", "body": "key is ghp_" + "a1B2" * 8}, "inputs.body"),
+        ({"url": "/x", "json": {"items": [{"api_key": "f3A9-77xQ-zz01"}]}}, "inputs.json"),
+    ],
+)
+def test_a_secret_in_plain_text_keeps_a_draft_from_being_published(draft, inputs, field):
+    editor = draft({"key": "send", "action": "http.request", "inputs": {"url": "/x"}})
+    editor.do("edit", key="send", set={f"inputs.{name}": value for name, value in inputs.items()})
+    [found] = [each for each in editor.state.problems if each.level == "error"]
+    assert (found.step, found.field) == ("send", field) and "secret in plain text" in found.reason
+    with pytest.raises(DefinitionError, match="secret in plain text"):
+        authoring.publish(editor.workflow, author=editor.by)
+
+
+def test_what_only_looks_a_little_like_a_secret_is_none(draft):
+    inputs = {
+        "url": "/x",
+        "headers": {"Authorization": "Bearer {{ event.payload.t }}"},
+        "json": {"token": "customer name"},
+    }
+    assert not [
+        each
+        for each in draft({"key": "s", "action": "http.request", "inputs": inputs}).state.problems
+        if "plain text" in each.reason
+    ]

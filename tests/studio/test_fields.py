@@ -1,0 +1,175 @@
+"""The fields of a panel over HTTP: what each kind draws, and the value that its form stores."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_core import authoring
+from automate_core.models import Step
+from tests.studio.test_builder import Builder
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIELDS = """
+name: Fields
+slug: fields
+triggers: [{kind: manual}]
+steps:
+  - {key: values, action: data.set, inputs: {title: Hello, count: 3, flag: true, tags: [a], more: {x: 1}, any: null}}
+  - {key: ask, action: http.request, inputs: {url: "https://api.example.com", headers: {X-A: "1"}}}
+  - {key: keep, action: data.filter, inputs: {items: '{{ event.payload.lines }}', where: [{field: total, op: '>', value: 5}]}}
+  - {key: mail, action: email.send, inputs: {to: [ann@example.com], subject: Hi}}
+  - {kind: wait, key: pause, until: '2026-12-24T18:00'}
+  - {kind: approval, key: approve, assignees: [owner], timeout: 2d}
+"""
+
+
+@pytest.fixture
+def builder(workflow, sign_in, owner):
+    return Builder(sign_in(owner), workflow(FIELDS, publish=False))
+
+
+def inputs(key):
+    return Step.objects.get(key=key).inputs
+
+
+def rows(name, /, **columns):
+    return {f"{name}::rows": "1", **{f"{name}::{column}": texts for column, texts in columns.items()}}
+
+
+def test_each_kind_has_its_control(builder):
+    page = builder.panel("values")
+    kinds = {name: (tag, found.get("type")) for tag, found in page.tags if (name := found.get("name"))}
+    assert kinds["inputs.title"] == ("textarea", None) and kinds["inputs.count"] == ("input", "text")
+    assert kinds["inputs.flag"] == ("input", "text"), "the last of that name is the expression, in its template"
+    assert {"inputs.tags::item", "inputs.more::key", "inputs.more::value", "inputs.more::type"} <= kinds.keys()
+    assert page.all(data_rename_value="title") and page.all(data_add_value="values")
+    assert builder.panel("pause").all(name="until", type="datetime-local", value="2026-12-24T18:00")
+    http = builder.panel("ask")
+    assert http.ids["field-inputs-url"]["aria-describedby"] == "field-inputs-url-why"
+    assert "More options" in http.text and not http.all(data_add_value="ask")
+    folded = http.text.partition("More options")[2]
+    assert "Query" in folded and "Headers" not in folded, "what is filled in is not folded away"
+    assert http.all(role="tab", aria_controls="step-errors") and "Half of each wait is random" in http.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "name", "value"),
+    [
+        ("values", {"inputs.count": "2.5"}, "count", 2.5),
+        ("values", {"inputs.count": "many"}, "count", "many"),
+        ("values", {"inputs.flag": "off"}, "flag", False),
+        ("values", {"inputs.flag": "{{ event.payload.on }}"}, "flag", "{{ event.payload.on }}"),
+        ("values", {"inputs.any": '{"a": [1]}'}, "any", {"a": [1]}),
+        ("values", {"inputs.any": "just words"}, "any", "just words"),
+        ("values", rows("inputs.tags", item=["b", "", " a "]), "tags", ["b", "a"]),
+        ("values", rows("inputs.tags"), "tags", []),
+        (
+            "values",
+            rows("inputs.more", key=["a", "b", "", "c"], value=["1", "2", "", "{{ x }}"], type=["text", "number", "text", "json"]),
+            "more",
+            {"a": "1", "b": 2, "c": "{{ x }}"},
+        ),
+        ("ask", {"inputs.method": "{{ event.payload.method }}"}, "method", "{{ event.payload.method }}"),
+        ("mail", {"inputs.to": "bob@example.com"}, "to", "bob@example.com"),
+        (
+            "keep",
+            rows("inputs.where", field=["total", "state", ""], op=["==", "in", "=="], value=["7", '["a", "b"]', ""]),
+            "where",
+            [{"field": "total", "value": 7}, {"field": "state", "op": "in", "value": ["a", "b"]}],
+        ),
+    ],
+)  # fmt: skip
+def test_values_are_read_as_their_kind(builder, path, fields, name, value):
+    before = inputs(path)
+    assert builder.save(path, **fields).status_code == 200
+    assert inputs(path) == {**before, name: value}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "said"),
+    [
+        ("values", rows("inputs.more", key=["", ""], value=["", "1"], type=["text", "text"]), "row 2 needs a name"),
+        ("values", rows("inputs.more", key=["a", "a"], value=["", "1"], type=["text", "text"]), "stands there twice"),
+        ("values", rows("inputs.more", key=["a"], value=["x"], type=["number"]), "a: write a number"),
+        ("values", rows("inputs.more", key=["a"], value=["x"], type=["boolean"]), "a: write true or false"),
+        ("values", {"inputs.any": '{"a": 1,\n "b": True}'}, "line 2: write true in place of True"),
+        ("values", {"inputs.any": "[" * 10_000}, "nested too deep"),
+        ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "row 1, Value: line 1: put a value here"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_plain_words(builder, path, fields, said):
+    before = inputs(path)
+    answer = builder.save(path, **fields)
+    name = next(iter(fields)).partition("::")[0].replace(".", "-")
+    page = Page(answer)
+    assert answer.status_code == 422 and said in page.text and inputs(path) == before
+    assert page.ids[f"field-{name}-why"]["role"] == "alert"
+
+
+def test_values_of_ones_own_are_added_renamed_and_taken_out(builder):
+    def rev():
+        return Step.objects.get(key="values").rev
+
+    assert builder.do("edit", key="values", rev=rev(), set='{"inputs.new": []}').status_code == 200
+    assert builder.do("rename_input", key="values", rev=rev(), name="title", to="heading").status_code == 200
+    assert list(inputs("values")) == ["heading", "count", "flag", "tags", "more", "any", "new"], "where it stood"
+    for name, to in (("heading", "count"), ("title", "x"), ("heading", "")):
+        assert builder.do("rename_input", key="values", rev=rev(), name=name, to=to).status_code == 422
+    assert builder.do("edit", key="values", rev=rev(), unset='["inputs.heading"]').status_code == 200
+    assert builder.do("edit", key="values", rev=rev(), unset="[nope").status_code == 422
+    builder.do("undo", last=builder.state()["data-last"])
+    assert inputs("values")["heading"] == "Hello"
+
+
+def test_what_follows_an_error_is_fields(builder):
+    assert builder.save("ask", **{"retry.attempts": "3", "retry.base": "0.5", "timeout": "20"}).status_code == 200
+    policy = Step.objects.get(key="ask").policy
+    assert policy == {"retry": {"attempts": 3, "base": 0.5}, "timeout": 20}
+    page = Page(builder.save("ask", **{"on_error.then": "steps"}))
+    assert "flow" in page.ids, "a list of steps stands in the tree now"
+    assert Step.objects.get(key="ask").policy["on_error"] == {"steps": []}
+    builder.save("ask", **{"on_error.then": "value", "on_error.value": "none"})
+    assert Step.objects.get(key="ask").policy["on_error"] == {"value": "none"}
+    builder.save("ask", **{"on_error.then": "fail"})
+    assert "on_error" not in Step.objects.get(key="ask").policy
+    wrong = Page(builder.save("ask", **{"retry.attempts": "99"}))
+    assert wrong.ids["field-retry-attempts-why"]["role"] == "alert"
+    assert builder.save("approve", **{"on_timeout.then": "steps"}).status_code == 200
+    assert Step.objects.get(key="approve").settings["on_timeout"] == []
+
+
+def test_forms_and_settings_are_rows(builder):
+    form = rows(
+        "form",
+        name=["reason", "how", ""],
+        label=["Reason", "", ""],
+        kind=["text", "choice", "text"],
+        choices=["", "post, mail", ""],
+        required=["true", "", ""],
+        help=["", "", ""],
+    )
+    assert builder.save("approve", **form).status_code == 200
+    assert Step.objects.get(key="approve").settings["form"] == [
+        {"name": "reason", "label": "Reason", "required": True},
+        {"name": "how", "kind": "choice", "choices": ["post", "mail"]},
+    ]
+    vars_ = rows("vars", key=["limit", "who"], value=["5", "Ann"], type=["number", "text"])
+    assert (
+        builder.save("~workflow", **vars_, **{"concurrency.limit": "1", "concurrency.policy": "skip"}).status_code
+        == 200
+    )
+    builder.workflow.refresh_from_db()
+    definition = authoring.load_definition(builder.workflow)
+    assert definition.vars == {"limit": 5, "who": "Ann"} and definition.concurrency.policy == "skip"
+    builder.save("~workflow", **{"concurrency.limit": ""})
+    builder.workflow.refresh_from_db()
+    assert authoring.load_definition(builder.workflow).concurrency is None
+
+
+def test_a_conflict_keeps_all_rows(builder):
+    builder.save("values", notes="theirs")
+    answer = builder.save("values", rev="0", **rows("inputs.tags", item=["x", "y"]))
+    again = [(found["name"], found["value"]) for tag, found in Page(answer).tags if tag == "input"]
+    assert answer.status_code == 409 and [text for name, text in again if name == "inputs.tags::item"] == ["x", "y"]
