@@ -376,6 +376,8 @@ def _arguments(pattern):
         "run_id": uuid.uuid4(),
         "wait_id": uuid.uuid4(),
         "pk": 1,
+        "event_id": uuid.uuid4(),
+        "key": "webhook",
         "path": "first",
         "kind": "workflow",
         "number": 1,
