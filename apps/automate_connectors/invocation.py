@@ -17,10 +17,21 @@ MAX_OUTPUT_BYTES = 5_000_000
 
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
     """Run `action` and return its output as a JSON document. Raises ConnectorError and nothing else."""
-    params = _with_defaults(action, params)
-    if action.fields is not None and (found := problems(action.fields, params)):
-        raise ConnectorError("; ".join(found), code="invalid_input")
+    params = _checked(action, params)
     return encode_output(_crossing(lambda: adapter.execute(action.name, params, context)))
+
+
+def foresee(
+    adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]
+) -> dict[str, Any]:
+    """What `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError and nothing else."""
+    params = _checked(action, params)
+    said: dict[str, Any] = msgspec.json.decode(
+        encode_output(_crossing(lambda: adapter.describe(action.name, params, context)))
+    )
+    if not isinstance(said, dict):
+        raise ConnectorError(f"{adapter.code} describes itself with no mapping", code="invalid_output")
+    return said
 
 
 def check(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
@@ -61,6 +72,14 @@ def encode_output(output: Any) -> bytes:
         raise ConnectorError(f"the output is larger than {MAX_OUTPUT_BYTES:,} bytes", code="output_too_large")
     # PostgreSQL's jsonb has no NUL character.
     return document.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in document else document
+
+
+def _checked(action: Action, params: dict[str, Any]) -> dict[str, Any]:
+    """The params with their defaults. Raises ConnectorError for those that do not fit."""
+    params = _with_defaults(action, params)
+    if action.fields is not None and (found := problems(action.fields, params)):
+        raise ConnectorError("; ".join(found), code="invalid_input")
+    return params
 
 
 def _with_defaults(action: Action, params: dict[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def retry(
     workflow's for this run. Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
+    if run.cause == ExecutionRun.Cause.TEST:
+        raise ControlError(f"run {run} is a test: test the draft again")
     if run.workflow.status == Workflow.Status.ARCHIVED:
         raise ControlError(f"the workflow {run.workflow.slug} is archived: publish it again first")
     if run.status not in FINAL_RUN_STATES:

@@ -119,14 +119,15 @@ _BURIED = """, failed AS (
     SET status = 'failed', finished_at = automate_now(), seq = run.seq + 1, error = %(error)s::jsonb
     FROM fallen WHERE run.id = fallen.run_id AND fallen.status = 'dead'
         AND run.status IN ('queued', 'running', 'waiting')
-    RETURNING run.id, run.seq, run.workflow_id, run.trace_id, run.depth, run.error
+    RETURNING run.id, run.seq, run.workflow_id, run.trace_id, run.depth, run.error, run.cause
 ), said AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
     SELECT gen_random_uuid(), 'run:' || workflow.slug, 'failed', failed.id::text,
         jsonb_build_object('run', failed.id, 'workflow', workflow.slug, 'status', 'failed', 'error', failed.error),
         jsonb_build_object('automate-depth', (failed.depth + 1)::text), failed.trace_id, automate_now()
     FROM failed JOIN automate_core_workflow workflow ON workflow.id = failed.workflow_id
-    WHERE EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || workflow.slug)
+    WHERE failed.cause <> 'test'
+        AND EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || workflow.slug)
     ON CONFLICT (source, delivery_key) DO NOTHING
     RETURNING id, source, type
 ), told AS (

@@ -307,8 +307,10 @@ def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Proble
 
 
 def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
-    if step.on_error is not None and (step.on_error.value is msgspec.UNSET) == (not step.on_error.steps):
-        yield Problem(f"{place}.on_error", "what to do on an error is one of value and steps")
+    if step.on_error is not None and step.on_error.value is msgspec.UNSET and not step.on_error.steps:
+        yield Problem(f"{place}.on_error", "say what to do on an error: give a value, or put a step there")
+    elif step.on_error is not None and step.on_error.value is not msgspec.UNSET and step.on_error.steps:
+        yield Problem(f"{place}.on_error", "what to do on an error is a value or steps, not both")
     elif step.on_error is not None and step.on_error.value is not msgspec.UNSET:
         yield from _in_template(step.on_error.value, f"{place}.on_error.value", here.inside("error"))
     try:

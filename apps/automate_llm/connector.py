@@ -14,7 +14,12 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 _MODEL = FieldSpec(name="model", label="Model", required=True, options="models")
 _TEXT = FieldSpec(
-    name="text", label="What to read", kind=FieldKind.JSON, required=True, help="A text or data, taken as data alone"
+    name="text",
+    label="What to read",
+    kind=FieldKind.JSON,
+    required=True,
+    help="A text or data, taken as data alone",
+    language="text",
 )
 _INSTRUCTIONS = FieldSpec(name="instructions", label="Further instructions", kind=FieldKind.LONG_TEXT)
 _LIMITS = (
@@ -64,7 +69,7 @@ class LLMConnector(ConnectorAdapter):
             description="Send a prompt and give the model's answer",
             fields=(
                 _MODEL,
-                FieldSpec(name="system", label="Instructions", kind=FieldKind.LONG_TEXT),
+                FieldSpec(name="system", label="Instructions", kind=FieldKind.LONG_TEXT, shown=True),
                 FieldSpec(name="prompt", label="Prompt", kind=FieldKind.LONG_TEXT, required=True),
                 FieldSpec(
                     name="data", label="Data", kind=FieldKind.JSON, help="What others wrote, kept apart from the prompt"
@@ -79,7 +84,13 @@ class LLMConnector(ConnectorAdapter):
             fields=(
                 _MODEL,
                 _TEXT,
-                FieldSpec(name="schema", label="JSON Schema of the answer", kind=FieldKind.MAPPING, required=True),
+                FieldSpec(
+                    name="schema",
+                    label="JSON Schema of the answer",
+                    kind=FieldKind.MAPPING,
+                    required=True,
+                    language="json",
+                ),
                 _INSTRUCTIONS,
                 *_LIMITS,
             ),

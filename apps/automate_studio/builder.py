@@ -29,6 +29,7 @@ from automate_studio import (
     builder_fields,
     builder_panel,
     builder_reading,
+    builder_tests,
     builder_triggers,
     builder_waiting,
     offers,
@@ -318,7 +319,8 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
-    edited = Edited(*_marks(state), revs, _connections(state, request.user), _runs_as(state.workflow))
+    badges = builder_tests.badges(state.workflow, state.draft)
+    edited = Edited(*_marks(state), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
     tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
     errors = [problem for problem in state.problems if problem.level == "error"]

@@ -229,7 +229,8 @@ def _as_value(drawn: FieldView, value: Any) -> FieldView:
         widget = "records" if spec.columns else "pairs" if spec.kind is _K.MAPPING else "list"
         return replace(drawn, widget=widget, rows=rows)
     if spec.kind in {_K.LIST, _K.MAPPING, _K.JSON}:
-        return replace(drawn, widget="json", text="" if value is None else plain_json.write(value))
+        widget = "area" if spec.language == "text" else "json"
+        return replace(drawn, widget=widget, text="" if value is None else plain_json.write(value))
     widget = _PLAIN[spec.kind]
     text = "" if value is None else value if isinstance(value, str) else plain_json.write(value)
     if widget == "text":
@@ -241,7 +242,7 @@ def _rows(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
     """The value as rows; None when it does not consist of such."""
     if spec.columns:
         return _records(spec, name, value)
-    if spec.kind is _K.MAPPING and isinstance(value, dict | None):
+    if spec.kind is _K.MAPPING and isinstance(value, dict | None) and not spec.language:
         return [_entry(number, key, each) for number, (key, each) in enumerate((value or {}).items(), 1)]
     if spec.kind is not _K.LIST or not isinstance(value, list | None):
         return None

@@ -22,6 +22,7 @@ from automate_studio.builder_forms import FieldView
 from automate_studio.builder_setup import Setup
 from automate_studio.tree import START, Card
 
+TEST = "~test"  #: the path of the panel that tests the whole workflow
 SETTINGS = "~workflow"  #: the path of the workflow's own panel
 
 
@@ -60,6 +61,11 @@ class Panel:
     def key(self) -> str:
         """The key of its step or trigger."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def test_key(self) -> str:
+        """The key of the step that its test is about; empty for the whole workflow."""
+        return self.node.key if self.node else ""
 
     @property
     def own_conditions(self) -> list[ConditionView]:
@@ -104,6 +110,8 @@ def panel(state: State, path: str, user: User, refused: Mapping[str, str] | None
         return _triggers(state, user, refused or {})
     if path == SETTINGS:
         return _settings(state, refused or {})
+    if path == TEST:
+        return Panel(path=TEST, title="Test run", subtitle="The whole workflow", rev=0)
     node = state.draft.steps.get(path.rpartition("/")[2])
     return _step(state, node, user, refused or {}) if node else None
 

@@ -78,6 +78,7 @@ _RUN_TABS = {
     "running": ("Running", ("queued", "running")),
     "waiting": ("Waiting", ("waiting",)),
     "succeeded": ("Succeeded", ("succeeded",)),
+    "tests": ("Tests", ()),
 }
 
 
@@ -87,6 +88,8 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
     search, workflow = asked.words(query.get("q")), asked.words(query.get("workflow"))
     kept = {name: value for name, value in (("show", tab), ("q", search), ("workflow", workflow)) if value}
     found = _seen(user).select_related("workflow", "version").defer("version__definition")
+    is_test = {"cause": ExecutionRun.Cause.TEST}
+    found = found.filter(**is_test) if tab == "tests" else found.exclude(**is_test)
     chips = []
     if workflow:
         found = _of_workflows(found, slug=workflow)
@@ -251,7 +254,8 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
 
 def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:
     """The latest runs of one workflow."""
-    rows = list(workflow.runs.select_related("version").defer("version__definition").order_by("-pk")[:10])
+    runs = workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)
+    rows = list(runs.select_related("version").defer("version__definition").order_by("-pk")[:10])
     return _run_rows(rows, user, now)
 
 

@@ -20,6 +20,7 @@ from automate_core.drafts.values import StepNode
 from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
 from automate_core.templating import compile_value
+from automate_core.trials import samples as tests
 from automate_core.validation import EVENT_NAMES
 from automate_governance.permissions import Person, can
 from automate_studio import reach
@@ -75,7 +76,8 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     if not can(person, "view_payload", workflow):
         return Withheld()
     chosen = chosen_by(person, workflow)
-    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).select_related("event").order_by("-id")
+    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
+    runs = runs.select_related("event").order_by("-id")
     run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
     if run is None and chosen.event:
         event = of_triggers(readable(state, person), workflow).filter(pk=chosen.event).first()
@@ -92,8 +94,14 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     if sample is None:
         return None
     keys = {*steps_before(state, node), *(found.node.key for found in reach.before(state.draft, node))}
-    sample = _with_run(sample, definition, run, outputs(run, keys) if run else {})
+    steps = {**(outputs(run, keys) if run else {}), **_of_tests(workflow, keys)}
+    sample = _with_run(sample, definition, run, steps)
     return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
+
+
+def _of_tests(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
+    """What tests have found of steps, or were told of them."""
+    return {key: {"output": output} for key, output in tests.of_tests(workflow, keys).items()}
 
 
 def _at(scope: dict[str, Any], around: reach.Around) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Card:
     off: bool = False
     rev: int = 0
     mark: Mark | None = None
+    badge: Badge | None = None
     before: Place | None = None
     edited: bool = False
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
@@ -85,7 +86,9 @@ class Card:
     def label(self) -> str:
         """The accessible name: what it is, and its state in words."""
         said = self.mark.text if self.mark else ""
-        parts = [self.name, self.subtitle, words.word(self.state).lower() if self.state else "", self.note, said]
+        tested = self.badge.text if self.badge else ""
+        state = words.word(self.state).lower() if self.state else ""
+        parts = [self.name, self.subtitle, state, self.note, tested, said]
         return ", ".join(part for part in parts if part)
 
     @property
@@ -101,6 +104,19 @@ class Mark:
 
     level: str
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Badge:
+    """How a step of a draft stands with its tests: `kind` is `tested`, `failed`, `changed` or `mocked`."""
+
+    kind: str
+    text: str
+
+    @property
+    def icon(self) -> str:
+        """The icon beside the text."""
+        return {"tested": "check", "failed": "x", "changed": "edit", "mocked": "transform"}[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +189,7 @@ class Edited:
     revs: Mapping[str, int] = field(default_factory=dict)
     connections: Mapping[str, str] = field(default_factory=dict)  # names by slug
     runs_as: str = ""  # whom, where it is somebody else than its owner
+    badges: Mapping[str, Badge] = field(default_factory=dict)
 
     def place(self, at: tuple[str, str], index: int, label: str) -> Place:
         """Where a step can be put."""
@@ -289,6 +306,7 @@ def _cards(
             wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
+            badge=edited.badges.get(step.key) if edited else None,
             before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")
             if edited
             else None,

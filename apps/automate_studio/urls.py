@@ -17,6 +17,7 @@ from automate_studio import (
     builder_connections,
     builder_data,
     builder_options,
+    builder_tests,
     connections,
     doing,
     gallery,
@@ -61,6 +62,8 @@ urlpatterns = [
     path("workflows/<int:pk>/builder/", admin.site.admin_view(builder.page), name="builder"),
     path("workflows/<int:pk>/builder/insert/", admin.site.admin_view(builder.palette), name="builder_palette"),
     path("workflows/<int:pk>/builder/do/", admin.site.admin_view(builder.do), name="builder_do"),
+    path("workflows/<int:pk>/builder/test/", admin.site.admin_view(builder_tests.test), name="builder_test"),
+    path("workflows/<int:pk>/builder/test/keep/", admin.site.admin_view(builder_tests.keep), name="builder_test_keep"),
     path("workflows/<int:pk>/builder/here/", admin.site.admin_view(presence.here), name="builder_here"),
     path("workflows/<int:pk>/builder/copy/", admin.site.admin_view(builder.copy), name="builder_copy"),
     path(

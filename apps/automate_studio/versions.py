@@ -17,7 +17,7 @@ def definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
     wanted = set(version_ids)
     found = {pk: _known[pk] for pk in wanted & _known.keys()}
     if missing := wanted - found.keys():
-        read = {version.pk: _read(version) for version in WorkflowVersion.objects.filter(pk__in=missing)}
+        read = {version.pk: _read(version) for version in WorkflowVersion.snapshots.filter(pk__in=missing)}
         if len(_known) + len(read) > MOST:
             _known.clear()
         _known.update(read)

@@ -29,7 +29,8 @@ LATEST_RUNS = """
 SELECT latest.* FROM unnest(%(workflows)s::bigint[]) AS w(id)
 CROSS JOIN LATERAL (
     SELECT run.workflow_id, run.id, run.status, run.started_at, run.finished_at, run.created_at
-    FROM automate_core_executionrun run WHERE run.workflow_id = w.id ORDER BY run.id DESC LIMIT %(most)s
+    FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
+    ORDER BY run.id DESC LIMIT %(most)s
 ) latest
 """
 
@@ -42,7 +43,8 @@ CROSS JOIN LATERAL (
         SELECT run.created_at,
             CASE WHEN run.status IN ('succeeded', 'failed') THEN run.status = 'succeeded' END AS good,
             CASE WHEN run.status IN ('succeeded', 'failed') THEN run.finished_at - run.started_at END AS took
-        FROM automate_core_executionrun run WHERE run.workflow_id = w.id ORDER BY run.id DESC LIMIT %(most)s
+        FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
+        ORDER BY run.id DESC LIMIT %(most)s
     ) newest
 ) latest
 ORDER BY latest.{} NULLS LAST, w.place LIMIT %(page)s OFFSET %(start)s

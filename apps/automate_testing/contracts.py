@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.invocation import invoke
+from automate_connectors.invocation import foresee, invoke
 from automate_egress import EgressCancelledError, EgressError, EgressTimeoutError, HttpResponse
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
@@ -134,6 +134,23 @@ class ConnectorContractTest:
                     output = str(error.details)
                 assert CANARY not in output, "an output shows a secret"
                 assert CANARY not in str(around.get("lines")), "a log line shows a secret"
+
+    def test_contract_describe(self, adapter: ConnectorAdapter) -> None:
+        """What describes itself says in a line what a call would do, needs no secret for it, and asks nobody."""
+        if not adapter.can_describe:
+            pytest.skip(f"{adapter.code} does not describe itself")
+        secret = {spec.name for spec in adapter.config_fields if spec.kind is FieldKind.SECRET}
+        for case in self.cases or _made_up_cases(adapter):
+            http, params = ScriptedHttp(), copy.deepcopy(case.params)
+            config = {name: value for name, value in case.connection.items() if name not in secret}
+            try:
+                said = foresee(adapter, adapter.action(case.action), params, self.make_context(http, config))
+            except ConnectorError as error:
+                assert error.code != "unexpected_error", f"{case.action}: {error.message}"
+                assert not self.cases or not case.run, f"{case.about or case.action} is refused: {error.message}"
+            else:
+                assert said.get("summary") and isinstance(said["summary"], str), "`summary` is one line for people"
+            assert not http.requests, "a description makes no request"
 
     def test_contract_timeout(self, adapter: ConnectorAdapter) -> None:
         """A time-out is an error that may be retried."""

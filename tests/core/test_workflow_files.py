@@ -170,7 +170,7 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
         ("{kind: workflow, key: a, workflow: w}", "steps[0].workflow: a workflow cannot start itself"),
         (
             "{key: a, action: data.set, on_error: {}}",
-            "steps[0].on_error: what to do on an error is one of value and steps",
+            "steps[0].on_error: say what to do on an error: give a value, or put a step there",
         ),
         ("{key: a, action: data.set, inputs: {x: '{{ vars.no }}'}}", "there is no variable 'no'; variables: none"),
         ("{key: a, action: data.set, inputs: {x: '{{ item }}'}}", "there is no 'item' here"),

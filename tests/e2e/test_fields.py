@@ -95,6 +95,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     page.get_by_role("button", name="New", exact=True).click()
     dialog = page.get_by_role("dialog", name="New connection")
     expect(dialog.get_by_label("Name", exact=True)).to_be_focused()
+    expect(dialog).to_be_in_viewport(ratio=1)
     dialog.get_by_role("button", name="Create and use").click()
     expect(dialog.get_by_role("alert").first).to_be_visible()
     dialog.get_by_label("Name", exact=True).fill("The API")

@@ -106,6 +106,15 @@ class ConnectorAdapter(ABC):
         """
         raise NotImplementedError
 
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """Optional: what `execute` would do, for a dry run; nothing may happen.
+
+        Returns JSON-like names and values: `summary`, one line for people, and what would be sent. `context` is as in
+        `execute`, but has no way out and no secret in its `connection`. Raise ConnectorError for what `execute` would
+        refuse by itself.
+        """
+        raise NotImplementedError
+
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """Optional: the host names it goes to where neither the configuration's URLs nor anybody else names any."""
         return ()
@@ -128,6 +137,11 @@ class ConnectorAdapter(ABC):
     def can_check(self) -> bool:
         """Whether `check_connection` is there."""
         return type(self).check_connection is not ConnectorAdapter.check_connection
+
+    @property
+    def can_describe(self) -> bool:
+        """Whether `describe` is there."""
+        return type(self).describe is not ConnectorAdapter.describe
 
     def action(self, name: str) -> Action:
         """The described action of that name. Raises LookupError when the connector describes others but not it."""

@@ -64,10 +64,17 @@ class EmailConnector(ConnectorAdapter):
             description="Send one message to up to 50 people",
             effect=Effect.EFFECTFUL,
             fields=(
-                FieldSpec(name="to", label="To", kind=FieldKind.JSON, required=True, help="An address or a list"),
-                FieldSpec(name="cc", label="Copy to", kind=FieldKind.JSON),
-                FieldSpec(name="bcc", label="Blind copy to", kind=FieldKind.JSON),
-                FieldSpec(name="reply_to", label="Reply to", kind=FieldKind.JSON),
+                FieldSpec(
+                    name="to",
+                    label="To",
+                    kind=FieldKind.JSON,
+                    required=True,
+                    help="An address or a list",
+                    language="text",
+                ),
+                FieldSpec(name="cc", label="Copy to", kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="bcc", label="Blind copy to", kind=FieldKind.JSON, language="text"),
+                FieldSpec(name="reply_to", label="Reply to", kind=FieldKind.JSON, language="text"),
                 FieldSpec(name="sender", label="From", help="One of the connection's senders"),
                 FieldSpec(name="subject", label="Subject", required=True),
                 FieldSpec(
@@ -119,6 +126,22 @@ class EmailConnector(ConnectorAdapter):
         except OSError as error:  # SMTP errors are OSErrors
             raise ConnectorError(f"the mail server refused: {error}", code="mail_failed", retryable=True) from error
         return {"to": message.to, "cc": message.cc, **({"refused": refused} if refused else {})}
+
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The message: who gets it from whom, its subject and its text."""
+        message = _message(params, context.get("connection") or {}, context["idempotency_key"])
+        said = {
+            "summary": f"Email to {', '.join(message.to)}: {message.subject}",
+            "from": message.from_email or settings.DEFAULT_FROM_EMAIL,
+            "to": message.to,
+            "cc": message.cc,
+            "bcc": message.bcc,
+            "reply_to": message.reply_to,
+            "subject": message.subject,
+            "text": message.body,
+            "attachments": [attachment[0] for attachment in message.attachments],
+        }
+        return {name: value for name, value in said.items() if value}
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """Sign in to the mail server, and send nothing."""

@@ -147,32 +147,27 @@ class GitHubConnector(ConnectorAdapter):
         call = _Call(context)
         if action == "search_issues":
             return _search(call, params)
-        where = _path(params["repository"])
-        issue = f"{where}/issues/{params.get('number')}"
+        method, path, body = _request(action, params)
+        response = call(method, path, body, missing_is_fine=action == "remove_label")
         match action:
-            case "create_issue":
-                return _issue(call("POST", f"{where}/issues", _given(params, "title", "body", "labels", "assignees")))
-            case "update_issue":
-                change = _given(params, "title", "body", "state", "labels", "assignees")
-                if not change:
-                    raise invalid("there is nothing to change: give a title, body, state, labels or assignees")
-                return _issue(call("PATCH", issue, change))
+            case "create_issue" | "update_issue":
+                return _issue(response)
             case "add_comment":
-                found = json_object("GitHub", call("POST", f"{issue}/comments", {"body": params["body"]}))
+                found = json_object("GitHub", response)
                 return {"id": found.get("id"), "url": found.get("html_url")}
-            case "add_labels":
-                return _labels(call("POST", f"{issue}/labels", {"labels": _names(params["labels"])}))
-            case "remove_label":
-                return _labels(call("DELETE", f"{issue}/labels/{quoted(params['label'])}", missing_is_fine=True))
+            case "add_labels" | "remove_label":
+                return _labels(response)
             case "dispatch_workflow":
-                body = {"ref": params.get("ref") or "main", "inputs": params.get("inputs") or {}}
-                call("POST", f"{where}/actions/workflows/{quoted(params['workflow'])}/dispatches", body)
-                return {"workflow": params["workflow"], "ref": body["ref"]}
-            case "dispatch_event":
-                body = {"event_type": params["event_type"], "client_payload": params.get("payload") or {}}
-                call("POST", f"{where}/dispatches", body)
-                return {"event_type": params["event_type"]}
-        raise ConnectorError(f"github has no action {action!r}", code="unknown_action")
+                return {"workflow": params["workflow"], "ref": (body or {})["ref"]}
+        return {"event_type": params["event_type"]}
+
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The request of the REST API, and its body."""
+        if action == "search_issues":
+            query = _searched(params)
+            return {"summary": f"GET /search/issues for {query['q']}", "method": "GET", "query": query}
+        method, path, body = _request(action, params)
+        return {"summary": f"{method} {path}", "method": method, "path": path, "body": body}
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
         """`repositories` of the token, newest first; a repository's `labels`, `assignees`, `branches`, `workflows`.
@@ -310,7 +305,35 @@ def _pages(call: _Call, path: str, **query: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:
+def _request(action: str, params: dict[str, Any]) -> tuple[str, str, dict[str, Any] | None]:
+    """(method, path, body) of an action on one repository. Raises ConnectorError."""
+    where = _path(params["repository"])
+    issue = f"{where}/issues/{params.get('number')}"
+    match action:
+        case "create_issue":
+            return "POST", f"{where}/issues", _given(params, "title", "body", "labels", "assignees")
+        case "update_issue":
+            change = _given(params, "title", "body", "state", "labels", "assignees")
+            if not change:
+                raise invalid("there is nothing to change: give a title, body, state, labels or assignees")
+            return "PATCH", issue, change
+        case "add_comment":
+            return "POST", f"{issue}/comments", {"body": params["body"]}
+        case "add_labels":
+            return "POST", f"{issue}/labels", {"labels": _names(params["labels"])}
+        case "remove_label":
+            return "DELETE", f"{issue}/labels/{quoted(params['label'])}", None
+        case "dispatch_workflow":
+            body = {"ref": params.get("ref") or "main", "inputs": params.get("inputs") or {}}
+            return "POST", f"{where}/actions/workflows/{quoted(params['workflow'])}/dispatches", body
+        case "dispatch_event":
+            event = {"event_type": params["event_type"], "client_payload": params.get("payload") or {}}
+            return "POST", f"{where}/dispatches", event
+    raise ConnectorError(f"github has no action {action!r}", code="unknown_action")
+
+
+def _searched(params: dict[str, Any]) -> dict[str, Any]:
+    """The query of a search. Raises ConnectorError."""
     limit = params.get("limit") or 30
     if not 1 <= limit <= 100:
         raise invalid("limit must be from 1 to 100")
@@ -318,7 +341,11 @@ def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:
     if params.get("repository"):
         _path(params["repository"])
         query = f"{query} repo:{params['repository']}"
-    found = json_object("GitHub", call("GET", "/search/issues", query={"q": query, "per_page": limit}))
+    return {"q": query, "per_page": limit}
+
+
+def _search(call: _Call, params: dict[str, Any]) -> dict[str, Any]:
+    found = json_object("GitHub", call("GET", "/search/issues", query=_searched(params)))
     items = [_summary(item) for item in found.get("items") or []]
     return {"total": found.get("total_count", len(items)), "items": items}
 

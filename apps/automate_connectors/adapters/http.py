@@ -139,6 +139,11 @@ class HttpConnector(ConnectorAdapter):
         response = call.send(call.url, call.query)
         return {"status": response.status, "headers": _plain(response.headers), "body": _answer(response, params)}
 
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The request: method, host, path, query, the step's own headers and the body; of pages, the first."""
+        call = _Call(params, {**context, "connection": {**(context.get("connection") or {}), "auth": "none"}})
+        return call.described()
+
     def check_connection(self, context: dict[str, Any]) -> str:
         """GET the base URL, or the path for the test."""
         connection = context["connection"]
@@ -201,6 +206,23 @@ class _Call:
             raise error
         return response
 
+    def described(self) -> dict[str, Any]:
+        """The request in words, without what says who calls."""
+        where = urlsplit(self.url)
+        said: dict[str, Any] = {
+            "summary": f"{self.method} {where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}",
+            "method": self.method,
+            "host": where.hostname or "",
+            "path": where.path or "/",
+            "query": {**dict(parse_qsl(where.query)), **self.query},
+            "headers": dict(self._headers),
+        }
+        if "json" in self._options:
+            said["body"] = self._options["json"]
+        elif "data" in self._options:
+            said["body"] = _shown(self._options["data"])
+        return said
+
     def _succeeds(self, status: int) -> bool:
         return _matches(self._success, status) if self._success else status < 400
 
@@ -238,6 +260,14 @@ class _Call:
 def _host(url: str) -> str:
     """The host of an address, with its port if it names one."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
+def _shown(body: bytes) -> str:
+    """A body as text, or its size when it is none."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return f"{len(body):,} bytes"
 
 
 def _all_pages(call: _Call, pages: Paging, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:

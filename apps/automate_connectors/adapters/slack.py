@@ -112,18 +112,16 @@ class SlackConnector(ConnectorAdapter):
         """Call the method; messages give `channel` and `ts`, people `id`, `name`, `real_name`, `email` and `tz`."""
         if action == "find_user":
             return _person(_call("users.lookupByEmail", context, query={"email": params["email"]}))
-        body = {"channel": params["channel"], "text": params["text"]}
-        if params.get("blocks"):
-            body["blocks"] = params["blocks"]
-        match action:
-            case "post_message":
-                return _message(_call("chat.postMessage", context, body=body))
-            case "reply":
-                body |= {"thread_ts": params["thread"], "reply_broadcast": params.get("broadcast", False)}
-                return _message(_call("chat.postMessage", context, body=body))
-            case "update_message":
-                return _message(_call("chat.update", context, body={**body, "ts": params["message"]}))
-        raise ConnectorError(f"slack has no action {action!r}", code="unknown_action")
+        method, body = _post(action, params)
+        return _message(_call(method, context, body=body))
+
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The method, and the message or whom it looks for."""
+        if action == "find_user":
+            return {"summary": f"Look for {params['email']}", "method": "users.lookupByEmail", "email": params["email"]}
+        method, body = _post(action, params)
+        verb = {"post_message": "Post to", "reply": "Reply in", "update_message": "Change a message in"}[action]
+        return {"summary": f"{verb} {body['channel']}: {body['text'][:200]}", "method": method, **body}
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
         """`channels`: those that the app may see, by name; takes the scopes channels:read and groups:read."""
@@ -142,6 +140,25 @@ class SlackConnector(ConnectorAdapter):
         """Ask who the token belongs to."""
         found = _call("auth.test", context, body={})
         return f"Signed in to {found.get('team', 'Slack')} as {found.get('user', 'the app')}"
+
+
+def _post(action: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(the method, its body) of an action that writes a message."""
+    body = {"channel": params["channel"], "text": params["text"]}
+    if params.get("blocks"):
+        body["blocks"] = params["blocks"]
+    match action:
+        case "post_message":
+            return "chat.postMessage", body
+        case "reply":
+            return "chat.postMessage", {
+                **body,
+                "thread_ts": params["thread"],
+                "reply_broadcast": params.get("broadcast", False),
+            }
+        case "update_message":
+            return "chat.update", {**body, "ts": params["message"]}
+    raise ConnectorError(f"slack has no action {action!r}", code="unknown_action")
 
 
 def _call(

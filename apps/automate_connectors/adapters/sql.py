@@ -117,19 +117,26 @@ class SqlConnector(ConnectorAdapter):
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the statement; rows come as `rows` with `columns`, and `truncated` says whether there were more."""
-        most = params.get("max_rows") or 1_000
-        if not 1 <= most <= MAX_ROWS:
-            raise invalid(f"max_rows must be from 1 to {MAX_ROWS:,}")
-        if action == "execute" and not context["connection"].get("writable"):
-            raise ConnectorError(
-                "this connection is read-only: ask its owner to allow statements that write", code="read_only"
-            )
+        most = _most(action, params, context)
         act = {"query": _query, "execute": _execute}.get(action)
         if act is None:
             raise ConnectorError(f"sql has no action {action!r}", code="unknown_action")
         with _session(context, writes=action == "execute") as connection:
             context["log"](f"SQL {action}")
             return act(connection, params["sql"], _bound(params.get("parameters")), most)
+
+    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """The statement with its parameters, and where it would run. One that may not run there is refused."""
+        _most(action, params, context)
+        config = context.get("connection") or {}
+        where = f"{config.get('database', '')} on {config.get('host', '')}"
+        return {
+            "summary": f"{'Change' if action == 'execute' else 'Ask'} {where}: {' '.join(params['sql'].split())[:200]}",
+            "host": config.get("host", ""),
+            "database": config.get("database", ""),
+            "sql": params["sql"],
+            "parameters": params.get("parameters") or {},
+        }
 
     def check_connection(self, context: dict[str, Any]) -> str:
         """Sign in, and look at the role."""
@@ -139,6 +146,18 @@ class SqlConnector(ConnectorAdapter):
         except EgressError as error:
             code = "needs_reconnect" if error.code == "authentication_failed" else error.code
             raise ConnectorError(str(error), code=code, retryable=error.retryable) from error
+
+
+def _most(action: str, params: dict[str, Any], context: dict[str, Any]) -> int:
+    """How many rows are taken at most. Raises ConnectorError for what is refused before anybody is asked."""
+    most: int = params.get("max_rows") or 1_000
+    if not 1 <= most <= MAX_ROWS:
+        raise invalid(f"max_rows must be from 1 to {MAX_ROWS:,}")
+    if action == "execute" and not (context.get("connection") or {}).get("writable"):
+        raise ConnectorError(
+            "this connection is read-only: ask its owner to allow statements that write", code="read_only"
+        )
+    return most
 
 
 def _query(connection: psycopg.Connection[Any], statement: str, values: Any, most: int) -> dict[str, Any]:

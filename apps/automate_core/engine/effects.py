@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import ways_out
-from automate_core.engine import credentials, people, transactional
+from automate_core.engine import credentials, dry, people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
 from automate_core.engine.strands import Effect
@@ -55,6 +55,8 @@ def perform(call: EffectCall) -> EffectOutcome:
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
             people.check_may_call(call.walk.run.workflow_id, call.effect.node.workflow)
+        elif call.walk.program.terms is not None and call.walk.program.terms.mode == "dry":
+            dry.perform(call, call.effect.node, outcome)
         else:
             _call_connector(call, call.effect.node, outcome)
     except ConnectorError as error:

@@ -31,6 +31,7 @@ from automate_core.engine.journal import (
     Verdict,
 )
 from automate_core.engine.program import Program, prepare
+from automate_core.engine.terms import Terms, on_terms
 from automate_core.engine.walk import MAX_DEPTH, EffectOutcome, Walk
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
@@ -133,6 +134,8 @@ class ExecutionEngine:
 
     def abandon(self) -> None:
         """Forget everything that is held. Nothing is written: the leases run out and the journal decides."""
+        for walk in self._walks.values():
+            walk.close()
         self._walks, self._moving, self._unopened, self._unwritten = {}, {}, [], []
 
     def _move(self) -> None:
@@ -245,7 +248,9 @@ class ExecutionEngine:
             return None
 
     def _load(self, version_id: int) -> Program:
-        return prepare(parse(self.journal.definition(version_id)))
+        document, terms = self.journal.definition(version_id)
+        program = prepare(parse(document))
+        return program if terms is None else on_terms(program, msgspec.convert(terms, Terms))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -304,7 +309,7 @@ class ExecutionEngine:
                 self._moving[job.id] = walk
             return
         self._moving.pop(job.id, None)
-        del self._walks[job.id]
+        self._walks.pop(job.id).close()
 
     def _begin(self, walk: Walk, said: Any) -> None:
         """Start its effects; when its run-as user is not active, each fails before it begins."""

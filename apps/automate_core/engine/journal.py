@@ -19,6 +19,7 @@ import psycopg
 from automate_core import database
 from automate_core.engine import statements
 from automate_core.ids import uuid7
+from automate_core.models import ExecutionRun
 from automate_core.outbox import ClaimedJob
 from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, WaitStatus, move
 from automate_governance.redaction import redact, redact_json, redactor
@@ -119,7 +120,7 @@ class RunRecord:
     slot_key: str | None = None
     priority: int = 0
     new: bool = False
-    end_id: str = field(default_factory=lambda: str(uuid7()))
+    end_id: str | None = field(default_factory=lambda: str(uuid7()))  # None: nobody hears of its end
     started: float = field(default_factory=time.monotonic)
 
     def start(self) -> None:
@@ -174,6 +175,15 @@ class CallRecord:
     event_id: uuid.UUID = field(default_factory=uuid7)
 
 
+@dataclass(frozen=True, slots=True)
+class EffectRecord:
+    """What an attempt of a dry run would have done."""
+
+    path: str
+    attempt: int
+    effects: list[dict[str, Any]]
+
+
 @dataclass(slots=True)
 class LogRecord:
     """A line that a step logged, `at` on `time.monotonic()`."""
@@ -209,6 +219,7 @@ class Checkpoint:
     queued: list[QueuedRun] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
+    effects: list[EffectRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -256,6 +267,7 @@ class Journal:
             "calls": [_call(run, call) for c, run in with_runs for call in c.calls],
             "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
+            "effects": [_effects(run, each) for c, run in with_runs for each in c.effects],
         }
         there = {name for name, some in rows.items() if some}
         if any(run.new and run.parent_id for _, run in with_runs):
@@ -265,12 +277,12 @@ class Journal:
         self.has_told = any(row.told for row in written)
         return {row.job: Verdict(row.verdict) for row in written}
 
-    def definition(self, version_id: int) -> Any:
-        """The document of a published version. Raises LookupError."""
+    def definition(self, version_id: int) -> tuple[Any, Any]:
+        """The document of a version, and of a snapshot the terms of its test, else None. Raises LookupError."""
         rows = database.run(self.connection, statements.DEFINITION, {"version": version_id})
         if not rows:
             raise LookupError(f"there is no version {version_id}")
-        return msgspec.json.decode(rows[0].definition)
+        return msgspec.json.decode(rows[0].definition), rows[0].terms and msgspec.json.decode(rows[0].terms)
 
     def read(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, StoredRun]:
         """What the journal holds of those runs. The waits are read first: one that ends meanwhile moves `wakes`."""
@@ -362,6 +374,10 @@ def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _effects(run: RunRecord, record: EffectRecord) -> dict[str, Any]:
+    return {"run": run.id, "path": record.path, "attempt": record.attempt, "effects": redact(record.effects)}
+
+
 def _log(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
     ago = (now - log.at) * 1000
     return {
@@ -408,6 +424,8 @@ def _stored(row: Any) -> StoredRun:
         depth=row.depth,
         slot_key=row.slot_key,
     )
+    if row.cause == ExecutionRun.Cause.TEST:
+        record.end_id = None
     steps = {
         step["path"]: StepRecord(
             path=step["path"],

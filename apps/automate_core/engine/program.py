@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,6 +33,9 @@ from automate_core.literals import templated
 from automate_core.lookups import TemplateError, as_text
 from automate_core.rules import Rule, read
 from automate_core.templating import Template, compile_value
+
+if TYPE_CHECKING:
+    from automate_core.engine.terms import Terms
 
 type Nodes = tuple[Node, ...]
 
@@ -226,7 +229,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A published version, ready to run."""
+    """A published version, ready to run; with `terms`, a draft's snapshot for a test."""
 
     workflow: str
     timezone: str
@@ -234,6 +237,7 @@ class Program:
     limit: Limit | None
     vars: dict[str, Any]
     body: LoopBody
+    terms: Terms | None = None
 
 
 def prepare(definition: Definition) -> Program:

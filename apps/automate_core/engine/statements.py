@@ -222,6 +222,16 @@ _PARTS = (
 )""",
     ),
     (
+        "effects",
+        """foreseen AS (
+    INSERT INTO automate_core_foreseeneffect (run_id, path, attempt, effects)
+    SELECT live.run, e.path, e.attempt, e.effects
+    FROM json_to_recordset(%(effects)s::json) AS e(run uuid, path text, attempt int, effects jsonb)
+    JOIN live ON live.run = e.run
+    ON CONFLICT (run_id, path, attempt) DO NOTHING
+)""",
+    ),
+    (
         "calls",
         """called AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
@@ -294,7 +304,7 @@ def write(rows: frozenset[str]) -> str:
 
 READ = """
 SELECT run.id, run.workflow_id, run.version_id, run.event_id, run.status, run.wakes, run.trace_id, run.parent_id,
-    run.depth, run.slot_key, run.vars::text AS vars,
+    run.depth, run.slot_key, run.vars::text AS vars, run.cause,
     (SELECT json_agg(latest)::text FROM (
         SELECT DISTINCT ON (path) path, attempt, status, output, error,
             CASE WHEN status IN ('running', 'waiting') THEN input END AS input,
@@ -314,4 +324,6 @@ LEFT JOIN LATERAL (
 WHERE run.id = ANY(%(runs)s)
 """
 
-DEFINITION = "SELECT definition::text FROM automate_core_workflowversion WHERE id = %(version)s"
+DEFINITION = """
+SELECT definition::text, test::text AS terms FROM automate_core_workflowversion WHERE id = %(version)s
+"""

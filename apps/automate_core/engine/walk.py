@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
+import threading
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from automate_core.definition import OTHERWISE
 from automate_core.engine.journal import (
     CallRecord,
     Checkpoint,
+    EffectRecord,
     LogRecord,
     Outcome,
     RunRecord,
@@ -51,6 +53,7 @@ from automate_core.engine.program import (
     WaitNode,
     WorkflowNode,
 )
+from automate_core.engine.sandbox import Sandbox
 from automate_core.engine.strands import Effect, Fork, Parked, Rendering, Scheduler, Steps, Strand
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait
@@ -62,6 +65,8 @@ from automate_core.templating import Template
 from automate_governance.redaction import redact_json
 
 log = logging.getLogger(__name__)
+
+_SANDBOXES = threading.Lock()  # arms of a parallel step may want theirs at once
 
 BREATH = 500
 MAX_BYTES = 8_000_000
@@ -93,6 +98,7 @@ class EffectOutcome:
     output: bytes | None = None
     error: ConnectorError | None = None
     logs: list[LogRecord] = field(default_factory=list)
+    effects: list[dict[str, Any]] = field(default_factory=list)  # what a dry run of it would have done
 
 
 class StepFailedError(Exception):
@@ -173,8 +179,12 @@ class Walk:
         self._calls: list[CallRecord] = []
         self._bytes = 0
         self._logs: list[LogRecord] = []
+        self._effects: list[EffectRecord] = []
+        self._sandbox: Sandbox | None = None
         self.ids = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
         scope = {"event": event, "steps": {}, "run": self.ids, "vars": {**program.vars, **(run.vars or {})}}
+        if program.terms is not None:
+            scope |= {**program.terms.given, "steps": dict(program.terms.given.get("steps", {}))}
         frame = Frame("", {**scope, "callbacks": self._callbacks(program.body, "")})
         self._strands = Scheduler(self._whole_run(frame), self._give_up, breath=BREATH)
 
@@ -215,6 +225,17 @@ class Walk:
             self._strands.asked.pop(effect, None)
         self.starting = []
 
+    def sandbox(self) -> Sandbox:
+        """Where the transactional actions of a dry run happen. For effects, which come one after the other here."""
+        with _SANDBOXES:
+            self._sandbox = self._sandbox or Sandbox()
+            return self._sandbox
+
+    def close(self) -> None:
+        """Nobody goes on with this walk: what its dry run has changed is rolled back."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+
     def proceed(self) -> Checkpoint:
         """Go on until every strand waits for something, the walk needs breath, or the end."""
         if not self.cancelled:
@@ -233,8 +254,10 @@ class Walk:
             self._logs,
             withdrawn=self._withdrawn,
             calls=self._calls,
+            effects=self._effects,
         )
         self._changed, self._waits, self._withdrawn, self._calls, self._logs = {}, [], [], [], []
+        self._effects = []
         self._bytes = 0
         return checkpoint
 
@@ -374,6 +397,8 @@ class Walk:
     def _conclude(self, step: StepRecord, outcome: EffectOutcome) -> None:
         """Record how an effect ended."""
         self._logs.extend(outcome.logs)
+        if outcome.effects:
+            self._effects.append(EffectRecord(step.path, step.attempt, outcome.effects))
         if outcome.error is not None and outcome.error.code == NOT_BEGUN:
             step.cancel()
             self._note(step)
@@ -503,6 +528,8 @@ class Walk:
             if not isinstance(items, list):
                 kind = "null" if items is None else type(items).__name__
                 self._give(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
+            if self.program.terms is not None and self.program.terms.scope == "step":
+                items = items[:1]  # one step is tested on one item
             if len(items) > MAX_ITEMS:
                 self._give(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
             step.input = redact_json(self._encoded(items, node.key).decode()).encode()

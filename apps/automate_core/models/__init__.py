@@ -10,12 +10,13 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
-from automate_core.models.runs import ExecutionRun, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
     Schedule,
     Step,
+    StepSample,
     Trigger,
     Workflow,
     WorkflowGroupPermission,
@@ -29,12 +30,14 @@ __all__ = [
     "DraftCommand",
     "Event",
     "ExecutionRun",
+    "ForeseenEffect",
     "OutboxJob",
     "RefusedDeliveries",
     "RunLog",
     "Schedule",
     "Step",
     "StepRun",
+    "StepSample",
     "Trigger",
     "Wait",
     "WaitAssignee",

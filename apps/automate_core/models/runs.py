@@ -32,6 +32,7 @@ class ExecutionRun(models.Model):
 
         TRIGGER = "trigger"  #: an event matched
         RETRY = "retry"  #: a person runs an earlier one again
+        TEST = "test"  #: a person tests a draft: a snapshot of it, and no statistics count it
 
     governed_by = "workflow"
 
@@ -79,6 +80,7 @@ class ExecutionRun(models.Model):
         indexes = [
             models.Index(F("workflow"), F("id").desc(), name="runs_of_workflow"),
             models.Index(F("status"), F("id").desc(), name="runs_by_status"),
+            models.Index(F("workflow"), F("id").desc(), condition=Q(cause="test"), name="tests_of_workflow"),
             models.Index(F("trace_id"), name="runs_by_trace"),
             models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),
             models.Index(
@@ -126,6 +128,29 @@ class StepRun(models.Model):
         ordering = ["id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "path", "attempt"], name="one_row_per_attempt")]
+
+    def __str__(self) -> str:
+        return f"{self.path} #{self.attempt}"
+
+
+class ForeseenEffect(models.Model):
+    """What an attempt of a dry run would have done: rows with the fields that differ, and calls in words.
+
+    `effects` is a list of documents, as `engine.dry` and `engine.sandbox` write them.
+    """
+
+    governed_by = "run__workflow"
+
+    run = models.ForeignKey(
+        ExecutionRun, on_delete=models.CASCADE, related_name="effects", db_constraint=False, db_index=False
+    )
+    path = models.CharField(max_length=2000)
+    attempt = models.PositiveIntegerField()
+    effects = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "path", "attempt"], name="effects_once_per_attempt")]
 
     def __str__(self) -> str:
         return f"{self.path} #{self.attempt}"

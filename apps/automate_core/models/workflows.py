@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
@@ -188,8 +188,20 @@ class DraftCommand(models.Model):
         return self.words
 
 
+class Published(models.Manager["WorkflowVersion"]):
+    """The versions that were published: a snapshot that was made for a test is none of them."""
+
+    def get_queryset(self) -> models.QuerySet[WorkflowVersion]:
+        """Without snapshots."""
+        return super().get_queryset().filter(test__isnull=True)
+
+
 class WorkflowVersion(models.Model):
-    """A published definition. Runs execute the version they started on, whatever happens to the draft."""
+    """A published definition. Runs execute the version they started on, whatever happens to the draft.
+
+    With `test` it is a snapshot of a draft, number 0, for one test run on these terms (`trials.terms.Terms`):
+    `snapshots` finds those as well, `objects` and a workflow's `versions` do not.
+    """
 
     governed_by = "workflow"
 
@@ -198,15 +210,53 @@ class WorkflowVersion(models.Model):
     definition = DocumentField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     message = models.TextField(blank=True)
+    test = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = Published()
+    snapshots = models.Manager["WorkflowVersion"]()
 
     class Meta:
         ordering = ["-number"]
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["workflow", "number"], name="one_version_per_number")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workflow", "number"], condition=Q(test__isnull=True), name="one_version_per_number"
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"v{self.number}"
+        return f"v{self.number}" if self.number else "test"
+
+
+class StepSample(models.Model):
+    """What tests take a step's output to be: `output` is the result that somebody pinned, or a mock.
+
+    A pinned one is what expressions see of the step; a mock is also used in its place when it would run.
+    """
+
+    class Kind(models.TextChoices):
+        """What it is good for."""
+
+        PIN = "pin"  #: a result of the step
+        MOCK = "mock"  #: made by hand: test runs take it instead of running the step
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="samples")
+    key = models.CharField(max_length=64)
+    kind = models.CharField(max_length=4, choices=Kind)
+    output = models.JSONField(null=True)  # NULL is JSON null
+    run = models.UUIDField(null=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "key", "kind"], name="one_sample_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.key}"
 
 
 class ActiveTrigger(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, Max
@@ -20,6 +20,7 @@ from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.shadow import Shadow
 from automate_core.publishing.touches import Touches
 from automate_core.states import RunStatus
+from automate_core.trials import results
 from automate_governance.permissions import Person
 
 DRAFT = "draft"
@@ -82,7 +83,7 @@ def of(workflow: Workflow, *, by: Person) -> Review:
         workflow=workflow,
         draft=draft,
         reading=read,
-        problems=problems.of(read, workflow, None if refusal else by),
+        problems=[*problems.of(read, workflow, None if refusal else by), *_untested(workflow, read, draft)],
         comparison=compare(before, read.definition, authors) if before else None,
         authors=tuple(dict.fromkeys(name for names in authors.values() for name in names)),
         touches=touches.of(read.definition, by),
@@ -92,6 +93,12 @@ def of(workflow: Workflow, *, by: Person) -> Review:
         refusal=refusal,
         seen=Seen(workflow.rev, published.number if published else 0),
     )
+
+
+def _untested(workflow: Workflow, read: Reading, draft: Draft) -> Iterator[DraftProblem]:
+    """A warning about what nobody has tested since it was changed."""
+    if words := results.untested(workflow, read.definition, draft):
+        yield DraftProblem(level="warning", reason=words)
 
 
 def compare(

@@ -31,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--since", metavar="TIME", help="made since then: a time, or how long ago, such as 2h")
         parser.add_argument("--trace", metavar="ID", help="runs of this trace")
         parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
+        parser.add_argument("--tests", action="store_true", help="tests of drafts instead of runs")
         parser.add_argument("--reason", default="", help="cancel: why, for those who look at the run")
         parser.add_argument(
             "--start", default="failed", metavar="STEP", help="retry: failed (default), start or a path"
@@ -74,6 +75,10 @@ def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:
             runs = runs.filter(pk__in=[uuid.UUID(each) for each in options["runs"]])
         except ValueError:
             raise CommandError("a run's id looks like 0199c0de-0000-7000-8000-000000000000", returncode=2) from None
+    elif options["tests"]:
+        runs = runs.filter(cause=ExecutionRun.Cause.TEST)
+    else:
+        runs = runs.exclude(cause=ExecutionRun.Cause.TEST)
     if options["workflow"]:
         runs = runs.filter(workflow__slug=options["workflow"])
     if options["status"]:

@@ -1,0 +1,166 @@
+"""What is written by Django's ORM while a block runs, as differences of fields.
+
+Signals tell of single rows; what a queryset or SQL writes past them is counted by statement.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.db import connection, models
+from django.db.models.signals import post_save, pre_delete, pre_save
+
+from automate_connectors.exposed import exposed
+from automate_governance.permissions import Person
+
+MAX_ROWS = 100
+HIDDEN = "(not shown)"
+_WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+"?(?:\w+"?\."?)?(\w+)"?', re.IGNORECASE)
+_VERBS = {"INSERT INTO": "created", "UPDATE": "changed", "DELETE FROM": "deleted"}
+_OWN = "automate_"
+
+type Values = dict[str, Any]
+
+
+@dataclass
+class Written:
+    """The rows that were written, by model and key, with their columns before and after."""
+
+    rows: dict[tuple[type[models.Model], Any], tuple[Values | None, Values | None]] = field(default_factory=dict)
+    statements: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def document(self, person: Person) -> list[dict[str, Any]]:
+        """The differences as documents, with those values that `person` may see.
+
+        `{"kind": "created|changed|deleted", "model": label, "pk": text, "fields": [{"name", "before", "after"}]}`, and
+        for what no signal told of `{"kind": ..., "model": label or table, "count": rows}`.
+        """
+        found = [
+            _row(model, key, before, after, person)
+            for (model, key), (before, after) in list(self.rows.items())[:MAX_ROWS]
+            if before != after
+        ]
+        return [*found, *self._uncounted()]
+
+    def _uncounted(self) -> Iterator[dict[str, Any]]:
+        known: Counter[tuple[str, str]] = Counter()
+        for (model, _), (before, after) in self.rows.items():
+            verb = "created" if before is None else "deleted" if after is None else "changed"
+            for each in (model, *model._meta.get_parent_list()):
+                known[verb, each._meta.db_table] += 1
+        labels = {model._meta.db_table: model._meta.label_lower for model, _ in self.rows}
+        for (verb, table), count in (self.statements - known).items():
+            if not table.startswith(_OWN):
+                yield {"kind": verb, "model": labels.get(table, table), "count": count}
+
+
+@contextmanager
+def watching() -> Iterator[Written]:
+    """What this thread writes inside the block.
+
+    While it lasts, Django deletes rows of any thread one by one instead of by a single statement, since somebody
+    listens.
+    """
+    written, thread = Written(), threading.get_ident()
+    saving: list[bool] = []
+
+    def before_save(sender: type[models.Model], instance: Any, raw: bool, using: str, **_: Any) -> None:
+        if thread == threading.get_ident():
+            saving.append(True)
+            _remember(written, sender, instance, instance.pk and _stored(sender, instance.pk))
+
+    def after_save(sender: type[models.Model], instance: Any, created: bool, **_: Any) -> None:
+        if thread == threading.get_ident():
+            saving.pop()
+            _remember(written, sender, instance, None, after=_stored(sender, instance.pk), is_after=True)
+
+    def before_delete(sender: type[models.Model], instance: Any, **_: Any) -> None:
+        if thread == threading.get_ident():
+            _remember(written, sender, instance, _stored(sender, instance.pk))
+
+    def count(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        answer = execute(sql, params, many, context)
+        if not saving and (match := _WRITES.match(str(sql))):
+            written.statements[_VERBS[match[1].upper()], match[2]] += max(context["cursor"].rowcount, 0)
+        return answer
+
+    listeners = ((pre_save, before_save), (post_save, after_save), (pre_delete, before_delete))
+    for signal, listener in listeners:
+        signal.connect(listener, weak=False)
+    try:
+        with connection.execute_wrapper(count):
+            yield written
+    finally:
+        for signal, listener in listeners:
+            signal.disconnect(listener)
+
+
+def _remember(
+    written: Written,
+    model: type[models.Model],
+    instance: Any,
+    before: Values | None,
+    *,
+    after: Values | None = None,
+    is_after: bool = False,
+) -> None:
+    """The first state of a row stands, and the last. A new row has its key only once it is stored."""
+    place = (model, instance.pk)
+    if is_after:
+        written.rows[place] = (written.rows.get(place, (None, None))[0], after)
+    elif instance.pk is not None and (place not in written.rows or before is not None):
+        written.rows[place] = (written.rows[place][0] if place in written.rows else before or None, None)
+
+
+def _stored(model: type[models.Model], key: Any) -> Values | None:
+    columns = [each.attname for each in model._meta.concrete_fields]
+    return model._base_manager.filter(pk=key).values(*columns).first()
+
+
+def _row(
+    model: type[models.Model], key: Any, before: Values | None, after: Values | None, person: Person
+) -> dict[str, Any]:
+    shown = _may_be_seen(model, person)
+    fields = []
+    for each in model._meta.concrete_fields:
+        was, now = (None if values is None else values[each.attname] for values in (before, after))
+        if was != now:
+            seen = each.name in shown or each.primary_key
+            fields.append(
+                {
+                    "name": each.name,
+                    "label": str(each.verbose_name),
+                    "before": _plain(was) if seen else HIDDEN,
+                    "after": _plain(now) if seen else HIDDEN,
+                }
+            )
+    kind = "created" if before is None else "deleted" if after is None else "changed"
+    return {
+        "kind": kind,
+        "model": model._meta.label_lower,
+        "name": str(model._meta.verbose_name),
+        "pk": str(key),
+        "fields": fields,
+    }
+
+
+def _may_be_seen(model: type[models.Model], person: Person) -> set[str]:
+    """The names of the columns whose values may be shown: by the allow-list, else by Django's permission."""
+    entry = exposed().get(model._meta.label_lower)
+    if entry is not None:
+        return {*entry.read, *entry.write}
+    may_view = person.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+    return {each.name for each in model._meta.concrete_fields} if may_view else set()
+
+
+def _plain(value: Any) -> Any:
+    found: Any = msgspec.to_builtins(float(value) if isinstance(value, Decimal) else value, enc_hook=str)
+    return found

@@ -1,0 +1,158 @@
+"""What came of tests: of one step the latest, of all steps when they were tested."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+
+from automate_core.definition import Definition, walk
+from automate_core.drafts.values import Draft
+from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, StepSample, Workflow
+from automate_core.states import FINAL_RUN_STATES, StepStatus
+from automate_core.trials.samples import MOST_ROWS, key_of
+from automate_core.trials.starting import KEPT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of one step in one test run. `effects` are what a dry run of it would have done."""
+
+    run: ExecutionRun
+    step: StepRun | None
+    effects: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The terms of the test."""
+        terms: dict[str, Any] = self.run.version.test or {}
+        return terms
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self.run.status in FINAL_RUN_STATES
+
+    @property
+    def state(self) -> str:
+        """The step's state, of one that was not reached yet the run's; `skipped` when it never will be."""
+        if self.step is not None:
+            return str(self.step.status)
+        return "skipped" if self.run.status == "succeeded" else str(self.run.status)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Why it failed, or why the run did before it came to the step."""
+        error: dict[str, Any] | None = (self.step.error if self.step else None) or self.run.error
+        return error
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the step took."""
+        if self.step is None or self.step.finished_at is None:
+            return None
+        return (self.step.finished_at - self.step.started_at).total_seconds()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """When a step was last tested, at which revision of the draft, and whether that went well."""
+
+    at: dt.datetime
+    rev: int
+    went_well: bool
+
+
+def tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
+    """The test runs of a workflow, newest first, without the snapshots' definitions."""
+    runs = ExecutionRun.objects.filter(workflow=workflow, cause=ExecutionRun.Cause.TEST)
+    return runs.select_related("version", "workflow").defer("version__definition").order_by("-id")
+
+
+def of_step(workflow: Workflow, key: str) -> list[Result]:
+    """The last results of a step, newest first, without inputs and outputs: of tests that were about it, and of those
+    that passed through it. Two queries.
+    """
+    rows = _rows(key).filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
+    rows = rows.select_related("run__version", "run__workflow").defer("run__version__definition", "input", "output")
+    found: dict[uuid.UUID, Result] = {}
+    for row in rows.order_by("-run", "-id")[: KEPT * 20]:
+        found.setdefault(row.run_id, Result(run=row.run, step=row))
+    for run in tests(workflow).filter(version__test__step=key)[:KEPT]:
+        found.setdefault(run.pk, Result(run=run, step=None))
+    return sorted(found.values(), key=lambda result: result.run.pk, reverse=True)[:KEPT]
+
+
+def of_whole(workflow: Workflow) -> list[Result]:
+    """The last tests of the whole workflow, newest first."""
+    return [Result(run=run, step=None) for run in tests(workflow).filter(version__test__scope="whole")[:KEPT]]
+
+
+def of_run(run: ExecutionRun, key: str) -> Result:
+    """What came of a step in one test run, whole."""
+    step = _rows(key).filter(run=run).order_by("-id").first() if key else None
+    if step is None:
+        return Result(run=run, step=None)
+    effects = ForeseenEffect.objects.filter(run=run, path=step.path, attempt=step.attempt)
+    logs = RunLog.objects.filter(run=run, path=step.path, attempt=step.attempt).order_by("id")
+    return Result(
+        run=run,
+        step=step,
+        effects=next(iter(effects.values_list("effects", flat=True)), []),
+        logs=list(logs.values_list("message", flat=True)[:50]),
+    )
+
+
+def _rows(key: str) -> QuerySet[StepRun]:
+    """The attempts of a step, wherever it stands."""
+    return StepRun.objects.filter(path__regex=rf"(^|/){key}$")
+
+
+def last_tested(workflow: Workflow) -> dict[str, Tested]:
+    """Of each step that was ever tested when, by key; a preview is no test. One query."""
+    rows = StepRun.objects.filter(
+        run__workflow=workflow,
+        run__cause=ExecutionRun.Cause.TEST,
+        status__in=[StepStatus.SUCCEEDED, StepStatus.FAILED],
+        finished_at__isnull=False,
+    ).exclude(run__version__test__mode="preview")
+    found: dict[str, Tested] = {}
+    values = rows.order_by("-id").values_list("path", "status", "finished_at", "run__version__test__rev")
+    for path, status, at, rev in values[:MOST_ROWS]:
+        key = key_of(path)
+        if key not in found and at is not None:
+            found[key] = Tested(at=at, rev=rev or 0, went_well=status == StepStatus.SUCCEEDED)
+    return found
+
+
+def mocked(workflow: Workflow) -> set[str]:
+    """The keys of the steps that tests do not run, since there is a mock."""
+    mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
+    return set(mocks.values_list("key", flat=True))
+
+
+def untested(workflow: Workflow, definition: Definition, draft: Draft) -> str:
+    """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
+    known = last_tested(workflow)
+    steps = [step for _, step in walk(definition.steps) if not step.disabled]
+    never = [step.name or step.key for step in steps if step.key not in known]
+    changed = [
+        step.name or step.key
+        for step in steps
+        if step.key in known and step.key in draft.steps and draft.steps[step.key].rev > known[step.key].rev
+    ]
+    if steps and len(never) == len(steps):
+        return "never tested: run a test before it goes live"
+    said = [f"never tested: {_named(never)}"] if never else []
+    said += [f"changed since the test: {_named(changed)}"] if changed else []
+    return "; ".join(said)
+
+
+def _named(names: Iterable[str]) -> str:
+    first, more = list(names)[:3], len(list(names)) - 3
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,71 @@
+"""Tests of drafts in a browser: started by key, watched until they end, confirmed where they really do something."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from automate_core import authoring, workflow_files
+from automate_core.models import ExecutionRun, StepSample
+from tests.processes import wait_for
+from tests.studio.test_screens import HOSTILE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MAILING = """
+name: Mailing
+slug: mailing
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: look, name: Look at it, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
+  - key: tell
+    name: Tell somebody
+    action: email.send
+    inputs: {to: a@example.com, subject: 'About {{ steps.look.output.title }}', text: Hello}
+"""
+
+
+def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, shot, owner):
+    made = authoring.save_definition(workflow_files.read(MAILING), owner=owner)
+    page = signed_in
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=tell")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    result, start = page.locator("#test-result"), page.locator("#test-start")
+    expect(result).to_contain_text("Not tested yet")
+    page.get_by_text("Test data").click()
+    page.get_by_label("Or a payload of your own, as JSON").fill('{"title": "' + HOSTILE.replace('"', '\\"') + '"}')
+    page.get_by_label("What", exact=True).select_option("Up to here")
+    page.locator("#inspector-name").focus()
+    page.keyboard.press("Control+Enter")
+    expect(result).to_contain_text("Test passed")
+    expect(result).to_contain_text("Would call Email")
+    expect(page.locator("#card-tell .da-badge")).to_contain_text("Tested")
+    said = page.locator("#card-look .da-badge").inner_text()
+    expect(page.locator("#card-look")).to_have_accessible_name(f"Look at it, 1 · Data, set values, {said}")
+    assert page.evaluate("window.hacked") is None and ExecutionRun.objects.count() == 1
+    shot(page, "builder-test-dry")
+
+    page.get_by_text("For real").click()
+    start.click()
+    expect(page.get_by_role("alertdialog", name="Run for real?")).to_contain_text("Tell somebody: Email, send an email")
+    shot(page, "builder-test-confirm")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert ExecutionRun.objects.count() == 1, "nothing is run before it is confirmed"
+
+    page.get_by_text("Mock this step").click()
+    page.get_by_label("Output that tests use in its place, as JSON").fill('{"to": ["mock"]}')
+    page.get_by_role("button", name="Use as mock").click()
+    expect(page.locator("#card-tell .da-badge")).to_have_text("Mocked")
+    assert StepSample.objects.get().output == {"to": ["mock"]}
+    page.locator("#card-look").focus()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#inspector-name")).to_have_text("Test run")
+    expect(result).to_contain_text("Test passed")
+    expect(result.get_by_role("link", name="Tell somebody")).to_be_visible()
+    shot(page, "builder-test-whole")
+    result.get_by_role("link", name="Tell somebody").click()
+    expect(page.locator("#inspector-name")).to_have_text("Tell somebody")
+    expect(result).to_contain_text("Mocked")
+    wait_for(lambda: set(ExecutionRun.objects.values_list("cause", flat=True)) == {"test"})
+    assert not faults(page)

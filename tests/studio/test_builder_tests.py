@@ -1,0 +1,163 @@
+"""Tests in the builder over HTTP: what starts one, what is shown of it, what is kept, and who may."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core import mail
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core import authoring, workflow_files
+from automate_core.models import Event, ExecutionRun, StepRun, StepSample
+from tests.studio.test_builder import Builder
+from tests.studio.test_screens import HOSTILE, Page
+from tests.trials.test_test_runs import MODELS, STORY
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Bench(Builder):
+    """A builder's browser that tests."""
+
+    def test(self, step="", mode="dry", scope=None, **fields):
+        scope = scope or ("step" if step else "whole")
+        return self.client.post(self.url("builder_test"), {"step": step, "mode": mode, "scope": scope, **fields})
+
+    def result(self, step="", **query):
+        return Page(self.client.get(self.url("builder_test"), {"step": step, **query}))
+
+    def keep(self, step, act, **fields):
+        return self.client.post(self.url("builder_test_keep"), {"step": step, "act": act, **fields})
+
+    def badge(self, key):
+        return self.open().ids[f"card-{key}"]["aria-label"]
+
+
+@pytest.fixture
+def tester(owner, endpoint, settings, sign_in):
+    settings.AUTOMATE_MODELS = MODELS
+    owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
+    return Bench(sign_in(owner), authoring.save_definition(workflow_files.read(STORY), owner=owner))
+
+
+PAYLOAD = json.dumps({"title": "Ops", "labels": ["a"], "n": 9})
+
+
+def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
+    assert "Not tested yet" in tester.result("make").text
+    answer = tester.test("make", scope="to", payload=PAYLOAD)
+    page, run = Page(answer), ExecutionRun.objects.get()
+    assert answer.status_code == 202 and page.ids["test-result"]["data-test-poll"] == str(run.pk)
+    assert "Running" in page.text
+    drain()
+    page = tester.result("make", run=run.pk)
+    assert "data-test-poll" not in page.ids["test-result"] and "Test passed" in page.text
+    assert "Would create" in page.text and "Ops" in page.text and "data of your own" in page.text
+    assert tester.badge("look").split(", ")[-1].startswith("Tested ") and "Tested" not in tester.badge("tell")
+    assert not Group.objects.filter(name="Ops").exists()
+    tester.save("look", **{"inputs.title": "New {{ event.payload.title }}"})
+    assert "Changed since test" in tester.badge("look") and "Changed since test" not in tester.badge("make")
+
+
+def test_the_whole_shows_each_step(tester, drain):
+    assert Page(tester.client.get(tester.url("builder_step", "~test"))).all(id="test-form")
+    tester.test(mode="preview", payload=PAYLOAD)
+    drain()
+    page = tester.result()
+    assert "Test failed" in page.text, "the preview of a step that needs what another gives"
+    assert page.all(data_path="make") and page.all(data_path="rename") and not page.all(data_path="tell")
+
+
+def test_for_real_is_confirmed_by_name(tester, drain):
+    asked = tester.test("tell", "real", "to", payload=PAYLOAD)
+    page = Page(asked)
+    assert asked.status_code == 200 and not ExecutionRun.objects.exists()
+    assert "Tell: Email, send an email" in page.text and "auth.Group" in page.text
+    fields = {each["name"]: each.get("value") for each in page.all(type="hidden")}
+    assert (fields["mode"], fields["scope"], fields["step"], fields["confirmed"]) == ("real", "to", "tell", "yes")
+    assert tester.client.post(tester.url("builder_test"), fields).status_code == 202
+    drain()
+    assert len(mail.outbox) == 1 and "Test passed" in tester.result("tell").text
+
+
+def test_pin_mock_and_delete(tester, drain):
+    tester.test("look", payload=PAYLOAD)
+    drain()
+    run = ExecutionRun.objects.get()
+    assert "Unpin" in Page(tester.keep("look", "pin", run=run.pk)).text
+    assert StepSample.objects.get().output == {"title": "Ops"}
+    assert tester.keep("look", "mock", output="{").status_code == 422
+    assert tester.keep("look", "mock", output='{"title": "Mocked"}').status_code == 200
+    assert tester.badge("look").endswith("Mocked")
+    tester.keep("look", "unpin")
+    tester.test("make", payload=PAYLOAD)
+    drain()
+    made = StepRun.objects.get(path="make")
+    assert made.input["values"] == {"name": "Mocked"}
+    tester.keep("look", "unmock")
+    assert not StepSample.objects.exists()
+    assert tester.keep("look", "delete", run=run.pk).status_code == 200
+    assert not ExecutionRun.objects.filter(pk=run.pk).exists()
+    for act, fields in {"pin": {"run": "x"}, "no": {}, "delete": {"run": run.pk}}.items():
+        assert tester.keep("look", act, **fields).status_code in {404, 422}
+
+
+def test_what_cannot_be_tested_is_told(tester):
+    for fields in (
+        {"mode": "no"},
+        {"scope": "whole"},
+        {"payload": "{"},
+        {"payload": "NaN"},
+        {"payload": "[" * 100_000},
+        {"payload": '"\\u0000"'},
+        {"event": "x"},
+        {"event": "0199c0de-0000-7000-8000-000000000000"},
+    ):
+        asked = {"step": "look", "mode": "dry", "scope": "step", **fields}
+        answer = tester.client.post(tester.url("builder_test"), asked)
+        assert answer.status_code == 422 and Page(answer).all(role="alert"), fields
+    assert not ExecutionRun.objects.exists()
+
+
+def test_problems_are_led_to(tester):
+    tester.save("make", **{"inputs.model": ""})
+    page = Page(tester.test("make"))
+    assert page.status == 422 and page.all(data_problem="make")
+    assert tester.client.get(tester.url("builder_test"), {"step": "no/key"}).status_code == 404
+
+
+def test_tests_are_left_out_until_asked_for(tester, drain, sign_in, owner):
+    tester.test("look", payload=PAYLOAD)
+    drain()
+    run = ExecutionRun.objects.get()
+    runs = reverse("admin:automate_core_executionrun_changelist")
+    assert str(run.pk)[-8:] not in sign_in(owner).get(runs).content.decode()
+    assert str(run.pk)[-8:] in sign_in(owner).get(runs, {"show": "tests"}).content.decode()
+    about = reverse("admin:automate_core_workflow_change", args=[tester.workflow.pk])
+    assert str(run.pk) not in sign_in(owner).get(about).content.decode()
+    page = Page(sign_in(owner).get(reverse("admin:automate_core_executionrun_change", args=[run.pk])))
+    assert page.status == 200 and page.ids["card-look"]["data-st"] == "succeeded"
+    review = Page(sign_in(owner).get(tester.url("review")))
+    assert "Never tested: " in review.text and "look" not in review.text.split("Never tested: ")[1][:40]
+
+
+def test_who_may_not(tester, sign_in, colleague, owner):
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_workflow", colleague, tester.workflow)
+    theirs = Bench(sign_in(colleague), tester.workflow)
+    assert theirs.test("look").status_code == 403 and theirs.test("look", "preview").status_code == 403
+    tester.test("look", payload=PAYLOAD)
+    page = theirs.result("look")
+    assert "permission to view payloads" in page.text and "Ops" not in page.text
+    other = Event.objects.create(source="webhook:other", type="issues", payload={"s": 1}, trace_id="0" * 32)
+    assert tester.test("look", event=other.pk).status_code == 422, "an event that is not this workflow's"
+
+
+def test_a_hostile_payload_is_inert_text(tester, drain):
+    tester.test("look", payload=json.dumps({"title": HOSTILE, "labels": [], "n": 1}))
+    drain()
+    content = tester.client.get(tester.url("builder_test"), {"step": "look"}).content.decode()
+    assert "<script>window" not in content and "<img src=x" not in content and "\u202e" not in content

@@ -1,0 +1,186 @@
+"""Test runs of drafts: same engine, on terms that say what may happen; nothing else hears of them."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core import mail
+
+from automate_connectors.models import Connection
+from automate_core import authoring, control, workflow_files
+from automate_core.authoring import NotPermittedError
+from automate_core.models import Event, ExecutionRun, StepRun, StepSample, WorkflowVersion
+from automate_core.trials import results, samples, starting
+from automate_core.trials.starting import NotTestableError, Request
+from automate_governance.models import AuditEntry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MODELS = {"auth.Group": {"read": ["name"], "write": ["name"], "delete": True}}
+STORY = """
+name: Story
+slug: story
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: look, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
+  - {key: make, action: models.create, inputs: {model: auth.Group, values: {name: '{{ steps.look.output.title }}'}}}
+  - key: rename
+    action: models.update
+    inputs:
+      model: auth.Group
+      where: {pk: '{{ steps.make.output.pk }}'}
+      values: {name: '{{ steps.look.output.title }} 2'}
+  - key: tell
+    action: email.send
+    inputs: {to: a@example.com, subject: 'About {{ steps.make.output.name }}', text: Hello}
+  - kind: for_each
+    key: each
+    items: '{{ event.payload.labels }}'
+    steps: [{key: note, action: data.set, inputs: {n: '{{ item }}'}}]
+  - kind: branch
+    key: route
+    arms:
+      - {key: big, when: {'>': [{var: event.payload.n}, 5]}, steps: [{key: inner, action: data.set, inputs: {a: 1}}]}
+  - {kind: wait, key: later, duration: 2h}
+  - {key: last, action: data.set, inputs: {sent: '{{ steps.tell.output }}'}}
+"""
+
+
+@pytest.fixture
+def story(owner, endpoint, settings):
+    settings.AUTOMATE_MODELS = MODELS
+    owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
+    return authoring.save_definition(workflow_files.read(STORY), owner=owner)
+
+
+@pytest.fixture
+def tested(story, owner, drain):
+    """Test the story, and give the run as it ended."""
+
+    def run(mode, scope="whole", step="", by=None, **more):
+        payload = {"title": "Ops", "labels": ["a", "b"], "n": 9}
+        asked = {"payload": payload, **more} if "event" not in more else more
+        made = starting.start(story, Request(mode=mode, scope=scope, step=step, **asked), by=by or owner)
+        drain()
+        made.refresh_from_db()
+        return made
+
+    return run
+
+
+def steps(run):
+    return {step.path: step for step in StepRun.objects.filter(run=run)}
+
+
+def effects(run, key):
+    return results.of_run(run, key).effects
+
+
+def test_a_dry_run_happens_in_one_transaction_that_is_rolled_back(tested):
+    run = tested("dry")
+    assert (run.status, run.error) == ("succeeded", None)
+    assert not Group.objects.filter(name__startswith="Ops").exists() and not mail.outbox
+    [made] = effects(run, "make")
+    assert (made["kind"], made["model"]) == ("created", "auth.group")
+    assert {"name": "name", "label": "name", "before": None, "after": "Ops"} in made["fields"]
+    [renamed] = effects(run, "rename")
+    assert renamed["pk"] == made["pk"] and renamed["kind"] == "changed", "a later step finds what an earlier one made"
+    assert renamed["fields"] == [{"name": "name", "label": "name", "before": "Ops", "after": "Ops 2"}]
+    [told] = effects(run, "tell")
+    assert told["summary"] == "Email to a@example.com: About Ops" and told["details"]["text"] == "Hello"
+    assert steps(run)["last"].output == {"sent": None} and "each[1]/note" in steps(run)
+
+
+def test_a_preview_renders_and_calls_nothing(tested):
+    run = tested("preview")
+    found = steps(run)
+    assert found["make"].input["values"] == {"name": "Ops"} and found["make"].output is None
+    assert run.status == "failed" and "make" in found["rename"].error["message"], "no output of it is known yet"
+    assert not Group.objects.filter(name="Ops").exists() and not mail.outbox
+
+
+def test_a_real_test_does_it_and_is_audited(tested, owner):
+    run = tested("real", "to", "tell")
+    assert run.status == "succeeded" and Group.objects.filter(name="Ops 2").exists()
+    assert [message.subject for message in mail.outbox] == ["About Ops"]
+    assert set(steps(run)) == {"look", "make", "rename", "tell"}
+    entry = AuditEntry.objects.get(verb="workflow.tested")
+    assert str(run.pk) in str(entry.changes)
+
+
+def test_one_step_takes_the_outputs_of_those_before_from_what_is_known(tested, story, owner):
+    assert tested("preview", "step", "rename").status == "failed"
+    tested("dry", "to", "tell")
+    run = tested("preview", "step", "tell")
+    assert steps(run)["tell"].input["subject"] == "About Ops" and set(steps(run)) == {"tell"}
+    samples.keep(story, "make", StepSample.Kind.PIN, {"name": "Pinned"}, by=owner)
+    assert steps(tested("preview", "step", "tell"))["tell"].input["subject"] == "About Pinned"
+    inside = steps(tested("dry", "step", "note"))
+    assert inside["each[0]/note"].output == {"n": "a"} and "each[1]/note" not in inside, "one item of a loop"
+
+
+def test_a_mock_is_used_in_place_of_its_step(tested, story, owner):
+    samples.keep(story, "make", StepSample.Kind.MOCK, {"pk": 0, "name": "Mocked"}, by=owner)
+    samples.keep(story, "rename", StepSample.Kind.MOCK, {"count": 1}, by=owner)
+    run = tested("real", "to", "tell")
+    assert not Group.objects.filter(name="Ops").exists() and mail.outbox[0].subject == "About Mocked"
+    assert results.of_run(run, "make").logs == ["Mocked: the step was not run."]
+    assert results.mocked(story) == {"make", "rename"}
+
+
+def test_the_last_five_of_each_are_kept(tested, story):
+    runs = [tested("preview", "step", "look") for _ in range(7)]
+    kept = results.of_step(story, "look")
+    assert [each.run.pk for each in kept] == [run.pk for run in reversed(runs[2:])]
+    assert WorkflowVersion.snapshots.count() == 5 and Event.objects.filter(source="test:story").count() == 5
+    starting.delete(kept[0].run)
+    assert ExecutionRun.objects.count() == 4 and not StepRun.objects.filter(run=kept[0].run.pk).exists()
+
+
+def test_nothing_else_hears_of_a_test(tested, story, owner, workflow, deliver, drain):
+    workflow("name: After\nslug: after\ntriggers: [{kind: run, workflow: story}]\nsteps: [{key: a, action: data.set}]")
+    authoring.publish(story, author=owner)
+    story.refresh_from_db()
+    run = tested("dry", "to", "look")
+    failed = tested("preview", "step", "rename")
+    assert (run.status, failed.status) == ("succeeded", "failed")
+    assert not Event.objects.filter(source="run:story").exists()
+    assert [version.number for version in story.versions.all()] == [1] and run.version.number == 0
+    with pytest.raises(control.ControlError):
+        control.retry(failed, by=owner)
+    deliver({"title": "Real", "labels": [], "n": 1})
+    drain()
+    newest = tested("preview", "step", "look", event=None)
+    assert steps(newest)["look"].input == {"title": "Real"} and newest.event.source == "webhook:github"
+
+
+def test_who_may_test(story, owner, colleague, admin):
+    from guardian.shortcuts import assign_perm
+
+    def start(by, mode):
+        return starting.start(story, Request(mode=mode, scope="step", step="look"), by=by)
+
+    for verb in ("view", "change"):
+        assign_perm(f"{verb}_workflow", colleague, story)
+    with pytest.raises(NotPermittedError, match="see the data"):
+        start(colleague, "preview")
+    assign_perm("view_payload_workflow", colleague, story)
+    assert start(colleague, "preview")
+    with pytest.raises(NotPermittedError, match="runs as owner"):
+        start(colleague, "dry")
+    assert start(admin, "dry") and start(owner, "real")
+
+
+def test_what_is_in_the_way_is_told(story, owner, admin):
+    hidden = Connection.objects.create(name="Hidden", slug="hidden", connector="http", owner=admin)
+    story.steps.filter(key="look").update(action="http.request", connection=hidden.slug, inputs={"url": "https://a.b"})
+    with pytest.raises(NotTestableError) as caught:
+        starting.start(story, Request(mode="dry", scope="step", step="look"), by=owner)
+    assert [problem.field for problem in caught.value.problems] == ["connection"]
+    assert starting.start(story, Request(mode="preview", scope="step", step="look"), by=owner)
+    for request in (
+        Request(mode="dry", scope="step", step="nope"),
+        Request(mode="dry", scope="step", step="last", payload={"x": "y" * 1_000_001}),
+    ):
+        with pytest.raises(NotTestableError):
+            starting.start(story, request, by=owner)
