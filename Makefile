@@ -49,4 +49,4 @@ bench-long: ## the figures beside a long history and an old transaction: half an
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench --long
 
 clean: ## remove what was installed and built; the site's data stays
-	@rm -rf .venv .uv build dist .mypy_cache .ruff_cache .hypothesis test-results
+	@rm -rf .venv .uv build dist .mypy_cache .ruff_cache .hypothesis test-results screenshots

@@ -15,8 +15,10 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
-    """Django's, with Unfold's forms."""
+    """Django's, with Unfold's forms: its two-sided lists name their parts by what no screen reader says."""
 
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -25,3 +27,5 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Django's, in Unfold's look."""
+
+    filter_horizontal = ()

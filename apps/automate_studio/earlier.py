@@ -10,7 +10,7 @@ from django.db.models.expressions import Combinable
 
 from automate_core.drafts.commands import State
 from automate_core.lookups import Path
-from automate_core.models import ExecutionRun, StepRun
+from automate_core.models import StepRun
 from automate_governance.permissions import Person
 from automate_studio import samples
 
@@ -36,8 +36,8 @@ def _payloads(state: State, person: Person, shown: Mapping[str, Any]) -> list[An
 def _outputs(state: State, keys: list[str]) -> dict[str, list[Any]]:
     if not keys:
         return {}
-    runs = ExecutionRun.objects.filter(workflow=state.workflow, parent=None).order_by("-id").values_list("pk")[:SEEN]
-    rows = StepRun.objects.filter(run__in=[pk for (pk,) in runs], status="succeeded")
+    runs = list(samples.runs_of(state.workflow).values_list("pk", flat=True)[:SEEN])
+    rows = StepRun.objects.filter(run__in=runs, status="succeeded")
     paths = dict(rows.values_list("pk", "path")[: SEEN * 1_000])
     wanted = {pk: key for pk, path in paths.items() if (key := samples.key_of(path)) in keys}
     found: dict[str, list[Any]] = {}

@@ -276,7 +276,7 @@ class _Hits:
                 if self._is_hit(group, path, value):
                     self._rows -= 1
                     label = expressions.reference(path[len(group.path) :] or path[-1:]).lstrip(".")
-                    yield replace(_row(label, path, value, data, only_if=group.only_if), opens=False)
+                    yield _row(label, path, value, data, only_if=group.only_if)
 
     def _is_hit(self, group: Group, path: Path, value: Any) -> bool:
         own = str(path[-1]).lower()

@@ -13,7 +13,7 @@ from django.db.models import F, Func, IntegerField
 
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
-from automate_core.models import Event, ExecutionRun
+from automate_core.models import Event
 from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_studio import expressions, samples, words
@@ -51,7 +51,7 @@ def options(state: State, person: Person) -> Choice:
     chosen = samples.chosen_by(person, state.workflow)
     present = _present(chosen)
     events = list(samples.of_triggers(samples.readable(state, person), state.workflow).defer("payload")[:EVENTS])
-    runs = list(ExecutionRun.objects.filter(workflow=state.workflow, parent=None).order_by("-id")[:RUNS])
+    runs = list(samples.runs_of(state.workflow)[:RUNS])
     payloads = _payloads(events)
     return Choice(
         chosen=present,
@@ -127,7 +127,7 @@ def _known(state: State, by: Person, what: str, which: str) -> uuid.UUID:
     there = (
         samples.of_triggers(samples.readable(state, by), state.workflow).filter(pk=pk)
         if what == "event"
-        else ExecutionRun.objects.filter(workflow=state.workflow, pk=pk)
+        else samples.runs_of(state.workflow).filter(pk=pk)
     )
     if not there.exists():
         raise RefusedError("this sample is not there any more: choose another one")

@@ -76,17 +76,8 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     if not can(person, "view_payload", workflow):
         return Withheld()
     chosen = chosen_by(person, workflow)
-    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
-    runs = runs.select_related("event").order_by("-id")
-    run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
-    if run is None and chosen.event:
-        event = of_triggers(readable(state, person), workflow).filter(pk=chosen.event).first()
-        run = runs.filter(event=event).first() if event else None
-    is_chosen = bool(run or event)
-    run = run or runs.first()
-    if run is None and event is None:
-        event = next(filter(None, (newest(trigger, workflow) for trigger in readable(state, person))), None)
-    sample = _of(event or (run.event if run else None), "the chosen event" if is_chosen else "the newest event")
+    run, event, is_chosen = _moment(state, person, chosen)
+    sample = _of(event, "the chosen event" if is_chosen else "the newest event")
     if sample is None and run is not None:
         sample = Sample(scope={"event": {}}, what="the newest run", at=run.created_at)
     if chosen.edited is not None:
@@ -94,9 +85,30 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     if sample is None:
         return None
     keys = {*steps_before(state, node), *(found.node.key for found in reach.before(state.draft, node))}
-    steps = {**(outputs(run, keys) if run else {}), **_of_tests(workflow, keys)}
+    of_run, of_tests = outputs(run, keys) if run else {}, _of_tests(workflow, keys)
+    steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _with_run(sample, definition, run, steps)
     return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
+
+
+def _moment(state: State, person: Person, chosen: ChosenSample) -> tuple[ExecutionRun | None, Event | None, bool]:
+    """The run and the event that are looked at, and whether they were chosen; else they are the newest."""
+    runs = runs_of(state.workflow).select_related("event")
+    run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
+    if run is None and chosen.event:
+        event = of_triggers(readable(state, person), state.workflow).filter(pk=chosen.event).first()
+        run = runs.filter(event=event).first() if event else None
+    is_chosen = bool(run or event)
+    run = run or runs.first()
+    if run is None and event is None:
+        event = next(filter(None, (newest(trigger, state.workflow) for trigger in readable(state, person))), None)
+    return run, event or (run.event if run else None), is_chosen
+
+
+def runs_of(workflow: Workflow) -> QuerySet[ExecutionRun]:
+    """The runs of a workflow, newest first: no tests, and none of the workflows that it calls."""
+    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
+    return runs.order_by("-id")
 
 
 def _of_tests(workflow: Workflow, keys: set[str]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Card:
         said = self.mark.text if self.mark else ""
         tested = self.badge.text if self.badge else ""
         state = words.word(self.state).lower() if self.state else ""
-        parts = [self.name, self.subtitle, state, self.note, tested, said]
+        parts = [self.name, self.subtitle, self.note, state, tested, said]
         return ", ".join(part for part in parts if part)
 
     @property

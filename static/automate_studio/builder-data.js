@@ -4,7 +4,7 @@
   const builder = document.getElementById("builder");
   const picker = document.getElementById("picker");
   const samples = document.getElementById("samples");
-  const { of, editors, scan, parse } = window.automateTokens;
+  const { of, editors, scan, cardOf } = window.automateTokens;
   const base = builder.dataset.steps.replace(/step\/$/, "");
   const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const selected = () => window.automateBuilder.selected;
@@ -51,8 +51,17 @@
     editor.caret = { start, end };
   };
 
+  // The first item can be reached by the key, and steps have the tiles of their cards.
   const ready = () => {
     const all = items();
+    for (const group of picker.querySelectorAll(".gt[data-open]")) {
+      const [root, key] = JSON.parse(group.dataset.open);
+      const card = root === "steps" ? cardOf(key) : root === "event" ? document.getElementById("card-trigger") : null;
+      const tile = card?.querySelector(".da-tile")?.cloneNode(true);
+      if (!tile || (root === "event" && !group.matches(":first-child"))) continue;
+      tile.classList.add("s");
+      group.querySelector(".da-tile").replaceWith(tile);
+    }
     if (all.length && !all.some((item) => item.tabIndex === 0)) all[0].tabIndex = 0;
   };
 
@@ -112,7 +121,6 @@
   picker.addEventListener("click", (event) => {
     const item = event.target.closest("[role=treeitem]");
     if (event.target.closest("[data-close-picker]")) close();
-    else if (event.target.closest("[data-sample]")) choose(event.target.closest("[data-sample]").dataset.sample);
     else if (item?.dataset.insert && !event.target.closest(".turn")) insert(item, { stay: matchMedia("(min-width: 1281px)").matches });
     else if (item) { focusOn(item); expand(item, item.getAttribute("aria-expanded") !== "true"); }
   });
@@ -288,7 +296,7 @@
     event.preventDefault();
     chosen({ choose: "edited", payload: new FormData(event.target).get("payload") });
   });
-  builder.addEventListener("click", (event) => { const button = event.target.closest("[data-open-samples]"); if (button) choose(button.dataset.openSamples); });
+  builder.addEventListener("click", (event) => { const button = event.target.closest("[data-sample]"); if (button) choose(button.dataset.sample); });
 
-  window.automateData = { open, parse };
+  window.automateData = { open, choose };
 })();

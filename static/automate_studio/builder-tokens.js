@@ -101,7 +101,7 @@
       this.box.contentEditable = "true";
       this.box.spellcheck = false;
       this.box.hidden = true;
-      for (const [name, value] of Object.entries({ role: "textbox", "aria-multiline": this.isMultiline, "aria-describedby": `${field.id}-why tokens-help`, "data-of": field.id })) this.box.setAttribute(name, value);
+      for (const [name, value] of Object.entries({ role: "textbox", "aria-multiline": this.isMultiline, "aria-describedby": `${field.getAttribute("aria-describedby") ?? ""} preview-${field.id} tokens-help`.trim(), "data-of": field.id })) this.box.setAttribute(name, value);
       const label = document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
       if (label) {
         label.id ||= `${field.id}-label`;
@@ -393,7 +393,7 @@
   });
   document.addEventListener("focusin", (event) => { if (!of(event.target)) last = null; });
 
-  window.automateTokens = { of, parse, takesTokens, scan, editors };
+  window.automateTokens = { of, scan, editors, cardOf };
   new MutationObserver(scan).observe(document.getElementById("inspector"), { childList: true, subtree: true });
   addEventListener("DOMContentLoaded", scan);
 })();

@@ -89,6 +89,11 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     expect(page.locator("#preview-field-inputs-message .err")).to_contain_text("did you mean 'title'?")
     page.get_by_role("button", name="Edit as formula").click()
 
+    # an undo of the draft draws the panel anew: tokens stay tokens
+    page.locator("#undo").click()
+    expect(message.locator(".da-tok")).to_have_text(["Look: title"])
+    expect(page.locator("#preview-field-inputs-message mark")).to_have_text(ISSUE["title"])
+
     # the tree by keyboard; Escape gives the caret back
     page.get_by_role("button", name="Insert data").first.click()
     expect(page.get_by_role("searchbox", name="Search names")).to_be_focused()
@@ -105,6 +110,18 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     expect(message).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#card-route-tell")).to_be_focused()
+
+    # a list: the step is repeated for each of its items
+    page.get_by_role("button", name="Insert data").first.click()
+    page.get_by_role("searchbox", name="Search names").fill("labels")
+    labels = page.get_by_role("treeitem", name="labels, a list, 2 items")
+    expect(page.get_by_role("treeitem", name="title, text")).to_have_count(0)
+    labels.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("treeitem", name="Each one: repeat this step").click()
+    expect(page.locator("#card-route-for_each-tell")).to_be_visible()
+    assert Step.objects.get(key="for_each").settings["items"] == "{{ event.payload.labels }}"
+    assert "{{ item }}" in saved("tell", "message")
     assert faults(page) == []
 
 
@@ -112,7 +129,7 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     page = opened
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.get_by_role("button", name="Insert data").first.click()
-    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Change", exact=True).click()
     example = page.get_by_role("textbox", name="An example of your own")
     example.fill("{")
     page.get_by_role("button", name="Use this example").click()

@@ -297,6 +297,67 @@ def test_events_that_one_may_not_read_are_not_tried(workflow, deliver, sign_in, 
     assert Page(door.review()).all(data_before="1")
 
 
+ROUTED = """
+name: Routed
+slug: routed
+vars: {limit: 10, other: 1}
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: look, action: data.set, inputs: {n: '{{ event.payload.n }}'}, save_as: other}
+  - kind: branch
+    key: size
+    name: Size
+    arms:
+      - key: big
+        when: {'>': [{var: event.payload.n}, {var: vars.limit}]}
+        steps:
+          - kind: branch
+            key: inner
+            arms: [{key: odd, when: {'==': [{var: event.payload.odd}, true]}}]
+      - {key: none_at_all, name: None, when: {'==': [{var: event.payload.n}, 0]}, steps: [{kind: stop, key: out}]}
+  - kind: branch
+    key: later
+    match: all
+    arms:
+      - {key: five, when: {'>=': [{var: event.payload.n}, 5]}}
+      - {key: said, when: {'==': [{var: vars.other}, 1]}}
+  - kind: branch
+    key: known
+    arms: [{key: found, when: {'==': [{var: steps.look.output.n}, 1]}}, {key: soon, when: {'>': [{now: 1d}, x]}}]
+"""
+
+
+def routes_shown(response):
+    """Of each branch the words about its routes, and how many cannot be told."""
+    blocks = re.findall(r'data-branch="(\w+)">(.*?)</div>', response.content.decode(), re.DOTALL)
+    return {key: " ".join(re.sub(r"<[^>]*>", " ", words).split()).replace(" ,", ",") for key, words in blocks}
+
+
+def test_the_latest_events_say_which_take_another_branch(workflow, deliver, sign_in, owner):
+    made = workflow(ROUTED)
+    for n in (0, 1, 5, 7, 11, 12):
+        deliver({"n": n, "odd": bool(n % 2)})
+    door, editor = Door(sign_in(owner), made), Editor(made, owner)
+    assert routes_shown(door.review()) == {
+        "size": "Size Big 2, None 1, Otherwise 3 .",
+        "inner": "Inner Odd 1, Otherwise 1 .",
+        "later": "Later Five 0, Said 0, Otherwise 0 . For 5 that cannot be told without a run: it depends on vars.other.",
+        "known": "Known Found 0, Soon 0, Otherwise 0 . For 5 that cannot be told without a run: it depends on "
+        "steps.look.output.n.",
+    }
+    editor.do("edit_settings", set={"vars": {"limit": 6, "other": 1}})
+    editor.do("edit_condition", key="known", arm="found", when={"==": [{"var": "event.payload.n"}, 1]})
+    answer = door.review()
+    found = routes_shown(answer)
+    assert found["size"].startswith("Size Big 3 2 before, None 1, Otherwise 2 3 before . 1 takes another route")
+    assert found["inner"].startswith("Inner Odd 2 1 before, Otherwise 1")
+    assert found["known"].endswith("For 4 that cannot be told without a run: it depends on the present time.")
+    page = Page(answer)
+    assert page.all(data_rerouted="1") and page.all(data_now="6") and page.all(data_before="6")
+    assert "Size: Big, not Otherwise" in page.text
+    assert not ExecutionRun.objects.exists()
+
+
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 

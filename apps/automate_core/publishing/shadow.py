@@ -1,4 +1,5 @@
-"""Shadow evaluation: which of the events that came in lately a draft would take, beside what is published.
+"""Shadow evaluation: which of the events that came in lately a draft would take, beside what is published, and where
+its branches would send them.
 
 Nothing runs. The triggers' own conditions and filters decide, by the code that matches events.
 """
@@ -16,6 +17,8 @@ from automate_core import authoring
 from automate_core.definition import Definition, Trigger
 from automate_core.matching import Candidate, RuleEngine, rule_of
 from automate_core.models import Event, Workflow
+from automate_core.publishing import routes
+from automate_core.publishing.routes import BranchCount, Turn
 from automate_core.rules import RuleError
 from automate_governance.permissions import Person, can
 
@@ -25,7 +28,10 @@ LOOK_BACK = 20_000  #: among so many newest events of the site: there is no inde
 
 @dataclass(frozen=True)
 class Tried:
-    """An event, and whether it starts the workflow as it is published and as it is drafted."""
+    """An event, and whether it starts the workflow as it is published and as it is drafted.
+
+    `turns` are the branches at which it takes another route, as far as that is told.
+    """
 
     id: str
     source: str
@@ -33,6 +39,7 @@ class Tried:
     received_at: dt.datetime
     before: bool
     now: bool
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +48,7 @@ class Shadow:
 
     tried: list[Tried]
     hidden: list[str]
+    branches: list[BranchCount]
 
     @property
     def before(self) -> int:
@@ -55,7 +63,12 @@ class Shadow:
     @property
     def turned(self) -> list[Tried]:
         """Those for which it makes a difference."""
-        return [each for each in self.tried if each.before != each.now]
+        return [each for each in self.tried if each.before != each.now or each.turns]
+
+    @property
+    def rerouted(self) -> int:
+        """How many take another route of some branch."""
+        return sum(bool(each.turns) for each in self.tried)
 
 
 def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | None:
@@ -74,11 +87,13 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
     engine = RuleEngine()
     before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
     now = engine.trial(scopes, _candidates(draft.triggers, workflow))
+    started = [(scope["event"], was, is_now) for scope, was, is_now in zip(scopes, before, now, strict=True)]
+    followed = routes.follow(published, draft, started)
     tried = [
-        Tried(str(event.id), event.source, event.type, event.received_at, *pair)
-        for event, *pair in zip(events, before, now, strict=True)
+        Tried(str(event.id), event.source, event.type, event.received_at, was, is_now, tuple(turns))
+        for event, was, is_now, turns in zip(events, before, now, followed.turns, strict=True)
     ]
-    return Shadow(tried=tried, hidden=sorted(hidden))
+    return Shadow(tried=tried, hidden=sorted(hidden), branches=followed.branches)
 
 
 def takes(part: Trigger, workflow: Workflow, event: Event) -> bool:
