@@ -64,7 +64,6 @@ class FieldView:
     widget: str
     text: str = ""
     error: str = ""
-    note: str = ""
     is_set: bool = False
     rows: list[Row] = field(default_factory=list)
     parts: list[FieldView] = field(default_factory=list)
@@ -84,7 +83,7 @@ class FieldView:
     @property
     def help(self) -> str:
         """What stands below it while nothing is wrong."""
-        return self.note or self.spec.help
+        return self.spec.help
 
     @property
     def template(self) -> str:

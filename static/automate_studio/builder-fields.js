@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const inspector = document.getElementById("inspector");
-  const { command, flush, draft } = window.automateBuilder;
+  const { command, flush } = window.automateBuilder;
 
   const changed = (element) => element.dispatchEvent(new Event("input", { bubbles: true }));
   const drawn = (element) => element.dispatchEvent(new CustomEvent("automate:drawn", { bubbles: true }));

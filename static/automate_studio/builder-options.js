@@ -5,13 +5,13 @@
   const builder = document.getElementById("builder");
   const inspector = document.getElementById("inspector");
   const list = document.getElementById("options");
-  const { send, command, flush } = window.automateBuilder;
+  const { command, flush } = window.automateBuilder;
   const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const path = () => window.automateBuilder.selected;
 
   const post = async (url, values) => {
-    const body = new FormData();
-    for (const [name, value] of Object.entries(values)) body.set(name, value);
+    const body = values instanceof FormData ? values : new FormData();
+    if (body !== values) for (const [name, value] of Object.entries(values)) body.set(name, value);
     const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
     if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
     return answer;
@@ -178,9 +178,25 @@
   dialog.addEventListener("submit", async (event) => {
     event.preventDefault();
     event.stopPropagation();
-    await send(url(), new FormData(event.target));
+    const form = event.target;
+    const button = form.querySelector("[type=submit]");
+    button.setAttribute("aria-busy", "true");
+    let problem = "The server cannot be reached.";
+    try {
+      const answer = await post(url(), new FormData(form));
+      problem = answer.ok || answer.status === 422 ? "" : `The server answered ${answer.status}.`;
+      if (!problem) dialog.querySelector("#connection-form").outerHTML = await answer.text();
+    } catch {
+      // said below
+    }
+    if (problem) {
+      button.removeAttribute("aria-busy");
+      form.querySelector("footer").insertAdjacentHTML("beforebegin", '<p class="da-help err" role="alert"></p>');
+      form.querySelector("footer").previousElementSibling.textContent = problem;
+      return;
+    }
     const made = dialog.querySelector("[data-connection-made]");
-    if (!made) return dialog.querySelector("[role=alert]")?.closest(".da-field")?.querySelector("input, select, textarea")?.focus();
+    if (!made) return void dialog.querySelector("[role=alert]")?.closest(".da-field")?.querySelector("input, select, textarea")?.focus();
     dialog.close();
     const key = made.dataset.step;
     await command({ do: "edit", key, rev: document.getElementById(`rev-${key}`).value, set: JSON.stringify({ connection: made.dataset.connectionMade }) }, false);

@@ -98,6 +98,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     expect(dialog).to_be_in_viewport(ratio=1)
     dialog.get_by_role("button", name="Create and use").click()
     expect(dialog.get_by_role("alert").first).to_be_visible()
+    saved(page)
     dialog.get_by_label("Name", exact=True).fill("The API")
     dialog.get_by_label("Base URL").fill("https://api.example.com")
     shot(page, "fields-connection")
