@@ -14,7 +14,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
+from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
+from automate_connectors.web import ANSWERED_BY
 from automate_governance.redaction import redactor
 
 NEEDS_RECONNECT = "needs_reconnect"
@@ -26,6 +28,11 @@ CALM_SECONDS = 10
 recovered = Signal()
 
 Health = Connection.Health
+
+
+def is_refusal(error: ConnectorError) -> bool:
+    """Whether an error says that these credentials are not let in: not when another host said so, after a redirect."""
+    return error.code in REFUSED and ANSWERED_BY not in error.details
 
 
 def step_worked(connection: Connection) -> None:

@@ -17,6 +17,8 @@ from automate_egress import HttpResponse
 
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_FILE_BYTES = 5_000_000
+#: In an error's details: the host that answered in the end, when a redirect led away from whom was asked.
+ANSWERED_BY = "answered_by"
 _SHOWN_BODY = 2_000
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;.*)?", re.ASCII)
 

@@ -13,20 +13,25 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from automate_core import endpoints
 from automate_core.authoring import NotPermittedError
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import config_fields
 from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.permissions import Person
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 
+ConfigFields: Any = config_fields.form(
+    text=UnfoldAdminTextInputWidget, number=UnfoldAdminIntegerFieldWidget, choice=UnfoldAdminSelectWidget
+)
 
-class WebhookEndpointForm(SecretUsingForm):
-    """The scheme is chosen from those there are; the model checks the rest."""
+
+class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
+    """The scheme is chosen from those there are, and its own settings have fields; the model checks the rest."""
 
     scheme = forms.ChoiceField(
         choices=[(code, scheme.name) for code, scheme in SCHEMES.items()], widget=UnfoldAdminSelectWidget
@@ -44,25 +49,33 @@ class WebhookEndpointForm(SecretUsingForm):
 
     class Meta:
         model = WebhookEndpoint
-        fields = ("slug", "scheme", "config", "secret", "overlap_hours", "enabled")
-        widgets = {"config": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+        fields = ("slug", "scheme", "secret", "overlap_hours", "enabled")
         help_texts = {
             "slug": "The last part of the address that senders deliver to.",
-            "config": "The scheme's own settings, as docs/webhooks.md lists them; {} for senders known by name.",
             "scheme": "How deliveries are signed. Unsigned lets anybody who knows the address start workflows.",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.update(config_fields.initial(self.instance.scheme, self.instance.config))
+
     def clean(self) -> dict[str, Any]:
         """A secret has to be one that the scheme can sign with: else every delivery would be refused."""
-        cleaned = super().clean() or self.cleaned_data
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         reference, scheme = cleaned.get("secret"), cleaned.get("scheme")
+        self.instance.config = config = config_fields.config_of(scheme or "", cleaned)
+        try:
+            scheme_for(scheme or "github", config)
+        except SchemeError as error:
+            self.add_error(config_fields.field_of(scheme or "", error), str(error))
+            self.instance.config = {}  # which the model need not tell of as well
         if not reference or not scheme or "secret" not in self.changed_data:
             return cleaned
         try:
-            problem = scheme_for(scheme, cleaned.get("config") or {}).secret_problem(resolve(reference).reveal())
+            problem = scheme_for(scheme, config).secret_problem(resolve(reference).reveal())
         except SecretNotFoundError as error:
             problem = f"not there: {error}"
-        except (SecretUnavailableError, SchemeError):  # nothing can be said of it now; the model tells of the scheme
+        except (SecretUnavailableError, SchemeError):  # nothing can be said of it now
             return cleaned
         if problem:
             self.add_error("secret", f"The secret is {problem}.")
@@ -74,6 +87,7 @@ class WebhookEndpointAdmin(GovernedAdmin):
     """Endpoints that one may see."""
 
     form = WebhookEndpointForm
+    conditional_fields = config_fields.shown_when()
     list_display = ("slug", "address", "signature", "enabled", "owner", "updated_at")
     list_filter = ("scheme", "enabled")
     actions = ("end_overlap",)
@@ -96,7 +110,7 @@ class WebhookEndpointAdmin(GovernedAdmin):
         """Which, until when, and when each was last used."""
         lines = [f"{endpoint.secret}, {_last_used(endpoint.secret_used_at)}"] if endpoint.secret else ["none"]
         if endpoint.has_old_secret:
-            until = date_format(timezone.localtime(endpoint.old_secret_until), "j N Y, H:i")
+            until = date_format(timezone.localtime(endpoint.old_secret_until), "j M Y, H:i")
             lines.append(f"until {until} also {endpoint.old_secret}, {_last_used(endpoint.old_secret_used_at)}")
         return "; ".join(lines)
 
@@ -126,9 +140,9 @@ class WebhookEndpointAdmin(GovernedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Nothing overlaps with the first secret, and nothing was refused yet."""
         if obj is None:
-            return ("slug", "scheme", "config", "secret", "enabled")
+            return ("slug", "scheme", *config_fields.CONFIG_FIELDS, "secret", "enabled")
         secrets = ("secret", "accepted_secrets", "overlap_hours")
-        return ("address", "scheme", "config", *secrets, "enabled", "refused_lately")
+        return ("address", "scheme", *config_fields.CONFIG_FIELDS, *secrets, "enabled", "refused_lately")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Another secret begins an overlap with the present one."""

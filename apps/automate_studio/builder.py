@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.models import Connection
 from automate_core.authoring import NotPermittedError
@@ -303,10 +303,15 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     return answer
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
-    """The next event of a trigger's source, once it is there."""
-    return builder_waiting.answer(request, commands.look(_workflow(request, pk)), key)
+    """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
+    state = commands.look(_workflow(request, pk))
+    if request.method != "POST":
+        return builder_waiting.look(request, state, key)
+    shown = builder_waiting.catch(request, state, key)
+    context = {**_context(request, state, builder_panel.panel(state, START, request.user)), **shown}
+    return TemplateResponse(request, "automate_studio/builder/triggers/caught.html", context)
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from cronsim import CronSim, CronSimError
 
 from automate_core import schedules, spans
 from automate_core.definition import ScheduleTrigger
+from automate_studio import words
 
 DAYS = (
     ("1", "Monday"),
@@ -201,7 +202,7 @@ def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datet
     harmless = []
     for at, by in list(_changes(zone, now))[:2]:
         way, shift = ("forward", "later") if by > dt.timedelta(0) else ("back", "earlier")
-        day = f"{at.astimezone(zone):%a %-d %b %Y}"
+        day = f"{at.astimezone(zone):%a} {words.day(at.astimezone(zone))}"
         said = f"On {day} the clock goes {way} by {_span(by)}"
         if plan.repeats == "every":
             shifts = bool(abs(by.total_seconds()) % spans.seconds(trigger.every))

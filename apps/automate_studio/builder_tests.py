@@ -305,7 +305,7 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
 def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
     draft = rows.load(workflow)
     definition = versions.definitions([run.version_id])[run.version_id]
-    attempts = StepRun.objects.filter(run=run).order_by("id").values_list("path", "status", "error")[:500]
+    attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
     return [
         StepLine(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import uuid
@@ -10,17 +11,18 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from automate_core.authoring import may_read_events
 from automate_core.definition import Trigger, WebhookTrigger
 from automate_core.drafts.commands import State
+from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, RefusedDeliveries
 from automate_core.publishing.shadow import source_of, takes
 from automate_core.triggers import TEST_HEADER
 from automate_governance.permissions import can
-from automate_studio import asked, builder_conditions, payload, samples
+from automate_studio import asked, builder_conditions, payload, sample_choice, samples
 
 MOST_FIELDS = 60
 _MOST_SHOWN = 80
@@ -92,30 +94,50 @@ def refused(trigger: Trigger, since: int) -> str:
     return ", ".join(reasons)
 
 
-def answer(request: HttpRequest, state: State, key: str) -> HttpResponse:
-    """The event that came behind `?after=`; 204 while none has, with the mark to ask by the next time.
+def look(request: HttpRequest, state: State, key: str) -> HttpResponse:
+    """204, with `X-Event` when one came behind `?after=`; without that, with the mark to ask by in `X-After`.
 
-    Raises PermissionDenied for who may not read what the trigger hands on, Http404 without such a trigger.
+    Raises as `trigger_of`.
     """
-    node = state.draft.triggers.get(key)
-    trigger = next((each for each in state.reading.definition.triggers if each.key == key), None)
-    if node is None or trigger is None:
-        raise Http404
-    person = asked.person(request)
-    if not can(person, "view_payload", state.workflow) or not may_read_events(trigger, person):
-        raise PermissionDenied
+    trigger = trigger_of(request, state, key)
     mark = request.GET.get("after", "")
     if not mark:
         return HttpResponse(status=204, headers={"X-After": newest_mark()})
-    event = after(trigger, state, mark)
-    if event is None:
-        seconds = asked.number(request.GET.get("seconds")) or 0
-        return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
-    conditions = builder_conditions.of_trigger(state, node, person, {})
-    context = {
+    if event := after(trigger, state, mark):
+        return HttpResponse(status=204, headers={"X-Event": str(event.pk)})
+    seconds = asked.number(request.GET.get("seconds")) or 0
+    return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
+
+
+def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
+    """What is shown of the event that `event` names, which is this person's sample from now on.
+
+    Raises as `trigger_of`, and Http404 without such an event.
+    """
+    trigger = trigger_of(request, state, key)
+    try:
+        wanted = uuid.UUID(request.POST.get("event", ""))
+    except ValueError:
+        raise Http404 from None
+    event = get_object_or_404(Event.objects.filter(source=source_of(trigger, state.workflow)), pk=wanted)
+    person = asked.person(request)
+    with contextlib.suppress(RefusedError):  # of another type than the trigger takes: it is shown, and no sample
+        sample_choice.choose(state, {"choose": f"event:{event.pk}"}, by=person)
+    conditions = builder_conditions.of_trigger(state, state.draft.triggers[key], person, {})
+    return {
         "caught": caught(trigger, state, event),
         "key": key,
         "condition": conditions.views["filter"],
         "names": conditions.names,
     }
-    return TemplateResponse(request, "automate_studio/builder/triggers/caught.html", context)
+
+
+def trigger_of(request: HttpRequest, state: State, key: str) -> Trigger:
+    """The draft's trigger. Raises Http404, and PermissionDenied for who may not read what it hands on."""
+    found = next((each for each in state.reading.definition.triggers if each.key == key), None)
+    if found is None or key not in state.draft.triggers:
+        raise Http404
+    person = asked.person(request)
+    if not can(person, "view_payload", state.workflow) or not may_read_events(found, person):
+        raise PermissionDenied
+    return found

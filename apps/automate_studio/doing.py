@@ -60,9 +60,8 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     values, errors = forms.given(request.POST, form), {}
     if request.method == "POST":
         try:
-            if _do(request, lambda: manual.start(workflow, values, by=asked.person(request))):
-                messages.success(request, "Started. The run appears here in a moment.")
-            return SeeOther(_workflow_url(workflow))
+            begun = _do(request, lambda: manual.start(workflow, values, by=asked.person(request)))
+            return SeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except answers.AnswersError as error:
             errors = error.errors
     request.current_app = admin.site.name

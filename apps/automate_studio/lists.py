@@ -241,7 +241,7 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
         case WebhookTrigger():
             return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
         case ScheduleTrigger():
-            fires = [f"{moment:%a %d %b %H:%M}" for moment in schedules.next_fires(part, timezone, n=3)]
+            fires = [words.dated(moment) for moment in schedules.next_fires(part, timezone, n=3)]
             return TriggerRow(
                 text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
             )

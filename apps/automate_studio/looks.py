@@ -28,6 +28,7 @@ from automate_studio import sentences, words
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")
+_HOST = re.compile(r"^https?://[^/{]*(?=/)")
 _LONGEST = 48  #: characters of a card's sentence: about two lines of it
 _TRIGGER_ICONS = {
     "webhook": "webhook",
@@ -143,12 +144,14 @@ def _telling(step: ActionStep) -> Iterator[Said]:
     except LookupError:
         return
     names = [spec.name for spec in action.fields or () if spec.required and spec.name in step.inputs]
+    if "url" in names and isinstance(step.inputs.get("method"), str):
+        yield Said(f"{step.inputs['method']} ")
     for number, name in enumerate(names[:2] or list(step.inputs)[:1]):
         value = step.inputs[name]
         if isinstance(value, dict | list):
             continue
         yield from [Said(", ")] * bool(number)
-        yield from written(value)
+        yield from written(_HOST.sub("", value) or value if name == "url" and isinstance(value, str) else value)
 
 
 def written(value: Any) -> Iterator[Said]:

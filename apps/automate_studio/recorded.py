@@ -6,6 +6,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from automate_studio import asked
+
+LIVE_STATES = {"running", "retrying", "waiting"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
@@ -53,6 +57,41 @@ class Recorded:
         if self.last is None or self.last.finished_at is None:
             return None
         return (self.last.finished_at - self.attempts[0].started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its tree is drawn: what is recorded by path, whether it has ended, and the path that is looked at."""
+
+    recorded: Mapping[str, Recorded]
+    ended: bool
+    selected: str
+
+    def at(self, path: str) -> Recorded:
+        """What is recorded there."""
+        return self.recorded.get(path, Recorded())
+
+    def iterations(self, path: str) -> dict[int, set[str]]:
+        """The states of what is recorded in each iteration of the loop at `path`."""
+        found: dict[int, set[str]] = {}
+        for inner, recorded in self.recorded.items():
+            if inner.startswith(f"{path}["):
+                index, _, _ = inner[len(path) + 1 :].partition("]")
+                found.setdefault(int(index), set()).add(recorded.state)
+        return found
+
+    def shown(self, path: str) -> int:
+        """The iteration to show."""
+        if self.selected.startswith(f"{path}["):
+            index = asked.number(self.selected[len(path) + 1 :].partition("]")[0])
+            if index is not None:
+                return index
+        iterations = self.iterations(path)
+        for wanted in ({"failed"}, LIVE_STATES):
+            for index, states in sorted(iterations.items()):
+                if states & wanted:
+                    return index
+        return max(iterations, default=0)
 
 
 def group(

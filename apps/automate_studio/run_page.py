@@ -18,9 +18,9 @@ from automate_core.definition import Definition
 from automate_core.models import ExecutionRun, RunLog, StepRun, Wait
 from automate_core.states import FINAL_RUN_STATES
 from automate_studio import payload, versions, words
-from automate_studio.recorded import Attempt, Recorded, group
+from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, group
 from automate_studio.timeline import Timeline, timeline
-from automate_studio.tree import LIVE_STATES, Card, Tree, run_tree
+from automate_studio.tree import Card, Tree, run_tree
 
 MOST_LOG_LINES = 500
 

@@ -27,13 +27,12 @@ from automate_core.definition import (
     slots,
 )
 from automate_core.drafts import places
-from automate_studio import asked, looks, sentences, words
+from automate_studio import looks, sentences, words
 from automate_studio.looks import Said
-from automate_studio.recorded import Recorded
+from automate_studio.recorded import LIVE_STATES, Recorded, Run
 
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
-LIVE_STATES = {"running", "retrying", "waiting"}
 START = "~trigger"  #: the path of the trigger where it can be changed; no step's key looks like it
 
 
@@ -203,42 +202,10 @@ def run_tree(
 
     Of a loop it shows one iteration: that of the path `selected`, else one that failed, is live, or was the last.
     """
-    return _tree(definition, _Run(recorded, ended, selected), trigger_note)
+    return _tree(definition, Run(recorded, ended, selected), trigger_note)
 
 
-@dataclass(frozen=True)
-class _Run:
-    recorded: Mapping[str, Recorded]
-    ended: bool
-    selected: str
-
-    def at(self, path: str) -> Recorded:
-        return self.recorded.get(path, Recorded())
-
-    def iterations(self, path: str) -> dict[int, set[str]]:
-        """The states of what is recorded in each iteration of the loop at `path`."""
-        found: dict[int, set[str]] = {}
-        for inner, recorded in self.recorded.items():
-            if inner.startswith(f"{path}["):
-                index, _, _ = inner[len(path) + 1 :].partition("]")
-                found.setdefault(int(index), set()).add(recorded.state)
-        return found
-
-    def shown(self, path: str) -> int:
-        """The iteration to show."""
-        if self.selected.startswith(f"{path}["):
-            index = asked.number(self.selected[len(path) + 1 :].partition("]")[0])
-            if index is not None:
-                return index
-        iterations = self.iterations(path)
-        for wanted in ({"failed"}, LIVE_STATES):
-            for index, states in sorted(iterations.items()):
-                if states & wanted:
-                    return index
-        return max(iterations, default=0)
-
-
-def _tree(definition: Definition, run: _Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
+def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
     numbers = iter(range(1, 10_000))
     trigger = definition.triggers[0] if definition.triggers else None
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
@@ -269,7 +236,7 @@ def _cards(
     steps: list[Step],
     prefix: str,
     level: int,
-    run: _Run | None,
+    run: Run | None,
     numbers: Iterator[int],
     *,
     skipped: bool,
@@ -317,7 +284,7 @@ def _routes(
     step: Step,
     path: str,
     level: int,
-    run: _Run | None,
+    run: Run | None,
     recorded: Recorded,
     numbers: Iterator[int],
     *,
@@ -349,7 +316,7 @@ def _routes(
         )
 
 
-def _is_taken(step: Step, slot: Slot, prefix: str, recorded: Recorded, run: _Run | None) -> bool:
+def _is_taken(step: Step, slot: Slot, prefix: str, recorded: Recorded, run: Run | None) -> bool:
     """Whether the run went that way: a branch says so, elsewhere what is recorded inside does."""
     if run is None:
         return False
@@ -386,7 +353,7 @@ def _on_the_way(place: float, hits: list[int], arms: int) -> bool:
     return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
 
 
-def _note(step: Step, path: str, recorded: Recorded, run: _Run | None) -> str:
+def _note(step: Step, path: str, recorded: Recorded, run: Run | None) -> str:
     """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
     if run and isinstance(step, ForEachStep | RepeatStep):
         iterations = run.iterations(path).values()

@@ -28,6 +28,7 @@ from automate_studio import (
     presence,
     publishing,
     share,
+    started,
     starting,
     views,
 )
@@ -48,6 +49,11 @@ urlpatterns = [
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
     path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
+    path(
+        "workflows/<int:pk>/started/<uuid:event_id>/",
+        admin.site.admin_view(started.fragment),
+        name="workflow_started",
+    ),
     path("workflows/<int:pk>/pause/", admin.site.admin_view(doing.workflow_pause), name="workflow_pause"),
     path("workflows/<int:pk>/resume/", admin.site.admin_view(doing.workflow_resume), name="workflow_resume"),
     path("workflows/<int:pk>/archive/", admin.site.admin_view(managing.workflow_archive), name="workflow_archive"),

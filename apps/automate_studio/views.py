@@ -27,7 +27,7 @@ from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import asked, gallery, lists, managing, run_page
+from automate_studio import asked, gallery, lists, managing, run_page, started
 from automate_studio.live import HEARTBEAT_SECONDS, Patch, hub
 from automate_studio.tree import draft_tree
 
@@ -75,6 +75,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow=workflow,
         is_draft=is_draft,
         stops=rights.stops(workflow),
+        started=started.asked_for(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
         recent=lists.recent_runs(workflow, request.user, timezone.now()),

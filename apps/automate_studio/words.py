@@ -64,7 +64,12 @@ def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
         return f"{int(seconds // 60)} min ago"
     if seconds < 86_400:
         return f"{int(seconds // 3600)} h ago"
-    return f"{moment:%-d %b %Y}"
+    return day(moment)
+
+
+def day(date: dt.date) -> str:
+    """`30 Nov 2026`: the one way in which these screens write a date."""
+    return f"{date:%-d %b %Y}"
 
 
 def exact(moment: dt.datetime | None) -> str:
@@ -81,7 +86,7 @@ def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
 
 def dated(moment: dt.datetime | None) -> str:
     """`Mon 30 Nov 2026, 08:30`: a time of another day, by the zone that it has."""
-    return f"{moment:%a %-d %b %Y, %H:%M}" if moment else ""
+    return f"{moment:%a} {day(moment)}, {moment:%H:%M}" if moment else ""
 
 
 def zone(moment: dt.datetime) -> str:

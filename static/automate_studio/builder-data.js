@@ -54,11 +54,11 @@
   // The first item can be reached by the key, and steps have the tiles of their cards.
   const ready = () => {
     const all = items();
-    for (const group of picker.querySelectorAll(".gt[data-open]")) {
+    for (const group of picker.querySelectorAll(".gh[data-open]")) {
       const [root, key] = JSON.parse(group.dataset.open);
       const card = root === "steps" ? cardOf(key) : root === "event" ? document.getElementById("card-trigger") : null;
       const tile = card?.querySelector(".da-tile")?.cloneNode(true);
-      if (!tile || (root === "event" && !group.matches(":first-child"))) continue;
+      if (!tile || (root === "event" && !group.parentElement.matches(":first-child"))) continue;
       tile.classList.add("s");
       group.querySelector(".da-tile").replaceWith(tile);
     }
@@ -82,10 +82,10 @@
   const expand = async (item, on) => {
     if (!item.hasAttribute("aria-expanded")) return;
     item.setAttribute("aria-expanded", on);
-    const group = item.querySelector(":scope > [role=group]");
+    const group = item.nextElementSibling;
     if (!on || item.hasAttribute("data-filled")) return;
     item.setAttribute("data-filled", "");
-    const only = item.closest(".gt")?.dataset.onlyIf ?? "";
+    const only = item.closest(".gt").firstElementChild.dataset.onlyIf ?? "";
     const { ok, html } = await ask(`${url()}?${new URLSearchParams({ open: item.dataset.open, level: item.dataset.level, only_if: only })}`);
     if (ok) group.innerHTML = html; else item.removeAttribute("data-filled");
   };
@@ -138,7 +138,7 @@
       Home: () => focusOn(shown[0]),
       End: () => focusOn(shown.at(-1)),
       ArrowRight: () => (isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
-      ArrowLeft: () => (isOpen ? expand(item, false) : focusOn(item.parentElement.closest("[role=treeitem]"))),
+      ArrowLeft: () => (isOpen ? expand(item, false) : focusOn(item.closest("[role=group]")?.previousElementSibling)),
       Enter: () => (item.dataset.insert ? insert(item) : expand(item, !isOpen)),
     };
     if (!item && event.key === "ArrowDown") { event.preventDefault(); focusOn(shown.find((each) => each.tabIndex === 0) ?? shown[0]); }

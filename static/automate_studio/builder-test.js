@@ -6,7 +6,6 @@
   const { flush, choose } = window.automateBuilder;
   const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const addresses = document.getElementById("test-whole").dataset;
-  const EVERY = 600; // milliseconds between two looks at a test that goes on
   const WHOLE = "~test";
   const known = new Map(); // the last result of each step: shown at once, until the newer one is there
   const kept = {}; // what was chosen in the form, from one step to the next
@@ -63,7 +62,7 @@
     const run = result()?.dataset.testPoll;
     const button = document.getElementById("test-start");
     button?.toggleAttribute("aria-busy", Boolean(run));
-    if (run) looking = setTimeout(() => fetchResult(run).catch(() => { say("The server cannot be reached; trying again."); looking = setTimeout(look, 3 * EVERY); }), EVERY);
+    if (run) looking = setTimeout(() => fetchResult(run).catch(() => { say("The server cannot be reached; trying again."); looking = setTimeout(look, 2000); }), Number(result().dataset.testEvery));
   };
 
   const fetchResult = (run = "") => ask(`${addresses.to}?${new URLSearchParams({ step: key(), ...(run && { run }) })}`);

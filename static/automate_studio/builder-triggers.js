@@ -47,14 +47,6 @@
     tell(key, text);
   };
 
-  const show = (html) => {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id));
-    for (const part of parts) part.setAttribute("hx-swap-oob", "morph");
-    htmx.swap(builder, parts.map((part) => part.outerHTML).join(""), { swapStyle: "none" });
-  };
-
   const start = async (button) => {
     const { key, wait, what } = button.dataset;
     const began = Date.now();
@@ -72,7 +64,8 @@
         if (!current()) return;
         if (!answer.ok) { stop(button, `The server answered ${answer.status}.`); return; }
         mark = answer.headers.get("X-After") ?? mark;
-        if (answer.status === 200) { stop(button, ""); show(await answer.text()); return; }
+        const event = answer.headers.get("X-Event");
+        if (event) { stop(button); await send(wait, { event }); return; }
         const refused = answer.headers.get("X-Refused");
         tell(key, refused ? `Waiting. A delivery was refused meanwhile: ${refused}.` : `Waiting for ${what}, sent to the address above.`);
       } catch {

@@ -92,7 +92,7 @@
       const inside = arms.hidden ? arms.querySelectorAll("[data-key]").length : 0;
       const worst = arms.hidden && ["error", "warning"].find((level) => arms.querySelector(`.da-mark.${level}`));
       card.dataset.folded = arms.hidden ? `${inside} step${inside === 1 ? "" : "s"}${worst ? `, with ${worst}s` : ""}` : "";
-      if (!arms.hidden) card.removeAttribute("data-folded");
+      if (!inside) card.removeAttribute("data-folded");
     }
   };
 
@@ -332,6 +332,7 @@
 
   window.addEventListener("load", () => requestAnimationFrame(() => {
     Alpine.$data(document.documentElement).sidebarOpen = false;
+    cardOf(selected)?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }));
   mark();
 

@@ -134,6 +134,11 @@
     zoom(canvas.querySelector(`[data-zoom="${step}"]`));
   });
   for (const canvas of document.querySelectorAll(".da-cv")) {
+    let width = canvas.clientWidth; // what is in the middle stays there when the canvas gets wider or narrower
+    new ResizeObserver(() => {
+      canvas.scrollLeft += (width - canvas.clientWidth) / 2;
+      width = canvas.clientWidth;
+    }).observe(canvas);
     canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
       event.preventDefault();

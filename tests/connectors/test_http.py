@@ -9,6 +9,7 @@ import pytest
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.http import HttpConnector
+from automate_connectors.health import is_refusal
 from tests.connectors.conftest import real_context
 
 http = HttpConnector()
@@ -307,5 +308,29 @@ def test_a_connection_is_tested_with_a_get(server):
     with pytest.raises(ConnectorError) as caught:
         http.check_connection(real_context(connection))
     assert caught.value.code == "authentication_failed"
+    for status in (404, 500):
+        server.answer = lambda asked, status=status: (status, {}, {})
+        assert f"HTTP {status}, which says nothing against" in http.check_connection(real_context(connection))
     with pytest.raises(ConnectorError, match="no base URL"):
         http.check_connection(real_context({"auth": "none"}))
+
+
+def test_another_hosts_refusal_after_a_redirect_is_not_the_connections(server, call, settings):
+    other = server.host.replace("127.0.0.1", "localhost")
+    settings.AUTOMATE_EGRESS_ALLOW = [server.host, other]
+    connection = {"base_url": server.url, "auth": "bearer", "token": "t"}
+
+    def answer(asked):
+        if asked.headers["host"] == other:
+            return 401, {}, {}
+        return (302, {}, {"Location": f"http://{other}/there"}) if asked.path != "/here" else (401, {}, {})
+
+    server.answer = answer
+    codes = {}
+    for path in ("/away", "/here"):
+        with pytest.raises(ConnectorError) as caught:
+            call(http, "request", {"url": path}, connection)
+        codes[path] = (caught.value.code, is_refusal(caught.value))
+    assert codes == {"/away": ("http_401", False), "/here": ("http_401", True)}
+    assert "authorization" not in server.asked[1].headers, "the credentials stay at home"
+    assert f"{other} answered with HTTP 401" in http.check_connection(real_context(connection))

@@ -12,9 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from automate_core import endpoints
+from automate_core.chores import Chores
 from automate_core.models import Event, RefusedDeliveries, WebhookEndpoint
 from automate_core.webhooks import rates
-from automate_core.webhooks.tally import KEPT_DAYS, Tally, tally
+from automate_core.webhooks.tally import Tally, tally
 from tests.conftest import SECRET
 from tests.core.doors import DOORS, signed
 
@@ -178,11 +179,18 @@ def test_counts_of_an_endpoint_that_is_gone_are_let_go(endpoint):
     assert _counts() == {}
 
 
-def test_old_counts_are_forgotten(knock):
+def test_old_counts_are_forgotten(knock, settings):
+    """By the worker's chores, whether or not somebody is refused again."""
     knock(secret=BAD)
     _counts()
-    RefusedDeliveries.objects.update(day=dt.date.today() - dt.timedelta(days=KEPT_DAYS + 2))
+    RefusedDeliveries.objects.update(day=dt.date.today() - dt.timedelta(days=32))
     knock(secret=BAD)
+    assert len(RefusedDeliveries.objects.all()) == 1 and _counts()
+    settings.AUTOMATE_REFUSED_DAYS = 0
+    Chores().turn()
+    assert RefusedDeliveries.objects.count() == 2
+    settings.AUTOMATE_REFUSED_DAYS = 30
+    Chores().turn()
     assert _counts() == {("github", "signature"): 1}
 
 

@@ -145,7 +145,7 @@ def test_the_command_refuses_in_one_line(endpoint, admin, monkeypatch, slug, opt
 
 
 def _form(endpoint, **changed):
-    kept = {"scheme": endpoint.scheme, "config": "{}", "secret": endpoint.secret, "overlap_hours": 24, "enabled": "on"}
+    kept = {"scheme": endpoint.scheme, "secret": endpoint.secret, "overlap_hours": 24, "enabled": "on"}
     return {**kept, **changed}
 
 
@@ -217,3 +217,21 @@ def test_a_process_without_the_key_tells_senders_to_come_again(endpoint, deliver
     """Several senders stop for good on a 4xx: a key that is missing is no fault of theirs."""
     settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
     assert deliver().status_code == 503
+
+
+def test_a_schemes_own_settings_have_fields_in_the_admin(owner, sign_in):
+    made, _ = endpoints.save("sums", scheme="hmac", config={"prefix": "v1="}, secret=SECRET, actor=owner)
+    page = reverse("admin:automate_core_webhookendpoint_change", args=[made.pk])
+    client = sign_in(owner)
+    assert 'value="v1="' in client.get(page).content.decode()
+    chosen = {"hmac_header": "X-Sum", "hmac_prefix": "v1=", "hmac_encoding": "base64", "hmac_algorithm": "sha512"}
+    answer = client.post(page, _form(made, **chosen, hmac_dedupe_seconds="60", bearer_header="left out"))
+    assert answer.status_code == 302, answer.context["errors"]
+    stored = {"header": "X-Sum", "prefix": "v1=", "encoding": "base64", "algorithm": "sha512", "dedupe_seconds": 60}
+    assert WebhookEndpoint.objects.get().config == stored
+    wrong = client.post(page, _form(made, **chosen, hmac_event_header="x-sum"))
+    assert wrong.status_code == 200 and "is a credential" in wrong.content.decode()
+    assert client.post(page, _form(made, **chosen, hmac_dedupe_seconds="soon")).status_code == 200
+    assert WebhookEndpoint.objects.get().config == stored
+    assert client.post(page, _form(made, scheme="github", **chosen)).status_code == 302
+    assert WebhookEndpoint.objects.get().config == {}

@@ -71,6 +71,7 @@ def places(workflow, deliver, drain, admin, endpoint):
         "builder, caught errors": f"{builder}?step=careful",
         "builder, the trigger": f"{builder}?step=~trigger",
         "builder, the settings": f"{builder}?step=~workflow",
+        "builder, the test": f"{builder}?step=~test",
         "review": f"/admin/automate/workflows/{made.pk}/review/",
         "versions": f"/admin/automate/workflows/{made.pk}/versions/",
         "compare": f"/admin/automate/workflows/{made.pk}/versions/compare/?from=1&to=draft",

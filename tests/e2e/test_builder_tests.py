@@ -53,7 +53,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     assert ExecutionRun.objects.count() == 1, "nothing is run before it is confirmed"
 
-    page.get_by_text("Mock this step").click()
+    result.get_by_text("Mock", exact=True).click()
     page.get_by_label("Output that tests use in its place, as JSON").fill('{"to": ["mock"]}')
     page.get_by_role("button", name="Use as mock").click()
     expect(page.locator("#card-tell .da-badge")).to_have_text("Mocked")

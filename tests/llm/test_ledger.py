@@ -14,6 +14,7 @@ from django.db import connection as database_connection
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_core.chores import Chores
 from automate_core.models import ExecutionRun, StepRun
 from automate_llm import budgets, prices
 from automate_llm.ledger import Ledger
@@ -325,3 +326,21 @@ def test_a_file_of_prices_that_is_none_is_refused_in_a_line(content, words, tmp_
         environment.json_file("AUTOMATE_LLM_PRICES")
     path.write_text('{"openai/x": {"in": 1, "out": 2}}')
     assert environment.json_file("AUTOMATE_LLM_PRICES") == {"openai/x": {"in": 1, "out": 2}}
+
+
+def test_old_calls_are_let_go_and_this_months_never(settings):
+    today = timezone.now().date()
+    old = {"at": timezone.now(), "provider": "openai", "model": "m", "tokens_in": 1, "tokens_out": 1}
+    for days in (10, 61, 70, 900):
+        LLMUsage.objects.create(**old, day=today - dt.timedelta(days=days), path=f"{days}")
+
+    def left():
+        Chores().turn()
+        return sorted(LLMUsage.objects.values_list("path", flat=True))
+
+    settings.AUTOMATE_LLM_USAGE_DAYS = 0
+    assert left() == ["10", "61", "70", "900"]
+    settings.AUTOMATE_LLM_USAGE_DAYS = 800
+    assert left() == ["10", "61", "70"]
+    settings.AUTOMATE_LLM_USAGE_DAYS = 5
+    assert left() == ["10", "61"], "budgets add up a month"

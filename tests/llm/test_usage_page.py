@@ -84,7 +84,7 @@ def test_it_adds_up_days_models_and_workflows(usage, operator, sign_in, url, dja
     with django_assert_max_num_queries(14):
         answer = client.get(url)
     html = answer.content.decode()
-    today = str(timezone.localdate())
+    today = f"{timezone.localdate():%-d %b %Y}"
     assert _table(html, "by-day")[0] == [today, "4", "4,000", "400", "≥ 1.75"]
     assert _table(html, "by-day")[-1] == ["Total", "5", "5,000", "500", "≥ 4.25"]
     assert _table(html, "by-model")[0] == ["openai", "small", "3", "3,000", "300", "4.25"]

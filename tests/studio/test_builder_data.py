@@ -157,25 +157,25 @@ def builder_path(draft, key):
 
 def test_rows_have_values_and_types_and_levels_open(builder, ran):
     rows = builder.rows("last")
-    assert rows["number, a number, 2381"]["data-insert"] == "{{ event.payload.number }}"
-    assert rows["title, text, bug"]["aria-level"] == "2"
-    assert "assignee, a mapping, 1 field, sometimes missing" in rows
+    assert rows["number, 2381, a number"]["data-insert"] == "{{ event.payload.number }}"
+    assert rows["title, bug, text"]["aria-level"] == "2"
+    assert "assignee, sometimes missing, 1 field, a mapping" in rows
     assert (
-        rows["assignee, a mapping, 1 field, sometimes missing"]["data-insert"]
+        rows["assignee, sometimes missing, 1 field, a mapping"]["data-insert"]
         == "{{ event.payload.assignee | default(none) }}"
     )
     groups = builder.groups("last")
     assert groups[:3] == ["Trigger: webhook", "1. Look", "2. Route"] and "3. Tell, only if Route took Bug" in groups
-    user = rows["user, a mapping, 2 fields"]
+    user = rows["user, 2 fields, a mapping"]
     inner = builder.rows("last", open=user["data-open"], level=user["data-level"])
-    assert inner["e-mail, text, ada@example.com"]["data-insert"] == '{{ event.payload.user["e-mail"] }}'
+    assert inner["e-mail, ada@example.com, text"]["data-insert"] == '{{ event.payload.user["e-mail"] }}'
     assert {found["aria-level"] for found in inner.values()} == {"3"}
     look = builder.rows("last", open='["steps", "look", "output"]', level=1)
-    assert look["title, text, bug"]["data-insert"] == "{{ steps.look.output.title }}"
+    assert look["title, bug, text"]["data-insert"] == "{{ steps.look.output.title }}"
     tell = builder.rows("last", open='["steps", "tell", "output"]', level=1, only_if="y")
     assert "default(" in next(iter(tell.values()))["data-insert"]
     item = builder.rows("route/each/note")
-    assert item["name, text, urgent"]["data-insert"] == "{{ item.name }}"
+    assert item["name, urgent, text"]["data-insert"] == "{{ item.name }}"
     for bad in ("x", "[]", '[["a"]]', "[1.5]", "[" * 2_000):
         assert builder.data("last", open=bad).status == 404
     assert builder.data("nowhere").status == 404
@@ -207,9 +207,9 @@ def test_what_is_inserted_gives_what_is_shown(builder, ran):
 
 
 def test_search_finds_names_and_values(builder, ran):
-    assert builder.rows("last", q="ada@")['user["e-mail"], text, ada@example.com']
+    assert builder.rows("last", q="ada@")['user["e-mail"], ada@example.com, text']
     hits = builder.rows("last", q="late")
-    assert hits["labels[1].name, text, late"]["data-insert"] == "{{ event.payload.labels[1].name }}"
+    assert hits["labels[1].name, late, text"]["data-insert"] == "{{ event.payload.labels[1].name }}"
     assert builder.groups("last", q="look")[:1] == ["1. Look"]
     assert "Nothing is called “zebra” or holds it" in builder.data("last", q="zebra").text
     assert len(builder.rows("last", q="a")) <= 60
@@ -222,7 +222,7 @@ def test_repeating_a_step_for_each_item_is_one_edit(builder, ran):
     draft = commands.look(builder.workflow).draft
     holder = draft.steps[draft.steps["last"].parent]
     assert holder.kind == "for_each" and holder.settings["items"] == "{{ event.payload.labels }}"
-    assert builder.rows(f"{holder.key}/last")["id, a number, 7"]["data-insert"] == "{{ item.id }}"
+    assert builder.rows(f"{holder.key}/last")["id, 7, a number"]["data-insert"] == "{{ item.id }}"
     last = builder.state()["data-last"]
     assert builder.do("undo", last=last).status_code == 200
     assert commands.look(builder.workflow).draft.steps["last"].parent == ""
@@ -305,14 +305,14 @@ def test_a_sample_is_chosen_and_edited_by_each_for_themselves(builder, made, ran
     assert {f"run:{run.pk}" for run in ExecutionRun.objects.all()} <= set(offered)
     assert builder.sample(choose=f"event:{older.pk}").status_code == 200
     rows = builder.rows("last")
-    assert "number, a number, 2380" in rows and "assignee, a mapping, 1 field" not in rows
+    assert "number, 2380, a number" in rows and "assignee, 1 field, a mapping" not in rows
     assert "2380" in builder.preview("last", "inputs.found", "{{ event.payload.number }}")
     assert builder.sample(choose="edited", payload='{"number": 1, "zeta": 2, "alpha": 3}').status_code == 200
-    assert {"number, a number, 1", "zeta, a number, 2, sometimes missing"} <= set(builder.rows("last"))
+    assert {"number, 1, a number", "zeta, sometimes missing, 2, a number"} <= set(builder.rows("last"))
     assert "look" in builder.groups("last")[1].lower() and AuditEntry.objects.filter(verb="sample.edited").count() == 1
     run = ExecutionRun.objects.order_by("id").first()
     assert builder.sample(choose=f"run:{run.pk}").status_code == 200
-    assert "number, a number, 2380" in builder.rows("last")
+    assert "number, 2380, a number" in builder.rows("last")
     for bad in (
         {"choose": "event:nonsense"},
         {"choose": f"event:{run.pk}"},
@@ -330,7 +330,7 @@ def test_a_sample_is_chosen_and_edited_by_each_for_themselves(builder, made, ran
     assert builder.sample(choose="edited", payload='{"nul": "\\u0000"}').status_code == 200
     assert "\\u0000" in builder.preview("last", "inputs.found", "{{ event.payload.nul }}")
     assert builder.sample(choose="newest").status_code == 200
-    assert "number, a number, 2381" in builder.rows("last")
+    assert "number, 2381, a number" in builder.rows("last")
     Event.objects.all().delete()
 
 

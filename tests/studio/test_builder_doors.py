@@ -22,6 +22,7 @@ EDITOR = {
     "version publish": 403,
     "builder sample choose": 403,
     "builder trigger event": 403,
+    "builder trigger caught": 403,
 }
 
 

@@ -188,7 +188,7 @@ steps: [{key: keep, action: data.set, inputs: {n: '{{ event.payload.amount }}'}}
 """
 
 
-def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner):
+def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner, colleague):
     made = workflow(BY_HAND)
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
     workflow_page = reverse("admin:automate_core_workflow_change", args=[made.pk])
@@ -197,9 +197,24 @@ def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner):
     refused = client.post(url, {"form-amount": "many"})
     assert refused.status_code == 422 and "Amount " in Page(refused).text and 'value="many"' in refused.content.decode()
     assert not ExecutionRun.objects.exists()
-    assert client.post(url, {"form-amount": "7"}).headers["Location"] == workflow_page
+    begun = client.post(url, {"form-amount": "7"}).headers["Location"]
+    assert begun.startswith(f"{workflow_page}?started=")
+    waits = Page(client.get(begun))
+    assert "Waiting for a worker" in waits.text
+    asks = waits.ids["started"]["hx-get"]
     drain()
     run = ExecutionRun.objects.get()
+    done = Page(client.get(asks))
+    assert f"run {str(run.pk)[-8:]}: succeeded" in done.text and "hx-get" not in done.ids["started"]
+    assert done.all(href=reverse("admin:automate_core_executionrun_change", args=[run.pk]))
+    assert client.get(workflow_page, {"started": "x"}).status_code == 200
+    assert sign_in(colleague).get(asks).status_code == 404
+    manual = made.active_triggers.get(kind="manual")
+    manual.filter = {"==": [{"var": "event.payload.amount"}, 1]}
+    manual.save(update_fields=["filter"])
+    begun = client.post(url, {"form-amount": "8"}).headers["Location"]
+    drain()
+    assert "It started nothing" in Page(client.get(begun)).text
     assert (run.status, run.event.source, run.steps.get().output) == ("succeeded", "manual:by-hand", {"n": 7})
 
 

@@ -94,11 +94,15 @@ def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     builder.do("add", kind="action", action="http.request", index="0")
     editor = Editor(builder.workflow, owner)
     policy = {"connection": "shop", "retry": {"attempts": 3}, "timeout": 30}
-    editor.do("edit", key="request", set={**policy, "inputs.url": "/orders/{{ event.payload.number }}"})
+    editor.do(
+        "edit",
+        key="request",
+        set={**policy, "inputs.method": "POST", "inputs.url": "https://shop.example/orders/{{ event.payload.number }}"},
+    )
     builder.do("add", kind="approval", index="1")
     editor.do("edit", key="approval", set={"assignees": ["anna", "ben"], "timeout": "2d"})
     cards = builder.open().ids
-    assert cards["card-request"]["aria-description"] == "/orders/number. Our shop · 3 tries · at most 30.0 s a try"
+    assert cards["card-request"]["aria-description"] == "POST /orders/number. Our shop · 3 tries · at most 30.0 s a try"
     assert cards["card-approval"]["aria-description"] == "by anna, ben. waits up to 2 days"
     assert cards["card-route-each"]["aria-description"] == "of labels"
     assert cards["card-route-each"]["aria-label"] == "Each, 6 · For each"

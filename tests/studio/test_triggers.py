@@ -144,6 +144,12 @@ def wait(builder, key, **query):
     return builder.client.get(builder.url("builder_trigger_event", key), query)
 
 
+def catch(builder, key, mark):
+    """As the page does: ask for what came, and show it."""
+    event = wait(builder, key, after=mark)["X-Event"]
+    return builder.client.post(builder.url("builder_trigger_event", key), {"event": event})
+
+
 def test_the_next_delivery_is_caught_and_shown_as_the_sample(builder, deliver, sign_in, colleague):
     builder.do("add_trigger", kind="webhook")
     deliver({"old": 1}, event="issues")
@@ -160,18 +166,20 @@ def test_the_next_delivery_is_caught_and_shown_as_the_sample(builder, deliver, s
     hostile = "<script>window.hacked=1</script>\u202e"
     deliver({"action": "opened", "issue": {"title": hostile}}, event="issues")
     deliver({"action": "later"}, event="issues")
-    page = Page(answer := wait(builder, "webhook", after=mark))
+    page = Page(answer := catch(builder, "webhook", mark))
     assert "event.payload.issue.title" in page.text and "Would start this workflow" in page.text
     assert "<script>" not in answer.content.decode() and "\u202e" not in page.text
-    assert "Does not hold" in page.text, "the condition below is tried on the newest event"
+    assert "Holds" in page.text and "the chosen event" in page.text, "the condition is tried on it, not on a later one"
     mark = wait(builder, "webhook")["X-After"]
     deliver({"action": "opened"}, event="push")
-    page = Page(wait(builder, "webhook", after=mark))
+    page = Page(catch(builder, "webhook", mark))
     assert "Would start nothing" in page.text and "It takes issues alone, and this is push." in page.text
     mark = wait(builder, "webhook")["X-After"]
     deliver({"action": "closed"}, event="issues")
-    assert "Its condition does not hold" in Page(wait(builder, "webhook", after=mark)).text
+    assert "Its condition does not hold" in Page(catch(builder, "webhook", mark)).text
     assert wait(builder, "nope").status_code == 404 and wait(builder, "webhook", after="x").status_code == 204
+    for event in ("", "x", "00000000-0000-0000-0000-000000000001"):
+        assert builder.client.post(builder.url("builder_trigger_event", "webhook"), {"event": event}).status_code == 404
     # whoever may change the workflow does not by that read what comes in at an endpoint
     for permission in ("change_workflow", "view_workflow", "view_payload_workflow"):
         assign_perm(permission, colleague, builder.workflow)
@@ -193,7 +201,7 @@ def test_the_types_that_came_are_suggested(builder, deliver):
     assert "Emitted lately: order.paid" in " ".join(page.text.split())
     mark = wait(builder, "event")["X-After"]
     emit("order.paid", {"order": 2})
-    assert "event.payload.order" in Page(wait(builder, "event", after=mark)).text
+    assert "event.payload.order" in Page(catch(builder, "event", mark)).text
 
 
 # --- schedules --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Next, Paging, paging
-from automate_connectors.web import File, failed, from_base64, invalid
+from automate_connectors.web import ANSWERED_BY, File, failed, from_base64, invalid
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -153,11 +153,15 @@ class HttpConnector(ConnectorAdapter):
         try:
             response = call.send(call.url, {})
         except ConnectorError as error:
-            if error.code in {"http_401", "http_403"}:
+            status = error.details.get("status")
+            if status is None:
+                raise
+            if status in {401, 403} and ANSWERED_BY not in error.details:
                 raise ConnectorError(
                     f"{error.message}: the credentials are refused, replace them", code="authentication_failed"
                 ) from error
-            raise
+            who = error.details.get(ANSWERED_BY, urlsplit(call.url).hostname)
+            return f"{who} answered with HTTP {status}, which says nothing against the credentials"
         return f"{urlsplit(call.url).hostname} answered with HTTP {response.status}"
 
 
@@ -192,11 +196,14 @@ class _Call:
             self.method, url, headers=dict(self._headers), params={**query, **secret} or None, **self._options
         )
         if not self._succeeds(response.status):
-            raise failed(
+            error = failed(
                 f"{self.method} {shown} failed with HTTP {response.status}",
                 response,
                 retryable=_matches(self._retry, response.status) if self._retry else None,
             )
+            if _host(response.url) != _host(url):
+                error.details[ANSWERED_BY] = _host(response.url)
+            raise error
         return response
 
     def described(self) -> dict[str, Any]:
@@ -248,6 +255,11 @@ class _Call:
     def _data(self, body: bytes, content_type: str) -> None:
         self._options["data"] = body
         self._given("Content-Type", content_type)
+
+
+def _host(url: str) -> str:
+    """The host of an address, with its port if it names one."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def _shown(body: bytes) -> str:

@@ -35,7 +35,7 @@ class Used:
         try:
             output = self._with_new_token(act)
         except ConnectorError as error:
-            if error.code in health.REFUSED:
+            if health.is_refusal(error):
                 self._report(health.step_refused, error.code, error.message)
             raise
         self._report(health.step_worked)
@@ -45,7 +45,7 @@ class Used:
         try:
             return act()
         except ConnectorError as error:
-            if error.code not in health.REFUSED or not self.connection.oauth:
+            if not health.is_refusal(error) or not self.connection.oauth:
                 raise
         renewed = fresh(self.connection, spent=self.config["access_token"])
         self.config.update(self.connection.with_token(self.config, renewed))

@@ -18,8 +18,6 @@ from automate_core.conf import setting
 
 log = logging.getLogger(__name__)
 
-KEPT_DAYS = 30
-
 ADD_REFUSALS = """
 INSERT INTO automate_core_refuseddeliveries (endpoint_id, reason, day, count, last_at)
 SELECT endpoint, reason, (automate_now() AT TIME ZONE 'UTC')::date, count, automate_now()
@@ -27,10 +25,6 @@ FROM json_to_recordset(%(counts)s::json) AS c(endpoint bigint, reason text, coun
 WHERE endpoint IS NULL OR EXISTS (SELECT FROM automate_core_webhookendpoint e WHERE e.id = endpoint)
 ON CONFLICT (endpoint_id, reason, day)
 DO UPDATE SET count = automate_core_refuseddeliveries.count + excluded.count, last_at = excluded.last_at
-"""
-FORGET_OLD = """
-DELETE FROM automate_core_refuseddeliveries
-WHERE day < (automate_now() AT TIME ZONE 'UTC')::date - %(days)s::int
 """
 NOTE_USE = """
 UPDATE automate_core_webhookendpoint
@@ -82,7 +76,6 @@ class Tally:
                 database.run(None, NOTE_USE, {"new": fields["secret"], "old": fields["old_secret"]})
             if counts:
                 database.run(None, ADD_REFUSALS, {"counts": msgspec.json.encode(counts).decode()})
-                database.run(None, FORGET_OLD, {"days": KEPT_DAYS})
 
     def clear(self) -> None:
         """Forget what is not written."""

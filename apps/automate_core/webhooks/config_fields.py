@@ -1,0 +1,71 @@
+"""The settings of all schemes as fields of one form: the chosen scheme's are seen, and become its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django import forms
+
+from automate_core.webhooks.schemes import SCHEMES, SchemeError
+from automate_plugins.fields import FieldKind, FieldSpec
+
+#: Name of the form's field: (its spec, the codes of the schemes that have it).
+CONFIG_FIELDS: dict[str, tuple[FieldSpec, tuple[str, ...]]] = {}
+for _code, _scheme in SCHEMES.items():
+    for _spec in _scheme.config_fields:
+        _same = next((name for name, (spec, _) in CONFIG_FIELDS.items() if spec is _spec), "")
+        _codes = CONFIG_FIELDS[_same][1] if _same else ()
+        CONFIG_FIELDS[_same or f"{_code}_{_spec.name}"] = (_spec, (*_codes, _code))
+
+
+def shown_when() -> dict[str, str]:
+    """For each field, the expression over `scheme` that says whether it is seen."""
+    return {name: " || ".join(f"scheme == '{code}'" for code in codes) for name, (_, codes) in CONFIG_FIELDS.items()}
+
+
+def of_scheme(code: str) -> Iterator[tuple[str, FieldSpec]]:
+    """The fields of a scheme."""
+    return ((name, spec) for name, (spec, codes) in CONFIG_FIELDS.items() if code in codes)
+
+
+def initial(code: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields show of a configuration."""
+    return {name: config.get(spec.name, spec.default) for name, spec in of_scheme(code)}
+
+
+def config_of(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that the fields say, without what goes without saying."""
+    found = {spec.name: _value(spec, given.get(name)) for name, spec in of_scheme(code)}
+    plain = {spec.name: _value(spec, spec.default) for _, spec in of_scheme(code)}
+    return {name: value for name, value in found.items() if value != plain[name]}
+
+
+def field_of(code: str, error: SchemeError) -> str:
+    """The field that an error is about: the setting that its message names, else the scheme."""
+    if error.field != "config":
+        return error.field
+    return next((name for name, spec in of_scheme(code) if spec.name in str(error)), "scheme")
+
+
+def _value(spec: FieldSpec, given: Any) -> Any:
+    return int(given or 0) if spec.kind is FieldKind.INTEGER else given or ""
+
+
+def form(*, text: Any, number: Any, choice: Any) -> type[forms.Form]:
+    """The form of all these fields, with these widgets."""
+
+    def made(spec: FieldSpec) -> forms.Field:
+        options: dict[str, Any] = {
+            "label": spec.label,
+            "required": False,
+            "help_text": spec.help,
+            "initial": spec.default,
+        }
+        if spec.kind is FieldKind.CHOICE:
+            return forms.ChoiceField(choices=spec.choices, widget=choice, **options)
+        if spec.kind is FieldKind.INTEGER:
+            return forms.IntegerField(min_value=0, max_value=366 * 86_400, widget=number, **options)
+        return forms.CharField(max_length=200, strip=spec.name != "prefix", widget=text, **options)
+
+    return type("ConfigFields", (forms.Form,), {name: made(spec) for name, (spec, _) in CONFIG_FIELDS.items()})
