@@ -102,12 +102,12 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     press(page, page.get_by_role("link", name="Run", exact=True))
     write(page, page.get_by_label("kind"), "bug")
     press(page, page.get_by_role("button", name="Run now"))
-    expect(page.get_by_text("Started. The run appears here in a moment.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Started")).to_be_visible()
     made = Workflow.objects.get()
     run = wait_for(lambda: ExecutionRun.objects.filter(workflow=made, cause="trigger", status="succeeded").first())
     assert set(StepRun.objects.filter(run=run).values_list("path", flat=True)) == {"branch", "branch/log"}
-    page.reload()
-    press(page, page.locator(f"#run-{run.pk} a"))
+    expect(page.get_by_role("status").get_by_role("link", name="run ")).to_be_visible()
+    press(page, page.get_by_role("status").get_by_role("link", name="run "))
     page.wait_for_url(f"**/{run.pk}/**")
     reach(page, page.locator("[role=treeitem][tabindex='0']"))
     assert faults(page) == []
