@@ -43,8 +43,9 @@ class Evidence:
 
     @property
     def acknowledged(self) -> set[str]:
-        """The trace ids that were promised."""
-        return {trace_id for answers in self.answers.values() for status, trace_id in answers if status == 202}
+        """The trace ids that were promised. Callable while senders are at work."""
+        known = list(self.answers.values())
+        return {trace_id for answers in known for status, trace_id in list(answers) if status == 202}
 
 
 type Check = Callable[[psycopg.Connection[Any], Evidence], None]
