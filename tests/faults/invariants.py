@@ -137,13 +137,20 @@ def i5_one_owner(connection: psycopg.Connection[Any], evidence: Evidence) -> Non
 
 
 def i6_fencing(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
-    """A finished run was finished by the worker that held its job last."""
+    """A finished run was finished by the worker that held its job last, of the several jobs that a run may have had."""
     _none(
         connection,
-        """SELECT run.id, run.worker, job.worker FROM automate_core_executionrun run
-        JOIN LATERAL (SELECT worker, status FROM automate_core_outboxjob WHERE run_id = run.id
-            ORDER BY id DESC LIMIT 1) job ON true
-        WHERE run.status = 'succeeded' AND job.status = 'completed' AND job.worker <> '' AND run.worker <> job.worker""",
+        """WITH ended AS (
+            SELECT id, min(position) AS position FROM fault_history
+            WHERE kind = 'run' AND after->>'status' = 'succeeded' GROUP BY id
+        ), held AS (
+            SELECT DISTINCT ON (ended.id) ended.id, job.after->>'worker' AS worker
+            FROM ended JOIN fault_history job ON job.kind = 'job' AND job.after->>'run_id' = ended.id::text
+            WHERE job.after->>'worker' <> ''
+            ORDER BY ended.id, job.position < ended.position AND job.after->>'status' = 'leased' DESC, job.position DESC
+        )
+        SELECT run.id, run.worker, held.worker FROM automate_core_executionrun run JOIN held ON held.id = run.id
+        WHERE run.worker <> held.worker""",
     )
 
 
