@@ -25,7 +25,8 @@ from automate_core.publishing import review as reviews
 from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.review import DRAFT, Review
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, builder_panel, sentences, words
+from automate_studio import asked, sentences, words
+from automate_studio.builder import panel as builder_panel
 from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
 from automate_studio.tree import START

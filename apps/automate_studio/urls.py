@@ -13,11 +13,6 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 
 from automate_studio import (
-    builder,
-    builder_connections,
-    builder_data,
-    builder_options,
-    builder_tests,
     connections,
     doing,
     gallery,
@@ -25,13 +20,18 @@ from automate_studio import (
     managing,
     model_usage,
     plugins,
-    presence,
     publishing,
     share,
     started,
     starting,
     views,
 )
+from automate_studio.builder import connections as builder_connections
+from automate_studio.builder import data as builder_data
+from automate_studio.builder import options as builder_options
+from automate_studio.builder import presence
+from automate_studio.builder import tests as builder_tests
+from automate_studio.builder import views as builder
 
 app_name = "studio"
 urlpatterns = [

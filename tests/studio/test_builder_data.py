@@ -16,7 +16,7 @@ from automate_core.drafts import commands
 from automate_core.models import Event, ExecutionRun
 from automate_core.templating import compile_template
 from automate_governance.models import AuditEntry
-from automate_studio import reach
+from automate_studio.builder import reach
 from automate_studio.models import ChosenSample
 from tests.drafts.conftest import TRIAGE
 from tests.drafts.test_speed import large

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from automate_core.models import DraftCommand, Step, Trigger
 from automate_core.rules import read
-from automate_studio.conditions import GROUPS, MAX_GROUPS_DEEP, OPERATORS, Group, Row, as_rows, as_rule, read_form
+from automate_studio.builder.condition_rows import (
+    GROUPS,
+    MAX_GROUPS_DEEP,
+    OPERATORS,
+    Group,
+    Row,
+    as_rows,
+    as_rule,
+    read_form,
+)
 from tests.drafts.conftest import TRIAGE
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import Page

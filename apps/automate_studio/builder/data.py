@@ -19,11 +19,12 @@ from automate_core.drafts.values import StepNode
 from automate_core.lookups import Path
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import asked, documented, earlier, picker, reach, sample_choice, samples, words
-from automate_studio import preview as previews
-from automate_studio.documented import Typed
-from automate_studio.picker import Data, Group
-from automate_studio.samples import Sample, Withheld
+from automate_studio import asked, words
+from automate_studio.builder import documented, earlier, picker, reach, sample_choice, samples
+from automate_studio.builder import preview as previews
+from automate_studio.builder.documented import Typed
+from automate_studio.builder.picker import Data, Group
+from automate_studio.builder.samples import Sample, Withheld
 
 MAX_PATH = 20
 _OUTPUT = 2  #: where `output` stands in the path of a step's

@@ -15,11 +15,14 @@ from automate_core.drafts.problems import DraftProblem
 from automate_core.drafts.values import KINDS, LANES, Draft, StepNode, in_order
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import builder_conditions, builder_fields, builder_triggers, words
-from automate_studio import builder_forms as forms
-from automate_studio.builder_conditions import Conditions, ConditionView
-from automate_studio.builder_forms import FieldView
-from automate_studio.builder_setup import Setup
+from automate_studio import words
+from automate_studio.builder import conditions as builder_conditions
+from automate_studio.builder import fields as builder_fields
+from automate_studio.builder import forms
+from automate_studio.builder import triggers as builder_triggers
+from automate_studio.builder.conditions import Conditions, ConditionView
+from automate_studio.builder.forms import FieldView
+from automate_studio.builder.setup import Setup
 from automate_studio.tree import START, Card
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow

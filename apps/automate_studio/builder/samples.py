@@ -23,7 +23,7 @@ from automate_core.templating import compile_value
 from automate_core.trials import samples as tests
 from automate_core.validation import EVENT_NAMES
 from automate_governance.permissions import Person, can
-from automate_studio import reach
+from automate_studio.builder import reach
 from automate_studio.models import ChosenSample
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample

@@ -22,7 +22,9 @@ from automate_core.models import Event, RefusedDeliveries
 from automate_core.publishing.shadow import source_of, takes
 from automate_core.triggers import TEST_HEADER
 from automate_governance.permissions import can
-from automate_studio import asked, builder_conditions, payload, sample_choice, samples
+from automate_studio import asked, payload
+from automate_studio.builder import conditions as builder_conditions
+from automate_studio.builder import sample_choice, samples
 
 MOST_FIELDS = 60
 _MOST_SHOWN = 80

@@ -19,11 +19,15 @@ from automate_core.models import Event, WebhookEndpoint, Workflow
 from automate_core.watched import Watched, view_permission, watched
 from automate_governance.permissions import Person, User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import builder_endpoints, builder_forms, builder_reading, builder_schedule, words
-from automate_studio.builder_fields import FORM_COLUMNS
-from automate_studio.builder_forms import MISSING, is_about
-from automate_studio.builder_schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
-from automate_studio.builder_setup import Setup, drawn, made
+from automate_studio import words
+from automate_studio.builder import endpoints as builder_endpoints
+from automate_studio.builder import forms as builder_forms
+from automate_studio.builder import reading as builder_reading
+from automate_studio.builder import schedule as builder_schedule
+from automate_studio.builder.fields import FORM_COLUMNS
+from automate_studio.builder.forms import MISSING, is_about
+from automate_studio.builder.schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
+from automate_studio.builder.setup import Setup, drawn, made
 
 _LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
 _MOST_TYPES = 50

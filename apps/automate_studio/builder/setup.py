@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.drafts.values import TriggerNode
-from automate_studio.builder_forms import is_about
+from automate_studio.builder.forms import is_about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 from django.http import QueryDict
 
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import plain_json
-from automate_studio.builder_forms import MISSING, ROWS, Group, view
+from automate_studio.builder import plain_json
+from automate_studio.builder.forms import MISSING, ROWS, Group, view
 
 _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}

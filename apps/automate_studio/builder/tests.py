@@ -32,9 +32,10 @@ from automate_core.trials.results import Result
 from automate_core.trials.samples import key_of
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.permissions import Person, can, permitted
-from automate_studio import asked, builder_panel, payload, sentences, versions, words
+from automate_studio import asked, payload, sentences, versions, words
+from automate_studio.builder import panel as builder_panel
+from automate_studio.builder.samples import chosen_by
 from automate_studio.payload import Shown
-from automate_studio.samples import chosen_by
 from automate_studio.tree import Badge
 
 MODES: dict[str, str] = {"preview": "Preview", "dry": "Dry run", "real": "For real"}

@@ -24,7 +24,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, User, can
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import words
-from automate_studio.builder_setup import Field
+from automate_studio.builder.setup import Field
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from automate_core.definition import ActionStep, walk
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
 from automate_core.lookups import ABSENT, Path, part_of
-from automate_studio import documented, expressions, reach
-from automate_studio.documented import Typed
+from automate_studio.builder import documented, expressions, reach
+from automate_studio.builder.documented import Typed
 
 MAX_ROWS = 50  #: of one level
 MAX_HITS = 60

@@ -22,21 +22,17 @@ from automate_core.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.middleware import show_once
 from automate_governance.permissions import User, can, permitted
-from automate_studio import (
-    asked,
-    builder_conditions,
-    builder_endpoints,
-    builder_fields,
-    builder_panel,
-    builder_reading,
-    builder_tests,
-    builder_triggers,
-    builder_waiting,
-    offers,
-    plain_json,
-    words,
-)
-from automate_studio.builder_panel import SETTINGS, Panel
+from automate_studio import asked, words
+from automate_studio.builder import conditions as builder_conditions
+from automate_studio.builder import endpoints as builder_endpoints
+from automate_studio.builder import fields as builder_fields
+from automate_studio.builder import offers, plain_json
+from automate_studio.builder import panel as builder_panel
+from automate_studio.builder import reading as builder_reading
+from automate_studio.builder import tests as builder_tests
+from automate_studio.builder import triggers as builder_triggers
+from automate_studio.builder import waiting as builder_waiting
+from automate_studio.builder.panel import SETTINGS, Panel
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
 _CLIP = "automate_clip"

@@ -12,8 +12,9 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode
 from automate_core.rules import Explanation, RuleError, read
 from automate_governance.permissions import Person, User
-from automate_studio import payload, plain_json, samples, sentences, words
-from automate_studio.conditions import (
+from automate_studio import payload, sentences, words
+from automate_studio.builder import plain_json, samples
+from automate_studio.builder.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
     OPERATORS,
@@ -24,7 +25,7 @@ from automate_studio.conditions import (
     as_rule,
     read_form,
 )
-from automate_studio.samples import Sample, Withheld
+from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 80
 MAX_LINES = 100

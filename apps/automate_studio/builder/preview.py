@@ -10,8 +10,9 @@ from typing import Any
 from automate_core.lookups import Scope, TemplateError, as_text
 from automate_core.templating import compile_value
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import expressions, payload, words
-from automate_studio.samples import Sample, Withheld
+from automate_studio import payload, words
+from automate_studio.builder import expressions
+from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 2_000
 MAX_PIECES = 200

@@ -23,8 +23,10 @@ from automate_core.models import Workflow
 from automate_governance import sharing
 from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldSpec
-from automate_studio import asked, builder_fields, builder_panel, words
-from automate_studio.builder_panel import SETTINGS
+from automate_studio import asked, words
+from automate_studio.builder import fields as builder_fields
+from automate_studio.builder import panel as builder_panel
+from automate_studio.builder.panel import SETTINGS
 
 type Options = Iterable[tuple[str, str]]
 

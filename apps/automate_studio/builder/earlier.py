@@ -12,7 +12,7 @@ from automate_core.drafts.commands import State
 from automate_core.lookups import Path
 from automate_core.models import StepRun
 from automate_governance.permissions import Person
-from automate_studio import samples
+from automate_studio.builder import samples
 
 SEEN = 5  #: how many earlier events and runs are looked at
 MAX_BYTES = 50_000  #: of one of them, as it is stored

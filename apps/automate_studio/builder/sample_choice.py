@@ -16,7 +16,8 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event
 from automate_governance import audit
 from automate_governance.permissions import Person
-from automate_studio import expressions, samples, words
+from automate_studio import words
+from automate_studio.builder import expressions, samples
 from automate_studio.models import ChosenSample
 
 MAX_EDITED = 200_000  #: characters of an example

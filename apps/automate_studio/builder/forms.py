@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import plain_json
+from automate_studio.builder import plain_json
 
 _K = FieldKind
 MISSING: Any = object()  #: what is not set

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder_forms import MISSING, Group
+from automate_studio.builder.forms import MISSING, Group
 
 _K = FieldKind
 
