@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -267,6 +268,8 @@ def another_app(tmp_path, monkeypatch, settings):
     (package / "automate_templates").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
+    for module in (admin, admin.sites):
+        monkeypatch.setattr(module, "site", admin.site)  # Unfold puts a new one in its place when apps change
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "hostapp"]
     files.refresh()
     yield package / "automate_templates"
