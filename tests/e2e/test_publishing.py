@@ -17,7 +17,7 @@ def test_edit_review_publish_and_go_back(workflow, deliver, signed_in, site, fau
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=look")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
-    page.get_by_role("textbox", name="Name").fill("Look well")
+    page.get_by_role("textbox", name="Name", exact=True).fill("Look well")
     expect(page.locator("#saved")).to_have_text("Saved")
     expect(page.locator("#card-look")).to_contain_text("Look well")
     page.get_by_role("link", name="Review and publish").click()
