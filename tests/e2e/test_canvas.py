@@ -52,9 +52,10 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
     page.keyboard.press("Space")
     expect(card(page, "route-last")).to_be_focused()
     wait_for(lambda: keys("route", "bug") == ["tell", "last", "each"])
+    expect(page.get_by_role("status").filter(has_text="Moved Last to 2 of 3, in route Bug")).to_be_visible()
     card(page, "route").focus()
     page.keyboard.press("Space")
-    assert page.locator(".da-add.takes").count() == 11, "neither into itself nor where it is"
+    expect(page.locator(".da-add.takes")).to_have_count(11)  # neither into itself nor where it is
     page.keyboard.press("Escape")
 
     card(page, "route-tell").focus()
