@@ -127,7 +127,7 @@ def scope():
     return {"event": {"payload": data}, "trap": Trap(), "mapping": TrapMapping(a=Trap()), "text": "text", "x": "x"}
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(_bodies, _templates))
 def test_nothing_is_read_but_data_and_limits_hold(watch, source):
     """It renders, or says in words why not: in the same process, where only the first wall stands."""
