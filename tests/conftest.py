@@ -28,6 +28,16 @@ def _audit_tables_can_be_flushed() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _passwords_are_hashed_quickly() -> Iterator[None]:
+    """Most tests make people and few ask who they are; sites of their own find the same kind of hash."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Threads of workers and hints may still hold one when the test database is dropped."""
     from automate_testing.databases import end_other_sessions
