@@ -12,14 +12,13 @@ run: ## start the site with its own PostgreSQL and a demo, on 127.0.0.1:$$PORT (
 demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
 	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $${FILE:+"$$FILE"} --event "$${EVENT:-issues}"
 
-# Three processes keep two cores busy where many tests wait for processes of their own; a browser wants a core.
-PYTEST := $(PYTHON) -m pytest --dist loadfile
+PYTEST := $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The browser's event loop stays in its thread, where other tests want one of their own.
 test: check ## all checks and tests, on throw-away PostgreSQLs
 	@sh scripts/browser.sh
-	@$(PYTEST) --numprocesses 3 --ignore tests/e2e
-	@$(PYTEST) --numprocesses 2 tests/e2e
+	@$(PYTEST) --ignore tests/e2e
+	@$(PYTEST) tests/e2e
 
 check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev

@@ -68,6 +68,7 @@ def test_many_are_chosen_and_managed(signed_in, site, owner, faults, shot):
     bar.get_by_role("button", name="Restore").click()
     expect(page.get_by_text("No workflows match these filters")).to_be_visible()
     assert Workflow.objects.get(pk=alpha.pk).status == "paused" and beta.status == "active"
-    page.evaluate("history.back()")  # the page is asked for anew, which the browser's own way back would not wait for
+    with page.expect_event("load"):  # the page is asked for anew, which the browser's own way back would not wait for
+        page.evaluate("history.back()")
     expect(page.get_by_role("navigation", name="Filter")).to_be_visible()
     assert faults(page) == []
