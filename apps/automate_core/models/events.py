@@ -114,7 +114,10 @@ class RefusedDeliveries(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened, accepted once for each (source, delivery key)."""
+    """Something that happened, accepted once for each (source, delivery key).
+
+    `replay_of` is the event that a person had replayed as this one: it has that one's trace id.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     source = models.CharField(max_length=200)
@@ -124,12 +127,16 @@ class Event(models.Model):
     headers = models.JSONField(default=dict)
     trace_id = models.CharField(max_length=32)
     received_at = models.DateTimeField(db_default=Now())
+    replay_of = models.UUIDField(null=True)
 
     class Meta:
         ordering = ["-id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["source", "delivery_key"], name="one_event_per_delivery")]
-        indexes = [models.Index(fields=["trace_id"])]
+        indexes = [
+            models.Index(fields=["trace_id"]),
+            models.Index(F("source"), F("id").desc(), name="events_of_source"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.type}".strip()
