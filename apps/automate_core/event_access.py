@@ -8,8 +8,8 @@ and to those who know a workflow that starts from its type. Besides, whoever may
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
 from django.contrib.postgres.expressions import ArraySubquery
@@ -75,17 +75,13 @@ class Reach:
         types = self.sources.get(event.source, frozenset())
         return self.everything or types is None or event.type in types
 
-    def of(self, source: str) -> Reach:
-        """Those of one source."""
-        known = {source: self.sources[source]} if source in self.sources else {}
-        if self.everything:
-            known = {source: None}
-        return Reach(
-            everything=False,
-            sources=known,
-            partly=self.partly & {source} - known.keys(),
-            workflows=self.workflows,
-        )
+    def among(self, sources: Collection[str]) -> Reach:
+        """Those of some sources."""
+        known = {source: None if self.everything else self.sources[source] for source in sources if self._has(source)}
+        return replace(self, everything=False, sources=known, partly=self.partly.intersection(sources) - known.keys())
+
+    def _has(self, source: str) -> bool:
+        return self.everything or source in self.sources
 
     def condition(self) -> Q:
         """What the ORM asks of an event to be one of them."""

@@ -153,11 +153,6 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
         yield f"It starts nothing: runs had started each other {MAX_DEPTH} deep, which is taken for a loop."
     if triggers.TEST_HEADER in event.headers:
         yield "This is a test delivery: it starts only triggers that ask for its type by name."
-    if event.delivery_key is not None:
-        yield (
-            "The same delivery may come again: it is a duplicate then, is answered with this trace id, and starts "
-            "nothing."
-        )
 
 
 # --- one trigger ------------------------------------------------------------------------------------------------------
