@@ -6,6 +6,7 @@ started, by the code that matches events.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -101,7 +102,7 @@ def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
     return Replayed(again, runs)
 
 
-def _start(startable: Startable, event: Event, before: object) -> ExecutionRun:
+def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> ExecutionRun:
     version = WorkflowVersion.objects.get(pk=startable.version.pk)
     run = ExecutionRun(
         workflow=startable.workflow,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,15 +171,8 @@ def _kept(query: Query) -> dict[str, str]:
     """What this page is asked for, and the links on it ask for again; nonsense is left out."""
     names = ("show", "q", "source", "type", "since", "until", "held")
     given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}
-    known = {"show": _TABS, "since": SINCE}
+    known: dict[str, Collection[str]] = {"show": _TABS, "since": SINCE}
     return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
-
-
-def _key(text: Any) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

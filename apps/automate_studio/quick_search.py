@@ -16,9 +16,11 @@ from django.core.cache import cache
 from django.core.paginator import InvalidPage
 from django.db.models import CharField, Model, Q, QuerySet
 from django.db.models.functions import Cast, Right
+from django.db.models.lookups import Exact
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
+from unfold.sites import UnfoldAdminSite
 
 from automate_connectors.models import Connection
 from automate_core import event_access
@@ -56,7 +58,7 @@ def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> 
     key = _cached_as(request)
     cache.delete(key)
     try:
-        answer: HttpResponse = type(admin.site).search(admin.site, request, extra_context)
+        answer: HttpResponse = UnfoldAdminSite.search(admin.site, request, extra_context)
     except InvalidPage as error:
         raise Http404("there is no such page") from error
     finally:
@@ -120,7 +122,7 @@ def _ending[M: Model](rows: QuerySet[M], end: str) -> list[QuerySet[M]]:
     if len(end) != SHOWN:
         return []
     edge = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
-    ending = rows.alias(end=Right(Cast("id", CharField()), SHOWN)).filter(end=end)
+    ending = rows.filter(Exact(Right(Cast("id", CharField()), SHOWN), end))
     return [ending.filter(pk__gt=edge) if edge else ending]
 
 
