@@ -170,7 +170,8 @@ class Forecast:
         """Of each kind: (its name, how many there are, how many go now, and within a week)."""
         for state in RUN_STATES:
             found = [each.states[state] for each in self.workflows if state in each.states]
-            yield state, sum(one.rows for one in found), *(sum(one.due(days) for one in found) for days in (0, SOON))
+            now, soon = (sum(one.due(days) for one in found) for days in (0, SOON))
+            yield state, sum(one.rows for one in found), now, soon
         yield "unmatched", self.unmatched.rows, self.unmatched.due(), self.unmatched.due(SOON)
 
 

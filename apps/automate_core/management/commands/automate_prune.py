@@ -13,6 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from automate_core import database
 from automate_core.models import Pruning, Workflow
 from automate_core.retention import pruning
 from automate_core.retention.words import said
@@ -57,13 +58,19 @@ class Command(BaseCommand):
         self._stopping.set()
 
     def _prune(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
-        standing: Pruning | None = pruning.begin(by="command", workflow=workflow)
-        while standing is not None and standing.ended_at is None:
-            self._check(standing.counts)
-            standing = pruning.go_on(standing, pace, wait=True)
-            self._tell(standing.counts if standing else {})
-            self._stopping.wait(pace.rest)
-        self.stdout.write(f"Let go of {said(standing.counts if standing else {})}.")
+        """End the one that goes on, and do one from the beginning: that may have passed over what is due now."""
+        began, is_whole, done = database.now(), False, Counter[str]()
+        while not is_whole:
+            standing: Pruning | None = pruning.begin(by="command", workflow=workflow)
+            is_whole = standing is None or standing.started_at >= began
+            before = Counter(standing.counts if standing else {})
+            while standing is not None and standing.ended_at is None:
+                self._check(done + Counter(standing.counts) - before)
+                standing = pruning.go_on(standing, pace, wait=True)
+                self._tell(standing.counts if standing else {})
+                self._stopping.wait(pace.rest)
+            done += Counter(standing.counts if standing else {}) - before
+        self.stdout.write(f"Let go of {said(done)}.")
 
     def _foresee(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
         counts: Counter[str] = Counter()
