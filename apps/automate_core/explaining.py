@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"  #: its condition does not hold, or something else keeps it
     OTHER_TYPE = "other type"  #: the trigger takes other types of the source
     UNPUBLISHED = "unpublished"  #: the workflow is a draft, or archived
-    UNTOLD = "untold"  #: whether its condition holds is not told to this person
+    UNTOLD = "untold"  #: whether its condition holds is not told to this person, or not known any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def explain(event: Event, *, by: Person, workflow: Workflow | None = None) -> To
     """
     workflows = permitted(by, "view", Workflow.objects.all())
     workflows = workflows.filter(pk=workflow.pk) if workflow else workflows
-    may_read = event_access.may(by, "view_payload", event)
+    may_read = not event.emptied_at and event_access.may(by, "view_payload", event)
     found = list(_triggers(event, workflows)[: MOST + 1])
     runs = _runs(event, workflows)
     job = _job(event)
@@ -142,6 +142,8 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
     if kind in event_access.COPIES:
         yield "This event was made for one run, and is matched against nothing."
         return
+    if event.emptied_at:
+        yield "What it carried was let go when it was too old: whether conditions hold cannot be told any more."
     if event.replay_of:
         yield "This is a replay: it started the workflows that were chosen, and was matched against no other."
     elif job and job[0] in _AHEAD:
@@ -221,7 +223,7 @@ class _Teller:
             yield "The workflow is paused: a run of it waits until it is resumed."
         if reason := self.refused.get(trigger.pk):
             yield f"It starts nothing at present: {reason}."
-        if not self.may_read and trigger.filter is not None:
+        if not self.may_read and trigger.filter is not None and not self.event.emptied_at:
             yield "Whether its condition holds is not shown to you: that takes the permission to view payloads."
         if self._is_late(trigger):
             yield self._was_late(trigger)

@@ -46,6 +46,8 @@ def refusal(event: Event) -> str:
         return "this event is a call from another workflow: run that workflow's run again instead"
     if kind in event_access.COPIES:
         return "this event was made for one run: run that one again instead"
+    if event.emptied_at:
+        return "what this event carried was let go when it was too old"
     return ""
 
 

@@ -125,6 +125,8 @@ def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     event = _event(request, event_id)
     if not event_access.may(request.user, "view_payload", event):
         raise PermissionDenied
+    if event.emptied_at:
+        raise Http404("what it carried was let go")
     with transaction.atomic():
         audit.record(request.user, "event.payload_downloaded", event, trace_id=event.trace_id)
     return HttpResponse(

@@ -17,7 +17,7 @@ _SAID = {
     Outcome.REFUSED: ("No match", "skipped"),
     Outcome.OTHER_TYPE: ("Other type", "pending"),
     Outcome.UNPUBLISHED: ("Not published", "pending"),
-    Outcome.UNTOLD: ("Not shown to you", "pending"),
+    Outcome.UNTOLD: ("Not told", "pending"),
 }
 _OF_ITS_TYPE = {Outcome.STARTED, Outcome.TAKES, Outcome.REFUSED}
 

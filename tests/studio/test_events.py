@@ -176,6 +176,18 @@ def _without_filter(workflow):
     return workflow_files.read(text)
 
 
+def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
+    made, _, tag, _ = came
+    Event.objects.filter(pk=tag.pk).update(payload=None, headers={}, emptied_at=timezone.now())
+    client = sign_in(admin)
+    told = Page(client.get(page_of(tag.pk)))
+    assert told.verdicts == ["untold"] and "What it carried was let go when it was too old" in told.text
+    assert "not shown to you" not in told.text and "Its delivery key is still remembered." in told.text
+    assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
+    replay = client.post(reverse("studio:event_replay", args=[tag.pk]), {"workflow": made.pk}, follow=True)
+    assert "was let go when it was too old" in Page(replay).text and Event.objects.count() == 3
+
+
 def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_in, admin, owner, settings):
     from automate_core.models import ActiveTrigger
 

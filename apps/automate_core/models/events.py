@@ -116,7 +116,8 @@ class RefusedDeliveries(models.Model):
 class Event(models.Model):
     """Something that happened, accepted once for each (source, delivery key).
 
-    `replay_of` is the event that a person had replayed as this one: it has that one's trace id.
+    `replay_of` is the event that a person had replayed as this one: it has that one's trace id. One that was emptied
+    has no payload and no headers any more: only its delivery key is still remembered.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -128,6 +129,7 @@ class Event(models.Model):
     trace_id = models.CharField(max_length=32)
     received_at = models.DateTimeField(db_default=Now())
     replay_of = models.UUIDField(null=True)
+    emptied_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
