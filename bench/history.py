@@ -129,31 +129,32 @@ def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
             connection.execute("VACUUM ANALYZE automate_core_executionrun, automate_core_steprun")
         there = wanted
         with on.web():
-            browser = _signed_in(on)
+            browser = signed_in(on)
             for name, query in PAGES.items():
-                values = [_milliseconds(on, browser, query) for _ in range(runs)]
+                values = [milliseconds(on, browser, f"/admin/automate_core/executionrun/{query}") for _ in range(runs)]
                 yield figure(f"list{name}_ms_1e{len(str(count)) - 1}", "ms", values)
     clear(on)
 
 
-def _milliseconds(on: Stage, browser: urllib.request.OpenerDirector, query: str) -> float:
+def milliseconds(on: Stage, browser: urllib.request.OpenerDirector, path: str) -> float:
     """The median of many requests of one page."""
     times = []
     for _ in range(REQUESTS):
         began = time.perf_counter()
-        page = browser.open(f"http://127.0.0.1:{on.port}/admin/automate_core/executionrun/{query}").read()
+        page = browser.open(f"http://127.0.0.1:{on.port}{path}").read()
         times.append((time.perf_counter() - began) * 1000)
         if b"da-list-card" not in page:
-            raise RuntimeError("that is not the run list")
+            raise RuntimeError("that is not the list")
     return statistics.median(times)
 
 
-def _signed_in(on: Stage) -> urllib.request.OpenerDirector:
+def signed_in(on: Stage, username: str = "bench") -> urllib.request.OpenerDirector:
+    """A browser of a person whose password is `bench`."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     url = f"http://127.0.0.1:{on.port}/admin/login/"
     form = browser.open(url).read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
-    fields = {"csrfmiddlewaretoken": token, "username": "bench", "password": "bench", "next": "/admin/"}
+    fields = {"csrfmiddlewaretoken": token, "username": username, "password": "bench", "next": "/admin/"}
     request = urllib.request.Request(url, urllib.parse.urlencode(fields).encode(), {"Referer": url})
     browser.open(request)
     return browser
