@@ -123,7 +123,10 @@ def _drafted(definition: Definition, present: Draft) -> Draft:
     said = replace(
         present.settings,
         concurrency=document.get("concurrency"),
-        **{name: getattr(definition, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")},
+        **{
+            name: getattr(definition, name)
+            for name in ("name", "description", "tags", "timezone", "priority", "vars", "search_terms")
+        },
     )
     triggers = {
         part.key: replace(planting.trigger(msgspec.to_builtins(part), part.key), position=number * GAP)

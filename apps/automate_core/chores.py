@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, limits, pausing, pruning, reconnecting, reminders, schedules
+from automate_core import bulk, captures, children, limits, pausing, pruning, reconnecting, reminders, schedules
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
     Chore("reminders", reminders.DUE, reminders.remind),
+    Chore("bulk actions", bulk.DUE, bulk.go_on),
     Chore("old refusals", pruning.refusals_due, pruning.prune_refusals),
     Chore("old model usage", pruning.usage_due, pruning.prune_usage),
 )

@@ -11,11 +11,20 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import limits, wakeups
+from automate_core import limits, search_terms, wakeups
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.definition import Definition, DefinitionError, parse
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
+from automate_core.models import (
+    Event,
+    ExecutionRun,
+    OutboxJob,
+    SearchTerm,
+    StepRun,
+    Wait,
+    Workflow,
+    WorkflowVersion,
+)
 from automate_core.restart import Outline, Plan, Record, plan
 from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
 from automate_core.waking import DatabaseNow
@@ -194,6 +203,7 @@ def _new_run(
         version=version,
         event=event,
         cause=ExecutionRun.Cause.RETRY,
+        origin=run.origin,
         retried_from=run,
         trace_id=run.trace_id,
         priority=_definition(version).priority,
@@ -201,6 +211,7 @@ def _new_run(
         created_at=DatabaseNow(),
         seq=1,
     )
+    _note_terms(run, again, event)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
         again.status = RunStatus.WAITING
@@ -209,6 +220,15 @@ def _new_run(
     else:
         limits.start(again)
     return again
+
+
+def _note_terms(run: ExecutionRun, again: ExecutionRun, event: Event | None) -> None:
+    """What the new run is found by: what its version declares of its event; of one that is gone, what the run had."""
+    if event is None:
+        found = dict(SearchTerm.objects.filter(run=run).values_list("name", "value"))
+    else:
+        found = search_terms.of(_definition(again.version), limits.as_event(event))
+    SearchTerm.objects.bulk_create(SearchTerm(run=again, name=name, value=value) for name, value in found.items())
 
 
 def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:

@@ -17,7 +17,7 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.drafts.reading import TRIGGERS
 from automate_core.drafts.values import COLUMNS, GAP, LANES, POLICY, UNCHOSEN, Draft, StepNode, TriggerNode
 
-_SETTINGS = ("name", "description", "tags", "timezone", "priority", "concurrency", "vars")
+_SETTINGS = ("name", "description", "tags", "timezone", "priority", "concurrency", "vars", "search_terms")
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,
     "description": str,
@@ -26,6 +26,7 @@ _SETTING_TYPES: dict[str, Any] = {
     "priority": Annotated[int, Meta(ge=-10, le=10)],
     "concurrency": dict[str, Any] | None,
     "vars": dict[str, Any],
+    "search_terms": dict[str, str],
 }
 
 

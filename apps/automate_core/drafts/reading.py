@@ -64,7 +64,7 @@ def read(draft: Draft) -> Reading:
     said = draft.settings
     document = {
         name: getattr(said, name)
-        for name in ("name", "description", "tags", "timezone", "priority", "concurrency", "vars")
+        for name in ("name", "description", "tags", "timezone", "priority", "concurrency", "vars", "search_terms")
     }
     values = _fields(Definition, {"slug": draft.slug, **document}, "", reading)
     steps = _steps(("", ""), "steps", lists, reading)

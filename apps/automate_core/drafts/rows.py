@@ -9,7 +9,7 @@ from automate_core.drafts.changes import Change, columns
 from automate_core.drafts.values import Draft, Settings, StepNode, TriggerNode
 from automate_core.models import Step, Trigger, Workflow
 
-_SETTINGS = ("name", "description", "tags", "timezone", "priority", "concurrency", "vars")
+_SETTINGS = ("name", "description", "tags", "timezone", "priority", "concurrency", "vars", "search_terms")
 _STEP = (
     "kind",
     "slot",

@@ -128,6 +128,7 @@ class Settings:
     priority: int
     concurrency: Any
     vars: Any
+    search_terms: Any
     run_as: int
 
 
@@ -235,6 +236,7 @@ def document(draft: Draft) -> dict[str, Any]:
         "priority": said.priority,
         "concurrency": said.concurrency,
         "vars": said.vars,
+        "search_terms": said.search_terms,
         "triggers": [trigger.document() for trigger in in_order(draft.triggers)],
         "steps": [nested(node.key, draft, lists) for node in lists.get(("", ""), ())],
     }

@@ -1,5 +1,6 @@
 """The tables of the data path, by what they are about."""
 
+from automate_core.models.bulk import BulkAction, BulkItem
 from automate_core.models.events import (
     CapturedChange,
     Event,
@@ -10,7 +11,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
-from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
@@ -26,6 +27,8 @@ from automate_core.models.workflows import (
 
 __all__ = [
     "ActiveTrigger",
+    "BulkAction",
+    "BulkItem",
     "CapturedChange",
     "DraftCommand",
     "Event",
@@ -35,6 +38,7 @@ __all__ = [
     "RefusedDeliveries",
     "RunLog",
     "Schedule",
+    "SearchTerm",
     "Step",
     "StepRun",
     "StepSample",

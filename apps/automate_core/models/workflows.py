@@ -34,6 +34,7 @@ class Workflow(Governed):
     priority = models.SmallIntegerField(default=0)
     concurrency = DocumentField(null=True, blank=True)
     vars = DocumentField(default=dict)
+    search_terms = DocumentField(default=dict)
     published = models.ForeignKey(
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -309,7 +309,8 @@ def settings_values(draft: Draft) -> dict[str, Any]:
     """The workflow's own fields as they stand."""
     said = draft.settings
     person = get_user_model()._default_manager.filter(pk=said.run_as).first()
-    values = {name: getattr(said, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")}
+    names = ("name", "description", "tags", "timezone", "priority", "vars", "search_terms")
+    values = {name: getattr(said, name) for name in names}
     if said.concurrency is not None:
         values["concurrency"] = said.concurrency
     return {**values, "run_as": person.get_username() if person else ""}

@@ -252,6 +252,7 @@ _EMPTY: dict[str, Any] = {
     "timezone": "",
     "priority": 0,
     "vars": {},
+    "search_terms": {},
     "concurrency": None,
 }
 
