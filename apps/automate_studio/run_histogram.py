@@ -69,6 +69,11 @@ class Bar:
         return self.x + 2
 
     @property
+    def percent(self) -> float:
+        """Where its label begins, of the whole width."""
+        return 100 * self.left / WIDTH
+
+    @property
     def inner(self) -> float:
         """The width of what is drawn."""
         return max(1.0, self.width - 4)
@@ -153,8 +158,7 @@ def _counts(
 
 
 def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
-    most = run_lanes.LOOKED_AT if part.asked else COUNTED
-    given = run_lanes.bound(part, values, most) | {"looked": max(most // part.lanes, 1)}
+    looked = run_lanes.share(run_lanes.LOOKED_AT if part.asked else COUNTED, part)
     columns = "run.id, run.status"
     rows = database.run(
         None,
@@ -162,9 +166,9 @@ def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.U
         " SELECT run.status, width_bucket(run.id, %(bounds)s::uuid[]) AS bar, count(*) AS n"
         f" FROM ({run_lanes.candidates(part, 'DESC', columns=columns)}) run {run_lanes.matching(part)} GROUP BY 1, 2"
         ") found GROUP BY 1, 2",
-        given,
+        run_lanes.bound(part, values, looked),
     )
-    return rows, [row.id for row in run_lanes.edge(part, values, most, newest_first=True)]
+    return rows, [row.id for row in run_lanes.edge(part, values, looked, newest_first=True)]
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------

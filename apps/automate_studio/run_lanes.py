@@ -69,7 +69,7 @@ class Part:
 def first(part: Part, values: dict[str, Any], *, newest_first: bool) -> list[Any]:
     """The first ids of a part."""
     order = "DESC" if newest_first else "ASC"
-    looked = LOOKED_AT if part.asked else values["most"]
+    looked = share(LOOKED_AT, part) if part.asked else values["most"]
     return database.run(
         None,
         f"SELECT found.id FROM {lanes_of(part)} CROSS JOIN LATERAL ("
@@ -80,7 +80,7 @@ def first(part: Part, values: dict[str, Any], *, newest_first: bool) -> list[Any
 
 
 def edge(part: Part, values: dict[str, Any], looked: int, *, newest_first: bool) -> list[Any]:
-    """The nearest id at which a lane was left, when that many were looked at: beyond it, not all of them were."""
+    """The nearest id at which a lane was left, when so many of each were looked at: beyond it, not all of them were."""
     order = "DESC" if newest_first else "ASC"
     return database.run(
         None,
@@ -123,8 +123,11 @@ def matching(part: Part) -> str:
     )
 
 
+def share(most: int, part: Part) -> int:
+    """How many of each lane are looked at, when it is so many in all."""
+    return max(most // part.lanes, 1)
+
+
 def bound(part: Part, values: dict[str, Any], looked: int) -> dict[str, Any]:
-    """The values of a statement that looks at so many runs in all."""
-    lanes = {"workflows": part.workflows, "statuses": part.statuses}
-    each = max(looked // part.lanes, 1) if part.asked else looked
-    return {**part.values, **lanes, **values, "looked": each}
+    """The values of a statement that looks at so many runs of each lane."""
+    return {**part.values, "workflows": part.workflows, "statuses": part.statuses, **values, "looked": looked}

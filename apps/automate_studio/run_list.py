@@ -10,10 +10,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from automate_governance.permissions import User
-from automate_studio import run_rows
-from automate_studio.lists import Query, Tab
-from automate_studio.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, STATUSES, TABS, Chip, Filters, read
+from automate_core.models import Workflow
+from automate_governance.permissions import User, holds_anywhere
+from automate_studio import run_rows, saved_views
+from automate_studio.lists import Query
+from automate_studio.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, STATUSES, Chip, Filters, read
 from automate_studio.run_histogram import Histogram, histogram
 from automate_studio.run_rows import RunRow
 from automate_studio.run_search import FIRST, LAST, Search, time_of
@@ -51,7 +52,8 @@ class RunPage:
     """
 
     rows: list[RunRow]
-    tabs: list[Tab]
+    bar: saved_views.Bar | None
+    may_bulk: bool
     filters: Filters
     editors: list[Editor]
     query: str
@@ -72,9 +74,8 @@ def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> R
     newest = ids[0] if ids else None
     return RunPage(
         rows=run_rows.of(ids, user, now),
-        tabs=[
-            Tab(name=name, url=filters.address(show=key), active=key == filters.tab) for key, (name, _) in TABS.items()
-        ],
+        bar=saved_views.bar(user, filters) if whole else None,
+        may_bulk=filters.tab != "tests" and holds_anywhere(user, "run", Workflow),
         filters=filters,
         editors=_editors(filters, search) if whole else [],
         query=filters.address(**{name: str(query.get(name) or "") for name in ("after", "before")}),

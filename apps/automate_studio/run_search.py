@@ -49,16 +49,16 @@ class Found:
 
 
 class Search:
-    """The runs that `user` may know of and `filters` ask for."""
+    """The runs that `user` may know of and `filters` ask for, none that is newer than `upto`."""
 
-    def __init__(self, user: User, filters: Filters, now: dt.datetime) -> None:
+    def __init__(self, user: User, filters: Filters, now: dt.datetime, *, upto: uuid.UUID = LAST) -> None:
         self.user = user
         self.filters = filters
         self.may_see_all = holds_for_any(user, "view", Workflow)
         self.known = _known(user, limited=self.may_see_all)
         start, end = filters.period(now)
         self.above = before(start) if start else FIRST
-        self.below = id_at(end) if end else LAST
+        self.below = min(id_at(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
         self.parts = [part.in_lanes() for part in self._parts() if not part.is_empty]
 
     def newer_than(self, key: uuid.UUID, most: int) -> Found:
@@ -88,7 +88,8 @@ class Search:
         for part in self.parts:
             ids.update(row.id for row in run_lanes.first(part, values, newest_first=newest_first))
             if part.asked and "ids" not in part.values:
-                left = run_lanes.edge(part, values, run_lanes.LOOKED_AT, newest_first=newest_first)
+                looked = run_lanes.share(run_lanes.LOOKED_AT, part)
+                left = run_lanes.edge(part, values, looked, newest_first=newest_first)
                 edges += [row.id for row in left]
         edge = (max if newest_first else min)(edges, default=None)
         within = [each for each in ids if edge is None or (each >= edge if newest_first else each <= edge)]

@@ -26,7 +26,7 @@ from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import asked, gallery, lists, managing, run_page, run_rows, started
+from automate_studio import asked, gallery, lists, managing, run_bulk, run_page, run_rows, started
 from automate_studio import run_list as found_runs
 from automate_studio.live import HEARTBEAT_SECONDS, Patch, hub
 from automate_studio.tree import draft_tree
@@ -113,7 +113,8 @@ def run_list(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "list") == "list":
         found = found_runs.runs(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
-    return _page(request, template, "Runs", found=found_runs.runs(request.user, request.GET, timezone.now()))
+    found = found_runs.runs(request.user, request.GET, timezone.now())
+    return _page(request, template, "Runs", found=found, under_way=run_bulk.under_way(request.user))
 
 
 @require_safe

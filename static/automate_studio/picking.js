@@ -66,6 +66,14 @@
     if (form?.hasAttribute("data-keep")) for (const box of boxes()) box.checked = kept.has(box.value);
     show();
   });
+  // An answer that is not shown, such as a refusal, is said.
+  document.addEventListener("htmx:responseError", (event) => {
+    if ([409, 422].includes(event.detail.xhr.status)) return;
+    document.querySelector("dialog[open]")?.close();
+    const said = Object.assign(document.createElement("div"), { className: "da-toast long" });
+    said.textContent = "That was not done: you may not do it, or it is gone. Reload the page and look again.";
+    document.getElementById("toast").replaceChildren(said);
+  });
   document.addEventListener("DOMContentLoaded", show);
   // Back and forward ask for the whole page.
   htmx.config.refreshOnHistoryMiss = true;

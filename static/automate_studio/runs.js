@@ -1,4 +1,4 @@
-/* The run list: choosing a time in the histogram, and the popovers of the filters. */
+/* The run list: choosing a time in the histogram, the popovers of the filters, and doing something to many runs. */
 (() => {
   "use strict";
   // --- the histogram: drag, or arrow keys, Shift and Enter -------------------------------------------------------------
@@ -104,5 +104,34 @@
       for (const value of values) said.append(name, value);
     }
     if (said.get("from") || said.get("to")) said.delete("since");
+  });
+
+  // --- many at once ----------------------------------------------------------------------------------------------------
+  const every = () => document.querySelector("[data-bulk] [name=all]");
+
+  const fit = (form) => {
+    const chosen = [...form.querySelectorAll("input[name=id]:checked")];
+    for (const button of form.querySelectorAll("[data-for]")) {
+      button.disabled = !every()?.checked && !chosen.some((box) => box.dataset.run === button.dataset.for);
+    }
+  };
+  document.addEventListener("da:picked", (event) => fit(event.target));
+  document.addEventListener("change", (event) => {
+    if (event.target === every()) fit(event.target.form);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-bulk] [name=do]");
+    if (button) button.form.elements.namedItem("start").value = button.dataset.start ?? "failed";
+    event.target.closest("[data-dismiss]")?.closest(".da-note").remove();
+  });
+
+  // A dry run opens as a dialog; once it is under way nothing is chosen any more.
+  document.addEventListener("htmx:afterSettle", () => {
+    const dialog = document.querySelector("dialog[data-opens]:not([open])");
+    dialog?.addEventListener("close", () => dialog.remove());
+    dialog?.showModal();
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.closest("dialog[data-opens]")) document.querySelector("[data-unpick]")?.click();
   });
 })();

@@ -13,13 +13,4 @@
     if (event.detail.elt.id !== "list" || document.activeElement !== document.body) return;
     (document.querySelector("#said button") ?? document.getElementById("list")).focus();
   });
-
-  // An answer that is not shown, such as a refusal, is said.
-  document.addEventListener("htmx:responseError", (event) => {
-    if ([409, 422].includes(event.detail.xhr.status)) return;
-    document.querySelector("dialog[open]")?.close();
-    const said = Object.assign(document.createElement("div"), { className: "da-toast long" });
-    said.textContent = "That was not done: you may not do it, or it is gone. Reload the page and look again.";
-    document.getElementById("toast").replaceChildren(said);
-  });
 })();
