@@ -19,17 +19,31 @@ from bench.stage import Stage
 
 RUNS = (10_000, 1_000_000)
 REQUESTS = 40
-PAGES = {  # the list as it opens; tabs; what searches find by; and what no run matches
+_TRACE = hashlib.md5(b"7", usedforsecurity=False).hexdigest()
+PAGES = {  # the list as it opens; tabs; filters by index and without; what searches find by; what no run matches
     "": "",
     "_waiting": "?show=waiting",
     "_attention": "?show=attention",
+    "_cancelled": "?status=cancelled",
     "_workflow": "?workflow=kept-7",
     "_workflow_waiting": "?workflow=kept-7&show=waiting",
-    "_named": "?q=Kept+7",
-    "_trace": "?q=" + hashlib.md5(b"7", usedforsecurity=False).hexdigest(),
-    "_trace_beginning": "?q=" + hashlib.md5(b"7", usedforsecurity=False).hexdigest()[:12],
-    "_id_end": "?q=00000007",
-    "_nothing": "?q=there+is+none",
+    "_30_days": "?since=30d",
+    "_term": "?term=order_no:A-50",
+    "_trace": f"?trace={_TRACE}",
+    "_trace_beginning": f"?trace={_TRACE[:12]}",
+    "_id_end": "?run=00000007",
+    "_longer": "?longer=50s",
+    "_longer_than_any": "?longer=1h",
+    "_schedule": "?origin=schedule",
+    "_approval": "?reason=approval",
+    "_error": "?error=503",
+    "_error_of_none": "?error=certificate",
+    "_version": "?version=1",
+    "_search_named": "?q=Kept+7",
+    "_search_term": "?q=A-50",
+    "_search_nothing": "?q=there+is+none",
+    "_deep": "?after={middle}",
+    "_deep_workflow": "?workflow=kept-7&after={middle}",
 }
 
 # Copies of a workflow, of the run that it really made, which stays the newest, and of the three steps of that run. Ids
@@ -42,7 +56,7 @@ CROSS JOIN LATERAL jsonb_populate_record(
 WHERE w.slug = 'three'
 ON CONFLICT DO NOTHING
 """
-_MADE = "(%(now)s::timestamptz - interval '30 days' + n * interval '2 seconds')"
+_MADE = "(%(now)s::timestamptz - interval '30 days' + n * interval '2.592 seconds')"
 _STAMP = f"lpad(to_hex((extract(epoch FROM {_MADE}) * 1000)::bigint), 12, '0')"
 _ID = f"({_STAMP} || '7{{part}}8' || lpad(to_hex(n), 15, '0'))::uuid"
 _RUN_ID = _ID.format(part="000")
@@ -87,7 +101,7 @@ FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n WHERE n %% 1000 =
 
 
 def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
-    """The whole run list page by HTTP as a superuser, first without and then with tabs and searches."""
+    """The whole run list page by HTTP as a superuser, as it opens and filtered; then what PostgreSQL does."""
     with on.web(), on.worker():
         on.load("three", connections=1, count=1)
         wait_until_finished(on, 1)
@@ -96,12 +110,18 @@ def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
         wanted = on.scaled(count)
         with psycopg.connect(on.cluster.url, autocommit=True) as connection:
             seed(connection, there + 1, wanted)
+            statement = "SELECT id FROM automate_core_executionrun ORDER BY id OFFSET %s LIMIT 1"
+            [middle] = connection.execute(statement, [wanted // 2]).fetchone()  # type: ignore[misc]
+        pages = {name: query.format(middle=middle) for name, query in PAGES.items()}
         there = wanted
         with on.web():
             browser = _signed_in(on)
-            for name, query in PAGES.items():
+            for name, query in pages.items():
                 values = [_milliseconds(on, browser, query) for _ in range(runs)]
                 yield figure(f"list{name}_ms_1e{len(str(count)) - 1}", "ms", values)
+    found = on.script("bench.run_plans", *(query.lstrip("?") for query in pages.values()))
+    for name, plan in zip(pages, found, strict=True):
+        yield figure(f"plan{name}_ms_1e{len(str(count)) - 1}", ", ".join(plan["scans"]), [plan["milliseconds"]])
     clear(on)
 
 

@@ -81,7 +81,7 @@ def _do(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
     if run is None:
         item.refusal = "the run was removed"
         return
-    person = cast(Person, action.person)
+    person = action.person
     try:
         with transaction.atomic():
             if action.verb == BulkAction.Verb.RETRY:

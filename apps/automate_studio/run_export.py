@@ -58,7 +58,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
 async def _later(pieces: Iterator[str]) -> AsyncIterator[str]:
     """The same without holding up the server; the connection is given back."""
     try:
-        while (piece := await sync_to_async(next)(pieces, None)) is not None:
+        while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
             yield piece
     finally:
         await sync_to_async(connections.close_all)()
@@ -75,7 +75,7 @@ def _rows(user: User, search: Search, with_payload: bool) -> Iterator[list[dict[
         terms: dict[uuid.UUID, dict[str, str]] = {}
         for run_id, name, value in SearchTerm.objects.filter(run__in=readable).values_list("run", "name", "value"):
             terms.setdefault(run_id, {})[name] = value
-        events = [rows[key].event_id for key in readable if key in rows] if with_payload else []
+        events = [event for key in readable if key in rows and (event := rows[key].event_id)] if with_payload else []
         payloads = dict(Event.objects.filter(pk__in=events).values_list("pk", "payload"))
         yield [
             _document(rows[key], terms.get(key, {}), payloads, may_see=key in readable) for key in ids if key in rows

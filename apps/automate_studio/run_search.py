@@ -103,7 +103,7 @@ class Search:
         statuses = self._statuses()
         asked, values = self._asked(workflows)
         cause = run_lanes.TESTS if self.filters.tab == "tests" else run_lanes.NO_TESTS
-        asked_of_all = {"asked": tuple(asked), "values": values, "cause": cause}
+        asked_of_all: dict[str, Any] = {"asked": tuple(asked), "values": values, "cause": cause}
         kept = self.filters.kept
         for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", _of_run)):
             if name in kept:
@@ -175,7 +175,8 @@ class Search:
     def _asked(self, workflows: list[int] | None) -> tuple[list[str], dict[str, Any]]:
         """What no index answers."""
         kept = self.filters.kept
-        asked, values = [], {}
+        asked: list[str] = []
+        values: dict[str, Any] = {}
         if "origin" in kept:
             asked.append("run.origin = ANY(%(origins)s)")
             values["origins"] = self.filters.many("origin")
@@ -203,10 +204,10 @@ class Search:
 
     def _of_bulk(self, key: str) -> list[uuid.UUID]:
         """What came of a bulk action, for whoever asked for it."""
-        items = BulkItem.objects.filter(action=key, result__isnull=False)
+        items = BulkItem.objects.filter(action=uuid.UUID(key), result__isnull=False)
         if not self.user.is_superuser:
             items = items.filter(action__person=self.user.pk)
-        return list(items.values_list("result", flat=True))
+        return [result for result in items.values_list("result", flat=True) if result]
 
 
 WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
