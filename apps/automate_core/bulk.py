@@ -5,12 +5,14 @@ Each run is done for itself, with that person's rights as they are by then, and 
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from django.db import OperationalError, transaction
+from django.utils import timezone
 
 from automate_core import control
 from automate_core.authoring import NotPermittedError
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MOST = 10_000  #: runs of one action
 BATCH = 20  #: runs of one transaction
+KEPT = dt.timedelta(days=30)  #: for which one that has ended is remembered
 
 DUE = "EXISTS (SELECT FROM automate_core_bulkaction WHERE status = 'open')"
 
@@ -36,6 +39,7 @@ def ask(verb: str, runs: Sequence[uuid.UUID], options: Mapping[str, Any], *, by:
     """
     if not 1 <= len(runs) <= MOST:
         raise ValueError(f"choose 1 to {MOST:,} runs, not {len(runs):,}")
+    BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
     ordered = sorted(set(runs))
     action = BulkAction.objects.create(person=by, verb=verb, options=dict(options), total=len(ordered))
     BulkItem.objects.bulk_create(

@@ -181,6 +181,7 @@ def _start():
         concurrency=None,
         vars={},
         search_terms={},
+        retention=None,
         run_as=1,
     )
     empty = draft_values.Draft(slug="triage", settings=said, steps={}, triggers={})

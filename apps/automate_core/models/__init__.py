@@ -11,6 +11,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
@@ -35,10 +36,12 @@ __all__ = [
     "ExecutionRun",
     "ForeseenEffect",
     "OutboxJob",
+    "Pruning",
     "RefusedDeliveries",
     "RunLog",
     "Schedule",
     "SearchTerm",
+    "SitePolicy",
     "Step",
     "StepRun",
     "StepSample",

@@ -254,6 +254,7 @@ _EMPTY: dict[str, Any] = {
     "vars": {},
     "search_terms": {},
     "concurrency": None,
+    "retention": None,
 }
 
 
