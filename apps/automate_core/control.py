@@ -204,8 +204,8 @@ def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, 
 def _new_run(
     run: ExecutionRun, version: WorkflowVersion, event: Event | None, variables: dict[str, Any] | None
 ) -> ExecutionRun:
-    """The new run, owed to a worker: at once, once its workflow goes on, or when its turn comes."""
-    again = ExecutionRun.objects.create(
+    """The new run."""
+    again = ExecutionRun(
         workflow=run.workflow,
         version=version,
         event=event,
@@ -213,29 +213,34 @@ def _new_run(
         origin=run.origin,
         retried_from=run,
         trace_id=run.trace_id,
-        priority=_definition(version).priority,
         vars=variables,
-        created_at=DatabaseNow(),
-        seq=1,
     )
-    _note_terms(run, again, event)
+    return begin(again)
+
+
+def begin(run: ExecutionRun) -> ExecutionRun:
+    """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
+    comes. Raises ControlError when its version can no longer be read."""
+    run.priority, run.created_at, run.seq = _definition(run.version).priority, DatabaseNow(), 1
+    run.save(force_insert=True)
+    _note_terms(run)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
-        again.status = RunStatus.WAITING
-        again.save(update_fields=["status"])
-        Wait.objects.create(run=again, path="", kind=Wait.Kind.PAUSED, seq=1)
+        run.status = RunStatus.WAITING
+        run.save(update_fields=["status"])
+        Wait.objects.create(run=run, path="", kind=Wait.Kind.PAUSED, seq=1)
     else:
-        limits.start(again)
-    return again
+        limits.start(run)
+    return run
 
 
-def _note_terms(run: ExecutionRun, again: ExecutionRun, event: Event | None) -> None:
-    """What the new run is found by: what its version declares of its event; of one that is gone, what the run had."""
-    if event is None:
-        found = dict(SearchTerm.objects.filter(run=run).values_list("name", "value"))
+def _note_terms(run: ExecutionRun) -> None:
+    """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
+    if run.event is not None:
+        found = search_terms.of(_definition(run.version), limits.as_event(run.event))
     else:
-        found = search_terms.of(_definition(again.version), limits.as_event(event))
-    SearchTerm.objects.bulk_create(SearchTerm(run=again, name=name, value=value) for name, value in found.items())
+        found = dict(SearchTerm.objects.filter(run=run.retried_from_id).values_list("name", "value"))
+    SearchTerm.objects.bulk_create(SearchTerm(run=run, name=name, value=value) for name, value in found.items())
 
 
 def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:

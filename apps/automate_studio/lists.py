@@ -15,6 +15,8 @@ from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio import sentences, words
 
+TRACE_BEGINNING = 4  #: hexadecimal digits of a trace id that are a search for it
+
 type Query = Mapping[str, Any]
 
 
@@ -30,13 +32,16 @@ class Tab:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows that a search and a tab let through; `hidden` is what the search keeps as it is."""
+    """Rows, and where the pages before and after are (empty: there is none). The search keeps `hidden` as it is."""
 
     rows: list[Any]
     tabs: list[Tab]
     search: str
     filtered: bool
+    previous: str = ""
+    following: str = ""
     hidden: dict[str, str] = field(default_factory=dict)
+    chips: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 # --- one workflow -----------------------------------------------------------------------------------------------------

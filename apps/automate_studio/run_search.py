@@ -20,12 +20,12 @@ from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, W
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
 from automate_studio import run_lanes
+from automate_studio.lists import TRACE_BEGINNING
 from automate_studio.run_filters import TABS, Filters
 from automate_studio.run_lanes import Part
 
 MOST_KNOWN = 200  #: workflows to choose from, for those who may know all
 MOST_NAMED = 500  #: runs that a trace, or the end of an id, may stand for
-TRACE_BEGINNING = 4  #: hexadecimal digits of a trace id that are a search for it
 LAST = uuid.UUID(int=2**128 - 1)
 FIRST = uuid.UUID(int=0)
 

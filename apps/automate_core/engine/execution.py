@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core import database, search_terms
+from automate_core import database, search_terms, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
 from automate_core.engine.journal import (
@@ -367,7 +367,7 @@ def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
         parent_id=headers.get("automate-run"),
         parent_path=headers.get("automate-path", ""),
         depth=int(headers.get("automate-depth", 0)),
-        origin=event["source"].partition(":")[0][:8],
+        origin=triggers.kind_of(event["source"]),
         new=True,
     )
 
