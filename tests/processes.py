@@ -84,7 +84,7 @@ def site(environment: dict[str, str], sink: Any, transactional_db: None) -> Iter
         "warning",
     ]
     with process([*command, "--timeout-graceful-shutdown", "3"], own):
-        wait_for(lambda: _answers(f"{address}/healthz/"))
+        wait_for(lambda: _answers(f"{address}/healthz/"), seconds=60)
         yield address
 
 

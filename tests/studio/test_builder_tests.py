@@ -69,6 +69,9 @@ def test_the_whole_shows_each_step(tester, drain):
     page = tester.result()
     assert "Test failed" in page.text, "the preview of a step that needs what another gives"
     assert page.all(data_path="make") and page.all(data_path="rename") and not page.all(data_path="tell")
+    tester.test(mode="dry", payload=PAYLOAD)
+    drain()
+    assert "Would create" in tester.result().text, "each step says what it would do"
 
 
 def test_for_real_is_confirmed_by_name(tester, drain):

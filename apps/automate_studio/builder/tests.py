@@ -23,12 +23,12 @@ from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
 from automate_core.drafts.values import Draft
 from automate_core.engine.terms import Mode, Scope
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
+from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.publishing import touches
 from automate_core.publishing.touches import Touches
 from automate_core.trials import results, samples, starting
 from automate_core.trials.results import Result
-from automate_core.trials.samples import key_of
+from automate_core.trials.samples import items_of, key_of
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.permissions import Person, can
 from automate_studio import asked, payload, sentences, versions, words
@@ -56,12 +56,14 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class StepLine:
-    """One step in the result of the whole workflow."""
+    """One step in the result of the whole workflow. `item` says which one of a loop, `effects` what it would do."""
 
     name: str
     path: str
     state: str
     message: str
+    item: str = ""
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,12 +303,15 @@ def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
     definition = versions.definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
+    foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
     return [
         StepLine(
             name=versions.step_name(definition, key_of(path)),
             path=builder_panel.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
             state=state,
             message=message,
+            item=items_of(path),
+            effects=tuple(_effect(each) for each in foreseen.get(path, ())[:3]),
         )
         for path, (state, message) in last.items()
     ]
