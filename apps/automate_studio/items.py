@@ -26,7 +26,7 @@ type LoopStep = ForEachStep | RepeatStep
 ITEMS = """
 WITH asked AS (
     SELECT * FROM json_to_recordset(%(asked)s::json) AS a(
-        path text, fatal jsonb, final text, wanted int, items text, page int)
+        path text, fatal jsonb, final text, wanted int, live boolean, items text, page int)
 ), loops AS (
     SELECT asked.*, held.status NOT IN ('running', 'waiting') AS is_over,
         CASE WHEN jsonb_typeof(held.input) = 'array' THEN jsonb_array_length(held.input) END AS total
@@ -70,13 +70,13 @@ WITH asked AS (
 ), counted AS (
     SELECT loop, count(*) AS begun, count(*) FILTER (WHERE kind = 'failed') AS failed,
         count(*) FILTER (WHERE kind = 'active') AS active,
-        coalesce(min(item) FILTER (WHERE kind = 'failed'), min(item) FILTER (WHERE kind = 'active'), max(item))
-            AS usual,
+        min(item) FILTER (WHERE kind = 'failed') AS bad, min(item) FILTER (WHERE kind = 'active') AS goes_on,
         max(item) AS newest
     FROM kinds GROUP BY loop
 ), chosen AS (
     SELECT loops.*, begun, failed, active,
-        CASE WHEN wanted <= greatest(newest, total - 1) THEN wanted ELSE usual END AS shown
+        CASE WHEN wanted <= greatest(newest, total - 1) THEN wanted WHEN live THEN coalesce(goes_on, newest)
+            ELSE coalesce(bad, goes_on, newest) END AS shown
     FROM loops LEFT JOIN counted ON counted.loop = loops.path
 ), matching AS (
     SELECT kinds.*, row_number() OVER (PARTITION BY kinds.loop ORDER BY item) - 1 AS place
@@ -227,6 +227,7 @@ def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: View) -> dict[str
             "fatal": list(_fatal(step.steps)),
             "final": next((inner.key for inner in reversed(step.steps) if not inner.disabled), None),
             "wanted": view.index(path),
+            "live": view.follows,
             "items": view.items if view.loop == path else "",
             "page": view.page if view.loop == path else None,
         }

@@ -143,7 +143,9 @@ class LiveHub:
                         beat = loop.time() + HEARTBEAT_SECONDS
                 except Exception as error:  # noqa: BLE001 - whatever it is, the viewers' streams go on
                     log.warning("the live reader will try again: %s", str(error).strip())
-                await asyncio.sleep(max(POLL_SECONDS, loop.time() - began))  # at most half of the time goes into reading
+                await asyncio.sleep(
+                    max(POLL_SECONDS, loop.time() - began)
+                )  # at most half of the time goes into reading
         finally:
             await asyncio.to_thread(reader.close)
 

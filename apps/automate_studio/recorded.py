@@ -20,10 +20,11 @@ class View:
     """What of a run is looked at: of its loops the item `frame`, such as `each[37]/inner[2]`.
 
     The loop at the path `loop` lists its items in the state `items`, all when empty, on the page `page`; on None that
-    with the item that is shown.
+    with the item that is shown. Who follows a run sees of loops what goes on, rather than what failed.
     """
 
     frame: str = ""
+    follows: bool = False
     loop: str = ""
     items: str = ""
     page: int | None = None
@@ -37,6 +38,7 @@ class View:
         page = asked.number(query.get("page"))
         return cls(
             frame=frame[:2000],
+            follows=query.get("follow") == "1",
             loop=query.get("loop", "").replace("\0", "")[:2000],
             items=items if items in ITEM_STATES else "",
             page=page if page is not None and page < 10_000 else None,

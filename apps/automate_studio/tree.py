@@ -287,7 +287,11 @@ def _cards(
             parallel=isinstance(step, ParallelStep),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
-            badge=edited.badges.get(step.key) if edited else Badge("changed", ran.changed) if ran.changed else None,
+            badge=edited.badges.get(step.key)
+            if edited
+            else Badge(kind="changed", text=ran.changed)
+            if ran.changed
+            else None,
             before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")
             if edited
             else None,

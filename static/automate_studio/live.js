@@ -46,7 +46,7 @@
   };
 
   const rowOf = (path) => run.querySelector(`.da-gantt [data-path="${CSS.escape(path)}"]`);
-  const sign = () => rowOf(selected)?.dataset.sign;
+  const sign = () => rowOf(selected)?.dataset.sign ?? run.querySelector(`.da-step[data-path="${CSS.escape(selected)}"]`)?.getAttribute("aria-label");
   const inspect = (path, swap = "innerHTML") => htmx.ajax("GET", `${run.dataset.steps}${path}/`, { target: "#inspector", swap });
 
   const apply = (html, number, anew = false) => {
@@ -62,7 +62,7 @@
     announce([...failedCards()].filter(([id]) => !failed.has(id)));
     document.dispatchEvent(new Event("da:patched"));
     if (isFollowing()) goAlong();
-    else if (!anew && selected && sign() !== before) inspect(selected, "morph:innerHTML");
+    else if (before && sign() !== before) inspect(selected, "morph:innerHTML");
     if (ended()) finish();
   };
 
@@ -130,10 +130,11 @@
   };
 
   const pollOnAndOn = async () => {
+    const mine = connects;
     const well = await poll();
-    if (ended() || document.hidden) return;
+    if (mine !== connects || ended()) return;
     show(well ? "Live" : "Reconnecting", well ? "" : "re");
-    timer = setTimeout(pollOnAndOn, 1000);
+    timer = setTimeout(connect, 1000);
   };
 
   const open = () => {
@@ -168,9 +169,10 @@
   const connect = async () => {
     disconnect();
     if (ended() || document.hidden) return;
-    const mine = ++connects;
+    const mine = connects;
     const streams = await mayStream();
-    if (mine !== connects || ended() || document.hidden) return;
+    if (document.hidden) leave();
+    if (mine !== connects) return;
     if (streams) open();
     else pollOnAndOn();
   };
@@ -196,7 +198,7 @@
     if (outgrown || ended()) return;
     outgrown = true;
     await poll(true);
-    outgrown = false;
+    setTimeout(() => { outgrown = false; }, 1000);
   });
 
   // Something else of the run is looked at: draw that, and stream it from there on.
@@ -210,6 +212,7 @@
 
   const address = (push) => {
     const asked = query({ step: selected });
+    asked.delete("follow");
     if (itemOf(selected) === view.item) asked.delete("item");
     history[push ? "pushState" : "replaceState"](null, "", `?${asked}`);
   };
@@ -231,12 +234,11 @@
 
   // An item is opened at its step that failed, goes on or comes first: the server says which.
   const openItem = (path, keepPage = false) => {
-    follow(false);
     if (!keepPage) view.page = "";
-    view.item = path;
-    selected = path;
+    view.item = selected = path;
     address(true);
-    look();
+    if (isFollowing()) follow(false);
+    else look();
     inspect(path);
   };
 
@@ -321,8 +323,7 @@
     if (on === isFollowing()) return;
     followed.setAttribute("aria-pressed", on);
     localStorage.setItem("da-follow", on ? "1" : "");
-    if (!on) return;
-    Object.assign(view, { item: "", page: "" });
+    Object.assign(view, on ? { follow: "1", item: "", page: "" } : { follow: "", item: itemOf(selected) });
     look();
   };
 
