@@ -236,7 +236,7 @@ def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: View) -> dict[str
     found: dict[str, list[Any]] = {}
     with connection.cursor() as cursor:
         cursor.execute(ITEMS, {"asked": json.dumps(asked), "run": run_id, "size": PAGE})
-        row_type = namedtuple("row_type", [column.name for column in cursor.description])  # type: ignore[misc]
+        row_type: Any = namedtuple("row_type", [column.name for column in cursor.description])
         for row in map(row_type._make, cursor.fetchall()):
             found.setdefault(row.path, []).append(row)
     return {path: _items(found[path], view.items if view.loop == path else "") for path in loops}
