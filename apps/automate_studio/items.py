@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -233,16 +233,16 @@ def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: View) -> dict[str
         }
         for path, step in loops.items()
     ]
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[SimpleNamespace]] = {}
     with connection.cursor() as cursor:
         cursor.execute(ITEMS, {"asked": json.dumps(asked), "run": run_id, "size": PAGE})
-        row_type: Any = namedtuple("row_type", [column.name for column in cursor.description])
-        for row in map(row_type._make, cursor.fetchall()):
-            found.setdefault(row.path, []).append(row)
+        names = [column.name for column in cursor.description]
+        for row in cursor.fetchall():
+            found.setdefault(row[0], []).append(SimpleNamespace(**dict(zip(names, row, strict=True))))
     return {path: _items(found[path], view.items if view.loop == path else "") for path in loops}
 
 
-def _items(rows: list[Any], chosen: str) -> Items:
+def _items(rows: list[SimpleNamespace], chosen: str) -> Items:
     head = rows[0]
     page = tuple(
         Item(
