@@ -18,6 +18,7 @@ from django.utils import timezone
 from automate_core.definition import BranchStep, Definition, walk
 from automate_core.models import ExecutionRun, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.publishing import differences
+from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
 from automate_studio import items, payload, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
@@ -41,6 +42,8 @@ class RunPage:
     retries: bool  # whether a step anywhere waits for its next try
     changed: dict[str, str]
     now: dt.datetime
+    goes_at: dt.datetime | None  # when it may be deleted
+    goes_at: dt.datetime | None  # when it may be deleted
 
     @property
     def ended(self) -> bool:
@@ -151,6 +154,7 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = No
         retries=any(wait.kind == Wait.Kind.RETRY and wait.resolved_at is None for _, wait in waits),
         changed=changed,
         now=now,
+        goes_at=keeping.goes_at(run),
     )
 
 

@@ -271,6 +271,8 @@ def urls(run, owner, endpoint, approval):
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
         "plug-ins": ("get", reverse("studio:plugin_list")),
+        "retention": ("get", reverse("studio:retention")),
+        "run keep": ("post", reverse("studio:run_keep", args=[run.pk])),
         "workflows manage, nothing said": ("post", reverse("studio:workflows_manage")),
         "workflow archive": ("post", reverse("studio:workflow_archive", args=[run.workflow_id])),
         "workflow restore": ("post", reverse("studio:workflow_restore", args=[run.workflow_id])),
@@ -347,6 +349,8 @@ MATRIX = {
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
     "plug-ins": (403, 403, 403, 302),
+    "retention": (403, 403, 403, 302),
+    "run keep": (303, 403, 404, 302),
     "workflows manage, nothing said": (422, 422, 422, 302),
     "workflow archive": (303, 403, 404, 302),
     "workflow restore": (303, 403, 404, 302),
@@ -494,9 +498,9 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         client.get(_run_urls(run)["page"])
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         client.get(_run_urls(run)["patch"])
 
 
