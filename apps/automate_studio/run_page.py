@@ -43,7 +43,6 @@ class RunPage:
     changed: dict[str, str]
     now: dt.datetime
     goes_at: dt.datetime | None  # when it may be deleted
-    goes_at: dt.datetime | None  # when it may be deleted
 
     @property
     def ended(self) -> bool:
