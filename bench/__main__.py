@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import building, deliveries, engine, history, rendering
+from bench import building, deliveries, engine, history, rendering, watching
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
@@ -32,6 +32,7 @@ FIGURES: dict[str, Measure] = {
     "match": engine.match,
     "renders": rendering.renders,
     "builder": building.builder,
+    "watch": watching.watching,
 }
 LONG: dict[str, Measure] = {
     "claim": history.claim,
