@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import http.cookiejar
-import re
 import statistics
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, figure, wait_until_finished
+from bench.measure import clear, figure, signed_in, wait_until_finished
 from bench.stage import Stage
 
 RUNS = (10_000, 1_000_000)
@@ -115,7 +112,7 @@ def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
         pages = {name: query.format(middle=middle) for name, query in PAGES.items()}
         there = wanted
         with on.web():
-            browser = _signed_in(on)
+            browser = signed_in(on)
             for name, query in pages.items():
                 values = [_milliseconds(on, browser, query) for _ in range(runs)]
                 yield figure(f"list{name}_ms_1e{len(str(count)) - 1}", "ms", values)
@@ -144,14 +141,3 @@ def _milliseconds(on: Stage, browser: urllib.request.OpenerDirector, query: str)
         if b"da-list-card" not in page:
             raise RuntimeError("that is not the run list")
     return statistics.median(times)
-
-
-def _signed_in(on: Stage) -> urllib.request.OpenerDirector:
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    url = f"http://127.0.0.1:{on.port}/admin/login/"
-    form = browser.open(url).read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
-    fields = {"csrfmiddlewaretoken": token, "username": "bench", "password": "bench", "next": "/admin/"}
-    request = urllib.request.Request(url, urllib.parse.urlencode(fields).encode(), {"Referer": url})
-    browser.open(request)
-    return browser

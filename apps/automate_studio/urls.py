@@ -30,6 +30,7 @@ from automate_studio import (
     started,
     starting,
     views,
+    watching,
 )
 from automate_studio.builder import connections as builder_connections
 from automate_studio.builder import data as builder_data
@@ -49,8 +50,8 @@ urlpatterns = [
         "runs/<uuid:run_id>/step/<path:path>/download/", admin.site.admin_view(views.run_download), name="run_download"
     ),
     path("runs/<uuid:run_id>/step/<path:path>/", admin.site.admin_view(views.run_step), name="run_step"),
-    path("runs/<uuid:run_id>/patch/", admin.site.admin_view(views.run_patch), name="run_patch"),
-    path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
+    path("runs/<uuid:run_id>/patch/", admin.site.admin_view(watching.run_patch), name="run_patch"),
+    path("runs/<uuid:run_id>/stream/", watching.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
     path("runs/bulk/", admin.site.admin_view(run_bulk.runs_bulk), name="runs_bulk"),
