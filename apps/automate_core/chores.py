@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from django.db import Error, connection
 
 from automate_core import captures, children, limits, pausing, pruning, reconnecting, reminders, schedules
+from automate_core.statistics import counting, keeping, levels
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ CHORES: tuple[Chore, ...] = (
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
     Chore("reminders", reminders.DUE, reminders.remind),
+    Chore("statistics", counting.DUE, counting.count),
+    Chore("levels", levels.DUE, levels.look),
+    Chore("old statistics", keeping.due, keeping.prune),
     Chore("old refusals", pruning.refusals_due, pruning.prune_refusals),
     Chore("old model usage", pruning.usage_due, pruning.prune_usage),
 )

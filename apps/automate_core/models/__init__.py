@@ -11,6 +11,16 @@ from automate_core.models.events import (
     WorkerState,
 )
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models.statistics import (
+    EndedRun,
+    FailedRun,
+    FailureCount,
+    FailureGroup,
+    QueueLevel,
+    RunCount,
+    RunTime,
+    Span,
+)
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
@@ -28,13 +38,21 @@ __all__ = [
     "ActiveTrigger",
     "CapturedChange",
     "DraftCommand",
+    "EndedRun",
     "Event",
     "ExecutionRun",
+    "FailedRun",
+    "FailureCount",
+    "FailureGroup",
     "ForeseenEffect",
     "OutboxJob",
+    "QueueLevel",
     "RefusedDeliveries",
+    "RunCount",
     "RunLog",
+    "RunTime",
     "Schedule",
+    "Span",
     "Step",
     "StepRun",
     "StepSample",
