@@ -1,4 +1,4 @@
-"""What came of runs, added up: by hour and day, and failures of one kind together. `automate_core.statistics` writes it.
+"""What came of runs, added up by hour and day, and failures of one kind together: `automate_core.statistics` writes it.
 
 Test runs are left out of all of it. Relations have no database constraint, as those of runs: docs/adr/0004.
 """
@@ -94,8 +94,8 @@ class RunTime(models.Model):
 class FailureGroup(models.Model):
     """Failures of one kind: of one workflow, at one step, with one code and a message of one form.
 
-    `path` is the step's, without the indexes of loops, empty when no step failed; `message` is the latest one's. Whoever
-    resolves a group says that it is dealt with: a further failure opens it again. A muted one stays muted.
+    `path` is the step's, without the indexes of loops, empty when no step failed; `message` is the latest one's.
+    Whoever resolves a group says that it is dealt with: a further failure opens it again. A muted one stays muted.
     """
 
     governed_by = "workflow"

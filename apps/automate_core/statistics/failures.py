@@ -26,7 +26,7 @@ from automate_governance.permissions import Person, can
 MOST_AT_ONCE = 200  #: runs that are run again by one request
 
 _INDEX = re.compile(r"\[\d+\]")
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|‘[^’]*’|`[^`]*`")
+_QUOTED = re.compile("|".join(f"{a}[^{b}]*{b}" for a, b in ('""', "''", "``", "“”", "\u2018\u2019")))
 _NUMBERED = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*")
 
 

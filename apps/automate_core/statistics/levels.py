@@ -1,4 +1,5 @@
-"""How full the queue is and how many runs wait for people, looked at once a minute: the highest of each hour is kept."""
+"""How full the queue is and how many runs wait for people, looked at once a minute: the highest of each hour
+and day is kept."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ WITH level AS (
         oldest_seconds = greatest(had.oldest_seconds, excluded.oldest_seconds)
 )
 INSERT INTO automate_core_runcount AS had (workflow_id, span, at, waiting)
-SELECT run.workflow_id, 'hour', date_trunc('hour', automate_now(), 'UTC'), count(*)
+SELECT run.workflow_id, span, date_trunc(span, automate_now(), 'UTC'), count(*)
 FROM automate_core_wait wait JOIN automate_core_executionrun run ON run.id = wait.run_id
+CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
 WHERE wait.status = 'open' AND wait.kind IN ('approval', 'review') AND run.cause <> 'test'
-GROUP BY run.workflow_id
+GROUP BY run.workflow_id, span
 ON CONFLICT (span, at, workflow_id) DO UPDATE SET waiting = greatest(had.waiting, excluded.waiting)
 """
 
