@@ -20,6 +20,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("automate_studio/automate.css"),
         lambda request: static("automate_site/chrome.css"),
     ],
+    "DASHBOARD_CALLBACK": "automate_studio.overview.views.dashboard",
     "COMMAND": {
         "search_models": ["automate_core.workflow", "automate_connectors.connection", "automate_core.webhookendpoint"],
         "show_history": True,

@@ -59,7 +59,7 @@ def signed_in(page: Page, site: str, owner: Any) -> Page:
     page.get_by_label("Username").fill("owner")
     page.get_by_label("Password").fill("password-of-tests")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/automate_core/workflow/")
+    page.wait_for_url(f"{site}/admin/")
     return page
 
 
