@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from automate_core import database
 from automate_core.models import FailedRun, FailureCount, RunCount, RunTime
 from automate_core.statistics import failures
-from automate_core.statistics.buckets import OF_TOOK
+from automate_core.statistics.buckets import OF
 
 BATCH = 5_000
 _ONE_AT_A_TIME = "hashtextextended('automate statistics', 0)"
@@ -48,23 +48,28 @@ WITH ended AS MATERIALIZED (
 
 # Gives the failures, and beside each how many runs were counted; where nothing failed, one row with that alone.
 _ADD_UP = f"""
-, counted AS (
+, hours AS MATERIALIZED (
+    SELECT workflow_id, date_trunc('hour', finished_at, 'UTC') AS hour, status,
+        CASE WHEN status <> 'cancelled' THEN {OF.format("finished_at - started_at")} END AS took,
+        {OF.format("started_at - since")} AS queued, count(*) AS runs
+    FROM ended GROUP BY 1, 2, 3, 4, 5
+), counted AS (
     INSERT INTO automate_core_runcount AS had (workflow_id, span, at, succeeded, failed, cancelled)
-    SELECT workflow_id, span, date_trunc(span, finished_at, 'UTC'), count(*) FILTER (WHERE status = 'succeeded'),
-        count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status = 'cancelled')
-    FROM ended CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
+    SELECT workflow_id, span, date_trunc(span, hour, 'UTC'),
+        coalesce(sum(runs) FILTER (WHERE status = 'succeeded'), 0),
+        coalesce(sum(runs) FILTER (WHERE status = 'failed'), 0),
+        coalesce(sum(runs) FILTER (WHERE status = 'cancelled'), 0)
+    FROM hours CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
     GROUP BY 1, 2, 3
     ON CONFLICT (span, at, workflow_id) DO UPDATE
     SET succeeded = had.succeeded + excluded.succeeded, failed = had.failed + excluded.failed,
         cancelled = had.cancelled + excluded.cancelled
 ), timed AS (
     INSERT INTO automate_core_runtime AS had (workflow_id, span, at, measure, bucket, count)
-    SELECT workflow_id, span, date_trunc(span, finished_at, 'UTC'), measure, {OF_TOOK}, count(*)
-    FROM ended CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
-    CROSS JOIN LATERAL (VALUES
-        ('took', CASE WHEN status <> 'cancelled' THEN finished_at - started_at END), ('queued', started_at - since)
-    ) AS measured(measure, took)
-    WHERE took IS NOT NULL
+    SELECT workflow_id, span, date_trunc(span, hour, 'UTC'), measure, bucket, sum(runs)
+    FROM hours CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
+    CROSS JOIN LATERAL (VALUES ('took', took), ('queued', queued)) AS measured(measure, bucket)
+    WHERE bucket IS NOT NULL
     GROUP BY 1, 2, 3, 4, 5
     ON CONFLICT (span, measure, at, workflow_id, bucket) DO UPDATE SET count = had.count + excluded.count
 )
