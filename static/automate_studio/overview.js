@@ -16,7 +16,7 @@
   let asked = Date.now();
   setInterval(() => {
     if (document.hidden) return;
-    if (!open && Date.now() - asked >= EVERY * 1000) {
+    if (!open && !document.querySelector("#live details[open]") && Date.now() - asked >= EVERY * 1000) {
       asked = Date.now();
       refresh();
     }

@@ -18,7 +18,7 @@ from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio import connections, words
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
 
-SHOWN = 5
+SHOWN = 4
 MOST_COUNTED = 100
 
 
@@ -33,6 +33,7 @@ class Matter:
     said: str
     since: str
     trend: str = ""
+    trend_says: str = ""
     since_at: dt.datetime | None = None
     tracker: list[str] = field(default_factory=list)
     tracker_says: str = ""
@@ -96,6 +97,7 @@ def _failures(
         latest[run.workflow_id].insert(0, run.status)
     for group in groups:
         number, before = numbers.get(group.pk, (0, 0))
+        trend, trend_says = _trend(number, before, group.first_at >= period.start)
         tracker = latest[group.workflow_id]
         of = counts.get(group.workflow_id, Counts()).runs
         yield Matter(
@@ -104,7 +106,8 @@ def _failures(
             state="failed",
             count=f"{words.thousands(number)} of {words.thousands(max(of, number))}",
             said=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
-            trend=_trend(number, before, group.first_at >= period.start),
+            trend=trend,
+            trend_says=trend_says,
             since=words.ago(group.last_at, now),
             since_at=group.last_at,
             tracker=["none"] * (LATEST - len(tracker)) + tracker,
@@ -114,11 +117,12 @@ def _failures(
         )
 
 
-def _trend(number: int, before: int, is_new: bool) -> str:
-    """How many there were in the period before: `up from 3`."""
+def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
+    """(`up`, `down`, `new` or empty, and in words) of how many there were in the period before."""
     if is_new:
-        return "new"
-    return f"{'up' if number > before else 'down'} from {words.thousands(before)}" if number != before else "as before"
+        return "new", "Never seen before this period"
+    way = "up" if number > before else "down" if number < before else ""
+    return way, f"{way.capitalize()} from {words.thousands(before)} in the period before" if way else ""
 
 
 def _dead(user: User) -> Iterator[Matter]:

@@ -14,7 +14,7 @@ from automate_core.statistics.reading import Bar, Counts
 from automate_studio import words
 
 WIDTH, HEIGHT = 662, 228
-_LEFT, _TOP, _BOTTOM = 36, 12, 200
+_LEFT, _TOP, _BOTTOM = 44, 12, 200
 _GAP, _SMALLEST = 3.0, 1.5
 
 
@@ -51,11 +51,11 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Runs by bar, with the lines of its scale as (y, number), and all of it in one sentence."""
+    """Runs by bar, with the lines of its scale as (y, what it stands for), and all of it in one sentence."""
 
     title: str
     columns: list[Column]
-    scale: list[tuple[float, int]]
+    scale: list[tuple[float, str]]
     total: Counts
     summary: str
 
@@ -92,7 +92,7 @@ def chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
     return Chart(
         title=title,
         columns=columns,
-        scale=[(_y(step * line, high), step * line) for line in range(4)],
+        scale=[(_y(step * third, high), _short(step * third)) for third in range(4)],
         total=total,
         summary=_summary(title, columns, total),
     )
@@ -103,19 +103,31 @@ def words_of(bar: dt.timedelta) -> str:
     return "day" if bar == DAY else "hour" if bar == HOUR else f"{bar // HOUR} hours"
 
 
-def line(values: Sequence[float | None], width: int, height: int, *, top: int = 3, bottom: int = 2) -> str:
-    """A path through the values that there are, from the least to the most of them; empty for less than two."""
+@dataclass(frozen=True)
+class Line:
+    """A line and what lies below it, as paths; both empty where there are less than two values."""
+
+    path: str = ""
+    area: str = ""
+
+
+NO_LINE = Line()
+
+
+def line(values: Sequence[float | None], width: int, height: int) -> Line:
+    """A line through the values that there are, from the least to the most of them."""
     there = [value for value in values if value is not None]
     if len(there) < 2:
-        return ""
+        return NO_LINE
     least, most = min(there), max(there)
-    room, apart = height - top - bottom, width / (len(values) - 1)
+    room, apart = height - 5, width / (len(values) - 1)
     points = [
-        f"{number * apart:.1f} {height - bottom - (value - least) / ((most - least) or 1) * room:.1f}"
+        (f"{number * apart:.1f}", f"{height - 2 - (value - least) / ((most - least) or 1) * room:.1f}")
         for number, value in enumerate(values)
         if value is not None
     ]
-    return "M" + " L".join(points)
+    path = "M" + " L".join(" ".join(point) for point in points)
+    return Line(path, f"{path} L{points[-1][0]} {height} L{points[0][0]} {height} Z")
 
 
 def _y(value: float, high: float) -> float:
@@ -127,6 +139,11 @@ def _step(most: int) -> int:
     wanted = max(most / 3, 1)
     power = 10 ** math.floor(math.log10(wanted))
     return next(int(power * times) for times in (1, 2, 3, 5, 10) if power * times >= wanted)
+
+
+def _short(number: int) -> str:
+    """`3,000`, `25k`."""
+    return words.thousands(number) if number < 10_000 else f"{number / 1000:g}k"
 
 
 def _name(start: dt.datetime, bar: dt.timedelta) -> str:

@@ -16,7 +16,7 @@ from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Bar, Counts, Levels, Times, Workflows
 from automate_governance.permissions import User
 from automate_studio import words
-from automate_studio.overview.charts import line
+from automate_studio.overview.charts import NO_LINE, Line, line
 
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
@@ -38,7 +38,7 @@ class Figure:
     beside: str = ""
     title: str = ""
     colour: str = "primary"
-    line: str = ""
+    line: Line = NO_LINE
 
 
 def runs(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
@@ -49,8 +49,8 @@ def runs(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Fi
         value=words.thousands(now.runs),
         url=_runs(),
         way=_way(change),
-        change="" if change is None else "as many" if not change else f"{abs(change):.1%}",
-        beside=f"vs {_OF[period.name]}" if before.runs else f"none in {_OF[period.name]}",
+        change="" if change is None else "as many as before" if not change else f"{abs(change):.1%}",
+        beside=_beside(period, change),
         title=f"Runs that ended; {words.thousands(before.runs)} in {_OF[period.name]}",
         line=line([bar.counts.runs for bar in bars], 120, 30),
     )
@@ -67,8 +67,8 @@ def success(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) ->
         url=_runs("?show=attention"),
         way=_way(change),
         tone="" if not change else "pos" if change > 0 else "neg",
-        change="" if change is None else "the same" if not change else f"{abs(change):.1f} pt",
-        beside=f"vs {_OF[period.name]}" if was is not None else f"none in {_OF[period.name]}",
+        change="" if change is None else "as before" if not change else f"{abs(change):.1f} pt",
+        beside=_beside(period, change),
         title=f"{words.thousands(now.failed)} failed; cancelled runs are left out",
         colour="ok",
         line=line([bar.counts.success for bar in bars], 120, 30),
@@ -91,8 +91,8 @@ def took(period: Period, times: Times, points: Sequence[float | None]) -> Figure
         url=reverse("admin:automate_core_workflow_changelist") + "?sort=-p95",
         way=_way(change),
         tone="" if not change else "pos" if change < 0 else "neg",
-        change="" if change is None else "about the same" if not change else words.duration(abs(change)),
-        beside=f"vs {_OF[period.name]}" if was is not None else f"none in {_OF[period.name]}",
+        change="" if change is None else "about as before" if not change else words.duration(abs(change)),
+        beside=_beside(period, change),
         title=f"95 % of the runs took less; they were queued for {words.duration(queued) or 'no time'} at most",
         line=line(points, 120, 30),
     )
@@ -102,14 +102,14 @@ def queue(period: Period, status: queue_status.QueueStatus, levels: Levels) -> F
     """What is ready at this moment, for operators."""
     ready = sum(each.jobs for each in status.ready) + status.suspects
     oldest = max((each.oldest_seconds for each in status.ready), default=0.0)
-    before = "" if levels.most_before is None else f", {words.thousands(levels.most_before)} in {_OF[period.name]}"
+    before = "" if levels.most_before is None else f", was {words.thousands(levels.most_before)}"
     return Figure(
         label="Queue depth",
         value=words.thousands(ready),
         url=_runs("?show=running"),
         tone="wrn" if oldest > 60 else "",
-        change=f"Oldest {words.duration(oldest)}" if ready else "Nothing waits",
-        beside=f"most {words.thousands(max(levels.most, ready))}{before}",
+        change=f"Oldest {words.duration(oldest)}" if ready else "Empty",
+        beside=f"peak {words.thousands(max(levels.most, ready))}{before}",
         title="Jobs that are ready and that no worker has taken yet",
         colour="run",
         line=line(levels.ready, 120, 30),
@@ -149,12 +149,17 @@ def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datet
         beside=f"{words.thousands(mine)} {'is' if mine == 1 else 'are'} yours" if mine else "",
         title="Approvals and reviews that are open",
         colour="wait",
-        line=line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else "",
+        line=line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else NO_LINE,
     )
 
 
 def _of[M: Model](found: QuerySet[M], workflows: Workflows, path: str) -> QuerySet[M]:
     return found if workflows is None else found.filter(**{f"{path}__in": workflows})
+
+
+def _beside(period: Period, change: float | None) -> str:
+    """What a change is one from; nothing where there is none."""
+    return f"none in {_OF[period.name]}" if change is None else f"vs {_OF[period.name]}" if change else ""
 
 
 def _way(change: float | None) -> str:

@@ -12,7 +12,7 @@ from automate_core.statistics.buckets import percentile
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Times
 from automate_studio import words
-from automate_studio.overview.charts import line
+from automate_studio.overview.charts import Line, line
 from automate_studio.workflow_list import tiles
 
 SLOWEST = 5
@@ -31,7 +31,7 @@ class Slow:
     is_bad: bool
     p50: str
     p95: str
-    line: str
+    line: Line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,8 @@ def _hand(worker: WorkerStatus) -> Hand:
     marks = min(worker.slots, MOST_SLOTS)
     silent = worker.seen_seconds_ago > SILENT_SECONDS
     busy = 0 if silent or not worker.slots else -(-worker.held * marks // worker.slots)
-    seen = words.duration(round(worker.seen_seconds_ago)) if worker.seen_seconds_ago >= 1 else "now"
+    seconds = int(worker.seen_seconds_ago)
+    seen = f"{seconds} s" if seconds < 60 else f"{seconds // 60} m"
     return Hand(
         name=worker.name,
         held=worker.held,
