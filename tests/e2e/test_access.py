@@ -58,6 +58,8 @@ def places(workflow, deliver, drain, admin, endpoint):
     builder = f"/admin/automate/workflows/{made.pk}/builder/"
     entry = AuditEntry.objects.latest("pk").pk
     return {
+        "overview": "/admin/",
+        "overview, the table": "/admin/?period=7d&view=table",
         "workflows": "/admin/automate_core/workflow/",
         "none": "/admin/automate_core/workflow/?q=nothing",
         "workflow": f"/admin/automate_core/workflow/{made.pk}/change/",

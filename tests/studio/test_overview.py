@@ -77,7 +77,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     assert found["Runs"] == ["13", "|", "up", "by", "160.0%", "vs", "the", "day", "before"]
     assert found["Success rate"] == ["84.6", "%", "|", "down", "by", "15.4", "pt", "vs", "the", "day", "before"]
     assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5:7] == ["up", "by"]
-    assert found["Queue depth"] == ["0", "|", "Nothing", "waits", "peak", "0,", "was", "40"]
+    assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
     links = [a["href"] for a in page.all(class_="da-kpi")]
     assert links[4] == reverse("studio:approval_list") and all(client.get(link).status_code == 200 for link in links)
