@@ -50,8 +50,9 @@ WITH ended AS MATERIALIZED (
 _ADD_UP = f"""
 , hours AS MATERIALIZED (
     SELECT workflow_id, date_trunc('hour', finished_at, 'UTC') AS hour, status,
-        CASE WHEN status <> 'cancelled' THEN {OF.format("finished_at - started_at")} END AS took,
-        {OF.format("started_at - since")} AS queued, count(*) AS runs
+        CASE WHEN started_at IS NOT NULL AND status <> 'cancelled'
+            THEN {OF.format("finished_at - started_at")} END AS took,
+        CASE WHEN started_at IS NOT NULL THEN {OF.format("started_at - since")} END AS queued, count(*) AS runs
     FROM ended GROUP BY 1, 2, 3, 4, 5
 ), counted AS (
     INSERT INTO automate_core_runcount AS had (workflow_id, span, at, succeeded, failed, cancelled)
