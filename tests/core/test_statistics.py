@@ -241,14 +241,12 @@ def test_what_is_read_is_what_was_added_up(publish, owner):
             assert len(points) in {0, len(list(period.starts(period.coarse)))}
             assert bool(points) == bool(times.took)
     # of what is old, hours go before days
-    assert (
-        keeping.prune() is None
-        and not RunCount.objects.filter(span="hour", at__lt=now - dt.timedelta(days=63)).exists()
-    )
-    assert RunCount.objects.filter(span="day", at__lt=now - dt.timedelta(days=63)).count() == 1
+    call_command("automate_prune")
+    long_ago = {"at__lt": now - dt.timedelta(days=63)}
+    assert list(RunCount.objects.filter(**long_ago).values_list("span", flat=True)) == ["day"]
+    assert list(RunTime.objects.filter(**long_ago).values_list("span", flat=True).distinct()) == ["day"]
     assert FailureCount.objects.count() == 3
-    [due] = database.run(None, f"SELECT {keeping.due()} AS due", {})
-    assert due.due is False
+    assert not any(rows.exists() for rows in keeping.too_old(now))
 
 
 def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):

@@ -10,6 +10,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.statistics import (
     EndedRun,
@@ -46,12 +47,14 @@ __all__ = [
     "FailureGroup",
     "ForeseenEffect",
     "OutboxJob",
+    "Pruning",
     "QueueLevel",
     "RefusedDeliveries",
     "RunCount",
     "RunLog",
     "RunTime",
     "Schedule",
+    "SitePolicy",
     "Span",
     "Step",
     "StepRun",
