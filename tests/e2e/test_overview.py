@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_looking_and_acting(signed_in, site, owner, faults, shot):
-    flow, other = made(owner, "Vendor onboarding", "Lead enrichment")
+    flow, other = made(owner, "Vendor", "Leads")
     ended(flow, 12)
     ended(flow, 3, status="failed", message="HTTP 401 from erp.example.com", code="http_401")
     ended(other, status="failed", message="Rate limited", code="http_429")
@@ -42,17 +42,17 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     assert page.evaluate(_FOUND, None) == []
 
     attention = page.get_by_role("region", name="Needs attention")
-    more = attention.get_by_label("More for Lead enrichment")
+    more = attention.get_by_label("More for Leads")
     more.press("Enter")
     shot(page, "overview-menu")
     attention.get_by_role("button", name="Mute").press("Enter")
-    expect(attention.get_by_text("Lead enrichment").first).to_be_hidden()
+    expect(attention.get_by_text("Leads").first).to_be_hidden()
     page.locator("#said").get_by_role("button", name="Undo").press("Enter")
-    expect(attention.get_by_label("More for Lead enrichment")).to_be_visible()
+    expect(attention.get_by_label("More for Leads")).to_be_visible()
 
-    retry = attention.get_by_role("button", name="Retry all of Vendor onboarding")
+    retry = attention.get_by_role("button", name="Retry all of Vendor")
     retry.press("Enter")
-    dialog = page.get_by_role("dialog", name="Retry 3 runs of Vendor onboarding")
+    dialog = page.get_by_role("dialog", name="Retry 3 runs of Vendor")
     expect(dialog).to_be_visible()
     page.evaluate(AXE)
     assert page.evaluate(_FOUND, None) == [], "axe finds nothing in the dialog"

@@ -151,7 +151,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
         messages.error(request, words.sentence(reason))
-    return SeeOther(_to({"period": request.GET.get("period", "")}))
+    return SeeOther(reverse("admin:index") + _query(request.GET))
 
 
 _MARKS = {
