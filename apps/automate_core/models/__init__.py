@@ -13,6 +13,16 @@ from automate_core.models.events import (
 )
 from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
+from automate_core.models.statistics import (
+    EndedRun,
+    FailedRun,
+    FailureCount,
+    FailureGroup,
+    QueueLevel,
+    RunCount,
+    RunTime,
+    Span,
+)
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
@@ -32,16 +42,24 @@ __all__ = [
     "BulkItem",
     "CapturedChange",
     "DraftCommand",
+    "EndedRun",
     "Event",
     "ExecutionRun",
+    "FailedRun",
+    "FailureCount",
+    "FailureGroup",
     "ForeseenEffect",
     "OutboxJob",
     "Pruning",
+    "QueueLevel",
     "RefusedDeliveries",
+    "RunCount",
     "RunLog",
+    "RunTime",
     "Schedule",
     "SearchTerm",
     "SitePolicy",
+    "Span",
     "Step",
     "StepRun",
     "StepSample",
