@@ -135,7 +135,6 @@ class SearchTerm(models.Model):
 
     governed_by = "run__workflow"
 
-    pk = models.CompositePrimaryKey("run", "name")
     run = models.ForeignKey(
         ExecutionRun, on_delete=models.CASCADE, related_name="terms", db_constraint=False, db_index=False
     )
@@ -144,6 +143,7 @@ class SearchTerm(models.Model):
 
     class Meta:
         default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_value_per_term")]
         indexes = [models.Index(F("value"), F("name"), F("run").desc(), name="runs_by_term")]
 
     def __str__(self) -> str:
