@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from bench.history import milliseconds, signed_in
-from bench.measure import clear, figure, wait_until_finished
+from bench.measure import clear, figure, signed_in, wait_until_finished
+from bench.run_list import milliseconds
 from bench.stage import Stage
 
 EVENTS = 1_000_000

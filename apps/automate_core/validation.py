@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ import msgspec
 from cronsim import CronSim, CronSimError
 
 from automate_connectors.registry import find_action
+from automate_core import search_terms
 from automate_core.definition import (
     MAX_NESTING,
     MAX_STEPS,
@@ -105,6 +107,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
     if definition.concurrency and definition.concurrency.key:
         event_only = replace(here, names=frozenset({"event", "vars"}))
         yield from _in_template(definition.concurrency.key, "concurrency.key", event_only, light=True)
+    yield from _search_terms(definition.search_terms, here)
     keys: set[str] = set()
     for index, trigger in enumerate(definition.triggers):
         place = f"triggers[{index}]"
@@ -122,6 +125,16 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
                 yield from _form(trigger.inputs, f"{place}.inputs")
             case RunTrigger() if trigger.workflow == definition.slug:
                 yield Problem(f"{place}.workflow", "a workflow cannot be started by its own end")
+
+
+def _search_terms(declared: Mapping[str, str], here: _Here) -> Iterator[Problem]:
+    if len(declared) > search_terms.MOST:
+        yield Problem("search_terms", f"there are at most {search_terms.MOST}, not {len(declared)}")
+    event_only = replace(here, names=frozenset({"event", "vars"}))
+    for name, expression in declared.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            yield Problem("search_terms", f"the name {name!r} is not lower-case letters, digits and underscores")
+        yield from _in_template(search_terms.written(expression), f"search_terms.{name}", event_only, light=True)
 
 
 def _zone(name: str, place: str) -> Iterator[Problem]:
@@ -293,7 +306,7 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
 
 def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Problem]:
     if not step.assignees and not step.groups:
-        yield Problem(place, "an approval needs assignees or groups")
+        yield Problem(f"{place}.assignees", "say who decides: people (assignees) or groups")
     if not step.outcomes:
         yield Problem(f"{place}.outcomes", "an approval needs at least one outcome")
     yield from _lanes(step.outcomes, f"{place}.outcomes", TIMEOUT)
@@ -363,7 +376,7 @@ def _compiled(text: str) -> Template:
 
 def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
     if rule is None:
-        yield Problem(place, "a condition is needed: true, false or an operator with its values")
+        yield Problem(place, "a condition is needed: say when this holds")
         return
     if not isinstance(rule, dict | bool):
         yield Problem(place, f"a condition is true, false or an operator with its values, not {rule!r}")
@@ -377,7 +390,7 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
         if path:
             yield from _in_path(tuple(path.split(".")), place, here)
         else:
-            yield Problem(place, "choose a field for each row: {var: ''} names none")
+            yield Problem(place, "choose a field for each row: one names none")
 
 
 def _in_path(path: Path, place: str, here: _Here) -> Iterator[Problem]:
