@@ -37,6 +37,7 @@ FIGURES: dict[str, Measure] = {
 LONG: dict[str, Measure] = {
     "claim": history.claim,
     "list": history.lists,
+    "overview": history.overview,
 }
 
 

@@ -1,4 +1,4 @@
-"""Figures beside a long history: claims beside a million completed jobs, and the run list over a million runs."""
+"""Figures beside a long history: claims beside a million completed jobs, run list and overview over a million runs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ CLAIM_RATE = 200
 CLAIM_SECONDS = 30
 RUNS = (10_000, 1_000_000)
 REQUESTS = 40
+RUN_LIST = "/admin/automate_core/executionrun/"
 PAGES = {  # the list as it opens; tabs; what searches find by; and what no run matches
     "": "",
     "_waiting": "?show=waiting",
@@ -128,18 +129,41 @@ def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
         with on.web():
             browser = signed_in(on)
             for name, query in PAGES.items():
-                values = [_milliseconds(on, browser, query) for _ in range(runs)]
+                values = [_milliseconds(on, browser, f"{RUN_LIST}{query}", b"da-list-card") for _ in range(runs)]
                 yield figure(f"list{name}_ms_1e{len(str(count)) - 1}", "ms", values)
     clear(on)
 
 
-def _milliseconds(on: Stage, browser: urllib.request.OpenerDirector, query: str) -> float:
-    """The median of many requests of one page."""
+def overview(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    """The whole overview by HTTP as a superuser, over runs of 23 days that were counted before; and how long counting
+    takes."""
+    with on.web(), on.worker():
+        on.load("three", connections=1, count=1)
+        wait_until_finished(on, 1)
+    wanted = on.scaled(RUNS[-1])
+    with psycopg.connect(on.cluster.url, autocommit=True) as connection:
+        for statement in (KEPT_WORKFLOWS, KEPT_RUNS):
+            connection.execute(statement, {"first": 1, "last": wanted})
+        connection.execute("VACUUM ANALYZE automate_core_executionrun")
+        began = time.perf_counter()
+        on.manage("automate_rollup", "--rebuild")
+        yield figure("rebuild_s_1e6", "s", [time.perf_counter() - began])
+        connection.execute("VACUUM ANALYZE automate_core_runcount, automate_core_runtime, automate_core_failurecount")
+    with on.web():
+        browser = signed_in(on)
+        for name in ("24h", "7d", "30d"):
+            values = [_milliseconds(on, browser, f"/admin/?period={name}", b"da-kpis") for _ in range(runs)]
+            yield figure(f"overview_ms_{name}", "ms", values)
+    clear(on)
+
+
+def _milliseconds(on: Stage, browser: urllib.request.OpenerDirector, address: str, mark: bytes) -> float:
+    """The median of many requests of one page, which has that mark."""
     times = []
     for _ in range(REQUESTS):
         began = time.perf_counter()
-        page = browser.open(f"http://127.0.0.1:{on.port}/admin/automate_core/executionrun/{query}").read()
+        page = browser.open(f"http://127.0.0.1:{on.port}{address}").read()
         times.append((time.perf_counter() - began) * 1000)
-        if b"da-list-card" not in page:
-            raise RuntimeError("that is not the run list")
+        if mark not in page:
+            raise RuntimeError(f"that is not the page at {address}")
     return statistics.median(times)

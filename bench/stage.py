@@ -123,6 +123,10 @@ class Stage:
             self._run([*manage, "automate_endpoint", slug, "--scheme", "github", "--secret-env", "BENCH_SECRET"])
         self._run([*manage, "automate_import", *map(str, files), "--publish"])
 
+    def manage(self, *arguments: str) -> None:
+        """Run a command on the stage's database."""
+        self._run([sys.executable, "manage.py", *arguments])
+
     def _install_connector(self) -> None:
         """As an installed package would: by an entry point, which the stage's own processes alone find."""
         installed = self.folder / "plugins" / "bench_connector-0.dist-info"

@@ -79,6 +79,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5:7] == ["up", "by"]
     assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
+    assert "1 waiting" in page.text and "longer than a day" in page.text
     links = [a["href"] for a in page.all(class_="da-kpi")]
     assert links[4] == reverse("studio:approval_list") and all(client.get(link).status_code == 200 for link in links)
     [drawing] = page.all(role="img", viewbox="0 0 662 228")

@@ -21,7 +21,8 @@ from automate_studio.overview.charts import NO_LINE, Line, line
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
 _OF = {"24h": "the day before", "7d": "the week before", "30d": "the 30 days before"}
-_PEOPLE = (Wait.Kind.APPROVAL, Wait.Kind.REVIEW)
+PEOPLE = (Wait.Kind.APPROVAL, Wait.Kind.REVIEW)
+LONG = dt.timedelta(days=1)  #: for which people are waited for before it needs attention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +134,8 @@ def queued(workflows: Workflows, now: dt.datetime) -> Figure:
 
 def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datetime) -> Figure:
     """What somebody has to decide."""
-    waits = _of(Wait.objects.filter(status=Wait.Status.OPEN, kind__in=_PEOPLE), workflows, "run__workflow")
-    day = Q(created_at__lt=now - dt.timedelta(days=1))
+    waits = _of(Wait.objects.filter(status=Wait.Status.OPEN, kind__in=PEOPLE), workflows, "run__workflow")
+    day = Q(created_at__lt=now - LONG)
     found = waits.exclude(run__cause=ExecutionRun.Cause.TEST).aggregate(
         all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
     )
