@@ -48,7 +48,7 @@ def runs(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Fi
     return Figure(
         label="Runs",
         value=words.thousands(now.runs),
-        url=_runs(),
+        url=_runs(f"?since={period.name}"),
         way=_way(change),
         change="" if change is None else "as many as before" if not change else f"{abs(change):.1%}",
         beside=_beside(period, change),
@@ -65,7 +65,7 @@ def success(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) ->
         label="Success rate",
         value=_NONE if share is None else f"{share * 100:.1f}",
         unit="" if share is None else "%",
-        url=_runs("?show=attention"),
+        url=_runs(f"?since={period.name}&show=attention"),
         way=_way(change),
         tone="" if not change else "pos" if change > 0 else "neg",
         change="" if change is None else "as before" if not change else f"{abs(change):.1f} pt",
