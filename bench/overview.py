@@ -18,7 +18,7 @@ def overview(on: Stage, runs: int) -> Iterator[dict[str, object]]:
         on.load("three", connections=1, count=1)
         wait_until_finished(on, 1)
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
-        seed(connection, 1, on.scaled(RUNS[-1]))
+        seed(connection, 1, on.scaled(RUNS[-1]), whole=False)
         began = time.perf_counter()
         on.manage("automate_rollup", "--rebuild")
         yield figure("rebuild_s_1e6", "s", [time.perf_counter() - began])
