@@ -84,7 +84,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
     people, teams = list(users), list(groups)
     if not people and not teams:
         raise ValueError("name at least one person or group")
-    before = _names(wait)
+    before = names(wait)
     wait.assignees.all().delete()
     WaitAssignee.objects.bulk_create(
         [
@@ -92,7 +92,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
             *(WaitAssignee(wait=wait, group=team) for team in teams),
         ]
     )
-    changes = {"step": wait.path, "from": before, "to": _names(wait)}
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
     audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)
     return wait
 
@@ -174,5 +174,11 @@ def _is_assigned(wait: Wait, person: Person) -> bool:
     return wait.kind == Wait.Kind.APPROVAL and person.is_active and wait.assignees.filter(asked).exists()
 
 
-def _names(wait: Wait) -> list[str]:
+def name(wait: Wait) -> str:
+    """What an approval is called."""
+    return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
+
+
+def names(wait: Wait) -> list[str]:
+    """Those who are asked to decide."""
     return sorted(map(str, wait.assignees.select_related("user", "group")))

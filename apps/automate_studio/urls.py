@@ -21,6 +21,10 @@ from automate_studio import (
     model_usage,
     plugins,
     publishing,
+    rerun,
+    run_reuse,
+    run_steps,
+    run_values,
     share,
     started,
     starting,
@@ -40,14 +44,22 @@ urlpatterns = [
     path("workflows/new/", admin.site.admin_view(starting.new), name="workflow_new"),
     path("workflows/import/", admin.site.admin_view(starting.take_in), name="workflow_import"),
     path("workflows/<int:pk>/file/", admin.site.admin_view(views.workflow_file), name="workflow_file"),
-    path(
-        "runs/<uuid:run_id>/step/<path:path>/download/", admin.site.admin_view(views.run_download), name="run_download"
-    ),
     path("runs/<uuid:run_id>/step/<path:path>/", admin.site.admin_view(views.run_step), name="run_step"),
+    path("runs/<uuid:run_id>/asks/", admin.site.admin_view(views.run_asks), name="run_asks"),
     path("runs/<uuid:run_id>/patch/", admin.site.admin_view(views.run_patch), name="run_patch"),
     path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
-    path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
+    path("runs/<uuid:run_id>/retry/", admin.site.admin_view(rerun.run_retry), name="run_retry"),
+    path("runs/<uuid:run_id>/sample/", admin.site.admin_view(run_reuse.run_sample), name="run_sample"),
+    path("runs/<uuid:run_id>/test/", admin.site.admin_view(run_reuse.run_test), name="run_test"),
+    path("runs/<uuid:run_id>/value/<path:path>/", admin.site.admin_view(run_values.run_value), name="run_value"),
+    path(
+        "runs/<uuid:run_id>/download/<path:path>/", admin.site.admin_view(run_values.run_download), name="run_download"
+    ),
+    path("runs/<uuid:run_id>/try-now/<path:path>/", admin.site.admin_view(run_steps.run_try_now), name="run_try_now"),
+    path("runs/<uuid:run_id>/skip/<path:path>/", admin.site.admin_view(run_steps.run_skip), name="run_skip"),
+    path("runs/<uuid:run_id>/review/<path:path>/", admin.site.admin_view(run_steps.run_review), name="run_review"),
+    path("runs/<uuid:run_id>/decide/<path:path>/", admin.site.admin_view(run_steps.run_decide), name="run_decide"),
     path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
     path(
         "workflows/<int:pk>/started/<uuid:event_id>/",
