@@ -104,7 +104,7 @@ def test_a_retry_is_shown_as_it_happens(workflow, sink, send, signed_in, site, f
     expect(page.locator(".da-try li").first).to_contain_text(f"POST {sink.url}/x failed with HTTP 503")
     expect(page.locator(".da-try li").nth(1)).to_contain_text("Try 2")
     page.get_by_role("link", name="Try 1").click()
-    expect(page.get_by_role("alert")).to_contain_text("http_503")
+    expect(page.locator("#tab-error")).to_contain_text("http_503")
     assert faults(page) == []
 
 
