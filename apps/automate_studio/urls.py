@@ -22,6 +22,7 @@ from automate_studio import (
     plugins,
     publishing,
     rerun,
+    retention,
     run_reuse,
     run_steps,
     run_values,
@@ -60,6 +61,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/skip/<path:path>/", admin.site.admin_view(run_steps.run_skip), name="run_skip"),
     path("runs/<uuid:run_id>/review/<path:path>/", admin.site.admin_view(run_steps.run_review), name="run_review"),
     path("runs/<uuid:run_id>/decide/<path:path>/", admin.site.admin_view(run_steps.run_decide), name="run_decide"),
+    path("runs/<uuid:run_id>/keep/", admin.site.admin_view(doing.run_keep), name="run_keep"),
     path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
     path(
         "workflows/<int:pk>/started/<uuid:event_id>/",
@@ -133,6 +135,7 @@ urlpatterns = [
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
+    path("retention/", admin.site.admin_view(retention.retention), name="retention"),
     path("plugins/", admin.site.admin_view(plugins.plugin_list), name="plugin_list"),
     # whoever is asked may answer, of the staff or not
     path("approvals/", never_cache(login_required(inbox.approval_list)), name="approval_list"),

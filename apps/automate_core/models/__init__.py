@@ -10,6 +10,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
@@ -32,9 +33,11 @@ __all__ = [
     "ExecutionRun",
     "ForeseenEffect",
     "OutboxJob",
+    "Pruning",
     "RefusedDeliveries",
     "RunLog",
     "Schedule",
+    "SitePolicy",
     "Step",
     "StepRun",
     "StepSample",

@@ -24,6 +24,7 @@ class ExecutionRun(models.Model):
     its workflow's concurrency limit counts by; it may run once it is `admitted`.
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
+    `kept_at` is since when it is held back from pruning. `parent` and `retried_from` may be gone: see `retention`.
     """
 
     Status = states.RunStatus
@@ -69,6 +70,7 @@ class ExecutionRun(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     seq = models.PositiveIntegerField(default=0)
     wakes = models.PositiveIntegerField(default=0)
+    kept_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "run"
@@ -87,6 +89,7 @@ class ExecutionRun(models.Model):
             models.Index(F("status"), F("id").desc(), name="runs_by_status"),
             models.Index(F("workflow"), F("id").desc(), condition=Q(cause="test"), name="tests_of_workflow"),
             models.Index(F("trace_id"), name="runs_by_trace"),
+            models.Index(F("event"), condition=~Q(cause="trigger"), name="further_runs_of_event"),
             models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),
             models.Index(
                 F("id"),
