@@ -206,8 +206,8 @@ def _new_run(
     variables: dict[str, Any] | None,
     request: uuid.UUID | None,
 ) -> ExecutionRun:
-    """The new run, owed to a worker: at once, once its workflow goes on, or when its turn comes."""
-    again = ExecutionRun.objects.create(
+    """The new run."""
+    again = ExecutionRun(
         workflow=run.workflow,
         version=version,
         event=event,
@@ -215,19 +215,24 @@ def _new_run(
         retried_from=run,
         request=request,
         trace_id=run.trace_id,
-        priority=_definition(version).priority,
         vars=variables,
-        created_at=DatabaseNow(),
-        seq=1,
     )
+    return begin(again)
+
+
+def begin(run: ExecutionRun) -> ExecutionRun:
+    """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
+    comes. Raises ControlError when its version can no longer be read."""
+    run.priority, run.created_at, run.seq = _definition(run.version).priority, DatabaseNow(), 1
+    run.save(force_insert=True)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
-        again.status = RunStatus.WAITING
-        again.save(update_fields=["status"])
-        Wait.objects.create(run=again, path="", kind=Wait.Kind.PAUSED, seq=1)
+        run.status = RunStatus.WAITING
+        run.save(update_fields=["status"])
+        Wait.objects.create(run=run, path="", kind=Wait.Kind.PAUSED, seq=1)
     else:
-        limits.start(again)
-    return again
+        limits.start(run)
+    return run
 
 
 def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:
