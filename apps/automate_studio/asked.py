@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
+from typing import cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -11,7 +10,6 @@ from django.shortcuts import get_object_or_404
 
 from automate_core.models import Workflow
 from automate_governance.permissions import Person, can, permitted
-from automate_studio.builder import plain_json
 
 
 def person(request: HttpRequest) -> Person:
@@ -36,18 +34,3 @@ def workflow(request: HttpRequest, pk: int) -> Workflow:
     if not can(request.user, "change", known):
         raise PermissionDenied
     return known
-
-
-def document(text: str) -> Any:
-    """A value that people wrote as JSON, and that can be stored. Raises ValueError: the line, and what to do there."""
-    value = plain_json.loads(text)
-    try:
-        encoded = json.dumps(value, ensure_ascii=False)
-        encoded.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("a text holds half a character") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-    if "\\u0000" in encoded:
-        raise ValueError("a text cannot hold the character NUL")
-    return value

@@ -131,12 +131,6 @@ class Inspector:
         return hints.request_id(self.error) if self.error and self.may_see else ""
 
     @property
-    def shown_logs(self) -> list[RunLog]:
-        """The lines of the attempt shown."""
-        number = self.attempt.attempt if self.attempt else None
-        return [line for line in self.logs if number is None or line.attempt == number]
-
-    @property
     def left(self) -> str:
         """The tab that is open of what it carries."""
         values = ["output", "input"] if "output" in self.values else ["input", "output"]

@@ -22,7 +22,9 @@ from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_governance.permissions import can
 from automate_studio import asked, views, words
+from automate_studio.builder import plain_json
 from automate_studio.doing import SeeOther
+from automate_studio.recorded import View
 from automate_studio.run_page import RunPage
 from automate_studio.tree import Card
 
@@ -64,7 +66,7 @@ class Form:
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The dialog; a POST runs it again and leads to the new run. htmx gets the dialog's content alone."""
-    page = views.load_run(request.user, run_id, request.GET.get("step", ""))
+    page = views.load_run(request.user, run_id, View.of(request.GET, request.POST.get("step", "")))
     if not can(request.user, "run", page.run.workflow):
         raise PermissionDenied
     if request.method != "POST":
@@ -106,7 +108,7 @@ def _edited(text: str) -> Any:
     if len(text) > MAX_EDITED:
         raise ValueError(f"an input edited here has at most {MAX_EDITED:,} characters, and this one has {len(text):,}")
     try:
-        return asked.document(text)
+        return plain_json.storable(text)
     except ValueError as error:
         raise ValueError(f"this is no JSON: {error}") from error
 

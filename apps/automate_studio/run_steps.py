@@ -19,7 +19,9 @@ from automate_core.authoring import NotPermittedError
 from automate_core.models import Wait
 from automate_governance.permissions import Person, can
 from automate_studio import asked, forms, inspector, views, words
+from automate_studio.builder import plain_json
 from automate_studio.doing import SeeOther
+from automate_studio.recorded import View
 
 type Review = Literal["succeeded", "failed", "again"]
 
@@ -88,7 +90,7 @@ def run_decide(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespon
 def _output(request: HttpRequest, dialog: str) -> Any:
     text = request.POST.get("output", "").strip()
     try:
-        return asked.document(text) if text else None
+        return plain_json.storable(text) if text else None
     except ValueError as error:
         raise _RefusedError(words.sentence(f"the output is no JSON: {error}"), dialog) from error
 
@@ -97,14 +99,14 @@ def _act_as_runner(
     request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
     """The same for who may run the workflow, and nobody else: whatever they fill in."""
-    if not can(request.user, "run", views.load_run(request.user, run_id, path).run.workflow):
+    if not can(request.user, "run", views.load_run(request.user, run_id, View.of({}, path)).run.workflow):
         raise PermissionDenied
     return _act(request, run_id, path, act)
 
 
 def _act(request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]) -> HttpResponse:
     """Do it with the wait of that step. What cannot be done is said in the panel, with what was filled in."""
-    run = views.load_run(request.user, run_id, path).run
+    run = views.load_run(request.user, run_id, View.of({}, path)).run
     waits = Wait.objects.filter(run=run, path=path.replace("\0", "")) if path else Wait.objects.none()
     wait = waits.order_by("id").last()
     if wait is None:
@@ -131,7 +133,7 @@ def _show(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **sho
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
         return SeeOther(f"{there}?{urlencode({'step': path})}")
-    page = views.load_run(request.user, run_id, path)
+    page = views.load_run(request.user, run_id, View.of({}, path))
     panel = inspector.inspect(page, path, None, request.user, typed=request.POST, **shown)
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")

@@ -31,6 +31,7 @@ from automate_studio import (
     started,
     starting,
     views,
+    watching,
 )
 from automate_studio.builder import connections as builder_connections
 from automate_studio.builder import data as builder_data
@@ -48,8 +49,8 @@ urlpatterns = [
     path("workflows/<int:pk>/file/", admin.site.admin_view(views.workflow_file), name="workflow_file"),
     path("runs/<uuid:run_id>/step/<path:path>/", admin.site.admin_view(views.run_step), name="run_step"),
     path("runs/<uuid:run_id>/asks/", admin.site.admin_view(views.run_asks), name="run_asks"),
-    path("runs/<uuid:run_id>/patch/", admin.site.admin_view(views.run_patch), name="run_patch"),
-    path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
+    path("runs/<uuid:run_id>/patch/", admin.site.admin_view(watching.run_patch), name="run_patch"),
+    path("runs/<uuid:run_id>/stream/", watching.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(rerun.run_retry), name="run_retry"),
     path("runs/<uuid:run_id>/sample/", admin.site.admin_view(run_reuse.run_sample), name="run_sample"),

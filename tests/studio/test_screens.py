@@ -532,9 +532,9 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(17):
         client.get(_run_urls(run)["page"])
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(7):
         client.get(_run_urls(run)["patch"])
 
 

@@ -16,8 +16,8 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event
 from automate_governance import audit
 from automate_governance.permissions import Person
-from automate_studio import asked, words
-from automate_studio.builder import expressions, samples
+from automate_studio import words
+from automate_studio.builder import expressions, plain_json, samples
 from automate_studio.models import ChosenSample
 
 MAX_EDITED = 200_000  #: characters of an example
@@ -142,7 +142,7 @@ def _read(text: str) -> Any:
             f"an example has at most {MAX_EDITED:,} characters, and this one has {len(text):,}", "payload"
         )
     try:
-        found = asked.document(text)
+        found = plain_json.storable(text)
     except ValueError as error:
         raise RefusedError(f"this is no JSON: {error}", "payload") from error
     if found is None:
