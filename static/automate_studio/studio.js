@@ -41,14 +41,18 @@
 
   const openTab = (tab) => {
     const list = tab.closest("[role=tablist]");
-    chosenTabs.set(list.getAttribute("aria-label"), tab.getAttribute("aria-controls"));
+    const name = tab.dataset.tab ? `[data-tab="${tab.dataset.tab}"]` : "";
+    chosenTabs.set(list.getAttribute("aria-label"), `[role=tab][aria-controls="${tab.getAttribute("aria-controls")}"]${name}`);
     for (const other of list.querySelectorAll("[role=tab]")) {
       const on = other === tab;
       other.classList.toggle("on", on);
       other.setAttribute("aria-selected", on);
       other.tabIndex = on ? 0 : -1;
-      document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+      document.getElementById(other.getAttribute("aria-controls")).hidden = true;
     }
+    const panel = document.getElementById(tab.getAttribute("aria-controls")); // two tabs may show parts of one panel
+    panel.hidden = false;
+    panel.dataset.shows = tab.dataset.tab ?? "";
     tab.dispatchEvent(new CustomEvent("da:tab", { bubbles: true }));
   };
 
@@ -174,7 +178,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     reachable();
     for (const chosen of chosenTabs.values()) {
-      const tab = document.querySelector(`[role=tab][aria-controls="${chosen}"]:not(.on)`);
+      const tab = document.querySelector(`${chosen}:not(.on)`);
       if (tab) openTab(tab);
     }
   });

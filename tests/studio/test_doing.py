@@ -80,7 +80,7 @@ def test_buttons_are_there_for_those_who_may(failed, sign_in, owner, colleague):
 
     def there(person):
         page = Page(sign_in(person).get(_page(failed)))
-        return doors & (_actions(page) | {attributes.get("href") for _, attributes in page.tags})
+        return doors & (_actions(page) | {attributes.get("hx-get") for _, attributes in page.tags})
 
     assert there(owner) == doors
     assign_perm("view_workflow", colleague, failed.workflow)
