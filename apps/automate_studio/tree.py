@@ -157,6 +157,13 @@ class RouteView:
     end: Place | None = None
     inside: str = ""  # where a step in it is, in words
     items: Items | None = None  # of a loop that runs
+    track: bool = False  # one of those that run at once
+    joined: bool = True  # what comes after it has been reached
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was chosen from others."""
+        return self.state == "hit" and not self.track
 
     @property
     def told(self) -> str:
@@ -167,7 +174,7 @@ class RouteView:
     @property
     def line(self) -> str:
         """How its connectors are drawn: the way in, and the way out, which a step that failed does not take."""
-        if self.state == "hit" and self.cards and self.cards[-1].state != "succeeded":
+        if self.state == "hit" and self.cards and (self.cards[-1].state != "succeeded" or not self.joined):
             return "done in"
         return {"hit": "done", "off": "off"}.get(self.state, "")
 
@@ -331,6 +338,8 @@ def _routes(
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
             inside=places.in_list(kind, slot.key, slot.name, title) if edited else "",
             items=items,
+            track=isinstance(step, ParallelStep),
+            joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",
         )
 
 
