@@ -35,6 +35,7 @@ from automate_studio.builder import options as builder_options
 from automate_studio.builder import presence
 from automate_studio.builder import tests as builder_tests
 from automate_studio.builder import views as builder
+from automate_studio.overview import views as overview
 
 app_name = "studio"
 urlpatterns = [
@@ -128,6 +129,9 @@ urlpatterns = [
     path("connections/<int:pk>/test/", admin.site.admin_view(connections.connection_test), name="connection_test"),
     path("connections/<int:pk>/sign-in/", admin.site.admin_view(connections.oauth_start), name="oauth_start"),
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
+    path("overview/", admin.site.admin_view(overview.refreshed), name="overview"),
+    path("failures/<int:pk>/retry/", admin.site.admin_view(overview.retry), name="failures_retry"),
+    path("failures/<int:pk>/mark/", admin.site.admin_view(overview.mark), name="failures_mark"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
     path("retention/", admin.site.admin_view(retention.retention), name="retention"),
