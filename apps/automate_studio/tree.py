@@ -67,6 +67,7 @@ class Card:
     edited: bool = False
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
     parallel: bool = False  # what it holds are tracks
+    holds: bool = False  # it does nothing itself but what it holds
 
     @property
     def dom_id(self) -> str:
@@ -292,6 +293,7 @@ def _cards(
             off=bool(edited) and step.disabled,
             wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
             parallel=isinstance(step, ParallelStep),
+            holds=isinstance(step, overlay.HOLDING),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
             badge=edited.badges.get(step.key)
