@@ -346,6 +346,7 @@
 
   // It goes with its tail only while the reader is there; otherwise it says how much came.
   let read = null;
+  let unread = 0;
   const inspected = () => inspector.querySelector("[data-inspected]")?.dataset.inspected;
   const scrollerOf = (log) => {
     for (let each = log; each !== run; each = each.parentElement) if (each.scrollHeight > each.clientHeight + 1 && getComputedStyle(each).overflowY !== "visible") return each;
@@ -362,17 +363,26 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     const log = event.target.id === "inspector" && inspector.querySelector("[role=log]");
-    if (!log || read?.path !== inspected()) return;
+    if (!log) return;
+    if (read?.path !== inspected()) {
+      unread = 0;
+      return;
+    }
     const came = log.querySelectorAll("p").length - read.lines;
     const scroller = scrollerOf(log);
     scroller.scrollTop = read.isAtEnd && came > 0 ? scroller.scrollHeight : read.top;
-    if (came <= 0 || isAtEnd(scroller)) return;
+    unread = isAtEnd(scroller) ? 0 : unread + Math.max(0, came);
+    if (!unread) return;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "da-btn xs da-newer";
-    button.textContent = `${came} new line${came > 1 ? "s" : ""}`;
+    button.textContent = `${unread} new line${unread > 1 ? "s" : ""}`;
     button.addEventListener("click", () => { scroller.scrollTop = scroller.scrollHeight; });
-    scroller.addEventListener("scroll", () => isAtEnd(scroller) && button.remove());
+    scroller.addEventListener("scroll", () => {
+      if (!isAtEnd(scroller)) return;
+      unread = 0;
+      button.remove();
+    });
     log.append(button);
   });
 
