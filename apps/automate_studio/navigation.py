@@ -13,6 +13,7 @@ from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
+from automate_studio import task_list
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
                 *_templates(user),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
-                {"title": "Approvals", "icon": "how_to_reg", "link": reverse("studio:approval_list")},
+                _tasks(user),
             ],
         ),
         (
@@ -57,6 +58,12 @@ def _people(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         item for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may)) if item
     ]
+
+
+def _tasks(user: User) -> dict[str, Any]:
+    item = {"title": "My tasks", "icon": "how_to_reg", "link": reverse("studio:approval_list")}
+    badge = task_list.count(user)
+    return {**item, "badge": badge} if badge else item
 
 
 def _templates(user: User) -> list[dict[str, Any]]:

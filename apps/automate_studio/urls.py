@@ -8,15 +8,12 @@ The pages themselves hang on the admin (`admin.py`).
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_required
 from django.urls import path
-from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     connections,
     doing,
     gallery,
-    inbox,
     managing,
     model_usage,
     plugins,
@@ -24,6 +21,7 @@ from automate_studio import (
     share,
     started,
     starting,
+    tasks,
     views,
 )
 from automate_studio.builder import connections as builder_connections
@@ -32,6 +30,7 @@ from automate_studio.builder import options as builder_options
 from automate_studio.builder import presence
 from automate_studio.builder import tests as builder_tests
 from automate_studio.builder import views as builder
+from automate_studio.sign_in import sign_in, sign_out, signed_in
 
 app_name = "studio"
 urlpatterns = [
@@ -123,6 +122,10 @@ urlpatterns = [
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
     path("plugins/", admin.site.admin_view(plugins.plugin_list), name="plugin_list"),
     # whoever is asked may answer, of the staff or not
-    path("approvals/", never_cache(login_required(inbox.approval_list)), name="approval_list"),
-    path("approvals/<uuid:wait_id>/", never_cache(login_required(inbox.approval_page)), name="approval_page"),
+    path("approvals/", signed_in(tasks.approval_list), name="approval_list"),
+    path("approvals/<uuid:wait_id>/", signed_in(tasks.approval_page), name="approval_page"),
+    path("approvals/<uuid:wait_id>/delegate/", signed_in(tasks.approval_delegate), name="approval_delegate"),
+    path("approvals/<uuid:wait_id>/reassign/", signed_in(tasks.approval_reassign), name="approval_reassign"),
+    path("sign-in/", sign_in, name="sign_in"),
+    path("sign-out/", sign_out, name="sign_out"),
 ]

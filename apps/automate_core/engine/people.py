@@ -15,16 +15,14 @@ MOST = 100
 
 
 def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
-    """The keys of the users and groups in `assignees` and `groups`. Raises ConnectorError that names who is missing.
+    """The keys of the users in `assignees`, the groups in `groups`, and the users in `excluded`.
 
-    A name that is empty asks nobody, so that an expression may leave somebody out.
+    Who is excluded is not asked, and need not exist. A name that is empty asks nobody, so that an expression may leave
+    somebody out. Raises ConnectorError that names who is missing.
     """
-    users = get_user_model()
     names, groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
-    found_users = {
-        user.get_username(): user.pk
-        for user in users._default_manager.filter(**{f"{users.USERNAME_FIELD}__in": names}, is_active=True)
-    }
+    excluded = _users(_names(asks["excluded"], "excluded"))
+    found_users = _users(names)
     found_groups = dict(Group.objects.filter(name__in=groups).values_list("name", "pk"))
     missing = [f"user {name!r}" for name in names if name not in found_users]
     missing += [f"group {name!r}" for name in groups if name not in found_groups]
@@ -32,7 +30,17 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
         raise ConnectorError(f"nobody can be asked: there is no active {', no '.join(missing)}", code="nobody_to_ask")
     if not found_users and not found_groups:
         raise ConnectorError("nobody can be asked: assignees and groups are empty", code="nobody_to_ask")
-    return {"users": list(found_users.values()), "groups": list(found_groups.values())}
+    asked = [key for name, key in found_users.items() if name not in excluded]
+    if not asked and not found_groups:
+        raise ConnectorError("nobody can be asked: the assignees are those who may not decide", code="nobody_to_ask")
+    return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
+
+
+def _users(names: list[str]) -> dict[str, Any]:
+    """The keys of the active users with those names."""
+    users = get_user_model()
+    found = users._default_manager.filter(**{f"{users.USERNAME_FIELD}__in": names}, is_active=True)
+    return {user.get_username(): user.pk for user in found}
 
 
 def check_may_call(workflow_id: int, slug: str) -> None:

@@ -184,7 +184,7 @@ class RunLog(models.Model):
 class Wait(models.Model):
     """What a run is parked on. Whoever resolves it wakes the run in the same transaction.
 
-    `data` is what is shown to whom it waits for, `outcome` what came of it.
+    `data` is what is shown to whom it waits for, `outcome` what came of it; `decided_by` the person who decided.
     """
 
     Status = states.WaitStatus
@@ -215,6 +215,9 @@ class Wait(models.Model):
     remind_at = models.DateTimeField(null=True)
     data = models.JSONField(null=True)
     outcome = models.JSONField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     created_at = models.DateTimeField(db_default=Now())
     resolved_at = models.DateTimeField(null=True)
     seq = models.PositiveIntegerField(default=0)
@@ -232,6 +235,12 @@ class Wait(models.Model):
             ),
             models.Index(F("kind"), F("id"), condition=Q(status="open"), name="open_waits_by_kind"),
             models.Index(F("run"), name="waits_of_run"),
+            models.Index(
+                F("decided_by"),
+                F("resolved_at").desc(),
+                condition=Q(decided_by__isnull=False),
+                name="waits_by_who_decided",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -239,13 +248,14 @@ class Wait(models.Model):
 
 
 class WaitAssignee(models.Model):
-    """A person or a group whose decision an approval waits for."""
+    """A person or a group whose decision an approval waits for, or an `excluded` person who may not decide it."""
 
     governed_by = "wait__run__workflow"
 
     wait = models.ForeignKey(Wait, on_delete=models.CASCADE, related_name="assignees", db_constraint=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", null=True)
     group = models.ForeignKey("auth.Group", on_delete=models.CASCADE, related_name="+", null=True)
+    excluded = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ()
