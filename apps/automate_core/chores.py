@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, limits, pausing, pruning, reconnecting, reminders, schedules
+from automate_core import captures, children, limits, pausing, pruning, reconnecting, schedules
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,6 @@ CHORES: tuple[Chore, ...] = (
     Chore("slots", limits.DUE, limits.sweep),
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
-    Chore("reminders", reminders.DUE, reminders.remind),
     Chore("old refusals", pruning.refusals_due, pruning.prune_refusals),
     Chore("old model usage", pruning.usage_due, pruning.prune_usage),
 )
@@ -51,8 +50,8 @@ CHORES: tuple[Chore, ...] = (
 class Chores:
     """The thread that does the chores, on a connection of its own, and survives the database going away."""
 
-    def __init__(self, chores: tuple[Chore, ...] = CHORES) -> None:
-        self._chores = chores
+    def __init__(self, chores: tuple[Chore, ...] = CHORES, *, name: str = "automate-chores") -> None:
+        self._chores, self._name = chores, name
         self._look_at: dict[str, float] = {}
         self._nudged = threading.Event()
         self._stopping = threading.Event()
@@ -60,7 +59,7 @@ class Chores:
 
     def start(self) -> None:
         """Look after them from now on, until `stop`."""
-        self._thread = threading.Thread(target=self._work, name="automate-chores", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
     def nudge(self) -> None:

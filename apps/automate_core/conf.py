@@ -12,6 +12,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_HOOK_FAILURE_RATE": 60,  # of these, such whose signature fails; 0 for no limit
     "AUTOMATE_HOOK_TALLY_SECONDS": 30.0,  # how long refusals and uses of secrets are counted before they are written
     "AUTOMATE_REFUSED_DAYS": 30,  # how long counts of refused deliveries are kept; 0 for ever
+    "AUTOMATE_NOTIFICATION_DAYS": 90,  # how long the log of notifications is kept; 0 for ever
     "AUTOMATE_LLM_USAGE_DAYS": 800,  # how long the ledger of model calls is kept, 62 or more; 0 for ever
     "AUTOMATE_ENDPOINT_CACHE_SECONDS": 1.0,  # how long a process may trust what it read of an endpoint
     "AUTOMATE_EGRESS_ALLOW": (),  # host:port pairs on private addresses that workflows may reach

@@ -52,6 +52,15 @@ class WaitStatus(TextChoices):
     CANCELLED = "cancelled"  #: withdrawn with its run; final
 
 
+class NotificationStatus(TextChoices):
+    """A message about what happened, to one place."""
+
+    WAITING = "waiting"  #: gathers what happens until it is sent, or is to be tried again
+    SENT = "sent"  #: handed over; final
+    FAILED = "failed"  #: given up, with the reason; a person may have it sent again
+    DROPPED = "dropped"  #: not sent, since there is nothing to tell any more; final
+
+
 type Edges = Mapping[str, frozenset[str]]
 
 
@@ -106,6 +115,15 @@ WAIT_EDGES = _edges(
         WaitStatus.RESOLVED: set(),
         WaitStatus.EXPIRED: set(),
         WaitStatus.CANCELLED: set(),
+    }
+)
+
+NOTIFICATION_EDGES = _edges(
+    {
+        NotificationStatus.WAITING: {NotificationStatus.SENT, NotificationStatus.FAILED, NotificationStatus.DROPPED},
+        NotificationStatus.SENT: set(),
+        NotificationStatus.FAILED: {NotificationStatus.WAITING},
+        NotificationStatus.DROPPED: set(),
     }
 )
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from automate_connectors.models import Connection
 from automate_core.authoring import published_definition
 from automate_core.definition import ActionStep, walk
-from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
 
 
 def endpoints_of_secret(secret: Any) -> Iterator[WebhookEndpoint]:
@@ -31,6 +31,22 @@ def workflows_of_connection(connection: Any) -> Iterator[str]:
     """The workflows with a step, in the draft or in what is published, that it works for."""
     for workflow in using(connection):
         yield f"the workflow {workflow}"
+
+
+def rules_of_connection(connection: Any) -> Iterator[str]:
+    """The notification rules that post through it."""
+    for rule in NotificationRule.objects.filter(connection=connection.slug).select_related("workflow"):
+        yield _of_rule(rule)
+
+
+def rules_of_secret(secret: Any) -> Iterator[str]:
+    """The notification rules whose webhooks it signs."""
+    for rule in NotificationRule.objects.filter(secret=secret.reference).select_related("workflow"):
+        yield _of_rule(rule)
+
+
+def _of_rule(rule: NotificationRule) -> str:
+    return f"a notification rule of {f'the workflow {rule.workflow}' if rule.workflow else 'all workflows'}"
 
 
 def using(connection: Connection) -> list[Workflow]:

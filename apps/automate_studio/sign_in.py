@@ -19,7 +19,7 @@ from unfold.forms import AuthenticationForm as AdminSignInForm
 type View = Callable[..., HttpResponseBase]
 
 
-class SignInForm(AdminSignInForm):
+class SignInForm(AdminSignInForm):  # type: ignore[misc]
     """The admin's form, for any active account."""
 
     confirm_login_allowed = AuthenticationForm.confirm_login_allowed
@@ -30,7 +30,10 @@ class SignInView(LoginView):
 
     template_name = "admin/login.html"
     authentication_form = SignInForm
-    next_page = reverse_lazy("studio:approval_list")
+
+    def get_default_redirect_url(self) -> str:
+        """The tasks, unless another page was asked for."""
+        return self.next_page or reverse("studio:approval_list")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With what the admin's page shows."""

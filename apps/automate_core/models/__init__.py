@@ -10,6 +10,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.notifications import Notification, NotificationRule, Occurrence
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
@@ -31,6 +32,9 @@ __all__ = [
     "Event",
     "ExecutionRun",
     "ForeseenEffect",
+    "Notification",
+    "NotificationRule",
+    "Occurrence",
     "OutboxJob",
     "RefusedDeliveries",
     "RunLog",

@@ -15,6 +15,8 @@ from automate_core.ids import uuid7
 from automate_core.models.events import Event
 from automate_core.models.workflows import Workflow, WorkflowVersion
 
+_FAILED = Q(status="failed", cause__in=["trigger", "retry"])  #: tests are left out
+
 
 class ExecutionRun(models.Model):
     """One execution of one workflow version.
@@ -22,6 +24,7 @@ class ExecutionRun(models.Model):
     `output` is what its last step gave, kept for the run that called it. `parent` and `parent_path` are the calling run
     and step. `slot_key` is the value that its workflow's concurrency limit counts by; it may run once it is `admitted`.
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
+    `noticed` says that a failed run was seen by the rules for notifications.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
     """
 
@@ -67,6 +70,7 @@ class ExecutionRun(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     seq = models.PositiveIntegerField(default=0)
     wakes = models.PositiveIntegerField(default=0)
+    noticed = models.BooleanField(db_default=False)
 
     class Meta:
         verbose_name = "run"
@@ -82,6 +86,8 @@ class ExecutionRun(models.Model):
             models.Index(F("status"), F("id").desc(), name="runs_by_status"),
             models.Index(F("workflow"), F("id").desc(), condition=Q(cause="test"), name="tests_of_workflow"),
             models.Index(F("trace_id"), name="runs_by_trace"),
+            models.Index(F("workflow"), F("finished_at"), condition=_FAILED, name="failures_of_workflow"),
+            models.Index(F("id"), condition=_FAILED & Q(noticed=False), name="failures_to_notice"),
             models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),
             models.Index(
                 F("id"),
@@ -248,7 +254,10 @@ class Wait(models.Model):
 
 
 class WaitAssignee(models.Model):
-    """A person or a group whose decision an approval waits for, or an `excluded` person who may not decide it."""
+    """A person or a group whose decision an approval waits for, or an `excluded` person who may not decide it.
+
+    `told` says that the mail which tells them of it was put on its way.
+    """
 
     governed_by = "wait__run__workflow"
 
@@ -256,6 +265,7 @@ class WaitAssignee(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", null=True)
     group = models.ForeignKey("auth.Group", on_delete=models.CASCADE, related_name="+", null=True)
     excluded = models.BooleanField(db_default=False)
+    told = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ()
@@ -265,6 +275,7 @@ class WaitAssignee(models.Model):
                 name="a_person_or_a_group",
             )
         ]
+        indexes = [models.Index(F("wait"), condition=Q(told=False, excluded=False), name="assignees_to_tell")]
 
     def __str__(self) -> str:
         return str(self.user or self.group)
