@@ -35,18 +35,17 @@ def workflows_of_connection(connection: Any) -> Iterator[str]:
 
 def rules_of_connection(connection: Any) -> Iterator[str]:
     """The notification rules that post through it."""
-    for rule in NotificationRule.objects.filter(connection=connection.slug).select_related("workflow"):
-        yield _of_rule(rule)
+    yield from _rules(channel="slack", connection=connection.slug)
 
 
 def rules_of_secret(secret: Any) -> Iterator[str]:
     """The notification rules whose webhooks it signs."""
-    for rule in NotificationRule.objects.filter(secret=secret.reference).select_related("workflow"):
-        yield _of_rule(rule)
+    yield from _rules(channel="webhook", secret=secret.reference)
 
 
-def _of_rule(rule: NotificationRule) -> str:
-    return f"a notification rule of {f'the workflow {rule.workflow}' if rule.workflow else 'all workflows'}"
+def _rules(**which: str) -> Iterator[str]:
+    for rule in NotificationRule.objects.filter(removed_at=None, **which).select_related("workflow"):
+        yield f"a notification rule of {f'the workflow {rule.workflow}' if rule.workflow else 'all workflows'}"
 
 
 def using(connection: Connection) -> list[Workflow]:

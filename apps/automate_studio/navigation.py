@@ -42,6 +42,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _item("Model usage", "auto_awesome", LLMUsage, can(user, "view", LLMUsage)),
                 _item("Model budgets", "savings", LLMBudget, can(user, "administer", SITE)),
+                *_notifications(user),
                 _item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE)),
             ],
         ),
@@ -70,6 +71,12 @@ def _templates(user: User) -> list[dict[str, Any]]:
     if not can(user, "add", Workflow):
         return []
     return [{"title": "Templates", "icon": "dashboard_customize", "link": reverse("studio:gallery")}]
+
+
+def _notifications(user: User) -> list[dict[str, Any]]:
+    if not can(user, "administer", SITE):
+        return []
+    return [{"title": "Notifications", "icon": "notifications", "link": reverse("studio:notifications")}]
 
 
 def _plugins(user: User) -> list[dict[str, Any]]:

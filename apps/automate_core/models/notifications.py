@@ -22,7 +22,8 @@ class NotificationRule(models.Model):
 
     `failures` and `span` are what its kind counts and measures by. One place gets at most one message in `window`, and
     none between `quiet_from` and `quiet_until` by `timezone`: what happens meanwhile is told in the next one. `author`
-    is who said so last, in whose name connections are used. The owners of workflows in `muted_for` are left out.
+    is who said so last, in whose name connections are used. The owners of workflows in `muted_for` are left out. One
+    that was removed can be taken back for a day.
     """
 
     class Kind(models.TextChoices):
@@ -68,6 +69,7 @@ class NotificationRule(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
     look_at = models.DateTimeField(db_default=Now())
+    removed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["id"]

@@ -147,8 +147,8 @@ def _slack(notification: Notification, rule: NotificationRule) -> None:
     params = {"channel": rule.room, "text": "\n".join([*facts, *([f"And {more} more."] if more > 0 else [])])}
     try:
         adapter = connection.adapter
-        action = next(each for each in adapter.actions if each.name == "post_message")
-        invoke(adapter, action, params, {**context(connection, author), "idempotency_key": notification.pk.hex})
+        given = {**context(connection, author), "idempotency_key": notification.pk.hex}
+        invoke(adapter, adapter.action("post_message"), params, given)
     except ConnectorError as error:
         raise NotDeliveredError(error.message, again=error.retryable) from error
     except SecretUnavailableError as error:

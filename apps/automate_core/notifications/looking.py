@@ -26,10 +26,11 @@ ASKING = [Wait.Kind.APPROVAL, Wait.Kind.CALLBACK, Wait.Kind.RECONNECT, Wait.Kind
 
 _Kind = NotificationRule.Kind
 
+_KINDS = ", ".join(f"'{kind.value}'" for kind in sorted(NotificationRule.LOOKING))
+
 #: SQL: whether a rule is to look.
 DUE = f"""EXISTS (SELECT FROM automate_core_notificationrule
-    WHERE is_on AND kind IN ({", ".join(f"'{kind.value}'" for kind in sorted(NotificationRule.LOOKING))})
-        AND look_at <= automate_now())"""
+    WHERE is_on AND removed_at IS NULL AND kind IN ({_KINDS}) AND look_at <= automate_now())"""
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ from automate_core.models import Notification, NotificationRule, Occurrence, Wor
 from automate_core.notifications.quiet import after_quiet
 from automate_core.notifications.wording import MOST_FACTS, Fact
 from automate_core.states import NotificationStatus
-from automate_governance.permissions import Person
+from automate_governance.permissions import SITE, Person, can
 
 GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what happens at the same time
 
@@ -74,8 +74,13 @@ def targets(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
             yield Target(urlsplit(rule.url).netloc)
 
 
+def may_be_told(person: Person, workflow: Workflow | None) -> bool:
+    """Whether somebody may hear of a workflow by a rule: asked when they are named, and again for each message."""
+    return can(person, "administer", SITE) if workflow is None else can(person, "view", workflow)
+
+
 def _addresses(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
-    people = [person for person in rule.people.all() if person.is_active]
+    people = [person for person in rule.people.all() if person.is_active and may_be_told(person, rule.workflow)]
     if rule.to_owner and happening.owner is not None and happening.owner.is_active:
         muted = happening.workflow is not None and rule.muted_for.filter(pk=happening.workflow.pk).exists()
         people += [] if muted else [happening.owner]
@@ -125,13 +130,14 @@ def _send_at(rule: NotificationRule, last: dt.datetime | None) -> dt.datetime:
 
 def lock(**which: Any) -> list[NotificationRule]:
     """The rules that are on, locked in one order. Call it inside a transaction."""
-    rules = NotificationRule.objects.filter(is_on=True, **which).order_by("pk")
+    rules = NotificationRule.objects.filter(is_on=True, removed_at=None, **which).order_by("pk")
     return list(rules.select_for_update(no_key=True))
 
 
 def lock_due(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[NotificationRule]:
     """The rules of those kinds that are to look now, locked; those that somebody else looks by are passed over."""
-    due = NotificationRule.objects.filter(is_on=True, kind__in=list(kinds), look_at__lte=database.AutomateNow())
+    due = NotificationRule.objects.filter(is_on=True, removed_at=None, kind__in=list(kinds))
+    due = due.filter(look_at__lte=database.AutomateNow())
     rules = list(due.order_by("look_at").select_for_update(no_key=True, skip_locked=True)[:most])
     NotificationRule.objects.filter(pk__in=[rule.pk for rule in rules]).update(
         look_at=database.AutomateNow() + look_again

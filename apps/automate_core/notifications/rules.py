@@ -113,14 +113,28 @@ def turn(rule: NotificationRule, *, on: bool, by: Person) -> NotificationRule:
 
 
 @transaction.atomic
-def delete(rule: NotificationRule, *, by: Person) -> None:
-    """Remove a rule; what it has not sent yet is dropped. Raises NotPermittedError, RuleError."""
+def remove(rule: NotificationRule, *, by: Person) -> None:
+    """Remove a rule; what comes to be sent is dropped. Raises NotPermittedError, RuleError."""
     rule = _locked(rule)
     _permit(by, rule.workflow)
     if rule.built_in:
         raise RuleError({"": "This rule comes with the site: turn it off instead."})
+    _set_removed(rule, database.now())
     audit.record(by, "notification.rule_removed", rule)
-    rule.delete()
+
+
+@transaction.atomic
+def take_back(rule: NotificationRule, *, by: Person) -> None:
+    """Have a rule again that was removed a short time ago. Raises NotPermittedError."""
+    rule = _locked(rule)
+    _permit(by, rule.workflow)
+    _set_removed(rule, None)
+    audit.record(by, "notification.rule_taken_back", rule)
+
+
+def _set_removed(rule: NotificationRule, at: dt.datetime | None) -> None:
+    rule.removed_at = at
+    rule.save(update_fields=["removed_at", "changed_at"])
 
 
 @transaction.atomic
@@ -269,7 +283,7 @@ def _mail(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iter
             yield "people", f"There is no active account called {name}."
         elif not person.email:
             yield "people", f"{name} has no e-mail address."
-        elif not (can(person, "view", rule.workflow) if rule.workflow else can(person, "administer", SITE)):
+        elif not messages.may_be_told(person, rule.workflow):
             what = "this workflow: share it with them first" if rule.workflow else "all workflows"
             yield "people", f"{name} may not see {what}."
     for address in values.addresses:

@@ -71,7 +71,7 @@ def _not_needed(notification: Notification) -> str:
     """Why there is nothing to send any more; empty when there is."""
     if notification.wait_id is not None:
         return "" if asking.is_needed(notification) else "It was decided, or somebody else is asked."
-    if notification.rule is None:
+    if notification.rule is None or notification.rule.removed_at is not None:
         return "Its rule was removed."
     if notification.kind != Notification.TEST and not notification.rule.is_on:
         return "Its rule is turned off."
