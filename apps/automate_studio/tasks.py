@@ -71,6 +71,8 @@ def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Ask other people in place of all that are asked: superusers may."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
+    if not asked.person(request).is_superuser:
+        return _refused(request, "Only superusers reassign tasks.")
     name = asked.words(request.POST.get("people"))
 
     def act() -> Wait:

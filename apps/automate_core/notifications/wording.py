@@ -68,13 +68,13 @@ def connection(name: str, *, reconnect: bool) -> str:
 
 
 def lasting(span: dt.timedelta) -> str:
-    """`15 min`, `2 h`, `3 days`: whole units where they are."""
-    seconds = int(span.total_seconds())
-    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length and seconds % length == 0:
-            number = seconds // length
-            return f"{number} {'day' if (unit, number) == ('days', 1) else unit}"
-    return f"{seconds} s" if seconds < 3_600 else f"{seconds // 3_600} h {seconds % 3_600 // 60} min"
+    """`15 min`, `2 h 30 min`, `3 days`."""
+    rest, parts = int(span.total_seconds()), list[str]()
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        number, rest = divmod(rest, length)
+        if number:
+            parts.append(f"{number} {'day' if (unit, number) == ('days', 1) else unit}")
+    return " ".join(parts) or "0 s"
 
 
 def subject(facts: list[Fact], count: int) -> str:
