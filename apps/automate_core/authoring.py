@@ -30,7 +30,7 @@ from automate_core.definition import Trigger as TriggerPart
 from automate_core.drafts import history, planting, reading, rows
 from automate_core.drafts.changes import Change, between
 from automate_core.drafts.errors import ConflictError, OtherChange, RefusedError
-from automate_core.drafts.values import GAP, Draft
+from automate_core.drafts.values import GAP, OWN_FIELDS, Draft
 from automate_core.drafts.values import document as draft_document
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.watched import view_permission
@@ -120,11 +120,8 @@ def _says(workflow: Workflow, definition: Definition) -> bool:
 def _drafted(definition: Definition, present: Draft) -> Draft:
     """A definition as a draft, of the present one's workflow."""
     document = msgspec.to_builtins(definition)
-    said = replace(
-        present.settings,
-        concurrency=document.get("concurrency"),
-        **{name: getattr(definition, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")},
-    )
+    own = {name: document.get(name, getattr(definition, name)) for name in OWN_FIELDS}
+    said = replace(present.settings, **own)
     triggers = {
         part.key: replace(planting.trigger(msgspec.to_builtins(part), part.key), position=number * GAP)
         for number, part in enumerate(definition.triggers, 1)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, limits, pausing, pruning, reconnecting, schedules
+from automate_core import captures, children, limits, pausing, reconnecting, schedules
+from automate_core.retention.pruning import Pruner
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,14 @@ TICK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Chore:
-    """One kind of work. `due` is a SQL boolean expression, cheap and without parameters, or gives one.
+    """One kind of work. `due` is a SQL boolean expression, cheap and without parameters.
 
     `run` does a bounded part of it, in transactions of its own, and gives the seconds after which it wants to be looked
     at again: 0 when there is more, None when the next tick will do.
     """
 
     name: str
-    due: str | Callable[[], str]
+    due: str
     run: Callable[[], float | None]
 
 
@@ -42,8 +43,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("slots", limits.DUE, limits.sweep),
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
-    Chore("old refusals", pruning.refusals_due, pruning.prune_refusals),
-    Chore("old model usage", pruning.usage_due, pruning.prune_usage),
+    Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look
 )
 
 
@@ -88,9 +88,8 @@ class Chores:
 
     def _due(self) -> list[Chore]:
         """One query for all."""
-        due = [chore.due if isinstance(chore.due, str) else chore.due() for chore in self._chores]
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(due)}")
+            cursor.execute(f"SELECT {', '.join(chore.due for chore in self._chores)}")
             answers = cursor.fetchone()
         return [chore for chore, due in zip(self._chores, answers, strict=True) if due]
 

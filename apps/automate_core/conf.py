@@ -11,6 +11,10 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_HOOK_RATE": 60_000,  # deliveries a minute from one address to one endpoint; 0 for no limit
     "AUTOMATE_HOOK_FAILURE_RATE": 60,  # of these, such whose signature fails; 0 for no limit
     "AUTOMATE_HOOK_TALLY_SECONDS": 30.0,  # how long refusals and uses of secrets are counted before they are written
+    # how many days what is over is kept; 0 for ever
+    "AUTOMATE_RETENTION_DAYS": {"succeeded": 30, "failed": 90, "cancelled": 30, "tests": 14, "unmatched": 30},
+    "AUTOMATE_DELIVERY_KEY_DAYS": 30,  # how long a repeated delivery is known again, whatever became of its event
+    "AUTOMATE_PRUNE_HOURS": 6.0,  # how often workers let go of what is too old; 0 leaves it to `automate_prune`
     "AUTOMATE_REFUSED_DAYS": 30,  # how long counts of refused deliveries are kept; 0 for ever
     "AUTOMATE_NOTIFICATION_DAYS": 90,  # how long the log of notifications is kept; 0 for ever
     "AUTOMATE_LLM_USAGE_DAYS": 800,  # how long the ledger of model calls is kept, 62 or more; 0 for ever

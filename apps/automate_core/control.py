@@ -94,6 +94,7 @@ def retry(
         raise ControlError(f"the workflow {run.workflow.slug} is archived: publish it again first")
     if run.status not in FINAL_RUN_STATES:
         raise NotEndedError(f"run {run} is {run.status}: cancel it, or wait for its end")
+    _hold(run)
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
@@ -107,6 +108,12 @@ def retry(
     }
     audit.record(by, "run.retried", run, changes=changes, trace_id=run.trace_id)
     return again
+
+
+def _hold(run: ExecutionRun) -> None:
+    """Nobody lets go of the run while it is read. Raises ControlError when it is gone."""
+    if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():
+        raise ControlError(f"run {run} was removed")
 
 
 def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:

@@ -355,6 +355,21 @@ class Concurrency(_Part, frozen=True, kw_only=True):
     policy: Literal["queue", "skip", "cancel_older"] = "queue"
 
 
+type Days = Annotated[int, Meta(ge=0, le=36_500)]
+
+
+class Retention(_Part, frozen=True, kw_only=True):
+    """How many days runs are kept once they have ended, by how they ended; `tests` are those of drafts, however.
+
+    0 is for ever; what is not given is as the site's policy says. The published version's counts.
+    """
+
+    succeeded: Days | None = None
+    failed: Days | None = None
+    cancelled: Days | None = None
+    tests: Days | None = None
+
+
 class Definition(_Part, frozen=True, kw_only=True):
     """A whole workflow."""
 
@@ -366,6 +381,7 @@ class Definition(_Part, frozen=True, kw_only=True):
     timezone: str = "UTC"
     priority: Annotated[int, Meta(ge=-10, le=10)] = 0
     concurrency: Concurrency | None = None
+    retention: Retention | None = None
     vars: dict[str, Any] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)
@@ -507,6 +523,7 @@ _FIELDS_AT = (
     (r"retry$", _fields(Retry)[1:]),
     (r"on_error$", _fields(OnError)[1:]),
     (r"concurrency$", _fields(Concurrency)[1:]),
+    (r"retention$", _fields(Retention)[1:]),
     (r"arms\[\d+\]$", _fields(Arm)[1:]),
     (r"outcomes\[\d+\]$", _fields(Lane)[1:]),
     (r"(form|inputs)\[\d+\]$", _fields(FormField)[1:]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import secrets
 import time
@@ -18,6 +19,17 @@ def uuid7() -> uuid.UUID:
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     stamp = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7 << 12 | (rest << 12) // 1_000_000
     return uuid.UUID(int=stamp << 64 | 0x2 << 62 | secrets.randbits(62))
+
+
+def first_uuid7(moment: dt.datetime) -> uuid.UUID:
+    """What no id of `uuid7` made at that moment or later comes before."""
+    milliseconds = max(int(moment.timestamp() * 1_000), 0)
+    return uuid.UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76)
+
+
+def uuid7_time(made: uuid.UUID) -> dt.datetime:
+    """When an id of `uuid7` was made, to the millisecond."""
+    return dt.datetime.fromtimestamp((made.int >> 80) / 1_000, dt.UTC)
 
 
 def new_trace_id() -> str:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from automate_core import answers, control, manual, pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Workflow
+from automate_core.retention import keeping
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, forms, words
 
@@ -48,6 +49,18 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         return SeeOther(_run_url(run))
     messages.success(request, f"This run repeats run {words.short(run.pk)}.")
     return SeeOther(_run_url(again))
+
+
+@require_POST
+def run_keep(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Keep a run for ever with `keep`, or else like any other."""
+    run = _run(request, run_id)
+    is_kept = bool(request.POST.get("keep"))
+    act = keeping.keep if is_kept else keeping.release
+    if _do(request, lambda: act(run, by=asked.person(request))):
+        goes = "It is kept until somebody lets it go." if is_kept else "It is deleted when its days are over."
+        messages.success(request, goes)
+    return SeeOther(_run_url(run))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -42,6 +42,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _item("Model usage", "auto_awesome", LLMUsage, can(user, "view", LLMUsage)),
                 _item("Model budgets", "savings", LLMBudget, can(user, "administer", SITE)),
+                *_retention(user),
                 *_notifications(user),
                 _item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE)),
             ],
@@ -83,6 +84,12 @@ def _plugins(user: User) -> list[dict[str, Any]]:
     if not can(user, "administer", SITE):
         return []
     return [{"title": "Plug-ins", "icon": "extension", "link": reverse("studio:plugin_list")}]
+
+
+def _retention(user: User) -> list[dict[str, Any]]:
+    if not can(user, "administer", SITE):
+        return []
+    return [{"title": "Retention", "icon": "auto_delete", "link": reverse("studio:retention")}]
 
 
 def _item(title: str, icon: str, model: type[models.Model], may: bool) -> dict[str, Any]:

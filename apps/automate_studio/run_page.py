@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from automate_core.definition import Definition
 from automate_core.models import ExecutionRun, RunLog, StepRun, Wait
+from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
 from automate_studio import payload, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, group
@@ -35,6 +36,7 @@ class RunPage:
     timeline: Timeline
     recorded: dict[str, Recorded]
     now: dt.datetime
+    goes_at: dt.datetime | None  # when it may be deleted
 
     @property
     def ended(self) -> bool:
@@ -101,7 +103,7 @@ class RunPage:
 
 
 def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") -> RunPage:
-    """The page of one of `runs`, in three queries; of loops the iteration of the path `selected`.
+    """The page of one of `runs`, in three queries, four of one that ended; of loops the iteration of path `selected`.
 
     Raises ExecutionRun.DoesNotExist.
     """
@@ -133,7 +135,15 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") ->
     definition = versions.definitions([run.version_id])[run.version_id]
     tree = run_tree(definition, recorded, _trigger_note(run), ended=ended, selected=selected)
     line = timeline(tree, recorded, run.started_at, run.finished_at, now)
-    return RunPage(run=run, definition=definition, tree=tree, timeline=line, recorded=recorded, now=now)
+    return RunPage(
+        run=run,
+        definition=definition,
+        tree=tree,
+        timeline=line,
+        recorded=recorded,
+        now=now,
+        goes_at=keeping.goes_at(run),
+    )
 
 
 def _open_waits(run: ExecutionRun) -> tuple[dict[str, dt.datetime], dict[str, str]]:

@@ -19,6 +19,7 @@ from automate_studio import (
     notifications,
     plugins,
     publishing,
+    retention,
     share,
     started,
     starting,
@@ -48,6 +49,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
+    path("runs/<uuid:run_id>/keep/", admin.site.admin_view(doing.run_keep), name="run_keep"),
     path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
     path(
         "workflows/<int:pk>/started/<uuid:event_id>/",
@@ -121,6 +123,7 @@ urlpatterns = [
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
+    path("retention/", admin.site.admin_view(retention.retention), name="retention"),
     path("plugins/", admin.site.admin_view(plugins.plugin_list), name="plugin_list"),
     path("notifications/", admin.site.admin_view(notifications.site_notifications), name="notifications"),
     path("notifications/new/", admin.site.admin_view(notifications.rule_new), name="rule_new"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +115,26 @@ def sentence(text: str, *, stop: str = ".") -> str:
 def thousands(number: int) -> str:
     """`12,345`."""
     return f"{number:,}"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that fits: `840 B`, `3.2 MB`, `120 GB`."""
+    power = min(int(math.log(max(abs(count), 1), 1000)), 4)
+    number = count / 1000**power
+    digits = 0 if not power or abs(number) >= 100 else 1
+    return f"{number:.{digits}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def until(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """`in 8 min` up to a day, then the date; `now` when that has come."""
+    if moment is None:
+        return "never"
+    seconds = (moment - now).total_seconds()
+    if seconds <= 0:
+        return "now"
+    if seconds < 3600:
+        return f"in {math.ceil(seconds / 60)} min"
+    return f"in {math.ceil(seconds / 3600)} h" if seconds < 86_400 else day(moment)
 
 
 def money(amount: Decimal) -> str:

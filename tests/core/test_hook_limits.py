@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import threading
 import time
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from automate_core import endpoints
-from automate_core.chores import Chores
 from automate_core.models import Event, RefusedDeliveries, WebhookEndpoint
 from automate_core.webhooks import rates
 from automate_core.webhooks.tally import Tally, tally
@@ -180,17 +181,17 @@ def test_counts_of_an_endpoint_that_is_gone_are_let_go(endpoint):
 
 
 def test_old_counts_are_forgotten(knock, settings):
-    """By the worker's chores, whether or not somebody is refused again."""
+    """Whether or not somebody is refused again."""
     knock(secret=BAD)
     _counts()
     RefusedDeliveries.objects.update(day=dt.date.today() - dt.timedelta(days=32))
     knock(secret=BAD)
     assert len(RefusedDeliveries.objects.all()) == 1 and _counts()
     settings.AUTOMATE_REFUSED_DAYS = 0
-    Chores().turn()
+    call_command("automate_prune", stdout=io.StringIO())
     assert RefusedDeliveries.objects.count() == 2
     settings.AUTOMATE_REFUSED_DAYS = 30
-    Chores().turn()
+    call_command("automate_prune", stdout=io.StringIO())
     assert _counts() == {("github", "signature"): 1}
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import connections
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -387,8 +388,12 @@ def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings)
     Notification.objects.update(created_at=ago(days=91))
     Occurrence.objects.update(at=ago(days=91))
     settings.AUTOMATE_NOTIFICATION_DAYS = 0
-    notify()
+    call_command("automate_prune")
     assert Notification.objects.count() == 1
     settings.AUTOMATE_NOTIFICATION_DAYS = 90
-    notify()
+    rule, _ = rules.save(None, TO_OPS, workflow=flow, by=owner)
+    rules.remove(rule, by=owner)
+    NotificationRule.objects.filter(pk=rule.pk).update(removed_at=ago(days=2))
+    call_command("automate_prune")
     assert not Notification.objects.exists() and not Occurrence.objects.exists()
+    assert NotificationRule.objects.get().built_in

@@ -173,7 +173,15 @@ def whole(draft):
 def _start():
     definition = workflow_files.read(TRIAGE)
     said = draft_values.Settings(
-        name="T", description="", tags=[], timezone="UTC", priority=0, concurrency=None, vars={}, run_as=1
+        name="T",
+        description="",
+        tags=[],
+        timezone="UTC",
+        priority=0,
+        concurrency=None,
+        retention=None,
+        vars={},
+        run_as=1,
     )
     empty = draft_values.Draft(slug="triage", settings=said, steps={}, triggers={})
     return authoring._drafted(definition, empty)

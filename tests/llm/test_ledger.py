@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import threading
 import uuid
 from decimal import Decimal
@@ -14,7 +15,6 @@ from django.db import connection as database_connection
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core.chores import Chores
 from automate_core.models import ExecutionRun, StepRun
 from automate_llm import budgets, prices
 from automate_llm.ledger import Ledger
@@ -335,7 +335,7 @@ def test_old_calls_are_let_go_and_this_months_never(settings):
         LLMUsage.objects.create(**old, day=today - dt.timedelta(days=days), path=f"{days}")
 
     def left():
-        Chores().turn()
+        call_command("automate_prune", stdout=io.StringIO())
         return sorted(LLMUsage.objects.values_list("path", flat=True))
 
     settings.AUTOMATE_LLM_USAGE_DAYS = 0

@@ -15,9 +15,8 @@ from automate_core.drafts import planting, requests
 from automate_core.drafts.edits import Allowed, Done, step_of
 from automate_core.drafts.errors import RefusedError
 from automate_core.drafts.reading import TRIGGERS
-from automate_core.drafts.values import COLUMNS, GAP, LANES, POLICY, UNCHOSEN, Draft, StepNode, TriggerNode
+from automate_core.drafts.values import COLUMNS, GAP, LANES, OWN_FIELDS, POLICY, UNCHOSEN, Draft, StepNode, TriggerNode
 
-_SETTINGS = ("name", "description", "tags", "timezone", "priority", "concurrency", "vars")
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,
     "description": str,
@@ -25,6 +24,7 @@ _SETTING_TYPES: dict[str, Any] = {
     "timezone": Annotated[str, Meta(max_length=64)],
     "priority": Annotated[int, Meta(ge=-10, le=10)],
     "concurrency": dict[str, Any] | None,
+    "retention": dict[str, Any] | None,
     "vars": dict[str, Any],
 }
 
@@ -253,8 +253,8 @@ def edit_settings(draft: Draft, request: requests.EditSettings, run_as: int | No
         if name == "run_as":
             changed[name] = run_as
             continue
-        if name not in _SETTINGS:
-            raise RefusedError(f"a workflow has no {name!r}; it has {', '.join([*_SETTINGS, 'run_as'])}", name[:100])
+        if name not in OWN_FIELDS:
+            raise RefusedError(f"a workflow has no {name!r}; it has {', '.join([*OWN_FIELDS, 'run_as'])}", name[:100])
         planting.storable(value, name)
         try:
             changed[name] = convert(value, _SETTING_TYPES[name], name)

@@ -18,7 +18,7 @@ from automate_core.definition import (
     Trigger,
     convert,
 )
-from automate_core.drafts.values import UNCHOSEN, Draft, StepNode, in_order
+from automate_core.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, StepNode, in_order
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
 TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
@@ -62,10 +62,7 @@ def read(draft: Draft) -> Reading:
         for index, trigger in enumerate(in_order(draft.triggers))
     ]
     said = draft.settings
-    document = {
-        name: getattr(said, name)
-        for name in ("name", "description", "tags", "timezone", "priority", "concurrency", "vars")
-    }
+    document = {name: getattr(said, name) for name in OWN_FIELDS}
     values = _fields(Definition, {"slug": draft.slug, **document}, "", reading)
     steps = _steps(("", ""), "steps", lists, reading)
     reading.definition = Definition(**{**values, "triggers": triggers, "steps": steps})

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from automate_core.drafts.changes import Change, columns
-from automate_core.drafts.values import Draft, Settings, StepNode, TriggerNode
+from automate_core.drafts.values import OWN_FIELDS, Draft, Settings, StepNode, TriggerNode
 from automate_core.models import Step, Trigger, Workflow
 
-_SETTINGS = ("name", "description", "tags", "timezone", "priority", "concurrency", "vars")
 _STEP = (
     "kind",
     "slot",
@@ -32,7 +31,7 @@ def load(workflow: Workflow) -> Draft:
     keys = {step.pk: step.key for step in steps}
     return Draft(
         slug=workflow.slug,
-        settings=Settings(**{name: getattr(workflow, name) for name in _SETTINGS}, run_as=workflow.run_as_id),
+        settings=Settings(**{name: getattr(workflow, name) for name in OWN_FIELDS}, run_as=workflow.run_as_id),
         steps={step.key: _node(step, keys) for step in steps},
         triggers={trigger.key: _trigger_node(trigger) for trigger in workflow.triggers.all()},
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from automate_core.definition import OTHERWISE, TIMEOUT
@@ -119,7 +119,7 @@ class TriggerNode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a workflow says about itself. `run_as` is a user's primary key."""
+    """What a workflow says about itself. `run_as` is a user's primary key, and the one that its files do not say."""
 
     name: str
     description: str
@@ -127,8 +127,13 @@ class Settings:
     timezone: str
     priority: int
     concurrency: Any
+    retention: Any
     vars: Any
     run_as: int
+
+
+#: The names of what a workflow's document says about it.
+OWN_FIELDS = tuple(field.name for field in fields(Settings) if field.name != "run_as")
 
 
 @dataclass
@@ -227,14 +232,8 @@ def document(draft: Draft) -> dict[str, Any]:
     lists = draft.lists()
     said = draft.settings
     return {
-        "name": said.name,
         "slug": draft.slug,
-        "description": said.description,
-        "tags": said.tags,
-        "timezone": said.timezone,
-        "priority": said.priority,
-        "concurrency": said.concurrency,
-        "vars": said.vars,
+        **{name: getattr(said, name) for name in OWN_FIELDS},
         "triggers": [trigger.document() for trigger in in_order(draft.triggers)],
         "steps": [nested(node.key, draft, lists) for node in lists.get(("", ""), ())],
     }

@@ -11,6 +11,7 @@ from automate_core.models.events import (
     WorkerState,
 )
 from automate_core.models.notifications import Notification, NotificationRule, Occurrence
+from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
 from automate_core.models.workflows import (
     ActiveTrigger,
@@ -36,9 +37,11 @@ __all__ = [
     "NotificationRule",
     "Occurrence",
     "OutboxJob",
+    "Pruning",
     "RefusedDeliveries",
     "RunLog",
     "Schedule",
+    "SitePolicy",
     "Step",
     "StepRun",
     "StepSample",

@@ -114,7 +114,10 @@ class RefusedDeliveries(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened, accepted once for each (source, delivery key)."""
+    """Something that happened, accepted once for each (source, delivery key).
+
+    One that was emptied has no payload and no headers any more: only its delivery key is still remembered.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     source = models.CharField(max_length=200)
@@ -124,6 +127,7 @@ class Event(models.Model):
     headers = models.JSONField(default=dict)
     trace_id = models.CharField(max_length=32)
     received_at = models.DateTimeField(db_default=Now())
+    emptied_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]

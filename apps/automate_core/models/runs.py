@@ -26,6 +26,7 @@ class ExecutionRun(models.Model):
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
     `noticed` says that a failed run was seen by the rules for notifications.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
+    `kept_at` is since when it is held back from pruning. `parent` and `retried_from` may be gone: see `retention`.
     """
 
     Status = states.RunStatus
@@ -70,6 +71,7 @@ class ExecutionRun(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     seq = models.PositiveIntegerField(default=0)
     wakes = models.PositiveIntegerField(default=0)
+    kept_at = models.DateTimeField(null=True)
     noticed = models.BooleanField(db_default=False)
 
     class Meta:
@@ -86,6 +88,7 @@ class ExecutionRun(models.Model):
             models.Index(F("status"), F("id").desc(), name="runs_by_status"),
             models.Index(F("workflow"), F("id").desc(), condition=Q(cause="test"), name="tests_of_workflow"),
             models.Index(F("trace_id"), name="runs_by_trace"),
+            models.Index(F("event"), condition=~Q(cause="trigger"), name="further_runs_of_event"),
             models.Index(F("workflow"), F("finished_at"), condition=_FAILED, name="failures_of_workflow"),
             models.Index(F("id"), condition=_FAILED & Q(noticed=False), name="failures_to_notice"),
             models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),

@@ -33,6 +33,7 @@ class Workflow(Governed):
     timezone = models.CharField(max_length=64, default="UTC")
     priority = models.SmallIntegerField(default=0)
     concurrency = DocumentField(null=True, blank=True)
+    retention = DocumentField(null=True, blank=True)  # days by state; what is not there is the site's
     vars = DocumentField(default=dict)
     published = models.ForeignKey(
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

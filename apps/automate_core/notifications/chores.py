@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_core.chores import Chore
-from automate_core.notifications import asking, failures, keeping, looking, sending
+from automate_core.notifications import asking, failures, looking, sending
 
 NOTIFYING: tuple[Chore, ...] = (
     Chore("failed runs", failures.DUE, failures.notice),
@@ -11,5 +11,4 @@ NOTIFYING: tuple[Chore, ...] = (
     Chore("approvals to tell of", asking.UNTOLD, asking.tell),
     Chore("reminders", asking.TO_REMIND, asking.remind),
     Chore("notifications", sending.DUE, sending.send),
-    Chore("old notifications", keeping.due, keeping.prune),
 )

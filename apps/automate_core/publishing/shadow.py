@@ -110,7 +110,7 @@ def _newest(sources: set[str]) -> list[Event]:
     """Newest first; ids are in the order in which events came."""
     if not sources:
         return []
-    newest = Event.objects.order_by("-id")
+    newest = Event.objects.filter(emptied_at=None).order_by("-id")
     edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
     found = newest.filter(source__in=sources)
     return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])

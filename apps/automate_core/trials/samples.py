@@ -35,7 +35,7 @@ def events(workflow: Workflow, definition: Definition, person: Person) -> QueryS
     for trigger in definition.triggers:
         if may_read_events(trigger, person):
             source, kind = source_of(trigger, workflow)
-            found |= Event.objects.filter(source=source, **({"type": kind} if kind else {}))
+            found |= Event.objects.filter(source=source, emptied_at=None, **({"type": kind} if kind else {}))
     return found.order_by("-id")
 
 
@@ -47,7 +47,7 @@ def newest(workflow: Workflow, definition: Definition, person: Person) -> Event 
 
 
 def _newest(source: str, kind: str) -> Event | None:
-    events = Event.objects.filter(source=source, **({"type": kind} if kind else {}))
+    events = Event.objects.filter(source=source, emptied_at=None, **({"type": kind} if kind else {}))
     return events.order_by("-id").first()
 
 

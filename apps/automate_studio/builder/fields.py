@@ -195,5 +195,16 @@ SETTINGS_FIELDS = (
         ),
         whole=lambda parts: parts if "limit" in parts else MISSING,
     ),
+    Group(
+        name="retention",
+        label="Keep runs, in days",
+        help="0 keeps them for ever. Empty: as the site does. Counts once it is published.",
+        parts=(
+            FieldSpec(name="succeeded", label="That succeeded", kind=_K.INTEGER),
+            FieldSpec(name="failed", label="That failed", kind=_K.INTEGER),
+            FieldSpec(name="cancelled", label="That were cancelled", kind=_K.INTEGER),
+            FieldSpec(name="tests", label="Tests of the draft", kind=_K.INTEGER),
+        ),
+    ),
     FieldSpec(name="run_as", label="Runs as", required=True, options="run_as", help="A user name."),
 )

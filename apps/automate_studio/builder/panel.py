@@ -12,7 +12,7 @@ from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.drafts.commands import State
 from automate_core.drafts.problems import DraftProblem
-from automate_core.drafts.values import KINDS, LANES, Draft, StepNode, in_order
+from automate_core.drafts.values import KINDS, LANES, OWN_FIELDS, Draft, StepNode, in_order
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import words
@@ -309,9 +309,7 @@ def settings_values(draft: Draft) -> dict[str, Any]:
     """The workflow's own fields as they stand."""
     said = draft.settings
     person = get_user_model()._default_manager.filter(pk=said.run_as).first()
-    values = {name: getattr(said, name) for name in ("name", "description", "tags", "timezone", "priority", "vars")}
-    if said.concurrency is not None:
-        values["concurrency"] = said.concurrency
+    values = {name: value for name in OWN_FIELDS if (value := getattr(said, name)) is not None}
     return {**values, "run_as": person.get_username() if person else ""}
 
 

@@ -168,7 +168,7 @@ def of_triggers(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Eve
     for trigger in triggers:
         source, kind = _matches(trigger, workflow)
         looked_at |= Q(source=source, type=kind) if kind else Q(source=source)
-    return Event.objects.filter(looked_at).order_by("-id")
+    return Event.objects.filter(looked_at, emptied_at=None).order_by("-id")
 
 
 def newest(trigger: Trigger, workflow: Workflow) -> Event | None:

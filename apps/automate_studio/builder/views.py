@@ -253,6 +253,7 @@ _EMPTY: dict[str, Any] = {
     "priority": 0,
     "vars": {},
     "concurrency": None,
+    "retention": None,
 }
 
 

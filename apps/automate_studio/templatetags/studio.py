@@ -25,12 +25,19 @@ register.filter("short", words.short)
 register.filter("verb", words.verb)
 register.filter("thousands", words.thousands)
 register.filter("money", words.money)
+register.filter("size", words.size)
 
 
 @register.filter
 def clock(moment: dt.datetime | None) -> str:
     """The time of day, in the active time zone."""
     return words.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
+
+
+@register.filter
+def until(moment: dt.datetime | None) -> str:
+    """`in 8 min`, in the active time zone."""
+    return words.until(timezone.localtime(moment) if moment else None, timezone.localtime())
 
 
 @register.filter

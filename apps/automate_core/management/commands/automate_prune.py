@@ -1,0 +1,101 @@
+"""Let go of what is too old."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from automate_core import database
+from automate_core.models import Pruning, Workflow
+from automate_core.retention import pruning
+from automate_core.retention.words import said
+
+TELL_SECONDS = 2.0
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Let go of runs, events and jobs whose days are over, in small batches. What was interrupted goes on where it "
+        "was. Exit 0 when it is done, 130 when it was interrupted, 1 when the database failed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--workflow", metavar="SLUG", help="only runs of this workflow")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would go")
+        parser.add_argument(
+            "--share", type=int, default=50, metavar="PERCENT", help="of the time it may use, 1 to 100; default: 50"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        workflow = _workflow(options["workflow"])
+        if not 1 <= options["share"] <= 100:
+            raise CommandError("--share takes a number from 1 to 100", returncode=2)
+        self._told_at = time.monotonic()
+        self._stopping = threading.Event()
+        is_main = threading.current_thread() is threading.main_thread()  # no other may take signals
+        ends = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+        usual = {number: signal.signal(number, self._stop) for number in ends}
+        pace = pruning.Pace(seconds=0.25, share=options["share"] / 100)
+        try:
+            self._foresee(pace, workflow) if options["dry_run"] else self._prune(pace, workflow)
+        except Error as error:
+            raise CommandError(f"the database failed: {str(error).strip()}", returncode=1) from error
+        finally:
+            for number, handler in usual.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """End after the batch that is being done."""
+        self._stopping.set()
+
+    def _prune(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
+        """End the one that goes on, and do one from the beginning: that may have passed over what is due now."""
+        began, is_whole, done = database.now(), False, Counter[str]()
+        while not is_whole:
+            standing: Pruning | None = pruning.begin(by="command", workflow=workflow)
+            is_whole = standing is None or standing.started_at >= began
+            before = Counter(standing.counts if standing else {})
+            while standing is not None and standing.ended_at is None:
+                self._check(done + Counter(standing.counts) - before)
+                standing = pruning.go_on(standing, pace, wait=True)
+                self._tell(standing.counts if standing else {})
+                self._stopping.wait(pace.rest)
+            done += Counter(standing.counts if standing else {}) - before
+        self.stdout.write(f"Let go of {said(done)}.")
+
+    def _foresee(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
+        counts: Counter[str] = Counter()
+        for more in pruning.foresee(pace, workflow):
+            counts += more
+            self._check(counts)
+            self._tell(counts)
+            self._stopping.wait(pace.rest)
+        self.stdout.write(f"Would let go of {said(counts)}.")
+
+    def _check(self, counts: Mapping[str, int]) -> None:
+        if self._stopping.is_set():
+            raise CommandError(f"interrupted after {said(counts)}", returncode=INTERRUPTED)
+
+    def _tell(self, counts: Mapping[str, int]) -> None:
+        if time.monotonic() >= self._told_at + TELL_SECONDS:
+            self._told_at = time.monotonic()
+            self.stderr.write(f"{said(counts)} so far")
+
+
+def _workflow(slug: str | None) -> Workflow | None:
+    """The workflow of that slug. Raises CommandError."""
+    if slug is None:
+        return None
+    workflow = Workflow.objects.filter(slug=slug).first()
+    if workflow is None:
+        raise CommandError(f"there is no workflow {slug!r}", returncode=2)
+    return workflow

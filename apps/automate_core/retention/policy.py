@@ -1,0 +1,76 @@
+"""For how many days what is over is kept: by the site's policy, and by workflows that say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from django.db import transaction
+
+from automate_core import database
+from automate_core.conf import DEFAULTS, setting
+from automate_core.models import SitePolicy
+from automate_governance import audit
+from automate_governance.permissions import SITE, Person
+
+MOST_DAYS = 36_500
+RUN_STATES = ("succeeded", "failed", "cancelled", "tests")
+KINDS = (*RUN_STATES, "unmatched")
+
+# Of the site, and of workflows: what is published counts; of one that never was, what its draft says of its tests.
+_SAID = """
+SELECT NULL AS id, row_to_json(site)::text AS retention FROM automate_core_sitepolicy site WHERE id = 1
+UNION ALL
+SELECT workflow.id, said.retention::text AS retention
+FROM automate_core_workflow workflow
+LEFT JOIN automate_core_workflowversion version ON version.id = workflow.published_id
+CROSS JOIN LATERAL (SELECT CASE WHEN version.id IS NULL THEN workflow.retention::json
+    ELSE version.definition::json -> 'retention' END AS retention) said
+WHERE json_typeof(said.retention) = 'object' AND (%(workflow)s::bigint IS NULL OR workflow.id = %(workflow)s)
+"""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Days by kind, those of the site and what single workflows say in their place; 0 is for ever."""
+
+    site: Mapping[str, int]
+    workflows: Mapping[int, Mapping[str, int]]
+
+    def days(self, workflow_id: int, state: str) -> int:
+        """For how many days that workflow's runs of that state are kept."""
+        return self.workflows.get(workflow_id, {}).get(state, self.site[state])
+
+    def shortest(self, *states: str) -> int | None:
+        """The fewest days that anything in one of these states is kept; None when all is kept for ever."""
+        said = [self.site, *self.workflows.values()]
+        return min((days[state] for days in said for state in states if days.get(state)), default=None)
+
+
+def load(workflow_id: int | None = None) -> Policy:
+    """The policy as it stands, of workflows or of that one alone. One query."""
+    said = {row.id: _days(row.retention) for row in database.run(None, _SAID, {"workflow": workflow_id})}
+    return Policy(defaults() | said.pop(None, {}), said)
+
+
+def defaults() -> dict[str, int]:
+    """The settings' days."""
+    said = {**DEFAULTS["AUTOMATE_RETENTION_DAYS"], **setting("AUTOMATE_RETENTION_DAYS")}
+    return {kind: min(max(int(said[kind]), 0), MOST_DAYS) for kind in KINDS}
+
+
+@transaction.atomic
+def change(days: Mapping[str, int | None], *, by: Person) -> None:
+    """Say how long the site keeps things; None is as the settings say. The caller asks the permission."""
+    before = load().site
+    SitePolicy.objects.update_or_create(pk=1, defaults=dict(days))
+    after = load().site
+    changed = {kind: [before[kind], after[kind]] for kind in KINDS if before[kind] != after[kind]}
+    audit.record(by, "retention.changed", SITE(pk=0), changes=changed)
+
+
+def _days(document: str) -> dict[str, int]:
+    """What a workflow says; a draft may hold what is no number of days."""
+    said = msgspec.json.decode(document)
+    return {kind: said[kind] for kind in KINDS if type(said.get(kind)) is int and 0 <= said[kind] <= MOST_DAYS}
