@@ -9,11 +9,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from automate_connectors.models import Connection
-from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio import task_list
+from automate_studio.event_page import may_look
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -26,6 +27,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
                 *_templates(user),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
+                _item("Events", "inbox", Event, may_look(user)),
                 _tasks(user),
             ],
         ),

@@ -82,6 +82,7 @@ AUTOMATE_SECRETS_KEYS = [os.environ.get("SHOP_SECRETS_KEY", "Zm9yIHRyeWluZyB0aGU
 UNFOLD = {
     "STYLES": [lambda request: static("automate_studio/automate.css")],
     "SIDEBAR": {"navigation": "automate_studio.navigation.sidebar"},
+    "COMMAND": {"search_callback": "automate_studio.quick_search.search"},
 }
 
 # What workflows may start from, and which fields their events hold.
