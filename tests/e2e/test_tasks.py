@@ -102,6 +102,8 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
     look(page)
     shot(page, "notifications")
     press(page, page.get_by_role("button", name="Send a test").first)
-    expect(page.get_by_role("alert").filter(has_text="The test to ops@example.com was not sent. This site cannot")).to_be_visible()
+    expect(
+        page.get_by_role("alert").filter(has_text="The test to ops@example.com was not sent. This site cannot")
+    ).to_be_visible()
     assert NotificationRule.objects.get(workflow=flow).span.total_seconds() == 7_200
     assert faults(page) == [each for each in faults(page) if "422" in each], "but for the form that was refused"

@@ -549,9 +549,9 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         client.get(_run_urls(run)["page"])
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         client.get(_run_urls(run)["patch"])
 
 

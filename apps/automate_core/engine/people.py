@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -20,12 +21,11 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
     Who is excluded is not asked, and need not exist. A name that is empty asks nobody, so that an expression may leave
     somebody out. Raises ConnectorError that names who is missing.
     """
-    names, groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
-    excluded = _users(_names(asks["excluded"], "excluded"))
-    found_users = _users(names)
-    found_groups = dict(Group.objects.filter(name__in=groups).values_list("name", "pk"))
+    names, named_groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
+    excluded = users(_names(asks["excluded"], "excluded"))
+    found_users, found_groups = users(names), groups(named_groups)
     missing = [f"user {name!r}" for name in names if name not in found_users]
-    missing += [f"group {name!r}" for name in groups if name not in found_groups]
+    missing += [f"group {name!r}" for name in named_groups if name not in found_groups]
     if missing:
         raise ConnectorError(f"nobody can be asked: there is no active {', no '.join(missing)}", code="nobody_to_ask")
     if not found_users and not found_groups:
@@ -36,11 +36,16 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
     return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
 
 
-def _users(names: list[str]) -> dict[str, Any]:
-    """The keys of the active users with those names."""
-    users = get_user_model()
-    found = users._default_manager.filter(**{f"{users.USERNAME_FIELD}__in": names}, is_active=True)
-    return {user.get_username(): user.pk for user in found}
+def users(names: Iterable[str]) -> dict[str, Any]:
+    """The keys of those of them that are active people, by user name. One query."""
+    model = get_user_model()
+    known = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}, is_active=True)
+    return {user.get_username(): user.pk for user in known}
+
+
+def groups(names: Iterable[str]) -> dict[str, int]:
+    """The keys of those of them that are groups, by name. One query."""
+    return dict(Group.objects.filter(name__in=names).values_list("name", "pk"))
 
 
 def check_may_call(workflow_id: int, slug: str) -> None:

@@ -28,6 +28,7 @@ from automate_core.models import (
 from automate_core.retention import statements
 from automate_core.retention.policy import RUN_STATES, Policy
 from automate_core.states import NotificationStatus
+from automate_core.statistics import keeping
 
 LEAST_USAGE_DAYS = 62  #: budgets add up the days of a month
 JOBS_DAYS = 7
@@ -184,6 +185,16 @@ def _usage(batch: Batch) -> None:
         batch.dated("usage", LLMUsage.objects.all(), max(days, LEAST_USAGE_DAYS) if days else 0)
 
 
+def _statistics(batch: Batch) -> None:
+    for rows in keeping.too_old(batch.now):
+        if batch.dry:
+            batch.counts["statistics"] += rows.count()
+            continue
+        some = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[: batch.limit])
+        batch.counts["statistics"] += rows.filter(pk__in=some).delete()[0]
+        batch.came_to = "more" if len(some) == batch.limit else batch.came_to
+
+
 def _notifications(batch: Batch) -> None:
     over = Notification.objects.exclude(status=NotificationStatus.WAITING)
     batch.dated("notifications", over, _notification_days(), by="created_at")
@@ -212,6 +223,7 @@ OF_ALL: tuple[Callable[[Batch], None], ...] = (
     _jobs,
     _refusals,
     _usage,
+    _statistics,
     _notifications,
     _occurrences,
     _removed_rules,

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_studio.middleware.CompressBuilderMiddleware",
     "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 TEMPLATES = [
