@@ -490,7 +490,7 @@ def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, djan
     made = workflow(BRANCHING)
     _many_runs(made, 60)
     client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
-    with django_assert_max_num_queries(9) as captured:
+    with django_assert_max_num_queries(10) as captured:  # one counts this person's tasks, for the sidebar
         first = Page(client.get(url))
     assert not any("COUNT(" in query["sql"].upper() for query in captured.captured_queries)
     seen = []
