@@ -69,12 +69,12 @@ class Chores:
         """Look now. Callable from any thread."""
         self._nudged.set()
 
-    def stop(self) -> None:
-        """Do nothing more, and return once the chore that is being done has ended."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Do nothing more, and return once the chore that is being done has ended, or after so many seconds."""
         self._stopping.set()
         self._nudged.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout)
 
     def turn(self) -> float:
         """Do what is due now, on this thread's connection: seconds to the next look. Raises django.db.Error."""

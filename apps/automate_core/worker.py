@@ -116,7 +116,7 @@ class Worker:
             self._ended.set()
             self._performers.stop()
             self._chores.stop()
-            self._notifying.stop()
+            self._notifying.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
             self._heartbeat.stop()
             self._disconnect()
             connections.close_all()

@@ -46,7 +46,7 @@ class TaskRow:
 
 def count(user: User) -> str:
     """How many approvals wait for this person, as a badge says it; empty for none."""
-    found = approvals.assigned_to(user)[: MOST_COUNTED + 1].count()
+    found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
     return f"{MOST_COUNTED}+" if found > MOST_COUNTED else str(found or "")
 
 

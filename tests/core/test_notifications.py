@@ -89,8 +89,8 @@ def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deli
     for _ in range(30):
         assert deliver({"how": "fail", "secret": CANARY}).status_code == 202
     with worker_process(**smtp), worker_process(**smtp), worker_process(**smtp):
-        wait_for(lambda: ExecutionRun.objects.filter(status="failed", noticed=True).count() == 30, seconds=60)
-        wait_for(lambda: len(server.received) >= 2, seconds=30)
+        wait_for(lambda: ExecutionRun.objects.filter(status="failed", noticed=True).count() == 30, seconds=180)
+        wait_for(lambda: len(server.received) >= 2, seconds=60)
         threading.Event().wait(3)  # whatever else would be sent
     to = sorted(each for mail in server.received for each in mail.recipients)
     server.close()

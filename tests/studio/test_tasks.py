@@ -28,7 +28,7 @@ steps:
     key: ask
     name: Pay the claim
     groups: [Finance]
-    excluded: ['{{ event.payload.employee }}']
+    excluded: ['{{ event.payload.employee }}', '{{ event.headers["automate-started-by"] }}', nobody-here]
     delegate: true
     message: '{{ event.payload.employee }} claims {{ event.payload.amount }}'
     context: {Amount: '{{ event.payload.amount }}', Note: '{{ event.payload.note }}', Lines: [1, 2]}
@@ -77,6 +77,8 @@ def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sig
         assert client.post(urls["page"], {"outcome": "approved", "form-reason": "mine"}).status_code == 404
         assert client.post(urls["delegate"], {"to": "controller"}).status_code == 404
 
+    barred = claim.assignees.filter(excluded=True).values_list("user__username", flat=True)
+    assert set(barred) == {"clerk", "owner"}, "whose claim it is, and who started it by hand"
     answer = controller.get(LIST)
     listed = Page(answer)
     assert "clerk claims 1850.00 EUR" in listed.text and "owner" in listed.text, "who started it has asked"
