@@ -52,6 +52,14 @@ class WaitStatus(TextChoices):
     CANCELLED = "cancelled"  #: withdrawn with its run; final
 
 
+class BulkStatus(TextChoices):
+    """What a person has done to many runs at once."""
+
+    OPEN = "open"  #: a worker goes through them
+    DONE = "done"  #: each was looked at; final
+    STOPPED = "stopped"  #: withdrawn by the person; the rest was left alone; final
+
+
 class NotificationStatus(TextChoices):
     """A message about what happened, to one place."""
 
@@ -124,6 +132,15 @@ NOTIFICATION_EDGES = _edges(
         NotificationStatus.SENT: set(),
         NotificationStatus.FAILED: {NotificationStatus.WAITING},
         NotificationStatus.DROPPED: set(),
+    }
+)
+
+
+BULK_EDGES = _edges(
+    {
+        BulkStatus.OPEN: {BulkStatus.DONE, BulkStatus.STOPPED},
+        BulkStatus.DONE: set(),
+        BulkStatus.STOPPED: set(),
     }
 )
 
