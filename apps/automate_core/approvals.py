@@ -1,4 +1,6 @@
-"""What people decide: approvals by those who were asked, and whether an attempt in doubt took effect."""
+"""What people decide of steps that wait: approvals by those who were asked, whether an attempt in doubt took effect,
+that one is to be tried again now, or passed over.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,25 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from automate_core import answers, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import Person, User, can
 
+#: The kinds of waits of single steps that may be passed over.
+SKIPPABLE = frozenset(
+    {
+        Wait.Kind.RETRY,
+        Wait.Kind.TIMER,
+        Wait.Kind.CALLBACK,
+        Wait.Kind.CHILD,
+        Wait.Kind.RECONNECT,
+        Wait.Kind.REVIEW,
+    }
+)
+
 
 class NotOpenError(Exception):
-    """The wait has been answered, or its run has ended; the message says which."""
+    """The wait has been answered, or its run has ended, or it is of another kind; the message says which."""
 
 
 class OutcomeError(ValueError):
@@ -100,10 +114,10 @@ def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
     if to == by:
         raise HandOverError("You are asked already: name somebody else.")
     _check_can_be_asked(wait, [to])
-    before = _names(wait)
+    before = names(wait)
     wait.assignees.filter(user=by).delete()
     WaitAssignee.objects.get_or_create(wait=wait, user=to, excluded=False)
-    changes = {"step": wait.path, "from": before, "to": _names(wait)}
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
     audit.record(by, "approval.delegated", run, changes=changes, trace_id=run.trace_id)
     return wait
 
@@ -122,7 +136,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
     if not people and not teams:
         raise HandOverError("Name at least one person or group.")
     _check_can_be_asked(wait, people)
-    before = _names(wait)
+    before = names(wait)
     wait.assignees.filter(excluded=False).delete()
     WaitAssignee.objects.bulk_create(
         [
@@ -130,7 +144,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
             *(WaitAssignee(wait=wait, group=team) for team in teams),
         ]
     )
-    changes = {"step": wait.path, "from": before, "to": _names(wait)}
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
     audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)
     return wait
 
@@ -139,9 +153,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
 def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None) -> Wait:
     """Say what became of an attempt whose outcome is in doubt: it took effect, with that output; it did not; or do
     it again. Raises NotPermittedError, NotOpenError."""
-    run, wait = _locked(wait)
-    if not can(by, "run", run.workflow):
-        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+    run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.REVIEW:
         raise NotOpenError("Nobody has to review this step.")
     _check_open(wait, run)
@@ -150,6 +162,44 @@ def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "a
     )
     audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
     return wait
+
+
+@transaction.atomic
+def try_now(wait: Wait, *, by: Person) -> Wait:
+    """Make a step's next attempt now instead of when it is due. Raises NotPermittedError, NotOpenError."""
+    run, wait = _to_decide(wait, by)
+    if wait.kind != Wait.Kind.RETRY:
+        raise NotOpenError("This step does not wait for another try.")
+    _check_open(wait, run)
+    waking.close(wait, run, {"outcome": "tried now", "by": by.get_username(), "at": waking.now().isoformat()})
+    audit.record(by, "step.tried_now", run, changes={"step": wait.path}, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def skip(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wait:
+    """Have a step that waits passed over: later steps see `output` as its own.
+
+    A run that the step waits for goes on. What people were asked to approve is not passed over: others may be asked in
+    their place. Raises NotPermittedError, NotOpenError.
+    """
+    run, wait = _to_decide(wait, by)
+    if wait.kind not in SKIPPABLE:
+        raise NotOpenError("An approval cannot be skipped: who was asked decides, or somebody else is asked instead.")
+    _check_open(wait, run)
+    at = waking.now().isoformat()
+    waking.close(wait, run, {"outcome": StepStatus.SKIPPED, "output": output, "by": by.get_username(), "at": at})
+    changes = {"step": wait.path, "reason": reason}
+    audit.record(by, "step.skipped", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
+    """The locked run and wait, for who may run the workflow. Raises NotPermittedError, NotOpenError."""
+    run, wait = _locked(wait)
+    if not can(by, "run", run.workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+    return run, wait
 
 
 def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
@@ -163,7 +213,8 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
     if wait.status == WaitStatus.RESOLVED and wait.outcome:
-        raise NotOpenError(f"It was answered already by {wait.outcome['by']}: {wait.outcome['outcome']}.")
+        by = f" by {wait.outcome['by']}" if "by" in wait.outcome else ""
+        raise NotOpenError(f"It was answered already{by}: {wait.outcome.get('outcome', 'it goes on')}.")
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError("The run has ended, so there is nothing to decide.")
     if wait.status != WaitStatus.OPEN:
@@ -179,5 +230,11 @@ def _check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
             raise HandOverError(f"{person.get_username()} may not decide this: the step leaves them out.")
 
 
-def _names(wait: Wait) -> list[str]:
+def name(wait: Wait) -> str:
+    """What an approval is called."""
+    return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
+
+
+def names(wait: Wait) -> list[str]:
+    """Those who are asked to decide."""
     return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))

@@ -151,7 +151,7 @@ def _show(
         may_decide=may_decide,
         may_delegate=may_decide and approvals.may_delegate(wait, person),
         may_reassign=is_open and person.is_superuser,
-        people=[str(each) for each in wait.assignees.filter(excluded=False).select_related("user", "group")],
+        people=approvals.names(wait),
         given=given,
         errors=errors,
         shown=signing.dumps([str(wait.pk), person.pk], salt=_SHOWN),
