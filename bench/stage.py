@@ -195,7 +195,7 @@ class Stage:
             process.wait(30)
 
     def _wait_for(self, port: int) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return
