@@ -208,6 +208,7 @@ triggers: [{endpoint: github}, {kind: model, model: auth.User}]
 steps:
   - {key: call, action: http.request, connection: erp, inputs: {url: 'https://api.example.com/x'}}
   - {key: any, action: http.request, inputs: {url: 'https://{{ event.payload.host }}/x'}}
+  - {key: path, action: http.request, connection: erp, inputs: {url: '/orders/{{ event.payload.id }}'}}
   - {key: find, action: models.find, inputs: {model: auth.Group}}
   - {key: off, disabled: true, action: http.request, inputs: {url: 'https://off.example.com/'}}
   - {kind: workflow, key: sub, workflow: other}
@@ -226,6 +227,7 @@ def test_what_it_touches(workflow, sign_in, owner, colleague, settings):
     found = touches.of(definition, owner)
     assert found.connections == [("The ERP", "http")] and found.workflows == ["other"]
     assert set(found.hosts) == {"erp.example.com", "api.example.com", touches.AT_RUN_TIME}
+    assert found.hosts[touches.AT_RUN_TIME] == ["any"], "what follows a connection's address stays with it"
     assert found.models == {"auth.User": ["starts it"], "auth.Group": ["find"]}
     hidden = touches.of(definition, colleague)
     assert hidden.connections == [("erp", "")] and "erp.example.com" not in hidden.hosts
