@@ -20,6 +20,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("automate_studio/automate.css"),
         lambda request: static("automate_site/chrome.css"),
     ],
+    "DASHBOARD_CALLBACK": "automate_studio.overview.views.dashboard",
     "COMMAND": {"search_callback": "automate_studio.quick_search.search", "show_history": True},
     "SIDEBAR": {
         "show_search": True,

@@ -23,6 +23,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         (
             "Automate",
             [
+                *_overview(user),
                 _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
                 *_templates(user),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
@@ -60,6 +61,12 @@ def _people(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         item for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may)) if item
     ]
+
+
+def _overview(user: User) -> list[dict[str, Any]]:
+    if not holds_anywhere(user, "view", Workflow):
+        return []
+    return [{"title": "Overview", "icon": "bar_chart", "link": reverse("admin:index")}]
 
 
 def _templates(user: User) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ class RunPage:
     @property
     def counts(self) -> str:
         """`5 done, 2 active, 1 left`."""
-        states = [card.state for card in self.cards if not card.routes]
+        states = [card.state for card in self.cards if not card.holds]
         counted = {
             "done": sum(state == "succeeded" for state in states),
             "failed": sum(state == "failed" for state in states),
@@ -114,9 +114,7 @@ class RunPage:
         """The step to open first: the one that failed, else the one that is active, else the first."""
         if self.failed_step:
             return self.failed_step[0]
-        by_state = {
-            card.state: card.path for card in reversed(self.cards) if not card.routes or card.state == "waiting"
-        }
+        by_state = {card.state: card.path for card in reversed(self.cards) if not card.holds}
         wanted = ("retrying", "running", "waiting")
         first = self.cards[0].path if self.cards else ""
         return next((by_state[state] for state in wanted if state in by_state), first)

@@ -23,6 +23,9 @@ from automate_studio import (
     plugins,
     publishing,
     retention,
+    run_bulk,
+    run_export,
+    saved_views,
     share,
     started,
     starting,
@@ -35,6 +38,7 @@ from automate_studio.builder import options as builder_options
 from automate_studio.builder import presence
 from automate_studio.builder import tests as builder_tests
 from automate_studio.builder import views as builder
+from automate_studio.overview import views as overview
 
 app_name = "studio"
 urlpatterns = [
@@ -51,6 +55,13 @@ urlpatterns = [
     path("runs/<uuid:run_id>/stream/", watching.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
+    path("runs/bulk/", admin.site.admin_view(run_bulk.runs_bulk), name="runs_bulk"),
+    path("runs/bulk/<uuid:action_id>/", admin.site.admin_view(run_bulk.bulk_progress), name="bulk_progress"),
+    path("runs/bulk/<uuid:action_id>/stop/", admin.site.admin_view(run_bulk.bulk_stop), name="bulk_stop"),
+    path("runs/export/", admin.site.admin_view(run_export.runs_export), name="runs_export"),
+    path("runs/views/", admin.site.admin_view(saved_views.save), name="view_save"),
+    path("runs/views/<int:pk>/", admin.site.admin_view(saved_views.change), name="view_change"),
+    path("runs/views/<int:pk>/delete/", admin.site.admin_view(saved_views.delete), name="view_delete"),
     path("runs/<uuid:run_id>/keep/", admin.site.admin_view(doing.run_keep), name="run_keep"),
     path("workflows/<int:pk>/start/", admin.site.admin_view(doing.workflow_start), name="workflow_start"),
     path(
@@ -128,6 +139,9 @@ urlpatterns = [
     path("connections/<int:pk>/test/", admin.site.admin_view(connections.connection_test), name="connection_test"),
     path("connections/<int:pk>/sign-in/", admin.site.admin_view(connections.oauth_start), name="oauth_start"),
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
+    path("overview/", admin.site.admin_view(overview.refreshed), name="overview"),
+    path("failures/<int:pk>/retry/", admin.site.admin_view(overview.retry), name="failures_retry"),
+    path("failures/<int:pk>/mark/", admin.site.admin_view(overview.mark), name="failures_mark"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
     path("retention/", admin.site.admin_view(retention.retention), name="retention"),

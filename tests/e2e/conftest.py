@@ -58,7 +58,7 @@ def sign_in_at(page: Page, site: str) -> None:
     page.get_by_label("Username").fill("owner")
     page.get_by_label("Password").fill("password-of-tests")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/automate_core/workflow/")
+    page.wait_for_url(f"{site}/admin/")
 
 
 @pytest.fixture

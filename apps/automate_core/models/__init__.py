@@ -1,5 +1,6 @@
 """The tables of the data path, by what they are about."""
 
+from automate_core.models.bulk import BulkAction, BulkItem
 from automate_core.models.events import (
     CapturedChange,
     Event,
@@ -11,7 +12,17 @@ from automate_core.models.events import (
     WorkerState,
 )
 from automate_core.models.retention import Pruning, SitePolicy
-from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
+from automate_core.models.statistics import (
+    EndedRun,
+    FailedRun,
+    FailureCount,
+    FailureGroup,
+    QueueLevel,
+    RunCount,
+    RunTime,
+    Span,
+)
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
@@ -27,17 +38,28 @@ from automate_core.models.workflows import (
 
 __all__ = [
     "ActiveTrigger",
+    "BulkAction",
+    "BulkItem",
     "CapturedChange",
     "DraftCommand",
+    "EndedRun",
     "Event",
     "ExecutionRun",
+    "FailedRun",
+    "FailureCount",
+    "FailureGroup",
     "ForeseenEffect",
     "OutboxJob",
     "Pruning",
+    "QueueLevel",
     "RefusedDeliveries",
+    "RunCount",
     "RunLog",
+    "RunTime",
     "Schedule",
+    "SearchTerm",
     "SitePolicy",
+    "Span",
     "Step",
     "StepRun",
     "StepSample",
