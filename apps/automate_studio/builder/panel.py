@@ -280,7 +280,9 @@ def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
         errors = _by_field(mine) | dict(refused)
         conditions = builder_conditions.of_trigger(state, node, user, errors)
         setup = builder_triggers.setup(state, node, user, errors)
-        problems = [(problem.level, words.sentence(problem.reason)) for problem in mine if not setup.has(problem.field)]
+        problems: list[tuple[str, str]] = [
+            (problem.level, words.sentence(problem.reason)) for problem in mine if not setup.has(problem.field)
+        ]
         found.append(
             Panel(
                 path=node.key,
