@@ -34,7 +34,7 @@ from automate_studio.recorded import Run
 
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
-START = "~trigger"  #: the path of the trigger where it can be changed; no step's key looks like it
+START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +229,8 @@ def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Ed
     numbers = iter(range(1, 10_000))
     trigger = definition.triggers[0] if definition.triggers else None
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
+    if run:
+        first = replace(first, path=START)
     others = f", and {len(definition.triggers) - 1} more" if edited and len(definition.triggers) > 1 else ""
     if edited:
         more = f"Runs as {edited.runs_as}" if edited.runs_as else ""
