@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import deliveries, engine, history, rendering
+from bench import deliveries, engine, history, pruning, rendering
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
@@ -35,6 +35,7 @@ FIGURES: dict[str, Measure] = {
 LONG: dict[str, Measure] = {
     "claim": history.claim,
     "list": history.lists,
+    "prune": pruning.prune,
 }
 
 

@@ -149,6 +149,16 @@ class Stage:
             time.sleep(2)
             yield process
 
+    def manage(self, *arguments: str) -> None:
+        """Run one of the site's commands to its end."""
+        self._run([sys.executable, "manage.py", *arguments])
+
+    @contextlib.contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One of the site's commands for the duration of the block."""
+        with self._process([sys.executable, "manage.py", *arguments]) as process:
+            yield process
+
     @contextlib.contextmanager
     def timed_worker(self) -> Iterator[Path]:
         """A worker that writes, once it has ended, when each claim began and how long it took into that file."""

@@ -198,7 +198,9 @@ class Inspector:
 
     def _shown(self, part: str) -> payload.Shown | None:
         value = getattr(self.attempt, part) if self.attempt else None
-        return payload.show(value) if value is not None and self.may_see else None
+        if value is None or not self.may_see:
+            return None
+        return payload.show(value, cut=bool(getattr(self.attempt, f"{part}_file")))
 
 
 def inspect(page: RunPage, path: str, number: int | None, *, may_see: bool) -> Inspector | None:

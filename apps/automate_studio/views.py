@@ -14,14 +14,14 @@ from django.contrib.auth import get_user_model
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors.models import Connection
-from automate_core import approvals, authoring, rights, workflow_files
+from automate_core import approvals, authoring, documents, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
@@ -174,21 +174,29 @@ def _connection(user: User, inspector: run_page.Inspector | None) -> Connection 
 
 
 @require_POST
-def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponseBase:
     """A whole input or output as a file, audited."""
     run = get_object_or_404(_runs(request.user), pk=run_id)
     part = request.POST.get("part", "")
     if not can(request.user, "view_payload", run) or part not in {"input", "output"} or "\0" in path:
         raise Http404
     step = get_object_or_404(StepRun, run=run, path=path, attempt=asked.number(request.POST.get("attempt")) or 0)
+    name = getattr(step, f"{part}_file")
+    try:
+        file = documents.open_file(name) if name else None
+    except documents.DocumentError as error:
+        return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain")
     with transaction.atomic():
         audit.record(
             request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
         )
+    shown = f"{run}-{path.replace('/', '-')}-{part}.json"
+    if file is not None:
+        return FileResponse(file, as_attachment=True, filename=shown, content_type="application/json")
     return HttpResponse(
         json.dumps(getattr(step, part), indent=2, ensure_ascii=False),
         content_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="{run}-{path.replace("/", "-")}-{part}.json"'},
+        headers={"Content-Disposition": f'attachment; filename="{shown}"'},
     )
 
 

@@ -275,7 +275,15 @@ class ExecutionEngine:
         run.status = RunStatus.RUNNING  # what the walk came to counts for nothing
         run.fail({"code": "not_storable", "message": "A step's result cannot be stored."})
         steps = [
-            replace(step, status=StepStatus.FAILED, input=None, output=None, error=run.error)
+            replace(
+                step,
+                status=StepStatus.FAILED,
+                input=None,
+                output=None,
+                input_file=None,
+                output_file=None,
+                error=run.error,
+            )
             for step in checkpoint.steps
         ]
         for kept in (steps, []):

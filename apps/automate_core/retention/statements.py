@@ -132,3 +132,10 @@ WHERE job.ctid >= %(first)s::tid AND job.ctid < %(last)s::tid AND job.status || 
 LOCK_JOBS = " FOR UPDATE OF job SKIP LOCKED"
 
 DELETE_JOBS = "DELETE FROM automate_core_outboxjob WHERE id = ANY(%(jobs)s)"
+
+#: Those of `names` that a step's record names.
+FILES_NAMED = """
+SELECT name FROM unnest(%(names)s::text[]) AS name
+WHERE EXISTS (SELECT FROM automate_core_steprun step WHERE step.output_file = name)
+    OR EXISTS (SELECT FROM automate_core_steprun step WHERE step.input_file = name)
+"""
