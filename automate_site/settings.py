@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_studio.middleware.CompressBuilderMiddleware",
     "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 

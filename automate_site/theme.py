@@ -20,10 +20,8 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("automate_studio/automate.css"),
         lambda request: static("automate_site/chrome.css"),
     ],
-    "COMMAND": {
-        "search_models": ["automate_core.workflow", "automate_connectors.connection", "automate_core.webhookendpoint"],
-        "show_history": True,
-    },
+    "DASHBOARD_CALLBACK": "automate_studio.overview.views.dashboard",
+    "COMMAND": {"search_callback": "automate_studio.quick_search.search", "show_history": True},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,

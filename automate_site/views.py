@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from django.contrib import admin
 from django.db import connection
 from django.db.utils import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,6 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core.asgi import managed
+from automate_core.models import Workflow
+from automate_governance.permissions import holds_anywhere
+from automate_studio import gallery
 from automate_studio.navigation import sidebar
 
 PRODUCT = "django-automate"
@@ -19,7 +23,14 @@ PRODUCT = "django-automate"
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The first page that this person may open; one's own password for those who may open none."""
+    """The overview, or how to begin; for those who may see no workflows, the first page that they may open.
+
+    One's own password for those who may open none.
+    """
+    if gallery.is_first_run(request):
+        return gallery.start(request)
+    if holds_anywhere(request.user, "view", Workflow):
+        return admin.site.index(request)
     groups = sidebar(request)
     return redirect(groups[0]["items"][0]["link"] if groups else "admin:password_change")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import deliveries, engine, history, pruning, rendering
+from bench import building, deliveries, engine, history, pruning, rendering, watching
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
@@ -31,6 +31,8 @@ FIGURES: dict[str, Measure] = {
     "foreach": engine.for_each,
     "match": engine.match,
     "renders": rendering.renders,
+    "builder": building.builder,
+    "watch": watching.watching,
 }
 LONG: dict[str, Measure] = {
     "claim": history.claim,

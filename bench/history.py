@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import http.cookiejar
 import json
-import re
 import statistics
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, figure, percentile, wait_until_finished
+from bench.measure import clear, figure, percentile, signed_in, wait_until_finished
 from bench.stage import Stage
 
 COMPLETED_JOBS = 1_000_000
@@ -129,7 +126,7 @@ def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
             connection.execute("VACUUM ANALYZE automate_core_executionrun, automate_core_steprun")
         there = wanted
         with on.web():
-            browser = _signed_in(on)
+            browser = signed_in(on)
             for name, query in PAGES.items():
                 values = [_milliseconds(on, browser, query) for _ in range(runs)]
                 yield figure(f"list{name}_ms_1e{len(str(count)) - 1}", "ms", values)
@@ -146,14 +143,3 @@ def _milliseconds(on: Stage, browser: urllib.request.OpenerDirector, query: str)
         if b"da-list-card" not in page:
             raise RuntimeError("that is not the run list")
     return statistics.median(times)
-
-
-def _signed_in(on: Stage) -> urllib.request.OpenerDirector:
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    url = f"http://127.0.0.1:{on.port}/admin/login/"
-    form = browser.open(url).read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
-    fields = {"csrfmiddlewaretoken": token, "username": "bench", "password": "bench", "next": "/admin/"}
-    request = urllib.request.Request(url, urllib.parse.urlencode(fields).encode(), {"Referer": url})
-    browser.open(request)
-    return browser

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import re
 import statistics
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import psycopg
@@ -83,3 +86,15 @@ def forget_peak(pid: int) -> None:
 def _status_mb(pid: int, name: str) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+
+def signed_in(on: Stage) -> urllib.request.OpenerDirector:
+    """A superuser's browser, without a window."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    url = f"http://127.0.0.1:{on.port}/admin/login/"
+    form = browser.open(url).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
+    fields = {"csrfmiddlewaretoken": token, "username": "bench", "password": "bench", "next": "/admin/"}
+    request = urllib.request.Request(url, urllib.parse.urlencode(fields).encode(), {"Referer": url})
+    browser.open(request)
+    return browser

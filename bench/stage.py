@@ -132,6 +132,12 @@ class Stage:
             "[django_automate.connectors]\nbench = bench.connector:BenchConnector\n"
         )
 
+    def take_in(self, slug: str, text: str) -> None:
+        """Import a workflow as a draft."""
+        path = self.folder / f"{slug}.yaml"
+        path.write_text(text)
+        self._run([sys.executable, "manage.py", "automate_import", str(path)])
+
     def _run(self, command: list[str], **extra: str) -> None:
         subprocess.run(command, cwd=ROOT, env={**self.environment, **extra}, check=True, stdout=subprocess.DEVNULL)
 

@@ -68,24 +68,27 @@ def children_find_us(environment: dict[str, str], sink: Any, monkeypatch: pytest
 
 
 @pytest.fixture
-def site(environment: dict[str, str], sink: Any, transactional_db: None) -> Iterator[str]:
+def serve(environment: dict[str, str], sink: Any, transactional_db: None) -> Callable[..., Any]:
+    """Start the ASGI site as a process on a port: a context manager that gives its Popen once it answers."""
+
+    @contextlib.contextmanager
+    def start(port: int, *, worker: str = "managed") -> Iterator[subprocess.Popen[str]]:
+        own = {**environment, "PORT": str(port), "AUTOMATE_WORKER": worker, "AUTOMATE_EGRESS_ALLOW": sink.host}
+        command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port),
+                   "--log-level", "warning", "--timeout-graceful-shutdown", "3"]  # fmt: skip
+        with process(command, own) as started:
+            wait_for(lambda: _answers(f"http://127.0.0.1:{port}/healthz/"), seconds=60)
+            yield started
+
+    return start
+
+
+@pytest.fixture
+def site(serve: Callable[..., Any]) -> Iterator[str]:
     """The ASGI site with its managed worker, as a process; gives its address. Its workflows may call the sink."""
     port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    own = {**environment, "PORT": str(port), "AUTOMATE_WORKER": "managed", "AUTOMATE_EGRESS_ALLOW": sink.host}
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "automate_site.asgi:application",
-        "--port",
-        str(port),
-        "--log-level",
-        "warning",
-    ]
-    with process([*command, "--timeout-graceful-shutdown", "3"], own):
-        wait_for(lambda: _answers(f"{address}/healthz/"))
-        yield address
+    with serve(port):
+        yield f"http://127.0.0.1:{port}"
 
 
 def _answers(url: str) -> bool:

@@ -12,7 +12,7 @@ from django.db import transaction
 from automate_core import wakeups, waking
 from automate_core.definition import ActionStep, DefinitionError, parse, walk
 from automate_core.ingest import EventIngestor, NewEvent
-from automate_core.models import ActiveTrigger, ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.models import ActiveTrigger, EndedRun, ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.states import (
     FINAL_RUN_STATES,
     RUN_EDGES,
@@ -57,7 +57,9 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
     jobs.filter(status=JobStatus.READY).update(status=JobStatus.COMPLETED)
     _end_attempts(run, held=jobs.filter(status=JobStatus.LEASED, lease_until__gt=DatabaseNow()).exists())
-    _say(run)
+    if run.cause != ExecutionRun.Cause.TEST:
+        EndedRun.objects.create(run=run)
+        _say(run)
     yield run
     events = [data["event"] for data in called.values() if data]
     OutboxJob.objects.filter(event__in=events, kind=OutboxJob.Kind.DISPATCH, status=JobStatus.READY).update(
@@ -90,9 +92,7 @@ def _actions(run: ExecutionRun) -> set[str]:
 
 
 def _say(run: ExecutionRun) -> None:
-    """Tell the workflows that start at the end of this one's runs; of a test nobody hears."""
-    if run.cause == ExecutionRun.Cause.TEST:
-        return
+    """Tell the workflows that start at the end of this one's runs."""
     source = f"run:{run.workflow.slug}"
     if ActiveTrigger.objects.filter(source=source).exists():
         ended = {"run": run.pk, "workflow": run.workflow.slug, "status": run.status, "error": run.error}

@@ -16,6 +16,7 @@ from django.db import Error, connection
 
 from automate_core import captures, children, limits, pausing, reconnecting, reminders, schedules
 from automate_core.retention.pruning import Pruner
+from automate_core.statistics import counting, levels
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ CHORES: tuple[Chore, ...] = (
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
     Chore("reminders", reminders.DUE, reminders.remind),
+    Chore("statistics", counting.DUE, counting.count),
+    Chore("levels", levels.DUE, levels.look),
     Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look
 )
 

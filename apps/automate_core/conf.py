@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_DOCUMENT_BYTES": 256_000,  # inputs and outputs of steps above this are files, with a preview in the row
     "AUTOMATE_REFUSED_DAYS": 30,  # how long counts of refused deliveries are kept; 0 for ever
     "AUTOMATE_LLM_USAGE_DAYS": 800,  # how long the ledger of model calls is kept, 62 or more; 0 for ever
+    "AUTOMATE_STATISTICS_DAYS": 800,  # how long counts of runs by day are kept, 62 or more; 0 for ever
     "AUTOMATE_ENDPOINT_CACHE_SECONDS": 1.0,  # how long a process may trust what it read of an endpoint
     "AUTOMATE_EGRESS_ALLOW": (),  # host:port pairs on private addresses that workflows may reach
     "AUTOMATE_WORKER": "off",  # "managed" runs a worker thread inside the ASGI server

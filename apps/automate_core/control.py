@@ -195,27 +195,32 @@ def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, 
 def _new_run(
     run: ExecutionRun, version: WorkflowVersion, event: Event | None, variables: dict[str, Any] | None
 ) -> ExecutionRun:
-    """The new run, owed to a worker: at once, once its workflow goes on, or when its turn comes."""
-    again = ExecutionRun.objects.create(
+    """The new run."""
+    again = ExecutionRun(
         workflow=run.workflow,
         version=version,
         event=event,
         cause=ExecutionRun.Cause.RETRY,
         retried_from=run,
         trace_id=run.trace_id,
-        priority=_definition(version).priority,
         vars=variables,
-        created_at=DatabaseNow(),
-        seq=1,
     )
+    return begin(again)
+
+
+def begin(run: ExecutionRun) -> ExecutionRun:
+    """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
+    comes. Raises ControlError when its version can no longer be read."""
+    run.priority, run.created_at, run.seq = _definition(run.version).priority, DatabaseNow(), 1
+    run.save(force_insert=True)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
-        again.status = RunStatus.WAITING
-        again.save(update_fields=["status"])
-        Wait.objects.create(run=again, path="", kind=Wait.Kind.PAUSED, seq=1)
+        run.status = RunStatus.WAITING
+        run.save(update_fields=["status"])
+        Wait.objects.create(run=run, path="", kind=Wait.Kind.PAUSED, seq=1)
     else:
-        limits.start(again)
-    return again
+        limits.start(run)
+    return run
 
 
 def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:

@@ -120,6 +120,8 @@ _BURIED = """, failed AS (
     FROM fallen WHERE run.id = fallen.run_id AND fallen.status = 'dead'
         AND run.status IN ('queued', 'running', 'waiting')
     RETURNING run.id, run.seq, run.workflow_id, run.trace_id, run.depth, run.error, run.cause
+), uncounted AS (
+    INSERT INTO automate_core_endedrun (run_id) SELECT id FROM failed WHERE cause <> 'test'
 ), said AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
     SELECT gen_random_uuid(), 'run:' || workflow.slug, 'failed', failed.id::text,

@@ -58,12 +58,19 @@ def passes(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str
 
     `origin` is the workflow that made the change, from the event's header ORIGIN_HEADER; empty when none did.
     """
+    return next(objections(config, payload, origin=origin, workflow=workflow), None) is None
+
+
+def objections(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> Iterator[str]:
+    """Why such a change does not start `workflow`, a sentence each; nothing when it does."""
     trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
-    return (
-        payload.get("operation") in trigger.on
-        and (not trigger.fields or not set(payload.get("changed", ())).isdisjoint(trigger.fields))
-        and (origin != workflow or trigger.own_changes)
-    )
+    operation = payload.get("operation")
+    if operation not in trigger.on:
+        yield f"It starts when one is {' or '.join(trigger.on)}; this one was {operation}."
+    if trigger.fields and set(payload.get("changed", ())).isdisjoint(trigger.fields):
+        yield f"It starts when {' or '.join(trigger.fields)} changed; here that did not."
+    if origin == workflow and not trigger.own_changes:
+        yield "The workflow made this change itself, and what it writes does not start it again."
 
 
 # --- a workflow's own writes ------------------------------------------------------------------------------------------

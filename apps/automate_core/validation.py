@@ -293,7 +293,7 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
 
 def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Problem]:
     if not step.assignees and not step.groups:
-        yield Problem(place, "an approval needs assignees or groups")
+        yield Problem(f"{place}.assignees", "say who decides: people (assignees) or groups")
     if not step.outcomes:
         yield Problem(f"{place}.outcomes", "an approval needs at least one outcome")
     yield from _lanes(step.outcomes, f"{place}.outcomes", TIMEOUT)
@@ -363,7 +363,7 @@ def _compiled(text: str) -> Template:
 
 def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
     if rule is None:
-        yield Problem(place, "a condition is needed: true, false or an operator with its values")
+        yield Problem(place, "a condition is needed: say when this holds")
         return
     if not isinstance(rule, dict | bool):
         yield Problem(place, f"a condition is true, false or an operator with its values, not {rule!r}")
@@ -377,7 +377,7 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
         if path:
             yield from _in_path(tuple(path.split(".")), place, here)
         else:
-            yield Problem(place, "choose a field for each row: {var: ''} names none")
+            yield Problem(place, "choose a field for each row: one names none")
 
 
 def _in_path(path: Path, place: str, here: _Here) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.forms.widgets import Media, Script
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -14,14 +15,15 @@ from unfold.decorators import display
 from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
 from automate_core.admin import WebhookEndpointAdmin
-from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin import GovernedAdmin
 from automate_governance.permissions import can
-from automate_studio import asked, connections, views
+from automate_studio import asked, connections, event_page, quick_search, views
 from automate_studio.model_usage import BudgetAdmin, UsageAdmin
 
 __all__ = [
     "BudgetAdmin",
+    "EventAdmin",
     "ExecutionRunAdmin",
     "StudioConnectionAdmin",
     "StudioWebhookEndpointAdmin",
@@ -79,11 +81,42 @@ class ExecutionRunAdmin(StudioAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page."""
-        try:
-            run_id = uuid.UUID(str(object_id))
-        except ValueError:
-            raise Http404 from None
-        return views.run_detail(request, run_id)
+        return views.run_detail(request, _key(object_id))
+
+
+@admin.register(Event)
+class EventAdmin(StudioAdmin):
+    """The event inbox and the page of an event. Events have no owner: `event_access` says who may know them."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        """Nothing of Django's own looks for events."""
+        return Event.objects.none()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether there is an inbox for this person."""
+        return event_page.may_look(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The same; the pages ask for each event."""
+        return event_page.may_look(request.user)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The inbox."""
+        return event_page.event_list(request)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page."""
+        return event_page.event_detail(request, _key(object_id))
+
+
+def _key(text: str | None) -> uuid.UUID:
+    """The key in an address. Raises Http404."""
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        raise Http404 from None
 
 
 class WithPanel(GovernedAdmin):
@@ -157,3 +190,5 @@ class StudioWebhookEndpointAdmin(WithPanel, WebhookEndpointAdmin):
 for model, page in ((Connection, StudioConnectionAdmin), (WebhookEndpoint, StudioWebhookEndpointAdmin)):
     admin.site.unregister(model)
     admin.site.register(model, page)
+
+admin.site.search = quick_search.fresh  # type: ignore[attr-defined]  # what Unfold's palette asks

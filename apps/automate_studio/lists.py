@@ -99,7 +99,7 @@ def runs(user: User, query: Query, now: dt.datetime) -> Page:
         parts = [part.filter(status=status) for part in parts for status in statuses]
     rows, before, after = _window(parts, query)
     return Page(
-        rows=_run_rows(rows, user, now),
+        rows=run_rows(rows, user, now),
         tabs=[
             Tab(name=name, url=address({**kept, "show": key}), active=key == tab)
             for key, (name, _) in _RUN_TABS.items()
@@ -163,7 +163,7 @@ def _first(parts: list[QuerySet[ExecutionRun]], order: str) -> list[ExecutionRun
     return sorted(found.values(), key=lambda row: row.pk, reverse=order == "-pk")[: RUNS_ON_A_PAGE + 1]
 
 
-def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
+def run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
     segments: dict[uuid.UUID, dict[str, tuple[str, str]]] = {row.pk: {} for row in rows}
     attempts = (
         StepRun.objects.filter(run__in=rows)
@@ -256,7 +256,7 @@ def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow
     """The latest runs of one workflow."""
     runs = workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)
     rows = list(runs.select_related("version").defer("version__definition").order_by("-pk")[:10])
-    return _run_rows(rows, user, now)
+    return run_rows(rows, user, now)
 
 
 def address(values: Mapping[str, str]) -> str:

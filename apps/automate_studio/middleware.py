@@ -1,4 +1,4 @@
-"""Signed out in the middle of an htmx request: go to the sign-in page and back, instead of showing it in a panel."""
+"""Around the studio's views: signing in again without losing the page, and the builder's large answers made small."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import resolve_url
+
+_LARGE = {"builder", "builder_do", "builder_condition", "builder_step"}
 
 
 class SignInAgainMiddleware:
@@ -25,3 +28,13 @@ class SignInAgainMiddleware:
         current = urlsplit(request.headers.get("HX-Current-URL", ""))
         here = current.path + (f"?{current.query}" if current.query else "")
         return HttpResponse(status=401, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': here})}"})
+
+
+class CompressBuilderMiddleware(GZipMiddleware):
+    """Sends the builder's answers compressed, which hold the whole tree. It stands before what reads answers' text."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        match = request.resolver_match
+        if match is None or match.namespace != "studio" or match.url_name not in _LARGE:
+            return response
+        return super().process_response(request, response)

@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from automate_connectors.models import Connection
-from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
+from automate_studio.event_page import may_look
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -22,9 +23,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         (
             "Automate",
             [
+                *_overview(user),
                 _item("Workflows", "account_tree", Workflow, holds_anywhere(user, "view", Workflow)),
                 *_templates(user),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
+                _item("Events", "inbox", Event, may_look(user)),
                 {"title": "Approvals", "icon": "how_to_reg", "link": reverse("studio:approval_list")},
             ],
         ),
@@ -58,6 +61,12 @@ def _people(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         item for item in (_item("Users", "person", get_user_model(), may), _item("Groups", "group", Group, may)) if item
     ]
+
+
+def _overview(user: User) -> list[dict[str, Any]]:
+    if not holds_anywhere(user, "view", Workflow):
+        return []
+    return [{"title": "Overview", "icon": "bar_chart", "link": reverse("admin:index")}]
 
 
 def _templates(user: User) -> list[dict[str, Any]]:

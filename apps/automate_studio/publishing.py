@@ -117,6 +117,8 @@ def _show_review(
 def _path(found: Review, problem: DraftProblem) -> str:
     if problem.step:
         return builder_panel.path_of(found.draft, problem.step)
+    if problem.field == "tests":
+        return builder_panel.TEST
     return START if problem.trigger or problem.field == "triggers" else builder_panel.SETTINGS
 
 
@@ -124,7 +126,7 @@ def _whose(found: Review, problem: DraftProblem) -> str:
     if problem.step:
         return found.draft.steps[problem.step].label
     trigger = found.draft.triggers.get(problem.trigger)
-    return words.sentence(trigger.label, stop="") if trigger else "Workflow"
+    return words.sentence(trigger.label, stop="") if trigger else {"tests": "Tests"}.get(problem.field, "Workflow")
 
 
 def _rows(found: Iterable[Difference]) -> list[Row]:

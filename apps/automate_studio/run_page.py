@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from automate_core.definition import Definition
-from automate_core.models import ExecutionRun, RunLog, StepRun, Wait
+from automate_core.definition import BranchStep, Definition, walk
+from automate_core.models import ExecutionRun, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.publishing import differences
 from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
-from automate_studio import payload, versions, words
-from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, group
+from automate_studio import items, payload, versions, words
+from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
 from automate_studio.timeline import Timeline, timeline
 from automate_studio.tree import Card, Tree, run_tree
 
 MOST_LOG_LINES = 500
+MOST_WAITS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPage:
-    """A run as it stands at `run.seq`."""
+    """A run as it stands at `run.seq`, and as it is looked at."""
 
     run: ExecutionRun
+    view: View
     definition: Definition
     tree: Tree
     timeline: Timeline
     recorded: dict[str, Recorded]
+    retries: bool  # whether a step anywhere waits for its next try
+    changed: dict[str, str]
     now: dt.datetime
     goes_at: dt.datetime | None  # when it may be deleted
 
@@ -45,9 +51,8 @@ class RunPage:
 
     @property
     def state(self) -> str:
-        """The run's state as it is shown: waiting for nothing but a retry is retrying."""
-        retries = [recorded.retry_due for recorded in self.recorded.values()]
-        return "retrying" if self.run.status == "waiting" and any(retries) else str(self.run.status)
+        """The run's state as it is shown: waiting for a retry is retrying."""
+        return "retrying" if self.run.status == "waiting" and self.retries else str(self.run.status)
 
     @property
     def duration(self) -> str:
@@ -90,6 +95,21 @@ class RunPage:
         cards = {card.path.rpartition("/")[2]: card for card in self.cards}
         return (cards[key].path, cards[key].name) if key in cards else None
 
+    def step_at(self, path: str) -> str:
+        """The step to open for a path: itself, or for an item of a loop the step of it that failed or goes on."""
+        if not path.endswith("]"):
+            return path
+        inside = [card for card in self.cards if card.path.startswith(f"{path}/")]
+        wanted = ({"failed"}, LIVE_STATES)
+        found = (card.path for states in wanted for card in reversed(inside) if card.state in states)
+        return next(found, inside[0].path if inside else path)
+
+    @property
+    def differs(self) -> str:
+        """How many steps differ in the version that is published now, in words; empty when none does."""
+        count = len(self.changed)
+        return f"{count} step{'s differ' if count > 1 else ' differs'}" if count else ""
+
     def default_path(self) -> str:
         """The step to open first: the one that failed, else the one that is active, else the first."""
         if self.failed_step:
@@ -102,22 +122,57 @@ class RunPage:
         return next((by_state[state] for state in wanted if state in by_state), first)
 
 
-def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") -> RunPage:
-    """The page of one of `runs`, in three queries, four of one that ended; of loops the iteration of path `selected`.
+def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = None) -> RunPage:
+    """The page of one of `runs`, in a few queries, however much was recorded: one more for each depth of loops.
 
     Raises ExecutionRun.DoesNotExist.
     """
+    view = view or View()
     run = (
-        runs.select_related("workflow", "version", "event")
-        .defer("event__payload", "event__headers", "version__definition")
+        runs.select_related("workflow__published", "version", "event")
+        .defer("event__payload", "event__headers", "version__definition", "workflow__published__definition")
         .get(pk=run_id)
     )
+    ended = run.status in FINAL_RUN_STATES
+    definition = versions.definitions([run.version_id])[run.version_id]
+    loops = items.of_loops(definition, run.pk, view)
+    frames = items.frames(loops.values())
+    waits = _waits(run, frames)
+    recorded = group(_attempts(run, frames, definition), [] if ended else waits)
+    changed = _changed(run)
+    shown = Run(recorded, loops, ended=ended, view=view, changed=changed)
+    tree = run_tree(definition, shown, _trigger_note(run))
+    now = timezone.now()
+    return RunPage(
+        run=run,
+        view=view,
+        definition=definition,
+        tree=tree,
+        timeline=timeline(tree, shown, run.started_at, run.finished_at, now),
+        recorded=recorded,
+        retries=any(wait.kind == Wait.Kind.RETRY and wait.resolved_at is None for _, wait in waits),
+        changed=changed,
+        now=now,
+        goes_at=keeping.goes_at(run),
+    )
+
+
+def _attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> list[Attempt]:
+    """Those of the steps that are drawn. Of outputs it reads no more than the routes that branches took."""
+    branches = [step.key for _, step in walk(definition.steps) if isinstance(step, BranchStep)]
+    is_branch = Q(key__in=branches)
     rows = (
         StepRun.objects.filter(run=run)
-        .annotate(route=KT("output__route"), routes=KT("output__routes"), message=KT("error__message"))
+        .annotate(frame=_part("[^]]*$"), key=_part("^.*/"))
+        .filter(frame__in=frames)
+        .annotate(
+            route=Case(When(is_branch, then=KT("output__route")), output_field=TextField()),
+            routes=Case(When(is_branch, then=KT("output__routes")), output_field=TextField()),
+            message=KT("error__message"),
+        )
         .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "routes", "message")
     )
-    attempts = [
+    return [
         Attempt(
             path=path,
             number=number,
@@ -129,40 +184,60 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], selected: str = "") ->
         )
         for path, number, status, start, end, route, routes, message in rows
     ]
-    recorded = group(attempts, *(({}, {}) if run.status in FINAL_RUN_STATES else _open_waits(run)))
-    now = timezone.now()
-    ended = run.status in FINAL_RUN_STATES
-    definition = versions.definitions([run.version_id])[run.version_id]
-    tree = run_tree(definition, recorded, _trigger_note(run), ended=ended, selected=selected)
-    line = timeline(tree, recorded, run.started_at, run.finished_at, now)
-    return RunPage(
-        run=run,
-        definition=definition,
-        tree=tree,
-        timeline=line,
-        recorded=recorded,
-        now=now,
-        goes_at=keeping.goes_at(run),
+
+
+def _part(without: str) -> Func:
+    """A path without what matches."""
+    return Func(F("path"), Value(without), Value(""), function="regexp_replace", output_field=TextField())
+
+
+def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, Waited]]:
+    """Those of the steps that are drawn, and all that are open, each with its path; the oldest thousand."""
+    rows = list(
+        Wait.objects.filter(run=run)
+        .annotate(frame=_part("[^]]*$"), workflow=KT("data__workflow"), connection=KT("data__connection"))
+        .filter(Q(frame__in=frames) | Q(status=Wait.Status.OPEN))
+        .order_by("id")
+        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "workflow", "connection")[
+            :MOST_WAITS
+        ]
     )
+    asked = [pk for pk, _, kind, *_, status, _, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
+    whom = _asked(asked) if asked else {}
+    return [
+        (path, Waited(kind=kind, since=since, due=due, resolved_at=resolved, whom=tuple(whom.get(pk, ())),
+                      what=workflow or connection or ""))
+        for pk, path, kind, since, due, resolved, _, workflow, connection in rows
+    ]  # fmt: skip
 
 
-def _open_waits(run: ExecutionRun) -> tuple[dict[str, dt.datetime], dict[str, str]]:
-    """By path: when the next attempt is due, and which connection has to work again first."""
-    waits = Wait.objects.filter(run=run, status=Wait.Status.OPEN, kind__in=[Wait.Kind.RETRY, Wait.Kind.RECONNECT])
-    rows = list(waits.values_list("path", "kind", "due_at", "data"))
-    retries = {path: timezone.localtime(due) for path, kind, due, _ in rows if kind == Wait.Kind.RETRY}
-    return retries, {path: (data or {})["connection"] for path, kind, _, data in rows if kind == Wait.Kind.RECONNECT}
+def _asked(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """The names of the people and groups that approvals wait for."""
+    names: dict[uuid.UUID, list[str]] = {}
+    for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
+        name = (each.user.get_full_name() or each.user.get_username()) if each.user else str(each.group)
+        names.setdefault(each.wait_id, []).append(name)
+    return names
+
+
+def _changed(run: ExecutionRun) -> dict[str, str]:
+    """By key: what became of the run's steps in the version that is published now, such as `Changed in v15`."""
+    published = run.workflow.published
+    if published is None or published.pk == run.version_id or run.cause == ExecutionRun.Cause.TEST:
+        return {}
+    return {key: f"{kind.capitalize()} in {published}" for key, kind in _differences(run.version_id, published.pk)}
+
+
+@functools.lru_cache(maxsize=256)
+def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
+    """(key, what became of it) of each step of one version that another one has no longer, or otherwise."""
+    read = versions.definitions([before, after])
+    found = differences.between(read[before], read[after])
+    return tuple((each.key, each.kind) for each in found if each.table == "step" and each.kind != "added")
 
 
 def _trigger_note(run: ExecutionRun) -> str:
     return run.event.type if run.event and run.event.type else ""
-
-
-def patch(run_id: uuid.UUID, page: RunPage | None = None) -> str:
-    """The live parts of the page, rendered by the same partials that the page includes."""
-    return render_to_string(
-        "automate_studio/run/patch.html", {"page": page or load(run_id, ExecutionRun.objects.all())}
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

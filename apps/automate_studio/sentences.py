@@ -49,7 +49,7 @@ def condition(rule: Any) -> str:
     [(operator, given)] = rule.items()
     arguments = given if isinstance(given, list) else [given]
     if operator == "var":
-        return str(arguments[0] if arguments else "").rpartition(".")[2]
+        return str(arguments[0] if arguments else "").rpartition(".")[2] or "…"
     if operator in {"and", "or"}:
         return f" {operator} ".join(_part(argument) for argument in arguments)
     if operator == "now":

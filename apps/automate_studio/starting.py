@@ -22,6 +22,7 @@ from automate_core.models import Workflow
 from automate_governance.permissions import can
 from automate_studio import asked
 from automate_studio.doing import SeeOther
+from automate_studio.tree import START
 
 _MOST_FAULTS = 50
 _AROUND = 2  #: lines shown before and after one with a fault
@@ -54,7 +55,7 @@ def new(request: HttpRequest) -> HttpResponse:
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
     workflow = authoring.start_draft(Definition(name=name, slug=slug), owner=asked.person(request))
-    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+    return SeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
 
 
 @require_POST

@@ -5,6 +5,7 @@ Values in, values out: the functions take a definition and what a run has record
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,6 @@ from urllib.parse import urlencode
 from automate_core.definition import (
     OTHERWISE,
     TIMEOUT,
-    ActionStep,
     ApprovalStep,
     BranchStep,
     Definition,
@@ -27,9 +27,10 @@ from automate_core.definition import (
     slots,
 )
 from automate_core.drafts import places
-from automate_studio import looks, sentences, words
+from automate_studio import looks, overlay, sentences, words
+from automate_studio.items import Items
 from automate_studio.looks import Said
-from automate_studio.recorded import LIVE_STATES, Recorded, Run
+from automate_studio.recorded import Run
 
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
@@ -52,6 +53,9 @@ class Card:
     number: int | None = None
     state: str = ""
     note: str = ""
+    since: dt.datetime | None = None  # when what goes on began
+    until: dt.datetime | None = None  # when it goes on
+    share: int = 0  # of the longest step's time, in percent
     line: str = ""
     routes: tuple[RouteView, ...] = ()
     key: str = ""
@@ -62,6 +66,7 @@ class Card:
     before: Place | None = None
     edited: bool = False
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
+    parallel: bool = False  # what it holds are tracks
 
     @property
     def dom_id(self) -> str:
@@ -70,6 +75,11 @@ class Card:
         The same for every iteration of a loop: the page shows one at a time.
         """
         return "trigger" if self.path == START else _ITERATION.sub("", self.path).replace("/", "-")
+
+    @property
+    def inner_id(self) -> str:
+        """Of the connector to what it holds."""
+        return f"{self.dom_id}-in"
 
     @property
     def line_below(self) -> str:
@@ -146,6 +156,13 @@ class RouteView:
     right: bool = False  # the same to the right
     end: Place | None = None
     inside: str = ""  # where a step in it is, in words
+    items: Items | None = None  # of a loop that runs
+
+    @property
+    def told(self) -> str:
+        """Which item of a loop is drawn: `Item 37 of 120, 2 failed`."""
+        said = overlay.items_said(self.items) if self.items else ""
+        return said[:1].upper() + said[1:]
 
     @property
     def line(self) -> str:
@@ -195,14 +212,9 @@ class Edited:
         return Place(parent=at[0], slot=at[1], index=index, label=label)
 
 
-def run_tree(
-    definition: Definition, recorded: Mapping[str, Recorded], trigger_note: str, *, ended: bool, selected: str = ""
-) -> Tree:
-    """The tree of a run on its own version. A step that an ended run did not reach is skipped.
-
-    Of a loop it shows one iteration: that of the path `selected`, else one that failed, is live, or was the last.
-    """
-    return _tree(definition, Run(recorded, ended, selected), trigger_note)
+def run_tree(definition: Definition, run: Run, trigger_note: str) -> Tree:
+    """The tree of a run on its own version. A step that an ended run did not reach is skipped."""
+    return _tree(definition, run, trigger_note)
 
 
 def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
@@ -215,6 +227,8 @@ def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Ed
         first = replace(
             first, path=START, edited=True, subtitle=first.subtitle + others, mark=edited.trigger, more=more
         )
+    if run and (wait := run.at("").waiting) and not run.ended:
+        first = replace(first, more=overlay.waits_for(wait))
     return Tree(
         first,
         tuple(_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
@@ -246,11 +260,7 @@ def _cards(
     for index, step in enumerate(steps):
         path = f"{prefix}{step.key}"
         number = next(numbers)
-        recorded = run.at(path) if run else Recorded()
-        state = "" if run is None else recorded.state
-        passed_over = skipped or bool(run and run.ended) or (bool(run) and step.disabled)
-        if state == "pending" and passed_over:
-            state = "skipped"
+        ran = overlay.of(step, path, run, skipped=skipped)
         shown = looks.of(step)
         yield Card(
             path=path,
@@ -260,20 +270,28 @@ def _cards(
             tint=shown.tint,
             hue=shown.hue,
             detail=looks.detail(step),
-            more=looks.more(step, edited.connections) if edited else "",
+            more=looks.more(step, edited.connections) if edited else ran.more,
             level=level,
             number=number,
-            state=state,
-            note=_note(step, path, recorded, run),
-            line=_line(state, passed_over=passed_over),
-            routes=tuple(_routes(step, path, level, run, recorded, numbers, skipped=state in _OVER, edited=edited)),
+            state=ran.state,
+            note=ran.note,
+            since=ran.since,
+            until=ran.until,
+            share=ran.share,
+            line=ran.line,
+            routes=tuple(_routes(step, path, level, run, numbers, skipped=ran.state in _OVER, edited=edited)),
             key=step.key,
             edited=edited is not None,
             off=bool(edited) and step.disabled,
             wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
+            parallel=isinstance(step, ParallelStep),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
-            badge=edited.badges.get(step.key) if edited else None,
+            badge=edited.badges.get(step.key)
+            if edited
+            else Badge(kind="changed", text=ran.changed)
+            if ran.changed
+            else None,
             before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")
             if edited
             else None,
@@ -285,7 +303,6 @@ def _routes(
     path: str,
     level: int,
     run: Run | None,
-    recorded: Recorded,
     numbers: Iterator[int],
     *,
     skipped: bool,
@@ -294,9 +311,9 @@ def _routes(
     always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
     shown = [slot for slot in slots(step) if slot.steps or always]
     kind, title = str(step.__struct_config__.tag), step.name or sentences.title(step.key)
-    loop = isinstance(step, ForEachStep | RepeatStep)
-    prefix = f"{path}[{run.shown(path)}]/" if loop and run and run.iterations(path) else f"{path}/"
-    taken = [_is_taken(step, slot, prefix, recorded, run) for slot in shown]
+    items = run.items.get(path) if run else None
+    prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
+    taken = [overlay.taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
     chosen = [index for index, hit in enumerate(taken) if hit]
     for index, slot in enumerate(shown):
         off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep | ParallelStep))
@@ -313,16 +330,8 @@ def _routes(
             right=_on_the_way(index + 0.25, chosen, len(shown)),
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
             inside=places.in_list(kind, slot.key, slot.name, title) if edited else "",
+            items=items,
         )
-
-
-def _is_taken(step: Step, slot: Slot, prefix: str, recorded: Recorded, run: Run | None) -> bool:
-    """Whether the run went that way: a branch says so, elsewhere what is recorded inside does."""
-    if run is None:
-        return False
-    if recorded.last and recorded.last.routes:
-        return slot.key in recorded.last.routes
-    return any(run.at(f"{prefix}{inner.key}").last for inner in slot.steps)
 
 
 _SLOT_NAMES = {
@@ -351,30 +360,6 @@ def _on_the_way(place: float, hits: list[int], arms: int) -> bool:
     """Whether that place on the line lies between the trunk and a route that was taken."""
     trunk = (arms - 1) / 2
     return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
-
-
-def _note(step: Step, path: str, recorded: Recorded, run: Run | None) -> str:
-    """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
-    if run and isinstance(step, ForEachStep | RepeatStep):
-        iterations = run.iterations(path).values()
-        failed = sum("failed" in states for states in iterations)
-        done = sum(not states & LIVE_STATES for states in iterations)
-        return f"{done} done{f', {failed} failed' if failed else ''}" if iterations else ""
-    if recorded.connection:
-        return f"waits for {recorded.connection}"
-    if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
-        if recorded.retry_due is not None:
-            return f"try {recorded.last.number + 1} at {recorded.retry_due:%H:%M:%S}"
-        return f"try {recorded.last.number} of {step.retry.attempts if step.retry else recorded.last.number}"
-    return words.duration(recorded.seconds) if recorded.seconds is not None and not slots(step) else ""
-
-
-def _line(state: str, *, passed_over: bool) -> str:
-    if state in {"succeeded", "failed"}:
-        return "done"
-    if state in LIVE_STATES:
-        return "flowing" if state != "waiting" else "done"
-    return "off" if passed_over else ""
 
 
 def _flat(cards: tuple[Card, ...]) -> Iterator[Card]:

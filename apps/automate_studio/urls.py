@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from automate_studio import (
     connections,
     doing,
+    event_page,
     gallery,
     inbox,
     managing,
@@ -26,6 +27,7 @@ from automate_studio import (
     started,
     starting,
     views,
+    watching,
 )
 from automate_studio.builder import connections as builder_connections
 from automate_studio.builder import data as builder_data
@@ -33,6 +35,7 @@ from automate_studio.builder import options as builder_options
 from automate_studio.builder import presence
 from automate_studio.builder import tests as builder_tests
 from automate_studio.builder import views as builder
+from automate_studio.overview import views as overview
 
 app_name = "studio"
 urlpatterns = [
@@ -45,8 +48,8 @@ urlpatterns = [
         "runs/<uuid:run_id>/step/<path:path>/download/", admin.site.admin_view(views.run_download), name="run_download"
     ),
     path("runs/<uuid:run_id>/step/<path:path>/", admin.site.admin_view(views.run_step), name="run_step"),
-    path("runs/<uuid:run_id>/patch/", admin.site.admin_view(views.run_patch), name="run_patch"),
-    path("runs/<uuid:run_id>/stream/", views.run_stream, name="run_stream"),
+    path("runs/<uuid:run_id>/patch/", admin.site.admin_view(watching.run_patch), name="run_patch"),
+    path("runs/<uuid:run_id>/stream/", watching.run_stream, name="run_stream"),
     path("runs/<uuid:run_id>/cancel/", admin.site.admin_view(doing.run_cancel), name="run_cancel"),
     path("runs/<uuid:run_id>/retry/", admin.site.admin_view(doing.run_retry), name="run_retry"),
     path("runs/<uuid:run_id>/keep/", admin.site.admin_view(doing.run_keep), name="run_keep"),
@@ -105,6 +108,11 @@ urlpatterns = [
         name="builder_preview",
     ),
     path("workflows/<int:pk>/builder/sample/", admin.site.admin_view(builder_data.sample), name="builder_sample"),
+    path("events/refused/", admin.site.admin_view(event_page.refused_list), name="event_refused"),
+    path("events/<uuid:event_id>/replay/", admin.site.admin_view(event_page.event_replay), name="event_replay"),
+    path("events/<uuid:event_id>/download/", admin.site.admin_view(event_page.event_download), name="event_download"),
+    path("events/<uuid:event_id>/sample/", admin.site.admin_view(event_page.event_sample), name="event_sample"),
+    path("workflows/<int:pk>/check/", admin.site.admin_view(event_page.event_check), name="event_check"),
     path("workflows/<int:pk>/review/", admin.site.admin_view(publishing.review), name="review"),
     path("workflows/<int:pk>/versions/", admin.site.admin_view(publishing.versions), name="versions"),
     path("workflows/<int:pk>/versions/compare/", admin.site.admin_view(publishing.compare), name="versions_compare"),
@@ -121,6 +129,9 @@ urlpatterns = [
     path("connections/<int:pk>/test/", admin.site.admin_view(connections.connection_test), name="connection_test"),
     path("connections/<int:pk>/sign-in/", admin.site.admin_view(connections.oauth_start), name="oauth_start"),
     path("oauth/callback/", admin.site.admin_view(connections.oauth_callback), name="oauth_callback"),
+    path("overview/", admin.site.admin_view(overview.refreshed), name="overview"),
+    path("failures/<int:pk>/retry/", admin.site.admin_view(overview.retry), name="failures_retry"),
+    path("failures/<int:pk>/mark/", admin.site.admin_view(overview.mark), name="failures_mark"),
     path("share/<slug:kind>/<int:pk>/", admin.site.admin_view(share.share), name="share"),
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
     path("retention/", admin.site.admin_view(retention.retention), name="retention"),

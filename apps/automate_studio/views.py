@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib import admin
-from django.contrib.auth import get_user_model
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Model
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -28,7 +25,7 @@ from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import asked, gallery, lists, managing, run_page, started
-from automate_studio.live import HEARTBEAT_SECONDS, Patch, hub
+from automate_studio.recorded import View
 from automate_studio.tree import draft_tree
 
 
@@ -123,9 +120,9 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """One run: tree, timeline and the step that `?step=` names."""
-    page = _load(request.user, run_id, request.GET.get("step", ""))
-    path = request.GET.get("step") or page.default_path()
+    """One run: tree, timeline and the step, or the item of a loop, that `?step=` names."""
+    page = _load(request.user, run_id, View.of(request.GET))
+    path = page.step_at(request.GET.get("step") or page.default_path())
     may_see = can(request.user, "view_payload", page.run)
     return _page(
         request,
@@ -146,9 +143,9 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """The panel of one step, and of one of its attempts with `?attempt=`."""
-    page = _load(request.user, run_id, path)
+    page = _load(request.user, run_id, View.of(request.GET, path))
     may_see = can(request.user, "view_payload", page.run)
-    inspector = run_page.inspect(page, path, asked.number(request.GET.get("attempt")), may_see=may_see)
+    inspector = run_page.inspect(page, page.step_at(path), asked.number(request.GET.get("attempt")), may_see=may_see)
     if inspector is None:
         raise Http404
     context = {
@@ -200,64 +197,8 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     )
 
 
-@require_safe
-def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
-    page = _load(request.user, run_id)
-    after = asked.number(request.GET.get("after"))
-    headers = {"X-Seq": str(page.run.seq), "X-Ended": "1" if page.ended else ""}
-    if after is not None and page.run.seq <= after:
-        return HttpResponse(status=204, headers=headers)
-    return HttpResponse(run_page.patch(run_id, page), headers=headers)
-
-
-async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
-    """The live parts as server-sent events, each with its sequence as the id."""
-    user = await request.auser()
-    may = await sync_to_async(_may_watch)(user, run_id)
-    if not may:
-        raise Http404
-    return StreamingHttpResponse(
-        _events(user.pk, run_id, asked.number(request.GET.get("after")) or 0),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
-    )
-
-
-def _may_still_watch(user_id: Any, run_id: uuid.UUID) -> bool:
-    """The same of whoever that is by now."""
-    user = get_user_model()._default_manager.filter(pk=user_id).first()
-    return user is not None and user.is_active and _may_watch(user, run_id)
-
-
-def _may_watch(user: User, run_id: uuid.UUID) -> bool:
-    """Asked before the stream begins; the connection is given back, since a stream may last."""
+def _load(user: User, run_id: uuid.UUID, view: View) -> run_page.RunPage:
     try:
-        return user.is_staff and _runs(user).filter(pk=run_id).exists()
-    finally:
-        connections.close_all()
-
-
-async def _events(user_id: Any, run_id: uuid.UUID, after: int) -> AsyncIterator[str]:
-    """The permission is asked again with each heartbeat, also while patches keep coming."""
-    yield "retry: 1000\n\n"
-    asked_at = time.monotonic()
-    async for patch in hub.watch(run_id, after):
-        if time.monotonic() >= asked_at + HEARTBEAT_SECONDS:
-            if not await sync_to_async(_may_still_watch)(user_id, run_id):
-                return
-            asked_at = time.monotonic()
-        yield _event(patch) if patch else ": alive\n\n"
-
-
-def _event(patch: Patch) -> str:
-    lines = "".join(f"data: {line}\n" for line in patch.html.splitlines() if line.strip())
-    event = f"id: {patch.seq}\nevent: patch\n{lines}\n"
-    return f"{event}event: close\ndata: ended\n\n" if patch.ended else event
-
-
-def _load(user: User, run_id: uuid.UUID, selected: str = "") -> run_page.RunPage:
-    try:
-        return run_page.load(run_id, _runs(user), selected)
+        return run_page.load(run_id, _runs(user), view)
     except ExecutionRun.DoesNotExist:
         raise Http404 from None

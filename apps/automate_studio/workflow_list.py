@@ -260,7 +260,7 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
     last_at = runs[0].started_at or runs[0].created_at if runs else None
     return WorkflowRow(
         workflow=workflow,
-        tiles=_tiles(workflow),
+        tiles=tiles(workflow),
         trigger="; ".join(_trigger_texts(workflow)) or "None",
         tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
@@ -273,7 +273,7 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
     )
 
 
-def _tiles(workflow: Workflow) -> list[tuple[str, int]]:
+def tiles(workflow: Workflow) -> list[tuple[str, int]]:
     """(icon, hue) of the connectors it uses, at most three."""
     tiles: dict[tuple[str, int], None] = {}
     for step in workflow.steps.all():

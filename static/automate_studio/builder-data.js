@@ -6,13 +6,10 @@
   const samples = document.getElementById("samples");
   const { of, editors, scan, cardOf } = window.automateTokens;
   const base = builder.dataset.steps.replace(/step\/$/, "");
-  const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const selected = () => window.automateBuilder.selected;
 
   const ask = async (url, values, signal) => {
-    const body = values && Object.entries(values).reduce((form, [name, value]) => (form.set(name, value), form), new FormData());
-    const answer = await fetch(url, { method: body ? "POST" : "GET", body, signal, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    const answer = await automateAsk(url, values, { signal });
     return { ok: answer.ok, html: answer.ok || answer.status === 422 ? await answer.text() : "" };
   };
 
@@ -65,14 +62,18 @@
     if (all.length && !all.some((item) => item.tabIndex === 0)) all[0].tabIndex = 0;
   };
 
+  let isSearching = false; // what is shown was found for an earlier text
+
   const search = (query) => {
     const turn = ++asked;
+    isSearching = true;
     clearTimeout(timer);
     timer = setTimeout(async () => {
       const { ok, html } = await ask(`${url()}?${new URLSearchParams({ q: query })}`);
       const tree = document.getElementById("picker-tree");
       if (turn !== asked || !ok || !tree) return;
       tree.outerHTML = html;
+      isSearching = false;
       ready();
       const found = picker.querySelectorAll("[data-insert]").length;
       say(found === 1 ? "1 found" : `${found} found`);
@@ -142,17 +143,24 @@
       Enter: () => (item.dataset.insert ? insert(item) : expand(item, !isOpen)),
     };
     if (!item && event.key === "ArrowDown") { event.preventDefault(); focusOn(shown.find((each) => each.tabIndex === 0) ?? shown[0]); }
-    if (!item && event.key === "Enter") { event.preventDefault(); const first = shown.find((each) => each.dataset.insert); if (first) insert(first); }
+    if (!item && event.key === "Enter") { event.preventDefault(); if (first()) insert(first()); }
     if (!item || !acts[event.key]) return;
     event.preventDefault();
     acts[event.key]();
   });
 
+  // While somebody types after a brace, the arrow goes into the tree; Enter takes the first that fits, once there is a search.
+  const first = () => items().find((item) => item.dataset.insert);
+  const acts = {
+    ArrowDown: () => (focusOn(items()[0]), true),
+    Enter: () => target.query && !isSearching && first() && (insert(first()), true),
+  };
+
   // Before the builder's own: Escape closes the picker, and the panel keeps the focus.
   document.addEventListener("keydown", (event) => {
     if (picker.hidden || samples.open) return;
     if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); }
-    else if (event.key === "ArrowDown" && target?.isTyped && of(event.target) === target.editor) { event.preventDefault(); event.stopPropagation(); focusOn(items()[0]); }
+    else if (target?.isTyped && of(event.target) === target.editor && acts[event.key]?.()) { event.preventDefault(); event.stopPropagation(); }
   }, true);
 
   // --- typing a brace -----------------------------------------------------------------------------------------------------

@@ -205,9 +205,11 @@
   // --- the menu ---------------------------------------------------------------------------------------------------------
 
   let menuCard = null;
+  let menuOpener = null; // what has the focus again
 
-  const openMenu = (card, x, y) => {
+  const openMenu = (card, x, y, opener = card) => {
     menuCard = card;
+    menuOpener = opener;
     menu.replaceChildren(document.getElementById("card-menu-items").content.cloneNode(true));
     for (const item of menu.querySelectorAll("[data-holder]")) item.hidden = !armsOf(card);
     if (!menu.matches(":popover-open")) menu.showPopover();
@@ -224,7 +226,11 @@
     copy: () => automateBuilder.copy(menuCard),
     paste: () => automateBuilder.command({ do: "paste", ...automateBuilder.after(menuCard) }),
     disable: () => doNow({ do: "disable", disabled: !menuCard.classList.contains("off-st"), rev: menuCard.dataset.rev }),
-    pick: () => { menuCard.focus(); pickUp(menuCard); },
+    pick: () => {
+      if (automateBuilder.isSheet()) automateBuilder.closePanel();
+      menuCard.focus();
+      pickUp(menuCard);
+    },
     up: () => automateBuilder.move(menuCard, -1),
     down: () => automateBuilder.move(menuCard, 1),
     wrap: (item) => doNow({ do: "wrap", kind: item.dataset.kind }),
@@ -246,7 +252,7 @@
     const at = items.indexOf(document.activeElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
     event.stopPropagation();
-    if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); menu.hidePopover(); menuCard.focus(); }
+    if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); menu.hidePopover(); menuOpener.focus(); }
     if (to === undefined) return;
     event.preventDefault();
     items.at(to % items.length).focus();
@@ -258,6 +264,14 @@
     event.preventDefault();
     const box = card.getBoundingClientRect();
     openMenu(card, event.clientX || box.left + 24, event.clientY || box.bottom);
+  });
+
+  builder.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-panel-menu]");
+    const card = opener && automateBuilder.cardOf(automateBuilder.selected);
+    if (!card) return;
+    const box = opener.getBoundingClientRect();
+    openMenu(card, box.right - 220, box.bottom + 4, opener);
   });
 
   // The handle is dragged, or opens the menu; and what was a drag is no click.

@@ -6,16 +6,7 @@
   const inspector = document.getElementById("inspector");
   const list = document.getElementById("options");
   const { command, flush } = window.automateBuilder;
-  const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const path = () => window.automateBuilder.selected;
-
-  const post = async (url, values) => {
-    const body = values instanceof FormData ? values : new FormData();
-    if (body !== values) for (const [name, value] of Object.entries(values)) body.set(name, value);
-    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
-    return answer;
-  };
 
   // --- the list ---------------------------------------------------------------------------------------------------------
 
@@ -62,18 +53,20 @@
     point(null);
   };
 
-  const open = async (field, again = false) => {
+  const open = async (field, { again = false, typed = false } = {}) => {
     input = field;
     input.setAttribute("aria-expanded", "true");
     list.hidden = false;
     place();
     const key = `${path()} ${field.dataset.options}`;
-    if (again || !known.has(key)) {
+    const here = document.getElementById(field.dataset.optionsFrom); // of what the page knows nothing is asked
+    if (here) list.innerHTML = here.innerHTML;
+    else if (again || !known.has(key)) {
       list.innerHTML = '<p role="status">Loading</p>';
       await flush();
       let html;
       try {
-        const answer = await post(`${builder.dataset.options}${path()}/`, { field: field.dataset.options });
+        const answer = await automateAsk(`${builder.dataset.options}${path()}/`, { field: field.dataset.options });
         html = answer.ok ? await answer.text() : "";
         if (answer.ok && !html.includes("data-options-again")) known.set(key, html);
       } catch {
@@ -83,7 +76,8 @@
       list.innerHTML = html || '<p class="err" role="alert">The server cannot be reached.</p><button type="button" class="da-btn xs" data-options-again>Try again</button>';
     } else list.innerHTML = known.get(key);
     place();
-    point(offers().find((offer) => offer.dataset.value === field.value) ?? null);
+    if (typed) filter(field.value);
+    else point(offers().find((offer) => offer.dataset.value === field.value) ?? null);
   };
 
   const choose = (offer) => {
@@ -99,7 +93,7 @@
   list.addEventListener("click", (event) => {
     const offer = event.target.closest("[role=option]");
     if (offer) choose(offer);
-    else if (event.target.closest("[data-options-again]")) open(input, true);
+    else if (event.target.closest("[data-options-again]")) open(input, { again: true });
   });
 
   inspector.addEventListener("click", (event) => {
@@ -113,9 +107,12 @@
 
   inspector.addEventListener("input", (event) => {
     if (event.target === input) filter(input.value);
+    else if (event.isTrusted && event.target.matches("input[data-options]")) open(event.target, { typed: true });
     if (!event.target.matches?.("input[data-options]") || event.target.name?.match(/model|repository/)) known = new Map();
   });
 
+  // A row that was just added asks what it is about.
+  inspector.addEventListener("focusin", (event) => { if (event.target.matches("input[data-options-from]") && !event.target.value) open(event.target); });
   inspector.addEventListener("focusout", (event) => { if (event.target === input) close(); });
   inspector.addEventListener("scroll", close, true);
   window.addEventListener("resize", close);
@@ -157,7 +154,7 @@
     said.textContent = "Testing: one real call, for at most 15 s.";
     await flush();
     try {
-      const answer = await post(url(), { act: "test" });
+      const answer = await automateAsk(url(), { act: "test" });
       if (answer.ok) said.innerHTML = await answer.text();
       else said.textContent = answer.status === 404 ? "Choose a connection that you may use." : `The server answered ${answer.status}.`;
     } catch {
@@ -168,8 +165,7 @@
 
   const create = async () => {
     await flush();
-    const answer = await fetch(url(), { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    const answer = await automateAsk(url());
     dialog.querySelector("#connection-form").outerHTML = answer.ok ? await answer.text() : '<div id="connection-form"><p class="da-help err">You may not make connections: ask somebody who may.</p><footer class="row"><button type="button" class="da-btn" data-close>Close</button></footer></div>';
     dialog.showModal();
     dialog.querySelector("input:not([type=hidden])")?.focus();
@@ -183,7 +179,7 @@
     button.setAttribute("aria-busy", "true");
     let problem = "The server cannot be reached.";
     try {
-      const answer = await post(url(), new FormData(form));
+      const answer = await automateAsk(url(), new FormData(form));
       problem = answer.ok || answer.status === 422 ? "" : `The server answered ${answer.status}.`;
       if (!problem) dialog.querySelector("#connection-form").outerHTML = await answer.text();
     } catch {

@@ -10,8 +10,7 @@
   const open = async (at) => {
     place = at;
     opener = document.activeElement;
-    const answer = await fetch(`${builder.dataset.palette}?${new URLSearchParams(at)}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    const answer = await automateAsk(`${builder.dataset.palette}?${new URLSearchParams(at)}`);
     if (!answer.ok) return;
     palette.innerHTML = await answer.text();
     homes = [...palette.querySelectorAll(".da-offers:not(.ahead) > .da-offer")].map((offer) => [offer, offer.parentElement]);
@@ -57,7 +56,8 @@
     const shown = [...palette.querySelectorAll(".da-offer")].filter((offer) => offer.offsetParent);
     const at = shown.indexOf(document.activeElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: shown.length - 1 }[event.key];
-    if (to !== undefined && (at >= 0 || event.key.startsWith("Arrow"))) {
+    if (event.key === "Escape") { event.preventDefault(); palette.close(); } // a search field would be emptied first
+    else if (to !== undefined && (at >= 0 || event.key.startsWith("Arrow"))) {
       event.preventDefault();
       (to < 0 ? palette.querySelector("input") : shown[Math.min(shown.length - 1, to)])?.focus();
     } else if (event.key === "Enter" && at < 0) {

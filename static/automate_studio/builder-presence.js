@@ -21,10 +21,8 @@
     clearTimeout(timer);
     if (document.hidden) return;
     timer = setTimeout(tell, EVERY);
-    const body = new FormData();
-    body.set("step", automateBuilder.selected);
     try {
-      const answer = await fetch(builder.dataset.here, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href } });
+      const answer = await automateAsk(builder.dataset.here, { step: automateBuilder.selected });
       if (!answer.ok) return;
       document.getElementById("presence").outerHTML = await answer.text();
       draw();

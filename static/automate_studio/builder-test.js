@@ -4,7 +4,6 @@
   const builder = document.getElementById("builder");
   const inspector = document.getElementById("inspector");
   const { flush, choose } = window.automateBuilder;
-  const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
   const addresses = document.getElementById("test-whole").dataset;
   const WHOLE = "~test";
   const known = new Map(); // the last result of each step: shown at once, until the newer one is there
@@ -17,9 +16,7 @@
   const result = () => document.getElementById("test-result");
 
   const ask = async (url, values) => {
-    const headers = { "HX-Request": "true", "HX-Current-URL": location.href, "X-CSRFToken": token };
-    const answer = await fetch(url, values ? { method: "POST", body: values, headers } : { headers });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+    const answer = await automateAsk(url, values);
     const html = await answer.text();
     if (answer.ok || [403, 422].includes(answer.status)) show(html);
     if (!html.includes('id="test-result"')) say(`The server answered ${answer.status}.`);
@@ -106,6 +103,8 @@
     if (!form || result()?.dataset.testPoll) return;
     document.getElementById("test-start").setAttribute("aria-busy", "true");
     await flush(); // what was typed a moment ago is tested too
+    const [left] = window.automateUnsaved.all();
+    if (left) { say(`Not tested: what was typed in ${left.name} is not saved. Mend it first, or take it back.`); look(); return; }
     const values = new FormData(form);
     for (const name of ["event", "payload"]) if (!values.has(name) && kept[name]) values.set(name, kept[name]); // not drawn yet
     await ask(addresses.to, values).catch(() => say("The server cannot be reached."));
@@ -113,9 +112,7 @@
   };
 
   const keep = (values) => {
-    const form = new FormData();
-    for (const [name, value] of Object.entries({ step: key(), ...values })) form.set(name, value);
-    return ask(addresses.keepTo, form).catch(() => say("The server cannot be reached."));
+    return ask(addresses.keepTo, { step: key(), ...values }).catch(() => say("The server cannot be reached."));
   };
 
   builder.addEventListener("submit", (event) => {

@@ -59,8 +59,7 @@
       if (document.hidden) { again(); return; }
       try {
         const query = new URLSearchParams({ after: mark, seconds: Math.ceil((Date.now() - began) / 1000) });
-        const answer = await fetch(mark ? `${wait}?${query}` : wait, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-        if (answer.status === 401) { location.assign(answer.headers.get("HX-Redirect") ?? location.href); return; }
+        const answer = await automateAsk(mark ? `${wait}?${query}` : wait);
         if (!current()) return;
         if (!answer.ok) { stop(button, `The server answered ${answer.status}.`); return; }
         mark = answer.headers.get("X-After") ?? mark;

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const builder = document.getElementById("builder");
-  const token = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
+  const unsaved = window.automateUnsaved;
   const steps = builder.dataset.steps;
   let selected = builder.dataset.selected;
   let choices = 0; // how often somebody chose a step
@@ -10,7 +10,21 @@
   let busy = Promise.resolve(); // one request after the other, in the order in which they were made
 
   const draft = () => document.getElementById("draft-state").dataset;
-  const saved = (text) => { document.getElementById("saved").textContent = text; };
+  const saved = (text, isBad = false) => {
+    const said = document.getElementById("saved");
+    said.textContent = text;
+    said.classList.toggle("bad", isBad);
+  };
+
+  // Where something waits to be mended, the bar leads there.
+  const sayUnsaved = () => {
+    const [first] = unsaved.all();
+    if (!first) return;
+    const link = Object.assign(document.createElement("a"), { href: `?step=${encodeURIComponent(first.path)}`, textContent: `Not saved: ${first.name}` });
+    Object.assign(link.dataset, { problem: first.path, field: first.field });
+    saved("", true);
+    document.getElementById("saved").append(link);
+  };
 
   // --- answers ----------------------------------------------------------------------------------------------------------
 
@@ -30,6 +44,7 @@
       const target = document.getElementById(part.id);
       target.replaceChildren(...part.childNodes);
       htmx.process(target);
+      if (target === inspector) unsaved.restore(inspector);
     }
     if (chosen !== undefined) mark();
   };
@@ -49,27 +64,32 @@
     else same.setAttribute("value", typing.value);
   };
 
-  const fetchAnswer = async (url, values) => {
-    const body = values instanceof FormData ? values : Object.entries(values).reduce((form, [name, value]) => (form.set(name, value), form), new FormData());
-    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true", "HX-Current-URL": location.href }, keepalive: leaving });
-    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
-    return answer;
-  };
-
-  const send = (url, values) => {
+  // The status of the answer, 0 where there is none.
+  const post = (url, values) => {
     const before = choices;
     const turn = async () => {
       saved("Saving");
-      const answer = await fetchAnswer(url, typeof values === "function" ? values() : values);
+      const answer = await automateAsk(url, typeof values === "function" ? values() : values, { keepalive: leaving });
       const html = await answer.text();
       if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before);
-      if (answer.status === 409 || answer.status === 422) saved("Not saved");
-      else if (!answer.ok) saved(`Not saved: the server answered ${answer.status}`);
-      return answer.ok;
+      if (answer.status === 409 || answer.status === 422) saved("Not saved", true);
+      else if (!answer.ok) saved(`Not saved: the server answered ${answer.status}`, true);
+      return answer.status;
     };
-    const result = busy.then(turn);
-    busy = result.catch(() => saved("Not saved: the server cannot be reached"));
-    return result.catch(() => false);
+    busy = busy.then(turn).catch((error) => {
+      saved("Not saved: the server cannot be reached", true);
+      if (!(error instanceof TypeError)) reportError(error);
+      return 0;
+    });
+    return busy;
+  };
+
+  const isOk = (status) => status >= 200 && status < 300;
+
+  const send = async (url, values) => {
+    const done = isOk(await post(url, values));
+    sayUnsaved();
+    return done;
   };
 
   const command = async (values, focus = true) => {
@@ -126,6 +146,7 @@
       card.setAttribute("aria-selected", on);
       card.tabIndex = on ? 0 : -1;
     }
+    builder.classList.toggle("has-panel", Boolean(selected));
     const shown = inspector.querySelector("[data-inspected]");
     inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected); // until its own panel is there
     history.replaceState(null, "", selected ? `?step=${encodeURIComponent(selected)}` : location.pathname);
@@ -136,24 +157,40 @@
   const inspector = document.getElementById("inspector");
   builder.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === inspector) event.preventDefault(); });
 
-  const choose = (path, { focus = false, field = "", seen = false } = {}) => {
+  const choose = (path, { focus = false, field = "" } = {}) => {
     selected = path;
     choices += 1;
     mark();
     const turn = async () => {
       if (path !== selected) return; // another one is on its way
-      const answer = await fetch(`${steps}${path}/`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-      if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
+      const answer = await automateAsk(`${steps}${path}/`);
       if (path !== selected) return;
       inspector.inert = false;
-      if (!answer.ok) return;
+      if (!answer.ok) { sayInPanel(answer.status === 404 ? "This step is not there any more." : `The server answered ${answer.status}.`); return; }
       inspector.innerHTML = await answer.text();
       htmx.process(inspector);
+      unsaved.restore(inspector);
       inspector.scrollTop = 0;
-      if (focus) focusOn(field);
-      else if (seen && inspector.getBoundingClientRect().top > innerHeight / 2) inspector.scrollIntoView(); // below the tree, on phones
+      if (focus || isSheet()) focusOn(field);
     };
-    busy = busy.then(turn).catch(() => { inspector.inert = false; saved("The server cannot be reached"); });
+    busy = busy.then(turn).catch(() => { inspector.inert = false; sayInPanel("The server cannot be reached: choose the step again in a moment."); });
+  };
+
+  const sayInPanel = (text) => {
+    inspector.replaceChildren(document.getElementById("panel-none").content.cloneNode(true));
+    Object.assign(inspector.querySelector("p"), { textContent: text, role: "alert" });
+  };
+
+  const isSheet = () => matchMedia("(max-width: 1023px)").matches; // the panel covers the canvas
+
+  const closePanel = () => {
+    const card = cardOf(selected);
+    flush();
+    selected = "";
+    choices += 1;
+    inspector.replaceChildren(document.getElementById("panel-none").content.cloneNode(true));
+    mark();
+    card?.focus();
   };
 
   const focusOn = (name) => {
@@ -169,7 +206,7 @@
     event.preventDefault();
     flush();
     const problem = chosen.dataset.problem;
-    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field, seen: true });
+    choose(problem ?? chosen.dataset.path, { focus: event.detail === 0 || Boolean(problem), field: chosen.dataset.field });
   });
 
   // --- fields save themselves -------------------------------------------------------------------------------------------
@@ -182,9 +219,16 @@
     const form = waiting;
     waiting = null;
     if (!form) return busy;
+    let sent = null;
     const attempt = async () => {
-      if (await send(`${steps}${form.dataset.autosave}/`, () => new FormData(form))) return;
-      if (navigator.onLine === false && form.isConnected) { waiting = form; timer = setTimeout(flush, 2000); }
+      const status = await post(`${steps}${form.dataset.autosave}/`, () => (sent = new FormData(form)));
+      if (isOk(status)) unsaved.stored(form, sent);
+      else if (status === 409) unsaved.drop(form); // the note has it, and the other's
+      else unsaved.refused(form);
+      const isAway = !status || status >= 500;
+      if (isAway && form.isConnected && !waiting) { waiting = form; timer = setTimeout(flush, 3000); }
+      if (isAway) saved("Not saved, trying again", true);
+      else sayUnsaved();
     };
     return attempt();
   };
@@ -194,11 +238,17 @@
     if (!form) return;
     if (waiting && waiting !== form) flush();
     waiting = form;
+    unsaved.note(form, event.target);
     saved("Saving");
     clearTimeout(timer);
     timer = setTimeout(flush, 400);
   });
-  window.addEventListener("beforeunload", (event) => { if (waiting) { leaving = true; flush(); event.preventDefault(); } });
+  window.addEventListener("beforeunload", (event) => {
+    leaving = true;
+    if (waiting || unsaved.all().length) event.preventDefault();
+    flush();
+    setTimeout(() => { leaving = false; }, 1000); // whoever stays goes on
+  });
 
   // The revision is read when the turn comes: an edit before it may have raised it.
   const revIn = (id) => document.getElementById(id)?.value ?? "0";
@@ -262,15 +312,14 @@
   builder.addEventListener("click", (event) => {
     const insert = event.target.closest("button[data-insert]");
     const now = event.target.closest("[data-do-now]");
-    const act = event.target.closest("[data-act]");
     const inCondition = event.target.closest("[data-act-condition]");
-    const card = cardOf(selected);
     if (insert) openPalette(parts(insert.dataset.insert));
-    else if (now) command(JSON.parse(now.dataset.doNow), Boolean(now.closest(".da-panel-actions")));
+    else if (now) command(JSON.parse(now.dataset.doNow), false);
     else if (inCondition) sendCondition(inCondition.form, inCondition.dataset.actCondition);
     else if (event.target.closest("[data-fold-all]")) foldAll();
     else if (event.target.closest("[data-dismiss]")) document.getElementById("conflict").replaceChildren();
-    else if (act && card) ({ insert: () => openPalette(after(card)), copy: () => copy(card), fold: () => toggle(card), up: () => move(card, -1), down: () => move(card, 1) })[act.dataset.act]();
+    else if (event.target.closest("[data-close-panel]")) closePanel();
+    else if (event.target.closest("#problem-count") && isSheet()) { event.preventDefault(); nextProblem(); }
   });
 
   // --- keys -------------------------------------------------------------------------------------------------------------
@@ -297,7 +346,7 @@
     const card = focused();
     if (event.key === "F8") { event.preventDefault(); nextProblem(); return; }
     if (document.querySelector("dialog[open]")) return;
-    if (event.key === "Escape" && document.activeElement?.closest("#inspector")) { cardOf(selected)?.focus(); return; }
+    if (event.key === "Escape" && document.activeElement?.closest("#inspector")) { isSheet() ? closePanel() : cardOf(selected)?.focus(); return; }
     if (typing) return;
     if (control && event.key.toLowerCase() === "z") {
       event.preventDefault();
@@ -335,7 +384,8 @@
     cardOf(selected)?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }));
   mark();
+  unsaved.restore(inspector);
 
   // For the scripts of the panel's parts: they send through the same queue.
-  window.automateBuilder = { send, command, flush, choose, draft, after, copy, move, toggle, get selected() { return selected; } };
+  window.automateBuilder = { send, command, flush, choose, closePanel, cardOf, isSheet, draft, after, copy, move, toggle, get selected() { return selected; } };
 })();

@@ -3,17 +3,31 @@
   "use strict";
   const run = document.getElementById("run");
   const live = document.getElementById("live");
+  const followed = document.getElementById("follow");
+  const inspector = document.getElementById("inspector");
   let seq = Number(document.getElementById("run-state").dataset.seq);
   let selected = run.dataset.selected;
   let source = null;
   let timer = null;
+  let polling = null;
   let failures = 0;
+
+  // What is looked at: the item of a loop whose steps are drawn, and which page of which loop's items.
+  const itemOf = (path) => path.slice(0, path.lastIndexOf("]") + 1);
+  const { loop, items, page } = run.dataset;
+  const view = { item: run.dataset.frame || itemOf(selected), loop, items, page };
 
   const ended = () => document.getElementById("run-state").dataset.ended === "1";
   const show = (text, state = "") => {
     live.hidden = false;
     live.textContent = text;
     live.className = `da-live ${state}`;
+  };
+
+  const query = (more) => {
+    const asked = new URLSearchParams(more);
+    for (const [name, value] of Object.entries(view)) if (value !== "") asked.set(name, value);
+    return asked;
   };
 
   // --- what arrives ---------------------------------------------------------------------------------------------------
@@ -26,31 +40,45 @@
         element.setAttribute("aria-selected", on);
         element.tabIndex = on ? 0 : -1;
       }
+      const link = element.matches(".gr") && element.querySelector("a");
+      if (link) on ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
     }
   };
 
-  const state = () => {
-    const row = run.querySelector(`.da-gantt [data-path="${CSS.escape(selected)}"]`);
-    return row && `${row.dataset.st} ${row.querySelector(".du").textContent} ${row.querySelectorAll(".br i").length}`;
-  };
+  const rowOf = (path) => run.querySelector(`.da-gantt [data-path="${CSS.escape(path)}"]`);
+  const sign = () => rowOf(selected)?.dataset.sign ?? run.querySelector(`.da-step[data-path="${CSS.escape(selected)}"]`)?.getAttribute("aria-label");
+  const inspect = (path, swap = "innerHTML") => htmx.ajax("GET", `${run.dataset.steps}${path}/`, { target: "#inspector", swap });
 
   const apply = (html, number, anew = false) => {
     if (number < seq || (number === seq && !anew)) return;
     seq = number;
-    const before = state();
+    const before = sign();
+    const failed = failedCards();
     const template = document.createElement("template");
     template.innerHTML = html;
     for (const part of template.content.children) part.setAttribute("hx-swap-oob", "morph");
     htmx.swap(run, template.innerHTML, { swapStyle: "none" });
     mark();
-    if (state() !== before && selected) {
-      htmx.ajax("GET", `${run.dataset.steps}${selected}/`, { target: "#inspector", swap: "morph:innerHTML" });
-    }
+    announce([...failedCards()].filter(([id]) => !failed.has(id)));
+    document.dispatchEvent(new Event("da:patched"));
+    if (isFollowing()) goAlong();
+    else if (before && sign() !== before) inspect(selected, "morph:innerHTML");
     if (ended()) finish();
   };
 
+  // Said are failures alone, at most every five seconds; that the run has ended is said by its state.
+  const failedCards = () => new Map([...run.querySelectorAll(".da-step[data-st=failed]")].map((card) => [card.dataset.path, card.querySelector(".nm").textContent]));
+  const unsaid = [];
+  let saying = null;
+  const announce = (found) => {
+    unsaid.push(...found.map(([, name]) => `${name} failed`));
+    if (!unsaid.length || saying) return;
+    document.getElementById("run-said").textContent = unsaid.splice(0).join(", ");
+    saying = setTimeout(() => { saying = null; announce([]); }, 5000);
+  };
+
   const finish = () => {
-    disconnect();
+    leave();
     show("Ended", "of");
     // What is streamed holds no payload, and a message may: whoever may see it reads it from the page.
     if (!document.getElementById("run-error").hidden) {
@@ -60,28 +88,41 @@
 
   // --- how it comes ---------------------------------------------------------------------------------------------------
 
+  let connects = 0;
   const disconnect = () => {
+    connects += 1;
     source?.close();
     source = null;
     clearTimeout(timer);
+    clearInterval(polling);
+    polling = null;
   };
 
   const retryLater = () => {
-    disconnect();
+    source?.close();
+    source = null;
     failures += 1;
     const seconds = Math.min(15, 2 ** failures / 2);
     show(failures > 2 ? "Reconnecting, polling meanwhile" : `Reconnecting in ${Math.ceil(seconds)} s`, "re");
-    timer = setTimeout(async () => {
-      if (failures > 2) await poll();
-      if (!ended()) connect();
-    }, seconds * 1000);
+    if (failures > 2 && !polling) {
+      poll();
+      polling = setInterval(poll, 5000);
+    }
+    clearTimeout(timer);
+    timer = setTimeout(open, seconds * 1000);
   };
 
   const poll = async (anew = false) => {
+    const asked = JSON.stringify(view);
     try {
-      const answer = await fetch(`${run.dataset.patch}${anew ? "" : `?after=${seq}`}`, { headers: { "HX-Request": "true" } });
+      const answer = await fetch(`${run.dataset.patch}?${query(anew === true ? {} : { after: seq })}`, { headers: { "HX-Request": "true" } });
       if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? location.href);
-      if (answer.status === 200) apply(await answer.text(), Number(answer.headers.get("X-Seq")), anew);
+      if (answer.status === 404) {
+        disconnect();
+        show("You no longer have access to this run", "of");
+      }
+      const html = answer.status === 200 ? await answer.text() : "";
+      if (html && asked === JSON.stringify(view)) apply(html, Number(answer.headers.get("X-Seq")), anew === true);
       return answer.ok;
     } catch {
       return false;
@@ -89,105 +130,246 @@
   };
 
   const pollOnAndOn = async () => {
+    const mine = connects;
     const well = await poll();
-    if (ended() || document.hidden) return;
+    if (mine !== connects || ended()) return;
     show(well ? "Live" : "Reconnecting", well ? "" : "re");
-    timer = setTimeout(pollOnAndOn, 1000);
+    timer = setTimeout(connect, 1000);
   };
 
-  const connect = () => {
-    disconnect();
-    if (ended() || document.hidden) return;
-    if (!run.dataset.stream) {
-      pollOnAndOn();
-      return;
-    }
-    source = new EventSource(`${run.dataset.stream}?after=${seq}`);
-    source.addEventListener("open", () => { failures = 0; show("Live"); });
+  const open = () => {
+    source?.close();
+    source = new EventSource(`${run.dataset.stream}?${query({ after: seq })}`);
+    source.addEventListener("open", () => {
+      failures = 0;
+      clearInterval(polling);
+      polling = null;
+      show("Live");
+    });
     source.addEventListener("patch", (event) => apply(event.data, Number(event.lastEventId)));
     source.addEventListener("close", finish);
     source.addEventListener("error", retryLater);
   };
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? (disconnect(), show("Paused", "of")) : connect()));
-  window.addEventListener("pagehide", disconnect);
+  // A browser opens six connections to a host and no more: a few of its pages stream, further ones that are visible poll.
+  let release = null;
+  const take = (number) => new Promise((done) => {
+    navigator.locks.request(`da-stream-${number}`, { ifAvailable: true }, (lock) => {
+      done(Boolean(lock));
+      return lock && new Promise((free) => { release = free; });
+    });
+  });
+  const mayStream = async () => {
+    if (!run.dataset.stream) return false;
+    if (!navigator.locks || release) return true;
+    for (let number = 0; number < 4; number += 1) if (await take(number)) return true;
+    return false;
+  };
+
+  const connect = async () => {
+    disconnect();
+    if (ended() || document.hidden) return;
+    const mine = connects;
+    const streams = await mayStream();
+    if (document.hidden) leave();
+    if (mine !== connects) return;
+    if (streams) open();
+    else pollOnAndOn();
+  };
+
+  const leave = () => {
+    disconnect();
+    release?.();
+    release = null;
+  };
+
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) connect();
+    else if (!ended()) {
+      leave();
+      show("Paused", "of");
+    }
+  });
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+
+  let outgrown = false;
+  document.addEventListener("da:outgrown", async () => {
+    if (outgrown || ended()) return;
+    outgrown = true;
+    await poll(true);
+    setTimeout(() => { outgrown = false; }, 1000);
+  });
+
+  // Something else of the run is looked at: draw that, and stream it from there on.
+  const look = async () => {
+    disconnect();
+    await poll(true);
+    connect();
+  };
 
   // --- what the reader does -------------------------------------------------------------------------------------------
 
-  const view = (name) => {
+  const address = (push) => {
+    const asked = query({ step: selected });
+    asked.delete("follow");
+    if (itemOf(selected) === view.item) asked.delete("item");
+    history[push ? "pushState" : "replaceState"](null, "", `?${asked}`);
+  };
+
+  const turnTo = (name) => {
     const input = document.querySelector(`input[name=view][value=${name}]`);
     if (getComputedStyle(input.closest(".da-views")).display !== "none") input.checked = true;
   };
-  let byKey = false;
 
-  run.addEventListener("click", (event) => {
-    const chosen = event.target.closest("[data-path]");
-    if (!chosen) return;
-    event.preventDefault();
-    byKey = event.detail === 0;
-    selected = chosen.dataset.path;
+  const choose = (path, push = true) => {
+    selected = path;
     mark();
-    history.pushState(null, "", `?step=${encodeURIComponent(selected)}`);
-    view("step");
+    address(push);
+    const item = itemOf(path);
+    if (!item || item === view.item) return;
+    view.item = item;
+    look();
+  };
+
+  // An item is opened at its step that failed, goes on or comes first: the server says which.
+  const openItem = (path, keepPage = false) => {
+    if (!keepPage) view.page = "";
+    view.item = selected = path;
+    address(true);
+    if (isFollowing()) follow(false);
+    else look();
+    inspect(path);
+  };
+
+  let byKey = false;
+  run.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const item = event.target.closest("[data-item]");
+    const filter = event.target.closest("[data-items], [data-page]");
+    const chosen = event.target.closest("[data-path]");
+    if (filter && filter !== run) {
+      event.preventDefault();
+      view.loop = filter.closest("[data-loop]").dataset.loop;
+      if (filter.dataset.items !== undefined) Object.assign(view, { items: filter.dataset.items, page: "" });
+      else view.page = filter.dataset.page;
+      address(false);
+      look();
+    } else if (item) {
+      event.preventDefault();
+      openItem(item.dataset.item, item.closest(".gr") !== null);
+    } else if (chosen) {
+      event.preventDefault();
+      byKey = event.detail === 0;
+      follow(false);
+      choose(chosen.dataset.path);
+      turnTo("step");
+    }
+  });
+
+  run.addEventListener("submit", (event) => {
+    const form = event.target.closest("[data-goto]");
+    if (!form) return;
+    event.preventDefault();
+    const number = form.querySelector("input").valueAsNumber;
+    if (number >= 1) openItem(`${form.closest("[data-loop]").dataset.loop}[${Math.floor(number) - 1}]`);
   });
 
   window.addEventListener("popstate", () => {
-    selected = new URLSearchParams(location.search).get("step") ?? run.dataset.selected;
+    const asked = new URLSearchParams(location.search);
+    selected = asked.get("step") ?? run.dataset.selected;
+    view.item = itemOf(selected) || (asked.get("item") ?? "");
+    for (const name of ["loop", "items", "page"]) view[name] = asked.get(name) ?? "";
     mark();
-    view("steps");
-    htmx.ajax("GET", `${run.dataset.steps}${selected}/`, { target: "#inspector" });
+    turnTo("steps");
+    look();
+    inspect(selected);
+  });
+
+  // Shift with left and right: the item before or after, of the loop that the card is or lies in.
+  run.addEventListener("keydown", (event) => {
+    const card = event.target.closest("[role=treeitem]");
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!card || !way || !event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const own = document.getElementById(card.id.replace(/^card-/, "arms-"))?.querySelector(":scope > .da-arm > .da-item");
+    const around = own ?? card.closest(".da-arm:has(> .da-item)")?.querySelector(":scope > .da-item");
+    around?.querySelector(`[data-way="${way}"]`)?.click();
   });
 
   // From the keyboard: Enter goes into the step's panel, Escape back to its card.
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (byKey && event.target.id === "inspector") document.getElementById("inspector-name").focus();
+    if (event.target.id !== "inspector") return;
+    const shown = inspector.querySelector("[data-inspected]")?.dataset.inspected;
+    if (selected.endsWith("]") && shown) {
+      selected = shown;
+      mark();
+      address(false);
+    }
+    if (byKey) document.getElementById("inspector-name").focus();
     byKey = false;
   });
 
-  document.getElementById("inspector").addEventListener("keydown", (event) => {
+  inspector.addEventListener("keydown", (event) => {
     if (event.key === "Escape") run.querySelector(".da-step.sel")?.focus();
   });
 
-  // Elapsed time ticks from the server's clock, without events.
-  const skew = (() => {
-    const now = document.querySelector("[data-now]")?.dataset.now;
-    return now ? Date.parse(now) - Date.now() : 0;
-  })();
-  const text = (seconds) => {
-    if (seconds < 60) return `${seconds.toFixed(1)} s`;
-    const minutes = Math.floor(seconds / 60);
-    const rest = Math.floor(seconds % 60);
-    return minutes < 60 ? `${minutes} m ${String(rest).padStart(2, "0")} s` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} m`;
-  };
-  const secondsSince = (moment) => Math.max(0, (Date.now() + skew - Date.parse(moment)) / 1000);
+  // --- following ------------------------------------------------------------------------------------------------------
 
-  // The timeline goes on between events: the line of now, and every bar that has not ended.
-  let drawing = false;
-  const goOn = async () => {
-    const chart = document.getElementById("timeline");
-    if (!chart.dataset.started || drawing) return;
-    const elapsed = secondsSince(chart.dataset.started);
-    const percent = (elapsed / Number(chart.dataset.total)) * 100_000;
-    const line = document.getElementById("now-line");
-    line.style.left = `${Math.min(100, percent)}%`;
-    line.firstElementChild.textContent = text(elapsed);
-    for (const bar of chart.querySelectorAll(".lv")) {
-      bar.style.setProperty("--w", Math.max(0, Math.min(100, percent) - Number(bar.style.getPropertyValue("--s"))));
-    }
-    if (percent <= 100) return;
-    drawing = true; // a longer axis is the server's to draw
-    await poll(true);
-    drawing = false;
+  const isFollowing = () => followed.getAttribute("aria-pressed") === "true";
+
+  const follow = (on) => {
+    if (on === isFollowing()) return;
+    followed.setAttribute("aria-pressed", on);
+    localStorage.setItem("da-follow", on ? "1" : "");
+    Object.assign(view, on ? { follow: "1", item: "", page: "" } : { follow: "", item: itemOf(selected) });
+    look();
   };
 
-  setInterval(() => {
-    for (const element of document.querySelectorAll("[data-since]")) element.textContent = text(secondsSince(element.dataset.since));
-    for (const element of document.querySelectorAll("[data-until]")) {
-      const seconds = Math.ceil((Date.parse(element.dataset.until) - Date.now() - skew) / 1000);
-      element.textContent = seconds > 0 ? `in ${seconds} s` : "now";
-    }
-    if (!ended()) goOn();
-  }, 250);
+  const goAlong = () => {
+    const path = document.getElementById("axis").dataset.follow;
+    if (!path || path === selected) return;
+    selected = path;
+    mark();
+    address(false);
+    inspect(path);
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const behavior = still ? "instant" : "smooth";
+    run.querySelector(".da-step.sel")?.scrollIntoView({ block: "center", inline: "nearest", behavior });
+    rowOf(path)?.scrollIntoView({ block: "nearest", behavior });
+  };
+
+  followed.addEventListener("click", () => follow(!isFollowing()));
+
+  // --- the log --------------------------------------------------------------------------------------------------------
+
+  // It goes with its tail only while the reader is there; otherwise it says how much came.
+  let read = null;
+  const logOf = () => inspector.querySelector("[role=log]");
+  const isAtEnd = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const log = event.detail.target?.id === "inspector" && logOf();
+    if (!log) return;
+    const path = inspector.querySelector("[data-inspected]")?.dataset.inspected;
+    read = { path, lines: log.querySelectorAll("p").length, top: log.scrollTop, isAtEnd: isAtEnd(log) };
+  });
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const log = event.target.id === "inspector" && logOf();
+    if (!log || !read || read.path !== inspector.querySelector("[data-inspected]")?.dataset.inspected) return;
+    const came = log.querySelectorAll("p").length - read.lines;
+    log.scrollTop = read.isAtEnd ? log.scrollHeight : read.top;
+    if (came <= 0 || isAtEnd(log)) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "da-btn xs da-newer";
+    button.textContent = `${came} new line${came > 1 ? "s" : ""}`;
+    button.addEventListener("click", () => { log.scrollTop = log.scrollHeight; });
+    log.addEventListener("scroll", () => isAtEnd(log) && button.remove());
+    log.append(button);
+  });
 
   // The editor frame takes the whole width. Unfold decides about its sidebar when it first measures the window.
   window.addEventListener("load", () => requestAnimationFrame(() => {
@@ -196,5 +378,7 @@
 
   mark();
   if (ended()) show("Ended", "of");
-  else connect();
+  else if (localStorage.getItem("da-follow") && !new URLSearchParams(location.search).has("step")) {
+    follow(true);
+  } else connect();
 })();

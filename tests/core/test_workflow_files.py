@@ -165,7 +165,7 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
             "{kind: repeat, key: a, until: true, steps: [{key: b, action: data.set}]}",
             "missing required field `maximum`",
         ),
-        ("{kind: approval, key: a, timeout: 1d}", "steps[0]: an approval needs assignees or groups"),
+        ("{kind: approval, key: a, timeout: 1d}", "steps[0].assignees: say who decides: people (assignees) or groups"),
         ("{kind: approval, key: a, groups: [x]}", "missing required field `timeout`"),
         ("{kind: workflow, key: a, workflow: w}", "steps[0].workflow: a workflow cannot start itself"),
         (

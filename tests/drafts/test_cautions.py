@@ -81,6 +81,13 @@ def test_a_repetition_that_nothing_ends(draft):
     assert warned(editor, "nothing inside changes") == {("never", "until")}
 
 
+def test_people_whom_nobody_knows(draft, owner):
+    known = {"kind": "approval", "key": "known", "assignees": [owner.get_username(), "{{ event.payload.who }}"]}
+    lost = {"kind": "approval", "key": "lost", "assignees": ["nemo"], "groups": ["Captains"]}
+    editor = draft({**known, "timeout": "1d"}, {**lost, "timeout": "1d"})
+    assert warned(editor, "there is no") == {("lost", "assignees"), ("lost", "groups")}
+
+
 def test_what_sounds_sensitive_and_leaves(draft):
     sent = {"url": "/x", "json": {"n": "{{ event.payload.user.ssn }}", "name": "{{ event.payload.user.name }}"}}
     kept = {"key": "kept", "action": "data.set", "inputs": {"n": "{{ event.payload.user.ssn }}"}}

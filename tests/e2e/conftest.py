@@ -48,9 +48,8 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
 
 
-@pytest.fixture
-def signed_in(page: Page, site: str, owner: Any) -> Page:
-    """A page of the owner, signed in by the form, that collects what goes wrong in the browser."""
+def sign_in_at(page: Page, site: str) -> None:
+    """The owner signs in by the form; the page collects what goes wrong in the browser."""
     page.add_init_script(_WATCH)
     page.faults = []  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))  # type: ignore[attr-defined]
@@ -59,7 +58,13 @@ def signed_in(page: Page, site: str, owner: Any) -> Page:
     page.get_by_label("Username").fill("owner")
     page.get_by_label("Password").fill("password-of-tests")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/automate_core/workflow/")
+    page.wait_for_url(f"{site}/admin/")
+
+
+@pytest.fixture
+def signed_in(page: Page, site: str, owner: Any) -> Page:
+    """A page of the owner."""
+    sign_in_at(page, site)
     return page
 
 

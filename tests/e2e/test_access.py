@@ -3,6 +3,7 @@ colours or without motion."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Page
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee, Workflow
+from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_llm.models import LLMBudget
 from tests.drafts.conftest import TRIAGE, Editor
@@ -47,6 +49,8 @@ def places(workflow, deliver, drain, admin, endpoint):
     for title in ("bug", "other"):
         deliver({"title": title, "labels": ["a", "b"]})
     drain()
+    assert deliver(secret="y" * 32).status_code == 401
+    tally.flush()
     Editor(made, admin).do("add", kind="action", action="data.log", parent="route", slot="question", index=0)
     connection = Connection.objects.create(name="Echo", slug="echo", connector="http", owner=admin)
     parked = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
@@ -57,6 +61,8 @@ def places(workflow, deliver, drain, admin, endpoint):
     builder = f"/admin/automate/workflows/{made.pk}/builder/"
     entry = AuditEntry.objects.latest("pk").pk
     return {
+        "overview": "/admin/",
+        "overview, the table": "/admin/?period=7d&view=table",
         "workflows": "/admin/automate_core/workflow/",
         "none": "/admin/automate_core/workflow/?q=nothing",
         "workflow": f"/admin/automate_core/workflow/{made.pk}/change/",
@@ -78,6 +84,11 @@ def places(workflow, deliver, drain, admin, endpoint):
         "runs": "/admin/automate_core/executionrun/",
         "run": f"/admin/automate_core/executionrun/{run['succeeded']}/change/?step=look",
         "failed run": f"/admin/automate_core/executionrun/{run['failed']}/change/",
+        "events": "/admin/automate_core/event/",
+        "no events": "/admin/automate_core/event/?type=nothing",
+        "event": f"/admin/automate_core/event/{made.runs.get(status='failed').event_id}/change/",
+        "refused": "/admin/automate/events/refused/",
+        "check": f"/admin/automate/workflows/{made.pk}/check/?event={made.runs.get(status='failed').event_id}",
         "approvals": "/admin/automate/approvals/",
         "approval": f"/admin/automate/approvals/{asked.pk}/",
         "connections": "/admin/automate_connectors/connection/",
@@ -115,6 +126,8 @@ def _open(page: Page, name: str) -> None:
             page.locator("#card-look").focus()
             page.keyboard.press("+")
             page.get_by_role("searchbox", name="Search steps").wait_for()
+        case "event":
+            page.get_by_role("button", name="Replay").click()
         case "failed run":
             page.get_by_role("button", name="Re-run").click()
         case "review":
@@ -132,7 +145,7 @@ def _sign_in(page: Page) -> None:
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill("password-of-tests")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/automate_core/workflow/")
+    page.wait_for_url(re.compile(r"//[^/]+/admin/$"))
 
 
 def test_no_page_keeps_anybody_out(places, root, site):

@@ -90,18 +90,26 @@ def test_by_pointer(opened, faults, shot):
     expect(field(page, "List")).to_be_visible()
     field(page, "List").fill("{{ event.payload.labels }}")
     page.locator("button[data-insert='parent=for_each&slot=steps&index=0']").click()
+    expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
     shot(page, "builder-palette")
+    box, width = page.locator("#palette").bounding_box(), page.viewport_size["width"]
+    assert abs(box["x"] + box["width"] / 2 - width / 2) < 2 and box["y"] < 200
     page.get_by_label("Connectors").get_by_role("button", name="Data: Set values").click()
     expect(card(page, "route-for_each-set")).to_be_visible()
     expect(page.locator("#problem-count")).to_have_text("No problems")
     card(page, "both").click()
     expect(page.locator("#inspector-name")).to_have_text("Both")
-    page.get_by_text("Wrap in").click()
-    page.get_by_role("button", name="Catch errors").click()
+    page.get_by_role("button", name="Actions of this step").click()
+    page.get_by_role("menuitem", name="Wrap in Catch errors").click()
     expect(card(page, "try-both")).to_be_visible()
     expect(page.locator("#inspector-name")).to_have_text("Try")
-    page.get_by_role("button", name="Unwrap").click()
+    page.get_by_role("button", name="Actions of this step").click()
+    page.get_by_role("menuitem", name="Unwrap").click()
     expect(card(page, "both")).to_be_visible()
+    page.locator("#toast").get_by_role("button", name="Undo").click()
+    expect(card(page, "try-both")).to_be_visible()
+    page.get_by_role("button", name="Close the panel").click()
+    expect(page.locator("#inspector-name")).to_have_count(0)
     card(page, "trigger").click()
     page.get_by_role("button", name="Schedule").click()
     schedule = page.get_by_role("button", name="Remove this trigger, Schedule")
@@ -117,7 +125,7 @@ def test_by_pointer(opened, faults, shot):
 def test_routes_and_the_list_of_problems(opened, faults):
     page = opened
     card(page, "route").click()
-    page.get_by_label("Routes").get_by_role("button", name="Add", exact=True).click()
+    page.get_by_label("Routes").get_by_role("button", name="Add route").click()
     expect(page.locator("#problem-count")).to_have_text("1 problem")
     expect(page.locator("#problems")).to_contain_text("A condition is needed")
     new = page.locator(".da-condition").last
@@ -184,7 +192,7 @@ def test_two_people_at_one_draft(opened, made, site, new_context, colleague, sho
     expect(note).to_have_count(0)
     assert Step.objects.get(key="look").notes == "Mine"
     theirs.locator("#card-last").click()
-    theirs.get_by_role("button", name="Delete").click()
+    theirs.keyboard.press("Delete")
     expect(theirs.locator("#card-last")).to_have_count(0)
     card(mine, "look").focus()
     mine.keyboard.press("Delete")
@@ -200,6 +208,12 @@ def test_signed_out_in_the_middle(opened, made):
     field(page, "Notes").fill("lost?")
     page.wait_for_url("**/login/?next=**")
     assert "builder" in page.url and not DraftCommand.objects.exists()
+    page.get_by_label("Username").fill("owner")
+    page.get_by_label("Password").fill("password-of-tests")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("tab", name="Notes").click()
+    expect(field(page, "Notes")).to_have_value("lost?")
+    wait_for(lambda: Step.objects.get(key="look").notes == "lost?")
 
 
 def test_it_fits(opened, faults, shot):

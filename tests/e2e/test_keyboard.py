@@ -66,8 +66,10 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     write(page, page.get_by_role("textbox", name="Message"), "A bug")
     page.keyboard.press("Tab")
     expect(page.locator("#saved")).to_have_text("Saved")
-    press(page, page.get_by_text("Wrap in"))
-    press(page, page.locator("#inspector").get_by_role("button", name="Branch"))
+    press(page, page.get_by_role("button", name="Actions of this step"))
+    while page.evaluate("document.activeElement.textContent") != "Wrap in Branch":
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
     expect(page.locator("#card-branch")).to_be_visible()
     page.keyboard.press("Escape")
     reach(page, page.locator("[role=treeitem][tabindex='0']"))

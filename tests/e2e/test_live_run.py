@@ -7,12 +7,15 @@ import threading
 import urllib.request
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Page, expect
 
-from automate_core.models import ExecutionRun
+from automate_core.models import ExecutionRun, RunLog
 from automate_core.webhooks.schemes import GitHubScheme
 from tests.conftest import SECRET
-from tests.processes import wait_for
+from tests.e2e.conftest import sign_in_at
+from tests.e2e.test_access import _FOUND, AXE
+from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,12 +34,19 @@ steps:
 
 
 @pytest.fixture
-def gate(sink):
+def gates():
+    """Three gates for the sink to wait at, open in the end."""
+    made = [threading.Event() for _ in range(3)]
+    yield made
+    for each in made:
+        each.set()
+
+
+@pytest.fixture
+def gate(sink, gates):
     """The sink answers once the gate is open."""
-    opened = threading.Event()
-    sink.answer = lambda number, path: (opened.wait(20), (200, {"ok": True}, {}))[1]
-    yield opened
-    opened.set()
+    sink.answer = lambda number, path: (gates[0].wait(60), (200, {"ok": True}, {}))[1]
+    return gates[0]
 
 
 @pytest.fixture
@@ -92,23 +102,187 @@ def test_a_step_goes_from_running_to_succeeded_without_a_reload(
     shot(page, "run-succeeded")
 
 
-def test_a_retry_is_shown_as_it_happens(workflow, sink, send, signed_in, site, faults):
-    sink.answer = lambda number, path: (503, {"error": "busy"}, {}) if number == 1 else (200, {"ok": True}, {})
-    workflow(SLOW.format(url=sink.url))
+TRIES = """
+name: Tries
+slug: tries
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: call, name: Call, action: http.request, timeout: 300, inputs: {{method: POST, url: '{url}/x'}}, retry: {{attempts: 9, base: 0.4, factor: 1}}}}
+"""
+
+
+def test_nothing_is_missed_or_doubled_when_the_server_is_killed(
+    workflow, sink, gates, deliver, serve, worker_process, page, owner
+):
+    """The run goes on in a worker of its own meanwhile; the page that stayed open shows every try and line, once."""
+    gate = gates[0]
+    sink.answer = lambda number, path: (
+        number == 3 and gate.wait(120),
+        (200, {"ok": True}, {}) if number > 5 else (503, {"error": "busy"}, {}),
+    )[1]
+    workflow(TRIES.format(url=sink.url))
+    port = free_port()
+    site = f"http://127.0.0.1:{port}"
+    log = page.locator("#inspector [role=log] p")
+    with worker_process(AUTOMATE_EGRESS_ALLOW=sink.host):
+        with serve(port, worker="off") as server:
+            sign_in_at(page, site)
+            deliver()
+            run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
+            page.goto(f"{_run_page(site, run)}?step=call")
+            expect(page.locator(".da-try li").nth(2)).to_contain_text("Try 3", timeout=30_000)
+            expect(log).to_have_count(RunLog.objects.filter(run=run, path="call", attempt__lt=3).count())
+            page.evaluate("window.untouched = true")
+            server.kill()
+        gate.set()
+        expect(page.locator("#live")).to_contain_text("Reconnecting")
+        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists(), seconds=40)
+        with serve(port, worker="off"):
+            expect(_card(page, "call")).to_have_attribute("data-st", "succeeded", timeout=30_000)
+            lines = RunLog.objects.filter(run=run, path="call").order_by("at", "id")
+            written = [line.message for line in lines]
+            expect(log).to_have_count(len(written))
+            assert len(written) > 10 and page.evaluate("window.untouched") is True
+            shown = log.locator("span:last-child").all_text_contents()
+            assert shown == written
+            expect(page.locator(".da-try li")).to_have_count(6)
+            page.get_by_role("link", name="Try 1").click()
+            expect(page.get_by_role("alert").filter(has_text="http_503")).to_be_visible()
+
+
+TWO = """
+name: Two
+slug: two
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: first, name: First, action: http.request, timeout: 300, inputs: {{method: POST, url: '{url}/x'}}}}
+  - {{key: second, name: Second, action: http.request, timeout: 300, inputs: {{method: POST, url: '{url}/x'}}}}
+"""
+READERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT id, seq FROM automate_core_executionrun%%'"
+
+
+def test_eight_pages_of_one_browser_stay_usable_and_leave_no_stream(workflow, sink, gates, send, signed_in, site):
+    """A browser opens six connections to a host: were each page to hold one, the seventh would get none."""
+    sink.answer = lambda number, path: (gates[number - 1].wait(120), (200, {"ok": True}, {}))[1]
+
+    def readers():
+        with connection.cursor() as cursor:
+            cursor.execute(READERS)
+            return cursor.fetchone()[0]
+
+    workflow(TWO.format(url=sink.url))
+    send({"title": "a bug"})
+    run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
+    pages = [signed_in, *(signed_in.context.new_page() for _ in range(7))]
+    for page in pages:
+        page.goto(_run_page(site, run))
+        expect(page.locator("#live")).to_have_text("Live", timeout=10_000)
+    held = signed_in.evaluate("navigator.locks.query().then((found) => found.held.length)")
+    assert (held, readers()) == (4, 1), "four streams, and one reader for them"
+    gates[0].set()
+    for page in pages:
+        expect(_card(page, "first")).to_have_attribute("data-st", "succeeded", timeout=10_000)
+    pages[7].goto(f"{site}/admin/automate_core/executionrun/")
+    expect(pages[7].get_by_role("link", name=str(run))).to_be_visible()
+    for page in pages:
+        page.close()
+    wait_for(lambda: readers() == 0)
+    assert ExecutionRun.objects.get().status == "running"
+
+
+LOOP = """
+name: Orders
+slug: orders
+triggers: [{{endpoint: github}}]
+steps:
+  - kind: for_each
+    key: each
+    name: Each order
+    items: '{{{{ range(24) | list }}}}'
+    on_item_error: collect
+    steps:
+      - {{key: note, name: Note, action: data.set, inputs: {{n: '{{{{ index }}}}'}}}}
+      - {{key: call, name: Call, action: http.request, timeout: 300, inputs: {{method: POST, url: '{url}/{{{{ index }}}}'}}}}
+  - {{key: after, name: After, action: data.set, inputs: {{a: 1}}}}
+"""
+
+
+def test_a_loop_is_looked_through_item_by_item(workflow, sink, gates, send, signed_in, site, faults, shot):
+    gate = gates[0]
+
+    def answer(number, path):
+        if path == "/23":
+            gate.wait(120)
+        return (400, {"error": "no"}, {}) if path in {"/4", "/23"} else (200, {"ok": True}, {})
+
+    sink.answer = answer
+    workflow(LOOP.format(url=sink.url))
     page = signed_in
     send({"title": "a bug"})
-    run = wait_for(lambda: ExecutionRun.objects.first())
-    page.goto(_run_page(site, run))
-    expect(_card(page, "call")).to_have_attribute("data-st", "succeeded", timeout=10_000)
-    page.locator("#row-call").click()
-    expect(page.locator(".da-try li").first).to_contain_text(f"POST {sink.url}/x failed with HTTP 503")
-    expect(page.locator(".da-try li").nth(1)).to_contain_text("Try 2")
-    page.get_by_role("link", name="Try 1").click()
-    expect(page.get_by_role("alert")).to_contain_text("http_503")
+    run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
+    wait_for(lambda: run.steps.filter(path="each[23]/call").exists(), seconds=40)
+    page.goto(f"{_run_page(site, run)}?step=each")
+    told, call = page.locator(".da-item > span"), _card(page, "each-call")
+    items = page.locator(".da-it a")
+    expect(told).to_have_text("Item 5 of 24, 1 failed")
+    expect(items).to_have_count(10)
+    page.evaluate("window.untouched = true")
+
+    page.get_by_role("button", name="Follow").click()
+    expect(told).to_have_text("Item 24 of 24, 1 failed")
+    expect(page.locator("#inspector-name")).to_have_text("Call")
+    expect(items).to_have_text(["Item 21", "Item 22", "Item 23", "Item 24"])
+
+    page.get_by_role("link", name="Failed 1").click()
+    expect(items).to_have_text(["Item 5"])
+    items.click()
+    expect(page).to_have_url(f"{_run_page(site, run)}?step=each%5B4%5D%2Fcall&loop=each&items=failed")
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("alert").filter(has_text="http_400")).to_be_visible()
+    page.reload()
+    expect(told).to_have_text("Item 5 of 24, 1 failed")
+    expect(items).to_have_text(["Item 5"])
+    expect(call).to_have_attribute("aria-selected", "true")
+
+    call.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(told).to_have_text("Item 6 of 24, 1 failed")
+    expect(call).to_be_focused()
+    expect(call).to_have_attribute("data-st", "succeeded")
+    page.get_by_role("link", name="All 24").click()
+    page.get_by_role("link", name="Items after").click()
+    expect(page.get_by_text("11 to 20 of 24")).to_be_visible()
+    expect(told).to_have_text("Item 6 of 24, 1 failed")
+    page.get_by_label("Go to item").fill("24")
+    page.keyboard.press("Enter")
+    expect(told).to_have_text("Item 24 of 24, 1 failed")
+    expect(call).to_have_attribute("data-st", "running")
+    expect(page.locator("#live")).to_have_text("Live")
+    shot(page, "run-loop")
+    page.go_back()
+    expect(told).to_have_text("Item 6 of 24, 1 failed")
+    page.go_forward()
+    expect(told).to_have_text("Item 24 of 24, 1 failed")
+
+    page.evaluate(AXE)
+    assert page.evaluate(_FOUND, None) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_text("Timeline", exact=True).first.click()
+    expect(items.first).to_be_visible()
+    shot(page, "run-loop-phone")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert page.evaluate(_FOUND, None) == []
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+    gate.set()
+    expect(call).to_have_attribute("data-st", "failed", timeout=10_000)
+    expect(page.locator("#run-said")).to_have_text("Call failed")
+    expect(page.locator("#live")).to_have_text("Ended")
+    expect(told).to_have_text("Item 24 of 24, 2 failed")
     assert faults(page) == []
 
 
-def test_without_a_stream_the_page_polls(workflow, sink, gate, send, signed_in, site):
+def test_without_a_stream_the_page_polls_and_keeps_what_is_selected(workflow, sink, gate, send, signed_in, site):
     workflow(SLOW.format(url=sink.url))
     page = signed_in
     page.route("**/stream/**", lambda route: route.abort())
@@ -116,29 +290,18 @@ def test_without_a_stream_the_page_polls(workflow, sink, gate, send, signed_in, 
     run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
     page.goto(_run_page(site, run))
     expect(page.locator("#live")).to_contain_text("Reconnecting")
-    gate.set()
-    expect(_card(page, "call")).to_have_attribute("data-st", "succeeded", timeout=15_000)
-
-
-def test_the_selected_step_and_the_open_tab_survive_changes(workflow, sink, gate, send, signed_in, site, faults):
-    workflow(SLOW.format(url=sink.url))
-    page = signed_in
-    send({"title": "a bug"})
-    run = wait_for(lambda: ExecutionRun.objects.filter(status="running").first())
-    page.goto(_run_page(site, run))
     _card(page, "first").click()
     expect(page.locator("#inspector-name")).to_have_text("First")
     expect(page).to_have_url(f"{_run_page(site, run)}?step=first")
     page.get_by_role("tab", name="Input").click()
     expect(page.locator("#tab-input")).to_contain_text('"title": "a bug"')
     gate.set()
-    expect(page.locator("#run-state")).to_contain_text("Succeeded")
+    expect(page.locator("#run-state")).to_contain_text("Succeeded", timeout=20_000)
     expect(page.locator("#inspector-name")).to_have_text("First")
     expect(page.locator("#tab-input")).to_be_visible()
     expect(_card(page, "first")).to_have_attribute("aria-selected", "true")
     page.reload()
     expect(page.locator("#inspector-name")).to_have_text("First")
-    assert faults(page) == []
 
 
 def test_the_tree_is_walked_by_keys(workflow, sink, gate, send, signed_in, site):

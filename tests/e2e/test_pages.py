@@ -62,6 +62,10 @@ def pages(workflow, deliver, drain, owner, endpoint):
         "workflow": f"/admin/automate_core/workflow/{made.pk}/change/",
         "runs": "/admin/automate_core/executionrun/",
         "run": f"/admin/automate_core/executionrun/{run.pk}/change/",
+        "events": "/admin/automate_core/event/",
+        "event": f"/admin/automate_core/event/{run.event_id}/change/",
+        "refused": "/admin/automate/events/refused/",
+        "check": f"/admin/automate/workflows/{made.pk}/check/?event={run.event_id}",
         "endpoints": "/admin/automate_core/webhookendpoint/",
         "endpoint": f"/admin/automate_core/webhookendpoint/{endpoint.pk}/change/",
         "connections": "/admin/automate_connectors/connection/",
@@ -94,7 +98,7 @@ def test_what_one_may_not_do_is_not_offered(pages, signed_in, site):
     page = signed_in
     page.goto(site + pages["workflows"])
     sidebar = page.locator("#nav-sidebar")
-    for shown in ("Workflows", "Runs", "Connections", "Secrets", "Webhooks"):
+    for shown in ("Workflows", "Runs", "Events", "Connections", "Secrets", "Webhooks"):
         expect(sidebar.get_by_text(shown, exact=True)).to_be_visible()
     for hidden in ("Audit trail", "Users", "Groups"):
         expect(sidebar.get_by_text(hidden, exact=True)).to_have_count(0)

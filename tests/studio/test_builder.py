@@ -355,6 +355,8 @@ def test_edits_of_the_tree_and_the_review_of_220_steps(sign_in, owner, django_as
         spent.append(time.process_time() - started)
         assert answer.status_code == 200 and len(answer.content) < 340_000
         rev = Page(answer).ids["draft-state"]["data-rev"]
+    small = builder.client.get(builder.url(), headers={"Accept-Encoding": "gzip"})
+    assert small["Content-Encoding"] == "gzip" and len(small.content) < 40_000
     assert min(spent) < 0.25, "0.1 s on a machine of its own, of which the test client takes a part"
     started = time.process_time()
     with django_assert_max_num_queries(30):

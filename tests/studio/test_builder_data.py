@@ -321,6 +321,7 @@ def test_a_sample_is_chosen_and_edited_by_each_for_themselves(builder, made, ran
         {"choose": "edited", "payload": "null"},
         {"choose": "edited", "payload": "NaN"},
         {"choose": "edited", "payload": '"\\ud800"'},
+        {"choose": "edited", "payload": '"\\u0000"'},
         {"choose": "edited", "payload": "[" * 100_000},
         {"choose": "edited", "payload": json.dumps("x" * 200_001)},
     ):

@@ -69,6 +69,9 @@ def test_the_whole_shows_each_step(tester, drain):
     page = tester.result()
     assert "Test failed" in page.text, "the preview of a step that needs what another gives"
     assert page.all(data_path="make") and page.all(data_path="rename") and not page.all(data_path="tell")
+    tester.test(mode="dry", payload=PAYLOAD)
+    drain()
+    assert "Would create" in tester.result().text, "each step says what it would do"
 
 
 def test_for_real_is_confirmed_by_name(tester, drain):
@@ -89,7 +92,7 @@ def test_pin_mock_and_delete(tester, drain):
     run = ExecutionRun.objects.get()
     assert "Unpin" in Page(tester.keep("look", "pin", run=run.pk)).text
     assert StepSample.objects.get().output == {"title": "Ops"}
-    assert tester.keep("look", "mock", output="{").status_code == 422
+    assert {tester.keep("look", "mock", output=bad).status_code for bad in ("{", '"\\ud800"')} == {422}
     assert tester.keep("look", "mock", output='{"title": "Mocked"}').status_code == 200
     assert tester.badge("look").endswith("Mocked")
     tester.keep("look", "unpin")
@@ -113,6 +116,7 @@ def test_what_cannot_be_tested_is_told(tester):
         {"payload": "NaN"},
         {"payload": "[" * 100_000},
         {"payload": '"\\u0000"'},
+        {"payload": '"\\ud800"'},
         {"event": "x"},
         {"event": "0199c0de-0000-7000-8000-000000000000"},
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import re
 import threading
 
 import pytest
@@ -15,7 +16,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
-from automate_studio import live, run_page, views
+from automate_studio import live, patches
 from tests.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -82,12 +83,27 @@ def test_changes_come_by_sequence_and_the_stream_ends_with_the_run(held, site, o
 
 
 def test_what_was_seen_is_not_sent_again(held, site, owner):
+    """The page has all of the latest sequence but one; what follows is only what differs from that."""
     run, gate = held
     run.refresh_from_db()
-    with stream(site, run, owner, after=run.seq) as response:
-        threading.Timer(0.5, gate.set).start()
-        patches = [int(identifier) for identifier, event in events(response) if event == "patch"]
-    assert patches and min(patches) > run.seq
+    found = {}
+    seq = 0
+    with stream(site, run, owner, after=run.seq - 1) as response:
+        for raw in response:
+            line = raw.decode().rstrip("\n")
+            if line.startswith("id: "):
+                seq = int(line.removeprefix("id: "))
+            elif line.startswith("data: "):
+                found.setdefault(seq, set()).update(re.findall(r'\bid="([^"]+)"', line))
+            elif not line and seq in found:
+                gate.set()
+    run.refresh_from_db()
+    (first, whole), *later = found.items()
+    assert {"run-state", "flow", "card-trigger", "card-call", "timeline", "row-call"} <= whole
+    assert (first, later[-1][0]) == (run.seq - len(later), run.seq) and later
+    for _, ids in later:
+        assert {"run-state", "axis"} <= ids and not {"flow", "timeline", "card-trigger"} & ids
+    assert {"card-call", "row-call", "ln-end"} <= set.union(*(ids for _, ids in later))
 
 
 def test_a_stream_asks_for_the_permission(held, site, owner, colleague, stranger):
@@ -108,13 +124,13 @@ def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, mo
         ExecutionRun.objects.create(workflow=made, version=made.published, trace_id=digit * 32, status="waiting", seq=5)
         for digit in "01"
     )
-    render = run_page.patch
+    render = patches.whole
 
-    def patch(run_id, page=None):
-        assert run_id != broken.pk, "this one cannot be rendered"
-        return render(run_id, page)
+    def whole(page):
+        assert page.run.pk != broken.pk, "this one cannot be rendered"
+        return render(page)
 
-    monkeypatch.setattr(run_page, "patch", patch)
+    monkeypatch.setattr(patches, "whole", whole)
 
     async def first_patch():
         client = AsyncClient()
@@ -139,8 +155,7 @@ def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, mo
 @pytest.mark.parametrize("how", ["withdrawn", "account closed"])
 def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypatch, how):
     """It is asked again at each heartbeat."""
-    for module in (live, views):
-        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.3)
     made = workflow(CALL.format(url="http://127.0.0.1:1"))
     run = ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting", seq=5)
     assign_perm("view_workflow", colleague, made)

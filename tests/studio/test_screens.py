@@ -264,6 +264,14 @@ def urls(run, owner, endpoint, approval):
         "builder sample choose": ("post", reverse("studio:builder_sample", args=[run.workflow_id])),
         "builder trigger caught": ("post", reverse("studio:builder_trigger_event", args=[run.workflow_id, "webhook"])),
         "workflow started": ("get", reverse("studio:workflow_started", args=[run.workflow_id, run.event_id])),
+        "events": ("get", reverse("admin:automate_core_event_changelist")),
+        "event": ("get", reverse("admin:automate_core_event_change", args=[run.event_id])),
+        "event replay": ("post", reverse("studio:event_replay", args=[run.event_id])),
+        "event download": ("post", reverse("studio:event_download", args=[run.event_id])),
+        "event sample": ("post", reverse("studio:event_sample", args=[run.event_id])),
+        "event check": ("get", reverse("studio:event_check", args=[run.workflow_id])),
+        "event refused": ("get", reverse("studio:event_refused")),
+        "search": ("get", reverse("admin:search")),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
         "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
@@ -346,6 +354,14 @@ MATRIX = {
     "builder sample choose": (422, 403, 404, 302),
     "builder trigger caught": (404, 403, 404, 302),
     "workflow started": (404, 404, 404, 302),
+    "events": (200, 200, 200, 302),
+    "event": (200, 200, 404, 302),
+    "event replay": (303, 403, 404, 302),
+    "event download": (200, 403, 404, 302),
+    "event sample": (404, 404, 404, 302),
+    "event check": (200, 200, 404, 302),
+    "event refused": (200, 200, 200, 302),
+    "search": (200, 200, 200, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
     "plug-ins": (403, 403, 403, 302),
@@ -498,9 +514,9 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         client.get(_run_urls(run)["page"])
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         client.get(_run_urls(run)["patch"])
 
 

@@ -11,6 +11,7 @@ from automate_connectors.adapters.base import Effect
 from automate_connectors.registry import find_action
 from automate_core.definition import (
     ActionStep,
+    ApprovalStep,
     Definition,
     ModelTrigger,
     Problem,
@@ -24,6 +25,7 @@ from automate_core.definition import (
     slots,
     walk,
 )
+from automate_core.engine import people
 from automate_core.lookups import TemplateError, describe
 from automate_core.rules import RuleError, read
 from automate_core.templating import compile_value
@@ -42,12 +44,34 @@ def of(definition: Definition) -> Iterator[Problem]:
     """All of them, with their places in the document."""
     yield from _without_way_out(definition.steps, "steps", caught=False)
     yield from _starts_itself(definition)
+    yield from _asks_nobody(definition)
     for place, step in walk(definition.steps):
         if isinstance(step, RepeatStep) and _never_ends(step):
             told = "nothing inside changes what it waits for, so it repeats"
             yield Problem(f"{place}.until", f"{told} {step.maximum:,} times and then fails")
         elif isinstance(step, ActionStep):
             yield from _sends_outside(step, place)
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+def _asks_nobody(definition: Definition) -> Iterator[Problem]:
+    """Approvals by people or groups that there are not. Two queries, where any are named."""
+    asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
+    names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
+    groups = {name for _, step in asked for name in step.groups if _is_plain(name)}
+    missing = names - people.users(names).keys() if names else set()
+    gone = groups - people.groups(groups).keys() if groups else set()
+    for place, step in asked:
+        for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, gone)):
+            if told := [name for name in named if name in lost]:
+                what = "active person" if field == "assignees" else "group"
+                yield Problem(f"{place}.{field}", f"there is no {what} called {', '.join(told)}: the step would fail")
+
+
+def _is_plain(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and "{" not in name
 
 
 # --- money ------------------------------------------------------------------------------------------------------------

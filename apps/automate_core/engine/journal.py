@@ -277,6 +277,8 @@ class Journal:
         there = {name for name, some in rows.items() if some}
         if any(run.new and run.parent_id for _, run in with_runs):
             there.add("queued")
+        if any(run.status in _ENDED and run.end_id for _, run in with_runs):
+            there.add("ends")
         values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
         written = database.run(self.connection, statements.write(frozenset(there)), {"worker": self.worker, **values})
         self.has_told = any(row.told for row in written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -19,20 +20,27 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
 
     A name that is empty asks nobody, so that an expression may leave somebody out.
     """
-    users = get_user_model()
-    names, groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
-    found_users = {
-        user.get_username(): user.pk
-        for user in users._default_manager.filter(**{f"{users.USERNAME_FIELD}__in": names}, is_active=True)
-    }
-    found_groups = dict(Group.objects.filter(name__in=groups).values_list("name", "pk"))
+    names, named_groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
+    found_users, found_groups = users(names), groups(named_groups)
     missing = [f"user {name!r}" for name in names if name not in found_users]
-    missing += [f"group {name!r}" for name in groups if name not in found_groups]
+    missing += [f"group {name!r}" for name in named_groups if name not in found_groups]
     if missing:
         raise ConnectorError(f"nobody can be asked: there is no active {', no '.join(missing)}", code="nobody_to_ask")
     if not found_users and not found_groups:
         raise ConnectorError("nobody can be asked: assignees and groups are empty", code="nobody_to_ask")
     return {"users": list(found_users.values()), "groups": list(found_groups.values())}
+
+
+def users(names: Iterable[str]) -> dict[str, Any]:
+    """The keys of those of them that are active people, by user name. One query."""
+    model = get_user_model()
+    known = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}, is_active=True)
+    return {user.get_username(): user.pk for user in known}
+
+
+def groups(names: Iterable[str]) -> dict[str, int]:
+    """The keys of those of them that are groups, by name. One query."""
+    return dict(Group.objects.filter(name__in=names).values_list("name", "pk"))
 
 
 def check_may_call(workflow_id: int, slug: str) -> None:

@@ -209,7 +209,13 @@ _PARTS = (
 )""",
     ),
     (
-        "checkpoints",
+        "ends",
+        """uncounted AS (
+    INSERT INTO automate_core_endedrun (run_id) SELECT run FROM live WHERE end_id IS NOT NULL
+)""",
+    ),
+    (
+        "ends",
         """said AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
     SELECT end_id, 'run:' || slug, status, run::text,
@@ -279,6 +285,7 @@ _PARTS = (
 # What others refer to, where the part is not there.
 _INSTEAD = {
     "queued": "callers AS (SELECT NULL::uuid AS id WHERE false)",
+    "ends": "said AS (SELECT NULL::uuid AS id, NULL::text AS source WHERE false)",
     "calls": "called AS (SELECT NULL::uuid AS id, NULL::text AS source WHERE false)",
 }
 

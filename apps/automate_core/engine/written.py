@@ -37,6 +37,17 @@ class Written:
     rows: dict[tuple[type[models.Model], Any], tuple[Values | None, Values | None]] = field(default_factory=dict)
     statements: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def before(self, model: type[models.Model], key: Any) -> None:
+        """Note a row that is about to be written or deleted; of several times the first one stands."""
+        place = (model, key)
+        first = self.rows[place][0] if place in self.rows else _stored(model, key)
+        self.rows[place] = (first, None)
+
+    def after(self, model: type[models.Model], key: Any) -> None:
+        """Note a row that was written; the last time stands."""
+        first, _ = self.rows.get((model, key), (None, None))
+        self.rows[model, key] = (first, _stored(model, key))
+
     def document(self, person: Person) -> list[dict[str, Any]]:
         """The differences as documents, with those values that `person` may see.
 
@@ -75,16 +86,17 @@ def watching() -> Iterator[Written]:
     def before_save(sender: type[models.Model], instance: Any, raw: bool, using: str, **_: Any) -> None:
         if thread == threading.get_ident():
             saving.append(True)
-            _remember(written, sender, instance, instance.pk and _stored(sender, instance.pk))
+            if instance.pk is not None:  # a new row has its key only once it is stored
+                written.before(sender, instance.pk)
 
     def after_save(sender: type[models.Model], instance: Any, created: bool, **_: Any) -> None:
         if thread == threading.get_ident():
             saving.pop()
-            _remember(written, sender, instance, None, after=_stored(sender, instance.pk), is_after=True)
+            written.after(sender, instance.pk)
 
     def before_delete(sender: type[models.Model], instance: Any, **_: Any) -> None:
         if thread == threading.get_ident():
-            _remember(written, sender, instance, _stored(sender, instance.pk))
+            written.before(sender, instance.pk)
 
     def count(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         answer = execute(sql, params, many, context)
@@ -101,23 +113,6 @@ def watching() -> Iterator[Written]:
     finally:
         for signal, listener in listeners:
             signal.disconnect(listener)
-
-
-def _remember(
-    written: Written,
-    model: type[models.Model],
-    instance: Any,
-    before: Values | None,
-    *,
-    after: Values | None = None,
-    is_after: bool = False,
-) -> None:
-    """The first state of a row stands, and the last. A new row has its key only once it is stored."""
-    place = (model, instance.pk)
-    if is_after:
-        written.rows[place] = (written.rows.get(place, (None, None))[0], after)
-    elif instance.pk is not None and (place not in written.rows or before is not None):
-        written.rows[place] = (written.rows[place][0] if place in written.rows else before or None, None)
 
 
 def _stored(model: type[models.Model], key: Any) -> Values | None:

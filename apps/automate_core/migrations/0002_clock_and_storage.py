@@ -20,9 +20,12 @@ ALTER TABLE automate_core_steprun SET (
     fillfactor = 85, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000);
 ALTER TABLE automate_core_wait SET (
     fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE automate_core_endedrun SET (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000);
 """
 
-_TABLES = ("outboxjob", "executionrun", "steprun", "wait")
+_TABLES = ("outboxjob", "executionrun", "steprun", "wait", "endedrun")
 _OPTIONS = (
     "fillfactor, autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold, "
     "autovacuum_analyze_scale_factor, autovacuum_analyze_threshold"

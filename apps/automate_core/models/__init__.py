@@ -12,6 +12,16 @@ from automate_core.models.events import (
 )
 from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models.statistics import (
+    EndedRun,
+    FailedRun,
+    FailureCount,
+    FailureGroup,
+    QueueLevel,
+    RunCount,
+    RunTime,
+    Span,
+)
 from automate_core.models.workflows import (
     ActiveTrigger,
     DraftCommand,
@@ -29,15 +39,23 @@ __all__ = [
     "ActiveTrigger",
     "CapturedChange",
     "DraftCommand",
+    "EndedRun",
     "Event",
     "ExecutionRun",
+    "FailedRun",
+    "FailureCount",
+    "FailureGroup",
     "ForeseenEffect",
     "OutboxJob",
     "Pruning",
+    "QueueLevel",
     "RefusedDeliveries",
+    "RunCount",
     "RunLog",
+    "RunTime",
     "Schedule",
     "SitePolicy",
+    "Span",
     "Step",
     "StepRun",
     "StepSample",

@@ -116,7 +116,8 @@ class RefusedDeliveries(models.Model):
 class Event(models.Model):
     """Something that happened, accepted once for each (source, delivery key).
 
-    One that was emptied has no payload and no headers any more: only its delivery key is still remembered.
+    `replay_of` is the event that a person had replayed as this one: it has that one's trace id. One that was emptied
+    has no payload and no headers any more: only its delivery key is still remembered.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -127,13 +128,17 @@ class Event(models.Model):
     headers = models.JSONField(default=dict)
     trace_id = models.CharField(max_length=32)
     received_at = models.DateTimeField(db_default=Now())
+    replay_of = models.UUIDField(null=True)
     emptied_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["source", "delivery_key"], name="one_event_per_delivery")]
-        indexes = [models.Index(fields=["trace_id"])]
+        indexes = [
+            models.Index(fields=["trace_id"]),
+            models.Index(F("source"), F("id").desc(), name="events_of_source"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.type}".strip()

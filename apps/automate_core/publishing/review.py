@@ -98,7 +98,7 @@ def of(workflow: Workflow, *, by: Person) -> Review:
 def _untested(workflow: Workflow, read: Reading, draft: Draft) -> Iterator[DraftProblem]:
     """A warning about what nobody has tested since it was changed."""
     if words := results.untested(workflow, read.definition, draft):
-        yield DraftProblem(level="warning", reason=words)
+        yield DraftProblem(level="warning", reason=words, field="tests")
 
 
 def compare(

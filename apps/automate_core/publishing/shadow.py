@@ -9,13 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from automate_core import authoring
 from automate_core.definition import Definition, Trigger
-from automate_core.matching import Candidate, RuleEngine, rule_of
+from automate_core.matching import Candidate, RuleEngine, rule_of, scope_of
 from automate_core.models import Event, Workflow
 from automate_core.publishing import routes
 from automate_core.publishing.routes import BranchCount, Turn
@@ -83,7 +82,7 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
     hidden = {source_of(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
     sources = {source_of(part, workflow) for part in parts} - hidden
     events = _newest(sources)
-    scopes = [{"event": _scope(event)} for event in events]
+    scopes = [scope_of(event) for event in events]
     engine = RuleEngine()
     before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
     now = engine.trial(scopes, _candidates(draft.triggers, workflow))
@@ -98,7 +97,7 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
 
 def takes(part: Trigger, workflow: Workflow, event: Event) -> bool:
     """Whether a trigger of the workflow would take an event, by its type and its filter."""
-    return RuleEngine().trial([{"event": _scope(event)}], _candidates([part], workflow))[0]
+    return RuleEngine().trial([scope_of(event)], _candidates([part], workflow))[0]
 
 
 def source_of(part: Trigger, workflow: Workflow) -> str:
@@ -114,17 +113,6 @@ def _newest(sources: set[str]) -> list[Event]:
     edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
     found = newest.filter(source__in=sources)
     return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])
-
-
-def _scope(event: Event) -> dict[str, Any]:
-    return {
-        "id": str(event.id),
-        "source": event.source,
-        "type": event.type,
-        "payload": event.payload,
-        "headers": event.headers,
-        "time": f"{event.received_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
-    }
 
 
 def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candidate]:

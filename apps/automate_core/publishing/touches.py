@@ -63,6 +63,8 @@ def _hosts(step: ActionStep) -> Iterator[str]:
     for name, value in step.inputs.items():
         if not isinstance(value, str) or not (value.startswith(("http://", "https://")) or name == "url"):
             continue
+        if value.startswith("/"):
+            continue  # it follows the connection's address, whatever else is put in
         try:
             host = urlsplit(value).hostname or ""
         except ValueError:

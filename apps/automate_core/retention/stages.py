@@ -19,6 +19,7 @@ from automate_core.ids import first_uuid7
 from automate_core.models import ExecutionRun, RefusedDeliveries, StepRun, Workflow
 from automate_core.retention import statements
 from automate_core.retention.policy import RUN_STATES, Policy
+from automate_core.statistics import keeping
 
 LEAST_USAGE_DAYS = 62  #: budgets add up the days of a month
 JOBS_DAYS = 7
@@ -173,6 +174,16 @@ def _usage(batch: Batch) -> None:
         batch.dated("usage", LLMUsage.objects.all(), max(days, LEAST_USAGE_DAYS) if days else 0)
 
 
+def _statistics(batch: Batch) -> None:
+    for rows in keeping.too_old(batch.now):
+        if batch.dry:
+            batch.counts["statistics"] += rows.count()
+            continue
+        some = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[: batch.limit])
+        batch.counts["statistics"] += rows.filter(pk__in=some).delete()[0]
+        batch.came_to = "more" if len(some) == batch.limit else batch.came_to
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +212,7 @@ OF_ALL: tuple[Callable[[Batch], None], ...] = (
     _jobs,
     _refusals,
     _usage,
+    _statistics,
     _files,
 )
 OF_WORKFLOW: tuple[Callable[[Batch], None], ...] = (_runs_of_workflow,)

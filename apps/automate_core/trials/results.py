@@ -140,9 +140,9 @@ def untested(workflow: Workflow, definition: Definition, draft: Draft) -> str:
     """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
     known = last_tested(workflow)
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
-    never = [step.name or step.key for step in steps if step.key not in known]
+    never = [draft.steps[step.key].label for step in steps if step.key not in known and step.key in draft.steps]
     changed = [
-        step.name or step.key
+        draft.steps[step.key].label
         for step in steps
         if step.key in known and step.key in draft.steps and draft.steps[step.key].rev > known[step.key].rev
     ]

@@ -214,7 +214,12 @@ def result(rule: Any, sample: Sample | Withheld | None) -> Result:
         explained = read(rule).explain(sample.scope)
     except RuleError as error:
         return Result(sample=sample, hint=words.sentence(f"this cannot be decided: {error}"))
-    return Result(sample=sample, line=_line(explained, iter(range(MAX_LINES))))
+    return Result(sample=sample, line=why(explained))
+
+
+def why(explained: Explanation) -> Line:
+    """The lines of an explanation."""
+    return _line(explained, iter(range(MAX_LINES)))
 
 
 _HEADS = {"and": "All of these", "or": "Any of these", "!": "Not so", "all": "All items", "none": "No item"}

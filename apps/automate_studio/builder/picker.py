@@ -245,7 +245,10 @@ def _at(value: Any, path: Path) -> Any:
 
 
 def search(words: str, found: list[Group], data: Data) -> list[Group]:
-    """The same groups with the rows alone in whose names or values the words are, from all levels."""
+    """The same groups with the rows alone in whose names or values the words are, from all levels.
+
+    A group in which something is called just so comes first: `sku` of the item before `items[0].sku` of the event.
+    """
     wanted = words.lower().split()
     hits = _Hits(wanted)
     answer = []
@@ -255,7 +258,7 @@ def search(words: str, found: list[Group], data: Data) -> list[Group]:
             answer.append(replace(group, rows=rows, open=True, hint=""))
         elif all(word in group.label.lower() for word in wanted):
             answer.append(group if group.rows else filled(replace(group, open=True), data))
-    return answer
+    return sorted(answer, key=lambda group: all(row.label.lower() != words.lower() for row in group.rows))
 
 
 class _Hits:

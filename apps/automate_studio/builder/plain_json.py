@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any
 
+from automate_core.drafts import planting
+from automate_core.drafts.errors import RefusedError
+
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 _ADVICE = {
     "Expecting property name enclosed in double quotes": "put the name in double quotes, or take out a comma too many",
@@ -30,6 +33,16 @@ def loads(text: str) -> Any:
         raise ValueError(f"line {error.lineno}: {_advice(error)}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+
+
+def storable(text: str) -> Any:
+    """The value, when the database can hold it too. Raises ValueError like `loads`."""
+    value = loads(text)
+    try:
+        planting.storable(value)
+    except RefusedError as error:
+        raise ValueError(f"it {error}") from error
+    return value
 
 
 def read(text: str) -> Any:

@@ -11,7 +11,7 @@ from automate_core.lookups import Scope, TemplateError, as_text
 from automate_core.templating import compile_value
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import payload, words
-from automate_studio.builder import expressions
+from automate_studio.builder import expressions, plain_json
 from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 2_000
@@ -49,8 +49,8 @@ def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None)
         template = compile_value(value)
     except TemplateError as error:
         return Preview(error=_stopped(str(error)))
-    except (ValueError, RecursionError) as error:
-        return Preview(error=words.sentence(f"this is no JSON: {error}"))
+    except ValueError:
+        return Preview(hint="What it comes to is shown as soon as the JSON can be read.")
     if isinstance(sample, Withheld):
         return Preview(hint="What it comes to is not shown to you: that takes the permission to view payloads.")
     if sample is None:
@@ -76,7 +76,7 @@ def _value(text: str, spec: FieldSpec | None) -> Any:
         and spec.kind in {*_JSON, FieldKind.LIST}
         and text.lstrip().startswith(("[", '{"', "{\n", "{ "))
     ):
-        return json.loads(text)
+        return plain_json.loads(text)
     if spec is not None and spec.kind is FieldKind.LIST and "{{" not in text:
         return [line.strip() for line in text.splitlines() if line.strip()]
     return text

@@ -17,7 +17,7 @@ from automate_core.models import Event
 from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_studio import words
-from automate_studio.builder import expressions, samples
+from automate_studio.builder import expressions, plain_json, samples
 from automate_studio.models import ChosenSample
 
 MAX_EDITED = 200_000  #: characters of an example
@@ -142,14 +142,9 @@ def _read(text: str) -> Any:
             f"an example has at most {MAX_EDITED:,} characters, and this one has {len(text):,}", "payload"
         )
     try:
-        found = json.loads(text, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:  # UnicodeEncodeError too: half a character
+        found = plain_json.storable(text)
+    except ValueError as error:
         raise RefusedError(f"this is no JSON: {error}", "payload") from error
     if found is None:
         raise RefusedError("an example is a payload: write a value, such as {}", "payload")
     return found
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")

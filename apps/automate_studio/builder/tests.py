@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -25,16 +24,17 @@ from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
 from automate_core.drafts.values import Draft
 from automate_core.engine.terms import Mode, Scope
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
+from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.publishing import touches
 from automate_core.publishing.touches import Touches
 from automate_core.trials import results, samples, starting
 from automate_core.trials.results import Result
-from automate_core.trials.samples import key_of
+from automate_core.trials.samples import items_of, key_of
 from automate_core.trials.starting import NotTestableError, Request
-from automate_governance.permissions import Person, can, permitted
+from automate_governance.permissions import Person, can
 from automate_studio import asked, payload, sentences, versions, words
 from automate_studio.builder import panel as builder_panel
+from automate_studio.builder import plain_json
 from automate_studio.builder.samples import chosen_by
 from automate_studio.payload import Shown
 from automate_studio.tree import Badge
@@ -57,12 +57,14 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class StepLine:
-    """One step in the result of the whole workflow."""
+    """One step in the result of the whole workflow. `item` says which one of a loop, `effects` what it would do."""
 
     name: str
     path: str
     state: str
     message: str
+    item: str = ""
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
     """A POST starts a test: 202 with its running state. A GET gives the result area of `?step=`, of `?run=` or the
     newest test.
     """
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
     if request.method == "POST":
         return _start(request, workflow)
     key = _key(request.GET.get("step"))
@@ -140,7 +142,7 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def keep(request: HttpRequest, pk: int) -> HttpResponse:
     """Pin a result, make a mock of a step, take either back, or delete a test; `act` says which."""
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
     key, act = _key(request.POST.get("step")), request.POST.get("act")
     if act != "delete" and not workflow.steps.filter(key=key).exists():
         raise Http404
@@ -254,16 +256,9 @@ _SCOPE: Any = Scope.__value__
 def _json(text: str) -> Any:
     """The value of a JSON text. Raises NotTestableError."""
     try:
-        value = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        return plain_json.storable(text)
+    except ValueError as error:
         raise NotTestableError(f"this is no JSON: {error}") from error
-    if "\\u0000" in json.dumps(value):
-        raise NotTestableError("a text cannot hold the character NUL")
-    return value
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> None:
@@ -313,12 +308,15 @@ def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
     definition = versions.definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
+    foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
     return [
         StepLine(
             name=versions.step_name(definition, key_of(path)),
             path=builder_panel.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
             state=state,
             message=message,
+            item=items_of(path),
+            effects=tuple(_effect(each) for each in foreseen.get(path, ())[:3]),
         )
         for path, (state, message) in last.items()
     ]
@@ -372,15 +370,6 @@ def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse
         "events": [(str(event.pk), f"{event.type or event.source}", event.received_at) for event in events],
     }
     return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)
-
-
-def _workflow(request: HttpRequest, pk: int) -> Workflow:
-    """The workflow, when this person may change it; 404 for what they may not know."""
-    found = Workflow.objects.select_related("run_as", "owner", "published")
-    workflow = get_object_or_404(permitted(request.user, "view", found), pk=pk)
-    if not can(request.user, "change", workflow):
-        raise PermissionDenied
-    return workflow
 
 
 def _key(text: str | None) -> str:

@@ -42,7 +42,7 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(asked.workflow(request, pk))
     path = request.GET.get("step", "")
     panel = builder_panel.panel(state, path, request.user) if path else None
     request.current_app = admin.site.name
@@ -59,7 +59,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
     place = asked.words(request.GET.get("parent")), asked.words(request.GET.get("slot"))
     index = asked.number(request.GET.get("index"))
     at = 100_000 if index is None else index
@@ -75,7 +75,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
         return _edit(request, pk, path)
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(asked.workflow(request, pk))
     panel = builder_panel.panel(state, path, request.user)
     if panel is None:
         raise Http404
@@ -85,7 +85,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def do(request: HttpRequest, pk: int) -> HttpResponse:
     """One command: its fields are the request's."""
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
     selected = request.POST.get("selected", "")
 
     def act() -> State:
@@ -100,7 +100,7 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
 
     def act() -> State:
         rev = asked.number(request.POST.get("rev")) or 0
@@ -113,7 +113,7 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(asked.workflow(request, pk))
     key = request.POST.get("key", "")
     try:
         request.session[_CLIP] = clips.clip(state.draft, [key])
@@ -121,9 +121,6 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
         return _refused(request, error)
     said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
-
-
-_workflow = asked.workflow
 
 
 def _document(request: HttpRequest) -> dict[str, Any]:
@@ -180,7 +177,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
 
 def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
     structure = workflow.structure_rev
     document: dict[str, Any] = {}
     try:
@@ -272,7 +269,7 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
 @require_POST
 def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
-    workflow = _workflow(request, pk)
+    workflow = asked.workflow(request, pk)
     try:
         state, secret = builder_endpoints.make(workflow, key, request.POST, by=asked.person(request))
     except builder_endpoints.NotMadeError as error:
@@ -303,7 +300,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
-    state = commands.look(_workflow(request, pk))
+    state = commands.look(asked.workflow(request, pk))
     if request.method != "POST":
         return builder_waiting.look(request, state, key)
     shown = builder_waiting.catch(request, state, key)

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_studio.middleware.CompressBuilderMiddleware",
     "automate_governance.middleware.RedactAnswersMiddleware",
 ]
 TEMPLATES = [
@@ -82,6 +83,7 @@ AUTOMATE_SECRETS_KEYS = [os.environ.get("SHOP_SECRETS_KEY", "Zm9yIHRyeWluZyB0aGU
 UNFOLD = {
     "STYLES": [lambda request: static("automate_studio/automate.css")],
     "SIDEBAR": {"navigation": "automate_studio.navigation.sidebar"},
+    "COMMAND": {"search_callback": "automate_studio.quick_search.search"},
 }
 
 # What workflows may start from, and which fields their events hold.

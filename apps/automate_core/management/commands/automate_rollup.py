@@ -1,0 +1,51 @@
+"""Count the runs that have ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core.models import ExecutionRun
+from automate_core.statistics import counting
+
+
+class Command(BaseCommand):
+    help = (
+        "Count the runs that have ended and that no worker has counted yet. With --rebuild, count those that are kept "
+        "anew. What was counted of days before --since stays: name a day since which no runs have been removed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--rebuild", action="store_true", help="count anew what was counted already")
+        parser.add_argument(
+            "--since", metavar="DAY", help="rebuild from this day (UTC) on; default: the day of the oldest run"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["since"] and not options["rebuild"]:
+            raise CommandError("--since goes with --rebuild", returncode=2)
+        if not options["rebuild"]:
+            while counting.count() is not None:
+                pass
+            self.stdout.write("counted")
+            return
+        since = _day(options["since"]) if options["since"] else _first()
+        if since is None:
+            self.stdout.write("no run has ended")
+            return
+        counting.rebuild(since)
+        self.stdout.write(f"counted anew since {since:%Y-%m-%d}")
+
+
+def _day(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), tzinfo=dt.UTC)
+    except ValueError as error:
+        raise CommandError(f"--since: {error}", returncode=2) from error
+
+
+def _first() -> dt.datetime | None:
+    """When the oldest run that is kept was made: none that is kept ended before."""
+    return ExecutionRun.objects.order_by("pk").values_list("created_at", flat=True).first()

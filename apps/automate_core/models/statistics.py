@@ -1,0 +1,170 @@
+"""What came of runs, added up by hour and day, and failures of one kind together: `automate_core.statistics` writes it.
+
+Test runs are left out of all of it. Relations have no database constraint, as those of runs: docs/adr/0004.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F
+
+from automate_core.models.runs import ExecutionRun
+from automate_core.models.workflows import Workflow
+
+
+class EndedRun(models.Model):
+    """A run that has ended and is counted nowhere yet: written with its end, and taken out again by the worker."""
+
+    governed_by = "run__workflow"
+
+    run = models.OneToOneField(
+        ExecutionRun, on_delete=models.CASCADE, primary_key=True, related_name="+", db_constraint=False
+    )
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.run_id)
+
+
+class Span(models.TextChoices):
+    """How long a row of statistics is; each begins with a full hour or day (UTC)."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+class RunCount(models.Model):
+    """How many runs of a workflow ended in an hour or on a day, and how many waited for people at most, at a time."""
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    span = models.CharField(max_length=4, choices=Span)
+    at = models.DateTimeField()
+    succeeded = models.PositiveIntegerField(db_default=0)
+    failed = models.PositiveIntegerField(db_default=0)
+    cancelled = models.PositiveIntegerField(db_default=0)
+    waiting = models.PositiveIntegerField(db_default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["span", "at", "workflow"], name="one_count_of_runs")]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.span} {self.at:%Y-%m-%d %H:%M}"
+
+
+class RunTime(models.Model):
+    """How many runs of a workflow that ended in an hour or on a day took, or were queued for, so long.
+
+    `bucket` is `automate_core.statistics.buckets`'.
+    """
+
+    class Measure(models.TextChoices):
+        """What was measured."""
+
+        TOOK = "took"  #: from the start to the end of runs that succeeded or failed
+        QUEUED = "queued"  #: from the event, or from the wish to run it again, to the start
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    span = models.CharField(max_length=4, choices=Span)
+    at = models.DateTimeField()
+    measure = models.CharField(max_length=6, choices=Measure)
+    bucket = models.SmallIntegerField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["span", "measure", "at", "workflow", "bucket"], name="one_count_a_bucket")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.span} {self.at:%Y-%m-%d %H:%M} {self.measure} {self.bucket}"
+
+
+class FailureGroup(models.Model):
+    """Failures of one kind: of one workflow, at one step, with one code and a message of one form.
+
+    `path` is the step's, without the indexes of loops, empty when no step failed; `message` is the latest one's.
+    Whoever resolves a group says that it is dealt with: a further failure opens it again. A muted one stays muted.
+    """
+
+    governed_by = "workflow"
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="failure_groups", db_constraint=False)
+    fingerprint = models.CharField(max_length=32)
+    path = models.CharField(max_length=2000, blank=True)
+    code = models.CharField(max_length=200)
+    message = models.CharField(max_length=500)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    last_run = models.UUIDField()
+    resolved_at = models.DateTimeField(null=True)
+    muted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "fingerprint"], name="one_group_of_failures")]
+        indexes = [models.Index(F("last_at").desc(), name="failure_groups_by_last")]
+
+    def __str__(self) -> str:
+        return f"{self.code} at {self.path}" if self.path else self.code
+
+
+class FailureCount(models.Model):
+    """How many failures of a group there were in an hour."""
+
+    group = models.ForeignKey(
+        FailureGroup, on_delete=models.CASCADE, related_name="counts", db_constraint=False, db_index=False
+    )
+    at = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["at", "group"], name="one_count_of_failures")]
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.at:%Y-%m-%d %H:%M}"
+
+
+class FailedRun(models.Model):
+    """A run of a group."""
+
+    run = models.OneToOneField(
+        ExecutionRun, on_delete=models.CASCADE, primary_key=True, related_name="failure", db_constraint=False
+    )
+    group = models.ForeignKey(
+        FailureGroup, on_delete=models.CASCADE, related_name="runs", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["group", "run"], name="runs_of_failure_group")]
+
+    def __str__(self) -> str:
+        return str(self.run_id)
+
+
+class QueueLevel(models.Model):
+    """How full the queue was at most in an hour, of what was ready, and how old the oldest of it."""
+
+    at = models.DateTimeField(primary_key=True)
+    ready = models.PositiveIntegerField()
+    oldest_seconds = models.FloatField()
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,207 @@
+"""The event inbox's pages, and what people do with an event: replay it, download it, build with it as a sample."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core import event_access, replaying
+from automate_core.authoring import NotPermittedError
+from automate_core.control import ControlError
+from automate_core.drafts import commands
+from automate_core.drafts.errors import RefusedError
+from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_governance import audit
+from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_studio import asked, events, lists, payload, refused, verdicts, words
+from automate_studio.builder import sample_choice
+from automate_studio.doing import SeeOther
+from automate_studio.event_search import find, lookup
+
+MOST_RUNS = 50
+CHECKED = 10  #: events of a workflow that are offered to be checked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What a replay would start. `reason` says why there is none."""
+
+    startable: list[replaying.Startable]
+    reason: str = ""
+
+    @property
+    def may_run(self) -> bool:
+        """Whether there is something that this person may start."""
+        return any(each.may_run for each in self.startable)
+
+
+def may_look(user: User) -> bool:
+    """Whether there is an inbox for this person."""
+    return (
+        holds_anywhere(user, "view", Workflow)
+        or holds_anywhere(user, "view", WebhookEndpoint)
+        or can(user, "operate", SITE)
+    )
+
+
+@require_safe
+def event_list(request: HttpRequest) -> HttpResponse:
+    """What came in; htmx asks for the list alone."""
+    if not may_look(request.user):
+        raise Http404
+    found = events.events(request.user, request.GET, timezone.now())
+    status = 422 if found.error else 200
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, "automate_studio/events/list.html#list", {"found": found}, status=status)
+    return _page(request, "list", "Events", found=found, status=status)
+
+
+@require_safe
+def refused_list(request: HttpRequest) -> HttpResponse:
+    """The deliveries that were refused, by endpoint, reason and day."""
+    if not may_look(request.user):
+        raise Http404
+    found = refused.refused(request.user, timezone.now())
+    return _page(request, "refused", "Refused deliveries", found=found, tabs=events.tabs({}, of_refused=True))
+
+
+@require_safe
+def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
+    """One event: what it carries, what it started, and why it did or did not start the rest."""
+    event = _event(request, event_id)
+    person = asked.person(request)
+    why = verdicts.of(event, person)
+    runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
+    shown = runs.select_related("workflow", "version").defer("version__definition").order_by("pk")[:MOST_RUNS]
+    replays = Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).defer("payload", "headers")
+    return _page(
+        request,
+        "page",
+        f"Event {words.short(event.pk)}",
+        event=event,
+        source=events.source(event.source),
+        why=why,
+        runs=lists.run_rows(list(shown), person, timezone.now()),
+        replay=_replay(request, event, may_read=why.may_read),
+        replays=replays.order_by("-pk")[:20],
+        original=_known(request.user, event.replay_of),
+        shown=payload.show(event.payload) if why.may_read else None,
+        headers=sorted(event.headers.items()) if why.may_read else [],
+    )
+
+
+@require_POST
+def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
+    """Start the chosen workflows from a copy of the event, and go to that."""
+    event = _event(request, event_id)
+    chosen = [number for text in request.POST.getlist("workflow") if (number := asked.number(text)) is not None]
+    try:
+        done = replaying.replay(event, chosen, by=asked.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except ControlError as error:
+        messages.error(request, words.sentence(str(error)))
+        return SeeOther(_url(event))
+    count = len(done.runs)
+    messages.success(request, f"Replayed as this event: {count} run{'' if count == 1 else 's'} started.")
+    return SeeOther(_url(done.event))
+
+
+@require_POST
+def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
+    """The stored payload as a file, audited."""
+    event = _event(request, event_id)
+    if not event_access.may(request.user, "view_payload", event):
+        raise PermissionDenied
+    if event.emptied_at:
+        raise Http404("what it carried was let go")
+    with transaction.atomic():
+        audit.record(request.user, "event.payload_downloaded", event, trace_id=event.trace_id)
+    return HttpResponse(
+        json.dumps(event.payload, indent=2, ensure_ascii=False),
+        content_type="application/json",
+        headers={
+            "Content-Disposition": f'attachment; filename="event-{event.pk}.json"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+@require_POST
+def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
+    """Choose the event as the sample of a workflow's builder, and go there."""
+    event = _event(request, event_id)
+    workflow = asked.workflow(request, asked.number(request.POST.get("workflow")) or 0)
+    if not can(request.user, "view_payload", workflow):
+        raise PermissionDenied
+    try:
+        sample_choice.choose(commands.look(workflow), {"choose": f"event:{event.pk}"}, by=asked.person(request))
+    except RefusedError as error:
+        messages.error(request, words.sentence(str(error)))
+        return SeeOther(_url(event))
+    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+
+
+@require_safe
+def event_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Choose an event, and see why it did or did not start one workflow."""
+    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    reach = event_access.reach(request.user, "view")
+    text = asked.words(request.GET.get("event"))
+    event = next((found for part in lookup(text, reach) for found in part[:1]), None) if text else None
+    sources = set(workflow.active_triggers.values_list("source", flat=True))
+    latest = find(reach.among(sources), reach, {}, (None, None), timezone.now()).rows[:CHECKED]
+    return _page(
+        request,
+        "check",
+        f"Check an event, {workflow.name}",
+        workflow=workflow,
+        event=event,
+        source=events.source(event.source) if event else None,
+        latest=[(each, events.source(each.source)) for each in latest],
+        text=text,
+        why=verdicts.of(event, asked.person(request), workflow) if event else None,
+    )
+
+
+def _replay(request: HttpRequest, event: Event, *, may_read: bool) -> Replay:
+    if reason := replaying.refusal(event):
+        return Replay(startable=[], reason=words.sentence(reason))
+    if not may_read:
+        return Replay(startable=[], reason="To replay it takes the permission to view its payload.")
+    return Replay(startable=replaying.startable(event, asked.person(request)))
+
+
+def _event(request: HttpRequest, event_id: uuid.UUID) -> Event:
+    event = get_object_or_404(Event, pk=event_id)
+    if not event_access.may(request.user, "view", event):
+        raise Http404
+    return event
+
+
+def _known(user: User, event_id: uuid.UUID | None) -> Event | None:
+    """The event, when this person may know of it."""
+    event = Event.objects.defer("payload", "headers").filter(pk=event_id).first() if event_id else None
+    return event if event is not None and event_access.may(user, "view", event) else None
+
+
+def _url(event: Event) -> str:
+    return reverse("admin:automate_core_event_change", args=[event.pk])
+
+
+def _page(request: HttpRequest, name: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:
+    request.current_app = admin.site.name
+    values = {**admin.site.each_context(request), "title": title, **context}
+    return TemplateResponse(request, f"automate_studio/events/{name}.html", values, status=status)

@@ -1,0 +1,200 @@
+"""Looking for events: by key, by what an index knows, and for all else among a bounded number of the newest ones."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from django.db import connection, transaction
+from django.db.models import BooleanField, Manager, Q, QuerySet, TextField
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from automate_core import event_access
+from automate_core.event_access import Reach
+from automate_core.models import Event
+from automate_studio.lists import TRACE_BEGINNING
+
+ON_A_PAGE = 25
+SLICES = (200, 1_800, 8_000)  #: how many of the newest events are looked at, one after the other, until a page is full
+SECONDS = 3.0  #: after which the database stops looking
+SINCE = {
+    "1h": ("The last hour", dt.timedelta(hours=1)),
+    "24h": ("The last 24 hours", dt.timedelta(hours=24)),
+    "7d": ("The last 7 days", dt.timedelta(days=7)),
+    "30d": ("The last 30 days", dt.timedelta(days=30)),
+}
+_SKEW = dt.timedelta(hours=1)  #: by which the clock that made a key may differ from the database's
+
+type Between = tuple[uuid.UUID | None, uuid.UUID | None]
+
+
+class QuestionError(ValueError):
+    """What is asked for cannot be read; the message says what to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Events, newest first. `more` says that there are others beyond; `looked` at so many, as far as `edge`, if not."""
+
+    rows: list[Event] = field(default_factory=list)
+    more: bool = False
+    looked: int = 0
+    edge: uuid.UUID | None = None
+
+
+def find(reach: Reach, readable: Reach, asked: Mapping[str, str], between: Between, now: dt.datetime) -> Found:
+    """One page of events within reach: those below the key `after`, or the nearest above `before`.
+
+    `readable` are those whose payload is searched. Raises QuestionError.
+    """
+    after, before = between
+    conditions = _conditions(reach, readable, asked, now)
+    narrowed = reach.among({asked["source"]}) if "source" in asked else reach
+    if "q" in asked:
+        return _found_by(asked["q"], narrowed, conditions, after, before)
+    above, below = _keys(asked, now)
+    if before:
+        above = max(before, above) if above else before
+    elif after:
+        below = min(after, below) if below else after
+    if not narrowed.everything and (narrowed.partly or any(narrowed.sources.values())):
+        conditions.append(narrowed.condition())
+    return _in_slices(narrowed, conditions, above, below, is_back=bool(before))
+
+
+def _found_by(text: str, reach: Reach, conditions: list[Q], after: uuid.UUID | None, before: uuid.UUID | None) -> Found:
+    """Those that a text names."""
+    rows: dict[uuid.UUID, Event] = {}
+    for part in lookup(text, reach):
+        beyond = part.filter(pk__lt=after) if after else part.filter(pk__gt=before) if before else part
+        nearest = _plain(beyond).filter(*conditions).order_by("pk" if before else "-pk")
+        rows |= {row.pk: row for row in nearest[: ON_A_PAGE + 1]}
+    return _cut(sorted(rows.values(), key=lambda row: row.pk, reverse=not before), is_back=bool(before))
+
+
+def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
+    """The events within reach by trace id or its beginning, by id or by delivery key: each as a part, by index."""
+    plain = text.lower().replace("-", "")
+    is_hex = all(letter in "0123456789abcdef" for letter in plain)
+    mine = Event.objects.filter(reach.condition())
+    names = list(reach.sources) + list(reach.partly)
+    parts = [mine.filter(source__in=names, delivery_key=text)]
+    if is_hex and len(plain) == 32:
+        parts += [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
+    elif is_hex and len(plain) >= TRACE_BEGINNING:
+        parts.append(mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"))
+    return parts
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """What is asked of the database in it takes SECONDS at the most. Raises OperationalError."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        [before] = cursor.fetchone()
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS * 1000:.0f}"])
+        yield
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+
+def _conditions(reach: Reach, readable: Reach, kept: Mapping[str, str], now: dt.datetime) -> list[Q]:
+    """What is asked of events beside their source. Raises QuestionError."""
+    found = []
+    if "type" in kept:
+        found.append(Q(type=kept["type"]))
+    if "show" in kept:
+        started = Q(event_access.started(reach.workflows))
+        found.append(started if kept["show"] == "started" else ~started)
+    if "since" in kept:
+        found.append(Q(received_at__gte=now - SINCE[kept["since"]][1]))
+    if "until" in kept:
+        until = _moment(kept["until"])
+        if until is None:
+            raise QuestionError("Write the time as a date and a time of day, such as 2026-11-30 17:15.")
+        found.append(Q(received_at__lte=until))
+    if held := kept.get("held"):
+        found += [readable.condition(), _holds(held)]
+    return found
+
+
+def _holds(text: str) -> Q:
+    """Of an event that its payload contains a JSON document, or a text as it stands in it."""
+    try:
+        document = json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        document = text
+    if isinstance(document, dict | list) and document:
+        return Q(payload__contains=document)
+    inner = json.dumps(text, ensure_ascii=False)[1:-1]
+    return Q(payload_text__icontains=inner)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    if moment is None or not 1970 < moment.year < 9000:
+        return None
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def _keys(kept: Mapping[str, str], now: dt.datetime) -> Between:
+    """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
+    above = _at(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
+    until = _moment(kept["until"]) if "until" in kept else None
+    return above, _at(until + _SKEW) if until else None
+
+
+def _at(moment: dt.datetime) -> uuid.UUID | None:
+    milliseconds = int(moment.timestamp() * 1000)
+    return uuid.UUID(int=milliseconds << 80) if 0 < milliseconds < 1 << 48 else None
+
+
+# --- slices -----------------------------------------------------------------------------------------------------------
+
+
+def _in_slices(
+    reach: Reach,
+    conditions: list[Q],
+    above: uuid.UUID | None,
+    below: uuid.UUID | None,
+    *,
+    is_back: bool,
+) -> Found:
+    """Slice by slice until a page is full, nothing is left, or enough was looked at."""
+    found: list[Event] = []
+    looked, edge = 0, None
+    for size in SLICES if conditions else (ON_A_PAGE + 1,):
+        keys = reach.newest(size, above=above, below=below, rising=is_back)
+        looked += len(keys)
+        if keys:
+            among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
+            rows = _plain(Event.objects).filter(among, *conditions).order_by("pk" if is_back else "-pk")
+            found += rows[: ON_A_PAGE + 1 - len(found)]
+        edge = keys[-1] if len(keys) == size else None
+        if len(found) > ON_A_PAGE or edge is None:
+            break
+        above, below = (edge, below) if is_back else (above, edge)
+    cut = _cut(found, is_back=is_back)
+    return cut if cut.more or not conditions else replace(cut, looked=looked, edge=edge)
+
+
+def _plain(rows: QuerySet[Event] | Manager[Event]) -> QuerySet[Event]:
+    """Without what events carry; `payload_text` is there to be searched."""
+    return rows.defer("payload", "headers").alias(payload_text=Cast("payload", TextField()))
+
+
+def _cut(found: list[Event], *, is_back: bool) -> Found:
+    rows = found[:ON_A_PAGE]
+    return Found(rows=rows[::-1] if is_back else rows, more=len(found) > ON_A_PAGE)

@@ -1,0 +1,235 @@
+"""The event inbox: what came in, newest first, and the runs that it started.
+
+Pages are found by key. What no index knows (a type, whether anything started, what a payload holds) is looked for among
+a bounded number of the newest events, in a bounded time, and the page says how far it has looked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DataError, OperationalError
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
+from django.urls import reverse
+from psycopg.errors import QueryCanceled
+
+from automate_core import event_access
+from automate_core.event_access import Reach
+from automate_core.models import Event, ExecutionRun, OutboxJob
+from automate_core.states import JobStatus
+from automate_governance.permissions import User
+from automate_studio import words
+from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find
+from automate_studio.lists import Page, Query, Tab, address
+
+RUNS_SHOWN = 3  #: of one event in the list
+RECENT = 500  #: of the newest events, the sources and types to choose from are taken
+MOST_CHOICES = 60
+
+_TABS = {"": "All events", "started": "Started a run", "nothing": "Started nothing"}
+KINDS = {
+    "webhook": ("Webhook", "hook"),
+    "schedule": ("Schedule", "clock"),
+    "manual": ("By hand", "user"),
+    "call": ("Call from a workflow", "flow"),
+    "run": ("Workflow ended", "flow"),
+    "model": ("Model change", "db"),
+    "app": ("Code of the site", "code"),
+    "retry": ("Edited for a re-run", "retry"),
+    "test": ("Test of a draft", "play"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where events come from, in words: `Webhook`, `github`, and an icon."""
+
+    kind: str
+    name: str
+    icon: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """An event in the list. `is_ahead`: no worker has looked at it yet. `more`: it started further runs."""
+
+    event: Event
+    source: Source
+    runs: list[ExecutionRun]
+    more: bool
+    is_ahead: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Something to choose by: `options` are (value, what it is called)."""
+
+    name: str
+    label: str
+    value: str
+    options: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage(Page):
+    """One page of the inbox. `looked` events were looked at, back to the time `back_to`, if that is not all there is.
+
+    `further` looks at those before; `stopped` says that it took too long, `is_live` that new ones are shown at once.
+    """
+
+    choices: list[Choice]
+    until: str
+    held: str
+    may_search: bool
+    looked: int = 0
+    back_to: dt.datetime | None = None
+    further: str = ""
+    stopped: bool = False
+    error: str = ""
+    is_live: bool = False
+
+
+def tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
+    """The named filters, and beside them the deliveries that were refused."""
+    base = "" if not of_refused else reverse("admin:automate_core_event_changelist")
+    shown = [
+        Tab(
+            name=name,
+            url=base + address({**kept, "show": key}),
+            active=not of_refused and key == kept.get("show", ""),
+        )
+        for key, name in _TABS.items()
+    ]
+    return [*shown, Tab(name="Refused deliveries", url=reverse("studio:event_refused"), active=of_refused)]
+
+
+def source(text: str) -> Source:
+    """A source in words."""
+    kind, _, name = text.partition(":")
+    title, icon = KINDS.get(kind, (kind, "inbox"))
+    return Source(title, name if kind not in {"retry"} else words.short(name), icon)
+
+
+def events(user: User, query: Query, now: dt.datetime) -> EventPage:
+    """One page of the events that `user` may view, newest first."""
+    kept = _kept(query)
+    reach = event_access.reach(user, "view")
+    readable = event_access.reach(user, "view_payload")
+    after, before = _key(query.get("after")), _key(query.get("before"))
+    found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
+    try:
+        with bounded():
+            choices = _choices(reach, kept)
+            found = find(reach, readable, kept, (after, before), now)
+    except QuestionError as unreadable:
+        error = str(unreadable)
+    except DataError:
+        error = "This cannot be looked for: it holds what no payload can, such as NUL."
+    except OperationalError as late:
+        if not isinstance(late.__cause__, QueryCanceled):
+            raise
+        stopped = True
+    rows = found.rows
+    back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None
+    return EventPage(
+        rows=_rows(rows, user),
+        tabs=tabs(kept),
+        search=kept.get("q", ""),
+        filtered=bool(kept),
+        previous=address({**kept, "before": str(rows[0].pk)}) if rows and (found.more if before else after) else "",
+        following=address({**kept, "after": str(rows[-1].pk)}) if rows and (before or found.more) else "",
+        hidden={name: kept[name] for name in ("show",) if name in kept},
+        choices=choices,
+        until=kept.get("until", ""),
+        held=kept.get("held", ""),
+        may_search=not readable.is_empty,
+        looked=found.looked,
+        back_to=back_to,
+        further=address({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
+        stopped=stopped,
+        error=error,
+        is_live=not (after or before or "held" in kept or stopped or error),
+    )
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def _key(text: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None
+
+
+def _kept(query: Query) -> dict[str, str]:
+    """What this page is asked for, and the links on it ask for again; nonsense is left out."""
+    names = ("show", "q", "source", "type", "since", "until", "held")
+    given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}
+    known: dict[str, Collection[str]] = {"show": _TABS, "since": SINCE}
+    return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(found: list[Event], user: User) -> list[EventRow]:
+    keys = [event.pk for event in found]
+    if not keys:
+        return []
+    listed = Event.objects.filter(pk__in=keys).values_list("pk", event_access.runs_started(user, RUNS_SHOWN + 1))
+    started: dict[uuid.UUID, list[uuid.UUID]] = dict(listed)
+    wanted = [run for runs in started.values() for run in runs]
+    runs = ExecutionRun.objects.select_related("workflow").only("status", "workflow__name", "workflow__slug")
+    by_key = runs.in_bulk(wanted)
+    jobs = OutboxJob.objects.filter(event__in=keys, kind="dispatch", status__in=[JobStatus.READY, JobStatus.LEASED])
+    ahead = set(jobs.values_list("event_id", flat=True))
+    return [
+        EventRow(
+            event=event,
+            source=source(event.source),
+            runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
+            more=len(started.get(event.pk, [])) > RUNS_SHOWN,
+            is_ahead=event.pk in ahead,
+        )
+        for event in found
+    ]
+
+
+def _choices(reach: Reach, kept: dict[str, str]) -> list[Choice]:
+    """Sources and types of the newest events, and the times to choose from."""
+    keys = reach.newest(RECENT)
+    among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
+    seen = Event.objects.filter(among, reach.condition()).order_by() if keys else Event.objects.none()
+    pairs = sorted(set(seen.values_list("source", "type").distinct()[: 4 * MOST_CHOICES]))
+    sources = list(dict.fromkeys(origin for origin, _ in pairs))
+    chosen = kept.get("source", "")
+    types = list(dict.fromkeys(kind for origin, kind in pairs if kind and chosen in {"", origin}))
+    return _with(kept, sources[:MOST_CHOICES], sorted(types)[:MOST_CHOICES])
+
+
+def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[Choice]:
+    """Choices of which those that are chosen are a part in any case."""
+    present, kind = kept.get("source", ""), kept.get("type", "")
+    sources = sources if not present or present in sources else [present, *sources]
+    types = types if not kind or kind in types else [kind, *types]
+    return [
+        Choice(name="source", label="Source", value=present, options=[(each, _named(each)) for each in sources]),
+        Choice(name="type", label="Type", value=kind, options=[(each, each) for each in types]),
+        Choice(
+            name="since",
+            label="Received",
+            value=kept.get("since", ""),
+            options=[(key, name) for key, (name, _) in SINCE.items()],
+        ),
+    ]
+
+
+def _named(text: str) -> str:
+    said = source(text)
+    return f"{said.kind}, {said.name}" if said.name else said.kind

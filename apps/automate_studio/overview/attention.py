@@ -1,0 +1,169 @@
+"""What needs attention: failures by kind, jobs that were given up, connections that do not work, open doors."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import Q, QuerySet, Sum
+from django.urls import reverse
+
+from automate_connectors.models import Connection
+from automate_core import control, database
+from automate_core.models import FailureCount, FailureGroup, WebhookEndpoint
+from automate_core.statistics.periods import Period
+from automate_core.statistics.reading import Counts, Workflows
+from automate_governance.permissions import SITE, User, can, permitted
+from automate_studio import connections, words
+from automate_studio.workflow_list import LATEST, LATEST_RUNS
+
+SHOWN = 4
+MOST_COUNTED = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matter:
+    """One thing in the list. `state` is a run's whose glyph and colour stand for it."""
+
+    name: str
+    url: str
+    state: str
+    count: str
+    said: str
+    since: str
+    trend: str = ""
+    trend_says: str = ""
+    since_at: dt.datetime | None = None
+    tracker: list[str] = field(default_factory=list)
+    tracker_says: str = ""
+    group: FailureGroup | None = None
+    may_act: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """The matters that are shown, how many there are, and how many kinds of failures are muted."""
+
+    matters: list[Matter]
+    more: int
+    muted: list[FailureGroup]
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self.matters) + self.more
+
+
+def attention(
+    user: User, workflows: Workflows, period: Period, counts: Mapping[int, Counts], now: dt.datetime
+) -> Attention:
+    """What needs it, of what this person may see: the site's matters first, then the latest failures."""
+    groups = list(
+        _groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
+    )
+    open_groups = [group for group in groups if group.muted_at is None]
+    first = [*_dead(user), *_connections(user, now), *_unsigned(user)]
+    shown = open_groups[: max(SHOWN - len(first), 2)]
+    matters = [*first, *_failures(user, shown, period, counts, now)]
+    return Attention(
+        matters=matters,
+        more=len(open_groups) - len(shown),
+        muted=[group for group in groups if group.muted_at is not None],
+    )
+
+
+def _groups(workflows: Workflows) -> QuerySet[FailureGroup]:
+    found = FailureGroup.objects.select_related("workflow")
+    return found if workflows is None else found.filter(workflow__in=workflows)
+
+
+def _failures(
+    user: User, groups: list[FailureGroup], period: Period, counts: Mapping[int, Counts], now: dt.datetime
+) -> Iterator[Matter]:
+    if not groups:
+        return
+    keys = FailureGroup.objects.filter(pk__in=[group.pk for group in groups])
+    readable = set(permitted(user, "view_payload", keys).values_list("pk", flat=True))
+    may_run = set(permitted(user, "run", keys).values_list("pk", flat=True))
+    begin, stop = period.before
+    of_both = FailureCount.objects.filter(group__in=groups, at__gte=begin)
+    sums = of_both.values("group").annotate(
+        now=Sum("count", filter=Q(at__gte=period.start), default=0), then=Sum("count", filter=Q(at__lt=stop), default=0)
+    )
+    numbers = {row["group"]: (row["now"], row["then"]) for row in sums}
+    latest: dict[int, list[str]] = {group.workflow_id: [] for group in groups}
+    for run in database.run(None, LATEST_RUNS, {"workflows": list(latest), "most": LATEST}):
+        latest[run.workflow_id].insert(0, run.status)
+    for group in groups:
+        number, before = numbers.get(group.pk, (0, 0))
+        trend, trend_says = _trend(number, before, group.first_at >= period.start)
+        tracker = latest[group.workflow_id]
+        of = counts.get(group.workflow_id, Counts()).runs
+        yield Matter(
+            name=group.workflow.name,
+            url=reverse("admin:automate_core_executionrun_change", args=[group.last_run]),
+            state="failed",
+            count=f"{words.thousands(number)} of {words.thousands(max(of, number))}",
+            said=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
+            trend=trend,
+            trend_says=trend_says,
+            since=words.ago(group.last_at, now),
+            since_at=group.last_at,
+            tracker=["none"] * (LATEST - len(tracker)) + tracker,
+            tracker_says=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
+            group=group,
+            may_act=group.pk in may_run,
+        )
+
+
+def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
+    """(`up`, `down`, `new` or empty, and in words) of how many there were in the period before."""
+    if is_new:
+        return "new", "Never seen before this period"
+    way = "up" if number > before else "down" if number < before else ""
+    return way, f"{way.capitalize()} from {words.thousands(before)} in the period before" if way else ""
+
+
+def _dead(user: User) -> Iterator[Matter]:
+    if not can(user, "operate", SITE):
+        return
+    dead = len(control.dead_jobs().values_list("pk", flat=True)[: MOST_COUNTED + 1])
+    if dead:
+        yield Matter(
+            name="Jobs that were given up",
+            url=reverse("admin:automate_core_executionrun_changelist") + "?show=attention",
+            state="failed",
+            count=f"{dead} dead" if dead <= MOST_COUNTED else f"{MOST_COUNTED}+ dead",
+            said="Replay them with automate_dead",
+            since="",
+        )
+
+
+def _connections(user: User, now: dt.datetime) -> Iterator[Matter]:
+    broken = Connection.objects.filter(health__in=[Connection.Health.FAILING, Connection.Health.RECONNECT])
+    for connection in permitted(user, "view", broken).order_by("-health_since")[:SHOWN]:
+        yield Matter(
+            name=connection.name,
+            url=reverse("admin:automate_connectors_connection_change", args=[connection.pk]),
+            state="failed",
+            count=connections.word(connection),
+            said=connection.health_note or "Connection",
+            since=words.ago(connection.health_since, now) if connection.health_since else "",
+            since_at=connection.health_since,
+        )
+
+
+def _unsigned(user: User) -> Iterator[Matter]:
+    unsigned = WebhookEndpoint.objects.filter(scheme="unsigned", enabled=True)
+    slugs = list(permitted(user, "view", unsigned).order_by("slug").values_list("pk", "slug")[: MOST_COUNTED + 1])
+    if slugs:
+        one = reverse("admin:automate_core_webhookendpoint_change", args=[slugs[0][0]])
+        yield Matter(
+            name="Webhooks without a signature",
+            url=one if len(slugs) == 1 else reverse("admin:automate_core_webhookendpoint_changelist"),
+            state="waiting",
+            count=f"{len(slugs)} unsigned",
+            said=f"Anybody who knows the address can start runs: {', '.join(slug for _, slug in slugs[:3])}",
+            since="",
+        )

@@ -1,0 +1,168 @@
+"""Charts as the places of their parts: the server draws them as SVG, in the tokens' colours and without a script."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from automate_core.statistics.periods import DAY, HOUR, Period
+from automate_core.statistics.reading import Bar, Counts
+from automate_studio import words
+
+WIDTH, HEIGHT = 662, 228
+_LEFT, _TOP, _BOTTOM = 44, 12, 200
+_GAP, _SMALLEST = 3.0, 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One bar: where it stands, and what is said of it. `top` is where its failures begin, `peak` where they end."""
+
+    x: float
+    width: float
+    top: float
+    peak: float
+    tip: float
+    tip_width: int
+    name: str
+    counts: Counts
+    label: str
+    partial: bool
+
+    @property
+    def good(self) -> float:
+        """The height of those that succeeded."""
+        return _BOTTOM - self.top
+
+    @property
+    def bad(self) -> float:
+        """The height of those that failed, which are drawn apart."""
+        return max(self.top - self.peak - 1, _SMALLEST)
+
+    @property
+    def middle(self) -> float:
+        """Where its label stands."""
+        return self.x + self.width / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Runs by bar, with the lines of its scale as (y, what it stands for), and all of it in one sentence."""
+
+    title: str
+    columns: list[Column]
+    scale: list[tuple[float, str]]
+    total: Counts
+    summary: str
+
+
+def chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
+    """The runs of a period, those that succeeded below those that failed. Cancelled ones are in the table alone."""
+    most = max((bar.counts.succeeded + bar.counts.failed for bar in bars), default=0)
+    step = _step(most)
+    high = step * 3
+    room = (WIDTH - _LEFT) / len(bars)
+    tip = 132 if period.bar in {HOUR, DAY} else 176
+    each = {HOUR: 3, DAY: 5}.get(period.bar, 4)
+    columns = []
+    for number, bar in enumerate(bars):
+        x = _LEFT + number * room + _GAP
+        top = _y(bar.counts.succeeded, high)
+        peak = _y(bar.counts.succeeded + bar.counts.failed, high)
+        columns.append(
+            Column(
+                x=x,
+                width=room - 2 * _GAP,
+                top=top,
+                peak=min(peak, top - _SMALLEST) if bar.counts.failed else top,
+                tip=x - tip - 8 if x > WIDTH / 2 else x + room + 2,
+                tip_width=tip,
+                name=_name(bar.start, period.bar),
+                counts=bar.counts,
+                label=_label(bar.start, period.bar) if number % each == 0 else "",
+                partial=bar.start + period.bar > now,
+            )
+        )
+    total = sum((bar.counts for bar in bars), Counts())
+    title = f"Runs per {words_of(period.bar)}"
+    return Chart(
+        title=title,
+        columns=columns,
+        scale=[(_y(step * third, high), _short(step * third)) for third in range(4)],
+        total=total,
+        summary=_summary(title, columns, total),
+    )
+
+
+def words_of(bar: dt.timedelta) -> str:
+    """`hour`, `6 hours`, `day`."""
+    return "day" if bar == DAY else "hour" if bar == HOUR else f"{bar // HOUR} hours"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line and what lies below it, as paths; both empty where there are less than two values."""
+
+    path: str = ""
+    area: str = ""
+
+
+NO_LINE = Line()
+
+
+def line(values: Sequence[float | None], width: int, height: int) -> Line:
+    """A line through the values that there are, from the least to the most of them."""
+    there = [value for value in values if value is not None]
+    if len(there) < 2:
+        return NO_LINE
+    least, most = min(there), max(there)
+    room, apart = height - 5, width / (len(values) - 1)
+    points = [
+        (f"{number * apart:.1f}", f"{height - 2 - (value - least) / ((most - least) or 1) * room:.1f}")
+        for number, value in enumerate(values)
+        if value is not None
+    ]
+    path = "M" + " L".join(" ".join(point) for point in points)
+    return Line(path, f"{path} L{points[-1][0]} {height} L{points[0][0]} {height} Z")
+
+
+def _y(value: float, high: float) -> float:
+    return _BOTTOM - value / high * (_BOTTOM - _TOP)
+
+
+def _step(most: int) -> int:
+    """A third of the scale: 1, 2, 3 or 5 times a power of ten, and enough for the most."""
+    wanted = max(most / 3, 1)
+    power = 10 ** math.floor(math.log10(wanted))
+    return next(int(power * times) for times in (1, 2, 3, 5, 10) if power * times >= wanted)
+
+
+def _short(number: int) -> str:
+    """`3,000`, `25k`."""
+    return words.thousands(number) if number < 10_000 else f"{number / 1000:g}k"
+
+
+def _name(start: dt.datetime, bar: dt.timedelta) -> str:
+    """`15:00 to 16:00`, with the date where there are several days."""
+    begin, end = timezone.localtime(start), timezone.localtime(start + bar)
+    if bar == DAY and begin.hour == 0:
+        return f"{begin:%a %-d %b}"
+    hours = f"{begin:%H:%M} to {end:%H:%M}"
+    return hours if bar == HOUR else f"{begin:%a %-d %b}, {hours}"
+
+
+def _label(start: dt.datetime, bar: dt.timedelta) -> str:
+    local = timezone.localtime(start)
+    return f"{local:%H:%M}" if bar == HOUR else f"{local:%-d %b}"
+
+
+def _summary(title: str, columns: Sequence[Column], total: Counts) -> str:
+    said = f"{title}: {words.thousands(total.succeeded)} succeeded and {words.thousands(total.failed)} failed"
+    worst = max(columns, key=lambda column: column.counts.failed)
+    if not worst.counts.failed:
+        return f"{said}."
+    return f"{said}; most failed, {words.thousands(worst.counts.failed)}, {worst.name}."

@@ -1,0 +1,170 @@
+"""The key figures, each with what it was in the period before and the list that is behind it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Min, Model, Q, QuerySet
+from django.urls import reverse
+
+from automate_core import approvals, queue_status
+from automate_core.models import ExecutionRun, Wait
+from automate_core.statistics.buckets import percentile
+from automate_core.statistics.periods import Period
+from automate_core.statistics.reading import Bar, Counts, Levels, Times, Workflows
+from automate_governance.permissions import User
+from automate_studio import words
+from automate_studio.overview.charts import NO_LINE, Line, line
+
+MOST_QUEUED = 1_000
+_NONE = "\u2013"
+_OF = {"24h": "the day before", "7d": "the week before", "30d": "the 30 days before"}
+_PEOPLE = (Wait.Kind.APPROVAL, Wait.Kind.REVIEW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure. `way` is `up`, `down` or empty, `tone` whether that is good: `pos`, `neg`, `wrn` or empty."""
+
+    label: str
+    value: str
+    url: str
+    unit: str = ""
+    way: str = ""
+    tone: str = ""
+    change: str = ""
+    beside: str = ""
+    title: str = ""
+    colour: str = "primary"
+    line: Line = NO_LINE
+
+
+def runs(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
+    """How many ended."""
+    change = (now.runs - before.runs) / before.runs if before.runs else None
+    return Figure(
+        label="Runs",
+        value=words.thousands(now.runs),
+        url=_runs(),
+        way=_way(change),
+        change="" if change is None else "as many as before" if not change else f"{abs(change):.1%}",
+        beside=_beside(period, change),
+        title=f"Runs that ended; {words.thousands(before.runs)} in {_OF[period.name]}",
+        line=line([bar.counts.runs for bar in bars], 120, 30),
+    )
+
+
+def success(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
+    """How many of them succeeded."""
+    share, was = now.success, before.success
+    change = None if share is None or was is None else round((share - was) * 100, 1)
+    return Figure(
+        label="Success rate",
+        value=_NONE if share is None else f"{share * 100:.1f}",
+        unit="" if share is None else "%",
+        url=_runs("?show=attention"),
+        way=_way(change),
+        tone="" if not change else "pos" if change > 0 else "neg",
+        change="" if change is None else "as before" if not change else f"{abs(change):.1f} pt",
+        beside=_beside(period, change),
+        title=f"{words.thousands(now.failed)} failed; cancelled runs are left out",
+        colour="ok",
+        line=line([bar.counts.success for bar in bars], 120, 30),
+    )
+
+
+def took(period: Period, times: Times, points: Sequence[float | None]) -> Figure:
+    """How long nearly all of them took at most."""
+    now, was = percentile(times.took, 0.95), percentile(times.took_before, 0.95)
+    change = None if now is None or was is None else now - was
+    if change is not None and abs(change) < 0.05 * (was or 0):
+        change = 0.0
+    said = words.duration(now)
+    value, _, unit = said.rpartition(" ") if now is not None and now < 60 else (said, "", "")
+    queued = percentile(times.queued, 0.95)
+    return Figure(
+        label="p95 duration",
+        value=value or _NONE,
+        unit=unit,
+        url=reverse("admin:automate_core_workflow_changelist") + "?sort=-p95",
+        way=_way(change),
+        tone="" if not change else "pos" if change < 0 else "neg",
+        change="" if change is None else "about as before" if not change else words.duration(abs(change)),
+        beside=_beside(period, change),
+        title=f"95 % of the runs took less; they were queued for {words.duration(queued) or 'no time'} at most",
+        line=line(points, 120, 30),
+    )
+
+
+def queue(period: Period, status: queue_status.QueueStatus, levels: Levels) -> Figure:
+    """What is ready at this moment, for operators."""
+    ready = sum(each.jobs for each in status.ready) + status.suspects
+    oldest = max((each.oldest_seconds for each in status.ready), default=0.0)
+    before = "" if levels.most_before is None else f", was {words.thousands(levels.most_before)}"
+    return Figure(
+        label="Queue depth",
+        value=words.thousands(ready),
+        url=_runs("?show=running"),
+        tone="wrn" if oldest > 60 else "",
+        change=f"Oldest {words.duration(oldest)}" if ready else "Empty",
+        beside=f"peak {words.thousands(max(levels.most, ready))}{before}",
+        title="Jobs that are ready and that no worker has taken yet",
+        colour="run",
+        line=line(levels.ready, 120, 30),
+    )
+
+
+def queued(workflows: Workflows, now: dt.datetime) -> Figure:
+    """Runs that no worker has taken yet, for those who do not operate the site."""
+    found = _of(ExecutionRun.objects.filter(status=ExecutionRun.Status.QUEUED), workflows, "workflow")
+    some = found.exclude(cause=ExecutionRun.Cause.TEST).order_by("-id").values_list("created_at", flat=True)
+    made = list(some[: MOST_QUEUED + 1])
+    return Figure(
+        label="Queued runs",
+        value=words.thousands(len(made)) if len(made) <= MOST_QUEUED else f"{words.thousands(MOST_QUEUED)}+",
+        url=_runs("?show=running"),
+        change=f"Oldest {words.between(min(made), now)}" if made else "Nothing waits",
+        title="Runs that no worker has taken yet",
+        colour="run",
+    )
+
+
+def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datetime) -> Figure:
+    """What somebody has to decide."""
+    waits = _of(Wait.objects.filter(status=Wait.Status.OPEN, kind__in=_PEOPLE), workflows, "run__workflow")
+    day = Q(created_at__lt=now - dt.timedelta(days=1))
+    found = waits.exclude(run__cause=ExecutionRun.Cause.TEST).aggregate(
+        all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
+    )
+    mine = approvals.assigned_to(user).count()
+    change = f"Oldest {words.between(found['oldest'], now)}" if found["oldest"] else "Nobody is waited for"
+    return Figure(
+        label="Waiting on people",
+        value=words.thousands(found["all"]),
+        url=reverse("studio:approval_list") if mine else _runs("?show=waiting"),
+        tone="wrn" if found["long"] else "",
+        change=f"{words.thousands(found['long'])} for over a day" if found["long"] else change,
+        beside=f"{words.thousands(mine)} {'is' if mine == 1 else 'are'} yours" if mine else "",
+        title="Approvals and reviews that are open",
+        colour="wait",
+        line=line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else NO_LINE,
+    )
+
+
+def _of[M: Model](found: QuerySet[M], workflows: Workflows, path: str) -> QuerySet[M]:
+    return found if workflows is None else found.filter(**{f"{path}__in": workflows})
+
+
+def _beside(period: Period, change: float | None) -> str:
+    """What a change is one from; nothing where there is none."""
+    return f"none in {_OF[period.name]}" if change is None else f"vs {_OF[period.name]}" if change else ""
+
+
+def _way(change: float | None) -> str:
+    return "" if not change else "up" if change > 0 else "down"
+
+
+def _runs(query: str = "") -> str:
+    return reverse("admin:automate_core_executionrun_changelist") + query

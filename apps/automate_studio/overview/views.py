@@ -1,0 +1,188 @@
+"""The overview and what is done on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from automate_core import control, database, queue_status
+from automate_core.authoring import NotPermittedError
+from automate_core.models import FailureGroup, Workflow
+from automate_core.statistics import failures, reading
+from automate_core.statistics.periods import BARS, Period, period
+from automate_core.statistics.reading import Counts, Workflows
+from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_studio import asked, words
+from automate_studio.doing import SeeOther
+from automate_studio.lists import Tab, address
+from automate_studio.overview import figures
+from automate_studio.overview.attention import Attention, attention
+from automate_studio.overview.charts import Chart, chart
+from automate_studio.overview.figures import Figure
+from automate_studio.overview.work import Slow, Work, slowest, work
+
+_NAMES = {"24h": ("24 h", "Last 24 hours"), "7d": ("7 d", "Last 7 days"), "30d": ("30 d", "Last 30 days")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The page. `query` is what it was asked for, and what its refreshing asks for again."""
+
+    title: str
+    period: Period
+    periods: list[Tab]
+    views: list[Tab]
+    query: str
+    as_table: bool
+    figures: list[Figure]
+    chart: Chart
+    attention: Attention
+    slowest: list[Slow]
+    work: Work | None
+    at: dt.datetime
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no run ended in the period."""
+        return not self.chart.total.runs
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What Unfold's first page shows to those who may see workflows; the usual list of apps to others."""
+    if not holds_anywhere(request.user, "view", Workflow):
+        return context
+    return {**context, "title": "Overview", "overview": overview(request.user, request.GET)}
+
+
+@require_safe
+def refreshed(request: HttpRequest) -> HttpResponse:
+    """The parts that change, for htmx; the whole page for others."""
+    if not holds_anywhere(request.user, "view", Workflow):
+        raise Http404
+    if request.headers.get("HX-Request") != "true":
+        return redirect(reverse("admin:index") + _query(request.GET))
+    found = overview(request.user, request.GET)
+    return TemplateResponse(request, "automate_studio/overview/live.html", {"overview": found})
+
+
+def overview(user: User, query: Any) -> Overview:
+    """All of the page, in as many queries for one workflow as for hundreds."""
+    now = database.now()
+    chosen, as_table = period(query.get("period", ""), now), query.get("view") == "table"
+    workflows = _seen(user)
+    by_workflow, before = reading.counts(chosen, workflows)
+    times, bars = reading.times(chosen, workflows), reading.bars(chosen, workflows)
+    total = sum(by_workflow.values(), Counts())
+    status = queue_status.read_status() if can(user, "operate", SITE) else None
+    points = reading.lines(chosen, workflows).get(0, [])
+    queue = figures.queue(chosen, status, reading.levels(chosen)) if status else figures.queued(workflows, now)
+    kept = {"period": chosen.name, "view": "table" if as_table else ""}
+    return Overview(
+        title=_NAMES[chosen.name][1],
+        period=chosen,
+        periods=[Tab(name=_NAMES[n][0], url=_to({**kept, "period": n}), active=n == chosen.name) for n in BARS],
+        views=[
+            Tab(name="Chart", url=_to({**kept, "view": ""}), active=not as_table),
+            Tab(name="Table", url=_to({**kept, "view": "table"}), active=as_table),
+        ],
+        query=_query(kept),
+        as_table=as_table,
+        figures=[
+            figures.runs(chosen, total, before, bars),
+            figures.success(chosen, total, before, bars),
+            figures.took(chosen, times, points),
+            queue,
+            figures.waiting(user, workflows, bars, now),
+        ],
+        chart=chart(chosen, bars, now),
+        attention=attention(user, workflows, chosen, by_workflow, now),
+        slowest=slowest(chosen, by_workflow, times),
+        work=work(status) if status else None,
+        at=timezone.localtime(now),
+    )
+
+
+def _seen(user: User) -> Workflows:
+    """The keys of the workflows that this person may view; None for one who may view any."""
+    if user.is_superuser or user.has_perm("automate_core.view_any_workflow"):
+        return None
+    return list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True))
+
+
+def _query(query: Any) -> str:
+    """The part of a query that is the overview's."""
+    wanted = {name: query.get(name, "") for name in ("period", "view")}
+    return address({name: value for name, value in wanted.items() if value in {*BARS, "table"}})
+
+
+def _to(kept: dict[str, str]) -> str:
+    return reverse("admin:index") + address(kept)
+
+
+# --- what is done about failures --------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """The question how many runs of a group are to be run again, and on which version; a POST does it."""
+    group = _group(request, pk)
+    if not can(request.user, "run", group):
+        raise PermissionDenied
+    if request.method != "POST":
+        count = failures.retryable(group).count()
+        context = {"group": group, "count": count, "most": failures.MOST_AT_ONCE, "query": _query(request.GET)}
+        return TemplateResponse(request, "automate_studio/overview/retry.html", context)
+    version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
+    result = failures.retry(group, by=asked.person(request), version=version)
+    said = f"{words.thousands(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
+    if result.left:
+        said += f" {words.thousands(result.left)} more are left: retry them when these have ended."
+    if result.done or not result.refused:
+        messages.success(request, said)
+    for reason in list(dict.fromkeys(result.refused.values()))[:3]:
+        messages.error(request, words.sentence(reason))
+    return SeeOther(reverse("admin:index") + _query(request.GET))
+
+
+_MARKS = {
+    "mute": (failures.mute, "Muted. These failures need no attention, however often they come.", "unmute"),
+    "unmute": (failures.unmute, "No longer muted.", "mute"),
+    "resolve": (failures.resolve, "Resolved. A further failure opens it again.", "reopen"),
+    "reopen": (failures.reopen, "Open again.", "resolve"),
+}
+
+
+@require_POST
+def mark(request: HttpRequest, pk: int) -> HttpResponse:
+    """Mute or resolve a group, or take that back: gives the live parts, and a way back."""
+    group, wanted = _group(request, pk), request.POST.get("do", "")
+    if wanted not in _MARKS:
+        raise Http404
+    act, said, undo = _MARKS[wanted]
+    try:
+        act(group, by=asked.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    if request.headers.get("HX-Request") != "true":
+        messages.success(request, said)
+        return SeeOther(reverse("admin:index") + _query(request.GET))
+    context = {
+        "overview": overview(request.user, request.GET),
+        "toast": {"said": said, "undo": undo, "group": group},
+    }
+    return TemplateResponse(request, "automate_studio/overview/live.html", context)
+
+
+def _group(request: HttpRequest, pk: int) -> FailureGroup:
+    groups = FailureGroup.objects.select_related("workflow__published")
+    return get_object_or_404(permitted(request.user, "view", groups), pk=pk)

@@ -1,0 +1,141 @@
+"""The slowest workflows, and who works on what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from automate_core.models import Workflow
+from automate_core.queue_status import QueueStatus, WorkerStatus
+from automate_core.statistics import reading
+from automate_core.statistics.buckets import percentile
+from automate_core.statistics.periods import Period
+from automate_core.statistics.reading import Counts, Times
+from automate_studio import words
+from automate_studio.overview.charts import Line, line
+from automate_studio.workflow_list import tiles
+
+SLOWEST = 5
+SILENT_SECONDS = 60
+MOST_SLOTS = 10  #: marks that stand for a worker's slots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow:
+    """A workflow with what its runs took."""
+
+    workflow: Workflow
+    tile: tuple[str, int] | None
+    runs: int
+    success: str
+    is_bad: bool
+    p50: str
+    p95: str
+    line: Line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """Jobs of one kind that are ready; `share` of all in percent."""
+
+    name: str
+    jobs: int
+    share: int
+    age: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """A worker; `busy` tells of each mark whether slots are taken."""
+
+    name: str
+    held: int
+    slots: int
+    busy: list[bool]
+    silent: bool
+    seen: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Queues and workers, and in a few words how it stands."""
+
+    lanes: list[Lane]
+    hands: list[Hand]
+    state: str
+    said: str
+
+
+def slowest(period: Period, counts: Mapping[int, Counts], times: Times) -> list[Slow]:
+    """The workflows whose runs took longest."""
+    by_p95 = {key: percentile(took, 0.95) or 0 for key, took in times.by_workflow.items()}
+    keys = sorted(by_p95, key=lambda key: (-by_p95[key], key))[:SLOWEST]
+    if not keys:
+        return []
+    there = Workflow.objects.prefetch_related("steps").defer("description").in_bulk(keys)
+    lines = reading.lines(period, keys, apart=True)
+    return [
+        _slow(there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []))
+        for key in keys
+        if key in there
+    ]
+
+
+def _slow(workflow: Workflow, counts: Counts, took: reading.Histogram, points: Sequence[float | None]) -> Slow:
+    success = counts.success
+    return Slow(
+        workflow=workflow,
+        tile=next(iter(tiles(workflow)), None),
+        runs=counts.runs,
+        success="" if success is None else f"{success * 100:.1f}%",
+        is_bad=success is not None and success < 0.95,
+        p50=words.duration(percentile(took, 0.5)),
+        p95=words.duration(percentile(took, 0.95)),
+        line=line(points, 126, 22),
+    )
+
+
+_KINDS = {"dispatch": "New events", "advance": "Runs"}
+
+
+def work(status: QueueStatus) -> Work:
+    """How workers and queues stand, for operators."""
+    ready = {each.kind: each for each in status.ready}
+    most = max([each.jobs for each in status.ready] + [status.suspects, 1])
+    lanes = [
+        Lane(
+            name=name,
+            jobs=ready[kind].jobs if kind in ready else 0,
+            share=round(ready[kind].jobs / most * 100) if kind in ready else 0,
+            age=f"{words.duration(ready[kind].oldest_seconds)} old" if kind in ready else "idle",
+        )
+        for kind, name in _KINDS.items()
+    ]
+    if status.suspects:
+        share = round(status.suspects / most * 100)
+        lanes.append(Lane(name="Set apart", jobs=status.suspects, share=share, age="after a crash"))
+    hands = [_hand(each) for each in status.workers]
+    silent = sum(hand.silent for hand in hands)
+    if not hands:
+        return Work(lanes=lanes, hands=hands, state="failed", said="No worker")
+    if silent:
+        return Work(lanes=lanes, hands=hands, state="failed", said=f"{silent} of {len(hands)} silent")
+    return Work(lanes=lanes, hands=hands, state="succeeded", said=f"{len(hands)} online")
+
+
+def _hand(worker: WorkerStatus) -> Hand:
+    marks = min(worker.slots, MOST_SLOTS)
+    silent = worker.seen_seconds_ago > SILENT_SECONDS
+    busy = 0 if silent or not worker.slots else -(-worker.held * marks // worker.slots)
+    seconds = int(worker.seen_seconds_ago)
+    seen = f"{seconds} s" if seconds < 60 else f"{seconds // 60} m"
+    return Hand(
+        name=worker.name,
+        held=worker.held,
+        slots=worker.slots,
+        busy=[number < busy for number in range(marks)],
+        silent=silent,
+        seen=f"silent {seen}" if silent else seen,
+        title=f"{worker.held} of {worker.slots} slots busy, up for {words.duration(worker.up_seconds)}",
+    )

@@ -1,0 +1,136 @@
+"""The command palette (Ctrl or Cmd and K): workflows, runs, connections, webhooks and events that a person may view.
+
+Unfold keeps what it found for a person and a text for five minutes. Here that is forgotten before each search and after
+it: rights that were withdrawn hold at once, and nothing of what was found stays in a cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.core.cache import cache
+from django.core.paginator import InvalidPage
+from django.db.models import CharField, Model, Q, QuerySet
+from django.db.models.functions import Cast, Right
+from django.db.models.lookups import Exact
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+from unfold.sites import UnfoldAdminSite
+
+from automate_connectors.models import Connection
+from automate_core import event_access
+from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_governance.permissions import User, permitted
+from automate_studio import asked, event_page, events, words
+from automate_studio.event_search import lookup
+from automate_studio.lists import TRACE_BEGINNING
+
+EACH = 6  #: of a kind that are offered
+LEAST = 2  #: characters of a name; ids want more
+SHOWN = 8  #: digits of an id that screens show, its last
+ENDINGS = 20_000  #: of the newest runs and events, those are looked for by the end of their id
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """What a text finds. Use as Unfold's `COMMAND["search_callback"]`."""
+    text = asked.words(term)
+    if len(text) < LEAST:
+        return []
+    user = request.user
+    return [
+        *_named(user, Workflow, "account_tree", "Workflow", ("name", "slug"), text),
+        *_runs(user, text),
+        *_events(user, text),
+        *_named(user, Connection, "power", "Connection", ("name", "slug"), text),
+        *_named(user, WebhookEndpoint, "webhook", "Webhook", ("slug",), text),
+    ]
+
+
+def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Unfold's search without its memory."""
+    if "page" in request.GET and not asked.number(request.GET["page"]):
+        raise Http404("there is no such page")
+    key = _cached_as(request)
+    cache.delete(key)
+    try:
+        answer: HttpResponse = UnfoldAdminSite.search(admin.site, request, extra_context)
+    except InvalidPage as error:
+        raise Http404("there is no such page") from error
+    finally:
+        cache.delete(key)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _cached_as(request: HttpRequest) -> str:
+    """The name under which Unfold keeps what it found."""
+    base = f"{request.user.pk}_{request.GET.get('s', '').lower()}"
+    return f"unfold_search_{hashlib.sha256(base.encode()).hexdigest()}"
+
+
+def _named(
+    user: User, model: type[Model], icon: str, kind: str, fields: tuple[str, ...], text: str
+) -> Iterator[SearchResult]:
+    found = Q()
+    for field in fields:
+        found |= Q(**{f"{field}__icontains": text})
+    rows: QuerySet[Any] = permitted(user, "view", model._default_manager.filter(found)).order_by(fields[0], "pk")
+    for row in rows[:EACH]:
+        yield SearchResult(title=str(row), description=kind, link=_link(row), icon=icon)
+
+
+def _runs(user: User, text: str) -> Iterator[SearchResult]:
+    """By trace id or its beginning, by id, or by the end of an id, which is what screens show of it."""
+    plain = _hexadecimal(text)
+    mine = permitted(user, "view", ExecutionRun.objects.all())
+    parts = []
+    if len(plain) == 32:
+        parts = [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
+    elif len(plain) >= TRACE_BEGINNING:
+        parts = [mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"), *_ending(mine, plain)]
+    for run in _newest([part.select_related("workflow").defer("output", "vars") for part in parts]):
+        said = f"Run of {run.workflow.name}, {words.word(run.status).lower()}"
+        yield SearchResult(title=f"Run {words.short(run.pk)}", description=said, link=_link(run), icon="history")
+
+
+def _events(user: User, text: str) -> Iterator[SearchResult]:
+    """By trace id or its beginning, by id or its end, or by delivery key."""
+    if not event_page.may_look(user):
+        return
+    reach = event_access.reach(user, "view")
+    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), _hexadecimal(text))]
+    for event in _newest([part.defer("payload", "headers") for part in parts]):
+        source = events.source(event.source)
+        title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
+        said = f"Event {words.short(event.pk)} of {words.dated(event.received_at)}"
+        yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
+
+
+def _hexadecimal(text: str) -> str:
+    """The digits of an id; empty when it can be none."""
+    plain = text.lower().replace("-", "")
+    return plain if all(letter in "0123456789abcdef" for letter in plain) else ""
+
+
+def _ending[M: Model](rows: QuerySet[M], end: str) -> list[QuerySet[M]]:
+    """Those of the newest whose id ends so. No index knows the ends."""
+    if len(end) != SHOWN:
+        return []
+    edge = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
+    ending = rows.filter(Exact(Right(Cast("id", CharField()), SHOWN), end))
+    return [ending.filter(pk__gt=edge) if edge else ending]
+
+
+def _newest[M: Model](parts: list[QuerySet[M]]) -> list[M]:
+    """The newest of what was found, each once."""
+    found = {row.pk: row for part in parts for row in part.order_by("-pk")[:EACH]}
+    return [found[key] for key in sorted(found, reverse=True)][:EACH]
+
+
+def _link(row: Model | Event | ExecutionRun) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

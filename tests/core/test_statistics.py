@@ -1,0 +1,275 @@
+"""Statistics: every way in which a run ends is counted once, and failures of one kind stand together."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from automate_core import control, database, pausing
+from automate_core.authoring import NotPermittedError
+from automate_core.models import (
+    EndedRun,
+    ExecutionRun,
+    FailureCount,
+    FailureGroup,
+    OutboxJob,
+    QueueLevel,
+    RunCount,
+    RunTime,
+    Wait,
+)
+from automate_core.outbox import OutboxStore
+from automate_core.statistics import buckets, failures, keeping, levels, periods, reading
+from automate_core.trials import starting
+from automate_core.trials.starting import Request
+from automate_governance.models import AuditEntry
+from tests.core.walks import settle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SET = "  - {key: a, action: data.set, inputs: {n: '{{ event.payload.n }}'}}"
+STOP = """  - kind: for_each
+    key: each
+    items: [1, 2]
+    steps:
+      - {key: look, action: data.set, inputs: {n: "{{ item }}"}}
+      - {kind: stop, key: refuse, outcome: failed, message: 'Order {{ event.payload.n }} of "{{ event.payload.who }}" is late'}"""
+WAIT = "  - {kind: wait, key: w, duration: 1h}"
+LIMITED = "concurrency: {limit: 1, policy: skip}"
+
+
+def truth():
+    """What the runs themselves say, row by row."""
+    counts, times = Counter(), Counter()
+    for run in ExecutionRun.objects.exclude(cause="test").filter(finished_at__isnull=False).select_related("event"):
+        since = run.event.received_at if run.cause == "trigger" and run.event else run.created_at
+        took = {"queued": run.started_at and run.started_at - since}
+        if run.status != "cancelled":
+            took["took"] = run.started_at and run.finished_at - run.started_at
+        for span in ("hour", "day"):
+            at = run.finished_at.replace(minute=0, second=0, microsecond=0)
+            at = at.replace(hour=0) if span == "day" else at
+            counts[run.workflow_id, span, at, run.status] += 1
+            for measure, value in took.items():
+                if value is not None:
+                    milliseconds = max(value / dt.timedelta(milliseconds=1), 1)
+                    times[run.workflow_id, span, at, measure, milliseconds] += 1
+    return counts, times
+
+
+def counted():
+    """What was added up."""
+    counts = Counter()
+    for row in RunCount.objects.all():
+        for status in ("succeeded", "failed", "cancelled"):
+            counts[row.workflow_id, row.span, row.at, status] += getattr(row, status)
+    return +counts, {
+        (row.workflow_id, row.span, row.at, row.measure, row.bucket): row.count for row in RunTime.objects.all()
+    }
+
+
+def check():
+    """Both say the same: every duration lies in its bucket."""
+    (counts, times), (rolled, rolled_times) = truth(), counted()
+    assert rolled == counts
+    in_buckets = Counter()
+    for (*where, milliseconds), number in times.items():
+        [bucket] = [
+            b for b in range(200) if 2 ** (b / 4) <= milliseconds * (1 + 1e-12) and milliseconds < 2 ** ((b + 1) / 4)
+        ]
+        in_buckets[(*where, bucket)] += number
+    assert rolled_times == in_buckets
+    return counts
+
+
+def test_every_way_to_end_is_counted_once(publish, deliver, drain, later, owner):
+    tested = publish(SET, slug="sets")
+    stops = publish(STOP, slug="stops")
+    waits = publish(WAIT, slug="waits")
+    publish(WAIT, slug="limited", head=LIMITED)
+    paused = publish(SET, slug="paused")
+    pausing.pause(paused, owner)
+    for number in range(3):
+        deliver({"n": number, "who": f"customer {number}"})
+        settle(drain)  # each: one succeeds, one fails, one waits an hour, one waits for its workflow; two are skipped
+    starting.start(tested, Request(mode="dry", scope="whole", payload={"n": 1}), by=owner)
+    pausing.resume(paused, owner, "discard")
+    control.retry(ExecutionRun.objects.filter(workflow=stops).first(), by=owner)
+    first, second, third = ExecutionRun.objects.filter(workflow=waits).order_by("id")
+    control.cancel(first, by=owner)
+    later(4000)
+    OutboxStore().wake_due()
+    _leased(second, worker="gone", attempts=99, lease_until=timezone.now() - dt.timedelta(seconds=5))
+    crashed = _leased(third, worker="mad", crashes=2, lease_until=timezone.now() + dt.timedelta(seconds=50))
+    assert OutboxStore().rescue().dead == 1 and OutboxStore().crashed("mad", "signal 9") == [crashed]
+    settle(drain)
+    assert ExecutionRun.objects.filter(cause="test", status="succeeded").count() == 1, "and is counted nowhere"
+    assert not EndedRun.objects.exists()
+    ends = Counter()
+    for (_, span, _, status), number in check().items():
+        ends[status] += number if span == "hour" else 0
+    assert ends == {"succeeded": 4, "failed": 6, "cancelled": 6}
+    before = counted()
+    groups = {group.code: group for group in FailureGroup.objects.all()}
+    assert {code: group.path for code, group in groups.items()} == {"stopped": "each/refuse", "job_dead": ""}
+    assert sum(groups["stopped"].counts.values_list("count", flat=True)) == groups["stopped"].runs.count() == 4
+    call_command("automate_rollup", "--rebuild")
+    assert counted() == before and check()
+    assert sum(groups["stopped"].counts.values_list("count", flat=True)) == groups["stopped"].runs.count() == 4
+
+
+def _leased(run, **values):
+    [job] = OutboxJob.objects.filter(run=run, status="ready")
+    OutboxJob.objects.filter(pk=job.pk).update(status="leased", **values)
+    return job.pk
+
+
+def test_failures_of_one_kind_stand_together(publish, deliver, drain, owner, colleague):
+    flow = publish(STOP, slug="stops")
+    for number in range(3):
+        deliver({"n": number, "who": f"customer {number}"})
+    drain()
+    [group] = FailureGroup.objects.all()
+    runs = list(ExecutionRun.objects.order_by("finished_at", "id"))
+    ends = [run.finished_at for run in runs]
+    assert (group.workflow, group.path, group.code) == (flow, "each/refuse", "stopped")
+    assert (group.first_at, group.last_at, group.last_run) == (ends[0], ends[-1], runs[-1].pk)
+    assert group.message == runs[-1].error["message"] and group.counts.get().count == 3
+    assert failures.retryable(group).count() == 3
+
+    assign_perm("view_workflow", colleague, flow)
+    for act in (failures.retry, failures.mute, failures.unmute, failures.resolve, failures.reopen):
+        with pytest.raises(NotPermittedError):
+            act(group, by=colleague)
+    failures.mute(group, by=owner)
+    failures.resolve(group, by=owner)
+    group.refresh_from_db()
+    assert group.muted_at and group.resolved_at
+
+    result = failures.retry(group, by=owner, version="newest")
+    assert (result.done, result.left, dict(result.refused)) == (3, 0, {})
+    assert failures.retry(group, by=owner).done == 0, "each is run again once"
+    drain()
+    group.refresh_from_db()
+    assert group.resolved_at is None and group.muted_at, "what comes again is open again, but stays muted"
+    assert (group.counts.get().count, failures.retryable(group).count()) == (6, 3)
+    failures.unmute(group, by=owner)
+    verbs = list(AuditEntry.objects.filter(verb__startswith="failures.").order_by("at").values_list("verb", flat=True))
+    assert verbs[:3] == ["failures.muted", "failures.resolved", "failures.retried"] and verbs[-1] == "failures.unmuted"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("HTTP 503 from api-2.example.com", "HTTP 504 from api-7.example.com", True),
+        ('No customer "Ada"', "No customer 'Bob Sykes'", True),
+        (
+            "Order 0199c0de-0000-7000-8000-000000000001 is gone",
+            "Order 0199C0DE-1111-7000-8000-0000000000ff is gone",
+            True,
+        ),
+        ("commit 4bf92f3577b34da6 failed", "commit  00f067aa0ba902b7 failed", True),
+        ("took 12.5 s at 10:30:00", "took 3 s at 7:05:01", True),
+        ("the face is defaced", "the decade is defaced", False),
+        ("Rate limited by provider", "Rate limited by proxy", False),
+    ],
+)
+def test_messages_of_one_form(one, other, alike):
+    marks = [failures.fingerprint(path, "code", text) for path, text in (("a/each[3]/b", one), ("a/each[12]/b", other))]
+    assert (marks[0] == marks[1]) is alike
+    assert failures.fingerprint("a/each/c", "code", one) != marks[0] != failures.fingerprint("a/each/b", "other", one)
+
+
+def test_periods_are_covered_by_hours_and_days():
+    for name in periods.BARS:
+        for now in (dt.datetime(2026, 3, 1, 0, 0, 1, tzinfo=dt.UTC), dt.datetime(2026, 3, 1, 17, 20, tzinfo=dt.UTC)):
+            period = periods.period(name, now)
+            assert period.start <= now < period.end and period.end - now <= periods.HOUR
+            assert len(list(period.starts())) == periods.BARS[name][0]
+            for start, end in (period.before, (period.start, period.end)):
+                reached = start
+                for span, begin, stop in periods.ranges(start, end):
+                    assert begin == reached and begin < stop
+                    assert span == "hour" or periods.floor(begin, periods.DAY) == begin
+                    reached = stop
+                assert reached == end
+            assert period.end - period.start == period.before[1] - period.before[0]
+
+
+def test_what_is_read_is_what_was_added_up(publish, owner):
+    flow, other = publish(SET), publish(SET, slug="other")
+    now = database.now()
+    for workflow, hours_ago, status, seconds in [
+        (flow, 0, "succeeded", 0.5), (flow, 1, "failed", 2), (flow, 20, "succeeded", 60), (other, 2, "succeeded", 1),
+        (flow, 30, "succeeded", 4), (flow, 5 * 24, "cancelled", 9), (other, 6 * 24, "failed", 9),
+        (flow, 20 * 24, "succeeded", 5), (flow, 50 * 24, "failed", 5), (flow, 90 * 24, "failed", 5),
+    ]:  # fmt: skip
+        end = now - dt.timedelta(hours=hours_ago)
+        run = ExecutionRun.objects.create(
+            workflow=workflow, version=workflow.published, trace_id="1" * 32, status=status, finished_at=end,
+            created_at=end - dt.timedelta(seconds=seconds + 0.25), started_at=end - dt.timedelta(seconds=seconds),
+            error={"code": "no", "message": "No", "step": "a"} if status == "failed" else None,
+        )  # fmt: skip
+        EndedRun.objects.create(run=run)
+    call_command("automate_rollup")
+    check()
+    for name in periods.BARS:
+        period = periods.period(name, now)
+        for wanted in (None, [flow.pk], []):
+            runs = ExecutionRun.objects.filter(**({} if wanted is None else {"workflow__in": wanted}))
+            inside = runs.filter(finished_at__gte=period.start)
+            before = runs.filter(finished_at__gte=period.before[0], finished_at__lt=period.before[1])
+            found, then = reading.counts(period, wanted)
+            for statuses, of in ((Counter(inside.values_list("status", flat=True)), sum(found.values(), reading.Counts())),
+                                 (Counter(before.values_list("status", flat=True)), then)):  # fmt: skip
+                assert statuses == +Counter({each: getattr(of, each) for each in ("succeeded", "failed", "cancelled")})
+            drawn = sum((bar.counts for bar in reading.bars(period, wanted)), reading.Counts())
+            assert drawn == sum(found.values(), reading.Counts())
+            times = reading.times(period, wanted)
+            assert sum(times.took.values()) == inside.exclude(status="cancelled").count()
+            assert sum(times.queued.values()) == inside.count()
+            assert sum(times.took_before.values()) == before.exclude(status="cancelled").count()
+            for most in times.by_workflow.values():
+                assert abs(buckets.percentile(most, 1) / 60 - 1) < 0.1 or buckets.percentile(most, 1) < 11
+            assert all(abs(buckets.seconds(bucket) / 0.25 - 1) < 0.1 for bucket in times.queued)
+            points = reading.lines(period, wanted).get(0, [])
+            assert len(points) in {0, len(list(period.starts(period.coarse)))}
+            assert bool(points) == bool(times.took)
+    # of what is old, hours go before days
+    call_command("automate_prune")
+    long_ago = {"at__lt": now - dt.timedelta(days=63)}
+    assert list(RunCount.objects.filter(**long_ago).values_list("span", flat=True)) == ["day"]
+    assert list(RunTime.objects.filter(**long_ago).values_list("span", flat=True).distinct()) == ["day"]
+    assert FailureCount.objects.count() == 3
+    assert not any(rows.exists() for rows in keeping.too_old(now))
+
+
+def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):
+    flow = publish(SET)
+    run = ExecutionRun.objects.create(workflow=flow, version=flow.published, trace_id="1" * 32, status="waiting")
+    Wait.objects.create(run=run, path="ask", kind="approval")
+    for _ in range(2):
+        deliver()
+    for _ in range(2):  # the second time there is nothing
+        levels.look()
+        level = QueueLevel.objects.get()
+        assert level.ready == 2 and level.oldest_seconds >= 0
+        assert set(RunCount.objects.values_list("span", "waiting")) == {("hour", 1), ("day", 1)}
+        OutboxJob.objects.update(status="completed")
+        Wait.objects.all().delete()
+    [due] = database.run(None, f"SELECT {levels.DUE} AS due", {})
+    assert due.due is False
+    period = periods.period("24h", database.now())
+    assert reading.levels(period).most == 2 and reading.bars(period, [flow.pk])[-1].waiting == 1
+
+
+def test_the_command_says_what_it_cannot_do():
+    for options, words in (({"since": "2026-01-01"}, "goes with"), ({"since": "soon", "rebuild": True}, "since")):
+        with pytest.raises(CommandError, match=words):
+            call_command("automate_rollup", **options)
+    call_command("automate_rollup", rebuild=True)

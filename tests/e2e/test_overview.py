@@ -1,0 +1,73 @@
+"""The overview in a browser: periods and the table, renewal, and failures that are run again, muted and taken back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from automate_core.models import ExecutionRun
+from tests.e2e.test_access import _FOUND, AXE
+from tests.studio.test_overview import ended
+from tests.studio.test_workflow_list import made
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_looking_and_acting(signed_in, site, owner, faults, shot):
+    flow, other = made(owner, "Vendor", "Leads")
+    ended(flow, 12)
+    ended(flow, 3, status="failed", message="HTTP 401 from erp.example.com", code="http_401")
+    ended(other, status="failed", message="Rate limited", code="http_429")
+    ended(flow, 4, hours_ago=30)
+    page = signed_in
+    page.goto(f"{site}/admin/")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    runs = page.get_by_role("link", name=re.compile("^Runs "))
+    expect(runs).to_contain_text("16")
+    expect(page.get_by_role("img", name=re.compile("^Runs per hour: 12 succeeded and 4 failed"))).to_be_visible()
+
+    ended(other, 2)  # comes into the page by itself, at once when it is looked at again
+    page.evaluate("htmx.trigger('#live', 'da:refresh')")
+    expect(runs).to_contain_text("18")
+    expect(page.locator("#updated")).to_have_text(re.compile("^Live, updated \\d s ago$"))
+
+    page.get_by_role("navigation", name="Period").get_by_role("link", name="7 d").press("Enter")
+    page.get_by_role("navigation", name="Show as").get_by_role("link", name="Table").press("Enter")
+    expect(page.get_by_role("region", name="Runs per 6 hours as a table")).to_be_visible()
+    expect(runs).to_contain_text("22")
+    assert page.url.endswith("?period=7d&view=table")
+    page.evaluate(AXE)
+    assert page.evaluate(_FOUND, None) == []
+
+    attention = page.get_by_role("region", name="Needs attention")
+    more = attention.get_by_label("More for Leads")
+    more.press("Enter")
+    shot(page, "overview-menu")
+    attention.get_by_role("button", name="Mute").press("Enter")
+    expect(attention.get_by_text("Leads").first).to_be_hidden()
+    page.locator("#said").get_by_role("button", name="Undo").press("Enter")
+    expect(attention.get_by_label("More for Leads")).to_be_visible()
+
+    retry = attention.get_by_role("button", name="Retry all of Vendor")
+    retry.press("Enter")
+    dialog = page.get_by_role("dialog", name="Retry 3 runs of Vendor")
+    expect(dialog).to_be_visible()
+    page.evaluate(AXE)
+    assert page.evaluate(_FOUND, None) == [], "axe finds nothing in the dialog"
+    shot(page, "overview-retry")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(retry).to_be_focused()
+    retry.press("Enter")
+    dialog.get_by_role("button", name="Retry 3").press("Enter")
+    expect(page.get_by_text("3 runs were started again.")).to_be_visible()
+    assert ExecutionRun.objects.filter(cause="retry").count() == 3
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            shot(page, f"overview-{theme}-{width}")
+            assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert faults(page) == []

@@ -1,0 +1,199 @@
+"""The overview: what it says of which workflows, to whom, in how many queries, and what is done about failures there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_connectors.models import Connection
+from automate_core import database
+from automate_core.models import EndedRun, ExecutionRun, FailureGroup, QueueLevel, Wait, WaitAssignee, WorkerState
+from automate_core.statistics import counting
+from automate_governance.models import AuditEntry
+from tests.conftest import _person
+from tests.studio.test_screens import HOSTILE, Page
+from tests.studio.test_workflow_list import made
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HTMX = {"HX-Request": "true"}
+INDEX = reverse("admin:index")
+
+
+def ended(workflow, number=1, *, status="succeeded", hours_ago=0.0, took=2.0, message="No", code="no"):
+    """Runs that ended so long ago and are counted."""
+    end = database.now() - dt.timedelta(hours=hours_ago)
+    for _ in range(number):
+        run = ExecutionRun.objects.create(
+            workflow=workflow, version=workflow.published, trace_id="1" * 32, status=status, created_at=end,
+            started_at=end - dt.timedelta(seconds=took), finished_at=end,
+            error={"code": code, "message": message, "step": "send"} if status == "failed" else None,
+        )  # fmt: skip
+        EndedRun.objects.create(run=run)
+    counting.count()
+
+
+def figures(page):
+    """The key figures by their label, with what stands beside them."""
+    cells = re.findall(
+        r'class="lab">(.*?)</span>.*?class="val num">(.*?)</span>\s*<span class="dlt num \w*">(.*?)</span>\s*[<\n]',
+        page,
+        re.S,
+    )
+    return {label: re.sub(r"<[^>]*>|\s+", " ", f"{value} | {beside}").split() for label, value, beside in cells}
+
+
+@pytest.fixture
+def story(owner):
+    """Two workflows of the owner's with runs of today and of the day before."""
+    flow, other = made(owner, "Flow", "Other")
+    ended(flow, 8)
+    ended(flow, 2, status="failed", message=f"No customer {HOSTILE}", code="http_404")
+    ended(flow, 5, hours_ago=30)
+    ended(other, 3, took=90)
+    return flow, other
+
+
+def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
+    flow, _ = story
+    QueueLevel.objects.create(
+        at=database.now() - dt.timedelta(hours=28), ready=40, oldest_seconds=9, looked_at=database.now()
+    )
+    WorkerState.objects.create(name="hardy", slots=8, held=3)
+    WorkerState.objects.create(name="gone", slots=8, seen_at=database.now() - dt.timedelta(minutes=4))
+    run = ExecutionRun.objects.create(workflow=flow, version=flow.published, trace_id="1" * 32, status="waiting")
+    wait = Wait.objects.create(run=run, path="ask", kind="approval", created_at=database.now() - dt.timedelta(days=2))
+    WaitAssignee.objects.create(wait=wait, user=admin)
+    client = sign_in(admin)
+    answer = client.get(INDEX)
+    content, page = answer.content.decode(), Page(answer)
+    found = figures(content)
+    assert found["Runs"] == ["13", "|", "up", "by", "160.0%", "vs", "the", "day", "before"]
+    assert found["Success rate"] == ["84.6", "%", "|", "down", "by", "15.4", "pt", "vs", "the", "day", "before"]
+    assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5:7] == ["up", "by"]
+    assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
+    assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
+    links = [a["href"] for a in page.all(class_="da-kpi")]
+    assert links[4] == reverse("studio:approval_list") and all(client.get(link).status_code == 200 for link in links)
+    [drawing] = page.all(role="img", viewbox="0 0 662 228")
+    assert re.fullmatch(
+        r"Runs per hour: 11 succeeded and 2 failed; most failed, 2, \d\d:00 to \d\d:00\.", drawing["aria-label"]
+    )
+    assert "1 of 2 silent" in page.text and "3 of 8 slots busy" in content and "silent 4 m" in page.text
+    assert page.text.index("Other") < page.text.rindex("Flow"), "the slowest first"
+
+    table = Page(client.get(INDEX, {"view": "table", "period": "7d"}))
+    assert (
+        "Runs per 6 hours" in table.text
+        and "18" in figures(client.get(INDEX, {"period": "7d"}).content.decode())["Runs"]
+    )
+    assert len([tag for tag, _ in table.tags if tag == "tr"]) >= 29
+    for nonsense in ({"period": "\0"}, {"period": "1y", "view": "<b>"}):
+        assert "Last 24 hours" in Page(client.get(INDEX, nonsense)).text
+
+
+def test_failures_stand_together_and_are_inert(story, sign_in, owner):
+    content = sign_in(owner).get(INDEX).content.decode()
+    assert "2 of 10" in content and "new" in content
+    assert "<script>window" not in content and "{{ 7*7 }}" in content
+    assert re.search("<bdi[^>]*>No customer[^<]*\u202e[^<]*</bdi>", content), (
+        "what turns the text around turns only itself"
+    )
+
+
+def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
+    flow, _ = story
+    assign_perm("view_workflow", colleague, flow)
+    operator, auditor = _person("operator", "Operators"), _person("auditor", "Auditors")
+    connector = _person("connector", "Connection admins")
+    Connection.objects.create(name="Broken one", slug="broken", connector="http", owner=owner, health="failing")
+    [group] = FailureGroup.objects.all()
+    runs = {
+        person: figures(sign_in(person).get(INDEX).content.decode())["Runs"][0]
+        for person in (owner, colleague, operator, auditor, admin)
+    }
+    assert runs == {owner: "13", colleague: "10", operator: "13", auditor: "13", admin: "13"}
+    seen = {
+        person.username: sign_in(person).get(INDEX).content.decode() for person in (owner, colleague, operator, auditor)
+    }
+    assert {name for name, page in seen.items() if "Workers and queues" in page} == {"operator"}
+    assert {name for name, page in seen.items() if "Broken one" in page} == {"owner"}
+    assert {name for name, page in seen.items() if "No customer" in page} == {"owner", "operator", "auditor"}
+    assert {name for name, page in seen.items() if 'title="Retry all"' in page} == {"owner", "operator"}
+    assert "Other" not in re.sub(r"<[^>]*>", "", seen["colleague"])
+    # who may not see workflows is led on; who may build and sees none is shown how to begin
+    assert sign_in(connector).get(INDEX).status_code == 302
+    assert "Build your first workflow" in sign_in(stranger).get(INDEX).content.decode()
+    assert sign_in(None).get(INDEX).status_code == 302
+
+    retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("retry", "mark"))
+    overview = reverse("studio:overview")
+    expected = {owner: 200, colleague: 403, stranger: 404, connector: 404, auditor: 403, None: 302}
+    for person, status in expected.items():
+        client = sign_in(person)
+        assert client.get(retry).status_code == status, person
+        assert client.post(mark, {"do": "mute"}, headers=HTMX).status_code == {302: 401}.get(status, status), person
+        if status != 200:
+            assert client.post(retry).status_code == status, person
+        else:
+            assert client.post(mark, {"do": "unmute"}).status_code == 303
+    assert sign_in(connector).get(overview, headers=HTMX).status_code == 404
+    assert sign_in(colleague).get(overview, headers=HTMX).status_code == 200
+    assert sign_in(colleague).get(overview).url == f"{INDEX}?"
+    assert sign_in(owner).post(mark, {"do": "burn"}).status_code == 404
+    assert sign_in(owner).get(mark).status_code == 405
+    assert not ExecutionRun.objects.filter(cause="retry").exists()
+
+
+def test_what_is_done_about_failures(story, sign_in, owner):
+    client = sign_in(owner)
+    [group] = FailureGroup.objects.all()
+    retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("retry", "mark"))
+    muted = client.post(f"{mark}?period=7d", {"do": "mute"}, headers=HTMX)
+    page = Page(muted)
+    assert {"live", "toast", f"muted-{group.pk}"} <= set(page.ids) and f"failures-{group.pk}" not in page.ids
+    assert "Nothing needs attention" in page.text and page.all(name="do", value="unmute")
+    assert page.ids["live"]["hx-get"].endswith("?period=7d")
+    assert f"failures-{group.pk}" in Page(client.post(mark, {"do": "unmute"}, headers=HTMX)).ids
+    assert f"failures-{group.pk}" not in Page(client.post(mark, {"do": "resolve"}, headers=HTMX)).ids
+    client.post(mark, {"do": "reopen"}, headers=HTMX)
+
+    assert "Retry 2 runs of Flow" in Page(client.get(retry)).text
+    done = client.post(f"{retry}?period=7d", {"version": "newest"})
+    assert done.status_code == 303 and done.url == f"{INDEX}?period=7d"
+    assert "2 runs were started again." in client.get(done.url).content.decode()
+    assert ExecutionRun.objects.filter(cause="retry", retried_from__failure__group=group).count() == 2
+    assert "Nothing to retry" in Page(client.get(retry)).text
+    verbs = AuditEntry.objects.order_by("at").filter(verb__startswith="failures.").values_list("verb", flat=True)
+    assert list(verbs) == [f"failures.{verb}" for verb in ("muted", "unmuted", "resolved", "reopened", "retried")]
+
+    flow = group.workflow
+    type(flow).objects.filter(pk=flow.pk).update(status="archived")
+    ended(flow, status="failed", code="other")
+    other = FailureGroup.objects.get(code="other")
+    refused = client.post(reverse("studio:failures_retry", args=[other.pk]))
+    assert "is archived" in client.get(refused.url).content.decode()
+
+
+def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):
+    client, counts = sign_in(owner), []
+    for more in (0, 12):
+        for workflow in made(owner, *(f"More {n}" for n in range(more))):
+            ended(workflow, 2)
+            ended(workflow, status="failed", code="gone")
+            Connection.objects.create(
+                name=workflow.name, slug=workflow.slug, connector="http", owner=owner, health="failing"
+            )
+        client.get(INDEX)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert client.get(INDEX, {"period": "30d"}).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 32, counts

@@ -1,0 +1,168 @@
+"""The run page as it is looked at: what its cards say, and loops of thousands by item, filter and page."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core import authoring, workflow_files
+from automate_core.models import ExecutionRun, StepRun
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAITING = """
+name: Waiting
+slug: waiting
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: first, action: data.set, inputs: {{a: 1}}}}
+  - kind: parallel
+    key: both
+    arms:
+      - {{key: people, name: People, steps: [{{kind: approval, key: ask, groups: [Finance], timeout: 2h, message: 'Say {{{{ event.payload.number }}}}'}}]}}
+      - {{key: time, name: Time, steps: [{{kind: wait, key: pause, duration: 1h}}]}}
+      - {{key: call, name: Call, steps: [{{kind: wait, key: answer, callback: true, timeout: 3h}}]}}
+      - {{key: http, name: HTTP, steps: [{{key: send, action: http.request, inputs: {{method: POST, url: '{url}/x'}}, retry: {{attempts: 3, base: 900}}}}]}}
+  - {{key: last, action: data.set, inputs: {{a: 1}}}}
+"""
+
+LOOP = """
+name: Loop
+slug: loop
+triggers: [{endpoint: github}]
+steps:
+  - kind: for_each
+    key: each
+    name: Each order
+    items: '{{ range(30) | list }}'
+    on_item_error: collect
+    steps:
+      - {key: look, name: Look, action: data.set, inputs: {n: '{{ index }}'}}
+      - {key: odd, kind: for_each, name: Lines, items: '{{ [1, 2] }}', steps: [{key: line, name: Line, action: data.set, inputs: {n: '{{ event.payload.nothing if steps.look.output.n == 25 else 1 }}'}}]}
+  - {key: after, name: After, action: data.set, inputs: {a: 1}}
+"""
+
+
+def _url(run):
+    return reverse("admin:automate_core_executionrun_change", args=[run.pk])
+
+
+def _label(page, name):
+    return page.ids[f"card-{name}"]["aria-label"]
+
+
+def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in, owner, colleague):
+    """For whom and until when, also to those who may not see payloads; and what the version of today says otherwise."""
+    Group.objects.create(name="Finance").user_set.add(owner)
+    sink.answer = lambda number, path: (503, {}, {})
+    made = workflow(WAITING.format(url=sink.url))
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    assign_perm("view_workflow", colleague, made)
+    answer = sign_in(colleague).get(_url(run))
+    page, text = Page(answer), " ".join(answer.content.decode().split())
+    states = {name: page.ids[f"card-both-{name}"]["data-st"] for name in ("ask", "pause", "answer", "send")}
+    assert states == {"ask": "waiting", "pause": "waiting", "answer": "waiting", "send": "retrying"}
+    descriptions = {name: page.ids[f"card-both-{name}"].get("aria-description", "") for name in states}
+    assert "Waits for Finance, until " in descriptions["ask"]
+    assert "Waits until " in descriptions["pause"]
+    assert "Waits for its callback, until " in descriptions["answer"]
+    assert "try 2 of 3" in _label(page, "both-send") and "data-until=" in text
+    assert page.ids["card-last"]["data-st"] == "pending" and page.ids["card-first"]["data-st"] == "succeeded"
+    assert page.ids["row-both-ask"]["role"] == "row" and 'class="wt lv" data-st="waiting"' in text
+    assert 'class="bk lv"' in text and text.count('class="da-lane"') == 4
+    assert "now, " not in page.text, "the run's version is the one of today"
+
+    changed = workflow_files.read(WAITING.format(url=sink.url).replace("duration: 1h", "duration: 2h"))
+    authoring.save_definition(changed, owner=owner)
+    authoring.publish(made, author=owner)
+    page = Page(sign_in(colleague).get(_url(run)))
+    assert "This run is of v1. In v2, which is published now, 1 step differs." in page.text
+    assert "Changed in v2" in _label(page, "both-pause") and "Changed" not in _label(page, "both-ask")
+    compare = reverse("studio:versions_compare", args=[made.pk])
+    assert page.all(href=f"{compare}?from=1&to=2")
+
+
+@pytest.fixture
+def looped(workflow, deliver, drain):
+    workflow(LOOP)
+    deliver()
+    drain()
+    return ExecutionRun.objects.get(status="succeeded")
+
+
+def _many(run, items):
+    """Items like the last one, recorded as a worker would have."""
+    columns = "run_id, attempt, status, input, output, error, idempotency_key, started_at, finished_at, seq"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO automate_core_steprun (id, path, {columns})"
+            f" SELECT gen_random_uuid(), replace(path, 'each[29]', 'each[' || n || ']'), {columns}"
+            " FROM automate_core_steprun, generate_series(30, %s) n WHERE run_id = %s AND path LIKE 'each[29]%%'",
+            [items - 1, run.pk],
+        )
+    StepRun.objects.filter(run=run, path="each").update(input=list(range(items)))
+
+
+def test_a_loop_of_thousands_costs_what_thirty_do(looped, sign_in, owner):
+    client, costs = sign_in(owner), {}
+    client.get(_url(looped), {"step": "after"})
+    for items in (30, 5_000):
+        if items > 30:
+            _many(looped, items)
+        for door, query in {"page": {"step": "after"}, "patch": {}}.items():
+            url = _url(looped) if door == "page" else reverse("studio:run_patch", args=[looped.pk])
+            with CaptureQueriesContext(connection) as queries:
+                answer = client.get(url, query)
+            costs.setdefault(door, []).append((len(queries), len(answer.content)))
+    for (queries, size), (more_queries, more_size) in costs.values():
+        assert queries == more_queries
+        assert more_size < size * 1.05
+    assert StepRun.objects.filter(run=looped).count() > 15_000
+
+    failed = Page(client.get(_url(looped), {"step": "after"}))
+    assert (
+        "Item 26 of 5,000, 1 failed" in failed.text
+        and "All 5,000" in failed.text
+        and "21 to 30 of 5,000" in failed.text
+    )
+    assert failed.ids["card-each-odd-line"]["data-path"] == "each[25]/odd[0]/line"
+
+    far = Page(client.get(_url(looped), {"step": "each[4321]/look"}))
+    assert far.all(data_inspected="each[4321]/look") and far.ids["card-each-look"]["aria-selected"] == "true"
+    assert "Item 4,322 of 5,000" in far.text and "4,321 to 4,330 of 5,000" in far.text
+    assert far.ids["item-each-4321"] and far.ids["card-each-odd-line"]["data-path"] == "each[4321]/odd[1]/line"
+    assert "item-each-4330" not in far.ids
+    assert "Show 2 items" in far.text, "of a loop that nobody looks into, and that went well"
+
+    item = Page(client.get(reverse("studio:run_step", args=[looped.pk, "each[25]"])))
+    assert item.all(data_inspected="each[25]/odd[0]/line"), "an item is opened at the step that failed"
+    deep = Page(client.get(_url(looped), {"step": "after", "item": "each[3]/odd[1]"}))
+    assert deep.ids["card-each-odd-line"]["data-path"] == "each[3]/odd[1]/line"
+
+    only = Page(client.get(_url(looped), {"step": "after", "loop": "each", "items": "failed"}))
+    assert [each for each in only.ids if each.startswith("item-each-2")] == ["item-each-25"]
+    last = Page(client.get(_url(looped), {"step": "after", "loop": "each", "items": "done", "page": "99999"}))
+    assert "item-each-4999" not in last.ids, "nonsense is left out"
+    last = Page(client.get(_url(looped), {"step": "after", "loop": "each", "items": "done", "page": "9999"}))
+    assert {"item-each-4991", "item-each-4999"} <= set(last.ids), "beyond the end is the last page"
+
+    for step in (
+        "each[99999999999]/look",
+        "each[-1]",
+        "each[٣]/look",
+        "each[",
+        "]",
+        "\0",
+        "each[5000]/look",
+        "x" * 3000,
+    ):
+        for query in ({"step": step}, {"item": step, "loop": step, "items": step, "page": step}):
+            assert client.get(_url(looped), query).status_code == 200, query
+            assert client.get(reverse("studio:run_patch", args=[looped.pk]), query).status_code == 200, query
