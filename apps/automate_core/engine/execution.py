@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core import database
+from automate_core import database, documents
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
 from automate_core.engine.journal import (
@@ -67,6 +67,7 @@ class ExecutionEngine:
         self.rules = rules
         self._start = start
         self._nudge = nudge
+        self._most_bytes = documents.limit()
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
         self._walks: dict[uuid.UUID, Walk] = {}
         self._moving: dict[uuid.UUID, Walk] = {}
@@ -233,7 +234,7 @@ class ExecutionEngine:
         if program is None:
             return Checkpoint(job, Outcome.COMPLETE, run)
         run.slug = program.workflow
-        walk = self._walks[job.id] = Walk(job, run, program, event, stored)
+        walk = self._walks[job.id] = Walk(job, run, program, event, stored, most_bytes=self._most_bytes)
         return walk.proceed()
 
     def _program(self, run: RunRecord) -> Program | None:

@@ -344,9 +344,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
 
 
 def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
-    files = {"input_file": step.input_file, "output_file": step.output_file}
-    return {
-        **(files if step.input_file or step.output_file else {}),
+    row = {
         "run": run.id,
         "id": uuid7(),
         "path": step.path,
@@ -359,6 +357,9 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
         "started_ago": (now - step.started) * 1000,
         "finished_ago": None if step.finished is None else (now - step.finished) * 1000,
     }
+    if step.input_file or step.output_file:
+        row |= {"input_file": step.input_file, "output_file": step.output_file}
+    return row
 
 
 def _wait(run: RunRecord, wait: WaitRecord) -> dict[str, Any]:

@@ -178,10 +178,17 @@ class _Results:
 
 
 class Walk:
-    """One walk of one run under one lease."""
+    """One walk of one run under one lease. Documents of more bytes than `most_bytes` are kept as files."""
 
     def __init__(
-        self, job: ClaimedJob, run: RunRecord, program: Program, event: dict[str, Any], stored: StoredRun | None = None
+        self,
+        job: ClaimedJob,
+        run: RunRecord,
+        program: Program,
+        event: dict[str, Any],
+        stored: StoredRun | None = None,
+        *,
+        most_bytes: float = math.inf,
     ) -> None:
         self.job = job
         self.run = run
@@ -195,7 +202,7 @@ class Walk:
         self._withdrawn: list[str] = []
         self._calls: list[CallRecord] = []
         self._bytes = 0
-        self._most_bytes = documents.limit()
+        self._most_bytes = most_bytes
         self._logs: list[LogRecord] = []
         self._effects: list[EffectRecord] = []
         self._sandbox: Sandbox | None = None
