@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psycopg
 
 from bench.deliveries import finish_ms
-from bench.history import KEPT_RUNS, KEPT_STEPS, KEPT_WORKFLOWS
 from bench.measure import clear, figure, percentile, wait_until_finished
+from bench.run_list import KEPT_RUNS, KEPT_STEPS, KEPT_WORKFLOWS
 from bench.stage import Stage
 
 OLD_RUNS = 100_000

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import captures, children, limits, pausing, reconnecting, reminders, schedules
+from automate_core import bulk, captures, children, limits, pausing, reconnecting, reminders, schedules
 from automate_core.retention.pruning import Pruner
 from automate_core.statistics import counting, levels
 
@@ -45,6 +45,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
     Chore("reminders", reminders.DUE, reminders.remind),
+    Chore("bulk actions", bulk.DUE, bulk.go_on),
     Chore("statistics", counting.DUE, counting.count),
     Chore("levels", levels.DUE, levels.look),
     Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look

@@ -11,11 +11,20 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import limits, wakeups
+from automate_core import limits, search_terms, wakeups
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.definition import Definition, DefinitionError, parse
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
+from automate_core.models import (
+    Event,
+    ExecutionRun,
+    OutboxJob,
+    SearchTerm,
+    StepRun,
+    Wait,
+    Workflow,
+    WorkflowVersion,
+)
 from automate_core.restart import Outline, Plan, Record, plan
 from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
 from automate_core.waking import DatabaseNow
@@ -201,6 +210,7 @@ def _new_run(
         version=version,
         event=event,
         cause=ExecutionRun.Cause.RETRY,
+        origin=run.origin,
         retried_from=run,
         trace_id=run.trace_id,
         vars=variables,
@@ -213,6 +223,7 @@ def begin(run: ExecutionRun) -> ExecutionRun:
     comes. Raises ControlError when its version can no longer be read."""
     run.priority, run.created_at, run.seq = _definition(run.version).priority, DatabaseNow(), 1
     run.save(force_insert=True)
+    _note_terms(run)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
         run.status = RunStatus.WAITING
@@ -221,6 +232,15 @@ def begin(run: ExecutionRun) -> ExecutionRun:
     else:
         limits.start(run)
     return run
+
+
+def _note_terms(run: ExecutionRun) -> None:
+    """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
+    if run.event is not None:
+        found = search_terms.of(_definition(run.version), limits.as_event(run.event))
+    else:
+        found = dict(SearchTerm.objects.filter(run=run.retried_from_id).values_list("name", "value"))
+    SearchTerm.objects.bulk_create(SearchTerm(run=run, name=name, value=value) for name, value in found.items())
 
 
 def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:

@@ -366,7 +366,7 @@ class Retention(_Part, frozen=True, kw_only=True):
 
 
 class Definition(_Part, frozen=True, kw_only=True):
-    """A whole workflow."""
+    """A whole workflow. `search_terms` are names and expressions whose values its runs are found by."""
 
     schema: Literal[1] = 1
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -378,6 +378,7 @@ class Definition(_Part, frozen=True, kw_only=True):
     concurrency: Concurrency | None = None
     retention: Retention | None = None
     vars: dict[str, Any] = msgspec.field(default_factory=dict)
+    search_terms: dict[str, str] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)
 

@@ -86,7 +86,7 @@ def start(run: ExecutionRun) -> None:
     if limit is None:
         waking.wake([run.pk])
         return
-    run.slot_key, run.admitted = limit.key_for(_as_event(run.event), definition.vars), False
+    run.slot_key, run.admitted = limit.key_for(as_event(run.event), definition.vars), False
     run.status = RunStatus.WAITING
     run.save(update_fields=["slot_key", "admitted", "status"])
     terms = {"limit": limit.limit, "policy": limit.policy}
@@ -94,7 +94,7 @@ def start(run: ExecutionRun) -> None:
     nudge(run)
 
 
-def _as_event(event: Event | None) -> dict[str, Any]:
+def as_event(event: Event | None) -> dict[str, Any]:
     """What expressions see as `event`."""
     if event is None:
         return {"payload": None, "type": "", "source": "", "headers": {}, "id": "", "time": ""}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from automate_core import control, event_access
+from automate_core import control, event_access, triggers
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.matching import Match, RuleEngine, scope_of
@@ -111,6 +111,7 @@ def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> Exec
         version=version,
         event=event,
         cause=ExecutionRun.Cause.TRIGGER,
+        origin=triggers.kind_of(event.source),
         retried_from_id=before,
         trace_id=event.trace_id,
     )

@@ -52,6 +52,14 @@ class WaitStatus(TextChoices):
     CANCELLED = "cancelled"  #: withdrawn with its run; final
 
 
+class BulkStatus(TextChoices):
+    """What a person has done to many runs at once."""
+
+    OPEN = "open"  #: a worker goes through them
+    DONE = "done"  #: each was looked at; final
+    STOPPED = "stopped"  #: withdrawn by the person; the rest was left alone; final
+
+
 type Edges = Mapping[str, frozenset[str]]
 
 
@@ -106,6 +114,15 @@ WAIT_EDGES = _edges(
         WaitStatus.RESOLVED: set(),
         WaitStatus.EXPIRED: set(),
         WaitStatus.CANCELLED: set(),
+    }
+)
+
+
+BULK_EDGES = _edges(
+    {
+        BulkStatus.OPEN: {BulkStatus.DONE, BulkStatus.STOPPED},
+        BulkStatus.DONE: set(),
+        BulkStatus.STOPPED: set(),
     }
 )
 

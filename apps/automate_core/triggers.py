@@ -50,6 +50,11 @@ def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
     return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
 
 
+def kind_of(source: str) -> str:
+    """The kind of trigger that takes events of that source: `ExecutionRun.Origin`, or another word from outside."""
+    return source.partition(":")[0][:8]
+
+
 # --- matching ---------------------------------------------------------------------------------------------------------
 
 

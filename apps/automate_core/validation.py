@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ import msgspec
 from cronsim import CronSim, CronSimError
 
 from automate_connectors.registry import find_action
+from automate_core import search_terms
 from automate_core.definition import (
     MAX_NESTING,
     MAX_STEPS,
@@ -105,6 +107,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
     if definition.concurrency and definition.concurrency.key:
         event_only = replace(here, names=frozenset({"event", "vars"}))
         yield from _in_template(definition.concurrency.key, "concurrency.key", event_only, light=True)
+    yield from _search_terms(definition.search_terms, here)
     keys: set[str] = set()
     for index, trigger in enumerate(definition.triggers):
         place = f"triggers[{index}]"
@@ -122,6 +125,16 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
                 yield from _form(trigger.inputs, f"{place}.inputs")
             case RunTrigger() if trigger.workflow == definition.slug:
                 yield Problem(f"{place}.workflow", "a workflow cannot be started by its own end")
+
+
+def _search_terms(declared: Mapping[str, str], here: _Here) -> Iterator[Problem]:
+    if len(declared) > search_terms.MOST:
+        yield Problem("search_terms", f"there are at most {search_terms.MOST}, not {len(declared)}")
+    event_only = replace(here, names=frozenset({"event", "vars"}))
+    for name, expression in declared.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            yield Problem("search_terms", f"the name {name!r} is not lower-case letters, digits and underscores")
+        yield from _in_template(search_terms.written(expression), f"search_terms.{name}", event_only, light=True)
 
 
 def _zone(name: str, place: str) -> Iterator[Problem]:

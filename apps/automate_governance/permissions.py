@@ -81,6 +81,14 @@ def holds_anywhere(user: User, verb: str, model: type[models.Model]) -> bool:
     )
 
 
+def holds_for_any(user: User, verb: str, model: type[models.Model]) -> bool:
+    """Whether `user` may do `verb` on any object of `model`, whoever owns it: those need not be looked up."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return False
+    _, governing = _governing(model)
+    return user.is_superuser or user.has_perm(f"{governing._meta.app_label}.{_codename(f'{verb}_any', governing)}")
+
+
 def grants_on(grant_model: Any, model: type[models.Model]) -> QuerySet[Any]:
     """The table of grants on `model` to people or to groups, as guardian finds it."""
     grants: QuerySet[Any] = grant_model(model).objects.all()

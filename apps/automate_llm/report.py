@@ -12,11 +12,11 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
+from automate_governance.spreadsheets import inert
 from automate_llm.models import LLMUsage
 
 LONGEST_DAYS = 400
 MOST_CALLS = 100_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = (
     "day",
     "workflow",
@@ -103,7 +103,7 @@ def as_csv(period: Period) -> str:
     for sums in _by(period.rows, "day", "workflow", "provider", "model", order=("day", "workflow", "model")):
         day, *names = sums.keys
         counts = (sums.calls, sums.tokens_in, sums.tokens_out, f"{sums.cost:f}", sums.unpriced)
-        writer.writerow([day, *map(_inert, names), *counts])
+        writer.writerow([day, *map(inert, names), *counts])
     return out.getvalue()
 
 
@@ -116,7 +116,7 @@ def calls_as_csv(period: Period) -> str:
     writer = csv.writer(out)
     writer.writerow(_CALL)
     for row in rows:
-        writer.writerow([_inert(value) if isinstance(value, str) else value for value in row])
+        writer.writerow([inert(value) if isinstance(value, str) else value for value in row])
     return out.getvalue()
 
 
@@ -149,7 +149,3 @@ def _sums(keys: tuple[Any, ...], row: dict[str, Any]) -> Sums:
         unpriced=row["unpriced"],
         open=row["open"],
     )
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

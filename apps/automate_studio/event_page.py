@@ -25,7 +25,7 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
-from automate_studio import asked, events, lists, payload, refused, verdicts, words
+from automate_studio import asked, events, payload, refused, run_rows, verdicts, words
 from automate_studio.builder import sample_choice
 from automate_studio.doing import SeeOther
 from automate_studio.event_search import find, lookup
@@ -84,7 +84,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     person = asked.person(request)
     why = verdicts.of(event, person)
     runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
-    shown = runs.select_related("workflow", "version").defer("version__definition").order_by("pk")[:MOST_RUNS]
+    shown = list(runs.order_by("pk").values_list("pk", flat=True)[:MOST_RUNS])
     replays = Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).defer("payload", "headers")
     return _page(
         request,
@@ -93,7 +93,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         event=event,
         source=events.source(event.source),
         why=why,
-        runs=lists.run_rows(list(shown), person, timezone.now()),
+        runs=run_rows.of(shown, person, timezone.now()),
         replay=_replay(request, event, may_read=why.may_read),
         replays=replays.order_by("-pk")[:20],
         original=_known(request.user, event.replay_of),

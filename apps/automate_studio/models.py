@@ -1,9 +1,10 @@
-"""What the studio itself keeps: which sample a person looks at while they build, and who is there."""
+"""What the studio itself keeps: which sample a person looks at while they build, who is there, and saved views."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 
 from automate_core.models import Workflow
 from automate_core.models.fields import DocumentField
@@ -53,3 +54,22 @@ class Presence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} at {self.workflow}"
+
+
+class SavedView(models.Model):
+    """Filters of the run list under a name. `query` is the list's address; a shared one is seen by all who may see
+    the workflows that it names."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000)
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["name", "id"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="one_view_per_name")]
+
+    def __str__(self) -> str:
+        return self.name

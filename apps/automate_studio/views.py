@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
-from django.db.models import Model
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -24,7 +22,8 @@ from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import asked, gallery, lists, managing, run_page, started
+from automate_studio import asked, gallery, lists, managing, run_bulk, run_page, run_rows, started
+from automate_studio import run_list as found_runs
 from automate_studio.recorded import View
 from automate_studio.tree import draft_tree
 
@@ -33,17 +32,6 @@ def _page(request: HttpRequest, template: str, title: str, **context: Any) -> Te
     """A full page inside the admin's frame."""
     request.current_app = admin.site.name
     return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
-
-
-def _list(request: HttpRequest, model: type[Model], find: Callable[..., Any], title: str) -> HttpResponse:
-    """A searchable list; htmx asks for the list alone."""
-    if not holds_anywhere(request.user, "view", model):
-        raise Http404
-    found = find(request.user, request.GET, timezone.now())
-    template = f"automate_studio/{title.lower()}.html"
-    if request.headers.get("HX-Request") == "true":
-        return TemplateResponse(request, f"{template}#list", {"found": found})
-    return _page(request, template, title, found=found)
 
 
 def _runs(user: User) -> Any:
@@ -75,7 +63,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         started=started.asked_for(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=lists.triggers(definition, request.user),
-        recent=lists.recent_runs(workflow, request.user, timezone.now()),
+        recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
         may_run=can(request.user, "run", workflow),
         may_pause=can(request.user, "publish", workflow),
@@ -114,8 +102,15 @@ def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definiti
 
 @require_safe
 def run_list(request: HttpRequest) -> HttpResponse:
-    """The runs of all workflows that this person may know of, newest first."""
-    return _list(request, ExecutionRun, lists.runs, "Runs")
+    """The runs of all workflows that this person may know of, newest first; htmx asks for the rows, or for all."""
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise Http404
+    template = "automate_studio/runs.html"
+    if request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "list") == "list":
+        found = found_runs.runs(request.user, request.GET, timezone.now(), whole=False)
+        return TemplateResponse(request, f"{template}#list", {"found": found})
+    found = found_runs.runs(request.user, request.GET, timezone.now())
+    return _page(request, template, "Runs", found=found, under_way=run_bulk.under_way(request.user))
 
 
 @require_safe

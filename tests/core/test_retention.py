@@ -104,7 +104,7 @@ def _prune_in_a_thread(*flags):
 
 
 def orphans():
-    tables = ("steprun", "runlog", "wait", "foreseeneffect")
+    tables = ("steprun", "runlog", "wait", "foreseeneffect", "searchterm")
     with connection.cursor() as cursor:
         return {table: count for table in tables if (count := cursor.execute(ORPHANS.format(table)).fetchone()[0])}
 
@@ -112,7 +112,8 @@ def orphans():
 def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, drain, owner, later, watched, settings):
     settings.AUTOMATE_DELIVERY_KEY_DAYS = 60
     flow = workflow(
-        f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github, event: issues}}]\nretention: {{failed: 0}}\nsteps: {LOGS}"
+        f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github, event: issues}}]\nretention: {{failed: 0}}\n"
+        f"search_terms: {{kind: event.payload.kind}}\nsteps: {LOGS}"
     )
     workflow("name: Child\nslug: child\nsteps: [{key: one, action: data.set, inputs: {n: 1}}]")
     workflow(CALLER)

@@ -179,8 +179,9 @@ def _start():
         timezone="UTC",
         priority=0,
         concurrency=None,
-        retention=None,
         vars={},
+        search_terms={},
+        retention=None,
         run_as=1,
     )
     empty = draft_values.Draft(slug="triage", settings=said, steps={}, triggers={})

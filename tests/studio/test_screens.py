@@ -10,8 +10,10 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_core import bulk
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_governance.models import AuditEntry
+from automate_studio.models import SavedView
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,7 +192,18 @@ def approval(run, owner):
 
 
 @pytest.fixture
-def urls(run, owner, endpoint, approval):
+def bulk_action(run, owner):
+    return bulk.ask("cancel", [run.pk], {}, by=owner)
+
+
+@pytest.fixture
+def view(run, owner):
+    """One that is shared with those who may see the workflow."""
+    return SavedView.objects.create(owner=owner, name="Ours", query="?workflow=branching", is_shared=True)
+
+
+@pytest.fixture
+def urls(run, owner, endpoint, approval, bulk_action, view):
     objects = _objects(run, owner)
     download = reverse("studio:run_download", args=[run.pk, "first"])
     return {
@@ -282,6 +295,13 @@ def urls(run, owner, endpoint, approval):
         "retention": ("get", reverse("studio:retention")),
         "run keep": ("post", reverse("studio:run_keep", args=[run.pk])),
         "workflows manage, nothing said": ("post", reverse("studio:workflows_manage")),
+        "runs bulk, nothing said": ("post", reverse("studio:runs_bulk")),
+        "bulk progress": ("get", reverse("studio:bulk_progress", args=[bulk_action.pk])),
+        "bulk stop": ("post", reverse("studio:bulk_stop", args=[bulk_action.pk])),
+        "runs export": ("post", reverse("studio:runs_export")),
+        "view save, nothing said": ("post", reverse("studio:view_save")),
+        "view change": ("post", reverse("studio:view_change", args=[view.pk])),
+        "view delete": ("post", reverse("studio:view_delete", args=[view.pk])),
         "workflow archive": ("post", reverse("studio:workflow_archive", args=[run.workflow_id])),
         "workflow restore": ("post", reverse("studio:workflow_restore", args=[run.workflow_id])),
     }
@@ -313,6 +333,13 @@ MATRIX = {
     "model usage export": (403, 403, 403, 302),
     "model budgets": (403, 403, 403, 302),
     "workflow list": (200, 200, 200, 302),
+    "runs bulk, nothing said": (422, 422, 422, 302),
+    "bulk progress": (200, 404, 404, 302),
+    "bulk stop": (200, 404, 404, 302),
+    "runs export": (200, 200, 200, 302),
+    "view save, nothing said": (422, 422, 422, 302),
+    "view change": (422, 403, 404, 302),
+    "view delete": (200, 404, 404, 302),
     "run list": (200, 200, 200, 302),
     "workflow add": (404, 404, 404, 302),
     "workflow history": (404, 404, 404, 302),
@@ -404,6 +431,7 @@ def _arguments(pattern):
         "wait_id": uuid.uuid4(),
         "pk": 1,
         "event_id": uuid.uuid4(),
+        "action_id": uuid.uuid4(),
         "path": "first",
         "kind": "workflow",
         "key": "webhook",
@@ -455,7 +483,7 @@ def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, djan
     made = workflow(BRANCHING)
     _many_runs(made, 60)
     client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
-    with django_assert_max_num_queries(9) as captured:
+    with django_assert_max_num_queries(11) as captured:
         first = Page(client.get(url))
     assert not any("COUNT(" in query["sql"].upper() for query in captured.captured_queries)
     seen = []

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core import database, documents
+from automate_core import database, documents, search_terms, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
 from automate_core.engine.journal import (
@@ -184,6 +184,8 @@ class ExecutionEngine:
         if any(run.depth > MAX_DEPTH for _, run in runs):
             log.warning("event %s starts nothing: runs started each other %d deep", job.event_id, MAX_DEPTH)
             return Checkpoint(job, Outcome.COMPLETE)
+        for match, run in runs:
+            run.terms = self._terms(match, event)
         held_back = [self._held_back(match, run, event) for match, run in runs]
         if len(runs) == 1 and held_back == [None]:
             runs[0][1].priority = self._priority(matches[0])
@@ -209,6 +211,10 @@ class ExecutionEngine:
         run.slot_key = limit.key_for(event, program.vars)
         data = {"limit": limit.limit, "policy": limit.policy}
         return QueuedRun(run, program.priority, Wait.Kind.SLOT, data)
+
+    def _terms(self, match: Match, event: dict[str, Any]) -> dict[str, str]:
+        program = self._readable(match.version_id)
+        return search_terms.values(program.search_terms, event, program.vars) if program else {}
 
     def _priority(self, match: Match) -> int:
         program = self._readable(match.version_id)
@@ -370,6 +376,7 @@ def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
         parent_id=headers.get("automate-run"),
         parent_path=headers.get("automate-path", ""),
         depth=int(headers.get("automate-depth", 0)),
+        origin=triggers.kind_of(event["source"]),
         new=True,
     )
 

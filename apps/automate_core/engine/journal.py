@@ -124,6 +124,8 @@ class RunRecord:
     depth: int = 0
     slot_key: str | None = None
     priority: int = 0
+    origin: str = ""
+    terms: dict[str, str] = field(default_factory=dict)
     new: bool = False
     end_id: str | None = field(default_factory=lambda: str(uuid7()))  # None: nobody hears of its end
     started: float = field(default_factory=time.monotonic)
@@ -273,6 +275,8 @@ class Journal:
             "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
             "effects": [_effects(run, each) for c, run in with_runs for each in c.effects],
+            "terms": [row for _, run in with_runs if run.new for row in _terms(run)],
+            "queued_terms": [row for c in ordered for queued in c.queued for row in _terms(queued.run)],
         }
         there = {name for name, some in rows.items() if some}
         if any(run.new and run.parent_id for _, run in with_runs):
@@ -335,6 +339,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
             "parent_path": run.parent_path,
             "depth": run.depth,
             "priority": run.priority,
+            "origin": run.origin,
             "slug": run.slug,
             "end_id": run.end_id if run.status in _ENDED else None,
             "wakes": run.wakes,
@@ -401,8 +406,14 @@ def _queued(job: ClaimedJob, queued: QueuedRun) -> dict[str, Any]:
     return {
         "job": job.id, "run": run.id, "workflow": run.workflow_id, "version": run.version_id, "event": job.event_id,
         "trace_id": run.trace_id, "parent": run.parent_id, "parent_path": run.parent_path, "depth": run.depth,
-        "slot_key": run.slot_key, "priority": queued.priority, "wait": queued.wait, "data": queued.data,
+        "origin": run.origin, "slot_key": run.slot_key, "priority": queued.priority,
+        "wait": queued.wait, "data": queued.data,
     }  # fmt: skip
+
+
+def _terms(run: RunRecord) -> Iterator[dict[str, Any]]:
+    for name, value in run.terms.items():
+        yield {"run": run.id, "name": name, "value": value}
 
 
 def _error(error: dict[str, Any] | None) -> dict[str, Any] | None:

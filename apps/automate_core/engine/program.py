@@ -10,6 +10,7 @@ import msgspec
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_connectors.registry import find_action
+from automate_core import search_terms
 from automate_core.conf import setting
 from automate_core.definition import (
     ActionStep,
@@ -236,6 +237,7 @@ class Program:
     priority: int
     limit: Limit | None
     vars: dict[str, Any]
+    search_terms: dict[str, Template]
     body: LoopBody
     terms: Terms | None = None
 
@@ -248,6 +250,7 @@ def prepare(definition: Definition) -> Program:
         priority=definition.priority,
         limit=limit_of(definition.concurrency),
         vars=definition.vars,
+        search_terms=search_terms.compiled(definition.search_terms),
         body=_body(definition.steps),
     )
 

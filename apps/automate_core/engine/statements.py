@@ -22,7 +22,7 @@ _PARTS = (
     SELECT * FROM json_to_recordset(%(checkpoints)s::json) AS c(
         job uuid, token int, run uuid, is_new boolean, workflow bigint, version bigint, event uuid, trace_id text,
         status text, output jsonb, error jsonb, wakes int, started_ago float8, outcome text, progress boolean,
-        parent uuid, parent_path text, depth int, priority int, slug text, end_id uuid)
+        parent uuid, parent_path text, depth int, priority int, origin text, slug text, end_id uuid)
 )""",
     ),
     (
@@ -30,7 +30,7 @@ _PARTS = (
         """asked_queued AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queued)s::json) AS q(
         job uuid, run uuid, workflow bigint, version bigint, event uuid, trace_id text, parent uuid, parent_path text,
-        depth int, slot_key text, priority int, wait text, data jsonb)
+        depth int, origin text, slot_key text, priority int, wait text, data jsonb)
 )""",
     ),
     (
@@ -68,13 +68,13 @@ _PARTS = (
         """made AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, output, error, created_at, started_at,
-         finished_at, worker, seq, wakes, parent_id, parent_path, depth, priority)
+         finished_at, worker, seq, wakes, parent_id, parent_path, depth, priority, origin)
     SELECT run, workflow, version, event, 'trigger', status, trace_id, output, error,
         automate_now() - started_ago * interval '1 millisecond',
         CASE WHEN status <> 'queued' THEN automate_now() - started_ago * interval '1 millisecond' END,
         CASE WHEN status IN ('succeeded', 'failed') THEN automate_now() END,
         CASE WHEN status <> 'queued' THEN %(worker)s ELSE '' END, seq, 0, parent, parent_path, depth,
-        coalesce(priority, 0)
+        coalesce(priority, 0), coalesce(origin, '')
     FROM gate WHERE is_made AND (parent IS NULL OR parent IN (SELECT id FROM callers))
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
     RETURNING id
@@ -178,10 +178,10 @@ _PARTS = (
         """queued AS (
     INSERT INTO automate_core_executionrun
         (id, workflow_id, version_id, event_id, cause, status, trace_id, created_at, worker, seq, wakes, parent_id,
-         parent_path, depth, slot_key, admitted, priority)
+         parent_path, depth, slot_key, admitted, priority, origin)
     SELECT q.run, q.workflow, q.version, q.event, 'trigger', CASE WHEN q.wait IS NULL THEN 'queued' ELSE 'waiting' END,
         q.trace_id, automate_now(), '', 1, 0, q.parent, q.parent_path, q.depth, q.slot_key, q.slot_key IS NULL,
-        q.priority
+        q.priority, q.origin
     FROM asked_queued q JOIN gate ON gate.job = q.job
     WHERE q.parent IS NULL OR q.parent IN (SELECT id FROM callers)
     ON CONFLICT (event_id, workflow_id) WHERE cause = 'trigger' DO NOTHING
@@ -206,6 +206,25 @@ _PARTS = (
     SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0,
         false, '', 0, ''
     FROM queued WHERE status = 'queued'
+)""",
+    ),
+    (
+        "terms",
+        """termed AS (
+    INSERT INTO automate_core_searchterm (run_id, name, value)
+    SELECT t.run, t.name, t.value
+    FROM json_to_recordset(%(terms)s::json) AS t(run uuid, name text, value text) JOIN made ON made.id = t.run
+    ON CONFLICT (run_id, name) DO NOTHING
+)""",
+    ),
+    (
+        "queued_terms",
+        """termed_queued AS (
+    INSERT INTO automate_core_searchterm (run_id, name, value)
+    SELECT t.run, t.name, t.value
+    FROM json_to_recordset(%(queued_terms)s::json) AS t(run uuid, name text, value text)
+    JOIN queued ON queued.id = t.run
+    ON CONFLICT (run_id, name) DO NOTHING
 )""",
     ),
     (

@@ -1,5 +1,6 @@
 """The tables of the data path, by what they are about."""
 
+from automate_core.models.bulk import BulkAction, BulkItem
 from automate_core.models.events import (
     CapturedChange,
     Event,
@@ -11,7 +12,7 @@ from automate_core.models.events import (
     WorkerState,
 )
 from automate_core.models.retention import Pruning, SitePolicy
-from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
 from automate_core.models.statistics import (
     EndedRun,
     FailedRun,
@@ -37,6 +38,8 @@ from automate_core.models.workflows import (
 
 __all__ = [
     "ActiveTrigger",
+    "BulkAction",
+    "BulkItem",
     "CapturedChange",
     "DraftCommand",
     "EndedRun",
@@ -54,6 +57,7 @@ __all__ = [
     "RunLog",
     "RunTime",
     "Schedule",
+    "SearchTerm",
     "SitePolicy",
     "Span",
     "Step",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import CharField, F, Q
+from django.db.models.functions import Cast, Now, Right
 
 from automate_core import states
 from automate_core.ids import uuid7
@@ -21,6 +21,7 @@ class ExecutionRun(models.Model):
 
     `output` is what its last step gave, kept for the run that called it. `parent` and `parent_path` are the calling run
     and step. `slot_key` is the value that its workflow's concurrency limit counts by; it may run once it is `admitted`.
+    `origin` is the kind of trigger that its event came by, taken over by those that repeat it.
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
     `kept_at` is since when it is held back from pruning. `parent` and `retried_from` may be gone: see `retention`.
@@ -35,6 +36,17 @@ class ExecutionRun(models.Model):
         RETRY = "retry"  #: a person runs an earlier one again
         TEST = "test"  #: a person tests a draft: a snapshot of it, and no statistics count it
 
+    class Origin(models.TextChoices):
+        """What its event came by: the beginning of the event's source."""
+
+        WEBHOOK = "webhook"  #: a delivery to an endpoint
+        SCHEDULE = "schedule"  #: a time
+        MODEL = "model"  #: a change of one of the host's models
+        MANUAL = "manual"  #: a person
+        EVENT = "app"  #: the host's code
+        RUN = "run"  #: the end of another workflow's run
+        CALL = "call"  #: a step of another workflow's run
+
     governed_by = "workflow"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -46,6 +58,7 @@ class ExecutionRun(models.Model):
         Event, on_delete=models.CASCADE, related_name="runs", null=True, db_constraint=False, db_index=False
     )
     cause = models.CharField(max_length=8, choices=Cause, default=Cause.TRIGGER)
+    origin = models.CharField(max_length=8, choices=Origin, blank=True, db_default="")
     status = models.CharField(max_length=9, choices=Status, default=Status.QUEUED)
     trace_id = models.CharField(max_length=32)
     vars = models.JSONField(null=True)
@@ -81,7 +94,16 @@ class ExecutionRun(models.Model):
         ]
         indexes = [
             models.Index(F("workflow"), F("id").desc(), name="runs_of_workflow"),
-            models.Index(F("status"), F("id").desc(), name="runs_by_status"),
+            # The two that the run list goes through: whole without the table, so that they are taken
+            models.Index(F("status"), F("id").desc(), condition=~Q(cause="test"), name="runs_by_status"),
+            models.Index(
+                F("workflow"),
+                F("status"),
+                F("id").desc(),
+                condition=~Q(cause="test"),
+                name="runs_of_workflow_by_status",
+            ),
+            models.Index(Right(Cast("id", CharField()), 8), name="runs_by_end_of_id"),
             models.Index(F("workflow"), F("id").desc(), condition=Q(cause="test"), name="tests_of_workflow"),
             models.Index(F("trace_id"), name="runs_by_trace"),
             models.Index(F("event"), condition=~Q(cause="trigger"), name="further_runs_of_event"),
@@ -103,6 +125,29 @@ class ExecutionRun(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)[-8:]
+
+
+class SearchTerm(models.Model):
+    """A value that its workflow declares as one to find the run by, written when the run is made.
+
+    It is part of the event's payload: who may not see that finds nothing by it.
+    """
+
+    governed_by = "run__workflow"
+
+    run = models.ForeignKey(
+        ExecutionRun, on_delete=models.CASCADE, related_name="terms", db_constraint=False, db_index=False
+    )
+    name = models.CharField(max_length=64)
+    value = models.CharField(max_length=200)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_value_per_term")]
+        indexes = [models.Index(F("value"), F("name"), F("run").desc(), name="runs_by_term")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
 
 
 class StepRun(models.Model):

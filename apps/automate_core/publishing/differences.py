@@ -18,7 +18,7 @@ from automate_core.definition import OTHERWISE, TIMEOUT, ActionStep, Definition,
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
 _NAMED = ("arms", "outcomes", "form")
-_SPREAD = ("inputs", "vars", "retry", "concurrency", "retention", "on_error")
+_SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "on_error")
 _SLOT_WORDS = {
     "steps": "the steps of {}",
     OTHERWISE: "otherwise of {}",

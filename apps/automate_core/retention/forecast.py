@@ -24,6 +24,7 @@ TABLES = {
     "automate_core_runlog": "Log lines",
     "automate_core_wait": "Waits",
     "automate_core_foreseeneffect": "Foreseen effects",
+    "automate_core_searchterm": "Search terms",
     "automate_core_event": "Events",
     "automate_core_outboxjob": "Jobs",
     "automate_core_runcount": "Counts of runs",
@@ -222,7 +223,14 @@ def _weigh(workflows: Mapping[int, OfWorkflow], tables: Mapping[str, Table]) -> 
         each.bytes = runs.get(key, 0) * others + held.get(key, 0) * steps.bytes
 
 
-_OF_RUNS = {_RUNS, _EVENTS, "automate_core_runlog", "automate_core_wait", "automate_core_foreseeneffect"}
+_OF_RUNS = {
+    _RUNS,
+    _EVENTS,
+    "automate_core_runlog",
+    "automate_core_wait",
+    "automate_core_foreseeneffect",
+    "automate_core_searchterm",
+}
 
 
 def _shares(weights: Mapping[int, float]) -> dict[int, float]:

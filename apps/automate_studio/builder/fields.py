@@ -166,6 +166,12 @@ SETTINGS_FIELDS = (
     FieldSpec(name="timezone", label="Time zone", required=True, options="time_zones", help="Such as Europe/Berlin."),
     FieldSpec(name="priority", label="Priority", kind=_K.INTEGER, default=0, help="-10 to 10; more is sooner."),
     FieldSpec(name="vars", label="Variables", kind=_K.MAPPING),
+    FieldSpec(
+        name="search_terms",
+        label="Search terms",
+        kind=_K.MAPPING,
+        help="Runs are found by these values, such as order_no = {{ event.payload.order.no }}. Up to 10.",
+    ),
     Group(
         name="concurrency",
         label="Runs at once",

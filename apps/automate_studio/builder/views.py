@@ -249,6 +249,7 @@ _EMPTY: dict[str, Any] = {
     "timezone": "",
     "priority": 0,
     "vars": {},
+    "search_terms": {},
     "concurrency": None,
     "retention": None,
 }

@@ -1,0 +1,63 @@
+"""What a person has done to many runs at once: a worker goes through them, a few at a time."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from automate_core import states
+from automate_core.ids import uuid7
+
+
+class BulkAction(models.Model):
+    """Cancelling runs, or running them again. What it is done to was settled when it was asked for: its items.
+
+    `options` are those of `control.retry` or `control.cancel`. `done` and `refused` count the items that were looked
+    at; each is asked for and audited for itself, as `person`.
+    """
+
+    Status = states.BulkStatus
+
+    class Verb(models.TextChoices):
+        """What is done to each."""
+
+        RETRY = "retry"  #: run it again
+        CANCEL = "cancel"  #: cancel it
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    verb = models.CharField(max_length=8, choices=Verb)
+    options = models.JSONField(default=dict)
+    status = models.CharField(max_length=8, choices=Status, default=Status.OPEN)
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(F("id"), condition=Q(status="open"), name="open_bulk_actions")]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.total}"
+
+
+class BulkItem(models.Model):
+    """One of its runs. `result` is the new run, or the one that was cancelled; `refusal` says why there is none."""
+
+    action = models.ForeignKey(BulkAction, on_delete=models.CASCADE, related_name="items")
+    number = models.PositiveIntegerField()
+    run = models.UUIDField()
+    result = models.UUIDField(null=True)
+    refusal = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["action", "number"], name="one_bulk_item_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.run}"

@@ -1,0 +1,155 @@
+"""Rows of runs: in few queries for all of them, and without a look at what they carry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.db.models.fields.json import KT
+
+from automate_connectors.registry import find_action
+from automate_core.definition import ActionStep, Definition, walk
+from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance.permissions import User, permitted
+from automate_studio import versions, words
+
+_WAITS = {
+    Wait.Kind.APPROVAL.value: "Waits for an approval",
+    Wait.Kind.TIMER.value: "Waits for its time",
+    Wait.Kind.CALLBACK.value: "Waits for a callback",
+    Wait.Kind.RETRY.value: "Waits for its next try",
+    Wait.Kind.CHILD.value: "Waits for another run",
+    Wait.Kind.SLOT.value: "Waits its turn",
+    Wait.Kind.PAUSED.value: "Its workflow is paused",
+    Wait.Kind.RECONNECT.value: "Its connection has to be mended",
+    Wait.Kind.REVIEW.value: "Somebody has to say whether it took effect",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector."""
+
+    run: ExecutionRun
+    state: str
+    reason: tuple[str, str]
+    segments: list[str]
+    duration: str
+    started: str
+    tile: tuple[str, int] | None
+
+    @property
+    def progress(self) -> str:
+        """The segments in words."""
+        return f"{sum(state != 'none' for state in self.segments)} of {len(self.segments)} steps reached"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it can be run again, and no longer be cancelled."""
+        return self.run.status in FINAL_RUN_STATES
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of one run: the latest state and message of its steps, and its open wait."""
+
+    steps: dict[str, tuple[str, str]]
+    wait: tuple[str, str, dt.datetime | None] | None
+    may_see: bool
+
+
+def of(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
+    """The rows of those runs, in that order."""
+    runs = _rows(ExecutionRun.objects.filter(pk__in=ids)).in_bulk() if ids else {}
+    return _run_rows([runs[key] for key in ids if key in runs], user, now)
+
+
+def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:
+    """The latest runs of one workflow."""
+    return _run_rows(list(_rows(workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)).order_by("-pk")[:10]), user, now)
+
+
+def _rows(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
+    told = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"))
+    return told.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
+
+
+def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
+    if not rows:
+        return []
+    keys = [row.pk for row in rows]
+    steps: dict[uuid.UUID, dict[str, tuple[str, str]]] = {key: {} for key in keys}
+    attempts = (
+        StepRun.objects.filter(run__in=keys)
+        .exclude(path__contains="[")  # what is inside loops is the run page's
+        .order_by("started_at", "path", "attempt")
+        .annotate(message=KT("error__message"))
+        .values_list("run_id", "path", "status", "message")
+    )
+    for run_id, path, status, message in attempts:
+        steps[run_id][path] = (status, message or "")
+    definitions = versions.definitions(row.version_id for row in rows)
+    readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=keys))
+    seen = set(readable.values_list("pk", flat=True))
+    waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
+    open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("-id")
+    found = open_waits.values_list("run_id", "kind", "path", "due_at") if waiting else []
+    waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
+    return [
+        _run_row(row, definitions[row.version_id], _Facts(steps[row.pk], waits.get(row.pk), row.pk in seen), now)
+        for row in rows
+    ]
+
+
+def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.datetime) -> RunRow:
+    waits = run.status == ExecutionRun.Status.WAITING
+    failed = _failed(run, facts)
+    key, shown = failed or _waits(facts, now)
+    if failed:
+        shown = (shown if facts.may_see else "Not shown to you") + ("; tries again" if waits else "")
+    return RunRow(
+        run=run,
+        state="retrying" if failed and waits else str(run.status),
+        reason=(versions.step_name(definition, key) if key else "", shown),
+        segments=[facts.steps[path][0] if path in facts.steps else "none" for path in versions.paths(definition.steps)],
+        duration=words.between(run.started_at, run.finished_at or (now if run.started_at else None)),
+        started=words.ago(run.started_at or run.created_at, now),
+        tile=_tile(definition),
+    )
+
+
+def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:
+    """(step, message) of what went wrong, for good or until the next try."""
+    told: tuple[str | None, str | None] = (run.failed_step, run.message)  # type: ignore[attr-defined]
+    if any(told):
+        return told[0] or "", told[1] or ""
+    if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):
+        return None
+    failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")
+    return next(((path.rpartition("/")[2], message) for path, message in failures), None)
+
+
+def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
+    """(step, what is waited for)."""
+    if facts.wait is None:
+        return "", ""
+    kind, path, due = facts.wait
+    late = f", {words.duration((now - due).total_seconds())} overdue" if due and due < now else ""
+    soon = f", {words.duration((due - now).total_seconds())} left" if due and due >= now else ""
+    return path.rpartition("/")[2].partition("[")[0], f"{_WAITS[kind]}{late or soon}"
+
+
+def _tile(definition: Definition) -> tuple[str, int] | None:
+    """Of the first step that calls somebody else."""
+    for _, step in walk(definition.steps):
+        if isinstance(step, ActionStep):
+            try:
+                adapter, _ = find_action(step.action)
+            except LookupError:
+                continue
+            return adapter.icon, adapter.hue
+    return None

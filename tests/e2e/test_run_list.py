@@ -1,0 +1,113 @@
+"""The run list in a browser: chips, the histogram, choosing and re-running, saved views, by pointer and by keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from automate_core import bulk
+from automate_core.models import ExecutionRun
+from tests.e2e.test_access import _FOUND, AXE
+from tests.studio.test_run_list import ORDERS, made
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, faults, shot):
+    found = workflow(ORDERS)
+    error = {"step": "check", "message": "The other side <b>answered</b> 503"}
+    for n in range(40):
+        made(found, 3_000 + 60 * n, n, status="failed" if n % 2 else "succeeded", error=error if n % 2 else None)
+    late = made(found, 60, status="waiting", finished_at=None)
+    page = signed_in
+    page.goto(f"{site}/admin/automate_core/executionrun/")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(25)
+
+    page.locator("#filter-status summary").focus()  # by keyboard: open, choose, apply
+    page.keyboard.press("Enter")
+    page.get_by_role("checkbox", name="Failed").focus()
+    shot(page, "runs-filter")
+    page.keyboard.press("Escape")
+    expect(page.locator("#filter-status summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("checkbox", name="Failed").press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Remove the filter Status is Failed")).to_be_visible()
+    expect(rows).to_have_count(20)
+    assert page.url.endswith("?status=failed")
+    expect(page.get_by_text("The other side <b>answered</b> 503").first).to_be_visible()
+
+    brush = page.locator("[data-brush]")  # the histogram by keyboard, then by pointer
+    brush.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+Home")
+    said = page.locator("[data-brush-said]")
+    expect(said).to_contain_text("bars, from")
+    page.keyboard.press("Escape")
+    expect(said).to_have_text("Nothing is chosen")
+    middle = page.locator("g:has(rect.bar)").first.bounding_box()
+    last = page.locator("g:has(rect.bar)").last.bounding_box()
+    page.mouse.move(middle["x"] + 3, middle["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 3, last["y"] + 20, steps=4)
+    shot(page, "runs-brushing")
+    page.mouse.up()
+    expect(page.get_by_role("link", name="Remove the filter Started")).to_be_visible()
+    assert "from=" in page.url and "to=" in page.url
+    expect(rows).to_have_count(20)
+
+    page.locator("#view-save summary").click()  # a view, deleted and had back
+    page.get_by_label("Name of the view").fill("Failed then")
+    page.get_by_role("button", name="Save view").click()
+    view = page.get_by_role("link", name="Failed then")
+    expect(view).to_have_attribute("aria-current", "page")
+    page.locator("#view-change summary").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(view).to_have_count(0)
+    page.locator("#said").get_by_role("button", name="Undo").click()
+    expect(view).to_be_visible()
+
+    bar = page.get_by_role("toolbar", name="Selected runs")
+    boxes = page.locator("input[name=id]")
+    boxes.nth(0).press("Space")
+    boxes.nth(2).click(modifiers=["Shift"])
+    expect(bar).to_contain_text("3 selected")
+    with page.expect_response(lambda response: "executionrun" in response.url, timeout=15_000):
+        pass  # the list tells of itself anew, and keeps what is chosen
+    expect(bar).to_contain_text("3 selected")
+    expect(page.locator("tbody tr.on")).to_have_count(3)
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.className = theme }", theme)
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            shot(page, f"runs-chosen-{theme}-{width}")
+            assert page.evaluate(SIDEWAYS) <= 0
+    page.set_viewport_size({"width": 1440, "height": 900})
+    bar.get_by_label("All that match").check()
+    bar.get_by_role("button", name="Re-run from failed step").click()
+    dialog = page.get_by_role("dialog", name="Re-run 20 runs from the failed step")
+    shot(page, "runs-dialog")
+    dialog.get_by_label("The newest that is published").check()
+    dialog.get_by_role("button", name="Re-run 20 runs").click()
+    expect(page.get_by_text("Re-running 0 of 20 runs.")).to_be_visible()
+    assert page.evaluate(AXE) is None and page.evaluate(_FOUND, None) == []
+    while bulk.go_on() is not None:
+        pass
+    expect(page.get_by_text("Re-ran 20 of 20 runs.")).to_be_visible()
+    shot(page, "runs-done")
+    page.get_by_role("link", name="Show the new runs").click()
+    expect(page.get_by_role("link", name="Remove the filter Made by a bulk action")).to_be_visible()
+    expect(rows).to_have_count(20)
+    assert ExecutionRun.objects.filter(cause="retry").count() == 20
+
+    page.get_by_role("link", name="Clear").click()
+    page.locator("#export summary").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="JSON lines").click()
+    lines = saved.value.path().read_text().splitlines()
+    assert len(lines) == 61 and str(late.pk) in "".join(lines)
+    assert faults(page) == []

@@ -1,0 +1,192 @@
+"""Many runs at once, saved views and exports: what is done, what is refused, and to whom."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core import bulk, chores
+from automate_core.models import BulkAction, ExecutionRun, StepRun
+from automate_governance.models import AuditEntry
+from automate_studio import run_export
+from automate_studio.models import SavedView
+from tests.studio.test_run_list import ORDERS, URL, made, runs_in
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BULK, EXPORT = reverse("studio:runs_bulk"), reverse("studio:runs_export")
+BROKEN = ORDERS.replace("steps:", "steps:\n  - {key: before, action: data.set, inputs: {at: '{{ run.id }}'}}")
+MENDED = BROKEN.replace("order.no + 0", "order.no")
+
+
+@pytest.fixture
+def failed(workflow, deliver, drain):
+    """Thirty runs that failed at their second step, and one that succeeded by a version that was published since."""
+    found = workflow(BROKEN)
+    for number in range(30):
+        deliver({"order": {"no": f"=A-{number}"}}, event="push")
+    drain()
+    workflow(MENDED)
+    deliver({"order": {"no": "ok"}}, event="push")
+    drain()
+    assert ExecutionRun.objects.filter(status="failed").count() == 30
+    return found
+
+
+def hidden(answer):
+    return {a["name"]: a["value"] for a in Page(answer).all(type="hidden") if "value" in a}
+
+
+def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, owner, drain, monkeypatch):
+    monkeypatch.setattr(bulk, "BATCH", 8)
+    client, url = sign_in(owner), f"{BULK}?show=attention"
+    asked = client.post(url, {"do": "retry", "all": "on", "start": "failed"})
+    assert "Re-run 30 runs from the failed step" in Page(asked).text and not BulkAction.objects.exists()
+    late = made(failed, 0, status="failed")  # fails while the dialog is open: it was not counted
+    answer = client.post(url, {**hidden(asked), "version": "newest"})
+    action = BulkAction.objects.get()
+    assert answer.status_code == 200 and (action.total, action.status) == (30, "open")
+    for done in (8, 16, 24):
+        assert bulk.go_on() == 0.0
+        said = Page(client.get(reverse("studio:bulk_progress", args=[action.pk]))).text
+        assert f"Re-running {done} of 30 runs" in said
+    assert chores.Chores((chores.Chore("bulk", bulk.DUE, bulk.go_on),)).turn() == 0 and bulk.go_on() is None
+    drain()
+    said = client.get(reverse("studio:bulk_progress", args=[action.pk]))
+    assert "Re-ran 30 of 30 runs." in Page(said).text and f"?bulk={action.pk}" in said.content.decode()
+    again = ExecutionRun.objects.filter(cause="retry")
+    assert set(again.values_list("status", "version__number", "origin")) == {("succeeded", 2, "webhook")}
+    assert set(again.values_list("retried_from", flat=True)) == set(
+        ExecutionRun.objects.filter(status="failed").exclude(pk=late.pk).values_list("pk", flat=True)
+    )
+    kept = StepRun.objects.filter(path="before")
+    assert kept.filter(run=again[0]).get().output == kept.filter(run=again[0].retried_from_id).get().output
+    assert set(runs_in(client.get(URL, {"bulk": action.pk}))) < set(again.values_list("pk", flat=True))
+    assert {run.pk for run in again} >= set(runs_in(client.get(URL, {"term": "order_no:=A-7", "status": "succeeded"})))
+    assert AuditEntry.objects.filter(verb="run.retried").count() == 30
+    assert AuditEntry.objects.filter(verb="runs.bulk_retry", actor="owner").count() == 1
+    assert runs_in(sign_in(owner).get(URL, {"bulk": action.pk})) != []
+
+
+def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colleague, stranger):
+    theirs = workflow(ORDERS.replace("orders", "theirs").replace("Orders", "Theirs"))
+    runs = [*ExecutionRun.objects.filter(status="failed")[:2], made(theirs, 5, status="failed"), made(theirs, 4, 1)]
+    going_on = made(failed, 3, 2, status="waiting", finished_at=None)
+    for verb in ("view_workflow", "run_workflow"):
+        assign_perm(verb, colleague, failed)
+    assign_perm("view_workflow", colleague, theirs)
+    chosen = {"do": "retry", "id": [run.pk for run in (*runs, going_on)]}
+    client = sign_in(colleague)
+    text = Page(client.post(BULK, chosen)).text
+    assert "Re-run 2 runs" in text and "5 runs are chosen" in text
+    assert "1 did not end yet" in text and "2 are not yours to run" in text
+    assert client.post(BULK, {"do": "retry", "id": [runs[2].pk]}).status_code == 403
+    assert sign_in(stranger).post(BULK, chosen).status_code == 404
+    assert sign_in(stranger).post(BULK, {"do": "cancel", "all": "on"}).status_code == 404
+    assert client.post(BULK, {"do": "cancel", "id": [runs[0].pk]}).status_code == 409
+    for bad in (
+        {"do": "delete", "all": "on"},
+        {"do": "retry"},
+        {"do": "retry", "id": ["x"]},
+        {"do": "retry", "all": "on", "upto": "x"},
+    ):
+        assert client.post(BULK, bad).status_code == 422, bad
+    assert client.post(f"{BULK}?longer=soon", {"do": "retry", "all": "on"}).status_code == 422
+    client.post(BULK, {**chosen, "confirm": "1"})
+    action = BulkAction.objects.get()
+    assert action.total == 2 and not sign_in(owner).get(
+        reverse("studio:bulk_progress", args=[action.pk])
+    ).content.count(b"of 2")
+    colleague.user_permissions.clear()
+    colleague.groups.clear()
+    bulk.go_on()
+    action.refresh_from_db()
+    assert (action.done, action.refused, action.status) == (0, 2, "done"), "the right to run is asked again for each"
+    assert not ExecutionRun.objects.filter(cause="retry").exists()
+
+
+def test_stopping_and_cancelling(failed, sign_in, owner, monkeypatch):
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    waiting = [made(failed, 9, n, status="waiting", finished_at=None) for n in range(5)]
+    client = sign_in(owner)
+    asked = client.post(f"{BULK}?show=waiting", {"do": "cancel", "all": "on"})
+    assert "Cancel 5 runs" in Page(asked).text
+    client.post(f"{BULK}?show=waiting", hidden(asked))
+    action = BulkAction.objects.get()
+    bulk.go_on()
+    stopped = client.post(reverse("studio:bulk_stop", args=[action.pk]))
+    assert "Cancelled 2 of 5 runs. You stopped it." in " ".join(Page(stopped).text.split())
+    assert bulk.go_on() is None
+    states = list(
+        ExecutionRun.objects.filter(pk__in=[run.pk for run in waiting]).order_by("id").values_list("status", flat=True)
+    )
+    assert states == ["cancelled"] * 2 + ["waiting"] * 3
+
+
+# --- saved views ------------------------------------------------------------------------------------------------------
+
+
+def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, colleague, stranger):
+    client, query = sign_in(owner), "?show=attention&workflow=orders"
+    saved = client.post(reverse("studio:view_save"), {"query": query, "name": "Bad <b>orders", "shared": "on"})
+    view = SavedView.objects.get()
+    assert saved.status_code == 200 and "Saved the view Bad <b>orders." in Page(saved).text
+    assert client.post(reverse("studio:view_save"), {"query": query, "name": "Bad <b>orders"}).status_code == 409
+    for bad in (
+        {"query": "", "name": "x"},
+        {"query": "?status=broken", "name": "x"},
+        {"query": query, "name": "x" * 61},
+    ):
+        assert client.post(reverse("studio:view_save"), bad).status_code == 422, bad
+    assert "Bad <b>orders" in Page(client.get(URL)).text
+    assert [a["aria-current"] for a in Page(client.get(URL + query)).all(href=view.query) if "aria-current" in a]
+    assert "Bad <b>orders" not in Page(sign_in(colleague).get(URL)).text, "it names a workflow that they may not know"
+    assign_perm("view_workflow", colleague, failed)
+    assert "Bad <b>orders" in Page(sign_in(colleague).get(URL)).text
+    assert "Bad <b>orders" not in Page(sign_in(stranger).get(URL)).text
+    change, delete = (reverse(f"studio:view_{verb}", args=[view.pk]) for verb in ("change", "delete"))
+    assert sign_in(colleague).post(change, {"name": "Mine"}).status_code == 403
+    client.post(change, {"name": "Orders", "query": query})
+    assert "Orders" not in re.findall(r'da-view.*?trunc">([^<]*)', sign_in(colleague).get(URL).content.decode())
+    deleted = client.post(delete, {"query": query})
+    assert not SavedView.objects.exists() and "Deleted the view Orders." in Page(deleted).text
+    client.post(reverse("studio:view_save"), hidden(deleted))
+    assert SavedView.objects.get().query == view.query
+
+
+# --- exports ----------------------------------------------------------------------------------------------------------
+
+
+def test_exports_hold_what_the_list_shows_and_no_formulas(failed, sign_in, owner, colleague, stranger, monkeypatch):
+    monkeypatch.setattr(run_export, "BATCH", 7)
+
+    def export(person, query="", **fields):
+        answer = sign_in(person).post(EXPORT + query, fields)
+        assert answer.status_code == 200 and "attachment" in answer["Content-Disposition"]
+        return b"".join(answer.streaming_content).decode()
+
+    rows = list(csv.DictReader(io.StringIO(export(owner, "?show=attention", format="csv", payload="on"))))
+    assert len(rows) == 30 and [row["run"] for row in rows] == sorted((row["run"] for row in rows), reverse=True)
+    assert json.loads(rows[0]["payload"])["order"]["no"] == "=A-29" and rows[0]["workflow"] == "orders"
+    assert json.loads(rows[0]["search_terms"]) == {"order_no": "=A-29"} and rows[0]["step"] == "check"
+    ExecutionRun.objects.filter(pk=rows[0]["run"]).update(error={"message": "=HYPERLINK(1)", "step": "@step"})
+    [row] = csv.DictReader(io.StringIO(export(owner, f"?run={rows[0]['run']}", format="csv")))
+    assert (row["error"], row["step"]) == ("'=HYPERLINK(1)", "'@step") and "payload" not in row
+    assign_perm("view_workflow", colleague, failed)
+    lines = [json.loads(line) for line in export(colleague, format="jsonl", payload="on").splitlines()]
+    assert len(lines) == 31 and {(line["payload"], line["error"], line["search_terms"]) for line in lines} == {
+        (None, None, None)
+    }
+    assert len(lines[0]) == len(run_export.COLUMNS) + 1 and lines[0]["version"] == "v2"
+    assert export(stranger, format="jsonl") == ""
+    entry = AuditEntry.objects.filter(verb="runs.exported", actor="owner").earliest("pk")
+    assert entry.changes == {"format": "csv", "payload": True, "filters": {"show": "attention"}}
+    assert sign_in(owner).post(EXPORT, {"format": "xlsx"}).status_code == 422
+    assert sign_in(owner).post(f"{EXPORT}?since=ever", {"format": "csv"}).status_code == 422

@@ -1,0 +1,196 @@
+"""The run list: what its filters find, for whom, how it pages, and what its histogram counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from automate_core.models import ExecutionRun, Wait, WorkflowVersion
+from automate_studio import run_lanes
+from automate_studio.run_search import id_at
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = reverse("admin:automate_core_executionrun_changelist")
+ORDERS = """
+name: Orders
+slug: orders
+search_terms: {order_no: event.payload.order.no, city: '{{ event.payload.city | upper }}'}
+triggers:
+  - endpoint: github
+steps:
+  - {key: check, action: data.set, inputs: {number: '{{ event.payload.order.no + 0 }}'}}
+"""
+
+
+def runs_in(answer):
+    """The runs that a page shows, in order."""
+    return [uuid.UUID(name[4:]) for name in Page(answer).ids if re.fullmatch(r"run-[0-9a-f-]{36}", name)]
+
+
+def made(workflow, ago, number=0, **values):
+    """A run of that age, with an id of that time."""
+    at = timezone.now() - dt.timedelta(seconds=ago)
+    fields = {"status": "succeeded", "trace_id": f"{ago:032x}", "origin": "webhook", "started_at": at, **values}
+    if fields["status"] in {"succeeded", "failed", "cancelled"}:
+        fields.setdefault("finished_at", at + dt.timedelta(seconds=1))
+    return ExecutionRun.objects.create(
+        id=uuid.UUID(int=id_at(at).int + number), workflow=workflow, version=workflow.published, created_at=at, **fields
+    )
+
+
+@pytest.fixture
+def orders(workflow, deliver, drain):
+    """A workflow that declares search terms; one run each that succeeded and failed by a delivery, and older ones."""
+    found = workflow(ORDERS)
+    deliver({"order": {"no": 1001}, "city": "Lodz"}, event="push")
+    deliver({"order": {"no": "A-7"}}, event="push")
+    drain()
+    by_term = {term.value: run for run in ExecutionRun.objects.all() for term in run.terms.filter(name="order_no")}
+    made_ones = {
+        "hour": made(found, 4_000, origin="schedule", finished_at=timezone.now() - dt.timedelta(seconds=4_000 - 90)),
+        "day": made(found, 90_000, status="cancelled", error={"message": "100% withdrawn_by hand"}),
+        "waits": made(found, 500, status="waiting", origin="manual"),
+        "test": made(found, 30, cause="test"),
+    }
+    Wait.objects.create(run=made_ones["waits"], path="check", kind="approval", due_at=timezone.now())
+    return found, {"1001": by_term["1001"], "A-7": by_term["A-7"], **made_ones}
+
+
+def test_each_filter_finds_what_it_says(orders, sign_in, owner):
+    workflow, runs = orders
+    other = WorkflowVersion.objects.create(workflow=workflow, number=2, definition={}, author=owner)
+    ExecutionRun.objects.filter(pk=runs["hour"].pk).update(version=other)
+    WorkflowVersion.objects.filter(pk=other.pk).update(definition=workflow.published.definition)
+    client = sign_in(owner)
+    [terms] = [dict(run.terms.values_list("name", "value")) for run in [runs["1001"]]]
+    assert terms == {"order_no": "1001", "city": "LODZ"}
+    everything = {"1001", "A-7", "hour", "day", "waits"}
+    hour_ago = timezone.now() - dt.timedelta(hours=1)
+    for query, wanted in (
+        ({}, everything),
+        ({"show": "tests"}, {"test"}),
+        ({"status": "succeeded"}, {"1001", "hour"}),
+        ({"status": ["failed", "cancelled"]}, {"A-7", "day"}),
+        ({"status": "failed,cancelled", "show": "attention"}, {"A-7"}),
+        ({"reason": "approval,retry"}, {"waits"}),
+        ({"reason": "timer"}, set()),
+        ({"workflow": "orders,gone"}, everything),
+        ({"origin": "schedule"}, {"hour"}),
+        ({"origin": "webhook", "status": "succeeded"}, {"1001"}),
+        ({"version": "v2"}, {"hour"}),
+        ({"since": "1h"}, {"1001", "A-7", "waits"}),
+        ({"since": "24h"}, everything - {"day"}),
+        ({"to": hour_ago.isoformat()}, {"hour", "day"}),
+        ({"from": f"{hour_ago - dt.timedelta(hours=2):%Y-%m-%dT%H:%M}", "to": hour_ago.isoformat()}, {"hour"}),
+        ({"longer": "1m", "status": "succeeded"}, {"hour"}),
+        ({"shorter": "2s", "longer": "0.5", "status": "cancelled"}, {"day"}),
+        ({"error": "100% WITHDRAWN_BY"}, {"day"}),
+        ({"error": "100%withdrawn"}, set()),
+        ({"term": "order_no:1001"}, {"1001"}),
+        ({"term": ["city", "LODZ"]}, {"1001"}),
+        ({"term": "city:1001"}, set()),
+        ({"term": "order_no:1001", "status": "failed"}, set()),
+        ({"trace": runs["A-7"].trace_id[:10]}, {"A-7"}),
+        ({"run": str(runs["A-7"].pk)}, {"A-7"}),
+        ({"run": str(runs["A-7"].pk)[-8:]}, {"A-7"}),
+        ({"q": "LODZ"}, {"1001"}),
+        ({"q": "withdrawn"}, {"day"}),
+        ({"q": "withdrawn", "status": "failed"}, set()),
+        ({"q": "order"}, everything),
+        ({"bulk": str(uuid.uuid4())}, set()),
+    ):
+        answer = client.get(URL, query)
+        assert answer.status_code == 200
+        assert {name for name, run in runs.items() if run.pk in runs_in(answer)} == wanted, query
+        assert len(runs_in(answer)) == len(wanted), query
+
+
+def test_chips_say_what_is_asked_and_nonsense_is_told(orders, sign_in, owner):
+    client = sign_in(owner)
+    page = Page(client.get(URL, {"status": "failed", "longer": "2h 30m", "term": "order_no:<b>7", "q": "x"}))
+    assert "Status is Failed" in page.text and "Took at least 2 h 30 m" in page.text
+    assert "Search term order_no is <b>7" in page.text
+    [remove] = [a["href"] for a in page.all() if a.get("aria-label") == "Remove the filter Status is Failed"]
+    assert remove.startswith("?q=x&") and "longer=2h+30m" in remove and "status" not in remove
+    for query, said in (
+        ({"status": "broken"}, "There is no state 'broken'"),
+        ({"longer": "soon"}, "A time is seconds"),
+        ({"from": "yesterday"}, "is not a time such as"),
+        ({"version": "9" * 20}, "is not the number of a version"),
+        ({"run": "zz"}, "A run id has 8 to 32 digits"),
+        ({"term": "order_no"}, "A search term needs a name and a value"),
+        ({"workflow": "a,B!"}, "is not the address name of a workflow"),
+        ({"since": "\0"}, ""),
+        ({"after": "x", "before": "y", "to": "9999-12-31T23:59"}, "is not a time such as"),
+        ({"bulk": "1"}, "That is not a bulk action"),
+    ):
+        answer = client.get(URL, query)
+        assert answer.status_code == 200 and said in Page(answer).text, query
+
+
+def test_what_is_found_tells_nobody_what_they_may_not_see(orders, sign_in, owner, colleague, stranger):
+    workflow, runs = orders
+    assign_perm("view_workflow", colleague, workflow)
+    sees, seeks = (
+        sign_in(colleague),
+        ({"term": "order_no:1001"}, {"q": "LODZ"}, {"error": "withdrawn"}, {"q": "withdrawn"}),
+    )
+    assert runs["1001"].pk in runs_in(sees.get(URL))
+    for query in seeks:
+        assert runs_in(sees.get(URL, query)) == [], query
+        assert len(runs_in(sign_in(owner).get(URL, query))) == 1, query
+    assert "withdrawn_by hand" not in Page(sees.get(URL)).text and "Not shown to you" in Page(sees.get(URL)).text
+    nothing = sign_in(stranger)
+    for query in (*seeks, {}, {"workflow": "orders"}, {"run": str(runs["1001"].pk)}, {"trace": runs["1001"].trace_id}):
+        answer = nothing.get(URL, query)
+        assert runs_in(answer) == [] and ">Orders<" not in answer.content.decode(), query
+    legend = re.findall(r'da-lg">.*?<b class="num">([^<]*)', nothing.get(URL, {"workflow": "orders"}).content.decode())
+    assert legend == []
+
+
+def test_what_no_index_answers_is_looked_for_a_part_at_a_time(workflow, sign_in, owner, monkeypatch):
+    monkeypatch.setattr(run_lanes, "LOOKED_AT", 60)
+    found = workflow(ORDERS)
+    long = [made(found, 1_000 - n, n) for n in range(0, 40, 10)]
+    ExecutionRun.objects.filter(pk__in=[run.pk for run in long]).update(origin="schedule")
+    for n in range(100):
+        made(found, 900 - n, n)
+    client, seen, pages = sign_in(owner), [], 0
+    answer = client.get(URL, {"origin": "schedule"})
+    assert "Looked at the runs since" in Page(answer).text and runs_in(answer) == []
+    while pages < 20:
+        seen += runs_in(answer)
+        pages += 1
+        following = [a["href"] for a in Page(answer).all(rel="next")]
+        if not following:
+            break
+        answer = client.get(URL + following[0])
+    assert seen == [run.pk for run in reversed(long)] and pages > 1
+    back = [a["href"] for a in Page(answer).all(rel="prev")]
+    assert back and client.get(URL + back[0]).status_code == 200
+
+
+def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
+    client = sign_in(owner)
+    for query, counted in (
+        ({}, {"Failed": "1", "Waiting": "1", "Succeeded": "2"}),
+        ({"since": "30d"}, {"Failed": "1", "Cancelled": "1", "Waiting": "1", "Succeeded": "2"}),
+        ({"origin": "schedule"}, {"Succeeded": "1"}),
+        ({"term": "order_no:1001"}, {"Succeeded": "1"}),
+        ({"show": "tests"}, {"Succeeded": "1"}),
+    ):
+        html = client.get(URL, query).content.decode()
+        assert dict(re.findall(r'aria-hidden="true"></i>(\w+)<b class="num">([^<]*)', html)) == counted, query
+    bars = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
+    [(start, end)] = [(start, end) for start, end, said in bars if "1 succeeded" in said]
+    within = client.get(URL, {"from": start, "to": end, "show": "tests"})
+    assert len(runs_in(within)) == 1 and "Runs from" in within.content.decode()
+    assert runs_in(client.get(URL, {"from": end, "show": "tests"})) == []
