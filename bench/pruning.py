@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import psycopg
 
+from bench import run_list
 from bench.deliveries import finish_ms
 from bench.measure import clear, figure, percentile, wait_until_finished
-from bench.run_list import KEPT_RUNS, KEPT_STEPS, KEPT_WORKFLOWS
 from bench.stage import Stage
 
 OLD_RUNS = 100_000
@@ -46,10 +46,8 @@ def _seed(on: Stage) -> None:
         on.load("three", connections=1, count=1)
         wait_until_finished(on, 1)
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
-        for statement in (KEPT_WORKFLOWS, KEPT_RUNS, KEPT_STEPS):
-            connection.execute(statement, {"first": 1, "last": on.scaled(OLD_RUNS)})
+        run_list.seed(connection, 1, on.scaled(OLD_RUNS))
         connection.execute(POLICY)
-        connection.execute("VACUUM ANALYZE automate_core_executionrun, automate_core_steprun")
 
 
 def _rows(on: Stage) -> int:
