@@ -123,6 +123,10 @@ class Stage:
             self._run([*manage, "automate_endpoint", slug, "--scheme", "github", "--secret-env", "BENCH_SECRET"])
         self._run([*manage, "automate_import", *map(str, files), "--publish"])
 
+    def manage(self, *arguments: str) -> None:
+        """Run a command on the stage's database."""
+        self._run([sys.executable, "manage.py", *arguments])
+
     def _install_connector(self) -> None:
         """As an installed package would: by an entry point, which the stage's own processes alone find."""
         installed = self.folder / "plugins" / "bench_connector-0.dist-info"
@@ -154,10 +158,6 @@ class Stage:
         with self._process([sys.executable, "manage.py", "automate_worker"]) as process:
             time.sleep(2)
             yield process
-
-    def manage(self, *arguments: str) -> None:
-        """Run one of the site's commands to its end."""
-        self._run([sys.executable, "manage.py", *arguments])
 
     @contextlib.contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -205,7 +205,7 @@ class Stage:
             process.wait(30)
 
     def _wait_for(self, port: int) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 90
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return

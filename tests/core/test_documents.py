@@ -94,10 +94,13 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     fetch = made.steps.get(path="fetch")
     assert len(json.dumps(fetch.output)) < 20_001 and len(fetch.output["body"]) == 20, "a preview"
 
-    # on the page the preview, and the whole by permission
+    # on the page as little as of any value, and the whole by permission
     page = reverse("studio:run_step", args=[made.pk, "fetch"])
     shown = sign_in(owner).get(page).content.decode()
-    assert "row 3" in shown and "the rest is in the download" in shown and "row 4000" not in shown
+    assert f"{ROWS + 1:,}" in shown and "row 4000" not in shown
+    looked = reverse("studio:run_value", args=[made.pk, "fetch"])
+    found = sign_in(owner).get(looked, {"part": "output", "attempt": "1", "q": "row 4000 "})
+    assert "row" in found.content.decode() and "4000" in found.content.decode()
     address, asked = reverse("studio:run_download", args=[made.pk, "fetch"]), {"part": "output", "attempt": "1"}
     assign_perm("view_workflow", colleague, made.workflow)
     assert [sign_in(each).post(address, asked).status_code for each in (colleague, stranger)] == [404, 404]
