@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_DOCUMENTS_STORAGE": "automate",  # the alias in STORAGES of files of large documents; without it, none
     "AUTOMATE_DOCUMENT_BYTES": 256_000,  # inputs and outputs of steps above this are files, with a preview in the row
     "AUTOMATE_REFUSED_DAYS": 30,  # how long counts of refused deliveries are kept; 0 for ever
+    "AUTOMATE_NOTIFICATION_DAYS": 90,  # how long the log of notifications is kept; 0 for ever
     "AUTOMATE_LLM_USAGE_DAYS": 800,  # how long the ledger of model calls is kept, 62 or more; 0 for ever
     "AUTOMATE_STATISTICS_DAYS": 800,  # how long counts of runs by day are kept, 62 or more; 0 for ever
     "AUTOMATE_ENDPOINT_CACHE_SECONDS": 1.0,  # how long a process may trust what it read of an endpoint
