@@ -20,6 +20,7 @@ MAX_FILE_BYTES = 5_000_000
 #: In an error's details: the host that answered in the end, when a redirect led away from whom was asked.
 ANSWERED_BY = "answered_by"
 _SHOWN_BODY = 2_000
+_REQUEST_IDS = ("x-request-id", "request-id", "x-github-request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;.*)?", re.ASCII)
 
 
@@ -32,8 +33,14 @@ def failed(
         code=code or f"http_{response.status}",
         retryable=response.status in RETRYABLE_STATUSES if retryable is None else retryable,
         retry_after=retry_after(response.headers) if wait is None else wait,
-        details={"status": response.status, "body": response.text[:_SHOWN_BODY]},
+        details={"status": response.status, "body": response.text[:_SHOWN_BODY], **request_id(response.headers)},
     )
+
+
+def request_id(headers: Mapping[str, str]) -> dict[str, str]:
+    """`{"request_id": …}` for an error's details: what the other side calls the request, where it says so."""
+    found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
+    return {"request_id": found[:200]} if found else {}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

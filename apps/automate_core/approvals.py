@@ -1,4 +1,6 @@
-"""What people decide: approvals by those who were asked, and whether an attempt in doubt took effect."""
+"""What people decide of steps that wait: approvals by those who were asked, whether an attempt in doubt took effect,
+that one is to be tried again now, or passed over.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,25 @@ from django.db.models import Q, QuerySet
 from automate_core import answers, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import Person, User, can
 
+#: The kinds of waits of single steps that may be passed over.
+SKIPPABLE = frozenset(
+    {
+        Wait.Kind.RETRY,
+        Wait.Kind.TIMER,
+        Wait.Kind.CALLBACK,
+        Wait.Kind.CHILD,
+        Wait.Kind.RECONNECT,
+        Wait.Kind.REVIEW,
+    }
+)
+
 
 class NotOpenError(Exception):
-    """The wait has been answered, or its run has ended; the message says which."""
+    """The wait has been answered, or its run has ended, or it is of another kind; the message says which."""
 
 
 class OutcomeError(ValueError):
@@ -70,7 +84,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
     people, teams = list(users), list(groups)
     if not people and not teams:
         raise ValueError("name at least one person or group")
-    before = _names(wait)
+    before = names(wait)
     wait.assignees.all().delete()
     WaitAssignee.objects.bulk_create(
         [
@@ -78,7 +92,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
             *(WaitAssignee(wait=wait, group=team) for team in teams),
         ]
     )
-    changes = {"step": wait.path, "from": before, "to": _names(wait)}
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
     audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)
     return wait
 
@@ -87,9 +101,7 @@ def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: It
 def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None) -> Wait:
     """Say what became of an attempt whose outcome is in doubt: it took effect, with that output; it did not; or do
     it again. Raises NotPermittedError, NotOpenError."""
-    run, wait = _locked(wait)
-    if not can(by, "run", run.workflow):
-        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+    run, wait = _to_decide(wait, by)
     if wait.kind != Wait.Kind.REVIEW:
         raise NotOpenError("Nobody has to review this step.")
     _check_open(wait, run)
@@ -98,6 +110,44 @@ def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "a
     )
     audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
     return wait
+
+
+@transaction.atomic
+def try_now(wait: Wait, *, by: Person) -> Wait:
+    """Make a step's next attempt now instead of when it is due. Raises NotPermittedError, NotOpenError."""
+    run, wait = _to_decide(wait, by)
+    if wait.kind != Wait.Kind.RETRY:
+        raise NotOpenError("This step does not wait for another try.")
+    _check_open(wait, run)
+    waking.close(wait, run, {"outcome": "tried now", "by": by.get_username(), "at": waking.now().isoformat()})
+    audit.record(by, "step.tried_now", run, changes={"step": wait.path}, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def skip(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wait:
+    """Have a step that waits passed over: later steps see `output` as its own.
+
+    A run that the step waits for goes on. What people were asked to approve is not passed over: others may be asked in
+    their place. Raises NotPermittedError, NotOpenError.
+    """
+    run, wait = _to_decide(wait, by)
+    if wait.kind not in SKIPPABLE:
+        raise NotOpenError("An approval cannot be skipped: who was asked decides, or somebody else is asked instead.")
+    _check_open(wait, run)
+    at = waking.now().isoformat()
+    waking.close(wait, run, {"outcome": StepStatus.SKIPPED, "output": output, "by": by.get_username(), "at": at})
+    changes = {"step": wait.path, "reason": reason}
+    audit.record(by, "step.skipped", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
+    """The locked run and wait, for who may run the workflow. Raises NotPermittedError, NotOpenError."""
+    run, wait = _locked(wait)
+    if not can(by, "run", run.workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+    return run, wait
 
 
 def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
@@ -111,7 +161,8 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
     if wait.status == WaitStatus.RESOLVED and wait.outcome:
-        raise NotOpenError(f"It was answered already by {wait.outcome['by']}: {wait.outcome['outcome']}.")
+        by = f" by {wait.outcome['by']}" if "by" in wait.outcome else ""
+        raise NotOpenError(f"It was answered already{by}: {wait.outcome.get('outcome', 'it goes on')}.")
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError("The run has ended, so there is nothing to decide.")
     if wait.status != WaitStatus.OPEN:
@@ -123,5 +174,11 @@ def _is_assigned(wait: Wait, person: Person) -> bool:
     return wait.kind == Wait.Kind.APPROVAL and person.is_active and wait.assignees.filter(asked).exists()
 
 
-def _names(wait: Wait) -> list[str]:
+def name(wait: Wait) -> str:
+    """What an approval is called."""
+    return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
+
+
+def names(wait: Wait) -> list[str]:
+    """Those who are asked to decide."""
     return sorted(map(str, wait.assignees.select_related("user", "group")))

@@ -53,7 +53,7 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
     if run is None or run.status in FINAL_RUN_STATES:
         return OVER
     waits = Wait.objects.filter(run=run, path=path, kind=Wait.Kind.CALLBACK)
-    if waits.filter(status=WaitStatus.RESOLVED, outcome__isnull=False).exists():
+    if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
         return USED
     wait = waits.order_by("id").last()
     outcome = redact({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG)

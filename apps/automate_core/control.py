@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import limits, search_terms, wakeups
+from automate_core import approvals, limits, search_terms, wakeups, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.definition import Definition, DefinitionError, parse
@@ -26,7 +27,7 @@ from automate_core.models import (
     WorkflowVersion,
 )
 from automate_core.restart import Outline, Plan, Record, plan
-from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus
+from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus, WaitStatus
 from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import SITE, Person, can
@@ -89,14 +90,20 @@ def retry(
     version: Version = "original",
     payload: Any = msgspec.UNSET,
     variables: Mapping[str, Any] | None = None,
+    request: uuid.UUID | None = None,
 ) -> ExecutionRun:
     """Run an ended run again, as a new run with the same trace id that points to it.
 
     `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
     is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
-    workflow's for this run. Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
+    workflow's for this run. The same `request` again gives the run that it made.
+    Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
+    if request is not None:
+        waking.lock(run.pk)
+        if made := run.retries.filter(request=request).first():
+            return made
     if run.cause == ExecutionRun.Cause.TEST:
         raise ControlError(f"run {run} is a test: test the draft again")
     if run.workflow.status == Workflow.Status.ARCHIVED:
@@ -107,7 +114,7 @@ def retry(
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
-    again = _new_run(run, chosen, event, _variables(run, chosen, variables or {}))
+    again = _new_run(run, chosen, event, _variables(run, chosen, variables or {}), request)
     _copy(run, again, taken_over)
     changes = {
         "run": str(again.pk),
@@ -202,7 +209,11 @@ def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, 
 
 
 def _new_run(
-    run: ExecutionRun, version: WorkflowVersion, event: Event | None, variables: dict[str, Any] | None
+    run: ExecutionRun,
+    version: WorkflowVersion,
+    event: Event | None,
+    variables: dict[str, Any] | None,
+    request: uuid.UUID | None,
 ) -> ExecutionRun:
     """The new run."""
     again = ExecutionRun(
@@ -212,6 +223,7 @@ def _new_run(
         cause=ExecutionRun.Cause.RETRY,
         origin=run.origin,
         retried_from=run,
+        request=request,
         trace_id=run.trace_id,
         vars=variables,
     )
@@ -307,6 +319,30 @@ def retry_many(
     return _each(ended, lambda run: retry(run, by=by, start=start, version=version), dry_run=dry_run)
 
 
+def try_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> Done:
+    """Make the next attempt of the step at `path` now, in those of `runs` that wait there."""
+    there = Wait.objects.filter(path=path, status=WaitStatus.OPEN, kind=Wait.Kind.RETRY)
+    waiting = runs.filter(pk__in=there.values("run"))
+    return _each(waiting, lambda run: approvals.try_now(there.get(run=run), by=by), dry_run=dry_run)
+
+
+def skip_many(
+    runs: QuerySet[ExecutionRun],
+    path: str,
+    by: Person,
+    *,
+    output: Any = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> Done:
+    """Have the step at `path` passed over, in those of `runs` that wait there."""
+    there = Wait.objects.filter(path=path, status=WaitStatus.OPEN)
+    waiting = runs.filter(pk__in=there.values("run"))
+    return _each(
+        waiting, lambda run: approvals.skip(there.get(run=run), by=by, output=output, reason=reason), dry_run=dry_run
+    )
+
+
 def _each(runs: QuerySet[ExecutionRun], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> Done:
     """Act on each run in a transaction of its own, oldest first: what is made meanwhile is left alone."""
     ids = list(runs.order_by("id").values_list("pk", flat=True))
@@ -316,7 +352,7 @@ def _each(runs: QuerySet[ExecutionRun], act: Callable[[ExecutionRun], Any], *, d
         for run in batch.filter(pk__in=ids[first : first + BATCH]).order_by("id"):
             try:
                 act(run)
-            except (ControlError, NotPermittedError) as error:
+            except (ControlError, NotPermittedError, approvals.NotOpenError) as error:
                 result.refused[str(run.pk)] = str(error)
             else:
                 result.done += 1

@@ -174,9 +174,11 @@ def plan(records: Iterable[Record], target: str, was: Outline, now: Outline) -> 
 
 
 def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: Outline) -> list[Record]:
-    """The attempts of a path that are copied: of what ended well the last, of a failure that was dealt with all."""
+    """The attempts of a path that are copied: of what ended well, or was passed over, the last; of a failure that was
+    dealt with all.
+    """
     ended = last[attempts[0].path]
-    if ended.status == StepStatus.SUCCEEDED and now.leads_somewhere(ended):
+    if ended.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED} and now.leads_somewhere(ended):
         return [ended]
     dealt_with = now.goes_on_after_failure(ended.path, target) or _ended_well_around(ended.path, last)
     return attempts if ended.status == StepStatus.FAILED and dealt_with else []

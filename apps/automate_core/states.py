@@ -38,7 +38,7 @@ class StepStatus(TextChoices):
     SUCCEEDED = "succeeded"  #: its output is recorded; final
     FAILED = "failed"  #: its error is recorded; a retry is a further attempt; final
     WAITING = "waiting"  #: parked on a person, a time or another run
-    SKIPPED = "skipped"  #: passed over on purpose; final
+    SKIPPED = "skipped"  #: passed over by a person, who gave its output; final
     CANCELLED = "cancelled"  #: its run was cancelled; final
     INTERRUPTED = "interrupted"  #: cut off by a crash; the next attempt follows; final
 
@@ -91,6 +91,7 @@ STEP_EDGES = _edges(
             StepStatus.SUCCEEDED,
             StepStatus.FAILED,
             StepStatus.WAITING,
+            StepStatus.SKIPPED,
             StepStatus.CANCELLED,
             StepStatus.INTERRUPTED,
         },

@@ -81,7 +81,11 @@ class Asking:
         except LLMProviderError as error:
             self._failed(entry, reported, is_refused=error.refused)
             raise ConnectorError(
-                str(error), code=error.code, retryable=error.retryable, retry_after=error.retry_after
+                str(error),
+                code=error.code,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+                details=error.details,
             ) from error
         except EgressError as error:
             self._failed(entry, reported, is_refused=not error.sent)

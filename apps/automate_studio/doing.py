@@ -39,19 +39,6 @@ def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Run an ended run again, and go to the new run."""
-    run = _run(request, run_id)
-    version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
-    start = request.POST.get("start", "failed").replace("\0", "")
-    again = _do(request, lambda: control.retry(run, by=asked.person(request), start=start, version=version))
-    if again is None:
-        return SeeOther(_run_url(run))
-    messages.success(request, f"This run repeats run {words.short(run.pk)}.")
-    return SeeOther(_run_url(again))
-
-
-@require_POST
 def run_keep(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Keep a run for ever with `keep`, or else like any other."""
     run = _run(request, run_id)

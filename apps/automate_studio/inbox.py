@@ -75,7 +75,7 @@ def _show(request: HttpRequest, wait: Wait, given: Mapping[str, Any], errors: Ma
     response = _page(
         request,
         "automate_studio/approval.html",
-        _name(wait),
+        approvals.name(wait),
         wait=wait,
         row=_row(wait, timezone.now()),
         fields=forms.fields((wait.data or {}).get("form", []), given, errors),
@@ -93,8 +93,4 @@ def _page(request: HttpRequest, template: str, title: str, **context: Any) -> Te
 
 def _row(wait: Wait, now: dt.datetime) -> Row:
     message = str((wait.data or {}).get("message", ""))
-    return Row(wait=wait, name=_name(wait), message=message, since=words.between(wait.created_at, now))
-
-
-def _name(wait: Wait) -> str:
-    return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
+    return Row(wait=wait, name=approvals.name(wait), message=message, since=words.between(wait.created_at, now))

@@ -8,10 +8,21 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from automate_core.definition import ActionStep, ForEachStep, RepeatStep, Slot, Step, slots
+from automate_core.definition import (
+    ActionStep,
+    BranchStep,
+    ForEachStep,
+    ParallelStep,
+    RepeatStep,
+    Slot,
+    Step,
+    TryStep,
+)
 from automate_studio import words
 from automate_studio.items import Items
 from automate_studio.recorded import LIVE_STATES, Recorded, Run, Waited
+
+HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do nothing themselves but what they hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +108,12 @@ def _note(step: Step, recorded: Recorded, items: Items | None) -> str:
         following = recorded.last.number + (recorded.retry_due is not None)
         most = max(step.retry.attempts, following) if step.retry else 0
         return f"try {following} of {most}" if most else f"try {following}"
-    return words.duration(recorded.seconds) if recorded.seconds is not None and not slots(step) else ""
+    return words.duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, HOLDING) else ""
 
 
 def _share(step: Step, recorded: Recorded, run: Run) -> int:
     """Nothing where the bar would be a dot."""
-    if recorded.seconds is None or slots(step) or run.longest < 0.001:
+    if recorded.seconds is None or isinstance(step, HOLDING) or run.longest < 0.001:
         return 0
     share = round(recorded.seconds / run.longest * 100)
     return share if share >= 4 else 0

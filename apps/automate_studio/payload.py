@@ -38,7 +38,7 @@ def show(value: Any) -> Shown:
 def visible(text: str) -> str:
     """`text` with characters that reorder or hide it (bidi controls, zero width) written as escapes."""
     return "".join(
-        f"\\u{ord(char):04x}" if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char
+        json.dumps(char)[1:-1] if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char
         for char in text
     )
 

@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
@@ -16,16 +16,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from automate_core.definition import BranchStep, Definition, walk
-from automate_core.models import ExecutionRun, RunLog, StepRun, Wait, WaitAssignee
+from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.publishing import differences
 from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
-from automate_studio import items, payload, versions, words
+from automate_studio import items, run_header, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
 from automate_studio.timeline import Timeline, timeline
 from automate_studio.tree import Card, Tree, run_tree
 
-MOST_LOG_LINES = 500
 MOST_WAITS = 1_000
 
 
@@ -65,6 +64,11 @@ class RunPage:
         event = self.run.event
         return words.between(event.received_at if event else self.run.created_at, self.run.started_at)
 
+    @cached_property
+    def cost(self) -> run_header.Cost | None:
+        """What its models took."""
+        return run_header.cost(self.run.pk)
+
     @property
     def cards(self) -> list[Card]:
         """The steps in reading order."""
@@ -73,7 +77,7 @@ class RunPage:
     @property
     def counts(self) -> str:
         """`5 done, 2 active, 1 left`."""
-        states = [card.state for card in self.cards if not card.routes]
+        states = [card.state for card in self.cards if not card.holds]
         counted = {
             "done": sum(state == "succeeded" for state in states),
             "failed": sum(state == "failed" for state in states),
@@ -114,9 +118,7 @@ class RunPage:
         """The step to open first: the one that failed, else the one that is active, else the first."""
         if self.failed_step:
             return self.failed_step[0]
-        by_state = {
-            card.state: card.path for card in reversed(self.cards) if not card.routes or card.state == "waiting"
-        }
+        by_state = {card.state: card.path for card in reversed(self.cards) if not card.holds}
         wanted = ("retrying", "running", "waiting")
         first = self.cards[0].path if self.cards else ""
         return next((by_state[state] for state in wanted if state in by_state), first)
@@ -238,51 +240,3 @@ def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
 
 def _trigger_note(run: ExecutionRun) -> str:
     return run.event.type if run.event and run.event.type else ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspector:
-    """One step's panel. `input`, `output` and `error` are None when there is none, or when it may not be seen."""
-
-    card: Card
-    recorded: Recorded
-    attempt: StepRun | None
-    may_see: bool
-    logs: list[RunLog]
-
-    @property
-    def input(self) -> payload.Shown | None:
-        """The rendered inputs of the attempt shown."""
-        return self._shown("input")
-
-    @property
-    def output(self) -> payload.Shown | None:
-        """The output of the attempt shown."""
-        return self._shown("output")
-
-    @property
-    def error(self) -> dict[str, Any] | None:
-        """The error of the attempt shown."""
-        return self.attempt.error if self.attempt else None
-
-    @property
-    def error_details(self) -> payload.Shown | None:
-        """What the connector added to its error."""
-        details = (self.error or {}).get("details")
-        return payload.show(details) if details and self.may_see else None
-
-    def _shown(self, part: str) -> payload.Shown | None:
-        value = getattr(self.attempt, part) if self.attempt else None
-        return payload.show(value) if value is not None and self.may_see else None
-
-
-def inspect(page: RunPage, path: str, number: int | None, *, may_see: bool) -> Inspector | None:
-    """The panel of a step and one of its attempts (None: the last), or None when there is no such step."""
-    card = next((card for card in page.cards if card.path == path), None)
-    if card is None:
-        return None
-    recorded = page.recorded.get(path, Recorded())
-    shown = number if number is not None else recorded.last.number if recorded.last else None
-    attempt = StepRun.objects.filter(run=page.run, path=path, attempt=shown).first() if shown else None
-    logs = list(RunLog.objects.filter(run=page.run, path=path).order_by("at", "id")[:MOST_LOG_LINES])
-    return Inspector(card=card, recorded=recorded, attempt=attempt, may_see=may_see, logs=logs if may_see else [])

@@ -263,7 +263,7 @@ class _Rows:
         waits = [wait for wait in recorded.waits if wait.kind != "retry"]
         parked = any(wait.kind in {"timer", "callback", "approval", "child"} for wait in waits)
         for attempt, following in zip(recorded.attempts, [*recorded.attempts[1:], None], strict=False):
-            if card.routes or not parked:
+            if not parked:
                 yield self._bar(attempt.started_at, attempt.finished_at, _kind(card, attempt), attempt.status)
             if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_due):
                 yield self._bar(attempt.finished_at, following.started_at if following else None, "bk")
@@ -287,7 +287,7 @@ def _many(route: RouteView) -> int:
 
 
 def _kind(card: Card, attempt: Attempt) -> str:
-    if card.routes:
+    if card.holds:
         return "gp"
     return "ok" if attempt.status == "succeeded" else ""
 

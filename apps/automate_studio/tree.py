@@ -34,7 +34,7 @@ from automate_studio.recorded import Run
 
 _ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
-START = "~trigger"  #: the path of the trigger where it can be changed; no step's key looks like it
+START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,7 @@ class Card:
     edited: bool = False
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
     parallel: bool = False  # what it holds are tracks
+    holds: bool = False  # it does nothing itself but what it holds
 
     @property
     def dom_id(self) -> str:
@@ -157,6 +158,13 @@ class RouteView:
     end: Place | None = None
     inside: str = ""  # where a step in it is, in words
     items: Items | None = None  # of a loop that runs
+    track: bool = False  # one of those that run at once
+    joined: bool = True  # what comes after it has been reached
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was chosen from others."""
+        return self.state == "hit" and not self.track
 
     @property
     def told(self) -> str:
@@ -167,7 +175,7 @@ class RouteView:
     @property
     def line(self) -> str:
         """How its connectors are drawn: the way in, and the way out, which a step that failed does not take."""
-        if self.state == "hit" and self.cards and self.cards[-1].state != "succeeded":
+        if self.state == "hit" and self.cards and (self.cards[-1].state != "succeeded" or not self.joined):
             return "done in"
         return {"hit": "done", "off": "off"}.get(self.state, "")
 
@@ -221,6 +229,8 @@ def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Ed
     numbers = iter(range(1, 10_000))
     trigger = definition.triggers[0] if definition.triggers else None
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
+    if run:
+        first = replace(first, path=START)
     others = f", and {len(definition.triggers) - 1} more" if edited and len(definition.triggers) > 1 else ""
     if edited:
         more = f"Runs as {edited.runs_as}" if edited.runs_as else ""
@@ -285,6 +295,7 @@ def _cards(
             off=bool(edited) and step.disabled,
             wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
             parallel=isinstance(step, ParallelStep),
+            holds=isinstance(step, overlay.HOLDING),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
             badge=edited.badges.get(step.key)
@@ -331,6 +342,8 @@ def _routes(
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
             inside=places.in_list(kind, slot.key, slot.name, title) if edited else "",
             items=items,
+            track=isinstance(step, ParallelStep),
+            joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",
         )
 
 

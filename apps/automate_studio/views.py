@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
 from django.contrib import admin
 from django.core.handlers.asgi import ASGIRequest
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from automate_connectors.models import Connection
-from automate_core import approvals, authoring, rights, workflow_files
+from automate_core import authoring, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
-from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
-from automate_governance import audit
+from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import User, can, holds_anywhere, permitted
-from automate_studio import asked, gallery, lists, managing, run_bulk, run_page, run_rows, started
+from automate_studio import (
+    asked,
+    gallery,
+    inspector,
+    lists,
+    managing,
+    run_bulk,
+    run_header,
+    run_page,
+    run_rows,
+    started,
+)
 from automate_studio import run_list as found_runs
 from automate_studio.recorded import View
 from automate_studio.tree import draft_tree
@@ -116,19 +123,20 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: tree, timeline and the step, or the item of a loop, that `?step=` names."""
-    page = _load(request.user, run_id, View.of(request.GET))
+    page = load_run(request.user, run_id, View.of(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
-    may_see = can(request.user, "view_payload", page.run)
+    shown = _inspect(request, page, path)
     return _page(
         request,
         "automate_studio/run/page.html",
         f"Run {page.run}",
         page=page,
-        may_see=may_see,
+        may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
         may_run=can(request.user, "run", page.run.workflow),
-        inspector=(inspector := run_page.inspect(page, path, None, may_see=may_see)),
-        approval=_approval(request.user, page, inspector),
-        connection=_connection(request.user, inspector),
+        may_change=can(request.user, "change", page.run.workflow),
+        inspector=shown,
+        lineage=run_header.lineage(page.run, request.user),
+        asks=inspector.asks(page.run, request.user),
         selected=path,
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
@@ -137,54 +145,29 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """The panel of one step, and of one of its attempts with `?attempt=`."""
-    page = _load(request.user, run_id, View.of(request.GET, path))
-    may_see = can(request.user, "view_payload", page.run)
-    inspector = run_page.inspect(page, page.step_at(path), asked.number(request.GET.get("attempt")), may_see=may_see)
-    if inspector is None:
+    """The panel of one step, and of one of its attempts with `?attempt=`; `?tab=` names the tabs that are open."""
+    page = load_run(request.user, run_id, View.of(request.GET, path))
+    shown = _inspect(request, page, page.step_at(path))
+    if shown is None:
         raise Http404
-    context = {
-        "page": page,
-        "inspector": inspector,
-        "approval": _approval(request.user, page, inspector),
-        "connection": _connection(request.user, inspector),
-    }
-    return TemplateResponse(request, "automate_studio/run/inspector.html", context)
+    return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": shown})
 
 
-def _approval(user: User, page: run_page.RunPage, inspector: run_page.Inspector | None) -> Wait | None:
-    """The approval that this step waits for, when this person may decide it."""
-    if inspector is None or inspector.card.state != "waiting":
-        return None
-    return approvals.assigned_to(user).filter(run=page.run, path=inspector.card.path).first()
+@require_safe
+def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """What of a run waits for this person."""
+    page = load_run(request.user, run_id, View())
+    context = {"page": page, "asks": inspector.asks(page.run, request.user)}
+    return TemplateResponse(request, "automate_studio/run/asks.html", context)
 
 
-def _connection(user: User, inspector: run_page.Inspector | None) -> Connection | None:
-    """The connection that this step waits for, when this person may know of it."""
-    slug = inspector.recorded.connection if inspector else ""
-    return permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None
+def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspector.Inspector | None:
+    attempt, tabs = asked.number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
+    return inspector.inspect(page, path, attempt, request.user, tabs=tabs)
 
 
-@require_POST
-def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """A whole input or output as a file, audited."""
-    run = get_object_or_404(_runs(request.user), pk=run_id)
-    part = request.POST.get("part", "")
-    if not can(request.user, "view_payload", run) or part not in {"input", "output"} or "\0" in path:
-        raise Http404
-    step = get_object_or_404(StepRun, run=run, path=path, attempt=asked.number(request.POST.get("attempt")) or 0)
-    with transaction.atomic():
-        audit.record(
-            request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
-        )
-    return HttpResponse(
-        json.dumps(getattr(step, part), indent=2, ensure_ascii=False),
-        content_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="{run}-{path.replace("/", "-")}-{part}.json"'},
-    )
-
-
-def _load(user: User, run_id: uuid.UUID, view: View) -> run_page.RunPage:
+def load_run(user: User, run_id: uuid.UUID, view: View) -> run_page.RunPage:
+    """The page of a run that this person may know of. Raises Http404."""
     try:
         return run_page.load(run_id, _runs(user), view)
     except ExecutionRun.DoesNotExist:

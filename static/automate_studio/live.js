@@ -346,28 +346,43 @@
 
   // It goes with its tail only while the reader is there; otherwise it says how much came.
   let read = null;
-  const logOf = () => inspector.querySelector("[role=log]");
-  const isAtEnd = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+  let unread = 0;
+  const inspected = () => inspector.querySelector("[data-inspected]")?.dataset.inspected;
+  const scrollerOf = (log) => {
+    for (let each = log; each !== run; each = each.parentElement) if (each.scrollHeight > each.clientHeight + 1 && getComputedStyle(each).overflowY !== "visible") return each;
+    return log;
+  };
+  const isAtEnd = (scroller) => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const log = event.detail.target?.id === "inspector" && logOf();
+    const log = event.detail.target?.id === "inspector" && inspector.querySelector("[role=log]");
     if (!log) return;
-    const path = inspector.querySelector("[data-inspected]")?.dataset.inspected;
-    read = { path, lines: log.querySelectorAll("p").length, top: log.scrollTop, isAtEnd: isAtEnd(log) };
+    const scroller = scrollerOf(log);
+    read = { path: inspected(), lines: log.querySelectorAll("p").length, top: scroller.scrollTop, isAtEnd: isAtEnd(scroller) };
   });
 
   document.addEventListener("htmx:afterSettle", (event) => {
-    const log = event.target.id === "inspector" && logOf();
-    if (!log || !read || read.path !== inspector.querySelector("[data-inspected]")?.dataset.inspected) return;
+    const log = event.target.id === "inspector" && inspector.querySelector("[role=log]");
+    if (!log) return;
+    if (read?.path !== inspected()) {
+      unread = 0;
+      return;
+    }
     const came = log.querySelectorAll("p").length - read.lines;
-    log.scrollTop = read.isAtEnd ? log.scrollHeight : read.top;
-    if (came <= 0 || isAtEnd(log)) return;
+    const scroller = scrollerOf(log);
+    scroller.scrollTop = read.isAtEnd && came > 0 ? scroller.scrollHeight : read.top;
+    unread = isAtEnd(scroller) ? 0 : unread + Math.max(0, came);
+    if (!unread) return;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "da-btn xs da-newer";
-    button.textContent = `${came} new line${came > 1 ? "s" : ""}`;
-    button.addEventListener("click", () => { log.scrollTop = log.scrollHeight; });
-    log.addEventListener("scroll", () => isAtEnd(log) && button.remove());
+    button.textContent = `${unread} new line${unread > 1 ? "s" : ""}`;
+    button.addEventListener("click", () => { scroller.scrollTop = scroller.scrollHeight; });
+    scroller.addEventListener("scroll", () => {
+      if (!isAtEnd(scroller)) return;
+      unread = 0;
+      button.remove();
+    });
     log.append(button);
   });
 

@@ -12,28 +12,48 @@
     setTimeout(() => { button.classList.remove("said"); button.removeAttribute("title"); }, 1500);
   };
 
+  // What a button copies: its own text, what the server gives for it, or the text that is shown beside it.
+  const copied = async (button) => {
+    const { copy, copyFrom } = button.dataset;
+    if (!copyFrom) return copy ?? button.closest(".da-tab")?.querySelector(".da-json")?.textContent ?? "";
+    const answer = await fetch(copyFrom);
+    if (!answer.ok) throw new Error(answer.status === 413 ? "Too large to copy: download it" : "It could not be read");
+    return answer.text();
+  };
+
   const copy = async (button) => {
-    const json = button.closest(".da-tab")?.querySelector(".da-json");
+    let text;
     try {
-      await navigator.clipboard.writeText(button.dataset.copy ?? json?.textContent ?? "");
+      text = await copied(button);
+    } catch (error) {
+      say(button, error.message);
+      return;
+    }
+    try {
+      await navigator.clipboard.writeText(text);
       say(button, "Copied");
     } catch {
       say(button, "The browser does not allow copying here");
     }
   };
 
-  let chosenTab = null; // stays open when another step, or the same one anew, comes into the panel
+  const chosenTabs = new Map(); // stay open when another step, or the same one anew, comes into the panel
 
   const openTab = (tab) => {
-    chosenTab = tab.getAttribute("aria-controls");
     const list = tab.closest("[role=tablist]");
+    const name = tab.dataset.tab ? `[data-tab="${tab.dataset.tab}"]` : "";
+    chosenTabs.set(list.getAttribute("aria-label"), `[role=tab][aria-controls="${tab.getAttribute("aria-controls")}"]${name}`);
     for (const other of list.querySelectorAll("[role=tab]")) {
       const on = other === tab;
       other.classList.toggle("on", on);
       other.setAttribute("aria-selected", on);
       other.tabIndex = on ? 0 : -1;
-      document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+      document.getElementById(other.getAttribute("aria-controls")).hidden = true;
     }
+    const panel = document.getElementById(tab.getAttribute("aria-controls")); // two tabs may show parts of one panel
+    panel.hidden = false;
+    panel.dataset.shows = tab.dataset.tab ?? "";
+    tab.dispatchEvent(new CustomEvent("da:tab", { bubbles: true }));
   };
 
   // Zoom is the canvas's, so that a new tree drawn inside keeps it. At first the whole width fits, if that is readable.
@@ -70,9 +90,9 @@
   });
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy], [data-copy-json], [data-zoom], [data-sidebar], [role=tab][aria-controls]");
+    const button = event.target.closest("[data-copy], [data-copy-json], [data-copy-from], [data-zoom], [data-sidebar], [role=tab][aria-controls]");
     if (!button) return;
-    if (button.matches("[data-copy], [data-copy-json]")) copy(button);
+    if (button.matches("[data-copy], [data-copy-json], [data-copy-from]")) copy(button);
     else if (button.matches("[data-zoom]")) zoom(button);
     else if (button.matches("[data-sidebar]")) Alpine.$data(document.documentElement).sidebarToggle();
     else openTab(button);
@@ -81,9 +101,11 @@
   // Tabs by arrow keys, as the tab pattern asks.
   document.addEventListener("keydown", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (!tab || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    if (!tab || !["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) return;
+    event.preventDefault();
     const tabs = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]")];
-    const next = tabs[(tabs.indexOf(tab) + (event.key === "ArrowRight" ? 1 : tabs.length - 1)) % tabs.length];
+    const to = { ArrowRight: tabs.indexOf(tab) + 1, ArrowLeft: tabs.indexOf(tab) + tabs.length - 1, Home: 0, End: tabs.length - 1 };
+    const next = tabs[to[event.key] % tabs.length];
     openTab(next);
     next.focus();
   });
@@ -155,7 +177,9 @@
   document.addEventListener("DOMContentLoaded", reachable);
   document.addEventListener("htmx:afterSettle", () => {
     reachable();
-    const tab = chosenTab && document.querySelector(`[role=tab][aria-controls="${chosenTab}"]:not(.on)`);
-    if (tab) openTab(tab);
+    for (const chosen of chosenTabs.values()) {
+      const tab = document.querySelector(`${chosen}:not(.on)`);
+      if (tab) openTab(tab);
+    }
   });
 })();

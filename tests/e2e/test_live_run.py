@@ -133,6 +133,10 @@ def test_nothing_is_missed_or_doubled_when_the_server_is_killed(
             expect(page.locator(".da-try li").nth(2)).to_contain_text("Try 3", timeout=30_000)
             expect(log).to_have_count(RunLog.objects.filter(run=run, path="call", attempt__lt=3).count())
             page.evaluate("window.untouched = true")
+            page.add_style_tag(
+                content=".da-log { flex: none !important; height: 60px !important; overflow: auto !important }"
+            )
+            page.locator("#inspector [role=log]").evaluate("(log) => log.scrollTo(0, 0)")
             server.kill()
         gate.set()
         expect(page.locator("#live")).to_contain_text("Reconnecting")
@@ -145,6 +149,11 @@ def test_nothing_is_missed_or_doubled_when_the_server_is_killed(
             assert len(written) > 10 and page.evaluate("window.untouched") is True
             shown = log.locator("span:last-child").all_text_contents()
             assert shown == written
+            newer = page.get_by_role("button", name="new line")
+            assert page.locator("#inspector [role=log]").evaluate("(log) => log.scrollTop") == 0
+            newer.click()
+            expect(newer).to_have_count(0)
+            assert page.locator("#inspector [role=log]").evaluate("(log) => log.scrollTop") > 0
             expect(page.locator(".da-try li")).to_have_count(6)
             page.get_by_role("link", name="Try 1").click()
             expect(page.get_by_role("alert").filter(has_text="http_503")).to_be_visible()

@@ -163,7 +163,7 @@ def test_large_values_are_cut_at_the_server(workflow, deliver, drain, sign_in, o
     deliver({"title": "x" * 500_000})
     drain()
     content = sign_in(owner).get(_run_urls(ExecutionRun.objects.get())["page"], {"step": "first"}).content
-    assert len(content) < 250_000 and b"the rest is in the download" in content
+    assert len(content) < 250_000 and b"498000 more characters" in content
 
 
 # --- who sees what ----------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def _objects(run, owner):
 def approval(run, owner):
     """One that the owner is asked for."""
     made = Wait.objects.create(
-        run=run, path="ask", kind="approval", data={"outcomes": [{"key": "approved", "name": "Approve"}]}
+        run=run, path="first", kind="approval", data={"outcomes": [{"key": "approved", "name": "Approve"}]}
     )
     WaitAssignee.objects.create(wait=made, user=owner)
     return made
@@ -212,6 +212,15 @@ def urls(run, owner, endpoint, approval, bulk_action, view):
         "run page": ("get", _run_urls(run)["page"]),
         "run step": ("get", _run_urls(run)["step"]),
         "run patch": ("get", _run_urls(run)["patch"]),
+        "run asks": ("get", reverse("studio:run_asks", args=[run.pk])),
+        "run value": ("get", reverse("studio:run_value", args=[run.pk, "first"])),
+        "run sample": ("post", reverse("studio:run_sample", args=[run.pk])),
+        "run test": ("post", reverse("studio:run_test", args=[run.pk])),
+        "run retry dialog": ("get", reverse("studio:run_retry", args=[run.pk])),
+        "run try now": ("post", reverse("studio:run_try_now", args=[run.pk, "first"])),
+        "run skip": ("post", reverse("studio:run_skip", args=[run.pk, "first"])),
+        "run review": ("post", reverse("studio:run_review", args=[run.pk, "first"])),
+        "run decide": ("post", reverse("studio:run_decide", args=[run.pk, "first"])),
         "run download": ("post", download),
         "connection": ("get", reverse("admin:automate_connectors_connection_change", args=[objects["connection"].pk])),
         "connection delete": (
@@ -314,6 +323,15 @@ MATRIX = {
     "run page": (200, 200, 404, 302),
     "run step": (200, 200, 404, 302),
     "run patch": (200, 200, 404, 302),
+    "run asks": (200, 200, 404, 302),
+    "run value": (200, 404, 404, 302),
+    "run sample": (303, 403, 404, 302),
+    "run test": (303, 403, 404, 302),
+    "run retry dialog": (200, 403, 404, 302),
+    "run try now": (409, 403, 404, 302),
+    "run skip": (409, 403, 404, 302),
+    "run review": (422, 403, 404, 302),
+    "run decide": (409, 403, 404, 302),
     "run download": (200, 404, 404, 302),
     "connection": (200, 404, 404, 302),
     "connection delete": (200, 404, 404, 302),
@@ -542,9 +560,9 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(17):
         client.get(_run_urls(run)["page"])
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(_run_urls(run)["patch"])
 
 

@@ -72,6 +72,11 @@ class StepRecord:
         """Parked on somebody or something."""
         self.status = move(STEP_EDGES, self.status, StepStatus.WAITING)
 
+    def skip(self, output: bytes) -> None:
+        """Passed over by a person, who gave an output for it."""
+        self._end(StepStatus.SKIPPED)
+        self.output = output
+
     def proceed(self) -> None:
         """What it waited for has come."""
         self.status = move(STEP_EDGES, self.status, StepStatus.RUNNING)
@@ -90,8 +95,8 @@ class StepRecord:
 
     @property
     def done(self) -> bool:
-        """Whether it ended well."""
-        return self.status == StepStatus.SUCCEEDED
+        """Whether it ended well, or was passed over: nothing more is to be done."""
+        return self.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}
 
     @property
     def ended(self) -> bool:

@@ -341,9 +341,11 @@ class Walk:
             else:
                 step.interrupt()
                 self._note(step)
-        elif step is not None and self._retries(path):
-            self._strands.begin(step)
-            yield Parked(path)
+        elif step is not None and (answer := self._retry(path)) is not None:
+            if answer.is_open:
+                self._strands.begin(step)
+                answer = yield Parked(path)
+            step = self._passed_over(step, answer)
         while step is None or not step.done:
             if step is not None and step.error is not None and not self._repeats(node, step):
                 raise StepFailedError({**step.error, "step": node.key}, step)
@@ -354,16 +356,15 @@ class Walk:
             if step.error is not None and self._repeats(node, step):
                 delay = node.retry.delay(step.failures, step.error.get("retry_after"))
                 self._waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
-                yield Parked(path)
+                step = self._passed_over(step, (yield Parked(path)))
         return msgspec.json.decode(step.output or b"null")
 
-    def _retries(self, path: str) -> bool:
-        """Whether the next attempt has still to wait. What was waited for before an attempt is over."""
+    def _retry(self, path: str) -> WaitAnswer | None:
+        """The wait before the next attempt, if there is one. What was waited for before an attempt is over."""
         answer = self._answers.get(path)
         if answer is None or answer.kind != Wait.Kind.RETRY:
-            return False
-        del self._answers[path]
-        return answer.is_open
+            return None
+        return self._answers.pop(path)
 
     def _attempt(self, node: ActionNode, step: StepRecord, frame: Frame) -> Steps:
         try:
@@ -387,6 +388,8 @@ class Walk:
         while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
             self._logs.extend(outcome.logs)
             yield from self._reconnected(node, step)
+            if step.done:
+                return
             outcome = yield Effect(step, node, params)
         if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
             self._logs.extend(outcome.logs)
@@ -414,9 +417,10 @@ class Walk:
             step.wait()
             self._note(step)
             self._waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
-        yield from self._answer(step.path)
-        step.proceed()
-        self._note(step)
+        answer = yield from self._answer(step.path)
+        if not self._skips(step, answer):
+            step.proceed()
+            self._note(step)
 
     def _review(self, node: ActionNode, step: StepRecord) -> Steps:
         """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
@@ -426,13 +430,33 @@ class Walk:
             self._note(step)
             data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
             self._waits.append(WaitRecord(step.path, Wait.Kind.REVIEW, data=data))
-        outcome = (yield from self._answer(step.path)).outcome or {}
+        answer = yield from self._answer(step.path)
+        outcome = answer.outcome or {}
+        if self._skips(step, answer):
+            return
         if outcome.get("outcome") == "succeeded":
             self._succeed(step, encode_output(outcome.get("output")))
         else:
             again = outcome.get("outcome") == "again"
             message = "It did not take effect: made again." if again else "A person said that it did not take effect."
             self._fail(step, {**_error("did_not_happen", message), "retryable": again, "again": again})
+
+    def _passed_over(self, step: StepRecord, answer: WaitAnswer) -> StepRecord:
+        """The same attempt, which failed; or the next one, when a person had it passed over instead of made."""
+        if (answer.outcome or {}).get("outcome") != StepStatus.SKIPPED:
+            return step
+        skipped = self._begin(step.path, step)
+        self._skips(skipped, answer)
+        return skipped
+
+    def _skips(self, step: StepRecord, answer: WaitAnswer | None = None) -> bool:
+        """Whether a person had the step passed over, now or earlier: its output is what they gave for it."""
+        outcome = (answer.outcome if answer else None) or {}
+        if outcome.get("outcome") == StepStatus.SKIPPED:
+            step.skip(redact_json(encode_output(outcome.get("output")).decode()).encode())
+            self._note(step)
+            self._strands.settle(step)
+        return step.status == StepStatus.SKIPPED
 
     def _repeats(self, node: ActionNode, step: StepRecord) -> bool:
         error = step.error or {}
@@ -583,12 +607,14 @@ class Walk:
                     self._waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
             if step.status == StepStatus.WAITING:
                 answer = yield from self._answer(path)
+                if self._skips(step, answer):
+                    return
                 if node.callback:
                     step.output = encode_output(answer.outcome or {"outcome": "timeout"})
                     self._withdrawn.append(path)  # what was opened beside an answer that came before
                 step.proceed()
                 self._note(step)
-            if node.callback:
+            if node.callback and not self._skips(step):
                 yield from self._after_timeout(node, node.on_timeout, step, frame.at(f"{path}/"))
 
     def _due(self, node: WaitNode, step: StepRecord, frame: Frame) -> Steps:
@@ -680,6 +706,8 @@ class Walk:
                 self._waits.append(WaitRecord(path, Wait.Kind.CHILD, data=data))
             if step.status == StepStatus.WAITING:
                 answer = yield from self._answer(path)
+                if self._skips(step, answer):
+                    return
                 outcome = answer.outcome or {}
                 if outcome.get("status") != "succeeded":
                     reason = (outcome.get("error") or {}).get("message") or f"it was {outcome.get('status')}"

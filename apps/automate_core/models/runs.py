@@ -20,7 +20,8 @@ class ExecutionRun(models.Model):
     """One execution of one workflow version.
 
     `output` is what its last step gave, kept for the run that called it. `parent` and `parent_path` are the calling run
-    and step. `slot_key` is the value that its workflow's concurrency limit counts by; it may run once it is `admitted`.
+    and step. `request` names what asked for a re-run, so that the same request makes one. `slot_key` is the value that
+    its workflow's concurrency limit counts by; it may run once it is `admitted`.
     `origin` is the kind of trigger that its event came by, taken over by those that repeat it.
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
@@ -72,6 +73,7 @@ class ExecutionRun(models.Model):
     retried_from = models.ForeignKey(
         "self", on_delete=models.SET_NULL, related_name="retries", null=True, db_constraint=False, db_index=False
     )
+    request = models.UUIDField(null=True)
     slot_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: no limit counts it
     admitted = models.BooleanField(db_default=True)
     priority = models.SmallIntegerField(db_default=0)
@@ -90,6 +92,9 @@ class ExecutionRun(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["event", "workflow"], condition=Q(cause="trigger"), name="one_run_per_event_and_workflow"
+            ),
+            models.UniqueConstraint(
+                fields=["retried_from", "request"], condition=Q(request__isnull=False), name="one_rerun_per_request"
             ),
         ]
         indexes = [

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class LLMProviderError(Exception):
-    """The model gave no answer. `code`, `retryable` and `retry_after` (seconds) mean the same as on ConnectorError.
+    """The model gave no answer. `code`, `retryable`, `retry_after` (seconds) and `details` are those of ConnectorError.
 
     `refused` says that the service turned the call down, so that it cost nothing.
     """
@@ -22,8 +22,10 @@ class LLMProviderError(Exception):
         retryable: bool = False,
         retry_after: float | None = None,
         refused: bool = False,
+        details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
+        self.details = details or {}
         self.code = code
         self.retryable = retryable
         self.retry_after = retry_after

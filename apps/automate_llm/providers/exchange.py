@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from automate_connectors.web import request_id
 from automate_llm.providers.base import LLMProviderError, TokenUsage
 
 _SHOWN = 300
@@ -97,6 +98,7 @@ def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str
         retryable=retryable,
         retry_after=retry_after(response.headers) if retryable else None,
         refused=True,
+        details=request_id(response.headers),
     )
 
 

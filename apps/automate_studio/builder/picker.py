@@ -14,7 +14,8 @@ from typing import Any
 from automate_core.definition import ActionStep, walk
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
-from automate_core.lookups import ABSENT, Path, part_of
+from automate_core.lookups import ABSENT, Path
+from automate_studio import json_tree
 from automate_studio.builder import documented, expressions, reach
 from automate_studio.builder.documented import Typed
 
@@ -81,8 +82,8 @@ class Data:
 
     def at(self, path: Path) -> Any:
         """The value at a path, a shape where there is none, or ABSENT."""
-        found = _at(self.scope, path) if self.scope is not None else ABSENT
-        return _at(self.shape, path) if found is ABSENT else found
+        found = json_tree.at(self.scope, path) if self.scope is not None else ABSENT
+        return json_tree.at(self.shape, path) if found is ABSENT else found
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -230,15 +231,7 @@ def _is_sometimes_missing(path: Path, data: Data) -> bool:
     if root is None:
         return False
     inner = path[len(root) :]
-    return any(_at(other, inner) is ABSENT for other in data.others[root])
-
-
-def _at(value: Any, path: Path) -> Any:
-    for part in path:
-        value = part_of(value, part)
-        if value is ABSENT:
-            return ABSENT
-    return value
+    return any(json_tree.at(other, inner) is ABSENT for other in data.others[root])
 
 
 # --- search -----------------------------------------------------------------------------------------------------------

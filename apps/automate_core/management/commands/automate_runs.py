@@ -1,8 +1,9 @@
-"""List, cancel and retry runs."""
+"""List, cancel and retry runs, and go on with steps that wait."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import uuid
 from typing import Any
@@ -16,15 +17,19 @@ from automate_core.following import describe
 from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import ExecutionRun
 from automate_core.states import RunStatus
+from automate_governance.permissions import Person
 
 MOST_LISTED = 50
 
 
 class Command(BaseCommand):
-    help = "List, cancel or retry runs: those named, or those that the filters find. Exit 1 when some were refused."
+    help = (
+        "List, cancel or retry runs, try a step that waits now or skip it: those named, or those that the filters find."
+        " Exit 1 when some were refused."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("verb", choices=["list", "cancel", "retry"])
+        parser.add_argument("verb", choices=["list", "cancel", "retry", "try-now", "skip"])
         parser.add_argument("runs", nargs="*", metavar="RUN", help="ids of runs")
         parser.add_argument("--workflow", metavar="SLUG", help="runs of this workflow")
         parser.add_argument("--status", choices=RunStatus.values, help="runs in this state")
@@ -32,7 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--trace", metavar="ID", help="runs of this trace")
         parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
         parser.add_argument("--tests", action="store_true", help="tests of drafts instead of runs")
-        parser.add_argument("--reason", default="", help="cancel: why, for those who look at the run")
+        parser.add_argument("--reason", default="", help="cancel, skip: why, for those who look at the run")
+        parser.add_argument("--step", metavar="PATH", help="try-now, skip: the step that waits")
+        parser.add_argument("--output", metavar="JSON", default="null", help="skip: what later steps see of it")
         parser.add_argument(
             "--start", default="failed", metavar="STEP", help="retry: failed (default), start or a path"
         )
@@ -47,7 +54,9 @@ class Command(BaseCommand):
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
             raise CommandError("say which runs: by id, --workflow, --status, --since or --trace", returncode=2)
         by = find_owner(options["user"])
-        if options["verb"] == "cancel":
+        if options["verb"] in {"try-now", "skip"}:
+            done = _at_step(runs, by, options)
+        elif options["verb"] == "cancel":
             done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
         else:
             version: control.Version = "newest" if options["newest"] else "original"
@@ -59,12 +68,26 @@ class Command(BaseCommand):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe(run)}")
 
     def _tell(self, options: dict[str, Any], done: control.Done) -> None:
-        verb = {"cancel": "cancelled", "retry": "run again"}[options["verb"]]
+        verb = {"cancel": "cancelled", "retry": "run again", "try-now": "tried now", "skip": "skipped"}[options["verb"]]
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}")
         for run_id, reason in done.refused.items():
             self.stderr.write(f"{run_id}: {reason}")
         if done.refused:
             raise CommandError(f"{len(done.refused)} refused", returncode=1)
+
+
+def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.Done:
+    """Raises CommandError."""
+    path, dry_run = options["step"], options["dry_run"]
+    if not path:
+        raise CommandError("say which step: --step PATH", returncode=2)
+    if options["verb"] == "try-now":
+        return control.try_now_many(runs, path, by, dry_run=dry_run)
+    try:
+        output = json.loads(options["output"])
+    except ValueError as error:
+        raise CommandError(f"--output is no JSON: {error}", returncode=2) from error
+    return control.skip_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
 
 
 def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:

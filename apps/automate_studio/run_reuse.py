@@ -1,0 +1,64 @@
+"""What a run is good for afterwards: the sample that its workflow's draft is built on, and a test of that draft."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from automate_core.drafts import commands
+from automate_core.drafts.commands import State
+from automate_core.drafts.errors import RefusedError
+from automate_core.models import ExecutionRun
+from automate_governance.permissions import can, permitted
+from automate_studio import asked, words
+from automate_studio.builder import sample_choice, samples
+from automate_studio.builder.panel import TEST
+from automate_studio.doing import SeeOther
+
+
+@require_POST
+def run_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Build the draft on this run's event and on what its steps gave, and go to the builder."""
+    return _choose(
+        request, run_id, "", "The builder shows run {run} as its sample: for you alone, until you change it."
+    )
+
+
+@require_POST
+def run_test(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Go to the builder's test of the whole draft, on this run's event."""
+    return _choose(request, run_id, TEST, "A test of the draft now runs on the event of run {run}. Choose how to test.")
+
+
+def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> HttpResponse:
+    runs = ExecutionRun.objects.select_related("workflow", "event")
+    run = get_object_or_404(permitted(request.user, "view", runs), pk=run_id)
+    if not can(request.user, "view_payload", run):
+        raise PermissionDenied
+    try:
+        state = commands.look(asked.workflow(request, run.workflow_id))
+        sample_choice.choose(state, _sample(run, state, request), by=asked.person(request))
+    except RefusedError as error:
+        messages.error(request, words.sentence(str(error)))
+        return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
+    messages.success(request, said.format(run=words.short(run.pk)))
+    step = f"?step={panel}" if panel else ""
+    return SeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{step}")
+
+
+def _sample(run: ExecutionRun, state: State, request: HttpRequest) -> dict[str, str]:
+    """The run itself where the builder can look at it; else its input, as an example of one's own."""
+    events = samples.of_triggers(samples.readable(state, asked.person(request)), run.workflow)
+    is_known = run.event_id is None or events.filter(pk=run.event_id).exists()
+    if is_known and samples.runs_of(run.workflow).filter(pk=run.pk).exists():
+        return {"choose": f"run:{run.pk}"}
+    if run.event is None:
+        raise Http404
+    return {"choose": sample_choice.EDITED, "payload": json.dumps(run.event.payload)}

@@ -1,0 +1,112 @@
+"""What a run carries, shown as trees: the inputs, outputs and error details of steps, and the event that started it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core.lookups import ABSENT
+from automate_core.models import Event, ExecutionRun, StepRun
+from automate_core.trials.samples import key_of
+from automate_governance import audit
+from automate_governance.permissions import can, permitted
+from automate_studio import asked, json_tree
+from automate_studio.json_tree import Tree
+from automate_studio.tree import START
+
+MAX_COPIED = 1_000_000  #: characters that are copied; more is for a download
+OF_STEPS = {"input", "output", "details"}
+OF_EVENTS = {"payload", "headers"}
+
+
+def tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> Tree:
+    """One part of a step, or of the event at the path of the trigger, as it is first shown."""
+    query = urlencode({"part": part, **({"attempt": attempt} if part in OF_STEPS else {})})
+    return Tree(
+        part=part,
+        root=_root(path, part),
+        url=f"{reverse('studio:run_value', args=[run.pk, path])}?{query}",
+        value=value,
+    )
+
+
+def _root(path: str, part: str) -> str:
+    """How expressions name it: of an input they see nothing."""
+    names = {"output": f"steps.{key_of(path)}.output", "details": "error.details", "payload": "event.payload"}
+    return names.get(part, "")
+
+
+@require_safe
+def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """Rows of a value: what `?q=` finds, or what is inside the place `?at=`, from `?start=` on.
+
+    `?whole=` gives a long text there, `?copy=` all that is there as plain text.
+    """
+    _, value = _value(request, run_id, path, request.GET)
+    query = request.GET.get("q", "").replace("\0", "")[: json_tree.MAX_QUERY].strip()
+    if query:
+        found = json_tree.search(value, query)
+        return TemplateResponse(request, "automate_studio/json/found.html", {"found": found, "query": query})
+    place = json_tree.path_of(request.GET.get("at"))
+    inside = ABSENT if place is None else json_tree.at(value, place)
+    if inside is ABSENT:
+        raise Http404
+    if request.GET.get("copy"):
+        return _copy(inside)
+    if request.GET.get("whole"):
+        row = json_tree.whole(inside) if isinstance(inside, str) else None
+        return TemplateResponse(request, "automate_studio/json/whole.html", {"row": row})
+    rows = json_tree.rows(inside, place or (), asked.number(request.GET.get("start")) or 0)
+    return TemplateResponse(request, "automate_studio/json/rows.html", {"rows": rows})
+
+
+def _copy(value: Any) -> HttpResponse:
+    """A text as it is, anything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    if len(text) > MAX_COPIED:
+        reason = f"This has more than {MAX_COPIED:,} characters: download it instead."
+        return HttpResponse(reason, status=413, content_type="text/plain; charset=utf-8")
+    return HttpResponse(text.encode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """A whole value as a file, audited."""
+    run, value = _value(request, run_id, path, request.POST)
+    part = request.POST["part"]
+    with transaction.atomic():
+        audit.record(
+            request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
+        )
+    name = "event" if path == START else path.replace("/", "-")
+    return HttpResponse(
+        json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
+        content_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{run}-{name}-{part}.json"'},
+    )
+
+
+def _value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> tuple[ExecutionRun, Any]:
+    """The run and the part of it that is asked for, for who may see payloads; 404 for anything else."""
+    run = get_object_or_404(permitted(request.user, "view", ExecutionRun.objects.all()), pk=run_id)
+    part, attempt = asks.get("part", ""), asked.number(asks.get("attempt")) or 0
+    if not can(request.user, "view_payload", run) or "\0" in path:
+        raise Http404
+    found: Any = []
+    if path == START and part in OF_EVENTS and run.event_id:
+        found = Event.objects.filter(pk=run.event_id).values_list(part, flat=True)
+    elif part in OF_STEPS:
+        column = "error__details" if part == "details" else part
+        found = StepRun.objects.filter(run=run, path=path, attempt=attempt).values_list(column, flat=True)
+    for value in found:
+        return run, value
+    raise Http404
