@@ -39,10 +39,15 @@
 
   const chosenTabs = new Map(); // stay open when another step, or the same one anew, comes into the panel
 
-  const openTab = (tab) => {
-    const list = tab.closest("[role=tablist]");
+  const remember = (tab) => {
     const name = tab.dataset.tab ? `[data-tab="${tab.dataset.tab}"]` : "";
-    chosenTabs.set(list.getAttribute("aria-label"), `[role=tab][aria-controls="${tab.getAttribute("aria-controls")}"]${name}`);
+    const list = tab.closest("[role=tablist]").getAttribute("aria-label");
+    chosenTabs.set(list, `[role=tab][aria-controls="${tab.getAttribute("aria-controls")}"]${name}`);
+  };
+
+  const openTab = (tab) => {
+    remember(tab);
+    const list = tab.closest("[role=tablist]");
     for (const other of list.querySelectorAll("[role=tab]")) {
       const on = other === tab;
       other.classList.toggle("on", on);
@@ -174,7 +179,10 @@
       if (!tree.querySelector("[role=treeitem][tabindex='0']")) tree.querySelector("[role=treeitem]")?.setAttribute("tabindex", "0");
     }
   };
-  document.addEventListener("DOMContentLoaded", reachable);
+  document.addEventListener("DOMContentLoaded", () => {
+    reachable();
+    if (new URLSearchParams(location.search).has("tab")) document.querySelectorAll("[role=tab].on").forEach(remember);
+  });
   document.addEventListener("htmx:afterSettle", () => {
     reachable();
     for (const chosen of chosenTabs.values()) {
