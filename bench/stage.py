@@ -123,6 +123,10 @@ class Stage:
             self._run([*manage, "automate_endpoint", slug, "--scheme", "github", "--secret-env", "BENCH_SECRET"])
         self._run([*manage, "automate_import", *map(str, files), "--publish"])
 
+    def manage(self, *arguments: str) -> None:
+        """Run a command on the stage's database."""
+        self._run([sys.executable, "manage.py", *arguments])
+
     def _install_connector(self) -> None:
         """As an installed package would: by an entry point, which the stage's own processes alone find."""
         installed = self.folder / "plugins" / "bench_connector-0.dist-info"
@@ -195,7 +199,7 @@ class Stage:
             process.wait(30)
 
     def _wait_for(self, port: int) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 90
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return

@@ -13,7 +13,16 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core import database
-from automate_core.models import EndedRun, ExecutionRun, FailureGroup, QueueLevel, Wait, WaitAssignee, WorkerState
+from automate_core.models import (
+    EndedRun,
+    ExecutionRun,
+    FailureGroup,
+    QueueLevel,
+    StepRun,
+    Wait,
+    WaitAssignee,
+    WorkerState,
+)
 from automate_core.statistics import counting
 from automate_governance.models import AuditEntry
 from tests.conftest import _person
@@ -57,6 +66,10 @@ def story(owner):
     ended(flow, 2, status="failed", message=f"No customer {HOSTILE}", code="http_404")
     ended(flow, 5, hours_ago=30)
     ended(other, 3, took=90)
+    slow = ExecutionRun.objects.filter(workflow=other).last()
+    for path, seconds in (("each", 80), ("each[0]/ask", 30), ("each[1]/ask", 50), ("tell", 10)):
+        end = slow.started_at + dt.timedelta(seconds=seconds)
+        StepRun.objects.create(run=slow, path=path, status="succeeded", started_at=slow.started_at, finished_at=end)
     return flow, other
 
 
@@ -79,6 +92,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     assert found["p95 duration"][:2] == ["1", "m"] and found["p95 duration"][5:7] == ["up", "by"]
     assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
+    assert "1 waiting" in page.text and "longer than a day" in page.text
     links = [a["href"] for a in page.all(class_="da-kpi")]
     assert links[4] == reverse("studio:approval_list") and all(client.get(link).status_code == 200 for link in links)
     [drawing] = page.all(role="img", viewbox="0 0 662 228")
@@ -86,6 +100,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
         r"Runs per hour: 11 succeeded and 2 failed; most failed, 2, \d\d:00 to \d\d:00\.", drawing["aria-label"]
     )
     assert "1 of 2 silent" in page.text and "3 of 8 slots busy" in content and "silent 4 m" in page.text
+    assert "went into the step each/ask, 40.0 s on average" in content
     assert page.text.index("Other") < page.text.rindex("Flow"), "the slowest first"
 
     table = Page(client.get(INDEX, {"view": "table", "period": "7d"}))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core import control, database
-from automate_core.models import FailureCount, FailureGroup, WebhookEndpoint
+from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio import connections, words
+from automate_studio.overview.figures import LONG, PEOPLE
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
 
 SHOWN = 4
@@ -63,12 +65,12 @@ def attention(
         _groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
     )
     open_groups = [group for group in groups if group.muted_at is None]
-    first = [*_dead(user), *_connections(user, now), *_unsigned(user)]
+    first = [*_dead(user), *_connections(user, now), *_waiting(workflows, now), *_unsigned(user)]
     shown = open_groups[: max(SHOWN - len(first), 2)]
-    matters = [*first, *_failures(user, shown, period, counts, now)]
+    matters = [*first[: SHOWN - 1], *_failures(user, shown, period, counts, now)]
     return Attention(
         matters=matters,
-        more=len(open_groups) - len(shown),
+        more=len(first) + len(open_groups) - len(matters),
         muted=[group for group in groups if group.muted_at is not None],
     )
 
@@ -137,6 +139,27 @@ def _dead(user: User) -> Iterator[Matter]:
             count=f"{dead} dead" if dead <= MOST_COUNTED else f"{MOST_COUNTED}+ dead",
             said="Replay them with automate_dead",
             since="",
+        )
+
+
+def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
+    """What people let wait for longer than a day, by workflow."""
+    waits = Wait.objects.filter(status=Wait.Status.OPEN, kind__in=PEOPLE, created_at__lt=now - LONG).exclude(
+        run__cause=ExecutionRun.Cause.TEST
+    )
+    if workflows is not None:
+        waits = waits.filter(run__workflow__in=workflows)
+    named = waits.values("run__workflow__name", "run__workflow__slug")
+    for row in named.annotate(number=Count("pk"), oldest=Min("created_at")).order_by("oldest")[:SHOWN]:
+        query = urlencode({"show": "waiting", "workflow": row["run__workflow__slug"]})
+        yield Matter(
+            name=row["run__workflow__name"],
+            url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
+            state="waiting",
+            count=f"{words.thousands(row['number'])} waiting",
+            said="For a decision, longer than a day",
+            since=words.ago(row["oldest"], now),
+            since_at=row["oldest"],
         )
 
 

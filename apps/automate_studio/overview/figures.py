@@ -21,7 +21,8 @@ from automate_studio.overview.charts import NO_LINE, Line, line
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
 _OF = {"24h": "the day before", "7d": "the week before", "30d": "the 30 days before"}
-_PEOPLE = (Wait.Kind.APPROVAL, Wait.Kind.REVIEW)
+PEOPLE = (Wait.Kind.APPROVAL, Wait.Kind.REVIEW)
+LONG = dt.timedelta(days=1)  #: for which people are waited for before it needs attention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def runs(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Fi
     return Figure(
         label="Runs",
         value=words.thousands(now.runs),
-        url=_runs(),
+        url=_runs(f"?since={period.name}"),
         way=_way(change),
         change="" if change is None else "as many as before" if not change else f"{abs(change):.1%}",
         beside=_beside(period, change),
@@ -64,7 +65,7 @@ def success(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) ->
         label="Success rate",
         value=_NONE if share is None else f"{share * 100:.1f}",
         unit="" if share is None else "%",
-        url=_runs("?show=attention"),
+        url=_runs(f"?since={period.name}&show=attention"),
         way=_way(change),
         tone="" if not change else "pos" if change > 0 else "neg",
         change="" if change is None else "as before" if not change else f"{abs(change):.1f} pt",
@@ -133,8 +134,8 @@ def queued(workflows: Workflows, now: dt.datetime) -> Figure:
 
 def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datetime) -> Figure:
     """What somebody has to decide."""
-    waits = _of(Wait.objects.filter(status=Wait.Status.OPEN, kind__in=_PEOPLE), workflows, "run__workflow")
-    day = Q(created_at__lt=now - dt.timedelta(days=1))
+    waits = _of(Wait.objects.filter(status=Wait.Status.OPEN, kind__in=PEOPLE), workflows, "run__workflow")
+    day = Q(created_at__lt=now - LONG)
     found = waits.exclude(run__cause=ExecutionRun.Cause.TEST).aggregate(
         all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
     )

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from automate_core import database
 from automate_core.models import Workflow
 from automate_core.queue_status import QueueStatus, WorkerStatus
 from automate_core.statistics import reading
 from automate_core.statistics.buckets import percentile
+from automate_core.statistics.failures import place
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Times
 from automate_studio import words
 from automate_studio.overview.charts import Line, line
-from automate_studio.workflow_list import tiles
+from automate_studio.workflow_list import LATEST, tiles
 
 SLOWEST = 5
+MOST_STEPS = 200
 SILENT_SECONDS = 60
 MOST_SLOTS = 10  #: marks that stand for a worker's slots
 
 
+# Of the latest runs, and of each no more steps than so many: a long loop's first items stand for the others.
+_STEPS = """
+SELECT w.id AS workflow, step.path, step.took
+FROM unnest(%(workflows)s::bigint[]) AS w(id)
+CROSS JOIN LATERAL (
+    SELECT run.id FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
+    ORDER BY run.id DESC LIMIT %(runs)s
+) latest
+CROSS JOIN LATERAL (
+    SELECT path, date_part('epoch', finished_at - started_at) AS took FROM automate_core_steprun
+    WHERE run_id = latest.id AND finished_at IS NOT NULL ORDER BY path, attempt LIMIT %(steps)s
+) step
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Slow:
-    """A workflow with what its runs took."""
+    """A workflow with what its runs took; `step` is where most of the time of the latest ones went, and how long."""
 
     workflow: Workflow
     tile: tuple[str, int] | None
@@ -32,6 +51,7 @@ class Slow:
     p50: str
     p95: str
     line: Line
+    step: tuple[str, str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +94,37 @@ def slowest(period: Period, counts: Mapping[int, Counts], times: Times) -> list[
     if not keys:
         return []
     there = Workflow.objects.prefetch_related("steps").defer("description").in_bulk(keys)
-    lines = reading.lines(period, keys, apart=True)
+    lines, steps = reading.lines(period, keys, apart=True), _slowest_steps(keys)
     return [
-        _slow(there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []))
+        _slow(there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []), steps.get(key))
         for key in keys
         if key in there
     ]
 
 
-def _slow(workflow: Workflow, counts: Counts, took: reading.Histogram, points: Sequence[float | None]) -> Slow:
+def _slowest_steps(workflows: list[int]) -> dict[int, tuple[str, str]]:
+    """(path, how long on average) of the step in which most of the time of a workflow's latest runs went."""
+    took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
+    values = {"workflows": workflows, "runs": LATEST, "steps": MOST_STEPS}
+    for row in database.run(None, _STEPS, values):
+        took[row.workflow][place(row.path)].append(row.took)
+    found = {}
+    for key, paths in took.items():
+        around = {path.rpartition("/")[0] for path in paths}  # what holds steps takes as long as they do
+        leaves = {path: times for path, times in paths.items() if path not in around}
+        if leaves:
+            path, times = max(leaves.items(), key=lambda each: sum(each[1]))
+            found[key] = (path, words.duration(sum(times) / len(times)))
+    return found
+
+
+def _slow(
+    workflow: Workflow,
+    counts: Counts,
+    took: reading.Histogram,
+    points: Sequence[float | None],
+    step: tuple[str, str] | None,
+) -> Slow:
     success = counts.success
     return Slow(
         workflow=workflow,
@@ -93,6 +135,7 @@ def _slow(workflow: Workflow, counts: Counts, took: reading.Histogram, points: S
         p50=words.duration(percentile(took, 0.5)),
         p95=words.duration(percentile(took, 0.95)),
         line=line(points, 126, 22),
+        step=step,
     )
 
 

@@ -27,7 +27,7 @@ steps:
   - {{key: before, action: data.set, inputs: {{n: '{{{{ event.payload.n }}}}'}}}}
   - key: call
     action: http.request
-    retry: {{attempts: 20, base: 0.5, cap: 8}}
+    retry: {{attempts: 20, base: 0.5, cap: 240}}
     inputs: {{method: POST, url: '{url}/{slug}/{{{{ event.payload.n }}}}'}}
 """
 
