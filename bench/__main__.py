@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import django
 import psycopg
 
-from bench import building, deliveries, engine, history, inbox, overview, rendering, run_list, watching
+from bench import building, deliveries, engine, history, inbox, overview, pruning, rendering, run_list, watching
 from bench.stage import Stage, stage
 
 type Measure = Callable[[Stage, int], Iterator[dict[str, object]]]
@@ -38,6 +38,7 @@ LONG: dict[str, Measure] = {
     "claim": history.claim,
     "list": run_list.lists,
     "inbox": inbox.inbox,
+    "prune": pruning.prune,
     "overview": overview.overview,
 }
 
