@@ -173,6 +173,20 @@ def drain() -> Callable[[], None]:
     return lambda: Worker(concurrency=4, drain=True, name="test").run()
 
 
+@pytest.fixture
+def notify() -> Callable[[], None]:
+    """Do in this process what a worker does for notifications, until nothing is due."""
+    from automate_core.chores import Chores
+    from automate_core.notifications.chores import NOTIFYING
+
+    def go() -> None:
+        chores = Chores(NOTIFYING)
+        while chores.turn() == 0:
+            pass
+
+    return go
+
+
 # --- another process --------------------------------------------------------------------------------------------------
 
 

@@ -14,11 +14,13 @@ import pytest
 
 
 class Sink:
-    """`calls` are (path, idempotency key, body) in order. `answer(number, path)` gives (status, body, headers)."""
+    """`calls` are (path, idempotency key, body) in order, `headers` and `bodies` those of the calls. `answer(number, path)` gives (status, body, headers)."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Any]] = []
         self.times: list[float] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.answer: Callable[[int, str], tuple[int, Any, dict[str, str]]] = lambda number, path: (
             200,
             {"ok": True},
@@ -33,6 +35,8 @@ class Sink:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 sink.calls.append((self.path, self.headers.get("Idempotency-Key", ""), json.loads(body or b"null")))
                 sink.times.append(time.monotonic())
+                sink.headers.append({name.lower(): value for name, value in self.headers.items()})
+                sink.bodies.append(body)
                 status, answer, headers = sink.answer(len(sink.calls), self.path)
                 content = json.dumps(answer).encode()
                 self.send_response(status)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_core import answers, waking
 from automate_core.authoring import NotPermittedError
@@ -39,6 +39,10 @@ class OutcomeError(ValueError):
     """The approval has no such outcome; the message lists those it has."""
 
 
+class HandOverError(ValueError):
+    """Those people cannot be asked in place of others; the message says why."""
+
+
 def assigned_to(user: User) -> QuerySet[Wait]:
     """The open approvals that wait for this person, or for one of their groups."""
     return asked(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
@@ -48,8 +52,29 @@ def asked(user: User) -> QuerySet[Wait]:
     """The approvals, open or not, for which this person was asked."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
-    assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user))
-    return Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL)
+    assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user), excluded=False)
+    barred = WaitAssignee.objects.filter(user=user, excluded=True)
+    return Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL).exclude(
+        Exists(barred.filter(wait=OuterRef("pk")))
+    )
+
+
+def visible_to(user: User) -> QuerySet[Wait]:
+    """The approvals whose page this person may open: those they were asked for or have decided; superusers all."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return Wait.objects.none()
+    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
+    return waits if user.is_superuser else waits.filter(Q(pk__in=asked(user).values("pk")) | Q(decided_by=user))
+
+
+def is_asked(wait: Wait, person: Person) -> bool:
+    """Whether this person may decide it, were it open."""
+    return asked(person).filter(pk=wait.pk).exists()
+
+
+def may_delegate(wait: Wait, person: Person) -> bool:
+    """Whether an assignee may ask somebody else in their place: the step lets them, or they may run its workflow."""
+    return bool((wait.data or {}).get("delegate")) or can(person, "run", wait.run.workflow)
 
 
 @transaction.atomic
@@ -59,8 +84,8 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
     Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
     """
     run, wait = _locked(wait)
-    if not _is_assigned(wait, by):
-        raise NotPermittedError(f"{by.get_username()} was not asked to decide this")
+    if not is_asked(wait, by):
+        raise NotPermittedError(f"{by.get_username()} is not asked to decide this")
     _check_open(wait, run)
     data = wait.data or {}
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
@@ -68,6 +93,8 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
         raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
     filled = answers.check(data.get("form", []), form or {})
     at = waking.now().isoformat()
+    wait.decided_by = by
+    wait.save(update_fields=["decided_by"])
     waking.close(wait, run, {"outcome": outcome, "by": by.get_username(), "at": at, "form": filled})
     changes = {"step": wait.path, "outcome": outcome, "form": filled}
     audit.record(by, "approval.decided", run, changes=changes, trace_id=run.trace_id)
@@ -75,17 +102,42 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
 
 
 @transaction.atomic
+def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
+    """Ask somebody else in place of an assignee, who is not asked any more; a group that was asked stays so.
+
+    Raises NotPermittedError, NotOpenError, HandOverError.
+    """
+    run, wait = _locked(wait)
+    if not is_asked(wait, by) or not may_delegate(wait, by):
+        raise NotPermittedError(f"{by.get_username()} may not ask somebody else to decide this")
+    _check_open(wait, run)
+    if to == by:
+        raise HandOverError("You are asked already: name somebody else.")
+    _check_can_be_asked(wait, [to])
+    before = names(wait)
+    wait.assignees.filter(user=by).delete()
+    WaitAssignee.objects.get_or_create(wait=wait, user=to, excluded=False)
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
+    audit.record(by, "approval.delegated", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
 def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
-    """Ask other people in place of those who were asked. Superusers may. Raises NotPermittedError, NotOpenError."""
+    """Ask other people in place of those who were asked. Superusers may.
+
+    Raises NotPermittedError, NotOpenError, HandOverError.
+    """
     if not (by.is_active and by.is_superuser):
         raise NotPermittedError(f"{by.get_username()} may not reassign approvals; superusers may")
     run, wait = _locked(wait)
     _check_open(wait, run)
     people, teams = list(users), list(groups)
     if not people and not teams:
-        raise ValueError("name at least one person or group")
+        raise HandOverError("Name at least one person or group.")
+    _check_can_be_asked(wait, people)
     before = names(wait)
-    wait.assignees.all().delete()
+    wait.assignees.filter(excluded=False).delete()
     WaitAssignee.objects.bulk_create(
         [
             *(WaitAssignee(wait=wait, user=person) for person in people),
@@ -169,9 +221,13 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError("The time to decide is over.")
 
 
-def _is_assigned(wait: Wait, person: Person) -> bool:
-    asked = Q(user=person) | Q(group__user=person)
-    return wait.kind == Wait.Kind.APPROVAL and person.is_active and wait.assignees.filter(asked).exists()
+def _check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
+    barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
+    for person in people:
+        if not person.is_active:
+            raise HandOverError(f"The account of {person.get_username()} is not active.")
+        if person.pk in barred:
+            raise HandOverError(f"{person.get_username()} may not decide this: the step leaves them out.")
 
 
 def name(wait: Wait) -> str:
@@ -181,4 +237,4 @@ def name(wait: Wait) -> str:
 
 def names(wait: Wait) -> list[str]:
     """Those who are asked to decide."""
-    return sorted(map(str, wait.assignees.select_related("user", "group")))
+    return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))

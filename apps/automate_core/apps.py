@@ -24,12 +24,15 @@ class AutomateCoreConfig(AppConfig):
         uses.register(StoredSecret, used_by.endpoints_of_secret)
         uses.register(WebhookEndpoint, used_by.workflows_of_endpoint)
         uses.register(Connection, used_by.workflows_of_connection)
+        uses.register(Connection, used_by.rules_of_connection)
+        uses.register(StoredSecret, used_by.rules_of_secret)
         health.recovered.connect(reconnecting.resume)
         register(watched.settings_make_sense)
         register(_templates_can_be_read)
         changes.connect()
         post_migrate.connect(_seed_roles, sender=self)
         post_migrate.connect(_install_captures, sender=self)
+        post_migrate.connect(_seed_rules, sender=self)
 
 
 def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -45,6 +48,13 @@ def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:
 
     if using == DEFAULT_DB_ALIAS:
         captures.install()
+
+
+def _seed_rules(sender: AppConfig, using: str, **_: Any) -> None:
+    from automate_core.notifications import rules
+
+    if using == DEFAULT_DB_ALIAS:
+        rules.seed()
 
 
 def _seed_roles(sender: AppConfig, **_: Any) -> None:

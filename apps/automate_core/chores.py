@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import bulk, captures, children, limits, pausing, reconnecting, reminders, schedules
+from automate_core import bulk, captures, children, limits, pausing, reconnecting, schedules
 from automate_core.retention.pruning import Pruner
 from automate_core.statistics import counting, levels
 
@@ -44,7 +44,6 @@ CHORES: tuple[Chore, ...] = (
     Chore("slots", limits.DUE, limits.sweep),
     Chore("paused", pausing.DUE, pausing.release),
     Chore("reconnected", reconnecting.DUE, reconnecting.release),
-    Chore("reminders", reminders.DUE, reminders.remind),
     Chore("bulk actions", bulk.DUE, bulk.go_on),
     Chore("statistics", counting.DUE, counting.count),
     Chore("levels", levels.DUE, levels.look),
@@ -55,8 +54,8 @@ CHORES: tuple[Chore, ...] = (
 class Chores:
     """The thread that does the chores, on a connection of its own, and survives the database going away."""
 
-    def __init__(self, chores: tuple[Chore, ...] = CHORES) -> None:
-        self._chores = chores
+    def __init__(self, chores: tuple[Chore, ...] = CHORES, *, name: str = "automate-chores") -> None:
+        self._chores, self._name = chores, name
         self._look_at: dict[str, float] = {}
         self._nudged = threading.Event()
         self._stopping = threading.Event()
@@ -64,19 +63,19 @@ class Chores:
 
     def start(self) -> None:
         """Look after them from now on, until `stop`."""
-        self._thread = threading.Thread(target=self._work, name="automate-chores", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
     def nudge(self) -> None:
         """Look now. Callable from any thread."""
         self._nudged.set()
 
-    def stop(self) -> None:
-        """Do nothing more, and return once the chore that is being done has ended."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Do nothing more, and return once the chore that is being done has ended, or after so many seconds."""
         self._stopping.set()
         self._nudged.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout)
 
     def turn(self) -> float:
         """Do what is due now, on this thread's connection: seconds to the next look. Raises django.db.Error."""

@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_DELIVERY_KEY_DAYS": 30,  # how long a repeated delivery is known again, whatever became of its event
     "AUTOMATE_PRUNE_HOURS": 6.0,  # how often workers let go of what is too old; 0 leaves it to `automate_prune`
     "AUTOMATE_REFUSED_DAYS": 30,  # how long counts of refused deliveries are kept; 0 for ever
+    "AUTOMATE_NOTIFICATION_DAYS": 90,  # how long the log of notifications is kept; 0 for ever
     "AUTOMATE_LLM_USAGE_DAYS": 800,  # how long the ledger of model calls is kept, 62 or more; 0 for ever
     "AUTOMATE_STATISTICS_DAYS": 800,  # how long counts of runs by day are kept, 62 or more; 0 for ever
     "AUTOMATE_ENDPOINT_CACHE_SECONDS": 1.0,  # how long a process may trust what it read of an endpoint

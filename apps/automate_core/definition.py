@@ -186,13 +186,18 @@ class FormField(_Part, frozen=True, kw_only=True):
 class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="approval"):
     """Ask people, by user name or group, to choose one of `outcomes`, whose steps then run.
 
-    Assignees see `message` and fill in `form`. After `remind_after` they are reminded; after `timeout` the steps in
-    `on_timeout` run, and without them the step fails. The output is `{outcome, by, at, form}`.
+    Assignees see `message` and `context`, and fill in `form`. The user names in `excluded` do not decide, whoever else
+    asks them. With `delegate` an assignee may ask somebody else in their place. After `remind_after` they are reminded;
+    after `timeout` the steps in `on_timeout` run, and without them the step fails. The output is
+    `{outcome, by, at, form}`.
     """
 
     assignees: list[str] = msgspec.field(default_factory=list)
     groups: list[str] = msgspec.field(default_factory=list)
+    excluded: list[str] = msgspec.field(default_factory=list)
+    delegate: bool = False
     message: str = ""
+    context: dict[str, Any] = msgspec.field(default_factory=dict)
     form: list[FormField] = msgspec.field(default_factory=list)
     outcomes: list[Lane] = msgspec.field(
         default_factory=lambda: [Lane(key="approved", name="Approve"), Lane(key="rejected", name="Reject")]

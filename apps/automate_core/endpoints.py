@@ -47,7 +47,7 @@ def save(
     endpoint.scheme, endpoint.config = scheme, config
     if secret is not None:
         _check(rules.secret_problem(secret))
-        endpoint.change_secret(_store(f"hook-{slug}", secret, actor), overlap=dt.timedelta(0))
+        endpoint.change_secret(store_secret(f"hook-{slug}", secret, actor), overlap=dt.timedelta(0))
     if not rules.signed:
         endpoint.change_secret("", overlap=dt.timedelta(0))
     endpoint.full_clean()
@@ -75,7 +75,7 @@ def rotate(
         raise SchemeError("an unsigned endpoint has no secret", field="scheme")
     _check(rules.secret_problem(secret))
     name = f"hook-{endpoint.slug}"
-    reference = _store(f"{name}-2" if endpoint.secret == f"database:{name}" else name, secret, actor)
+    reference = store_secret(f"{name}-2" if endpoint.secret == f"database:{name}" else name, secret, actor)
     endpoint.change_secret(reference, overlap=overlap)
     endpoint.save()
     until = endpoint.old_secret_until
@@ -103,11 +103,11 @@ def _check(problem: str | None) -> None:
         raise SchemeError(f"the secret is {problem}", field="secret")
 
 
-def _store(name: str, value: str, actor: Person) -> str:
+def store_secret(name: str, value: str, actor: Person) -> str:
     """Store a secret and give its reference. Whoever took the name before does not get to use it."""
     stored = StoredSecret.objects.select_for_update().filter(name=name).first()
     if stored is not None and stored.owner_id != actor.pk:
-        return _store(f"{name}-{secrets.token_hex(4)}", value, actor)
+        return store_secret(f"{name}-{secrets.token_hex(4)}", value, actor)
     created = stored is None
     if not can(actor, *(("add", StoredSecret) if stored is None else ("replace", stored))):
         raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'replace'} the secret {name}")

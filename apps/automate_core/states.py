@@ -60,6 +60,15 @@ class BulkStatus(TextChoices):
     STOPPED = "stopped"  #: withdrawn by the person; the rest was left alone; final
 
 
+class NotificationStatus(TextChoices):
+    """A message about what happened, to one place."""
+
+    WAITING = "waiting"  #: gathers what happens until it is sent, or is to be tried again
+    SENT = "sent"  #: handed over; final
+    FAILED = "failed"  #: given up, with the reason; a person may have it sent again
+    DROPPED = "dropped"  #: not sent, since there is nothing to tell any more; final
+
+
 type Edges = Mapping[str, frozenset[str]]
 
 
@@ -115,6 +124,15 @@ WAIT_EDGES = _edges(
         WaitStatus.RESOLVED: set(),
         WaitStatus.EXPIRED: set(),
         WaitStatus.CANCELLED: set(),
+    }
+)
+
+NOTIFICATION_EDGES = _edges(
+    {
+        NotificationStatus.WAITING: {NotificationStatus.SENT, NotificationStatus.FAILED, NotificationStatus.DROPPED},
+        NotificationStatus.SENT: set(),
+        NotificationStatus.FAILED: {NotificationStatus.WAITING},
+        NotificationStatus.DROPPED: set(),
     }
 )
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from automate_connectors.models import Connection
 from automate_core.authoring import published_definition
 from automate_core.definition import ActionStep, walk
-from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
 
 
 def endpoints_of_secret(secret: Any) -> Iterator[WebhookEndpoint]:
@@ -31,6 +31,21 @@ def workflows_of_connection(connection: Any) -> Iterator[str]:
     """The workflows with a step, in the draft or in what is published, that it works for."""
     for workflow in using(connection):
         yield f"the workflow {workflow}"
+
+
+def rules_of_connection(connection: Any) -> Iterator[str]:
+    """The notification rules that post through it."""
+    yield from _rules(channel="slack", connection=connection.slug)
+
+
+def rules_of_secret(secret: Any) -> Iterator[str]:
+    """The notification rules whose webhooks it signs."""
+    yield from _rules(channel="webhook", secret=secret.reference)
+
+
+def _rules(**which: str) -> Iterator[str]:
+    for rule in NotificationRule.objects.filter(removed_at=None, **which).select_related("workflow"):
+        yield f"a notification rule of {f'the workflow {rule.workflow}' if rule.workflow else 'all workflows'}"
 
 
 def using(connection: Connection) -> list[Workflow]:

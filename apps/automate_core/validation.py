@@ -315,7 +315,7 @@ def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Proble
         if (value := getattr(step, name)) is not None:
             yield from _span(value, f"{place}.{name}")
             yield from _in_template(value, f"{place}.{name}", here)
-    for name in ("assignees", "groups", "message"):
+    for name in ("assignees", "groups", "excluded", "message", "context"):
         yield from _in_template(getattr(step, name), f"{place}.{name}", here)
 
 

@@ -27,6 +27,7 @@ from automate_core.engine.journal import Journal
 from automate_core.faultpoints import reach
 from automate_core.heartbeat import Heartbeat
 from automate_core.matching import RuleEngine
+from automate_core.notifications.chores import NOTIFYING
 from automate_core.outbox import ClaimedJob, OutboxStore
 from automate_core.performers import Performers
 from automate_core.suspects import SuspectProcess
@@ -59,6 +60,7 @@ class Worker:
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
         self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
         self._chores = Chores()
+        self._notifying = Chores(NOTIFYING, name="automate-notifying")
         self._engine = ExecutionEngine(
             Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self.nudge
         )
@@ -99,6 +101,7 @@ class Worker:
             threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
         if not self._drain:
             self._chores.start()
+            self._notifying.start()
         log.info("worker %s takes up to %d jobs", self.name, self.concurrency)
         try:
             self._work_until(self._finished)
@@ -113,6 +116,7 @@ class Worker:
             self._ended.set()
             self._performers.stop()
             self._chores.stop()
+            self._notifying.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
             self._heartbeat.stop()
             self._disconnect()
             connections.close_all()
@@ -153,6 +157,7 @@ class Worker:
             return True
         self._is_drained = True  # if the chores bring nothing more
         self._chores.turn()
+        self._notifying.turn()
         self._claim_at = self._tidy_at = 0.0
         return False
 

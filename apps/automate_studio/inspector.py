@@ -285,6 +285,7 @@ _DID = {
     "run.payload_downloaded": "Downloaded the {part}",
     "approval.decided": "Decided: {outcome}",
     "approval.reassigned": "Asked {to} instead of {from}",
+    "approval.delegated": "Handed it on, from {from} to {to}",
     "step.skipped": "Skipped the step",
     "step.tried_now": "Had it tried at once",
 }

@@ -13,6 +13,7 @@ from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
+from automate_studio import task_list
 from automate_studio.event_page import may_look
 
 
@@ -28,7 +29,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 *_templates(user),
                 _item("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
                 _item("Events", "inbox", Event, may_look(user)),
-                {"title": "Approvals", "icon": "how_to_reg", "link": reverse("studio:approval_list")},
+                _tasks(user),
             ],
         ),
         (
@@ -45,6 +46,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Model usage", "auto_awesome", LLMUsage, can(user, "view", LLMUsage)),
                 _item("Model budgets", "savings", LLMBudget, can(user, "administer", SITE)),
                 *_retention(user),
+                *_notifications(user),
                 _item("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE)),
             ],
         ),
@@ -69,10 +71,22 @@ def _overview(user: User) -> list[dict[str, Any]]:
     return [{"title": "Overview", "icon": "bar_chart", "link": reverse("admin:index")}]
 
 
+def _tasks(user: User) -> dict[str, Any]:
+    item = {"title": "My tasks", "icon": "how_to_reg", "link": reverse("studio:approval_list")}
+    badge = task_list.count(user)
+    return {**item, "badge": badge} if badge else item
+
+
 def _templates(user: User) -> list[dict[str, Any]]:
     if not can(user, "add", Workflow):
         return []
     return [{"title": "Templates", "icon": "dashboard_customize", "link": reverse("studio:gallery")}]
+
+
+def _notifications(user: User) -> list[dict[str, Any]]:
+    if not can(user, "administer", SITE):
+        return []
+    return [{"title": "Notifications", "icon": "notifications", "link": reverse("studio:notifications")}]
 
 
 def _plugins(user: User) -> list[dict[str, Any]]:

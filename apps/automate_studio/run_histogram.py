@@ -26,6 +26,7 @@ from automate_studio.run_search import Search, before, id_at, time_of
 COUNTED = 50_000  #: runs that one histogram is made of
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
 MOST_BARS = 60
+MOST_LABELS = 9
 STEPS = tuple(
     dt.timedelta(seconds=seconds)
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -183,7 +184,7 @@ def _bars(
 ) -> list[Bar]:
     width = WIDTH / len(starts)
     most = max((sum(each.values()) for each in counts), default=0) or 1
-    labelled = max(1, len(starts) // 8)
+    labelled = _labelled(starts, step)
     bars = []
     for number, (start, states) in enumerate(zip(starts, counts, strict=True)):
         counted = since is None or start >= since
@@ -197,11 +198,21 @@ def _bars(
                 width=round(width, 2),
                 pieces=list(_pieces(states, most)),
                 counted=counted,
-                label=_label(start, step) if number % labelled == 0 else "",
+                label=_label(start, step) if number in labelled else "",
                 said=f"{_said(begins)} to {_said(ends)}: {told or ('no runs' if counted else 'not counted')}",
             )
         )
     return bars
+
+
+def _labelled(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:
+    """The bars that say when they begin: at round times, with room between them and at the end."""
+    room = range(len(starts) - len(starts) // 20)
+    every = next((each for each in STEPS if each >= step and len(starts) * step / each <= MOST_LABELS), None)
+    if every is None:
+        return set(room[:: max(1, len(starts) // MOST_LABELS)])
+    midnight = starts[0].replace(hour=0, minute=0, second=0, microsecond=0)
+    return {number for number in room if not (starts[number] - midnight) % every}
 
 
 def _pieces(states: dict[str, int], most: int) -> Iterator[Piece]:

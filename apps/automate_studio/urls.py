@@ -8,18 +8,16 @@ The pages themselves hang on the admin (`admin.py`).
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_required
 from django.urls import path
-from django.views.decorators.cache import never_cache
 
 from automate_studio import (
     connections,
     doing,
     event_page,
     gallery,
-    inbox,
     managing,
     model_usage,
+    notifications,
     plugins,
     publishing,
     rerun,
@@ -33,6 +31,7 @@ from automate_studio import (
     share,
     started,
     starting,
+    tasks,
     views,
     watching,
 )
@@ -43,6 +42,7 @@ from automate_studio.builder import presence
 from automate_studio.builder import tests as builder_tests
 from automate_studio.builder import views as builder
 from automate_studio.overview import views as overview
+from automate_studio.sign_in import sign_in, sign_out, signed_in
 
 app_name = "studio"
 urlpatterns = [
@@ -158,7 +158,31 @@ urlpatterns = [
     path("model-usage/export/", admin.site.admin_view(model_usage.usage_export), name="model_usage_export"),
     path("retention/", admin.site.admin_view(retention.retention), name="retention"),
     path("plugins/", admin.site.admin_view(plugins.plugin_list), name="plugin_list"),
+    path("notifications/", admin.site.admin_view(notifications.site_notifications), name="notifications"),
+    path("notifications/new/", admin.site.admin_view(notifications.rule_new), name="rule_new"),
+    path("notifications/<int:rule_id>/", admin.site.admin_view(notifications.rule_edit), name="rule_edit"),
+    path("notifications/<int:rule_id>/do/", admin.site.admin_view(notifications.rule_do), name="rule_do"),
+    path(
+        "notifications/sent/<uuid:notification_id>/again/",
+        admin.site.admin_view(notifications.notification_again),
+        name="notification_again",
+    ),
+    path(
+        "workflows/<int:pk>/notifications/",
+        admin.site.admin_view(notifications.workflow_notifications),
+        name="workflow_notifications",
+    ),
+    path("workflows/<int:pk>/notifications/new/", admin.site.admin_view(notifications.rule_new), name="rule_new_of"),
+    path(
+        "workflows/<int:pk>/notifications/<int:rule_id>/mute/",
+        admin.site.admin_view(notifications.rule_mute),
+        name="rule_mute",
+    ),
     # whoever is asked may answer, of the staff or not
-    path("approvals/", never_cache(login_required(inbox.approval_list)), name="approval_list"),
-    path("approvals/<uuid:wait_id>/", never_cache(login_required(inbox.approval_page)), name="approval_page"),
+    path("approvals/", signed_in(tasks.approval_list), name="approval_list"),
+    path("approvals/<uuid:wait_id>/", signed_in(tasks.approval_page), name="approval_page"),
+    path("approvals/<uuid:wait_id>/delegate/", signed_in(tasks.approval_delegate), name="approval_delegate"),
+    path("approvals/<uuid:wait_id>/reassign/", signed_in(tasks.approval_reassign), name="approval_reassign"),
+    path("sign-in/", sign_in, name="sign_in"),
+    path("sign-out/", sign_out, name="sign_out"),
 ]

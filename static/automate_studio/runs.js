@@ -59,7 +59,8 @@
     const to = { ArrowLeft: -1, ArrowRight: 1, Home: -last, End: last }[event.key];
     if (to !== undefined) {
       event.preventDefault();
-      const at = Math.min(last, Math.max(0, chosen ? chosen[1] + to : to > 0 ? 0 : last));
+      const begin = ["ArrowRight", "Home"].includes(event.key) ? 0 : last;
+      const at = chosen ? Math.min(last, Math.max(0, chosen[1] + to)) : begin;
       chosen = [event.shiftKey && chosen ? chosen[0] : at, at];
       draw(brush, told(brush));
     } else if (event.key === "Enter" && chosen) apply(brush);

@@ -39,10 +39,15 @@
 
   const chosenTabs = new Map(); // stay open when another step, or the same one anew, comes into the panel
 
-  const openTab = (tab) => {
-    const list = tab.closest("[role=tablist]");
+  const remember = (tab) => {
     const name = tab.dataset.tab ? `[data-tab="${tab.dataset.tab}"]` : "";
-    chosenTabs.set(list.getAttribute("aria-label"), `[role=tab][aria-controls="${tab.getAttribute("aria-controls")}"]${name}`);
+    const list = tab.closest("[role=tablist]").getAttribute("aria-label");
+    chosenTabs.set(list, `[role=tab][aria-controls="${tab.getAttribute("aria-controls")}"]${name}`);
+  };
+
+  const openTab = (tab) => {
+    remember(tab);
+    const list = tab.closest("[role=tablist]");
     for (const other of list.querySelectorAll("[role=tab]")) {
       const on = other === tab;
       other.classList.toggle("on", on);
@@ -82,7 +87,11 @@
 
   window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach((canvas) => fit(canvas, 0.85)));
 
-  // Dialogs: the browser traps the focus and gives it back.
+  // Dialogs: the browser traps the focus and gives it back. An address may name one that is to be open.
+  window.addEventListener("load", () => {
+    const named = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (named && named.matches("dialog")) named.showModal();
+  });
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
     if (opener) document.getElementById(opener.dataset.dialog).showModal();
@@ -174,7 +183,10 @@
       if (!tree.querySelector("[role=treeitem][tabindex='0']")) tree.querySelector("[role=treeitem]")?.setAttribute("tabindex", "0");
     }
   };
-  document.addEventListener("DOMContentLoaded", reachable);
+  document.addEventListener("DOMContentLoaded", () => {
+    reachable();
+    if (new URLSearchParams(location.search).has("tab")) document.querySelectorAll("[role=tab].on").forEach(remember);
+  });
   document.addEventListener("htmx:afterSettle", () => {
     reachable();
     for (const chosen of chosenTabs.values()) {

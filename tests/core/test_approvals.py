@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import connections
 from guardian.shortcuts import assign_perm
 
-from automate_core import answers, approvals, reminders
+from automate_core import answers, approvals
 from automate_core.authoring import NotPermittedError
-from automate_core.models import ExecutionRun, OutboxJob, Wait, WaitAssignee
+from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee
+from automate_core.notifications import asking
 from automate_governance.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,27 +151,46 @@ def test_an_approval_is_not_reviewed(wait, owner):
         approvals.review(wait, by=owner, outcome="succeeded")
 
 
-def test_those_who_were_asked_are_reminded_once(wait, owner, colleague, stranger, mailoutbox):
-    """By name and through a group that two of them are in."""
+def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, colleague, stranger, mailoutbox):
+    """By name and through a group that two of them are in, but for one who may not decide."""
     fraud = Group.objects.create(name="Fraud")
-    for person in (colleague, stranger):
+    for person in (colleague, stranger, owner):
         person.groups.add(fraud)
     WaitAssignee.objects.create(wait=wait, group=fraud)
-    assert reminders.remind() is None and mailoutbox == []
+    WaitAssignee.objects.create(wait=wait, user=owner, excluded=True)
+    asked = [["colleague@example.com"], ["stranger@example.com"]]
+    notify()
+    assert sorted(mail.to for mail in mailoutbox) == asked
+    assert f"/admin/automate/approvals/{wait.pk}/" in mailoutbox[0].body and mailoutbox[0].body.startswith("Pay?")
     Wait.objects.update(remind_at="2001-01-01T00:00Z")
     for _ in range(2):
-        reminders.remind()
-    assert sorted(mail.to for mail in mailoutbox) == [["colleague@example.com"], ["stranger@example.com"]]
-    assert f"/admin/automate/approvals/{wait.pk}/" in mailoutbox[0].body and mailoutbox[0].body.startswith("Pay?")
+        notify()
+    assert sorted(mail.to for mail in mailoutbox[2:]) == asked
+    assert mailoutbox[2].subject == "Reminder: ask, A" and "Reminder" not in mailoutbox[0].subject
+    approvals.reassign(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
+    notify()
+    assert [mail.to for mail in mailoutbox[4:]] == [["stranger@example.com"]]
 
 
-def test_a_reminder_that_the_mail_server_refuses_is_sent_later(wait, settings, monkeypatch):
-    Wait.objects.update(remind_at="2001-01-01T00:00Z")
+def test_nobody_is_told_of_what_is_over(wait, notify, colleague, mailoutbox):
+    """Decided after the mail was put on its way, and before it was sent."""
+    asking.tell()
+    approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
+    notify()
+    assert mailoutbox == [] and Notification.objects.get().status == "dropped"
 
+
+def test_mail_that_the_server_refuses_is_sent_later(wait, notify, monkeypatch, mailoutbox):
     def refuse(message):
         raise OSError("no mail today")
 
-    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
-    reminders.remind()
-    wait.refresh_from_db()
-    assert wait.remind_at is not None and wait.status == "open"
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMessage.send", refuse)
+        notify()
+    [late] = Notification.objects.all()
+    assert (late.status, late.attempts, late.error) == ("waiting", 1, "The mail server: no mail today")
+    notify()
+    assert mailoutbox == [], "not before its time"
+    Notification.objects.update(send_at="2001-01-01T00:00Z")
+    notify()
+    assert len(mailoutbox) == 1 and Notification.objects.get().status == "sent"

@@ -150,7 +150,7 @@ def _form(endpoint, **changed):
 
 
 def test_another_secret_in_the_admin_begins_an_overlap(endpoint, owner, sign_in, deliver):
-    reference = endpoints._store("another", NEW, owner)
+    reference = endpoints.store_secret("another", NEW, owner)
     page = reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
     answer = sign_in(owner).post(page, _form(endpoint, secret=reference, overlap_hours=3))
     assert answer.status_code == 302, answer.context["errors"]

@@ -331,7 +331,7 @@ def test_the_tree_is_walked_by_keys(workflow, sink, gate, send, signed_in, site)
     expect(_card(page, "route-done")).to_be_focused()
     page.keyboard.press("Home")
     expect(_card(page, "trigger")).to_be_focused()
-    assert page.locator("[role=treeitem][tabindex='0']").count() == 1
+    assert page.locator("#flow [role=treeitem][tabindex='0']").count() == 1
 
 
 def test_a_hostile_payload_does_nothing(workflow, sink, gate, send, signed_in, site, faults):

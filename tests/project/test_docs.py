@@ -105,6 +105,7 @@ def test_entry_point_groups_are_ours():
         ("StepRun", states.STEP_EDGES),
         ("Wait", states.WAIT_EDGES),
         ("BulkAction", states.BULK_EDGES),
+        ("Notification", states.NOTIFICATION_EDGES),
     ],
 )
 def test_the_charts_show_the_edges_of_the_code(chart, edges):

@@ -140,7 +140,7 @@ def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain)
     assert "Order 7, &lt;b&gt;please&lt;/b&gt;" in page.content.decode()
     shown = Page(page)
     assert {f"form-{name}" for name in ("note", "amount", "level", "sure", "details", "until")} <= set(shown.ids)
-    assert [a["value"] for a in shown.all(name="outcome")] == ["approved", "rejected"]
+    assert [a["value"] for a in shown.all(name="outcome")] == ["rejected", "approved"]
     answer = client.post(url, {"outcome": "approved", "form-note": "late", "form-sure": "on"})
     assert (answer.status_code, answer["Location"]) == (303, reverse("studio:approval_list"))
     after = Page(client.get(answer["Location"])).text
@@ -166,9 +166,9 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in
 
 def test_nobody_else_sees_an_approval(waiting, sign_in, admin, stranger):
     url = reverse("studio:approval_page", args=[waiting.pk])
-    for person in (admin, stranger):
-        assert sign_in(person).get(url).status_code == 404
-        assert sign_in(person).post(url, {"outcome": "approved", "form-note": "x"}).status_code == 404
+    for person, seen, decided in ((admin, 200, 403), (stranger, 404, 404)):
+        assert sign_in(person).get(url).status_code == seen
+        assert sign_in(person).post(url, {"outcome": "approved", "form-note": "x"}).status_code == decided
         assert "Nothing waits for you" in Page(sign_in(person).get(reverse("studio:approval_list"))).text
     assert Wait.objects.get().status == "open"
 

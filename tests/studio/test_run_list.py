@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
+from automate_core import workflow_files
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
 from automate_studio import run_lanes
 from automate_studio.run_search import id_at
+from tests.drafts.conftest import Editor
 from tests.studio.test_screens import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -194,3 +196,25 @@ def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
     within = client.get(URL, {"from": start, "to": end, "show": "tests"})
     assert len(runs_in(within)) == 1 and "Runs from" in within.content.decode()
     assert runs_in(client.get(URL, {"from": end, "show": "tests"})) == []
+
+
+def test_search_terms_are_declared_in_the_builder_checked_and_written_to_files(orders, sign_in, owner):
+    workflow, _ = orders
+    editor, client = Editor(workflow, owner), sign_in(owner)
+    many = {f"t{number}": "event.payload.n" for number in range(11)}
+    for terms, said in (
+        (many, "there are at most 10, not 11"),
+        ({"Order No": "event.payload.n"}, "is not lower-case letters"),
+        ({"order_no": "steps.check.output"}, "steps"),
+        ({"order_no": "event.payload..x"}, "search_terms.order_no"),
+    ):
+        state = editor.do("edit_settings", set={"search_terms": terms})
+        assert said in " ".join(f"{each.field} {each.reason}" for each in state.problems), terms
+    editor.do("edit_settings", set={"search_terms": {"number": "event.payload.order.no"}})
+    assert not editor.state.problems
+    panel = client.get(reverse("studio:builder", args=[workflow.pk]), {"step": "~workflow"})
+    assert "event.payload.order.no" in panel.content.decode() and "Search terms" in Page(panel).text
+    file = client.get(reverse("studio:workflow_file", args=[workflow.pk]), {"show": "draft"}).content.decode()
+    assert workflow_files.read(file).search_terms == {"number": "event.payload.order.no"}
+    published = client.get(reverse("studio:workflow_file", args=[workflow.pk])).content.decode()
+    assert set(workflow_files.read(published).search_terms) == {"order_no", "city"}

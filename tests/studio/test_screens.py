@@ -11,7 +11,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import bulk
-from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
+from automate_core.models import ExecutionRun, Notification, NotificationRule, StepRun, Wait, WaitAssignee
 from automate_governance.models import AuditEntry
 from automate_studio.models import SavedView
 
@@ -174,7 +174,13 @@ def _objects(run, owner):
     from automate_governance.models import StoredSecret
 
     connection = Connection.objects.create(name="Conn", slug="conn", connector="http", owner=owner)
+    rule = NotificationRule.objects.create(workflow=run.workflow, kind="first_failure", channel="email", to_owner=True)
+    unsent = Notification.objects.create(
+        rule=rule, workflow=run.workflow, kind=rule.kind, channel="email", status="failed", send_at=run.created_at
+    )
     return {
+        "rule": rule,
+        "unsent": unsent,
         "connection": connection,
         "secret": StoredSecret.objects.first(),
         "endpoint": run.workflow.active_triggers.first(),
@@ -296,6 +302,21 @@ def urls(run, owner, endpoint, approval, bulk_action, view):
         "search": ("get", reverse("admin:search")),
         "approvals": ("get", reverse("studio:approval_list")),
         "approval": ("get", reverse("studio:approval_page", args=[approval.pk])),
+        "approval delegate": ("post", reverse("studio:approval_delegate", args=[approval.pk])),
+        "approval reassign": ("post", reverse("studio:approval_reassign", args=[approval.pk])),
+        "sign-in": ("get", reverse("studio:sign_in")),
+        "sign-out": ("post", reverse("studio:sign_out")),
+        "notifications": ("get", reverse("studio:notifications")),
+        "notification rule new": ("get", reverse("studio:rule_new")),
+        "notification rule": ("get", reverse("studio:rule_edit", args=[objects["rule"].pk])),
+        "notification rule do, nothing said": ("post", reverse("studio:rule_do", args=[objects["rule"].pk])),
+        "notification again": ("post", reverse("studio:notification_again", args=[objects["unsent"].pk])),
+        "workflow notifications": ("get", reverse("studio:workflow_notifications", args=[run.workflow_id])),
+        "workflow notification rule new": ("get", reverse("studio:rule_new_of", args=[run.workflow_id])),
+        "workflow notification mute": (
+            "post",
+            reverse("studio:rule_mute", args=[run.workflow_id, NotificationRule.objects.get(built_in=True).pk]),
+        ),
         "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
         "model usage export": ("post", reverse("studio:model_usage_export")),
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
@@ -409,6 +430,18 @@ MATRIX = {
     "search": (200, 200, 200, 302),
     "approvals": (200, 200, 200, 302),
     "approval": (200, 404, 404, 302),
+    "approval delegate": (422, 404, 404, 302),
+    "approval reassign": (403, 404, 404, 302),
+    "sign-in": (200, 200, 200, 200),
+    "sign-out": (302, 302, 302, 302),
+    "notifications": (403, 403, 403, 302),
+    "notification rule new": (403, 403, 403, 302),
+    "notification rule": (200, 403, 404, 302),
+    "notification rule do, nothing said": (422, 403, 404, 302),
+    "notification again": (303, 403, 404, 302),
+    "workflow notifications": (200, 403, 404, 302),
+    "workflow notification rule new": (200, 403, 404, 302),
+    "workflow notification mute": (303, 403, 404, 302),
     "plug-ins": (403, 403, 403, 302),
     "retention": (403, 403, 403, 302),
     "run keep": (303, 403, 404, 302),
@@ -428,7 +461,7 @@ def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, 
             answer = getattr(sign_in(person), method)(url, {"part": "output", "attempt": 1})
             statuses.append(answer.status_code)
             if answer.status_code == 302:
-                assert "/admin/login/" in answer["Location"]
+                assert answer["Location"].startswith(("/admin/login/", "/admin/automate/sign-in/"))
         answered[name] = tuple(statuses)
     assert answered == MATRIX
 
@@ -447,6 +480,8 @@ def _arguments(pattern):
     samples = {
         "run_id": uuid.uuid4(),
         "wait_id": uuid.uuid4(),
+        "rule_id": 1,
+        "notification_id": uuid.uuid4(),
         "pk": 1,
         "event_id": uuid.uuid4(),
         "action_id": uuid.uuid4(),
@@ -501,7 +536,7 @@ def test_the_run_list_pages_by_key_in_few_queries(workflow, sign_in, owner, djan
     made = workflow(BRANCHING)
     _many_runs(made, 60)
     client, url = sign_in(owner), reverse("admin:automate_core_executionrun_changelist")
-    with django_assert_max_num_queries(11) as captured:
+    with django_assert_max_num_queries(12) as captured:  # one is for the tasks in the sidebar
         first = Page(client.get(url))
     assert not any("COUNT(" in query["sql"].upper() for query in captured.captured_queries)
     seen = []

@@ -372,9 +372,9 @@ def _wait(run: RunRecord, wait: WaitRecord) -> dict[str, Any]:
 
 
 def _assignees(wait: WaitRecord) -> Iterator[dict[str, Any]]:
-    for kind in ("user", "group"):
-        for key in (wait.people or {}).get(f"{kind}s", []):
-            yield {"wait": wait.id, kind: key}
+    for name, kind in (("users", "user"), ("groups", "group"), ("excluded", "user")):
+        for key in (wait.people or {}).get(name, []):
+            yield {"wait": wait.id, kind: key, "excluded": name == "excluded"}
 
 
 def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:

@@ -16,11 +16,13 @@ MOST = 100
 
 
 def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
-    """The keys of the users and groups in `assignees` and `groups`. Raises ConnectorError that names who is missing.
+    """The keys of the users in `assignees`, the groups in `groups`, and the users in `excluded`.
 
-    A name that is empty asks nobody, so that an expression may leave somebody out.
+    Who is excluded is not asked, and need not exist. A name that is empty asks nobody, so that an expression may leave
+    somebody out. Raises ConnectorError that names who is missing.
     """
     names, named_groups = _names(asks["assignees"], "assignees"), _names(asks["groups"], "groups")
+    excluded = users(_names(asks["excluded"], "excluded"))
     found_users, found_groups = users(names), groups(named_groups)
     missing = [f"user {name!r}" for name in names if name not in found_users]
     missing += [f"group {name!r}" for name in named_groups if name not in found_groups]
@@ -28,7 +30,10 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
         raise ConnectorError(f"nobody can be asked: there is no active {', no '.join(missing)}", code="nobody_to_ask")
     if not found_users and not found_groups:
         raise ConnectorError("nobody can be asked: assignees and groups are empty", code="nobody_to_ask")
-    return {"users": list(found_users.values()), "groups": list(found_groups.values())}
+    asked = [key for name, key in found_users.items() if name not in excluded]
+    if not asked and not found_groups:
+        raise ConnectorError("nobody can be asked: the assignees are those who may not decide", code="nobody_to_ask")
+    return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
 
 
 def users(names: Iterable[str]) -> dict[str, Any]:

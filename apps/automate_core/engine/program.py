@@ -152,6 +152,7 @@ class ApprovalNode:
     name: str
     asks: Template
     form: list[Any]
+    delegate: bool
     outcomes: dict[str, tuple[str, Nodes]]
     span: Template
     remind_after: Template | None
@@ -318,12 +319,16 @@ def _node(step: Step) -> Node:
             return StopNode(step.key, step.outcome == "succeeded", compile_value(step.message))
 
 
+_ASKS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens
+
+
 def _approval(step: ApprovalStep) -> ApprovalNode:
     return ApprovalNode(
         key=step.key,
         name=step.name or step.key,
-        asks=compile_value({"assignees": step.assignees, "groups": step.groups, "message": step.message}),
+        asks=compile_value({name: getattr(step, name) for name in _ASKS}),
         form=msgspec.to_builtins(step.form),
+        delegate=step.delegate,
         outcomes={lane.key: (lane.name or lane.key, _nodes(lane.steps)) for lane in step.outcomes},
         span=compile_value(step.timeout),
         remind_after=None if step.remind_after is None else compile_value(step.remind_after),

@@ -154,9 +154,9 @@ _PARTS = (
     (
         "assignees",
         """assigned AS (
-    INSERT INTO automate_core_waitassignee (wait_id, user_id, group_id)
-    SELECT a.wait, a."user"::{user}, a."group"
-    FROM json_to_recordset(%(assignees)s::json) AS a(wait uuid, "user" text, "group" int)
+    INSERT INTO automate_core_waitassignee (wait_id, user_id, group_id, excluded)
+    SELECT a.wait, a."user"::{user}, a."group", a.excluded
+    FROM json_to_recordset(%(assignees)s::json) AS a(wait uuid, "user" text, "group" int, excluded boolean)
     JOIN parked ON parked.id = a.wait
 )""",
     ),

@@ -665,6 +665,8 @@ class Walk:
         data = {
             "name": node.name,
             "message": asks["message"],
+            "context": [{"label": str(label), "value": value} for label, value in asks["context"].items()],
+            "delegate": node.delegate,
             "form": node.form,
             "outcomes": [{"key": key, "name": name} for key, (name, _) in node.outcomes.items()],
         }

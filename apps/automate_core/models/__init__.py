@@ -11,6 +11,7 @@ from automate_core.models.events import (
     WebhookEndpointUserPermission,
     WorkerState,
 )
+from automate_core.models.notifications import Notification, NotificationRule, Occurrence
 from automate_core.models.retention import Pruning, SitePolicy
 from automate_core.models.runs import ExecutionRun, ForeseenEffect, RunLog, SearchTerm, StepRun, Wait, WaitAssignee
 from automate_core.models.statistics import (
@@ -49,6 +50,9 @@ __all__ = [
     "FailureCount",
     "FailureGroup",
     "ForeseenEffect",
+    "Notification",
+    "NotificationRule",
+    "Occurrence",
     "OutboxJob",
     "Pruning",
     "QueueLevel",

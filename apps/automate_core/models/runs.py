@@ -15,6 +15,8 @@ from automate_core.ids import uuid7
 from automate_core.models.events import Event
 from automate_core.models.workflows import Workflow, WorkflowVersion
 
+_FAILED = Q(status="failed", cause__in=["trigger", "retry"])  #: tests are left out
+
 
 class ExecutionRun(models.Model):
     """One execution of one workflow version.
@@ -24,6 +26,7 @@ class ExecutionRun(models.Model):
     its workflow's concurrency limit counts by; it may run once it is `admitted`.
     `origin` is the kind of trigger that its event came by, taken over by those that repeat it.
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
+    `noticed` says that a failed run was seen by the rules for notifications.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
     `kept_at` is since when it is held back from pruning. `parent` and `retried_from` may be gone: see `retention`.
     """
@@ -84,6 +87,7 @@ class ExecutionRun(models.Model):
     seq = models.PositiveIntegerField(default=0)
     wakes = models.PositiveIntegerField(default=0)
     kept_at = models.DateTimeField(null=True)
+    noticed = models.BooleanField(db_default=False)
 
     class Meta:
         verbose_name = "run"
@@ -112,6 +116,8 @@ class ExecutionRun(models.Model):
             models.Index(F("workflow"), F("id").desc(), condition=Q(cause="test"), name="tests_of_workflow"),
             models.Index(F("trace_id"), name="runs_by_trace"),
             models.Index(F("event"), condition=~Q(cause="trigger"), name="further_runs_of_event"),
+            models.Index(F("workflow"), F("finished_at"), condition=_FAILED, name="failures_of_workflow"),
+            models.Index(F("id"), condition=_FAILED & Q(noticed=False), name="failures_to_notice"),
             models.Index(F("parent"), condition=Q(parent__isnull=False), name="runs_by_parent"),
             models.Index(
                 F("id"),
@@ -237,7 +243,7 @@ class RunLog(models.Model):
 class Wait(models.Model):
     """What a run is parked on. Whoever resolves it wakes the run in the same transaction.
 
-    `data` is what is shown to whom it waits for, `outcome` what came of it.
+    `data` is what is shown to whom it waits for, `outcome` what came of it; `decided_by` the person who decided.
     """
 
     Status = states.WaitStatus
@@ -268,6 +274,9 @@ class Wait(models.Model):
     remind_at = models.DateTimeField(null=True)
     data = models.JSONField(null=True)
     outcome = models.JSONField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     created_at = models.DateTimeField(db_default=Now())
     resolved_at = models.DateTimeField(null=True)
     seq = models.PositiveIntegerField(default=0)
@@ -285,6 +294,12 @@ class Wait(models.Model):
             ),
             models.Index(F("kind"), F("id"), condition=Q(status="open"), name="open_waits_by_kind"),
             models.Index(F("run"), name="waits_of_run"),
+            models.Index(
+                F("decided_by"),
+                F("resolved_at").desc(),
+                condition=Q(decided_by__isnull=False),
+                name="waits_by_who_decided",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -292,13 +307,18 @@ class Wait(models.Model):
 
 
 class WaitAssignee(models.Model):
-    """A person or a group whose decision an approval waits for."""
+    """A person or a group whose decision an approval waits for, or an `excluded` person who may not decide it.
+
+    `told` says that the mail which tells them of it was put on its way.
+    """
 
     governed_by = "wait__run__workflow"
 
     wait = models.ForeignKey(Wait, on_delete=models.CASCADE, related_name="assignees", db_constraint=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", null=True)
     group = models.ForeignKey("auth.Group", on_delete=models.CASCADE, related_name="+", null=True)
+    excluded = models.BooleanField(db_default=False)
+    told = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ()
@@ -308,6 +328,7 @@ class WaitAssignee(models.Model):
                 name="a_person_or_a_group",
             )
         ]
+        indexes = [models.Index(F("wait"), condition=Q(told=False, excluded=False), name="assignees_to_tell")]
 
     def __str__(self) -> str:
         return str(self.user or self.group)

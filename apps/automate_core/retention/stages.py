@@ -16,13 +16,23 @@ from django.db import connection, models
 from automate_core import database
 from automate_core.conf import setting
 from automate_core.ids import first_uuid7
-from automate_core.models import ExecutionRun, RefusedDeliveries, StepRun, Workflow
+from automate_core.models import (
+    ExecutionRun,
+    Notification,
+    NotificationRule,
+    Occurrence,
+    RefusedDeliveries,
+    StepRun,
+    Workflow,
+)
 from automate_core.retention import statements
 from automate_core.retention.policy import RUN_STATES, Policy
+from automate_core.states import NotificationStatus
 from automate_core.statistics import keeping
 
 LEAST_USAGE_DAYS = 62  #: budgets add up the days of a month
 JOBS_DAYS = 7
+REMOVED_DAYS = 1  #: how long a notification rule can be taken back
 _PAGES = 100  # of the queue's table, at once
 _ZERO = uuid.UUID(int=0)
 
@@ -56,15 +66,16 @@ class Batch:
             cursor.execute(statement, values)
             self.counts[kind] += max(cursor.rowcount, 0)
 
-    def dated(self, kind: str, rows: models.QuerySet[Any], days: int) -> None:
-        """Delete what is of a day long ago; 0 days are for ever."""
+    def dated(self, kind: str, rows: models.QuerySet[Any], days: int, *, by: str = "day") -> None:
+        """Delete what is of a day, or by another column of a moment, long ago; 0 days are for ever."""
         if not days:
             return
-        old = rows.filter(day__lt=self.now.date() - dt.timedelta(days=days))
+        before = self.now - dt.timedelta(days=days)
+        old = rows.filter(**{f"{by}__lt": before.date() if by == "day" else before})
         if self.dry:
             self.counts[kind] += old.count()
             return
-        batch = list(old.select_for_update(skip_locked=True).order_by("day").values_list("pk", flat=True)[: self.limit])
+        batch = list(old.select_for_update(skip_locked=True).order_by(by).values_list("pk", flat=True)[: self.limit])
         self.counts[kind] += rows.filter(pk__in=batch).delete()[0]
         self.came_to = "more" if len(batch) == self.limit else None
 
@@ -184,6 +195,23 @@ def _statistics(batch: Batch) -> None:
         batch.came_to = "more" if len(some) == batch.limit else batch.came_to
 
 
+def _notifications(batch: Batch) -> None:
+    over = Notification.objects.exclude(status=NotificationStatus.WAITING)
+    batch.dated("notifications", over, _notification_days(), by="created_at")
+
+
+def _occurrences(batch: Batch) -> None:
+    batch.dated("occurrences", Occurrence.objects.all(), _notification_days(), by="at")
+
+
+def _removed_rules(batch: Batch) -> None:
+    batch.dated("rules", NotificationRule.objects.all(), REMOVED_DAYS, by="removed_at")
+
+
+def _notification_days() -> int:
+    return max(int(setting("AUTOMATE_NOTIFICATION_DAYS")), 0)
+
+
 def _json(rows: Iterable[Any]) -> str:
     return msgspec.json.encode(list(rows)).decode()
 
@@ -196,5 +224,8 @@ OF_ALL: tuple[Callable[[Batch], None], ...] = (
     _refusals,
     _usage,
     _statistics,
+    _notifications,
+    _occurrences,
+    _removed_rules,
 )
 OF_WORKFLOW: tuple[Callable[[Batch], None], ...] = (_runs_of_workflow,)

@@ -53,6 +53,8 @@ WITH gone AS (
     SELECT id FROM automate_core_wait WHERE run_id = ANY(%(runs)s)
 ), asked AS (
     DELETE FROM automate_core_waitassignee WHERE wait_id IN (SELECT id FROM gone)
+), told AS (
+    DELETE FROM automate_core_notification WHERE wait_id IN (SELECT id FROM gone)
 )
 DELETE FROM automate_core_wait WHERE id IN (SELECT id FROM gone)""",
     ),

@@ -15,6 +15,7 @@ _KINDS = {
     "jobs": ("job", "jobs"),
     "files": ("file", "files"),
     "usage": ("model call", "model calls"),
+    "notifications": ("notification", "notifications"),
     "refusals": ("count of refusals", "counts of refusals"),
 }
 

@@ -162,5 +162,10 @@ def _spec(node: StepNode, name: str) -> FieldSpec | None:
 _OWN: dict[str, dict[str, FieldKind]] = {
     "for_each": {"items": FieldKind.LIST},
     "workflow": {"payload": FieldKind.JSON},
-    "approval": {"assignees": FieldKind.LIST, "groups": FieldKind.LIST},
+    "approval": {
+        "assignees": FieldKind.LIST,
+        "groups": FieldKind.LIST,
+        "excluded": FieldKind.LIST,
+        "context": FieldKind.MAPPING,
+    },
 }

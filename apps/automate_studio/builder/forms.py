@@ -31,7 +31,9 @@ _PLAIN = {
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _WRITTEN = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
-_RENDERED = {"items", "duration", "until", "remind_after", "assignees", "groups", "message", "payload"}
+_RENDERED = {
+    "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
+}  # fmt: skip
 TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON"))
 
 

@@ -52,7 +52,7 @@ class Panel:
     fields: list[FieldView] = field(default_factory=list)
     policy: list[FieldView] = field(default_factory=list)
     notes: list[FieldView] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
     arms: list[ArmRow] = field(default_factory=list)
     triggers: list[Panel] = field(default_factory=list)
     setup: Setup | None = None
@@ -218,7 +218,7 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
         policy=policy,
         notes=drawn[-1],
         problems=[
-            words.sentence(problem.reason)
+            (problem.level, words.sentence(problem.reason))
             for problem in mine
             if not _has_field(problem.field, [*fields, *policy]) and not _is_at_a_condition(problem.field, node)
         ],
@@ -280,7 +280,9 @@ def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
         errors = _by_field(mine) | dict(refused)
         conditions = builder_conditions.of_trigger(state, node, user, errors)
         setup = builder_triggers.setup(state, node, user, errors)
-        problems = [words.sentence(problem.reason) for problem in mine if not setup.has(problem.field)]
+        problems: list[tuple[str, str]] = [
+            (problem.level, words.sentence(problem.reason)) for problem in mine if not setup.has(problem.field)
+        ]
         found.append(
             Panel(
                 path=node.key,
@@ -323,5 +325,7 @@ def _settings(state: State, refused: Mapping[str, str]) -> Panel:
         subtitle="Name, time zone, variables",
         rev=state.workflow.settings_rev,
         fields=fields,
-        problems=[words.sentence(problem.reason) for problem in mine if not _has_field(problem.field, fields)],
+        problems=[
+            (problem.level, words.sentence(problem.reason)) for problem in mine if not _has_field(problem.field, fields)
+        ],
     )

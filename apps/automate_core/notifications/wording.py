@@ -1,0 +1,89 @@
+"""What messages say: names, states, times and codes; never what a payload, an output or an error text holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.urls import NoReverseMatch, reverse
+
+MOST_FACTS = 20  #: that one message tells; of the rest it says how many
+
+_WAITS_FOR = {
+    "approval": "a decision",
+    "callback": "a callback",
+    "reconnect": "a connection that has to be connected again",
+    "review": "somebody to say whether a step took effect",
+}
+
+type Fact = dict[str, str]
+
+
+def fact(text: str, at: dt.datetime, view: str = "", *args: Any) -> Fact:
+    """Something to tell, when it was, and the page that shows it."""
+    return {"text": " ".join(text.split())[:500], "at": at.astimezone(dt.UTC).isoformat(), "url": address(view, *args)}
+
+
+def address(view: str, *args: Any) -> str:
+    """The address of a page; the site's own in a project without the screens."""
+    try:
+        return f"{settings.AUTOMATE_SITE_URL}{reverse(view, args=args) if view else ''}"
+    except NoReverseMatch:
+        return str(settings.AUTOMATE_SITE_URL)
+
+
+def failed(workflow: str, error: Any) -> str:
+    """A run that failed, with its step and the code of the error."""
+    error = error if isinstance(error, dict) else {}
+    step = str(error.get("step") or "").rpartition("/")[2]
+    code = str(error.get("code") or "")
+    return f"{workflow} failed{f' at the step {step}' if step else ''}{f' ({code})' if code else ''}."
+
+
+def failures(workflow: str, number: int, span: dt.timedelta) -> str:
+    """Several runs that failed."""
+    return f"{workflow} failed {number} times within {lasting(span)}."
+
+
+def not_run(workflow: str, since: dt.datetime, *, ever: bool) -> str:
+    """A workflow that should have run."""
+    moment = f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{workflow} has not run since {'' if ever else 'it was published, '}{moment}."
+
+
+def waiting(workflow: str, kind: str, name: str, span: dt.timedelta) -> str:
+    """A run that waits for too long."""
+    return f"{workflow} has been waiting for {_WAITS_FOR[kind]} at {name} for more than {lasting(span)}."
+
+
+def dead_job(workflow: str) -> str:
+    """A job that was given up."""
+    return f"A job {f'of {workflow} ' if workflow else ''}was given up. It can be replayed."
+
+
+def connection(name: str, *, reconnect: bool) -> str:
+    """A connection that stopped working."""
+    return f"The connection {name} {'has to be connected again' if reconnect else 'does not work any more'}."
+
+
+def lasting(span: dt.timedelta) -> str:
+    """`15 min`, `2 h 30 min`, `3 days`."""
+    rest, parts = int(span.total_seconds()), list[str]()
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        number, rest = divmod(rest, length)
+        if number:
+            parts.append(f"{number} {'day' if (unit, number) == ('days', 1) else unit}")
+    return " ".join(parts) or "0 s"
+
+
+def subject(facts: list[Fact], count: int) -> str:
+    """The line that stands above a message."""
+    first = facts[0]["text"] if facts else "Nothing to tell"
+    return (first if count == 1 else f"{count} things happened: {first}")[:200]
+
+
+def plain(facts: list[Fact], count: int, why: str) -> str:
+    """The message as text."""
+    lines = [f"{each['text']}\n{each['at'][:19].replace('T', ' ')} UTC  {each['url']}" for each in facts]
+    return "\n\n".join([*lines, *([f"And {count - len(facts)} more."] if count > len(facts) else []), why])

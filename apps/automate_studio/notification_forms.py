@@ -1,0 +1,137 @@
+"""The form of a notification rule: what was filled in, as values, and what is wrong at which field."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, cast
+from zoneinfo import available_timezones
+
+from django import forms
+
+from automate_connectors.models import Connection
+from automate_core.models import NotificationRule
+from automate_core.notifications.rules import RuleValues
+from automate_core.notifications.wording import lasting
+from automate_core.spans import seconds
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import Person, permitted
+
+_Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
+_SEPARATORS = re.compile(r"[\s,;]+")
+
+
+class SpanField(forms.CharField):
+    """A time such as 15m or 2h 30m."""
+
+    def clean(self, value: Any) -> Any:
+        """The timedelta, or None. Raises ValidationError."""
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return dt.timedelta(seconds=seconds(text))
+        except ValueError:
+            raise forms.ValidationError("Write a time such as 15m, 2h or 3d.") from None
+
+    def prepare_value(self, value: Any) -> Any:
+        """As people write it."""
+        return written(value) if isinstance(value, dt.timedelta) else value
+
+
+class NamesField(forms.CharField):
+    """Names, with commas or on lines of their own."""
+
+    def clean(self, value: Any) -> Any:
+        """The names, each once."""
+        text = super().clean(value)
+        return list(dict.fromkeys(filter(None, _SEPARATORS.split(text))))
+
+    def prepare_value(self, value: Any) -> Any:
+        """As people write them."""
+        return ", ".join(value) if isinstance(value, list) else value
+
+
+def _zones() -> list[tuple[str, str]]:
+    return [(zone, zone) for zone in sorted(available_timezones())]
+
+
+class RuleForm(forms.Form):
+    """One rule. What its kind or its channel has no use for is left out."""
+
+    kind = forms.ChoiceField(label="Tell when", choices=_Kind.choices)
+    failures = forms.IntegerField(
+        label="So many failures", required=False, min_value=2, max_value=1_000, initial=3, help_text="Of one workflow."
+    )
+    span = SpanField(label="Span", required=False, help_text="Such as 15m, 2h or 3d.")
+    channel = forms.ChoiceField(label="By", choices=_Channel.choices)
+    to_owner = forms.BooleanField(label="The owner of the workflow", required=False)
+    people = NamesField(label="People", required=False, max_length=2_000, help_text="User names, with commas.")
+    addresses = NamesField(label="Addresses", required=False, max_length=4_000, help_text="With commas.")
+    connection = forms.ChoiceField(label="Slack connection", required=False)
+    room = forms.CharField(label="Slack channel", required=False, max_length=100, help_text="Such as #alerts.")
+    url = forms.CharField(label="Address", required=False, max_length=500, help_text="It gets a signed POST of JSON.")
+    secret = forms.ChoiceField(
+        label="Signed with", required=False, help_text="As Standard Webhooks has it, with a secret of the form whsec_."
+    )
+    window = SpanField(
+        label="At most one message in", max_length=20, help_text="What happens meanwhile is told in the next one."
+    )
+    quiet_from = forms.TimeField(
+        label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    quiet_until = forms.TimeField(
+        label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    timezone = forms.ChoiceField(label="By the clock of", choices=_zones)
+    is_on = forms.BooleanField(label="Turned on", required=False)
+
+    def __init__(self, *args: Any, person: Person, rule: NotificationRule | None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        slack = permitted(person, "use", Connection.objects.filter(connector="slack")).order_by("name")
+        connections: list[tuple[str, str]] = list(slack.values_list("slug", "name"))
+        secrets = permitted(person, "use", StoredSecret.objects.all()).order_by("name").values_list("name", flat=True)
+        usable = [(f"database:{name}", name) for name in secrets]
+        present = rule.secret if rule else ""
+        keep = [("", f"{present.partition(':')[2]} (as now)" if present else "A new secret, shown once")]
+        self._choose("connection", [("", "Choose"), *connections])
+        self._choose("secret", [*keep, *usable])
+        if rule is not None and rule.built_in:
+            for name in ("kind", "channel"):
+                self.fields[name].disabled = True
+
+    def values(self) -> RuleValues:
+        """What was filled in, of a form that is valid."""
+        given = dict(self.cleaned_data)
+        kind, channel = given["kind"], given["channel"]
+        measured = {_Kind.FAILURES: {"failures", "span"}, _Kind.NOT_RUN: {"span"}, _Kind.WAITING: {"span"}}
+        sent = {
+            _Channel.EMAIL: {"to_owner", "people", "addresses"},
+            _Channel.SLACK: {"connection", "room"},
+            _Channel.WEBHOOK: {"url", "secret"},
+        }
+        wanted = {"kind", "channel", "window", "quiet_from", "quiet_until", "timezone", "is_on"}
+        wanted |= measured.get(kind, set()) | sent[channel]
+        return RuleValues(**{name: value for name, value in given.items() if name in wanted})
+
+    def refuse(self, errors: dict[str, str]) -> None:
+        """Show what is wrong at the fields."""
+        for name, text in errors.items():
+            self.add_error(name if name in self.fields else None, text)
+
+    def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
+        cast(forms.ChoiceField, self.fields[name]).choices = choices
+
+
+def initial(rule: NotificationRule | None, timezone: str) -> dict[str, Any]:
+    """What the form begins with."""
+    if rule is None:
+        return {"is_on": True, "to_owner": True, "window": dt.timedelta(minutes=15), "timezone": timezone}
+    names = ("kind", "channel", "failures", "span", "to_owner", "addresses", "connection", "room", "url", "window")
+    shown = {name: getattr(rule, name) for name in (*names, "quiet_from", "quiet_until", "timezone", "is_on")}
+    return {**shown, "people": [person.get_username() for person in rule.people.all()]}
+
+
+def written(span: dt.timedelta) -> str:
+    """A span as it is filled in: `15m`, `2h 30m`."""
+    return re.sub(r" (days?|h|min|s)", lambda unit: unit[1][0], lasting(span))

@@ -1,0 +1,64 @@
+"""Signing in and out for those who are asked to decide and are not of the staff: the admin's own page refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import reverse, reverse_lazy
+from django.views.decorators.cache import never_cache
+from unfold.forms import AuthenticationForm as AdminSignInForm
+
+type View = Callable[..., HttpResponseBase]
+
+
+class SignInForm(AdminSignInForm):  # type: ignore[misc]
+    """The admin's form, for any active account."""
+
+    confirm_login_allowed = AuthenticationForm.confirm_login_allowed
+
+
+class SignInView(LoginView):
+    """The admin's page for signing in, for any active account."""
+
+    template_name = "admin/login.html"
+    authentication_form = SignInForm
+
+    def get_default_redirect_url(self) -> str:
+        """The tasks, unless another page was asked for."""
+        return self.next_page or reverse("studio:approval_list")
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """With what the admin's page shows."""
+        path = self.request.get_full_path()
+        return {**admin.site.each_context(self.request), "app_path": path, **super().get_context_data(**context)}
+
+
+sign_in = SignInView.as_view()
+sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
+
+
+def signed_in(view: View) -> View:
+    """For anybody who has signed in, of the staff or not.
+
+    Others are sent to the site's LOGIN_URL; where that is the admin's, which takes staff alone, to the one here.
+    """
+
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **options)
+        sign_in = resolve_url(settings.LOGIN_URL)
+        return redirect_to_login(
+            request.get_full_path(), reverse("studio:sign_in") if sign_in == reverse("admin:login") else sign_in
+        )
+
+    return guarded

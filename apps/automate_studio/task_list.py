@@ -1,0 +1,162 @@
+"""What waits for a person's decision, and what they decided: pages by key, of the waits' small columns alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.fields.json import KT, KeyTextTransform
+from django.db.models.functions import Coalesce, Left
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from automate_core import approvals
+from automate_core.manual import STARTED_BY
+from automate_core.models import Wait
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance.permissions import User
+from automate_studio import asked, words
+from automate_studio.lists import Page, Query, Tab, address
+from automate_studio.payload import visible
+
+ON_A_PAGE = 25
+MOST_COUNTED = 100
+LONGEST_MESSAGE = 300
+_NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+_TABS = {"": "Waiting for me", "decided": "Decided by me", "all": "Everyone's"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRow:
+    """An approval in the list. `due` is empty for one that may take any time, `outcome` for one that is open."""
+
+    wait: Wait
+    name: str
+    message: str
+    asked_by: str
+    since: str
+    due: str
+    is_overdue: bool
+    outcome: str
+    decided: str
+
+
+def count(user: User) -> str:
+    """How many approvals wait for this person, as a badge says it; empty for none."""
+    found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
+    return f"{MOST_COUNTED}+" if found > MOST_COUNTED else str(found or "")
+
+
+def tasks(user: User, query: Query, now: dt.datetime) -> Page:
+    """One page: what is due first comes first, and of what was decided the newest."""
+    shown = {key: name for key, name in _TABS.items() if key != "all" or (user.is_active and user.is_superuser)}
+    tab = query.get("show", "") if query.get("show", "") in shown else ""
+    search = asked.words(query.get("q"))
+    kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
+    found = _matching(_of_tab(user, tab), search)
+    rows, before, after = _window(found, query, descending=tab == "decided")
+    return Page(
+        rows=[_row(wait, now) for wait in rows],
+        tabs=[
+            Tab(
+                name=name,
+                url=address({**kept, "show": key}),
+                active=key == tab,
+                count=count(user) if not key else "",
+            )
+            for key, name in shown.items()
+        ],
+        search=search,
+        filtered=bool(search),
+        previous=address({**kept, "before": before}) if before else "",
+        following=address({**kept, "after": after}) if after else "",
+        hidden={"show": tab} if tab else {},
+    )
+
+
+def row(wait: Wait, now: dt.datetime) -> TaskRow:
+    """The same of one approval, for its own page."""
+    return _row(_described(Wait.objects.filter(pk=wait.pk)).get(), now)
+
+
+def _of_tab(user: User, tab: str) -> QuerySet[Wait]:
+    if tab == "decided":
+        return Wait.objects.filter(decided_by=user.pk, kind=Wait.Kind.APPROVAL).annotate(at=F("resolved_at"))
+    is_open = Wait.objects.filter(kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
+    waits = is_open.exclude(run__status__in=FINAL_RUN_STATES) if tab == "all" else approvals.assigned_to(user)
+    return waits.annotate(at=Coalesce("due_at", _NEVER))
+
+
+def _described(waits: QuerySet[Wait]) -> QuerySet[Wait]:
+    return waits.select_related("run__workflow").only(
+        "kind", "path", "status", "due_at", "created_at", "resolved_at", "run__workflow__name", "run__workflow__slug"
+    ).annotate(
+        name=KT("data__name"),
+        message=Left(KT("data__message"), LONGEST_MESSAGE),
+        decided_as=KT("outcome__outcome"),
+        source=F("run__event__source"),
+        started_by=KeyTextTransform(STARTED_BY, "run__event__headers"),
+    )  # fmt: skip
+
+
+def _matching(waits: QuerySet[Wait], search: str) -> QuerySet[Wait]:
+    waits = _described(waits)
+    if not search:
+        return waits
+    return waits.filter(
+        Q(name__icontains=search) | Q(message__icontains=search) | Q(run__workflow__name__icontains=search)
+    )
+
+
+def _window(waits: QuerySet[Wait], query: Query, *, descending: bool) -> tuple[list[Any], str, str]:
+    """(rows, key of the page before, key of the page after)."""
+    after, before = _key(query.get("after")), _key(query.get("before"))
+    back = before is not None
+    downwards = descending != back
+    if (key := before or after) is not None:
+        beyond = "lt" if downwards else "gt"
+        waits = waits.filter(Q(**{f"at__{beyond}": key[0]}) | Q(at=key[0], **{f"pk__{beyond}": key[1]}))
+    rows = list(waits.order_by(*(("-at", "-pk") if downwards else ("at", "pk")))[: ON_A_PAGE + 1])
+    more, rows = len(rows) > ON_A_PAGE, rows[:ON_A_PAGE]
+    if back:
+        rows.reverse()
+    first, last = (_written(rows[0]), _written(rows[-1])) if rows else ("", "")
+    return rows, first if (more if back else after) else "", last if (back or more) else ""
+
+
+def _written(wait: Any) -> str:
+    return f"{wait.at.isoformat()}_{wait.pk}"
+
+
+def _key(text: Any) -> tuple[dt.datetime, uuid.UUID] | None:
+    at, _, pk = str(text or "").partition("_")
+    try:
+        moment = parse_datetime(at)
+        return (moment, uuid.UUID(pk)) if moment is not None and moment.tzinfo is not None else None
+    except ValueError:
+        return None
+
+
+def _row(wait: Any, now: dt.datetime) -> TaskRow:
+    overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
+    by_hand = (wait.source or "").startswith("manual:")
+    return TaskRow(
+        wait=wait,
+        name=visible(wait.name or "") or wait.path.rpartition("/")[2],
+        message=visible(wait.message or ""),
+        asked_by=(wait.started_by or "") if by_hand else "",
+        since=words.between(wait.created_at, now),
+        due=_due(wait.due_at, now),
+        is_overdue=overdue,
+        outcome=words.sentence((wait.decided_as or "").replace("_", " "), stop="") if wait.decided_as else "",
+        decided=words.ago(wait.resolved_at and timezone.localtime(wait.resolved_at), now),
+    )
+
+
+def _due(due_at: dt.datetime | None, now: dt.datetime) -> str:
+    if due_at is None:
+        return ""
+    return f"Overdue by {words.between(due_at, now)}" if due_at < now else f"In {words.between(now, due_at)}"

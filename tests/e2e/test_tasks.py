@@ -1,0 +1,109 @@
+"""A task on a phone, by somebody who is not of the staff, and a notification rule, both with the keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from playwright.sync_api import expect
+
+from automate_core.models import ExecutionRun, NotificationRule, Wait
+from tests.e2e.test_access import _FOUND, AXE
+from tests.e2e.test_keyboard import press, reach, write
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLAIM = """
+name: Expenses
+slug: expenses
+triggers: [{endpoint: github}]
+steps:
+  - kind: approval
+    key: ask
+    name: Pay the claim
+    assignees: [mira]
+    message: '{{ event.payload.employee }} claims {{ event.payload.amount }}'
+    context: {Amount: '{{ event.payload.amount }}', Note: '{{ event.payload.note }}'}
+    timeout: 4h
+    form: [{name: reason, label: Reason, required: true}]
+"""
+WIDER = "document.documentElement.scrollWidth > innerWidth"
+
+
+def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, signed_in, site, faults, shot):
+    get_user_model().objects.create_user("mira", "mira@example.com", "password-of-tests")
+    flow = workflow(CLAIM)
+    for number in range(2):
+        deliver({"employee": "dana", "amount": f"{number}850 EUR", "note": "Train, " + "long" * 40})
+    wait_for(lambda: Wait.objects.filter(kind="approval", status="open").count() == 2)
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    phone = context.new_page()
+    violations = []
+    phone.on("console", lambda said: violations.append(said.text) if said.type == "error" else None)
+    wait = Wait.objects.earliest("pk")
+    phone.goto(f"{site}/admin/automate/approvals/{wait.pk}/")
+    write(phone, phone.get_by_label("Username"), "mira")
+    write(phone, phone.get_by_label("Password"), "password-of-tests")
+    phone.keyboard.press("Enter")
+    expect(phone.get_by_role("heading", name="Pay the claim")).to_be_visible()
+
+    def look(page):
+        page.evaluate("document.fonts.ready.then(() => null)")
+        page.evaluate(AXE)
+        assert page.evaluate(_FOUND, None) == [] and not page.evaluate(WIDER)
+
+    look(phone)
+    approve = phone.get_by_role("button", name="Approve")
+    box = approve.bounding_box()
+    assert box["height"] >= 44 and box["y"] + box["height"] <= 844, "the sheet with the outcomes is in view"
+    shot(phone, "task-phone")
+    reason = phone.get_by_label("Reason")
+    write(phone, reason, "fine")
+    phone.keyboard.press("Enter")
+    expect(reason).to_be_focused()
+    assert Wait.objects.filter(status="open").count() == 2, "Enter in a field decides nothing"
+    press(phone, approve)
+    expect(phone.get_by_role("status").filter(has_text="Decided. The run goes on.")).to_be_visible()
+    look(phone)
+    expect(phone.get_by_role("link", name="Pay the claim")).to_have_count(1)
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 1)
+    press(phone, phone.get_by_role("link", name="Decided by me"))
+    expect(phone.get_by_role("link", name="Pay the claim")).to_be_visible()
+    press(phone, phone.get_by_role("button", name="Sign out"))
+    expect(phone.get_by_label("Username")).to_be_visible()
+    assert violations == []
+    context.close()
+
+    page = signed_in
+    page.goto(f"{site}/admin/automate_core/workflow/{flow.pk}/change/")
+    press(
+        page,
+        page.get_by_role("main")
+        .get_by_role("link", name="Notifications")
+        .or_(page.locator(".da-ph a", has_text="Notifications"))
+        .first,
+    )
+    press(page, page.get_by_role("link", name="New rule").first)
+    span = page.get_by_label("For longer than")
+    expect(span).to_be_hidden()
+    reach(page, page.get_by_label("Tell when"))
+    page.keyboard.type("A run waits")
+    expect(span).to_be_visible()
+    expect(page.get_by_label("So many failures")).to_be_hidden()
+    write(page, span, "soon")
+    write(page, page.get_by_label("Addresses"), "ops@example.com")
+    press(page, page.get_by_role("button", name="Save the rule"))
+    expect(page.get_by_text("Write a time such as 15m, 2h or 3d.")).to_be_visible()
+    expect(page.get_by_label("Addresses")).to_have_value("ops@example.com")
+    look(page)
+    write(page, span, "2h")
+    press(page, page.get_by_role("button", name="Save the rule"))
+    expect(page.get_by_role("link", name="A run waits for somebody for more than 2 h")).to_be_visible()
+    look(page)
+    shot(page, "notifications")
+    press(page, page.get_by_role("button", name="Send a test").first)
+    expect(
+        page.get_by_role("alert").filter(has_text="The test to ops@example.com was not sent. This site cannot")
+    ).to_be_visible()
+    assert NotificationRule.objects.get(workflow=flow).span.total_seconds() == 7_200
+    assert faults(page) == [each for each in faults(page) if "422" in each], "but for the form that was refused"

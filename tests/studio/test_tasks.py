@@ -1,0 +1,187 @@
+"""My tasks: what waits for whom, with which facts, handed on to whom, and what was decided."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from automate_core.models import ExecutionRun, Wait, WaitAssignee
+from automate_governance.models import AuditEntry
+from tests.studio.test_screens import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLAIM = """
+name: Expenses
+slug: expenses
+triggers: [{kind: manual, inputs: [{name: employee}, {name: amount}, {name: note}]}]
+steps:
+  - kind: approval
+    key: ask
+    name: Pay the claim
+    groups: [Finance]
+    excluded: ['{{ event.payload.employee }}', '{{ event.headers["automate-started-by"] }}', nobody-here]
+    delegate: true
+    message: '{{ event.payload.employee }} claims {{ event.payload.amount }}'
+    context: {Amount: '{{ event.payload.amount }}', Note: '{{ event.payload.note }}', Lines: [1, 2]}
+    timeout: 4h
+    form: [{name: reason, label: Reason, required: true}]
+"""
+HOSTILE = "<script>alert(1)</script>\u202e"
+LIST = "/admin/automate/approvals/"
+
+
+@pytest.fixture
+def finance(db):
+    """The clerk makes the claim, the controller may decide it, the deputy is asked by nobody; only the controller is staff."""
+    group = Group.objects.create(name="Finance")
+    made = {
+        name: get_user_model().objects.create_user(
+            name, f"{name}@example.com", "password-of-tests", is_staff=name == "controller"
+        )
+        for name in ("clerk", "controller", "deputy")
+    }
+    for name in ("clerk", "controller"):
+        made[name].groups.add(group)
+    return made
+
+
+@pytest.fixture
+def claim(workflow, sign_in, owner, drain, finance):
+    flow = workflow(CLAIM)
+    values = {"form-employee": "clerk", "form-amount": "1850.00 EUR", "form-note": HOSTILE}
+    assert sign_in(owner).post(reverse("studio:workflow_start", args=[flow.pk]), values).status_code == 303
+    drain()
+    return Wait.objects.get(kind="approval")
+
+
+def _urls(wait):
+    names = {"page": "approval_page", "delegate": "approval_delegate", "reassign": "approval_reassign"}
+    return {name: reverse(f"studio:{url}", args=[wait.pk]) for name, url in names.items()}
+
+
+def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sign_in, finance, drain):
+    urls = _urls(claim)
+    clerk, controller, deputy = (sign_in(finance[name]) for name in ("clerk", "controller", "deputy"))
+    for client in (clerk, deputy):
+        assert "Nothing waits for you" in Page(client.get(LIST)).text
+        assert client.get(urls["page"]).status_code == 404
+        assert client.post(urls["page"], {"outcome": "approved", "form-reason": "mine"}).status_code == 404
+        assert client.post(urls["delegate"], {"to": "controller"}).status_code == 404
+
+    barred = claim.assignees.filter(excluded=True).values_list("user__username", flat=True)
+    assert set(barred) == {"clerk", "owner"}, "whose claim it is, and who started it by hand"
+    answer = controller.get(LIST)
+    listed = Page(answer)
+    assert "clerk claims 1850.00 EUR" in listed.text and "owner" in listed.text, "who started it has asked"
+    assert re.findall(r"sidebar-badge[^>]*>\s*(\d+)", answer.content.decode()) == ["1"]
+    page = controller.get(urls["page"])
+    shown = Page(page)
+    assert all(text in shown.text for text in ("Amount", "1850.00 EUR", "Lines", "[1, 2]", "Finance"))
+    assert b"<script>alert" not in page.content and "\u202e" not in page.content.decode()
+    assert [a["value"] for a in shown.all(name="outcome")] == ["rejected", "approved"]
+
+    for name, reason in (("nobody-here", "no active account"), ("clerk", "leaves them out"), ("controller", "already")):
+        answer = controller.post(urls["delegate"], {"to": name})
+        assert (answer.status_code, reason in Page(answer).text) == (422, True), name
+    get_user_model().objects.filter(username="deputy").update(is_active=False)
+    assert controller.post(urls["delegate"], {"to": "deputy"}).status_code == 422
+    get_user_model().objects.filter(username="deputy").update(is_active=True)
+    assert controller.post(urls["delegate"], {"to": "deputy"}).status_code == 303
+    entry = AuditEntry.objects.get(verb="approval.delegated")
+    assert (entry.actor, entry.changes["from"], entry.changes["to"]) == (
+        "controller",
+        ["Finance"],
+        ["Finance", "deputy"],
+    )
+
+    deputy = sign_in(finance["deputy"])
+    assert deputy.post(urls["page"], {"outcome": "approved"}).status_code == 422, "the form holds for them too"
+    assert deputy.post(urls["page"], {"outcome": "approved", "form-reason": "fine"}).status_code == 303
+    assert "Approved" in Page(deputy.get(LIST, {"show": "decided"})).text
+    assert "decided nothing yet" in Page(controller.get(LIST, {"show": "decided"})).text
+    drain()
+    assert ExecutionRun.objects.get().status == "succeeded"
+    assert "Decided by deputy" in Page(deputy.get(urls["page"])).text
+
+
+def test_a_step_that_does_not_let_it_be_handed_on(claim, sign_in, finance):
+    claim.data["delegate"] = False
+    claim.save(update_fields=["data"])
+    controller = sign_in(finance["controller"])
+    assert not Page(controller.get(_urls(claim)["page"])).all(action=_urls(claim)["delegate"])
+    refused = controller.post(_urls(claim)["delegate"], {"to": "deputy"})
+    assert refused.status_code == 403 and "may not ask somebody else" in Page(refused).text
+
+
+def test_whoever_is_not_asked_any_more_is_told_so(claim, sign_in, finance):
+    """Only those whom the page was shown to: it stays unknown to others."""
+    url, controller = _urls(claim)["page"], sign_in(finance["controller"])
+    [token] = [a["value"] for a in Page(controller.get(url)).all(name="shown")]
+    finance["controller"].groups.clear()
+    answer = {"outcome": "approved", "form-reason": "late"}
+    refused = controller.post(url, {**answer, "shown": token})
+    assert refused.status_code == 403 and "not asked to decide this any more" in Page(refused).text
+    assert controller.post(url, answer).status_code == 404
+    assert sign_in(finance["deputy"]).post(url, {**answer, "shown": token}).status_code == 404
+    claim.refresh_from_db()
+    assert claim.status == "open" and not AuditEntry.objects.filter(verb="approval.decided").exists()
+
+
+def test_superusers_reassign_and_decide_nothing(claim, sign_in, admin, owner, finance):
+    urls, root = _urls(claim), sign_in(admin)
+    assert "clerk claims" in Page(root.get(LIST, {"show": "all"})).text
+    assert "Nothing waits for you" in Page(sign_in(owner).get(LIST, {"show": "all"})).text
+    shown = Page(root.get(urls["page"]))
+    assert shown.all(action=urls["reassign"]) and not shown.all(name="outcome")
+    assert root.post(urls["page"], {"outcome": "approved", "form-reason": "x"}).status_code == 403
+    for name, status in (("nobody-here", 422), ("clerk", 422), ("", 422), ("deputy", 303)):
+        assert root.post(urls["reassign"], {"people": name}).status_code == status, name
+    assert AuditEntry.objects.get(verb="approval.reassigned").changes["to"] == ["deputy"]
+    assert sign_in(finance["controller"]).post(urls["reassign"], {"people": "controller"}).status_code == 404
+    assert sign_in(finance["deputy"]).post(urls["reassign"], {"people": "controller"}).status_code == 403
+    assert root.post(urls["reassign"], {"people": "Finance"}).status_code == 303
+    assert sign_in(finance["controller"]).get(urls["page"]).status_code == 200
+
+
+def test_what_is_due_first_comes_first_and_the_list_is_paged_by_key(claim, sign_in, finance):
+    now, run, person = timezone.now(), claim.run, finance["controller"]
+    waits = [
+        Wait(run=run, path=f"each[{n}]/ask", kind="approval", data={"name": f"Task {n:02}", "message": f"Number {n}"},
+             due_at=now + dt.timedelta(minutes=n + 10) if n % 10 else None)
+        for n in range(60)
+    ]  # fmt: skip
+    Wait.objects.bulk_create(waits)
+    WaitAssignee.objects.bulk_create([WaitAssignee(wait=wait, user=person) for wait in waits])
+    client, names, url, costs = sign_in(person), [], LIST, []
+    backwards = ""
+    while url:
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get(url)
+        costs.append(len(queries))
+        found = page.context["found"]
+        names.append([row.name for row in found.rows])
+        backwards, url = found.previous, found.following and f"{LIST}{found.following}"
+    flat = [name for part in names for name in part]
+    timed = [f"Task {n:02}" for n in range(60) if n % 10]
+    assert [len(part) for part in names] == [25, 25, 11] and len(set(costs)) <= 2
+    assert [name for name in flat if name != "Pay the claim"] == [*timed, *(f"Task {n:02}" for n in range(0, 60, 10))]
+    back = client.get(f"{LIST}{backwards}").context["found"]
+    assert [row.name for row in back.rows] == names[1] and back.following and back.previous
+    late = [row for row in client.get(LIST).context["found"].rows if row.is_overdue]
+    assert not late
+    Wait.objects.filter(path="each[1]/ask").update(due_at=now - dt.timedelta(hours=2))
+    first = client.get(LIST).context["found"].rows[0]
+    assert (first.name, first.is_overdue, first.due[:10]) == ("Task 01", True, "Overdue by")
+    assert [row.name for row in client.get(LIST, {"q": "number 42"}).context["found"].rows] == ["Task 42"]
+    assert "No tasks match" in Page(client.get(LIST, {"q": "\0nothing"})).text
+    for nonsense in ("x", "2026_", f"2026-01-01T00:00:00_{claim.pk}", f"2026-13-01T00:00Z_{claim.pk}"):
+        assert client.get(LIST, {"after": nonsense, "before": ""}).status_code == 200
