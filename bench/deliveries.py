@@ -13,7 +13,7 @@ import psycopg
 
 from automate_site.embedded_postgres import binaries
 from bench.load import BODY
-from bench.measure import clear, figure, rss_mb, wait_until_finished
+from bench.measure import clear, figure, percentile, rss_mb, wait_until_finished, wait_until_idle
 from bench.stage import Stage
 
 ACCEPT_SECONDS = 5
@@ -48,25 +48,29 @@ def completed(on: Stage, runs: int, slug: str, count: int) -> list[float]:
 
 def finish_times(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     """From the POST to the commit that ends the run, at an even 30 a second."""
-    p50, p95 = [], []
+    took = []
     for _ in range(runs):
         with on.web(), on.worker():
-            on.load("pure", connections=1, count=60)  # warm
-            sent = on.load("pure", rate=30, seconds=PACED_SECONDS)["sent"]
-            wait_until_finished(on, len(sent) + 60)
-            with psycopg.connect(on.cluster.url) as connection:
-                ended = dict(
-                    connection.execute(
-                        "SELECT event.delivery_key, extract(epoch FROM pg_xact_commit_timestamp(run.xmin))::float8"
-                        " FROM automate_core_executionrun run JOIN automate_core_event event ON event.id = run.event_id"
-                    ).fetchall()
-                )
-        took = sorted((ended[key] - at) * 1000 for key, at in sent.items())
-        p50.append(statistics.median(took))
-        p95.append(took[int(len(took) * 0.95)])
+            took.append(finish_ms(on))
         clear(on)
-    yield figure("finish_ms_p50_at_30", "ms", p50)
-    yield figure("finish_ms_p95_at_30", "ms", p95)
+    yield figure("finish_ms_p50_at_30", "ms", [statistics.median(each) for each in took])
+    yield figure("finish_ms_p95_at_30", "ms", [percentile(each, 0.95) for each in took])
+
+
+def finish_ms(on: Stage) -> list[float]:
+    """Of each delivery, web and worker being there."""
+    on.load("pure", connections=1, count=60)  # warm
+    sent = on.load("pure", rate=30, seconds=PACED_SECONDS)["sent"]
+    wait_until_idle(on)
+    with psycopg.connect(on.cluster.url) as connection:
+        ended = dict(
+            connection.execute(
+                "SELECT event.delivery_key, extract(epoch FROM pg_xact_commit_timestamp(run.xmin))::float8"
+                " FROM automate_core_executionrun run JOIN automate_core_event event ON event.id = run.event_id"
+                " WHERE run.status = 'succeeded'"
+            ).fetchall()
+        )
+    return [(ended[key] - at) * 1000 for key, at in sent.items()]
 
 
 def memory(on: Stage, runs: int) -> Iterator[dict[str, object]]:

@@ -27,8 +27,8 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def wait_until_finished(on: Stage, count: int, seconds: float = 120) -> float:
-    """When the last of `count` runs was committed as succeeded, on the wall clock."""
+def wait_until_idle(on: Stage, seconds: float = 120) -> None:
+    """Until no job is owed, or that time is over."""
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -38,6 +38,11 @@ def wait_until_finished(on: Stage, count: int, seconds: float = 120) -> float:
             if left == 0:
                 break
             time.sleep(0.2)  # looking costs the database too
+
+
+def wait_until_finished(on: Stage, count: int) -> float:
+    """When the last of `count` runs was committed as succeeded, on the wall clock."""
+    wait_until_idle(on)
     ends = ends_of_runs(on)
     if len(ends) != count:
         raise RuntimeError(f"{len(ends)} of {count} runs succeeded")

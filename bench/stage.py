@@ -160,6 +160,12 @@ class Stage:
             yield process
 
     @contextlib.contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One of the site's commands for the duration of the block."""
+        with self._process([sys.executable, "manage.py", *arguments]) as process:
+            yield process
+
+    @contextlib.contextmanager
     def timed_worker(self) -> Iterator[Path]:
         """A worker that writes, once it has ended, when each claim began and how long it took into that file."""
         path = self.folder / "claims.json"

@@ -268,7 +268,7 @@ def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:
             numbers[step.path] += 1
             entered = _copied(step, again, 1)
             entered.status, entered.error, entered.finished_at = StepStatus.RUNNING, None, None
-            entered.output = taken_over.entered[step.path]
+            entered.output, entered.output_file = taken_over.entered[step.path], None
             copies.append(entered)
     StepRun.objects.bulk_create(copies, batch_size=500)
 
@@ -282,6 +282,8 @@ def _copied(step: StepRun, again: ExecutionRun, attempt: int) -> StepRun:
         input=step.input,
         output=step.output,
         error=step.error,
+        input_file=step.input_file,
+        output_file=step.output_file,
         idempotency_key=step.idempotency_key,
         started_at=step.started_at,
         finished_at=step.finished_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 type Scope = Mapping[str, Any]
@@ -46,13 +46,27 @@ def describe(path: Path) -> str:
 ABSENT: Any = object()
 
 
+class DeferredError(Exception):
+    """What is looked up cannot be read."""
+
+
+class Deferred:
+    """A member of a mapping that is read when it is looked up, and only then. `load` raises DeferredError."""
+
+    __slots__ = ("load",)
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self.load = load
+
+
 def part_of(value: Any, part: Any) -> Any:
     """One look-up, the same everywhere: a key of a mapping, an index of a list or text."""
     if isinstance(value, dict):
         try:
-            return value.get(part, ABSENT)
+            found = value.get(part, ABSENT)
         except TypeError:  # an unhashable key
             return ABSENT
+        return found.load() if type(found) is Deferred else found
     if isinstance(value, list | str | tuple) and isinstance(part, int | slice) and not isinstance(part, bool):
         try:
             return value[part]

@@ -17,6 +17,7 @@ import re2
 
 from automate_core import spans
 from automate_core.comparing import truthy, weight
+from automate_core.lookups import Deferred
 from automate_core.operators import ARITY, COMPARING, EAGER, LAZY, QUANTIFIERS
 
 MAX_DEPTH = 30
@@ -345,7 +346,8 @@ def _shift(listed: list[Any], here: str) -> dt.timedelta:
 
 def _step(value: Any, part: str) -> Any:
     if isinstance(value, dict):
-        return value.get(part)
+        found = value.get(part)
+        return found.load() if type(found) is Deferred else found
     if isinstance(value, list | str) and len(part) < 10 and part.isascii() and part.isdigit():
         return value[int(part)] if int(part) < len(value) else None
     return None

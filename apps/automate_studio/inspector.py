@@ -235,7 +235,8 @@ def _policy(step: Step | None) -> str:
 
 
 def _values(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, Tree]:
-    found = {"input": attempt.input, "output": attempt.output, "details": (attempt.error or {}).get("details")}
+    found = {part: run_values.whole(attempt, part) for part in ("input", "output")}
+    found["details"] = (attempt.error or {}).get("details")
     return {
         part: run_values.tree(run, path, attempt.attempt, part, value)
         for part, value in found.items()

@@ -27,12 +27,12 @@ class Shown:
     cut: bool
 
 
-def show(value: Any) -> Shown:
-    """Pretty-printed JSON of `value`, at most 200 lines and 64,000 characters."""
+def show(value: Any, *, cut: bool = False) -> Shown:
+    """Pretty-printed JSON of `value`, at most 200 lines and 64,000 characters. `cut` says that it is a preview."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     lines = text[:MAX_CHARACTERS].split("\n")
     shown = "\n".join(lines[:MAX_LINES])
-    return Shown(_pieces(visible(shown)), len(shown) < len(text))
+    return Shown(_pieces(visible(shown)), cut or len(shown) < len(text))
 
 
 def visible(text: str) -> str:

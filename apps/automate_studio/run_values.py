@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from automate_core import documents
 from automate_core.lookups import ABSENT
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.trials.samples import key_of
@@ -39,6 +41,15 @@ def tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> T
     )
 
 
+def whole(attempt: StepRun, part: str) -> Any:
+    """Its input or output; of one whose file cannot be read, the preview."""
+    file = getattr(attempt, f"{part}_file")
+    try:
+        return documents.value_of(file) if file else getattr(attempt, part)
+    except documents.DocumentError:
+        return getattr(attempt, part)
+
+
 def _root(path: str, part: str) -> str:
     """How expressions name it: of an input they see nothing."""
     names = {"output": f"steps.{key_of(path)}.output", "details": "error.details", "payload": "event.payload"}
@@ -51,7 +62,10 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
 
     `?whole=` gives a long text there, `?copy=` all that is there as plain text.
     """
-    _, value = _value(request, run_id, path, request.GET)
+    try:
+        value = _found(request, run_id, path, request.GET).value
+    except documents.DocumentError as error:
+        return _gone(error)
     query = request.GET.get("q", "").replace("\0", "")[: json_tree.MAX_QUERY].strip()
     if query:
         found = json_tree.search(value, query)
@@ -79,24 +93,49 @@ def _copy(value: Any) -> HttpResponse:
 
 
 @require_POST
-def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponseBase:
     """A whole value as a file, audited."""
-    run, value = _value(request, run_id, path, request.POST)
-    part = request.POST["part"]
+    found = _found(request, run_id, path, request.POST)
+    run, part = found.run, request.POST["part"]
+    try:
+        file = documents.open_file(found.file) if found.file else None
+    except documents.DocumentError as error:
+        return _gone(error)
     with transaction.atomic():
         audit.record(
             request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
         )
-    name = "event" if path == START else path.replace("/", "-")
+    name = f"{run}-{'event' if path == START else path.replace('/', '-')}-{part}.json"
+    if file is not None:
+        return FileResponse(file, as_attachment=True, filename=name, content_type="application/json")
     return HttpResponse(
-        json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
+        json.dumps(found.value, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
         content_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="{run}-{name}-{part}.json"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> tuple[ExecutionRun, Any]:
-    """The run and the part of it that is asked for, for who may see payloads; 404 for anything else."""
+def _gone(error: documents.DocumentError) -> HttpResponse:
+    """The file of a large document cannot be read: not now, or not any more."""
+    return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A part of a run as it is stored, and the name of its file when that has the whole of it."""
+
+    run: ExecutionRun
+    stored: Any
+    file: str | None
+
+    @property
+    def value(self) -> Any:
+        """All of it. Raises DocumentError."""
+        return documents.value_of(self.file) if self.file else self.stored
+
+
+def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Found:
+    """The part of a run that is asked for, for who may see payloads; 404 for anything else."""
     run = get_object_or_404(permitted(request.user, "view", ExecutionRun.objects.all()), pk=run_id)
     part, attempt = asks.get("part", ""), asked.number(asks.get("attempt")) or 0
     if not can(request.user, "view_payload", run) or "\0" in path:
@@ -105,8 +144,11 @@ def _value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> tup
     if path == START and part in OF_EVENTS and run.event_id:
         found = Event.objects.filter(pk=run.event_id).values_list(part, flat=True)
     elif part in OF_STEPS:
-        column = "error__details" if part == "details" else part
-        found = StepRun.objects.filter(run=run, path=path, attempt=attempt).values_list(column, flat=True)
-    for value in found:
-        return run, value
+        steps = StepRun.objects.filter(run=run, path=path, attempt=attempt)
+        if part != "details":
+            for stored, file in steps.values_list(part, f"{part}_file"):
+                return _Found(run, stored, file)
+        found = steps.values_list("error__details", flat=True)
+    for stored in found:
+        return _Found(run, stored, None)
     raise Http404

@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import ways_out
+from automate_core import documents
 from automate_core.engine import credentials, dry, people, transactional
 from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
@@ -26,6 +27,7 @@ from automate_core.outbox import ClaimedJob
 from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
 from automate_governance.permissions import Person
+from automate_governance.redaction import redact_json
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,13 @@ def perform(call: EffectCall) -> EffectOutcome:
     return outcome
 
 
+def _put_aside(outcome: EffectOutcome) -> None:
+    """Keep a large output as a file here, where nothing else waits for it."""
+    if outcome.output is not None and len(outcome.output) > documents.limit():
+        redacted = redact_json(outcome.output.decode()).encode()
+        outcome.output, outcome.output_file = documents.put(redacted)
+
+
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
     step, walk = call.effect.step, call.walk
 
@@ -112,4 +121,5 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     else:
         with originating(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
+        _put_aside(outcome)
     reach("effect.done", step.path)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core import database, search_terms, triggers
+from automate_core import database, documents, search_terms, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
 from automate_core.engine.journal import (
@@ -67,6 +67,7 @@ class ExecutionEngine:
         self.rules = rules
         self._start = start
         self._nudge = nudge
+        self._most_bytes = documents.limit()
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
         self._walks: dict[uuid.UUID, Walk] = {}
         self._moving: dict[uuid.UUID, Walk] = {}
@@ -239,7 +240,7 @@ class ExecutionEngine:
         if program is None:
             return Checkpoint(job, Outcome.COMPLETE, run)
         run.slug = program.workflow
-        walk = self._walks[job.id] = Walk(job, run, program, event, stored)
+        walk = self._walks[job.id] = Walk(job, run, program, event, stored, most_bytes=self._most_bytes)
         return walk.proceed()
 
     def _program(self, run: RunRecord) -> Program | None:
@@ -281,7 +282,15 @@ class ExecutionEngine:
         run.status = RunStatus.RUNNING  # what the walk came to counts for nothing
         run.fail({"code": "not_storable", "message": "A step's result cannot be stored."})
         steps = [
-            replace(step, status=StepStatus.FAILED, input=None, output=None, error=run.error)
+            replace(
+                step,
+                status=StepStatus.FAILED,
+                input=None,
+                output=None,
+                input_file=None,
+                output_file=None,
+                error=run.error,
+            )
             for step in checkpoint.steps
         ]
         for kept in (steps, []):

@@ -45,7 +45,10 @@ class Outcome(enum.StrEnum):
 
 @dataclass(slots=True)
 class StepRecord:
-    """One attempt of one step. `failures` counts the failed attempts of its path up to now."""
+    """One attempt of one step. `failures` counts the failed attempts of its path up to now.
+
+    `input` and `output` are previews where there are files of them.
+    """
 
     path: str
     attempt: int
@@ -54,13 +57,15 @@ class StepRecord:
     output: bytes | None = None
     error: dict[str, Any] | None = None
     failures: int = 0
+    input_file: str | None = None
+    output_file: str | None = None
     started: float = field(default_factory=time.monotonic)
     finished: float | None = None
 
-    def succeed(self, output: bytes | None) -> None:
-        """Ended well, with its output as a JSON document."""
+    def succeed(self, output: bytes | None, file: str | None = None) -> None:
+        """Ended well, with its output as a JSON document, or a file of it and its preview."""
         self._end(StepStatus.SUCCEEDED)
-        self.output = output
+        self.output, self.output_file = output, file
 
     def fail(self, error: dict[str, Any]) -> None:
         """Ended with an error."""
@@ -349,7 +354,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
 
 
 def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
-    return {
+    row = {
         "run": run.id,
         "id": uuid7(),
         "path": step.path,
@@ -362,6 +367,9 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
         "started_ago": (now - step.started) * 1000,
         "finished_ago": None if step.finished is None else (now - step.finished) * 1000,
     }
+    if step.input_file or step.output_file:
+        row |= {"input_file": step.input_file, "output_file": step.output_file}
+    return row
 
 
 def _wait(run: RunRecord, wait: WaitRecord) -> dict[str, Any]:
@@ -451,6 +459,8 @@ def _stored(row: Any) -> StoredRun:
             status=step["status"],
             input=None if step["input"] is None else msgspec.json.encode(step["input"]),
             output=None if step["output"] is None else msgspec.json.encode(step["output"]),
+            input_file=step["input_file"],
+            output_file=step["output_file"],
             error=step["error"],
             failures=step["failures"],
         )

@@ -103,20 +103,21 @@ _PARTS = (
         automate_now() - s.finished_ago * interval '1 millisecond' AS finished_at
     FROM json_to_recordset(%(steps)s::json) AS s(
         run uuid, id uuid, path text, attempt int, status text, input jsonb, output jsonb, error jsonb, key text,
-        started_ago float8, finished_ago float8)
+        started_ago float8, finished_ago float8, input_file text, output_file text)
 )""",
     ),
     (
         "checkpoints",
         """stepped AS (
     INSERT INTO automate_core_steprun AS step
-        (id, run_id, path, attempt, status, input, output, error, idempotency_key, started_at, finished_at, seq)
+        (id, run_id, path, attempt, status, input, output, error, idempotency_key, started_at, finished_at, seq,
+         input_file, output_file)
     SELECT s.id, live.run, s.path, s.attempt, s.status, s.input, s.output, s.error, s.key, s.started_at, s.finished_at,
-        live.seq
+        live.seq, s.input_file, s.output_file
     FROM attempts s JOIN live ON live.run = s.run
     ON CONFLICT (run_id, path, attempt) DO UPDATE
     SET status = excluded.status, output = excluded.output, error = excluded.error,
-        finished_at = excluded.finished_at, seq = excluded.seq
+        finished_at = excluded.finished_at, seq = excluded.seq, output_file = excluded.output_file
     WHERE step.status IN ('running', 'waiting')
 )""",
     ),
@@ -124,7 +125,7 @@ _PARTS = (
         "checkpoints",
         """concluded AS (
     UPDATE automate_core_steprun step
-    SET status = s.status, output = s.output, error = s.error, finished_at = s.finished_at
+    SET status = s.status, output = s.output, error = s.error, finished_at = s.finished_at, output_file = s.output_file
     FROM attempts s JOIN gate ON gate.run = s.run AND gate.was IN ('succeeded', 'failed', 'cancelled')
     WHERE step.run_id = s.run AND step.path = s.path AND step.attempt = s.attempt AND step.status = 'running'
 )""",
@@ -332,7 +333,7 @@ READ = """
 SELECT run.id, run.workflow_id, run.version_id, run.event_id, run.status, run.wakes, run.trace_id, run.parent_id,
     run.depth, run.slot_key, run.vars::text AS vars, run.cause,
     (SELECT json_agg(latest)::text FROM (
-        SELECT DISTINCT ON (path) path, attempt, status, output, error,
+        SELECT DISTINCT ON (path) path, attempt, status, output, error, input_file, output_file,
             CASE WHEN status IN ('running', 'waiting') THEN input END AS input,
             count(*) FILTER (WHERE status = 'failed') OVER (PARTITION BY path) AS failures
         FROM automate_core_steprun WHERE run_id = run.id ORDER BY path, attempt DESC) latest) AS steps

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection, transaction
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
+from automate_core import documents
 from automate_core.engine.journal import Checkpoint, Journal, Outcome, Verdict
 from automate_core.faultpoints import reach
 from automate_core.models import StepRun
@@ -45,10 +46,12 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                     "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
                     [LOCK_TIMEOUT, str(milliseconds)],
                 )
-            output = redact_json(act().decode()).encode()
+            output, file = redact_json(act().decode()).encode(), None
             reach("transactional.acted", call.effect.step.path)
+            if len(output) > documents.limit():
+                output, file = documents.put(output)
             done = copy(call.effect.step)
-            done.succeed(output)
+            done.succeed(output, file)
             if not call.effect.takes("commit"):
                 raise _NotOursError  # it took too long, and has been answered for
             checkpoint = Checkpoint(call.job, Outcome.HOLD, walk.run, [done])
@@ -62,14 +65,14 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
         known = _recorded(call)
         if known is None:
             raise ConnectorError(f"the database is away: {error}", code="database_away", retryable=True) from error
-        output = known
-    outcome.output = output
+        output, file = known
+    outcome.output, outcome.output_file = output, file
 
 
-def _recorded(call: EffectCall) -> bytes | None:
-    """The output that was committed after all, when the answer to the commit got lost. Asks until it is known.
+def _recorded(call: EffectCall) -> tuple[bytes, str | None] | None:
+    """What was committed after all as the output and its file, when the answer to the commit got lost.
 
-    While nobody answers, the lease runs out, and whoever takes the run over reads the journal.
+    Asks until it is known: while nobody answers, the lease runs out, and whoever takes the run over reads the journal.
     """
     step = call.effect.step
     while not call.walk.cancelled:
@@ -78,8 +81,8 @@ def _recorded(call: EffectCall) -> bytes | None:
             rows = StepRun.objects.filter(
                 run=uuid.UUID(call.walk.run.id), path=step.path, attempt=step.attempt, status=StepStatus.SUCCEEDED
             )
-            outputs = list(rows.values_list("output", flat=True))
-            return encode_output(outputs[0]) if outputs else None
+            outputs = list(rows.values_list("output", "output_file"))
+            return (encode_output(outputs[0][0]), outputs[0][1]) if outputs else None
         except DatabaseError:
             time.sleep(ASK_AGAIN_SECONDS)
     return None

@@ -20,7 +20,7 @@ import msgspec
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import MAX_OUTPUT_BYTES, encode_output, invoke
-from automate_core import callbacks
+from automate_core import callbacks, documents
 from automate_core.definition import OTHERWISE
 from automate_core.engine.journal import (
     CallRecord,
@@ -55,7 +55,7 @@ from automate_core.engine.program import (
 )
 from automate_core.engine.sandbox import Sandbox
 from automate_core.engine.strands import Effect, Fork, Parked, Rendering, Scheduler, Steps, Strand
-from automate_core.lookups import TemplateError
+from automate_core.lookups import ABSENT, Deferred, TemplateError, part_of
 from automate_core.models import Wait
 from automate_core.outbox import ClaimedJob
 from automate_core.rules import Rule, RuleError
@@ -93,9 +93,13 @@ IN_DOUBT = frozenset(
 
 @dataclass(slots=True)
 class EffectOutcome:
-    """How an effect ended: its output as a JSON document, or its error, and what it logged."""
+    """How an effect ended: its output as a JSON document, or its error, and what it logged.
+
+    With `output_file` the output is redacted and kept in that file, and `output` its preview.
+    """
 
     output: bytes | None = None
+    output_file: str | None = None
     error: ConnectorError | None = None
     logs: list[LogRecord] = field(default_factory=list)
     effects: list[dict[str, Any]] = field(default_factory=list)  # what a dry run of it would have done
@@ -146,6 +150,19 @@ class Frame:
         """Later steps see the output."""
         self.steps[key] = {"output": output}
 
+    def keep(self, key: str, step: StepRecord) -> None:
+        """Later steps see what is recorded of a step: of a file when they look into it."""
+        file = step.output_file
+        if file is None:
+            self.remember(key, msgspec.json.decode(step.output or b"null"))
+        else:
+            self.steps[key] = Deferred(lambda: {"output": documents.value_of(file)})
+
+    def output(self, key: str) -> Any:
+        """What they see; None where the step gave nothing. Raises DocumentError."""
+        value = part_of(part_of(self.steps, key), "output")
+        return None if value is ABSENT else value
+
 
 @dataclass(slots=True)
 class _Results:
@@ -161,10 +178,17 @@ class _Results:
 
 
 class Walk:
-    """One walk of one run under one lease."""
+    """One walk of one run under one lease. Documents of more bytes than `most_bytes` are kept as files."""
 
     def __init__(
-        self, job: ClaimedJob, run: RunRecord, program: Program, event: dict[str, Any], stored: StoredRun | None = None
+        self,
+        job: ClaimedJob,
+        run: RunRecord,
+        program: Program,
+        event: dict[str, Any],
+        stored: StoredRun | None = None,
+        *,
+        most_bytes: float = math.inf,
     ) -> None:
         self.job = job
         self.run = run
@@ -178,6 +202,7 @@ class Walk:
         self._withdrawn: list[str] = []
         self._calls: list[CallRecord] = []
         self._bytes = 0
+        self._most_bytes = most_bytes
         self._logs: list[LogRecord] = []
         self._effects: list[EffectRecord] = []
         self._sandbox: Sandbox | None = None
@@ -268,9 +293,9 @@ class Walk:
             self.run.start()
         try:
             last = yield from self._sequence(self.program.body.nodes, frame)
-            self.run.succeed()
             if self.run.parent_id is not None:
-                self.run.output = last
+                self.run.output = self._output(frame, last)
+            self.run.succeed()
         except StepFailedError as failure:
             self.run.fail(failure.error)
         except RunStoppedError as stop:
@@ -284,12 +309,10 @@ class Walk:
             self.run.fail({"code": "internal_error", "message": "The engine failed; the server's log says more."})
 
     def _sequence(self, nodes: Nodes, frame: Frame) -> Steps:
-        """Steps one after the other; gives the last one's output."""
-        last: Any = None
+        """Steps one after the other; gives the last one's key, empty when there is none."""
         for node in nodes:
             yield from self._step(node, f"{frame.prefix}{node.key}", frame)
-            last = frame.steps.get(node.key, {}).get("output")
-        return last
+        return nodes[-1].key if nodes else ""
 
     def _step(self, node: Node, path: str, frame: Frame) -> Steps:
         match node:
@@ -318,15 +341,14 @@ class Walk:
 
     def _action(self, node: ActionNode, path: str, frame: Frame) -> Steps:
         try:
-            output = yield from self._attempts(node, path, frame)
+            frame.keep(node.key, (yield from self._attempts(node, path, frame)))
         except StepFailedError as failure:
-            output = yield from self._instead(node, path, frame, failure)
-        frame.remember(node.key, output)
+            frame.remember(node.key, (yield from self._instead(node, path, frame, failure)))
         if node.save_as:
-            frame.vars[node.save_as] = output
+            frame.vars[node.save_as] = self._output(frame, node.key)
 
     def _attempts(self, node: ActionNode, path: str, frame: Frame) -> Steps:
-        """Attempt after attempt until one ends well; gives its output."""
+        """Attempt after attempt until one ends well; gives it."""
         step = yield from self._found(path)
         goes_on = False
         if step is not None and step.status == StepStatus.WAITING:
@@ -357,7 +379,7 @@ class Walk:
                 delay = node.retry.delay(step.failures, step.error.get("retry_after"))
                 self._waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
                 step = self._passed_over(step, (yield Parked(path)))
-        return msgspec.json.decode(step.output or b"null")
+        return step
 
     def _retry(self, path: str) -> WaitAnswer | None:
         """The wait before the next attempt, if there is one. What was waited for before an attempt is over."""
@@ -375,6 +397,8 @@ class Walk:
             step.input = encode_output(params)
             self._weigh(step.input)
             params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
+            if len(step.input) > self._most_bytes and step.input_file is None:
+                step.input, step.input_file = documents.put(redact_json(step.input.decode()).encode())
             if node.pure:
                 self._succeed(step, invoke(node.adapter, node.action, params, self._context(step)))
                 return
@@ -408,7 +432,7 @@ class Walk:
         elif outcome.error is not None:
             self._fail(step, _error_of(outcome.error))
         else:
-            self._succeed(step, outcome.output or b"null")
+            self._succeed(step, outcome.output or b"null", outcome.output_file)
 
     def _reconnected(self, node: ActionNode, step: StepRecord) -> Steps:
         """Wait until the connection works again. Nothing was done yet: the same attempt goes on."""
@@ -536,7 +560,7 @@ class Walk:
     def _for_each(self, node: ForEachNode, path: str, frame: Frame) -> Steps:
         step, _ = yield from self._enter(path, node.key)
         if step.done:
-            frame.remember(node.key, msgspec.json.decode(step.output or b"[]"))
+            frame.keep(node.key, step)
             return
         with self._container(step, node, frame):
             items = yield from self._items(node, step, frame)
@@ -556,16 +580,24 @@ class Walk:
                 items = items[:1]  # one step is tested on one item
             if len(items) > MAX_ITEMS:
                 self._give(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
-            step.input = redact_json(self._encoded(items, node.key).decode()).encode()
+            document = redact_json(self._encoded(items, node.key).decode()).encode()
+            step.input = document
+            if len(document) > self._most_bytes:
+                step.input, step.input_file = documents.put(document)
             self._note(step)
-        found: list[Any] = msgspec.json.decode(step.input)
+        elif step.input_file is not None:
+            document = self._read(step.input_file, node.key)
+        else:
+            document = step.input
+        found: list[Any] = msgspec.json.decode(document)
         return found
 
     def _iteration(self, node: ForEachNode, path: str, frame: Frame, index: int, item: Any, results: _Results) -> Steps:
         prefix = f"{path}[{index}]/"
         names = {"item": item, "index": index, "steps": dict(frame.steps)}
+        inside = self._inside(node.body, frame, prefix, **names)
         try:
-            last = yield from self._sequence(node.body.nodes, self._inside(node.body, frame, prefix, **names))
+            last = self._output(inside, (yield from self._sequence(node.body.nodes, inside)))
         except StepFailedError as failure:
             if node.on_item_error == "stop":
                 raise
@@ -581,7 +613,8 @@ class Walk:
                 inside = self._inside(node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
                 last = yield from self._sequence(node.body.nodes, inside)
                 if self._holds(node.until, inside, node.key):
-                    step.output = self._encoded({"count": index + 1, "last": last}, node.key)
+                    given = {"count": index + 1, "last": self._output(inside, last)}
+                    step.output = self._encoded(given, node.key)
                     return
             self._give(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
 
@@ -648,7 +681,7 @@ class Walk:
             inside = frame.at(f"{path}/")
             decided = yield from self._after_timeout(node, node.on_timeout, step, inside)
             if decided in node.outcomes:
-                frame.remember(node.key, msgspec.json.decode(step.output or b"{}"))
+                frame.keep(node.key, step)
                 yield from self._sequence(node.outcomes[decided][1], inside)
 
     def _ask(
@@ -680,7 +713,7 @@ class Walk:
         self, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Frame
     ) -> Steps:
         """Gives the outcome; when nobody answered in time, the author's steps run or the step fails."""
-        outcome = msgspec.json.decode(step.output or b"{}").get("outcome")
+        outcome = self._recorded(step, node.key).get("outcome")
         if outcome == "timeout":
             if on_timeout is None:
                 self._give(node.key, "timed_out", "nobody answered in time")
@@ -693,11 +726,14 @@ class Walk:
             if entered or (step.status == StepStatus.RUNNING and step.output is None):
                 if self.run.depth >= MAX_DEPTH:
                     self._give(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
-                step.input = self._encoded((yield from self._rendered(node.payload, frame, node.key, step)), node.key)
+                asks = self._encoded((yield from self._rendered(node.payload, frame, node.key, step)), node.key)
+                step.input = asks
+                if len(asks) > self._most_bytes:
+                    step.input, step.input_file = documents.put(redact_json(asks.decode()).encode())
                 outcome = yield Effect(step, node, None)
                 if outcome.error is not None:
                     self._give(node.key, outcome.error.code, outcome.error.message)
-                call = CallRecord(path, node.workflow, step.input, waits=node.waits)
+                call = CallRecord(path, node.workflow, asks, waits=node.waits)
                 self._calls.append(call)
                 if not node.waits:
                     step.output = encode_output({"event": str(call.event_id)})
@@ -756,9 +792,13 @@ class Walk:
     def _container(self, step: StepRecord, node: Node, frame: Frame) -> _Container:
         return _Container(self, step, node, frame)
 
-    def _succeed(self, step: StepRecord, output: bytes) -> None:
+    def _succeed(self, step: StepRecord, output: bytes, file: str | None = None) -> None:
         """Record an output; later steps see what is recorded, so that a resumed walk sees the same."""
-        step.succeed(redact_json(output.decode()).encode())
+        if file is None:
+            output = redact_json(output.decode()).encode()
+            if len(output) > self._most_bytes:
+                output, file = documents.put(output)
+        step.succeed(output, file)
         self._weigh(output)
         self._note(step)
         self._strands.settle(step)
@@ -778,6 +818,25 @@ class Walk:
         try:
             return encode_output(value)
         except ConnectorError as error:
+            self._give(key, error.code, error.message)
+
+    def _output(self, frame: Frame, key: str) -> Any:
+        """What the step of that key gave. Raises StepFailedError when its file cannot be read."""
+        try:
+            return frame.output(key)
+        except documents.DocumentError as error:
+            self._give(key, error.code, error.message)
+
+    def _recorded(self, step: StepRecord, key: str) -> dict[str, Any]:
+        document = self._read(step.output_file, key) if step.output_file else step.output
+        found: dict[str, Any] = msgspec.json.decode(document or b"{}")
+        return found
+
+    def _read(self, file: str, key: str) -> bytes:
+        """A document that was put aside. Raises StepFailedError."""
+        try:
+            return documents.read(file)
+        except documents.DocumentError as error:
             self._give(key, error.code, error.message)
 
     def _note(self, step: StepRecord) -> None:
@@ -822,6 +881,8 @@ class Walk:
             return rule.holds(frame.scope)
         except RuleError as error:
             self._give(key, "condition_error", str(error))
+        except documents.DocumentError as error:
+            self._give(key, error.code, error.message)
 
     def _give(self, key: str, code: str, message: str) -> NoReturn:
         raise StepFailedError(clean_error({**_error(code, message), "step": key}))
@@ -859,7 +920,7 @@ class _Container:
         if error is None or isinstance(error, RunStoppedError):
             if not step.ended:
                 walk._succeed(step, step.output or b"null")
-            self._frame.remember(self._node.key, msgspec.json.decode(step.output or b"null"))
+            self._frame.keep(self._node.key, step)
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -162,7 +162,10 @@ class SearchTerm(models.Model):
 
 
 class StepRun(models.Model):
-    """One attempt of one step. `path` is the step's place in the tree, such as `route/notify`."""
+    """One attempt of one step. `path` is the step's place in the tree, such as `route/notify`.
+
+    Where `input_file` or `output_file` names a file (`documents`), `input` or `output` is a preview of it.
+    """
 
     Status = states.StepStatus
 
@@ -178,6 +181,8 @@ class StepRun(models.Model):
     input = models.JSONField(null=True)
     output = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    input_file = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: there is none
+    output_file = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: there is none
     idempotency_key = models.CharField(max_length=64)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -187,6 +192,10 @@ class StepRun(models.Model):
         ordering = ["id"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "path", "attempt"], name="one_row_per_attempt")]
+        indexes = [
+            models.Index(F(name), condition=Q(**{f"{name}__isnull": False}), name=f"steps_by_{name}")
+            for name in ("input_file", "output_file")
+        ]
 
     def __str__(self) -> str:
         return f"{self.path} #{self.attempt}"

@@ -27,6 +27,8 @@ TABLES = {
     "automate_core_searchterm": "Search terms",
     "automate_core_event": "Events",
     "automate_core_outboxjob": "Jobs",
+    "automate_core_runcount": "Counts of runs",
+    "automate_core_runtime": "Durations of runs",
     "automate_llm_llmusage": "Model calls",
     "automate_core_refuseddeliveries": "Counts of refusals",
     "automate_governance_auditentry": "Audit entries",

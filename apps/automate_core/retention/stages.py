@@ -13,7 +13,7 @@ import msgspec
 from django.apps import apps
 from django.db import connection, models
 
-from automate_core import database
+from automate_core import database, documents
 from automate_core.conf import setting
 from automate_core.ids import first_uuid7
 from automate_core.models import (
@@ -212,6 +212,23 @@ def _notification_days() -> int:
     return max(int(setting("AUTOMATE_NOTIFICATION_DAYS")), 0)
 
 
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _files(batch: Batch) -> None:
+    """Those that no row names: what a crash left, and what belonged to runs that are gone.
+
+    Those of today and yesterday are left alone: the row that names one may be yet to come.
+    """
+    names = documents.after(batch.after, batch.now.date() - dt.timedelta(days=1), batch.limit)
+    named = {row.name for row in database.run(None, statements.FILES_NAMED, {"names": names})}
+    unnamed = [name for name in names if name not in named]
+    if not batch.dry:
+        documents.remove(unnamed)
+    batch.counts["files"] += len(unnamed)
+    batch.came_to = names[-1] if len(names) == batch.limit else None
+
+
 def _json(rows: Iterable[Any]) -> str:
     return msgspec.json.encode(list(rows)).decode()
 
@@ -227,5 +244,6 @@ OF_ALL: tuple[Callable[[Batch], None], ...] = (
     _notifications,
     _occurrences,
     _removed_rules,
+    _files,
 )
 OF_WORKFLOW: tuple[Callable[[Batch], None], ...] = (_runs_of_workflow,)

@@ -63,6 +63,8 @@ DELETE FROM automate_core_wait WHERE id IN (SELECT id FROM gone)""",
     ("terms", "DELETE FROM automate_core_searchterm WHERE run_id = ANY(%(runs)s)"),
     ("statistics", "DELETE FROM automate_core_failedrun WHERE run_id = ANY(%(runs)s)"),
     ("statistics", "DELETE FROM automate_core_endedrun WHERE run_id = ANY(%(runs)s)"),
+    ("uncounted", "DELETE FROM automate_core_endedrun WHERE run_id = ANY(%(runs)s)"),
+    ("failures", "DELETE FROM automate_core_failedrun WHERE run_id = ANY(%(runs)s)"),
     ("steps", "DELETE FROM automate_core_steprun WHERE run_id = ANY(%(runs)s)"),
     ("jobs", "DELETE FROM automate_core_outboxjob WHERE status = 'dead' AND run_id = ANY(%(replayed)s)"),
     ("drafts", "DELETE FROM automate_core_workflowversion WHERE id = ANY(%(snapshots)s) AND test IS NOT NULL"),
@@ -137,3 +139,10 @@ WHERE job.ctid >= %(first)s::tid AND job.ctid < %(last)s::tid AND job.status || 
 LOCK_JOBS = " FOR UPDATE OF job SKIP LOCKED"
 
 DELETE_JOBS = "DELETE FROM automate_core_outboxjob WHERE id = ANY(%(jobs)s)"
+
+#: Those of `names` that a step's record names.
+FILES_NAMED = """
+SELECT name FROM unnest(%(names)s::text[]) AS name
+WHERE EXISTS (SELECT FROM automate_core_steprun step WHERE step.output_file = name)
+    OR EXISTS (SELECT FROM automate_core_steprun step WHERE step.input_file = name)
+"""

@@ -20,7 +20,17 @@ from jinja2.runtime import Context, LoopContext  # noqa: TID251
 from jinja2.utils import missing  # noqa: TID251
 from jinja2.visitor import NodeTransformer  # noqa: TID251
 
-from automate_core.lookups import ABSENT, Path, Scope, TemplateError, as_text, missing_at, missing_reason, part_of
+from automate_core.lookups import (
+    ABSENT,
+    DeferredError,
+    Path,
+    Scope,
+    TemplateError,
+    as_text,
+    missing_at,
+    missing_reason,
+    part_of,
+)
 from automate_core.templating import budget
 from automate_core.templating.filters import FILTERS, Filter
 from automate_core.templating.filters.numbers import finite
@@ -281,7 +291,7 @@ class _Errors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, MemoryError) or not isinstance(error, Exception):
+        if error is None or isinstance(error, MemoryError | DeferredError) or not isinstance(error, Exception):
             return
         line = self._line(traceback)
         if isinstance(error, TemplateError):

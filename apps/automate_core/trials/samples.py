@@ -119,7 +119,8 @@ def _newest_run(workflow: Workflow) -> QuerySet[StepRun]:
 def _read(rows: QuerySet[StepRun], keys: set[str]) -> dict[str, Any]:
     """What those of these steps gave that ended well, the newest of each."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
-    good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False).alias(size=size).filter(size__lt=MAX_OUTPUT)
+    good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False, output_file=None)
+    good = good.alias(size=size).filter(size__lt=MAX_OUTPUT)
     found: dict[str, Any] = {}
     for path, output in good.order_by("-id").values_list("path", "output")[:MOST_ROWS]:
         if (key := key_of(path)) in keys:

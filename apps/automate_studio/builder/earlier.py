@@ -37,7 +37,7 @@ def _outputs(state: State, keys: list[str]) -> dict[str, list[Any]]:
     if not keys:
         return {}
     runs = list(samples.runs_of(state.workflow).values_list("pk", flat=True)[:SEEN])
-    rows = StepRun.objects.filter(run__in=runs, status="succeeded")
+    rows = StepRun.objects.filter(run__in=runs, status="succeeded", output_file=None)
     paths = dict(rows.values_list("pk", "path")[: SEEN * 1_000])
     wanted = {pk: key for pk, path in paths.items() if (key := samples.key_of(path)) in keys}
     found: dict[str, list[Any]] = {}

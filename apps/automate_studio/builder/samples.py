@@ -214,7 +214,7 @@ def chosen_by(person: Person, workflow: Workflow) -> ChosenSample:
 def outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
     """What these steps gave, by key; of loops the last iteration's. Of many large ones the first are left out."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
-    rows = StepRun.objects.filter(run=run, status="succeeded").annotate(size=size).order_by("-id")
+    rows = StepRun.objects.filter(run=run, status="succeeded", output_file=None).annotate(size=size).order_by("-id")
     wanted: dict[str, str] = {}
     total = 0
     for pk, path, length in rows.values_list("pk", "path", "size")[:1_000]:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 
 from automate_connectors.adapters.base import Effect as ActionEffect
 from automate_connectors.registry import find_action
+from automate_core import documents
 from automate_core.authoring import NotPermittedError
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
@@ -263,8 +264,12 @@ def _json(text: str) -> Any:
 def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> None:
     if result.step is None or result.step.status != "succeeded":
         raise NotTestableError("only a result that ended well can be pinned")
-    by = asked.person(request)
-    samples.keep(workflow, key, StepSample.Kind.PIN, result.step.output, by=by, run=result.run.pk)
+    step, by = result.step, asked.person(request)
+    try:
+        output = documents.value_of(step.output_file) if step.output_file else step.output
+    except documents.DocumentError as error:
+        raise NotTestableError(error.message) from error
+    samples.keep(workflow, key, StepSample.Kind.PIN, output, by=by, run=result.run.pk)
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
@@ -288,8 +293,8 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
         effects=[_effect(each) for each in shown.effects] if shown else [],
         lines=_lines(workflow, shown.run) if shown and not key else [],
         logs=tuple(payload.visible(line) for line in shown.logs) if shown else (),
-        input=payload.show(step.input) if step and step.input is not None else None,
-        output=payload.show(step.output) if step and step.status == "succeeded" else None,
+        input=payload.show(step.input, cut=bool(step.input_file)) if step and step.input is not None else None,
+        output=payload.show(step.output, cut=bool(step.output_file)) if step and step.status == "succeeded" else None,
         details=payload.show(error["details"]) if error and error.get("details") else None,
         pin=kept.get("pin"),
         mock=mock,
