@@ -90,13 +90,13 @@ def _status_mb(pid: int, name: str) -> float:
     return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
 
 
-def signed_in(on: Stage) -> urllib.request.OpenerDirector:
-    """A superuser's browser, without a window."""
+def signed_in(on: Stage, username: str = "bench") -> urllib.request.OpenerDirector:
+    """A browser without a window, of the superuser or of another person with the same password."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     url = f"http://127.0.0.1:{on.port}/admin/login/"
     form = browser.open(url).read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
-    fields = {"csrfmiddlewaretoken": token, "username": "bench", "password": "bench", "next": "/admin/"}
+    fields = {"csrfmiddlewaretoken": token, "username": username, "password": "bench", "next": "/admin/"}
     request = urllib.request.Request(url, urllib.parse.urlencode(fields).encode(), {"Referer": url})
     browser.open(request)
     return browser

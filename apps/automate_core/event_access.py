@@ -29,13 +29,15 @@ MOST_LOOKED_UP = (
     200_000  #: entries of the index that are read source by source; else the newest events are gone through
 )
 
+# Compared by rows, so that no other index has the order that is asked for: the planner would go through all events by
+# key for a source that it takes to be common.
 _BY_SOURCE = """
 SELECT found.id FROM json_to_recordset(%(sources)s::json) AS s(source text, types text[])
 CROSS JOIN LATERAL (
     SELECT event.id FROM automate_core_event event
-    WHERE event.source = s.source AND (s.types IS NULL OR event.type = ANY(s.types))
-        AND event.id < %(below)s AND event.id > %(above)s
-    ORDER BY event.id {order} LIMIT %(most)s
+    WHERE (event.source, event.id) < (s.source, %(below)s) AND (event.source, event.id) > (s.source, %(above)s)
+        AND (s.types IS NULL OR event.type = ANY(s.types))
+    ORDER BY event.source {order}, event.id {order} LIMIT %(most)s
 ) found
 ORDER BY found.id {order} LIMIT %(most)s
 """
@@ -69,6 +71,11 @@ class Reach:
     def is_empty(self) -> bool:
         """Whether there can be no such event."""
         return not (self.everything or self.sources or self.partly)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether not all events of these sources are within reach, so that `condition` has to be asked."""
+        return not self.everything and bool(self.partly or any(self.sources.values()))
 
     def covers(self, event: Event) -> bool:
         """Whether the event is one of them by its source."""

@@ -64,7 +64,7 @@ def find(reach: Reach, readable: Reach, asked: Mapping[str, str], between: Betwe
         above = max(before, above) if above else before
     elif after:
         below = min(after, below) if below else after
-    if not narrowed.everything and (narrowed.partly or any(narrowed.sources.values())):
+    if narrowed.is_partial:
         conditions.append(narrowed.condition())
     return _in_slices(narrowed, conditions, above, below, is_back=bool(before))
 

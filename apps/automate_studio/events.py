@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DataError, OperationalError
-from django.db.models import BooleanField
+from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from psycopg.errors import QueryCanceled
@@ -130,8 +130,8 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
         error = str(unreadable)
     except DataError:
         error = "This cannot be looked for: it holds what no payload can, such as NUL."
-    except OperationalError as late:
-        if not isinstance(late.__cause__, QueryCanceled):
+    except (OperationalError, QueryCanceled) as late:
+        if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
             raise
         stopped = True
     rows = found.rows
@@ -205,7 +205,7 @@ def _choices(reach: Reach, kept: dict[str, str]) -> list[Choice]:
     """Sources and types of the newest events, and the times to choose from."""
     keys = reach.newest(RECENT)
     among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
-    seen = Event.objects.filter(among, reach.condition()).order_by() if keys else Event.objects.none()
+    seen = Event.objects.filter(among, reach.condition() if reach.is_partial else Q()).order_by()
     pairs = sorted(set(seen.values_list("source", "type").distinct()[: 4 * MOST_CHOICES]))
     sources = list(dict.fromkeys(origin for origin, _ in pairs))
     chosen = kept.get("source", "")

@@ -10,6 +10,7 @@ import unfold
 
 from tests.conftest import ROOT
 
+_NAMES = re.compile(r"\{#.*?#\}|\s+|(?:role|aria-[a-z]+)=\"(?:[^\"{]|\{%.*?%\})*\"")
 _LANDMARK = re.compile(r"</?(?:main|header)\b[^>]*>|</?div\b[^>]*>|\{#.*?#\}|\s+")
 
 
@@ -19,3 +20,11 @@ def test_our_copies_add_landmarks_and_nothing_else(name):
     ours = (ROOT / "templates" / name).read_text(encoding="utf-8")
     assert _LANDMARK.sub("", ours) == _LANDMARK.sub("", theirs)
     assert ours.count("<main ") == ours.count("</main>") == 1
+
+
+def test_our_copy_of_the_palette_adds_names_and_nothing_else():
+    name = "unfold/helpers/command.html"
+    theirs = (Path(unfold.__file__).parent / "templates" / name).read_text(encoding="utf-8")
+    ours = (ROOT / "templates" / name).read_text(encoding="utf-8")
+    assert _NAMES.sub("", ours) == _NAMES.sub("", theirs)
+    assert 'role="dialog" aria-modal="true" aria-label=' in ours and "aria-" not in theirs

@@ -11,13 +11,15 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core import authoring, pausing, triggers
-from automate_core.ids import uuid7
+from automate_core import authoring, database, pausing, triggers
+from automate_core.event_access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
@@ -414,26 +416,16 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     assert looked.events == [keys[1]] and "Looked at 2 events, as far as" in looked.text
     further = next(a["href"] for _, a in looked.tags if "after=" in a.get("href", "") and a.get("class") == "da-btn xs")
     assert Page(client.get(INBOX + further)).events == [keys[2]]
-    monkeypatch.setattr(event_search, "SECONDS", 0.001)
-    monkeypatch.setattr(event_search, "SLICES", (200,))
-    _many(300)
-    slow = Page(client.get(INBOX, {"held": "nowhere to be found"}))
+    monkeypatch.setattr(event_search, "SECONDS", 0.3)
+    asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])
+    monkeypatch.setattr(event_search, "_holds", lambda text: Q(pk__in=asleep))
+    slow = Page(client.get(INBOX, {"held": "x"}))
+    assert "longer than three seconds" in slow.text and not slow.events
+    monkeypatch.setattr(Reach, "newest", lambda *_, **__: database.run(None, "SELECT pg_sleep(5)", {}))
+    slow = Page(client.get(INBOX))
     assert "longer than three seconds" in slow.text and not slow.events
     monkeypatch.undo()
     assert found(q=tag.trace_id) == [keys[1]], "the connection is well"
-
-
-def _many(count):
-    Event.objects.bulk_create(
-        Event(
-            id=uuid7(),
-            source="webhook:github",
-            type="issues",
-            payload={"text": "x" * 20_000},
-            trace_id=uuid.uuid4().hex,
-        )
-        for _ in range(count)
-    )
 
 
 def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owner):

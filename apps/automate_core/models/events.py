@@ -137,7 +137,7 @@ class Event(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "delivery_key"], name="one_event_per_delivery")]
         indexes = [
             models.Index(fields=["trace_id"]),
-            models.Index(F("source"), F("id").desc(), name="events_of_source"),
+            models.Index(fields=["source", "id"], name="events_of_source"),
         ]
 
     def __str__(self) -> str:
