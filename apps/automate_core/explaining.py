@@ -18,7 +18,7 @@ from django.db.models.fields import TextField
 
 from automate_core import event_access, limits, rights, triggers
 from automate_core.definition import DefinitionError, parse
-from automate_core.engine.walk import MAX_DEPTH
+from automate_core.engine.kinds.waits import MAX_DEPTH
 from automate_core.matching import RuleEngine, scope_of
 from automate_core.models import (
     ActiveTrigger,

@@ -16,7 +16,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_core.engine.effects import EffectCall, perform
 from automate_core.engine.execution import Result
 from automate_core.engine.journal import LogRecord
-from automate_core.engine.walk import NOT_BEGUN, EffectOutcome
+from automate_core.engine.outcomes import NOT_BEGUN, EffectOutcome
 
 PATIENCE_SECONDS = 1.0
 

@@ -159,7 +159,7 @@ def test_an_approval_of_a_withdrawn_arm_is_not_asked(workflow, deliver, owner):
     import json
 
     from automate_core import approvals
-    from automate_core.engine.walk import EffectOutcome
+    from automate_core.engine.outcomes import EffectOutcome
 
     workflow(
         HEAD

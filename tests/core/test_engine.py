@@ -172,11 +172,11 @@ def test_a_version_that_cannot_be_read_fails_its_run(workflow, deliver, drain):
 
 def test_one_result_that_cannot_be_stored_takes_no_other_with_it(workflow, deliver, drain, monkeypatch):
     """The grouped write fails; written one by one, only the bad one is refused."""
-    from automate_core.engine import walk
+    from automate_core.engine.kinds import actions
 
-    encode = walk.encode_output
+    encode = actions.encode_output
     spoil = lambda value: b'{"text": "\\u0000"}' if value == {"n": 13} else encode(value)  # noqa: E731
-    monkeypatch.setattr(walk, "encode_output", spoil)
+    monkeypatch.setattr(actions, "encode_output", spoil)
     workflow(
         "{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set, inputs: {n: '{{ event.payload.n }}'}}]}"
     )

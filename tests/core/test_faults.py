@@ -14,7 +14,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
-from automate_core.engine.walk import EffectOutcome
+from automate_core.engine.outcomes import EffectOutcome
 from automate_core.matching import RuleEngine
 from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.outbox import OutboxStore

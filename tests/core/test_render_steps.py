@@ -9,7 +9,7 @@ import pytest
 
 from automate_connectors.registry import connectors
 from automate_core import authoring, control, workflow_files
-from automate_core.engine.walk import EffectOutcome
+from automate_core.engine.outcomes import EffectOutcome
 from automate_core.models import ExecutionRun, RunLog, StepRun, Wait
 from automate_core.templating import pool
 from tests.core.walks import Slow, fatal, output, settle, states

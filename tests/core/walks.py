@@ -11,7 +11,7 @@ from automate_core import children
 from automate_core.engine.effects import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
-from automate_core.engine.walk import EffectOutcome
+from automate_core.engine.outcomes import EffectOutcome
 from automate_core.matching import RuleEngine
 from automate_core.models import OutboxJob, StepRun
 from automate_core.outbox import OutboxStore

@@ -22,7 +22,7 @@ from automate_plugins.fields import FieldKind
 
 if TYPE_CHECKING:
     from automate_core.engine.effects import EffectCall
-    from automate_core.engine.walk import EffectOutcome
+    from automate_core.engine.outcomes import EffectOutcome
 
 
 def perform(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:

@@ -30,9 +30,11 @@ from automate_core.engine.journal import (
     StoredRun,
     Verdict,
 )
+from automate_core.engine.kinds.waits import MAX_DEPTH
+from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import Program, prepare
 from automate_core.engine.terms import Terms, on_terms
-from automate_core.engine.walk import MAX_DEPTH, EffectOutcome, Walk
+from automate_core.engine.walk import Walk
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError

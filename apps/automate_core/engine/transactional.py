@@ -23,7 +23,7 @@ from automate_governance.redaction import redact_json
 
 if TYPE_CHECKING:
     from automate_core.engine.effects import EffectCall
-    from automate_core.engine.walk import EffectOutcome
+    from automate_core.engine.outcomes import EffectOutcome
 
 LOCK_TIMEOUT = "5s"
 ASK_AGAIN_SECONDS = 0.5

@@ -1,0 +1,69 @@
+"""How effects, steps and runs end, and errors as they are recorded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.invocation import encode_output
+from automate_core.engine.journal import LogRecord, StepRecord
+
+NOT_BEGUN = "not_begun"  #: the code of an effect that was withdrawn before a thread took it
+
+
+@dataclass(slots=True)
+class EffectOutcome:
+    """How an effect ended: its output as a JSON document, or its error, and what it logged.
+
+    With `output_file` the output is redacted and kept in that file, and `output` its preview.
+    """
+
+    output: bytes | None = None
+    output_file: str | None = None
+    error: ConnectorError | None = None
+    logs: list[LogRecord] = field(default_factory=list)
+    effects: list[dict[str, Any]] = field(default_factory=list)  # what a dry run of it would have done
+
+
+class StepFailedError(Exception):
+    """A step failed for good. `record` is its last attempt, where it made one."""
+
+    def __init__(self, error: dict[str, Any], record: StepRecord | None = None) -> None:
+        super().__init__(error["message"])
+        self.error = error
+        self.record = record
+
+
+class RunStoppedError(Exception):
+    """A stop step was reached."""
+
+    def __init__(self, *, succeeded: bool, error: dict[str, Any]) -> None:
+        super().__init__(error["message"])
+        self.succeeded = succeeded
+        self.error = error
+
+
+def error_document(code: str, message: str) -> dict[str, Any]:
+    """An error that trying again would not mend."""
+    return {"code": code, "message": message, "retryable": False}
+
+
+def error_of(error: ConnectorError) -> dict[str, Any]:
+    """A plug-in's error as it is recorded: JSON, whatever the plug-in put into it."""
+    described: dict[str, Any] = {
+        "code": str(error.code),
+        "message": str(error.message),
+        "retryable": bool(error.retryable),
+    }
+    if error.retry_after is not None and math.isfinite(error.retry_after):
+        described["retry_after"] = float(error.retry_after)
+    if error.details:
+        try:
+            described["details"] = msgspec.json.decode(encode_output(error.details))
+        except ConnectorError as reason:
+            described["details"] = {"left_out": reason.message}
+    return described
