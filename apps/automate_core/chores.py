@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
-from automate_core import bulk, captures, children, limits, pausing, reconnecting, schedules
+from automate_core import bulk, captures, children, limits, pausing, queue_status, reconnecting, schedules
 from automate_core.retention.pruning import Pruner
 from automate_core.statistics import counting, levels
 
@@ -47,6 +47,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("bulk actions", bulk.DUE, bulk.go_on),
     Chore("statistics", counting.DUE, counting.count),
     Chore("levels", levels.DUE, levels.look),
+    Chore("old transactions", queue_status.OLD_TRANSACTION, queue_status.warn_of_transaction),
     Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look
 )
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
 
 from automate_core import database
+
+log = logging.getLogger(__name__)
+
+OLD_SECONDS = 300  #: from when on an open transaction is told of: vacuum removes nothing that ended since it began
+AGAIN_SECONDS = 300.0
 
 STATUS = """
 SELECT json_build_object(
@@ -22,8 +28,18 @@ SELECT json_build_object(
             AS oldest_seconds
         FROM automate_core_outboxjob WHERE status = 'ready' AND NOT suspect GROUP BY kind) r),
     'suspects', (SELECT count(*) FROM automate_core_outboxjob WHERE status = 'ready' AND suspect),
-    'dead', (SELECT count(*) FROM automate_core_outboxjob WHERE status = 'dead'))::text AS status
+    'dead', (SELECT count(*) FROM automate_core_outboxjob WHERE status = 'dead'),
+    'oldest_transaction', (SELECT json_build_object('pid', pid, 'application', application_name,
+            'seconds', extract(epoch FROM clock_timestamp() - xact_start)::float8)
+        FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+            AND pid <> pg_backend_pid() AND coalesce(backend_xmin, backend_xid) IS NOT NULL
+        ORDER BY xact_start LIMIT 1))::text AS status
 """
+
+OLD_TRANSACTION = """EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+        AND coalesce(backend_xmin, backend_xid) IS NOT NULL
+        AND xact_start < clock_timestamp() - interval '300 seconds')"""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -44,8 +60,28 @@ class ReadyJobs(msgspec.Struct, frozen=True):
     oldest_seconds: float
 
 
+class OpenTransaction(msgspec.Struct, frozen=True):
+    """A transaction that keeps vacuum from removing what ended since it began."""
+
+    pid: int
+    application: str
+    seconds: float
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it slows the queue down by now."""
+        return self.seconds >= OLD_SECONDS
+
+    def __str__(self) -> str:
+        who = f"{self.application}, " if self.application else ""
+        return f"a transaction has been open for {self.seconds:.0f} s ({who}pid {self.pid})"
+
+
 class QueueStatus(msgspec.Struct, frozen=True):
-    """`leases` are those that hold; `expired_leases` will be taken back within moments. `ready` leaves out suspects."""
+    """`leases` are those that hold; `expired_leases` will be taken back within moments. `ready` leaves out suspects.
+
+    `oldest_transaction` is of this database, and of the roles whose activity ours may see.
+    """
 
     workers: list[WorkerStatus]
     leases: int
@@ -53,6 +89,7 @@ class QueueStatus(msgspec.Struct, frozen=True):
     ready: list[ReadyJobs]
     suspects: int
     dead: int
+    oldest_transaction: OpenTransaction | None = None
 
 
 def read_status() -> QueueStatus:
@@ -65,3 +102,11 @@ def as_json(status: QueueStatus) -> dict[str, Any]:
     """The same as plain values."""
     plain: dict[str, Any] = msgspec.to_builtins(status)
     return plain
+
+
+def warn_of_transaction() -> float:
+    """A worker's chore: say in the log that a transaction has been open for too long. Gives when to look again."""
+    oldest = read_status().oldest_transaction
+    if oldest is not None and oldest.is_old:
+        log.warning("%s: vacuum removes no old rows of the queue until it ends", oldest)
+    return AGAIN_SECONDS

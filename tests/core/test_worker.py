@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from automate_connectors.registry import connectors
+from automate_core import database, queue_status
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, WorkerState
 from automate_core.outbox import OutboxStore
 from tests.processes import wait_for
@@ -141,6 +142,27 @@ def test_status_tells_people_and_machines(workflow, deliver, capsys):
     assert (status["leases"], status["suspects"], status["dead"]) == (1, 1, 1)
     assert status["ready"][0]["oldest_seconds"] >= 90
     assert status["workers"][0]["name"] == "host-7"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_stays_open_is_told_of(capsys, caplog, monkeypatch):
+    """By the command and in the worker's log, once it is old; and no more when it has ended."""
+    monkeypatch.setattr(queue_status, "OLD_SECONDS", 0.2)
+    due = f"SELECT {queue_status.OLD_TRANSACTION} AS due".replace("'300 seconds'", "'0.2 seconds'")
+    assert "'0.2 seconds'" in due
+    with psycopg.connect(**database.parameters({"application_name": "reports"})) as other:
+        other.autocommit = False
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM automate_core_outboxjob")
+        time.sleep(0.3)
+        assert queue_status.warn_of_transaction() == queue_status.AGAIN_SECONDS
+        assert "a transaction has been open for 0 s (reports, pid " in caplog.text
+        call_command("automate_worker", "--status")
+        assert "reports" in capsys.readouterr().out.splitlines()[-1]
+        assert database.run(None, due, {})[0].due
+    call_command("automate_worker", "--status")
+    assert capsys.readouterr().out.splitlines()[-1] == "dead: 0"
+    assert not database.run(None, due, {})[0].due
 
 
 def test_json_alone_says_what_it_goes_with():

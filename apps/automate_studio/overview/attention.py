@@ -13,6 +13,7 @@ from django.urls import reverse
 from automate_connectors.models import Connection
 from automate_core import control, database
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
+from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_governance.permissions import SITE, User, can, permitted
@@ -58,14 +59,19 @@ class Attention:
 
 
 def attention(
-    user: User, workflows: Workflows, period: Period, counts: Mapping[int, Counts], now: dt.datetime
+    user: User,
+    workflows: Workflows,
+    period: Period,
+    counts: Mapping[int, Counts],
+    now: dt.datetime,
+    status: QueueStatus | None,
 ) -> Attention:
     """What needs it, of what this person may see: the site's matters first, then the latest failures."""
     groups = list(
         _groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
     )
     open_groups = [group for group in groups if group.muted_at is None]
-    first = [*_dead(user), *_connections(user, now), *_waiting(workflows, now), *_unsigned(user)]
+    first = [*_dead(user), *_transaction(status), *_connections(user, now), *_waiting(workflows, now), *_unsigned(user)]
     shown = open_groups[: max(SHOWN - len(first), 2)]
     matters = [*first[: SHOWN - 1], *_failures(user, shown, period, counts, now)]
     return Attention(
@@ -139,6 +145,19 @@ def _dead(user: User) -> Iterator[Matter]:
             count=f"{dead} dead" if dead <= MOST_COUNTED else f"{MOST_COUNTED}+ dead",
             said="Replay them with automate_dead",
             since="",
+        )
+
+
+def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
+    oldest = status.oldest_transaction if status else None
+    if oldest is not None and oldest.is_old:
+        yield Matter(
+            name="A transaction stays open",
+            url=reverse("admin:index"),
+            state="waiting",
+            count=f"pid {oldest.pid}",
+            said=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
+            since=words.duration(oldest.seconds),
         )
 
 

@@ -105,7 +105,7 @@ def overview(user: User, query: Any) -> Overview:
             figures.waiting(user, workflows, bars, now),
         ],
         chart=chart(chosen, bars, now),
-        attention=attention(user, workflows, chosen, by_workflow, now),
+        attention=attention(user, workflows, chosen, by_workflow, now, status),
         slowest=slowest(chosen, by_workflow, times),
         work=work(status) if status else None,
         at=timezone.localtime(now),

@@ -18,6 +18,7 @@ import psycopg
 
 from automate_core import database
 from automate_core.outbox import OutboxStore
+from automate_core.queue_status import read_status
 from tests.faults.harness import Sender, at_once
 from tests.faults.long.ground import Ground
 
@@ -214,6 +215,8 @@ def old_transaction(on: Ground, size: Size) -> Figures:
                     "UPDATE automate_core_outboxjob SET status = 'completed', lease_until = NULL WHERE id = ANY(%s)",
                     [[job.id for job in jobs]],
                 )
+        told = read_status().oldest_transaction
+        assert told is not None and told.seconds > size.seconds * 0.9, f"nobody is told of it: {told}"
     times.sort()
     p99 = times[int(len(times) * 0.99)] * 1000
     assert p99 < 50, f"claim p99 {p99:.1f} ms"

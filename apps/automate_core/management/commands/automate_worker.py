@@ -76,3 +76,5 @@ def _lines(status: QueueStatus) -> Iterator[str]:
         yield f"ready to {ready.kind}: {ready.jobs}, the oldest for {ready.oldest_seconds:.0f} s"
     yield f"suspects: {status.suspects}"
     yield f"dead: {status.dead}"
+    if status.oldest_transaction is not None and status.oldest_transaction.is_old:
+        yield f"{status.oldest_transaction}: the queue grows slow until it ends"
