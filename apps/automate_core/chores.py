@@ -55,8 +55,10 @@ CHORES: tuple[Chore, ...] = (
 class Chores:
     """The thread that does the chores, on a connection of its own, and survives the database going away."""
 
-    def __init__(self, chores: tuple[Chore, ...] = CHORES, *, name: str = "automate-chores") -> None:
-        self._chores, self._name = chores, name
+    def __init__(
+        self, chores: tuple[Chore, ...] = CHORES, *, name: str = "automate-chores", tick: float = TICK_SECONDS
+    ) -> None:
+        self._chores, self._name, self._tick = chores, name, tick
         self._look_at: dict[str, float] = {}
         self._nudged = threading.Event()
         self._stopping = threading.Event()
@@ -89,7 +91,7 @@ class Chores:
             if again is not None:
                 self._look_at[chore.name] = time.monotonic() + again
         next_look = min(self._look_at.values(), default=math.inf)
-        return min(max(next_look - time.monotonic(), 0), TICK_SECONDS)
+        return min(max(next_look - time.monotonic(), 0), self._tick)
 
     def _due(self) -> list[Chore]:
         """One query for all."""
@@ -121,4 +123,4 @@ class Chores:
         except Error as error:
             log.warning("no chores, the database is away: %s", str(error).strip())
             connection.close()
-            return TICK_SECONDS
+            return self._tick

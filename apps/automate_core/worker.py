@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
 LOOK_SECONDS = 1.0
+NOTIFYING_SECONDS = 6.0  # people can wait, and an idle worker asks little
 RECONNECT_SECONDS = (0.2, 5.0)
 
 
@@ -60,7 +61,7 @@ class Worker:
         self._heartbeat = Heartbeat(lambda: self._engine.held, name=self.name, slots=slots)
         self._performers = Performers(self.concurrency, self._inbox.put, self._heartbeat.leases_hold)
         self._chores = Chores()
-        self._notifying = Chores(NOTIFYING, name="automate-notifying")
+        self._notifying = Chores(NOTIFYING, name="automate-notifying", tick=NOTIFYING_SECONDS)
         self._engine = ExecutionEngine(
             Journal(None, worker=self.name), RuleEngine(), self._performers.submit, self.nudge
         )

@@ -38,7 +38,7 @@ class Patch:
     seq: int
     whole: str
     ended: bool
-    since: int = -1
+    since: int | None = None
     changes: str = ""
 
     def html(self, after: int) -> str:

@@ -58,6 +58,13 @@ UNWATCH = (
 )
 
 
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    """No files but a test's own: what others left is not counted."""
+    options = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path / "files"}}
+    settings.STORAGES = {**settings.STORAGES, "automate": options}
+
+
 @pytest.fixture
 def later():
     """Let so many days pass, for this process and those that it starts."""
@@ -259,7 +266,8 @@ def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
     assert Pruning.objects.filter(ended_at=None).count() == 0
 
 
-def test_a_worker_prunes_now_and_then_and_little_at_a_time(workflow, deliver, drain, later, settings):
+def test_a_worker_prunes_now_and_then_and_little_at_a_time(workflow, deliver, drain, later, settings, monkeypatch):
+    monkeypatch.setattr(Pruner, "AT_ONCE_SECONDS", 0.0)
     flow = workflow(f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: {LOGS}")
     deliver()
     drain()

@@ -168,7 +168,7 @@ def test_from_scratch(sign_in, owner):
     ):
         answer = client.post(reverse("studio:workflow_new"), {"name": name})
         made = Workflow.objects.latest("pk")
-        assert answer["Location"] == reverse("studio:builder", args=[made.pk])
+        assert answer["Location"] == reverse("studio:builder", args=[made.pk]) + "?step=~trigger"
         assert (made.name, made.slug) == (name, slug)
         assert client.get(answer["Location"]).status_code == 200
     for name in ("", "   ", "\0", "x" * 201):

@@ -322,14 +322,13 @@ def test_a_sample_is_chosen_and_edited_by_each_for_themselves(builder, made, ran
         {"choose": "edited", "payload": "NaN"},
         {"choose": "edited", "payload": '"\\ud800"'},
         {"choose": "edited", "payload": '"\\u0000"'},
+        {"choose": "edited", "payload": '{"nul": "\\u0000"}'},
         {"choose": "edited", "payload": "[" * 100_000},
         {"choose": "edited", "payload": json.dumps("x" * 200_001)},
     ):
         answer = builder.sample(**bad)
         assert answer.status_code == 422 and Page(answer).all(role="alert"), bad
     assert ChosenSample.objects.get().run == run.pk, "what was refused has changed nothing"
-    assert builder.sample(choose="edited", payload='{"nul": "\\u0000"}').status_code == 200
-    assert "\\u0000" in builder.preview("last", "inputs.found", "{{ event.payload.nul }}")
     assert builder.sample(choose="newest").status_code == 200
     assert "number, 2381, a number" in builder.rows("last")
     Event.objects.all().delete()

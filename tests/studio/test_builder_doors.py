@@ -10,9 +10,9 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.models import DraftCommand, WorkflowVersion
 from tests.conftest import _person
-from tests.studio.test_screens import MATRIX, approval, run, urls
+from tests.studio.test_screens import MATRIX, approval, bulk_action, run, urls, view
 
-__all__ = ["approval", "run", "urls"]
+__all__ = ["approval", "bulk_action", "run", "urls", "view"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Where whoever may view and change the draft is answered otherwise than its owner, who may also publish it and view its
