@@ -72,7 +72,7 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     page.keyboard.press("Enter")
     expect(page.locator("#card-branch")).to_be_visible()
     page.keyboard.press("Escape")
-    reach(page, page.locator("[role=treeitem][tabindex='0']"))
+    reach(page, page.locator("#flow [role=treeitem][tabindex='0']"))
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     expect(page.locator("#card-branch")).to_be_focused()
@@ -111,5 +111,5 @@ def test_a_branching_workflow_by_keyboard_alone(signed_in, site, faults, shot):
     expect(page.get_by_role("status").get_by_role("link", name="run ")).to_be_visible()
     press(page, page.get_by_role("status").get_by_role("link", name="run "))
     page.wait_for_url(f"**/{run.pk}/**")
-    reach(page, page.locator("[role=treeitem][tabindex='0']"))
+    reach(page, page.locator("#flow [role=treeitem][tabindex='0']"))
     assert faults(page) == []

@@ -256,7 +256,7 @@ def look_at_everything(browser: Browser, run: ExecutionRun) -> None:
         path = urllib.parse.quote(step.path)
         browser.get(f"/admin/automate/runs/{run.pk}/step/{path}/?attempt={step.attempt}")
         for part in ("input", "output"):
-            browser.post(f"/admin/automate/runs/{run.pk}/step/{path}/download/", part=part, attempt=str(step.attempt))
+            browser.post(f"/admin/automate/runs/{run.pk}/download/{path}/", part=part, attempt=str(step.attempt))
 
 
 def test_no_canary_is_found_anywhere_and_the_control_is_found_everywhere(here, echo, admin, tmp_path, monkeypatch):
@@ -329,7 +329,7 @@ def test_no_canary_is_found_anywhere_and_the_control_is_found_everywhere(here, e
         "step/output/",
         "step/error/",
         "step/echoed/",
-        "download/ (posted)",
+        "/download/",
         "/file/",
     ):
         assert any(part in name for name in about), part
