@@ -60,12 +60,15 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
 
     page.goto(f"{site}/admin/automate_core/executionrun/")
     page.keyboard.press("Control+k")
+    box = page.locator("#search-input-command")
+    expect(box).to_be_focused()
     page.keyboard.type(tag.trace_id)
     found = page.locator("#command-results-list li")
     expect(found).to_have_count(1)
     well("palette")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
+    box.press("ArrowDown")
+    expect(found.first).to_have_class(re.compile("active"))
+    box.press("Enter")
     expect(page).to_have_url(re.compile(f"/event/{tag.pk}/"))
 
     page.goto(f"{site}/admin/automate_core/event/{ExecutionRun.objects.get().event_id}/change/")
