@@ -28,12 +28,13 @@ class Chore:
     """One kind of work. `due` is a SQL boolean expression, cheap and without parameters.
 
     `run` does a bounded part of it, in transactions of its own, and gives the seconds after which it wants to be looked
-    at again: 0 when there is more, None when the next tick will do.
+    at again: 0 when there is more, None when the next tick will do. For `rest` seconds after it nobody looks.
     """
 
     name: str
     due: str
     run: Callable[[], float | None]
+    rest: float = 0.0
 
 
 CHORES: tuple[Chore, ...] = (
@@ -47,7 +48,12 @@ CHORES: tuple[Chore, ...] = (
     Chore("bulk actions", bulk.DUE, bulk.go_on),
     Chore("statistics", counting.DUE, counting.count),
     Chore("levels", levels.DUE, levels.look),
-    Chore("old transactions", queue_status.OLD_TRANSACTION, queue_status.warn_of_transaction),
+    Chore(
+        "old transactions",
+        queue_status.OLD_TRANSACTION,
+        queue_status.warn_of_transaction,
+        rest=queue_status.AGAIN_SECONDS,
+    ),
     Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look
 )
 
@@ -60,6 +66,7 @@ class Chores:
     ) -> None:
         self._chores, self._name, self._tick = chores, name, tick
         self._look_at: dict[str, float] = {}
+        self._rests_until: dict[str, float] = {}
         self._nudged = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -88,17 +95,22 @@ class Chores:
             if self._stopping.is_set():
                 break
             again = self._run(chore)
+            self._rests_until[chore.name] = time.monotonic() + chore.rest
             if again is not None:
                 self._look_at[chore.name] = time.monotonic() + again
         next_look = min(self._look_at.values(), default=math.inf)
         return min(max(next_look - time.monotonic(), 0), self._tick)
 
     def _due(self) -> list[Chore]:
-        """One query for all."""
+        """One query for all that do not rest."""
+        now = time.monotonic()
+        chores = [chore for chore in self._chores if self._rests_until.get(chore.name, now) <= now]
+        if not chores:
+            return []
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(chore.due for chore in self._chores)}")
+            cursor.execute(f"SELECT {', '.join(chore.due for chore in chores)}")
             answers = cursor.fetchone()
-        return [chore for chore, due in zip(self._chores, answers, strict=True) if due]
+        return [chore for chore, due in zip(chores, answers, strict=True) if due]
 
     def _run(self, chore: Chore) -> float | None:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
+from functools import partial
 from itertools import islice
 
 import pytest
@@ -266,6 +268,17 @@ def test_chores_come_again_when_they_ask_or_are_nudged(chores):
     wait_for(lambda: len(slow) == 1)
     nudged.nudge()
     wait_for(lambda: len(slow) == 2, seconds=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chore_that_rests_is_left_alone_meanwhile():
+    done = []
+    long, short = (Chore(name, "true", partial(done.append, name), rest) for name, rest in (("l", 60), ("s", 0.01)))
+    both, alone = Chores((long, short)), Chores((long,))
+    for each in (both, both, alone, alone):
+        each.turn()
+        time.sleep(0.02)
+    assert done == ["l", "s", "s", "l"]
 
 
 @pytest.mark.django_db(transaction=True)

