@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import answers, waking
+from automate_core import answers, database, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
@@ -92,10 +92,9 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
     if outcome not in names:
         raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
     filled = answers.check(data.get("form", []), form or {})
-    at = waking.now().isoformat()
     wait.decided_by = by
     wait.save(update_fields=["decided_by"])
-    waking.close(wait, run, {"outcome": outcome, "by": by.get_username(), "at": at, "form": filled})
+    _answer(wait, run, by, outcome=outcome, form=filled)
     changes = {"step": wait.path, "outcome": outcome, "form": filled}
     audit.record(by, "approval.decided", run, changes=changes, trace_id=run.trace_id)
     return wait
@@ -157,9 +156,7 @@ def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "a
     if wait.kind != Wait.Kind.REVIEW:
         raise NotOpenError("Nobody has to review this step.")
     _check_open(wait, run)
-    waking.close(
-        wait, run, {"outcome": outcome, "output": output, "by": by.get_username(), "at": waking.now().isoformat()}
-    )
+    _answer(wait, run, by, outcome=outcome, output=output)
     audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
     return wait
 
@@ -171,7 +168,7 @@ def try_now(wait: Wait, *, by: Person) -> Wait:
     if wait.kind != Wait.Kind.RETRY:
         raise NotOpenError("This step does not wait for another try.")
     _check_open(wait, run)
-    waking.close(wait, run, {"outcome": "tried now", "by": by.get_username(), "at": waking.now().isoformat()})
+    _answer(wait, run, by, outcome="tried now")
     audit.record(by, "step.tried_now", run, changes={"step": wait.path}, trace_id=run.trace_id)
     return wait
 
@@ -187,8 +184,7 @@ def skip(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wai
     if wait.kind not in SKIPPABLE:
         raise NotOpenError("An approval cannot be skipped: who was asked decides, or somebody else is asked instead.")
     _check_open(wait, run)
-    at = waking.now().isoformat()
-    waking.close(wait, run, {"outcome": StepStatus.SKIPPED, "output": output, "by": by.get_username(), "at": at})
+    _answer(wait, run, by, outcome=StepStatus.SKIPPED, output=output)
     changes = {"step": wait.path, "reason": reason}
     audit.record(by, "step.skipped", run, changes=changes, trace_id=run.trace_id)
     return wait
@@ -209,6 +205,11 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
     if run is None or current is None:
         raise NotOpenError("It was removed with its run.")
     return run, current
+
+
+def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
+    """Resolve a locked wait by what a person said, and wake its run."""
+    waking.close(wait, run, {**outcome, "by": by.get_username(), "at": database.now().isoformat()})
 
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:

@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
@@ -76,7 +76,7 @@ def go_on() -> float | None:
         action.done, action.refused = action.done + len(items) - refused, action.refused + refused
         if len(items) < BATCH:
             action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
-            action.ended_at = cast(Any, AutomateNow())
+            action.ended_at = AutomateNow()
         action.save(update_fields=["done", "refused", "status", "ended_at"])
     return 0.0
 

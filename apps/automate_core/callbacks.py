@@ -16,9 +16,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from automate_core import waking
 from automate_core.conf import setting
+from automate_core.database import AutomateNow
 from automate_core.models import ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
-from automate_core.waking import DatabaseNow
 from automate_core.webhooks import bodies
 from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
@@ -72,7 +72,7 @@ def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None
     run.save(update_fields=["seq"])
     Wait.objects.create(
         run=run, path=path, kind=Wait.Kind.CALLBACK, status=WaitStatus.RESOLVED,
-        outcome=outcome, resolved_at=DatabaseNow(), seq=run.seq,
+        outcome=outcome, resolved_at=AutomateNow(), seq=run.seq,
     )  # fmt: skip
     waking.wake([run.pk])
 

@@ -10,6 +10,7 @@ import msgspec
 from django.db import transaction
 
 from automate_core import wakeups, waking
+from automate_core.database import AutomateNow
 from automate_core.definition import ActionStep, DefinitionError, parse, walk
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import ActiveTrigger, EndedRun, ExecutionRun, OutboxJob, StepRun, Wait
@@ -23,7 +24,6 @@ from automate_core.states import (
     move,
 )
 from automate_core.triggers import DEPTH_HEADER
-from automate_core.waking import DatabaseNow
 from automate_governance.redaction import redactor
 
 
@@ -48,15 +48,15 @@ def cancel_run(
 def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     """Cancel a locked run, then the runs that it waits for: locks are only ever taken from parent to child."""
     run.status, run.error, run.seq = move(RUN_EDGES, run.status, RunStatus.CANCELLED), error, run.seq + 1
-    run.finished_at = DatabaseNow()
+    run.finished_at = AutomateNow()
     run.save(update_fields=["status", "error", "seq", "finished_at"])
     run.refresh_from_db(fields=["finished_at"])
     waits = Wait.objects.filter(run=run, status=WaitStatus.OPEN)
     called = dict(waits.filter(kind=Wait.Kind.CHILD).values_list("path", "data"))
-    waits.update(status=WaitStatus.CANCELLED, resolved_at=DatabaseNow(), seq=run.seq)
+    waits.update(status=WaitStatus.CANCELLED, resolved_at=AutomateNow(), seq=run.seq)
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
     jobs.filter(status=JobStatus.READY).update(status=JobStatus.COMPLETED)
-    _end_attempts(run, held=jobs.filter(status=JobStatus.LEASED, lease_until__gt=DatabaseNow()).exists())
+    _end_attempts(run, held=jobs.filter(status=JobStatus.LEASED, lease_until__gt=AutomateNow()).exists())
     if run.cause != ExecutionRun.Cause.TEST:
         EndedRun.objects.create(run=run)
         _say(run)
@@ -79,7 +79,7 @@ def _end_attempts(run: ExecutionRun, *, held: bool) -> None:
         for pk, path, status in steps.values_list("pk", "path", "status")
         if not (held and status == StepStatus.RUNNING and path.rpartition("/")[2] in actions)
     ]
-    steps.filter(pk__in=ended).update(status=StepStatus.CANCELLED, finished_at=DatabaseNow(), seq=run.seq)
+    steps.filter(pk__in=ended).update(status=StepStatus.CANCELLED, finished_at=AutomateNow(), seq=run.seq)
 
 
 def _actions(run: ExecutionRun) -> set[str]:

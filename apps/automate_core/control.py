@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from automate_core import approvals, limits, search_terms, wakeups, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
+from automate_core.database import AutomateNow
 from automate_core.definition import Definition, DefinitionError, parse
 from automate_core.models import (
     Event,
@@ -28,7 +29,6 @@ from automate_core.models import (
 )
 from automate_core.restart import Outline, Plan, Record, plan
 from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus, WaitStatus
-from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import SITE, Person, can
 
@@ -196,7 +196,7 @@ def _edited(run: ExecutionRun, payload: Any) -> Event:
         payload=payload,
         headers=event.headers if event else {},
         trace_id=run.trace_id,
-        received_at=DatabaseNow(),
+        received_at=AutomateNow(),
     )
 
 
@@ -233,7 +233,7 @@ def _new_run(
 def begin(run: ExecutionRun) -> ExecutionRun:
     """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
     comes. Raises ControlError when its version can no longer be read."""
-    run.priority, run.created_at, run.seq = _definition(run.version).priority, DatabaseNow(), 1
+    run.priority, run.created_at, run.seq = _definition(run.version).priority, AutomateNow(), 1
     run.save(force_insert=True)
     _note_terms(run)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
@@ -390,7 +390,7 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     if not can(by, "operate", SITE):
         raise NotPermittedError(f"{by.get_username()} may not operate the site")
     anew = OutboxJob.objects.create(
-        kind=OutboxJob.Kind.DISPATCH, event=job.event, priority=job.priority, lane=job.lane, available_at=DatabaseNow()
+        kind=OutboxJob.Kind.DISPATCH, event=job.event, priority=job.priority, lane=job.lane, available_at=AutomateNow()
     )
     audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
     wakeups.after_commit()

@@ -38,10 +38,10 @@ class AutomateNow(Func):
 
 
 def now() -> dt.datetime:
-    """What `automate_now()` says at this moment."""
+    """What `automate_now()` says at this moment, in UTC."""
     [row] = run(None, "SELECT automate_now() AS at", ())
     at: dt.datetime = row.at
-    return at
+    return at.astimezone(dt.UTC)
 
 
 def parameters(options: Mapping[str, str]) -> dict[str, Any]:

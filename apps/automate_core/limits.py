@@ -20,7 +20,6 @@ from automate_core.engine.program import limit_of
 from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
-from automate_core.waking import DatabaseNow
 
 BATCH = 100
 
@@ -160,7 +159,7 @@ def _let_go(waiting: QuerySet[ExecutionRun], room: int) -> int:
     chosen = list(locked.order_by("id").values_list("pk", flat=True))
     ExecutionRun.objects.filter(pk__in=chosen).update(admitted=True)
     Wait.objects.filter(run__in=chosen, kind=Wait.Kind.SLOT, status=WaitStatus.OPEN).update(
-        status=WaitStatus.RESOLVED, resolved_at=DatabaseNow()
+        status=WaitStatus.RESOLVED, resolved_at=database.AutomateNow()
     )
     waking.wake(chosen)
     return len(chosen)

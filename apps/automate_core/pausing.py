@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 from automate_core import limits, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
+from automate_core.database import AutomateNow
 from automate_core.models import Wait, Workflow
 from automate_core.states import WaitStatus
-from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 
@@ -98,7 +98,7 @@ def _go_on(run_id: uuid.UUID) -> None:
     wait = Wait.objects.filter(run=run_id, kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN).first()
     if run is None or wait is None:
         return
-    wait.status, wait.resolved_at = WaitStatus.RESOLVED, DatabaseNow()
+    wait.status, wait.resolved_at = WaitStatus.RESOLVED, AutomateNow()
     wait.save(update_fields=["status", "resolved_at"])
     limits.start(run)
 

@@ -15,9 +15,9 @@ from django.db import transaction
 from automate_core import control, event_access, triggers
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
+from automate_core.database import AutomateNow
 from automate_core.matching import Match, RuleEngine, scope_of
 from automate_core.models import Event, ExecutionRun, Workflow, WorkflowVersion
-from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import Person, permitted
 
@@ -92,7 +92,7 @@ def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
         payload=event.payload,
         headers=event.headers,
         trace_id=event.trace_id,
-        received_at=DatabaseNow(),
+        received_at=AutomateNow(),
         replay_of=event.pk,
     )
     before = dict(

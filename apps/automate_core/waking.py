@@ -5,12 +5,9 @@ Rows are locked in the order of docs/adr/0004: parent run, run, waits, job.
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from collections.abc import Iterable
 from typing import Any
-
-from django.db import models
 
 from automate_core import database, wakeups
 from automate_core.models import ExecutionRun, Wait
@@ -25,21 +22,6 @@ WITH woken AS (
     RETURNING id, event_id, workflow_id, priority
 )
 {ADVANCE}"""  # noqa: S608 - one of our own texts inside another
-
-
-class DatabaseNow(models.Func):
-    """The clock that everything here is judged by."""
-
-    function = "automate_now"
-    arity = 0
-    output_field = models.DateTimeField()
-
-
-def now() -> dt.datetime:
-    """What that clock says."""
-    [row] = database.run(None, "SELECT automate_now() AS at", {})
-    at: dt.datetime = row.at
-    return at.astimezone(dt.UTC)
 
 
 def lock(run_id: uuid.UUID) -> ExecutionRun | None:
@@ -57,7 +39,7 @@ def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
     run.save(update_fields=["seq"])
     outcome = redact(outcome, shapes=False, at_least=STRONG)
     wait.status, wait.outcome, wait.seq = move(WAIT_EDGES, wait.status, WaitStatus.RESOLVED), outcome, run.seq
-    wait.resolved_at = DatabaseNow()
+    wait.resolved_at = database.AutomateNow()
     wait.save(update_fields=["status", "outcome", "resolved_at", "seq"])
     wait.refresh_from_db(fields=["resolved_at"])
     wake([run.pk])

@@ -8,10 +8,10 @@ from django.db import transaction
 
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
+from automate_core.database import AutomateNow
 from automate_core.models import ExecutionRun
 from automate_core.retention import policy
 from automate_core.states import FINAL_RUN_STATES
-from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 
@@ -32,7 +32,7 @@ def _set(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
     if not can(by, "run", run.workflow):
         raise NotPermittedError(f"{by.get_username()} may not keep runs of the workflow {run.workflow.slug}")
     standing = ExecutionRun.objects.filter(pk=run.pk)
-    if standing.filter(kept_at__isnull=kept).update(kept_at=DatabaseNow() if kept else None):
+    if standing.filter(kept_at__isnull=kept).update(kept_at=AutomateNow() if kept else None):
         audit.record(by, "run.kept" if kept else "run.released", run, trace_id=run.trace_id)
     elif not standing.exists():
         raise ControlError(f"run {run} was removed")

@@ -17,7 +17,6 @@ from automate_core import database
 from automate_core.conf import setting
 from automate_core.models import Pruning, Workflow
 from automate_core.retention import policy, stages
-from automate_core.waking import DatabaseNow
 
 KEPT = 50  #: prunings of which is remembered what they came to
 _LEAST, _MOST = 20, 2_000
@@ -49,7 +48,7 @@ class Pace:
 def begin(*, by: str, workflow: Workflow | None = None) -> Pruning:
     """The pruning that is going on, of everything or of one workflow's runs; a new one when there is none."""
     slug = workflow.slug if workflow else ""
-    anew = Pruning(workflow=slug, by=by, started_at=DatabaseNow())
+    anew = Pruning(workflow=slug, by=by, started_at=database.AutomateNow())
     Pruning.objects.bulk_create([anew], ignore_conflicts=True)
     return Pruning.objects.get(workflow=slug, ended_at=None)
 

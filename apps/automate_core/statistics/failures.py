@@ -19,7 +19,6 @@ from automate_core import control, database
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.states import RunStatus
-from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 
@@ -121,13 +120,13 @@ def retry(group: FailureGroup, *, by: Person, version: control.Version = "origin
     result = control.retry_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version)
     left = retryable(group).count() - len(result.refused)
     if not left and not result.refused:
-        _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=DatabaseNow())
+        _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())
     return Retried(done=result.done, refused=result.refused, left=max(left, 0))
 
 
 def resolve(group: FailureGroup, *, by: Person) -> None:
     """Say that it is dealt with: a further failure opens it again. Raises NotPermittedError."""
-    _mark(group, by, "failures.resolved", {}, resolved_at=DatabaseNow())
+    _mark(group, by, "failures.resolved", {}, resolved_at=database.AutomateNow())
 
 
 def reopen(group: FailureGroup, *, by: Person) -> None:
@@ -137,7 +136,7 @@ def reopen(group: FailureGroup, *, by: Person) -> None:
 
 def mute(group: FailureGroup, *, by: Person) -> None:
     """Let it need no attention, however often it comes. Raises NotPermittedError."""
-    _mark(group, by, "failures.muted", {}, muted_at=DatabaseNow())
+    _mark(group, by, "failures.muted", {}, muted_at=database.AutomateNow())
 
 
 def unmute(group: FailureGroup, *, by: Person) -> None:

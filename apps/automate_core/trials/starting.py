@@ -11,6 +11,7 @@ from django.db import transaction
 
 from automate_core import authoring, waking
 from automate_core.authoring import NotPermittedError
+from automate_core.database import AutomateNow
 from automate_core.definition import Definition, DefinitionError, parse, to_document
 from automate_core.drafts import problems, reading, rows
 from automate_core.drafts.problems import DraftProblem
@@ -20,7 +21,6 @@ from automate_core.models import Event, ExecutionRun, StepSample, Workflow, Work
 from automate_core.states import FINAL_RUN_STATES
 from automate_core.trials import parts, samples
 from automate_core.trials.parts import Part
-from automate_core.waking import DatabaseNow
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 from automate_governance.redaction import redact
@@ -126,7 +126,7 @@ def start(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
         cause=ExecutionRun.Cause.TEST,
         trace_id=event.trace_id,
         priority=prepared.definition.priority,
-        created_at=DatabaseNow(),
+        created_at=AutomateNow(),
         seq=1,
     )
     waking.wake([run.pk])
@@ -225,5 +225,5 @@ def _made(workflow: Workflow, definition: Definition, payload: Any) -> Event:
         payload=payload,
         headers={},
         trace_id=new_trace_id(),
-        received_at=DatabaseNow(),
+        received_at=AutomateNow(),
     )
