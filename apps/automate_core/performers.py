@@ -15,8 +15,8 @@ from collections.abc import Callable
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.engine.effects import EffectCall, perform
 from automate_core.engine.execution import Result
-from automate_core.engine.journal import LogRecord
 from automate_core.engine.outcomes import NOT_BEGUN, EffectOutcome
+from automate_core.engine.records import LogRecord
 
 PATIENCE_SECONDS = 1.0
 

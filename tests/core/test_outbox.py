@@ -11,7 +11,8 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from automate_core import database
-from automate_core.engine.journal import Checkpoint, Journal, Outcome, QueuedRun, RunRecord, StepRecord, Verdict
+from automate_core.engine.journal import Journal
+from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, Verdict
 from automate_core.ids import uuid7
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait

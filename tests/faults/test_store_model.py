@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 )
 
 from automate_core import database
-from automate_core.engine.journal import Checkpoint, Journal, Outcome, RunRecord, StepRecord, Verdict
+from automate_core.engine.journal import Journal
+from automate_core.engine.records import Checkpoint, Outcome, RunRecord, StepRecord, Verdict
 from automate_core.ids import uuid7
 from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.outbox import ClaimedJob, OutboxStore

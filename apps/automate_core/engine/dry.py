@@ -13,8 +13,8 @@ from automate_connectors.invocation import encode_output, foresee, invoke
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.engine import written
-from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.program import ActionNode
+from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.models import Workflow
 from automate_core.triggers import originating
 from automate_governance.permissions import Person, permitted

@@ -16,9 +16,9 @@ from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import ways_out
 from automate_core import documents
 from automate_core.engine import credentials, dry, people, transactional
-from automate_core.engine.journal import LogRecord, idempotency_key
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
+from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import Walk
 from automate_core.faultpoints import reach

@@ -20,19 +20,11 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_core import database, documents, search_terms, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
-from automate_core.engine.journal import (
-    Checkpoint,
-    Journal,
-    Outcome,
-    QueuedRun,
-    RunRecord,
-    StepRecord,
-    StoredRun,
-    Verdict,
-)
+from automate_core.engine.journal import Journal
 from automate_core.engine.kinds.waits import MAX_DEPTH
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import Program, prepare
+from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, StoredRun, Verdict
 from automate_core.engine.terms import Terms, on_terms
 from automate_core.engine.walk import Walk
 from automate_core.faultpoints import reach

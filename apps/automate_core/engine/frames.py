@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from automate_core import documents
-from automate_core.engine.journal import StepRecord
+from automate_core.engine.records import StepRecord
 from automate_core.lookups import ABSENT, Deferred, part_of
 
 

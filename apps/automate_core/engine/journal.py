@@ -1,16 +1,13 @@
-"""The journal: what a run has done, as records in memory, written many checkpoints at once.
+"""The journal: writes what runs have done, many checkpoints at once, and reads it.
 
 A checkpoint that was committed while its answer got lost may be written again: what is there stays as it is.
 """
 
 from __future__ import annotations
 
-import enum
-import hashlib
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,243 +15,28 @@ import psycopg
 
 from automate_core import database
 from automate_core.engine import statements
+from automate_core.engine.records import (
+    CallRecord,
+    Checkpoint,
+    EffectRecord,
+    LogRecord,
+    QueuedRun,
+    RunRecord,
+    Standing,
+    StepRecord,
+    StoredRun,
+    Verdict,
+    WaitAnswer,
+    WaitRecord,
+    idempotency_key,
+)
 from automate_core.ids import uuid7
 from automate_core.models import ExecutionRun
 from automate_core.outbox import ClaimedJob
-from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, WaitStatus, move
+from automate_core.states import RunStatus, StepStatus, WaitStatus
 from automate_governance.redaction import redact, redact_json, redactor
 
 _ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED})
-
-
-class Verdict(enum.StrEnum):
-    """What became of a checkpoint."""
-
-    HELD = "held"
-    LOST = "lost"
-    CANCELLED = "cancelled"
-
-
-class Outcome(enum.StrEnum):
-    """What a checkpoint does with its job."""
-
-    HOLD = "hold"  #: stays leased: effects are running
-    PARK = "park"  #: completed, unless a wait was resolved meanwhile; then ready at once
-    COMPLETE = "complete"  #: completed
-
-
-@dataclass(slots=True)
-class StepRecord:
-    """One attempt of one step. `failures` counts the failed attempts of its path up to now.
-
-    `input` and `output` are previews where there are files of them.
-    """
-
-    path: str
-    attempt: int
-    status: str = StepStatus.RUNNING
-    input: bytes | None = None
-    output: bytes | None = None
-    error: dict[str, Any] | None = None
-    failures: int = 0
-    input_file: str | None = None
-    output_file: str | None = None
-    started: float = field(default_factory=time.monotonic)
-    finished: float | None = None
-
-    def succeed(self, output: bytes | None, file: str | None = None) -> None:
-        """Ended well, with its output as a JSON document, or a file of it and its preview."""
-        self._end(StepStatus.SUCCEEDED)
-        self.output, self.output_file = output, file
-
-    def fail(self, error: dict[str, Any]) -> None:
-        """Ended with an error."""
-        self._end(StepStatus.FAILED)
-        self.error = error
-        self.failures += 1
-
-    def wait(self) -> None:
-        """Parked on somebody or something."""
-        self.status = move(STEP_EDGES, self.status, StepStatus.WAITING)
-
-    def skip(self, output: bytes) -> None:
-        """Passed over by a person, who gave an output for it."""
-        self._end(StepStatus.SKIPPED)
-        self.output = output
-
-    def proceed(self) -> None:
-        """What it waited for has come."""
-        self.status = move(STEP_EDGES, self.status, StepStatus.RUNNING)
-
-    def cancel(self) -> None:
-        """Withdrawn with its strand."""
-        self._end(StepStatus.CANCELLED)
-
-    def interrupt(self) -> None:
-        """Found running by a worker that did not start it: a crash cut it off."""
-        self._end(StepStatus.INTERRUPTED)
-
-    def _end(self, status: StepStatus) -> None:
-        self.status = move(STEP_EDGES, self.status, status)
-        self.finished = time.monotonic()
-
-    @property
-    def done(self) -> bool:
-        """Whether it ended well, or was passed over: nothing more is to be done."""
-        return self.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more comes of this attempt."""
-        return self.status not in {StepStatus.RUNNING, StepStatus.WAITING}
-
-
-@dataclass(slots=True)
-class RunRecord:
-    """A run as its walker sees it."""
-
-    id: str
-    workflow_id: int
-    version_id: int
-    event_id: str | None
-    trace_id: str
-    slug: str = ""
-    status: str = RunStatus.QUEUED
-    wakes: int = 0
-    vars: dict[str, Any] | None = None
-    output: Any = None
-    error: dict[str, Any] | None = None
-    parent_id: str | None = None
-    parent_path: str = ""
-    depth: int = 0
-    slot_key: str | None = None
-    priority: int = 0
-    origin: str = ""
-    terms: dict[str, str] = field(default_factory=dict)
-    new: bool = False
-    end_id: str | None = field(default_factory=lambda: str(uuid7()))  # None: nobody hears of its end
-    started: float = field(default_factory=time.monotonic)
-
-    def start(self) -> None:
-        """A walker took it."""
-        self.status = move(RUN_EDGES, self.status, RunStatus.RUNNING)
-
-    def park(self) -> None:
-        """Nothing to do until a wait is resolved."""
-        self.status = move(RUN_EDGES, self.status, RunStatus.WAITING)
-
-    def succeed(self) -> None:
-        """Every step that was reached ended well."""
-        self.status = move(RUN_EDGES, self.status, RunStatus.SUCCEEDED)
-
-    def fail(self, error: dict[str, Any]) -> None:
-        """A step failed for good."""
-        self.status = move(RUN_EDGES, self.status, RunStatus.FAILED)
-        self.error = error
-
-
-@dataclass(slots=True)
-class WaitRecord:
-    """What a path waits for: until so many seconds from now, or a time; `people` are those whose decision it is."""
-
-    path: str
-    kind: str
-    due_in: float | None = None
-    due_at: str | None = None
-    remind_in: float | None = None
-    data: dict[str, Any] | None = None
-    people: dict[str, list[Any]] | None = None
-    id: uuid.UUID = field(default_factory=uuid7)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitAnswer:
-    """How a wait stands, and what came of it."""
-
-    kind: str
-    is_open: bool
-    outcome: dict[str, Any] | None
-
-
-@dataclass(slots=True)
-class CallRecord:
-    """A workflow to start, by an event of its own."""
-
-    path: str
-    workflow: str
-    payload: bytes
-    waits: bool
-    event_id: uuid.UUID = field(default_factory=uuid7)
-
-
-@dataclass(frozen=True, slots=True)
-class EffectRecord:
-    """What an attempt of a dry run would have done."""
-
-    path: str
-    attempt: int
-    effects: list[dict[str, Any]]
-
-
-@dataclass(slots=True)
-class LogRecord:
-    """A line that a step logged, `at` on `time.monotonic()`."""
-
-    path: str
-    attempt: int
-    level: str
-    message: str
-    at: float = field(default_factory=time.monotonic)
-    id: uuid.UUID = field(default_factory=uuid7)
-
-
-@dataclass(slots=True)
-class QueuedRun:
-    """A run that its own job will walk, or that first waits: for its turn (`slot`) or its workflow (`paused`)."""
-
-    run: RunRecord
-    priority: int = 0
-    wait: str | None = None
-    data: dict[str, Any] | None = None
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """What one job has to write. Without a run it only settles a dispatch job, and queues further runs."""
-
-    job: ClaimedJob
-    outcome: Outcome
-    run: RunRecord | None = None
-    steps: list[StepRecord] = field(default_factory=list)
-    waits: list[WaitRecord] = field(default_factory=list)
-    logs: list[LogRecord] = field(default_factory=list)
-    queued: list[QueuedRun] = field(default_factory=list)
-    withdrawn: list[str] = field(default_factory=list)
-    calls: list[CallRecord] = field(default_factory=list)
-    effects: list[EffectRecord] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class StoredRun:
-    """A run as the journal knows it: the latest attempt and the latest wait of each path."""
-
-    record: RunRecord
-    steps: dict[str, StepRecord]
-    waits: dict[str, WaitAnswer] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Standing:
-    """How a run stands that is walked at this moment."""
-
-    status: str
-    wakes: int
-    waits: dict[str, WaitAnswer]
-
-
-def idempotency_key(run_id: str, path: str) -> str:
-    """The same for every attempt of a step of a run, and for no other step."""
-    return hashlib.sha256(f"{run_id}/{path}".encode()).hexdigest()[:32]
 
 
 class Journal:

@@ -10,7 +10,7 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
-from automate_core.engine.journal import LogRecord, StepRecord
+from automate_core.engine.records import LogRecord, StepRecord
 
 NOT_BEGUN = "not_begun"  #: the code of an effect that was withdrawn before a thread took it
 

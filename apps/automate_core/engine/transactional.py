@@ -14,7 +14,8 @@ from django.db import DatabaseError, connection, transaction
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_core import documents
-from automate_core.engine.journal import Checkpoint, Journal, Outcome, Verdict
+from automate_core.engine.journal import Journal
+from automate_core.engine.records import Checkpoint, Outcome, Verdict
 from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus

@@ -19,7 +19,17 @@ from automate_connectors.invocation import encode_output
 from automate_core import callbacks, documents
 from automate_core.engine import kinds
 from automate_core.engine.frames import Frame
-from automate_core.engine.journal import (
+from automate_core.engine.journal import clean_error
+from automate_core.engine.outcomes import (
+    NOT_BEGUN,
+    EffectOutcome,
+    RunStoppedError,
+    StepFailedError,
+    error_document,
+    error_of,
+)
+from automate_core.engine.program import LoopBody, Node, Nodes, Program, RenderNode
+from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
     EffectRecord,
@@ -30,18 +40,8 @@ from automate_core.engine.journal import (
     StoredRun,
     WaitAnswer,
     WaitRecord,
-    clean_error,
     idempotency_key,
 )
-from automate_core.engine.outcomes import (
-    NOT_BEGUN,
-    EffectOutcome,
-    RunStoppedError,
-    StepFailedError,
-    error_document,
-    error_of,
-)
-from automate_core.engine.program import LoopBody, Node, Nodes, Program, RenderNode
 from automate_core.engine.sandbox import Sandbox
 from automate_core.engine.strands import Effect, Parked, Rendering, Scheduler, Steps, Strand
 from automate_core.lookups import TemplateError

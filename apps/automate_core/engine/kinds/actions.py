@@ -11,9 +11,9 @@ from automate_connectors.health import NEEDS_RECONNECT
 from automate_connectors.invocation import encode_output, invoke
 from automate_core import documents
 from automate_core.engine.frames import Frame
-from automate_core.engine.journal import StepRecord, WaitAnswer, WaitRecord
 from automate_core.engine.outcomes import StepFailedError, error_document, error_of
 from automate_core.engine.program import ActionNode
+from automate_core.engine.records import StepRecord, WaitAnswer, WaitRecord
 from automate_core.engine.strands import Effect, Parked, Steps
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait

@@ -10,9 +10,9 @@ import msgspec
 from automate_connectors.invocation import MAX_OUTPUT_BYTES
 from automate_core import documents
 from automate_core.engine.frames import Frame
-from automate_core.engine.journal import StepRecord
 from automate_core.engine.outcomes import StepFailedError
 from automate_core.engine.program import ForEachNode, LoopBody, RepeatNode
+from automate_core.engine.records import StepRecord
 from automate_core.engine.strands import Fork, Steps
 from automate_governance.redaction import redact_json
 

@@ -11,8 +11,8 @@ import msgspec
 from automate_connectors.invocation import encode_output
 from automate_core import documents
 from automate_core.engine.frames import Frame
-from automate_core.engine.journal import CallRecord, StepRecord, WaitRecord
 from automate_core.engine.program import ApprovalNode, Nodes, WaitNode, WorkflowNode
+from automate_core.engine.records import CallRecord, StepRecord, WaitRecord
 from automate_core.engine.strands import Effect, Steps
 from automate_core.models import Wait
 from automate_core.spans import seconds
