@@ -174,45 +174,31 @@ class ExecutionEngine:
 
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
         """One match goes on under the same lease; of several, each run gets a job of its own."""
-        runs = [(match, _new_run(job, event, match)) for match in matches]
-        if any(run.depth > MAX_DEPTH for _, run in runs):
+        runs = [_new_run(job, event, match) for match in matches]
+        if any(run.depth > MAX_DEPTH for run in runs):
             log.warning("event %s starts nothing: runs started each other %d deep", job.event_id, MAX_DEPTH)
             return Checkpoint(job, Outcome.COMPLETE)
-        for match, run in runs:
-            run.terms = self._terms(match, event)
-        held_back = [self._held_back(match, run, event) for match, run in runs]
-        if len(runs) == 1 and held_back == [None]:
-            runs[0][1].priority = self._priority(matches[0])
-            return self._walk(job, runs[0][1], event, None)
+        queued = [self._prepared(match, run, event) for match, run in zip(matches, runs, strict=True)]
+        if len(queued) == 1 and queued[0].wait is None:
+            return self._walk(job, queued[0].run, event, None)
         if not runs and event["headers"].get("automate-run"):
             self._nudge()  # nobody answers the call
-        queued = [
-            waiting or QueuedRun(run, self._priority(match))
-            for (match, run), waiting in zip(runs, held_back, strict=True)
-        ]
         if any(each.wait for each in queued):
             self._nudge()
         return Checkpoint(job, Outcome.COMPLETE, queued=queued)
 
-    def _held_back(self, match: Match, run: RunRecord, event: dict[str, Any]) -> QueuedRun | None:
-        """The run as one that waits for its workflow or its turn; None when it may start at once."""
+    def _prepared(self, match: Match, run: RunRecord, event: dict[str, Any]) -> QueuedRun:
+        """The new run with what its version says of it: what it is found by, and whether it waits before it starts."""
         program = self._readable(match.version_id)
+        if program is not None:
+            run.terms = search_terms.values(program.search_terms, event, program.vars)
+            run.priority = program.priority
         if match.is_paused:
-            return QueuedRun(run, self._priority(match), Wait.Kind.PAUSED)
+            return QueuedRun(run, Wait.Kind.PAUSED)
         if program is None or program.limit is None:
-            return None
-        limit = program.limit
-        run.slot_key = limit.key_for(event, program.vars)
-        data = {"limit": limit.limit, "policy": limit.policy}
-        return QueuedRun(run, program.priority, Wait.Kind.SLOT, data)
-
-    def _terms(self, match: Match, event: dict[str, Any]) -> dict[str, str]:
-        program = self._readable(match.version_id)
-        return search_terms.values(program.search_terms, event, program.vars) if program else {}
-
-    def _priority(self, match: Match) -> int:
-        program = self._readable(match.version_id)
-        return program.priority if program else 0
+            return QueuedRun(run)
+        run.slot_key = program.limit.key_for(event, program.vars)
+        return QueuedRun(run, Wait.Kind.SLOT, {"limit": program.limit.limit, "policy": program.limit.policy})
 
     def _readable(self, version_id: int) -> Program | None:
         try:

@@ -193,7 +193,7 @@ def _queued(job: ClaimedJob, queued: QueuedRun) -> dict[str, Any]:
     return {
         "job": job.id, "run": run.id, "workflow": run.workflow_id, "version": run.version_id, "event": job.event_id,
         "trace_id": run.trace_id, "parent": run.parent_id, "parent_path": run.parent_path, "depth": run.depth,
-        "origin": run.origin, "slot_key": run.slot_key, "priority": queued.priority,
+        "origin": run.origin, "slot_key": run.slot_key, "priority": run.priority,
         "wait": queued.wait, "data": queued.data,
     }  # fmt: skip
 

@@ -200,7 +200,6 @@ class QueuedRun:
     """A run that its own job will walk, or that first waits: for its turn (`slot`) or its workflow (`paused`)."""
 
     run: RunRecord
-    priority: int = 0
     wait: str | None = None
     data: dict[str, Any] | None = None
 
