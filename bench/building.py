@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import statistics
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from bench.measure import figure, signed_in
+from bench.measure import cpu_seconds, figure, signed_in
 from bench.stage import Stage
 
 STEPS = 220
@@ -97,18 +95,12 @@ def _in(pattern: str, text: str) -> str:
 
 def _milliseconds(act: Callable[[], object], pid: int) -> tuple[float, float]:
     """(the median of many times, the processor time of each in that process on average)."""
-    times, worked = [], _processor_time(pid)
+    times, worked = [], cpu_seconds(pid)
     for _ in range(REQUESTS):
         began = time.perf_counter()
         act()
         times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times), (_processor_time(pid) - worked) / REQUESTS
-
-
-def _processor_time(pid: int) -> float:
-    """The milliseconds that a process has worked so far, as the kernel has it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+    return statistics.median(times), (cpu_seconds(pid) - worked) * 1000 / REQUESTS
 
 
 def _large() -> dict[str, object]:

@@ -24,9 +24,6 @@ FROM generate_series(1, {count}) AS n
 """
 
 
-# --- claims -----------------------------------------------------------------------------------------------------------
-
-
 def claim(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     """How long claims take beside completed jobs, 200 a second coming in: the worker's own, those that bring nothing
     included."""

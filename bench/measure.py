@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookiejar
+import os
 import re
 import statistics
 import time
@@ -88,6 +89,12 @@ def forget_peak(pid: int) -> None:
 def _status_mb(pid: int, name: str) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+
+def cpu_seconds(pid: int) -> float:
+    """How long a process has worked so far, as the kernel has it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def signed_in(on: Stage, username: str = "bench") -> urllib.request.OpenerDirector:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 
-from bench.measure import clear, figure, percentile
+from bench.measure import clear, cpu_seconds, figure, percentile
 from bench.stage import Stage
 
 VIEWERS = 200
@@ -50,9 +48,9 @@ async def _measure(on: Stage, pid: int, made: dict[str, list[str]]) -> tuple[flo
                 await asyncio.sleep(0.2)
         await asyncio.sleep(SETTLE_SECONDS)
         seconds = max(5.0, 60 * on.scale)
-        began, used = time.monotonic(), _cpu_seconds(pid)
+        began, used = time.monotonic(), cpu_seconds(pid)
         await asyncio.sleep(seconds)
-        share = (_cpu_seconds(pid) - used) / (time.monotonic() - began)
+        share = (cpu_seconds(pid) - used) / (time.monotonic() - began)
         delays = await _change(on, made["runs"], viewers)
     finally:
         for task in reading:
@@ -104,8 +102,3 @@ class _Viewer:
                     self.seen[int(line[4:])] = time.monotonic()
         finally:
             writer.close()
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

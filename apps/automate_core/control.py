@@ -233,9 +233,10 @@ def _new_run(
 def begin(run: ExecutionRun) -> ExecutionRun:
     """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
     comes. Raises ControlError when its version can no longer be read."""
-    run.priority, run.created_at, run.seq = _definition(run.version).priority, AutomateNow(), 1
+    definition = _definition(run.version)
+    run.priority, run.created_at, run.seq = definition.priority, AutomateNow(), 1
     run.save(force_insert=True)
-    _note_terms(run)
+    _note_terms(run, definition)
     is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
     if is_paused:
         run.status = RunStatus.WAITING
@@ -246,10 +247,10 @@ def begin(run: ExecutionRun) -> ExecutionRun:
     return run
 
 
-def _note_terms(run: ExecutionRun) -> None:
+def _note_terms(run: ExecutionRun, definition: Definition) -> None:
     """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
     if run.event is not None:
-        found = search_terms.of(_definition(run.version), limits.as_event(run.event))
+        found = search_terms.of(definition, limits.as_event(run.event))
     else:
         found = dict(SearchTerm.objects.filter(run=run.retried_from_id).values_list("name", "value"))
     SearchTerm.objects.bulk_create(SearchTerm(run=run, name=name, value=value) for name, value in found.items())

@@ -146,8 +146,10 @@ value_of: Callable[[str], Any] = _remembered.value
 def after(name: str, until: dt.date, most: int) -> list[str]:
     """The names that follow `name` in order, at most so many, of files that were written before the day `until`."""
     where = storage()
+    if where is None:
+        return []
     found: list[str] = []
-    for day in _days(where) if where is not None else ():
+    for day in _days(where):
         if len(found) >= most or day >= f"{FOLDER}/{until:%Y/%m/%d}":
             break
         if day >= name[: len(day)]:
@@ -162,10 +164,10 @@ def _days(where: Storage) -> Iterator[str]:
                 yield f"{FOLDER}/{year}/{month}/{day}"
 
 
-def _listed(where: Storage | None, path: str) -> tuple[list[str], list[str]]:
+def _listed(where: Storage, path: str) -> tuple[list[str], list[str]]:
     """(folders, files) there."""
     try:
-        return where.listdir(path) if where is not None else ([], [])
+        return where.listdir(path)
     except FileNotFoundError:
         return [], []
 
@@ -173,5 +175,6 @@ def _listed(where: Storage | None, path: str) -> tuple[list[str], list[str]]:
 def remove(names: list[str]) -> None:
     """Delete files; those that are gone already are none the worse."""
     where = storage()
-    for name in names if where is not None else ():
-        where.delete(name)  # type: ignore[union-attr]
+    if where is not None:
+        for name in names:
+            where.delete(name)

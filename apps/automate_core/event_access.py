@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import msgspec
 from django.contrib.postgres.expressions import ArraySubquery
-from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
@@ -25,9 +24,8 @@ from automate_governance.permissions import SITE, User, can, permitted
 OWN = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
 COPIES = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
 
-MOST_LOOKED_UP = (
-    200_000  #: entries of the index that are read source by source; else the newest events are gone through
-)
+#: Entries of the index that are read source by source; else the newest events are gone through.
+MOST_LOOKED_UP = 200_000
 
 # Compared by rows, so that no other index has the order that is asked for: the planner would go through all events by
 # key for a source that it takes to be common.
@@ -184,5 +182,5 @@ def _started(workflows: QuerySet[Workflow] | None) -> QuerySet[ExecutionRun]:
 def _key(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
-    except (ValueError, ValidationError):
+    except ValueError:
         return _LEAST

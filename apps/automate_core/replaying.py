@@ -105,10 +105,9 @@ def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
 
 
 def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> ExecutionRun:
-    version = WorkflowVersion.objects.get(pk=startable.version.pk)
     run = ExecutionRun(
         workflow=startable.workflow,
-        version=version,
+        version=startable.version,
         event=event,
         cause=ExecutionRun.Cause.TRIGGER,
         origin=triggers.kind_of(event.source),

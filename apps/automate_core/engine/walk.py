@@ -84,7 +84,7 @@ class Walk:
         self.withdrawn: list[str] = []
         self.calls: list[CallRecord] = []
         self._bytes = 0
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self.logs: list[LogRecord] = []
         self.effects: list[EffectRecord] = []
         self._sandbox: Sandbox | None = None
@@ -268,7 +268,7 @@ class Walk:
         """Record an output; later steps see what is recorded, so that a resumed walk sees the same."""
         if file is None:
             output = redact_json(output.decode()).encode()
-            if len(output) > self._most_bytes:
+            if len(output) > self.most_bytes:
                 output, file = documents.put(output)
         step.succeed(output, file)
         self.weigh(output)

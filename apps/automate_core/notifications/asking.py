@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q
 
-from automate_core import database
+from automate_core import approvals, database
 from automate_core.models import Notification, Wait, WaitAssignee
 from automate_core.notifications import wording
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
@@ -53,10 +53,8 @@ def remind() -> float | None:
 
 def is_needed(notification: Notification) -> bool:
     """Whether the approval is still open, and that person still asked: what was decided meanwhile needs no mail."""
-    from automate_core.approvals import assigned_to
-
     person = notification.person
-    return person is not None and assigned_to(person).filter(notifications=notification).exists()
+    return person is not None and approvals.assigned_to(person).filter(notifications=notification).exists()
 
 
 def text(notification: Notification) -> tuple[str, str, str]:

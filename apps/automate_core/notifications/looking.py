@@ -56,11 +56,13 @@ def _not_run(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
         published_at = workflow.published.created_at if workflow.published else workflow.created_at
         since = max(filter(None, (workflow.last, published_at)))
         if now - since > rule.span:
-            yield _of_workflow(
-                workflow,
+            text = wording.not_run(workflow.name, since, ever=workflow.last == since)
+            yield Happening(
                 key=f"not_run:{workflow.pk}:{since.isoformat()}",
-                text=wording.not_run(workflow.name, since, ever=workflow.last == since),
+                fact=wording.fact(text, now, "admin:automate_core_workflow_change", workflow.pk),
                 at=now,
+                workflow=workflow,
+                owner=workflow.owner,
             )
 
 
@@ -126,16 +128,6 @@ def _new[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix
     """Those that the rule has not noted."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
     return rows.exclude(Exists(Occurrence.objects.filter(rule=rule, key=key)))
-
-
-def _of_workflow(workflow: Workflow, *, key: str, text: str, at: dt.datetime) -> Happening:
-    return Happening(
-        key=key,
-        fact=wording.fact(text, at, "admin:automate_core_workflow_change", workflow.pk),
-        at=at,
-        workflow=workflow,
-        owner=workflow.owner,
-    )
 
 
 _FINDERS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Happening]]] = {

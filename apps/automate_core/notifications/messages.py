@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import F
-
 from automate_core import database
 from automate_core.models import Notification, NotificationRule, Occurrence, Workflow
 from automate_core.notifications.quiet import after_quiet
@@ -22,8 +20,6 @@ from automate_core.states import NotificationStatus
 from automate_governance.permissions import SITE, Person, can
 
 GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what happens at the same time
-
-type Channel = NotificationRule.Channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,5 +143,5 @@ def lock_due(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[
 
 def latest(rule: NotificationRule, workflow_id: int) -> dt.datetime | None:
     """When a rule last noted something of a workflow."""
-    noted = Occurrence.objects.filter(rule=rule, workflow=workflow_id).order_by(F("at").desc())
+    noted = Occurrence.objects.filter(rule=rule, workflow=workflow_id).order_by("-at")
     return noted.values_list("at", flat=True).first()

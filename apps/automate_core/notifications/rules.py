@@ -22,6 +22,7 @@ from automate_core import database
 from automate_core.authoring import NotPermittedError
 from automate_core.endpoints import store_secret
 from automate_core.models import Notification, NotificationRule, Workflow
+from automate_core.models.notifications import DEFAULT_WINDOW
 from automate_core.notifications import messages, sending, wording
 from automate_core.notifications.messages import Happening
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
@@ -61,7 +62,7 @@ class RuleValues:
     room: str = ""
     url: str = ""
     secret: str = ""
-    window: dt.timedelta = dt.timedelta(minutes=15)
+    window: dt.timedelta = DEFAULT_WINDOW
     quiet_from: dt.time | None = None
     quiet_until: dt.time | None = None
     timezone: str = "UTC"

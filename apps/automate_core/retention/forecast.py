@@ -15,7 +15,6 @@ from automate_core.retention.policy import RUN_STATES, Policy
 AHEAD = 30  #: days that a forecast looks ahead
 SOON = 7  #: days of what goes next, and by which growth is measured
 PAGES = 400  #: of a table, that a sample reads
-MOST_WORKFLOWS = 100
 
 #: The tables that grow, with what people call their rows.
 TABLES = {
@@ -147,7 +146,7 @@ class OfWorkflow:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """The tables, the largest workflows with all others summed up in the totals, and events that started nothing."""
+    """The tables and the workflows, the largest first, and events that started nothing."""
 
     tables: list[Table]
     workflows: list[OfWorkflow]

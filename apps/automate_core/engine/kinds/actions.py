@@ -73,13 +73,13 @@ def _attempts(walk: Walk, node: ActionNode, path: str, frame: Frame) -> Steps:
             answer = yield Parked(path)
         step = _passed_over(walk, step, answer)
     while step is None or not step.done:
-        if step is not None and step.error is not None and not _repeats(walk, node, step):
+        if step is not None and step.error is not None and not _repeats(node, step):
             raise StepFailedError({**step.error, "step": node.key}, step)
         if step is None or not goes_on:
             step = walk.begin(path, step)
         goes_on = False
         yield from _attempt(walk, node, step, frame)
-        if step.error is not None and _repeats(walk, node, step):
+        if step.error is not None and _repeats(node, step):
             delay = node.retry.delay(step.failures, step.error.get("retry_after"))
             walk.waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
             step = _passed_over(walk, step, (yield Parked(path)))
@@ -103,7 +103,7 @@ def _attempt(walk: Walk, node: ActionNode, step: StepRecord, frame: Frame) -> St
         step.input = encode_output(params)
         walk.weigh(step.input)
         params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
-        if len(step.input) > walk._most_bytes and step.input_file is None:
+        if len(step.input) > walk.most_bytes and step.input_file is None:
             step.input, step.input_file = documents.put(redact_json(step.input.decode()).encode())
         if node.pure:
             walk.succeed(step, invoke(node.adapter, node.action, params, walk.context(step)))
@@ -170,7 +170,7 @@ def _passed_over(walk: Walk, step: StepRecord, answer: WaitAnswer) -> StepRecord
     return skipped
 
 
-def _repeats(walk: Walk, node: ActionNode, step: StepRecord) -> bool:
+def _repeats(node: ActionNode, step: StepRecord) -> bool:
     error = step.error or {}
     return bool(error.get("again")) or node.retry.repeats(step.failures, retryable=bool(error.get("retryable")))
 

@@ -62,7 +62,7 @@ def _items(walk: Walk, node: ForEachNode, step: StepRecord, frame: Frame) -> Ste
             walk.refuse(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
         document = redact_json(walk.encoded(items, node.key).decode()).encode()
         step.input = document
-        if len(document) > walk._most_bytes:
+        if len(document) > walk.most_bytes:
             step.input, step.input_file = documents.put(document)
         walk.note(step)
     elif step.input_file is not None:

@@ -131,7 +131,7 @@ def workflow(walk: Walk, node: WorkflowNode, path: str, frame: Frame) -> Steps:
                 walk.refuse(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
             asks = walk.encoded((yield from walk.rendered(node.payload, frame, node.key, step)), node.key)
             step.input = asks
-            if len(asks) > walk._most_bytes:
+            if len(asks) > walk.most_bytes:
                 step.input, step.input_file = documents.put(redact_json(asks.decode()).encode())
             outcome = yield Effect(step, node, None)
             if outcome.error is not None:
