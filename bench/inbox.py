@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, figure, signed_in, wait_until_finished
+from bench.measure import clear, figure, one_run, signed_in
 from bench.run_list import milliseconds
 from bench.stage import Stage
 
@@ -69,9 +69,7 @@ FEW = (
 
 def inbox(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     """The whole page by HTTP."""
-    with on.web(), on.worker():
-        on.load("three", connections=1, count=1)
-        wait_until_finished(on, 1)
+    one_run(on)
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
         for statement in (KEPT_EVENTS, KEPT_RUNS):
             connection.execute(statement, {"count": on.scaled(EVENTS)})

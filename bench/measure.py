@@ -50,6 +50,13 @@ def wait_until_finished(on: Stage, count: int) -> float:
     return ends[-1]
 
 
+def one_run(on: Stage) -> None:
+    """A run of three steps that was really made, for a history to copy."""
+    with on.web(), on.worker():
+        on.load("three", connections=1, count=1)
+        wait_until_finished(on, 1)
+
+
 def ends_of_runs(on: Stage) -> list[float]:
     """When each run was committed as succeeded, on the wall clock, in order."""
     with psycopg.connect(on.cluster.url) as connection:

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, figure, signed_in, wait_until_finished
+from bench.measure import clear, figure, one_run, signed_in
 from bench.run_list import RUNS, milliseconds, seed
 from bench.stage import Stage
 
 
 def overview(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     """The whole page as a superuser, for each of its periods."""
-    with on.web(), on.worker():
-        on.load("three", connections=1, count=1)
-        wait_until_finished(on, 1)
+    one_run(on)
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
         seed(connection, 1, on.scaled(RUNS[-1]), whole=False)
         began = time.perf_counter()

@@ -9,7 +9,7 @@ import psycopg
 
 from bench import run_list
 from bench.deliveries import finish_ms
-from bench.measure import clear, figure, percentile, wait_until_finished
+from bench.measure import clear, figure, one_run, percentile
 from bench.stage import Stage
 
 OLD_RUNS = 100_000
@@ -42,9 +42,7 @@ def prune(on: Stage, runs: int) -> Iterator[dict[str, object]]:
 
 
 def _seed(on: Stage) -> None:
-    with on.web(), on.worker():
-        on.load("three", connections=1, count=1)
-        wait_until_finished(on, 1)
+    one_run(on)
     with psycopg.connect(on.cluster.url, autocommit=True) as connection:
         run_list.seed(connection, 1, on.scaled(OLD_RUNS))
         connection.execute(POLICY)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, figure, signed_in, wait_until_finished
+from bench.measure import clear, figure, one_run, signed_in
 from bench.stage import Stage
 
 RUNS = (10_000, 1_000_000)
@@ -100,9 +100,7 @@ FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n WHERE n %% 1000 =
 
 def lists(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     """The whole run list page by HTTP as a superuser, as it opens and filtered; then what PostgreSQL does."""
-    with on.web(), on.worker():
-        on.load("three", connections=1, count=1)
-        wait_until_finished(on, 1)
+    one_run(on)
     there = 0
     for count in RUNS:
         wanted = on.scaled(count)

@@ -12,7 +12,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import approvals, limits, search_terms, wakeups, waking
+from automate_core import approvals, limits, search_terms, wakeups
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
@@ -100,17 +100,15 @@ def retry(
     Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
-    if request is not None:
-        waking.lock(run.pk)
-        if made := run.retries.filter(request=request).first():
-            return made
+    _hold(run)
+    if request is not None and (made := run.retries.filter(request=request).first()):
+        return made
     if run.cause == ExecutionRun.Cause.TEST:
         raise ControlError(f"run {run} is a test: test the draft again")
     if run.workflow.status == Workflow.Status.ARCHIVED:
         raise ControlError(f"the workflow {run.workflow.slug} is archived: publish it again first")
     if run.status not in FINAL_RUN_STATES:
         raise NotEndedError(f"run {run} is {run.status}: cancel it, or wait for its end")
-    _hold(run)
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
@@ -127,7 +125,7 @@ def retry(
 
 
 def _hold(run: ExecutionRun) -> None:
-    """Nobody lets go of the run while it is read. Raises ControlError when it is gone."""
+    """Nobody lets go of the run while it is read, nor answers the same request. Raises ControlError when it is gone."""
     if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():
         raise ControlError(f"run {run} was removed")
 

@@ -52,6 +52,7 @@ class Journal:
         now = time.monotonic()
         ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.run.id if checkpoint.run else "")
         with_runs = [(checkpoint, checkpoint.run) for checkpoint in ordered if checkpoint.run]
+        made = [run for _, run in with_runs if run.new] + [each.run for c in ordered for each in c.queued]
         rows: dict[str, list[dict[str, Any]]] = {
             "checkpoints": [_checkpoint(checkpoint, now) for checkpoint in ordered],
             "steps": [_step(run, step, now) for c, run in with_runs for step in c.steps],
@@ -62,8 +63,7 @@ class Journal:
             "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
             "effects": [_effects(run, each) for c, run in with_runs for each in c.effects],
-            "terms": [row for _, run in with_runs if run.new for row in _terms(run)],
-            "queued_terms": [row for c in ordered for queued in c.queued for row in _terms(queued.run)],
+            "terms": [row for run in made for row in _terms(run)],
         }
         there = {name for name, some in rows.items() if some}
         if any(run.new and run.parent_id for _, run in with_runs):

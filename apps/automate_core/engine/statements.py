@@ -213,17 +213,8 @@ _PARTS = (
         """termed AS (
     INSERT INTO automate_core_searchterm (run_id, name, value)
     SELECT t.run, t.name, t.value
-    FROM json_to_recordset(%(terms)s::json) AS t(run uuid, name text, value text) JOIN made ON made.id = t.run
-    ON CONFLICT (run_id, name) DO NOTHING
-)""",
-    ),
-    (
-        "queued_terms",
-        """termed_queued AS (
-    INSERT INTO automate_core_searchterm (run_id, name, value)
-    SELECT t.run, t.name, t.value
-    FROM json_to_recordset(%(queued_terms)s::json) AS t(run uuid, name text, value text)
-    JOIN queued ON queued.id = t.run
+    FROM json_to_recordset(%(terms)s::json) AS t(run uuid, name text, value text)
+    JOIN (SELECT id FROM made UNION ALL SELECT id FROM queued) anew ON anew.id = t.run
     ON CONFLICT (run_id, name) DO NOTHING
 )""",
     ),
@@ -303,7 +294,7 @@ _PARTS = (
 
 # What others refer to, where the part is not there.
 _INSTEAD = {
-    "queued": "callers AS (SELECT NULL::uuid AS id WHERE false)",
+    "queued": "callers AS (SELECT NULL::uuid AS id WHERE false), queued AS (SELECT NULL::uuid AS id WHERE false)",
     "ends": "said AS (SELECT NULL::uuid AS id, NULL::text AS source WHERE false)",
     "calls": "called AS (SELECT NULL::uuid AS id, NULL::text AS source WHERE false)",
 }
