@@ -156,8 +156,8 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 @require_safe
 def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """What of a run waits for this person."""
-    page = load_run(request.user, run_id, View())
-    context = {"page": page, "asks": inspector.asks(page.run, request.user)}
+    run = asked.run(request, run_id)
+    context = {"run": run, "asks": inspector.asks(run, request.user)}
     return TemplateResponse(request, "automate_studio/run/asks.html", context)
 
 
