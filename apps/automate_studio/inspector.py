@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from automate_connectors.models import Connection
 from automate_core import approvals
-from automate_core.definition import ActionStep, Step, walk
+from automate_core.definition import ActionStep, Step, WorkflowStep, walk
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
 from automate_core.states import FINAL_RUN_STATES
 from automate_core.trials.samples import key_of
@@ -23,7 +23,6 @@ from automate_studio import forms, hints, payload, run_header, run_values, words
 from automate_studio.hints import Hint
 from automate_studio.json_tree import Tree
 from automate_studio.recorded import Recorded
-from automate_studio.run_header import Relative
 from automate_studio.run_page import RunPage
 from automate_studio.tree import START, Card
 
@@ -94,7 +93,7 @@ class Inspector:
     audit: list[Did] = field(default_factory=list)
     ask: Ask | None = None
     connection: Connection | None = None
-    started: list[Relative] = field(default_factory=list)
+    started: list[ExecutionRun] = field(default_factory=list)
     values: Mapping[str, Tree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
     asked_tabs: frozenset[str] = frozenset()
@@ -203,7 +202,7 @@ def inspect(
         audit=list(_audit(run, path, may_see=may_see)),
         ask=None if page.ended else _ask(run, path, user, given),
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
-        started=run_header.lineage(run, user).started_by(path) if card.icon == "account_tree" else [],
+        started=run_header.started_by(run, path, user) if isinstance(step, WorkflowStep) else [],
         values=_values(run, path, attempt) if attempt and may_see else {},
         headers=list(_headers(attempt.output)) if attempt and may_see else [],
         **shared,
