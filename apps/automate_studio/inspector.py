@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +28,6 @@ from automate_studio.tree import START, Card
 MOST_LOG_LINES = 500
 MOST_AUDITED = 100
 MOST_CALLS = 100
-_ITERATION = re.compile(r"\[\d+\]")
 LEFT = ("error", "output", "input", "payload", "headers")
 RIGHT = ("tries", "log", "cost", "audit")
 
@@ -106,11 +104,6 @@ class Inspector:
     def is_event(self) -> bool:
         """Whether it is about what started the run, and not about a step."""
         return self.card.path == START
-
-    @property
-    def builder_path(self) -> str:
-        """The step's place in the draft, if it is still there."""
-        return _ITERATION.sub("", self.card.path)
 
     @property
     def error(self) -> dict[str, Any] | None:
