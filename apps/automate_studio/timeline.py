@@ -163,11 +163,6 @@ class Timeline:
     total_ms: int
     elapsed: str
 
-    @property
-    def steps(self) -> int:
-        """How many rows are steps."""
-        return sum(isinstance(row, Row) for row in self.rows)
-
 
 def timeline(tree: Tree, run: Run, start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime) -> Timeline:
     """The timeline from `start` to `end`, or to `now` while the run goes on."""
