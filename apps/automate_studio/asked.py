@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from automate_core.models import Workflow
+from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import Person, can, permitted
 
 
@@ -25,6 +26,12 @@ def number(text: str | None) -> int | None:
 def words(text: str | None) -> str:
     """A search, or a name in a filter."""
     return (text or "").replace("\0", "").strip()[:100]
+
+
+def run(request: HttpRequest, run_id: uuid.UUID) -> ExecutionRun:
+    """The run, without what its page shows of it; 404 for one that this person may not know."""
+    found = ExecutionRun.objects.select_related("workflow")
+    return get_object_or_404(permitted(request.user, "view", found), pk=run_id)
 
 
 def workflow(request: HttpRequest, pk: int) -> Workflow:

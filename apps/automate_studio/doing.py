@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core import answers, control, manual, pausing
 from automate_core.authoring import NotPermittedError
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.models import Workflow
 from automate_core.retention import keeping
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, forms, words
@@ -31,7 +31,7 @@ class SeeOther(HttpResponseRedirect):
 @require_POST
 def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Cancel a run."""
-    run = _run(request, run_id)
+    run = asked.run(request, run_id)
     reason = asked.words(request.POST.get("reason"))
     if _do(request, lambda: control.cancel(run, by=asked.person(request), reason=reason)):
         messages.success(request, "Cancelled. What a worker is doing at this moment is still recorded.")
@@ -41,7 +41,7 @@ def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def run_keep(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Keep a run for ever with `keep`, or else like any other."""
-    run = _run(request, run_id)
+    run = asked.run(request, run_id)
     is_kept = bool(request.POST.get("keep"))
     act = keeping.keep if is_kept else keeping.release
     if _do(request, lambda: act(run, by=asked.person(request))):
@@ -95,11 +95,6 @@ def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
     if _do(request, lambda: pausing.resume(workflow, asked.person(request), "discard" if discard else "run")):
         messages.success(request, f"Resumed. Runs that waited are {'cancelled' if discard else 'run now'}.")
     return SeeOther(_workflow_url(workflow))
-
-
-def _run(request: HttpRequest, run_id: uuid.UUID) -> ExecutionRun:
-    runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
-    return get_object_or_404(permitted(request.user, "view", runs), pk=run_id)
 
 
 def _workflow(request: HttpRequest, pk: int) -> Workflow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from django.db.models import Q
 
 from automate_connectors.models import Connection
 from automate_core import approvals
-from automate_core.definition import ActionStep, Step, walk
+from automate_core.definition import ActionStep, Step, WorkflowStep, walk
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
 from automate_core.states import FINAL_RUN_STATES
 from automate_core.trials.samples import key_of
@@ -23,14 +22,12 @@ from automate_studio import forms, hints, payload, run_header, run_values, words
 from automate_studio.hints import Hint
 from automate_studio.json_tree import Tree
 from automate_studio.recorded import Recorded
-from automate_studio.run_header import Relative
 from automate_studio.run_page import RunPage
 from automate_studio.tree import START, Card
 
 MOST_LOG_LINES = 500
 MOST_AUDITED = 100
 MOST_CALLS = 100
-_ITERATION = re.compile(r"\[\d+\]")
 LEFT = ("error", "output", "input", "payload", "headers")
 RIGHT = ("tries", "log", "cost", "audit")
 
@@ -94,7 +91,7 @@ class Inspector:
     audit: list[Did] = field(default_factory=list)
     ask: Ask | None = None
     connection: Connection | None = None
-    started: list[Relative] = field(default_factory=list)
+    started: list[ExecutionRun] = field(default_factory=list)
     values: Mapping[str, Tree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
     asked_tabs: frozenset[str] = frozenset()
@@ -107,11 +104,6 @@ class Inspector:
     def is_event(self) -> bool:
         """Whether it is about what started the run, and not about a step."""
         return self.card.path == START
-
-    @property
-    def builder_path(self) -> str:
-        """The step's place in the draft, if it is still there."""
-        return _ITERATION.sub("", self.card.path)
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -203,7 +195,7 @@ def inspect(
         audit=list(_audit(run, path, may_see=may_see)),
         ask=None if page.ended else _ask(run, path, user, given),
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
-        started=run_header.lineage(run, user).started_by(path) if card.icon == "account_tree" else [],
+        started=run_header.started_by(run, path, user) if isinstance(step, WorkflowStep) else [],
         values=_values(run, path, attempt) if attempt and may_see else {},
         headers=list(_headers(attempt.output)) if attempt and may_see else [],
         **shared,

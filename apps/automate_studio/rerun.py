@@ -58,6 +58,11 @@ class Form:
         return self.page.failed_step[1] if self.page.failed_step else ""
 
     @property
+    def problem(self) -> str:
+        """Why it cannot be run again at all."""
+        return self.errors.get("", "")
+
+    @property
     def is_newest(self) -> bool:
         """Whether the run's version is the newest."""
         return self.newest is not None and self.newest.pk == self.run.version_id

@@ -26,11 +26,10 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Relative:
-    """A run that this one belongs with. `how` is what it is to this one, `path` the step that started it."""
+    """A run that this one belongs with. `how` is what it is to this one."""
 
     how: str
     run: ExecutionRun
-    path: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +38,6 @@ class Lineage:
 
     relatives: list[Relative]
     is_cut: bool
-
-    def started_by(self, path: str) -> list[Relative]:
-        """The runs that the step at `path` started."""
-        return [each for each in self.relatives if path and each.path == path]
 
 
 def cost(run_id: uuid.UUID, path: str = "") -> Cost | None:
@@ -74,7 +69,7 @@ def lineage(run: ExecutionRun, user: User) -> Lineage:
         return Lineage(relatives=[], is_cut=False)
     known = permitted(user, "view", ExecutionRun.objects.filter(pk__in=[*above, *below[: 2 * MOST]]))
     found = known.select_related("workflow").only(
-        "status", "parent", "parent_path", "retried_from", "workflow__name", "workflow__owner", "created_at"
+        "status", "parent", "retried_from", "workflow__name", "workflow__owner", "created_at"
     )
     relatives = [_relative(run, each) for each in found.order_by("id")]
     return Lineage(relatives=relatives, is_cut=len(below) > 2 * MOST or len(relatives) < len(above) + len(below))
@@ -87,4 +82,10 @@ def _relative(run: ExecutionRun, other: ExecutionRun) -> Relative:
         return Relative(how="Started by", run=other)
     if other.retried_from_id == run.pk:
         return Relative(how="Run again as", run=other)
-    return Relative(how="Started", run=other, path=other.parent_path)
+    return Relative(how="Started", run=other)
+
+
+def started_by(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:
+    """The first runs that a step of a run started, of those that a person may know. One query."""
+    started = ExecutionRun.objects.filter(parent=run, parent_path=path).select_related("workflow")
+    return list(permitted(user, "view", started).order_by("id")[:MOST])

@@ -69,7 +69,7 @@ class RunPage:
         """What its models took."""
         return run_header.cost(self.run.pk)
 
-    @property
+    @cached_property
     def cards(self) -> list[Card]:
         """The steps in reading order."""
         return list(self.tree.flat())
@@ -92,7 +92,7 @@ class RunPage:
         """What the address of each step's panel begins with."""
         return reverse("studio:run_step", args=[self.run.pk, "x"]).removesuffix("x/")
 
-    @property
+    @cached_property
     def failed_step(self) -> tuple[str, str] | None:
         """(path, name) of the step that ended the run badly."""
         key = (self.run.error or {}).get("step")

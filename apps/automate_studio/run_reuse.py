@@ -8,7 +8,6 @@ import uuid
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -16,7 +15,7 @@ from automate_core.drafts import commands
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import ExecutionRun
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import can
 from automate_studio import asked, words
 from automate_studio.builder import sample_choice, samples
 from automate_studio.builder.panel import TEST
@@ -38,8 +37,7 @@ def run_test(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> HttpResponse:
-    runs = ExecutionRun.objects.select_related("workflow", "event")
-    run = get_object_or_404(permitted(request.user, "view", runs), pk=run_id)
+    run = asked.run(request, run_id)
     if not can(request.user, "view_payload", run):
         raise PermissionDenied
     try:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from automate_core import answers, approvals
 from automate_core.authoring import NotPermittedError
-from automate_core.models import Wait
+from automate_core.models import ExecutionRun, Wait
 from automate_governance.permissions import Person, can
 from automate_studio import asked, forms, inspector, views, words
 from automate_studio.builder import plain_json
@@ -84,7 +84,7 @@ def run_decide(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespon
         approvals.decide(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
         return f"Decided. {_GOES_ON}"
 
-    return _act(request, run_id, path, act)
+    return _act(request, asked.run(request, run_id), path, act)
 
 
 def _output(request: HttpRequest, dialog: str) -> Any:
@@ -99,14 +99,14 @@ def _act_as_runner(
     request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
     """The same for who may run the workflow, and nobody else: whatever they fill in."""
-    if not can(request.user, "run", views.load_run(request.user, run_id, View.of({}, path)).run.workflow):
+    run = asked.run(request, run_id)
+    if not can(request.user, "run", run.workflow):
         raise PermissionDenied
-    return _act(request, run_id, path, act)
+    return _act(request, run, path, act)
 
 
-def _act(request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]) -> HttpResponse:
+def _act(request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]) -> HttpResponse:
     """Do it with the wait of that step. What cannot be done is said in the panel, with what was filled in."""
-    run = views.load_run(request.user, run_id, View.of({}, path)).run
     waits = Wait.objects.filter(run=run, path=path.replace("\0", "")) if path else Wait.objects.none()
     wait = waits.order_by("id").last()
     if wait is None:
@@ -117,14 +117,14 @@ def _act(request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait
     except NotPermittedError as error:
         raise PermissionDenied from error
     except answers.AnswersError as error:
-        return _show(request, run_id, path, 422, given=(values, error.errors))
+        return _show(request, run.pk, path, 422, given=(values, error.errors))
     except approvals.OutcomeError:
-        return _show(request, run_id, path, 422, given=(values, {"": "Choose one of the outcomes."}))
+        return _show(request, run.pk, path, 422, given=(values, {"": "Choose one of the outcomes."}))
     except _RefusedError as error:
-        return _show(request, run_id, path, 422, problem=str(error), dialog=error.dialog)
+        return _show(request, run.pk, path, 422, problem=str(error), dialog=error.dialog)
     except approvals.NotOpenError as error:
-        return _show(request, run_id, path, 409, problem=str(error))
-    return _show(request, run_id, path, 200, said=said)
+        return _show(request, run.pk, path, 409, problem=str(error))
+    return _show(request, run.pk, path, 200, said=said)
 
 
 def _show(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:

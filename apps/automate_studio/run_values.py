@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -20,7 +19,7 @@ from automate_core.lookups import ABSENT
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.trials.samples import key_of
 from automate_governance import audit
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import can
 from automate_studio import asked, json_tree
 from automate_studio.json_tree import Tree
 from automate_studio.tree import START
@@ -136,7 +135,7 @@ class _Found:
 
 def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Found:
     """The part of a run that is asked for, for who may see payloads; 404 for anything else."""
-    run = get_object_or_404(permitted(request.user, "view", ExecutionRun.objects.all()), pk=run_id)
+    run = asked.run(request, run_id)
     part, attempt = asks.get("part", ""), asked.number(asks.get("attempt")) or 0
     if not can(request.user, "view_payload", run) or "\0" in path:
         raise Http404

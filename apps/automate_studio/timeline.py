@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from automate_studio import words
 from automate_studio.items import Item, Items
-from automate_studio.recorded import Attempt, Recorded, Run
+from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run
 from automate_studio.tree import Card, RouteView, Tree
 
 _STEPS = (
@@ -66,7 +66,6 @@ class Row:
     text: str
     said: str = ""
     lane: str = ""
-    since: dt.datetime | None = None  #: when what goes on began
 
     @property
     def dom_id(self) -> str:
@@ -164,11 +163,6 @@ class Timeline:
     total_ms: int
     elapsed: str
 
-    @property
-    def steps(self) -> int:
-        """How many rows are steps."""
-        return sum(isinstance(row, Row) for row in self.rows)
-
 
 def timeline(tree: Tree, run: Run, start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime) -> Timeline:
     """The timeline from `start` to `end`, or to `now` while the run goes on."""
@@ -231,7 +225,7 @@ class _Rows:
             yield from self.of(inside, depth + 1)
         for item in items.page:
             shown = item.index == items.shown
-            over = item.state not in {"running", "retrying", "waiting"} or self.end is not None
+            over = item.state not in LIVE_STATES or self.end is not None
             finished = item.finished_at if over else None
             seconds = (finished - item.started_at).total_seconds() if finished else None
             yield ItemRow(
@@ -256,7 +250,6 @@ class _Rows:
             text=text,
             said=_said(recorded),
             lane=lane,
-            since=card.since,
         )
 
     def _bars(self, card: Card, recorded: Recorded) -> Iterator[Bar]:

@@ -70,12 +70,17 @@ class Card:
     holds: bool = False  # it does nothing itself but what it holds
 
     @property
+    def place(self) -> str:
+        """The path without the items of loops: where the step is in the definition."""
+        return _ITERATION.sub("", self.path)
+
+    @property
     def dom_id(self) -> str:
         """The path as part of an element's id, safe in selectors: `route/notify` is `route-notify`.
 
         The same for every iteration of a loop: the page shows one at a time.
         """
-        return "trigger" if self.path == START else _ITERATION.sub("", self.path).replace("/", "-")
+        return "trigger" if self.path == START else self.place.replace("/", "-")
 
     @property
     def inner_id(self) -> str:

@@ -41,10 +41,6 @@ def _page(request: HttpRequest, template: str, title: str, **context: Any) -> Te
     return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
-def _runs(user: User) -> Any:
-    return permitted(user, "view", ExecutionRun.objects.all())
-
-
 # --- workflows --------------------------------------------------------------------------------------------------------
 
 
@@ -156,8 +152,8 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 @require_safe
 def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """What of a run waits for this person."""
-    page = load_run(request.user, run_id, View())
-    context = {"page": page, "asks": inspector.asks(page.run, request.user)}
+    run = asked.run(request, run_id)
+    context = {"run": run, "asks": inspector.asks(run, request.user)}
     return TemplateResponse(request, "automate_studio/run/asks.html", context)
 
 
@@ -169,6 +165,6 @@ def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspect
 def load_run(user: User, run_id: uuid.UUID, view: View) -> run_page.RunPage:
     """The page of a run that this person may know of. Raises Http404."""
     try:
-        return run_page.load(run_id, _runs(user), view)
+        return run_page.load(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)
     except ExecutionRun.DoesNotExist:
         raise Http404 from None

@@ -12,8 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun
+from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, patches, run_page
+from automate_studio import asked, patches, views
 from automate_studio.live import hub
 from automate_studio.recorded import View
 
@@ -21,15 +22,15 @@ from automate_studio.recorded import View
 @require_safe
 def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
-    try:
-        page = run_page.load(run_id, _runs(request.user), View.of(request.GET))
-    except ExecutionRun.DoesNotExist:
-        raise Http404 from None
-    after = asked.number(request.GET.get("after"))
-    headers = {"X-Seq": str(page.run.seq), "X-Ended": "1" if page.ended else ""}
-    if after is not None and page.run.seq <= after:
-        return HttpResponse(status=204, headers=headers)
-    return HttpResponse(patches.whole(page), headers=headers)
+    run, after = asked.run(request, run_id), asked.number(request.GET.get("after"))
+    if after is not None and run.seq <= after:
+        return HttpResponse(status=204, headers=_headers(run))
+    page = views.load_run(request.user, run_id, View.of(request.GET))
+    return HttpResponse(patches.whole(page), headers=_headers(page.run))
+
+
+def _headers(run: ExecutionRun) -> dict[str, str]:
+    return {"X-Seq": str(run.seq), "X-Ended": "1" if run.status in FINAL_RUN_STATES else ""}
 
 
 async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
@@ -49,13 +50,9 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
 def _may_watch(user: User, run_id: uuid.UUID) -> bool:
     """Asked before the stream begins; the connection is given back, since a stream may last."""
     try:
-        return user.is_staff and _runs(user).filter(pk=run_id).exists()
+        return user.is_staff and permitted(user, "view", ExecutionRun.objects.filter(pk=run_id)).exists()
     finally:
         connections.close_all()
-
-
-def _runs(user: User) -> Any:
-    return permitted(user, "view", ExecutionRun.objects.all())
 
 
 async def _events(user_id: Any, run_id: uuid.UUID, after: int, view: View) -> AsyncIterator[str]:

@@ -47,6 +47,7 @@
 
   const rowOf = (path) => run.querySelector(`.da-gantt [data-path="${CSS.escape(path)}"]`);
   const sign = () => rowOf(selected)?.dataset.sign ?? run.querySelector(`.da-step[data-path="${CSS.escape(selected)}"]`)?.getAttribute("aria-label");
+  const inspected = () => inspector.querySelector("[data-inspected]")?.dataset.inspected;
   const inspect = (path, swap = "innerHTML") => htmx.ajax("GET", `${run.dataset.steps}${path}/`, { target: "#inspector", swap });
 
   const apply = (html, number, anew = false) => {
@@ -301,7 +302,7 @@
   // From the keyboard: Enter goes into the step's panel, Escape back to its card.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id !== "inspector") return;
-    const shown = inspector.querySelector("[data-inspected]")?.dataset.inspected;
+    const shown = inspected();
     if (selected.endsWith("]") && shown) {
       selected = shown;
       mark();
@@ -347,7 +348,6 @@
   // It goes with its tail only while the reader is there; otherwise it says how much came.
   let read = null;
   let unread = 0;
-  const inspected = () => inspector.querySelector("[data-inspected]")?.dataset.inspected;
   const scrollerOf = (log) => {
     for (let each = log; each !== run; each = each.parentElement) if (each.scrollHeight > each.clientHeight + 1 && getComputedStyle(each).overflowY !== "visible") return each;
     return log;
