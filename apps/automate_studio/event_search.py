@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 
 from automate_core import event_access
 from automate_core.event_access import Reach
+from automate_core.ids import first_uuid7
 from automate_core.models import Event
 from automate_studio.lists import TRACE_BEGINNING
 
@@ -151,14 +152,9 @@ def _moment(text: str) -> dt.datetime | None:
 
 def _keys(kept: Mapping[str, str], now: dt.datetime) -> Between:
     """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
-    above = _at(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
+    above = first_uuid7(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
     until = _moment(kept["until"]) if "until" in kept else None
-    return above, _at(until + _SKEW) if until else None
-
-
-def _at(moment: dt.datetime) -> uuid.UUID | None:
-    milliseconds = int(moment.timestamp() * 1000)
-    return uuid.UUID(int=milliseconds << 80) if 0 < milliseconds < 1 << 48 else None
+    return above, first_uuid7(until + _SKEW) if until else None
 
 
 # --- slices -----------------------------------------------------------------------------------------------------------

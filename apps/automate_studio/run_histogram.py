@@ -17,11 +17,12 @@ from typing import Any
 from django.utils import timezone
 
 from automate_core import database
+from automate_core.ids import first_uuid7, uuid7_time
 from automate_core.states import RunStatus
 from automate_studio import run_lanes, words
 from automate_studio.run_filters import Filters
 from automate_studio.run_lanes import Part
-from automate_studio.run_search import Search, before, id_at, time_of
+from automate_studio.run_search import Search, before
 
 COUNTED = 50_000  #: runs that one histogram is made of
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
@@ -98,7 +99,7 @@ def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.U
     start = start or end - _usual(end, newest)
     step = _step(end - start)
     starts = list(_starts(start, max(end, start + step), step))
-    counts, since = _counts(search, starts, before(start), id_at(end + dt.timedelta(milliseconds=1)))
+    counts, since = _counts(search, starts, before(start), first_uuid7(end + dt.timedelta(milliseconds=1)))
     bars = _bars(starts, step, counts, since, (start, end))
     total = {str(state): sum(each.get(str(state), 0) for each in counts) for state in STATES}
     legend = [(state, count) for state, count in reversed(total.items()) if count]
@@ -117,7 +118,7 @@ def _has_period(filters: Filters) -> bool:
 
 
 def _usual(end: dt.datetime, newest: uuid.UUID | None) -> dt.timedelta:
-    age = end - time_of(newest) if newest else _DAY
+    age = end - uuid7_time(newest) if newest else _DAY
     return next((days * _DAY for days in (1, 7, 30) if age < days * _DAY), max(age + _DAY, _DAY))
 
 
@@ -146,7 +147,7 @@ def _counts(
     values = {
         "above": max(above, search.above),
         "below": min(below, search.below),
-        "bounds": [id_at(start) for start in starts],
+        "bounds": [first_uuid7(start) for start in starts],
     }
     edges: list[uuid.UUID] = []
     for part in search.parts:
@@ -155,7 +156,7 @@ def _counts(
         for row in counted:
             states = counts[min(max(row.bar, 1), len(starts)) - 1]
             states[row.status] = states.get(row.status, 0) + int(row.n)
-    return counts, time_of(max(edges)) if edges else None
+    return counts, uuid7_time(max(edges)) if edges else None
 
 
 def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from automate_core.ids import uuid7_time
 from automate_core.models import Workflow
 from automate_governance.permissions import User, holds_anywhere
 from automate_studio import run_rows, saved_views
@@ -17,7 +18,7 @@ from automate_studio.lists import Query
 from automate_studio.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, STATUSES, Chip, Filters, read
 from automate_studio.run_histogram import Histogram, histogram
 from automate_studio.run_rows import RunRow
-from automate_studio.run_search import FIRST, LAST, Search, time_of
+from automate_studio.run_search import FIRST, LAST, Search
 
 ON_A_PAGE = 25
 _ALWAYS = ("status", "time", "workflow", "origin")  #: filters that can be added by a button of their own
@@ -82,7 +83,7 @@ def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> R
         filtered=filters.is_narrowed,
         search=filters.kept.get("q", ""),
         hidden=filters.without(["q"]),
-        looked_to=time_of(looked_to) if looked_to else None,
+        looked_to=uuid7_time(looked_to) if looked_to else None,
         histogram=histogram(search, filters, now, newest) if whole else None,
         **{name: filters.address(**link) for name, link in links.items()},
     )

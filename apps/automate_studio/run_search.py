@@ -16,6 +16,7 @@ from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast, Right
 
 from automate_core import search_terms
+from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
@@ -58,7 +59,7 @@ class Search:
         self.known = _known(user, limited=self.may_see_all)
         start, end = filters.period(now)
         self.above = before(start) if start else FIRST
-        self.below = min(id_at(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
+        self.below = min(first_uuid7(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
         self.parts = [part.in_lanes() for part in self._parts() if not part.is_empty]
 
     def newer_than(self, key: uuid.UUID, most: int) -> Found:
@@ -213,19 +214,9 @@ class Search:
 WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def id_at(moment: dt.datetime) -> uuid.UUID:
-    """The lowest id of that millisecond."""
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
-
-
-def time_of(identifier: uuid.UUID) -> dt.datetime:
-    """When an id was made."""
-    return dt.datetime.fromtimestamp((identifier.int >> 80) / 1000, tz=dt.UTC)
-
-
 def before(moment: dt.datetime) -> uuid.UUID:
     """The highest id that is older."""
-    return uuid.UUID(int=max(0, id_at(moment).int - 1))
+    return uuid.UUID(int=first_uuid7(moment).int - 1)
 
 
 def like(text: str) -> str:
