@@ -20,6 +20,7 @@ from automate_core import event_access
 from automate_core.event_access import Reach
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
+from automate_studio.asked import hexadecimal
 from automate_studio.lists import TRACE_BEGINNING
 
 ON_A_PAGE = 25
@@ -82,14 +83,13 @@ def _found_by(text: str, reach: Reach, conditions: list[Q], after: uuid.UUID | N
 
 def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
     """The events within reach by trace id or its beginning, by id or by delivery key: each as a part, by index."""
-    plain = text.lower().replace("-", "")
-    is_hex = all(letter in "0123456789abcdef" for letter in plain)
+    plain = hexadecimal(text)
     mine = Event.objects.filter(reach.condition())
     names = list(reach.sources) + list(reach.partly)
     parts = [mine.filter(source__in=names, delivery_key=text)]
-    if is_hex and len(plain) == 32:
+    if len(plain) == 32:
         parts += [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
-    elif is_hex and len(plain) >= TRACE_BEGINNING:
+    elif len(plain) >= TRACE_BEGINNING:
         parts.append(mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"))
     return parts
 

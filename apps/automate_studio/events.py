@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DataError, OperationalError
 from django.db.models import BooleanField, Q
@@ -23,7 +22,7 @@ from automate_core.event_access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
 from automate_governance.permissions import User
-from automate_studio import words
+from automate_studio import asked, words
 from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find
 from automate_studio.lists import Page, Query, Tab, address
 
@@ -120,7 +119,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     kept = _kept(query)
     reach = event_access.reach(user, "view")
     readable = event_access.reach(user, "view_payload")
-    after, before = _key(query.get("after")), _key(query.get("before"))
+    after, before = asked.key(query.get("after")), asked.key(query.get("before"))
     found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
     try:
         with bounded():
@@ -158,13 +157,6 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
-
-
-def _key(text: Any) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
 
 
 def _kept(query: Query) -> dict[str, str]:

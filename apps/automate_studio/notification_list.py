@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -141,7 +140,7 @@ def log(workflow: Workflow | None, query: Query) -> Page:
 
 
 def _window(found: QuerySet[Notification], query: Query) -> tuple[list[Notification], str, str]:
-    after, before = _key(query.get("after")), _key(query.get("before"))
+    after, before = asked.key(query.get("after")), asked.key(query.get("before"))
     if before is not None:
         rows = list(found.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
         more, rows = len(rows) > ON_A_PAGE, rows[:ON_A_PAGE][::-1]
@@ -151,13 +150,6 @@ def _window(found: QuerySet[Notification], query: Query) -> tuple[list[Notificat
     rows = list(found.order_by("-pk")[: ON_A_PAGE + 1])
     more, rows = len(rows) > ON_A_PAGE, rows[:ON_A_PAGE]
     return rows, str(rows[0].pk) if after and rows else "", str(rows[-1].pk) if more else ""
-
-
-def _key(text: object) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
 
 
 def _row(notification: Notification) -> LogRow:

@@ -86,7 +86,7 @@ def _named(
 
 def _runs(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id, or by the end of an id, which is what screens show of it."""
-    plain = _hexadecimal(text)
+    plain = asked.hexadecimal(text)
     mine = permitted(user, "view", ExecutionRun.objects.all())
     parts = []
     if len(plain) == 32:
@@ -103,18 +103,12 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
     if not event_page.may_look(user):
         return
     reach = event_access.reach(user, "view")
-    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), _hexadecimal(text))]
+    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), asked.hexadecimal(text))]
     for event in _newest([part.defer("payload", "headers") for part in parts]):
         source = events.source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
         said = f"Event {words.short(event.pk)} of {words.dated(event.received_at)}"
         yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
-
-
-def _hexadecimal(text: str) -> str:
-    """The digits of an id; empty when it can be none."""
-    plain = text.lower().replace("-", "")
-    return plain if all(letter in "0123456789abcdef" for letter in plain) else ""
 
 
 def _ending[M: Model](rows: QuerySet[M], end: str) -> list[QuerySet[M]]:

@@ -21,6 +21,7 @@ from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, W
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
 from automate_studio import run_lanes
+from automate_studio.asked import hexadecimal
 from automate_studio.lists import TRACE_BEGINNING
 from automate_studio.run_filters import TABS, Filters
 from automate_studio.run_lanes import Part
@@ -122,8 +123,7 @@ class Search:
         One condition with OR would be asked of every run.
         """
         text = self.filters.kept["q"]
-        plain = text.lower().replace("-", "")
-        is_hex = all(letter in "0123456789abcdef" for letter in plain)
+        plain = hexadecimal(text)
         named = [each.pk for each in _matching(self.known, text)]
         if self.may_see_all:
             named = list(Workflow.objects.filter(name__icontains=text).values_list("pk", flat=True))
@@ -133,7 +133,7 @@ class Search:
         parts = [replace(part, workflows=[pk for pk in named if within is None or pk in within])]
         rest = {"asked": part.asked, "values": part.values, "cause": part.cause}
         ids: list[uuid.UUID] = []
-        if is_hex and TRACE_BEGINNING <= len(plain) <= 32:
+        if TRACE_BEGINNING <= len(plain) <= 32:
             ids = [*_of_trace(plain), *(_of_run(plain) if len(plain) in {8, 32} else ())]
             parts.append(_named(ids, part.workflows, part.statuses, rest))
         readable, term = self._readable(part.workflows), search_terms.normal(text)
