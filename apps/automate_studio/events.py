@@ -24,7 +24,7 @@ from automate_core.states import JobStatus
 from automate_governance.permissions import User
 from automate_studio import asked, words
 from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find
-from automate_studio.lists import Page, Query, Tab, address
+from automate_studio.lists import Choice, Page, Query, Tab, address, beside
 
 RUNS_SHOWN = 3  #: of one event in the list
 RECENT = 500  #: of the newest events, the sources and types to choose from are taken
@@ -62,16 +62,6 @@ class EventRow:
     runs: list[ExecutionRun]
     more: bool
     is_ahead: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Something to choose by: `options` are (value, what it is called)."""
-
-    name: str
-    label: str
-    value: str
-    options: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +130,6 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
         tabs=tabs(kept),
         search=kept.get("q", ""),
         filtered=bool(kept),
-        previous=address({**kept, "before": str(rows[0].pk)}) if rows and (found.more if before else after) else "",
-        following=address({**kept, "after": str(rows[-1].pk)}) if rows and (before or found.more) else "",
         hidden={name: kept[name] for name in ("show",) if name in kept},
         choices=choices,
         until=kept.get("until", ""),
@@ -153,6 +141,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
         stopped=stopped,
         error=error,
         is_live=not (after or before or "held" in kept or stopped or error),
+        **beside(rows, kept, lambda row: row.pk, more=found.more, after=after, before=before),
     )
 
 
