@@ -289,12 +289,7 @@ def _started(filters: Filters, _: Mapping[str, str]) -> str:
     if "since" in filters.kept:
         return PERIODS[filters.kept["since"]]
     start, end = filters.period(timezone.now())
-    return " ".join([*(["from", _short(start)] if start else []), *(["to", _short(end)] if end else [])])
-
-
-def _short(moment: dt.datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local:%-d %b %H:%M:%S}" if local.second else f"{local:%-d %b %H:%M}"
+    return " ".join([*(["from", words.local(start)] if start else []), *(["to", words.local(end)] if end else [])])
 
 
 def _took(filters: Filters, _: Mapping[str, str]) -> str:

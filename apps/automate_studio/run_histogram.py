@@ -107,7 +107,7 @@ def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.U
     return Histogram(
         bars=bars,
         legend=legend,
-        summary=f"Runs from {_said(start)} to {_said(end)}: {said}.",
+        summary=f"Runs from {words.local(start)} to {words.local(end)}: {said}.",
         since=since,
         clear=filters.address(since="", **{"from": "", "to": ""}) if _has_period(filters) else "",
     )
@@ -191,6 +191,7 @@ def _bars(
         counted = since is None or start >= since
         begins, ends = max(start, period[0]), min(start + step, max(period[1], start))
         told = ", ".join(f"{count:,} {words.word(state).lower()}" for state, count in states.items())
+        told = told or ("no runs" if counted else "not counted")
         bars.append(
             Bar(
                 start=begins,
@@ -200,7 +201,7 @@ def _bars(
                 pieces=list(_pieces(states, most)),
                 counted=counted,
                 label=_label(start, step) if number in labelled else "",
-                said=f"{_said(begins)} to {_said(ends)}: {told or ('no runs' if counted else 'not counted')}",
+                said=f"{words.local(begins)} to {words.local(ends)}: {told}",
             )
         )
     return bars
@@ -228,8 +229,3 @@ def _label(moment: dt.datetime, step: dt.timedelta) -> str:
     if step >= _DAY or (step >= _DAY / 24 and not (moment.hour or moment.minute)):
         return f"{moment:%-d %b}"
     return f"{moment:%H:%M:%S}" if step < dt.timedelta(minutes=1) else f"{moment:%H:%M}"
-
-
-def _said(moment: dt.datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local:%-d %b %H:%M:%S}" if local.second else f"{local:%-d %b %H:%M}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,9 +124,10 @@ class Search:
         """
         text = self.filters.kept["q"]
         plain = hexadecimal(text)
-        named = [each.pk for each in _matching(self.known, text)]
         if self.may_see_all:
             named = list(Workflow.objects.filter(name__icontains=text).values_list("pk", flat=True))
+        else:
+            named = [each.pk for each in self.known if text.lower() in each.name.lower()]
         if part.source:
             return [part.asking("run.workflow_id = ANY(%(named)s)", named=named)]
         within = set(part.workflows) if part.workflows is not None else None
@@ -229,10 +230,6 @@ def _known(user: User, *, limited: bool) -> list[Known]:
     found = permitted(user, "view", Workflow.objects.all()).order_by("name", "pk")
     rows = found.values_list("pk", "slug", "name", "search_terms")
     return [Known(pk=a, slug=b, name=c, search_terms=d) for a, b, c, d in (rows[:MOST_KNOWN] if limited else rows)]
-
-
-def _matching(known: Sequence[Known], text: str) -> list[Known]:
-    return [each for each in known if text.lower() in each.name.lower()]
 
 
 def _of_trace(text: str) -> list[uuid.UUID]:
