@@ -26,14 +26,14 @@ from automate_connectors.models import Connection
 from automate_core import event_access
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, event_page, events, words
+from automate_studio import asked, event_page, events, run_search, words
 from automate_studio.event_search import lookup
 from automate_studio.lists import TRACE_BEGINNING
 
 EACH = 6  #: of a kind that are offered
 LEAST = 2  #: characters of a name; ids want more
 SHOWN = 8  #: digits of an id that screens show, its last
-ENDINGS = 20_000  #: of the newest runs and events, those are looked for by the end of their id
+ENDINGS = 20_000  #: of the newest events, those are looked for by the end of their id
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
@@ -92,7 +92,9 @@ def _runs(user: User, text: str) -> Iterator[SearchResult]:
     if len(plain) == 32:
         parts = [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
     elif len(plain) >= TRACE_BEGINNING:
-        parts = [mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"), *_ending(mine, plain)]
+        parts = [mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g")]
+    if len(plain) == SHOWN:
+        parts.append(mine.filter(pk__in=run_search.of_run(plain)))
     for run in _newest([part.select_related("workflow").defer("output", "vars") for part in parts]):
         said = f"Run of {run.workflow.name}, {words.word(run.status).lower()}"
         yield SearchResult(title=f"Run {words.short(run.pk)}", description=said, link=_link(run), icon="history")
@@ -111,11 +113,11 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
         yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
 
 
-def _ending[M: Model](rows: QuerySet[M], end: str) -> list[QuerySet[M]]:
+def _ending(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
     """Those of the newest whose id ends so. No index knows the ends."""
     if len(end) != SHOWN:
         return []
-    edge = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
+    edge = Event.objects.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
     ending = rows.filter(Exact(Right(Cast("id", CharField()), SHOWN), end))
     return [ending.filter(pk__gt=edge) if edge else ending]
 

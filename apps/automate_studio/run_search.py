@@ -107,7 +107,7 @@ class Search:
         cause = run_lanes.TESTS if self.filters.tab == "tests" else run_lanes.NO_TESTS
         asked_of_all: dict[str, Any] = {"asked": tuple(asked), "values": values, "cause": cause}
         kept = self.filters.kept
-        for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", _of_run)):
+        for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", of_run)):
             if name in kept:
                 named = _named(ids_of(kept[name]), workflows, statuses, asked_of_all)
                 return self._searched(named) if "q" in kept else [named]
@@ -135,7 +135,7 @@ class Search:
         rest = {"asked": part.asked, "values": part.values, "cause": part.cause}
         ids: list[uuid.UUID] = []
         if TRACE_BEGINNING <= len(plain) <= 32:
-            ids = [*_of_trace(plain), *(_of_run(plain) if len(plain) in {8, 32} else ())]
+            ids = [*_of_trace(plain), *(of_run(plain) if len(plain) in {8, 32} else ())]
             parts.append(_named(ids, part.workflows, part.statuses, rest))
         readable, term = self._readable(part.workflows), search_terms.normal(text)
         parts.append(_by_term("", term, readable, part.statuses, rest))
@@ -238,7 +238,8 @@ def _of_trace(text: str) -> list[uuid.UUID]:
     return list(runs.order_by("trace_id").values_list("pk", flat=True)[:MOST_NAMED])
 
 
-def _of_run(text: str) -> list[uuid.UUID]:
+def of_run(text: str) -> list[uuid.UUID]:
+    """By a whole id, or by the last eight digits of one, which an index knows."""
     if len(text) == 32:
         return [uuid.UUID(text)]
     runs: QuerySet[ExecutionRun] = ExecutionRun.objects.alias(end=Right(Cast("id", CharField()), 8)).filter(end=text)
