@@ -23,6 +23,20 @@ def number(text: str | None) -> int | None:
     return int(text) if text and len(text) < 10 and text.isascii() and text.isdigit() else None
 
 
+def key(text: str | None) -> uuid.UUID | None:
+    """The key of a run, an event or a message; None for anything else."""
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None
+
+
+def hexadecimal(text: str) -> str:
+    """The digits of an id, or of a part of one; empty for anything else."""
+    plain = text.lower().replace("-", "")
+    return plain if all(letter in "0123456789abcdef" for letter in plain) else ""
+
+
 def words(text: str | None) -> str:
     """A search, or a name in a filter."""
     return (text or "").replace("\0", "").strip()[:100]

@@ -18,7 +18,9 @@ from django.utils.dateparse import parse_datetime
 
 from automate_core import event_access
 from automate_core.event_access import Reach
+from automate_core.ids import first_uuid7
 from automate_core.models import Event
+from automate_studio.asked import hexadecimal
 from automate_studio.lists import TRACE_BEGINNING
 
 ON_A_PAGE = 25
@@ -81,14 +83,13 @@ def _found_by(text: str, reach: Reach, conditions: list[Q], after: uuid.UUID | N
 
 def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
     """The events within reach by trace id or its beginning, by id or by delivery key: each as a part, by index."""
-    plain = text.lower().replace("-", "")
-    is_hex = all(letter in "0123456789abcdef" for letter in plain)
+    plain = hexadecimal(text)
     mine = Event.objects.filter(reach.condition())
     names = list(reach.sources) + list(reach.partly)
     parts = [mine.filter(source__in=names, delivery_key=text)]
-    if is_hex and len(plain) == 32:
+    if len(plain) == 32:
         parts += [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
-    elif is_hex and len(plain) >= TRACE_BEGINNING:
+    elif len(plain) >= TRACE_BEGINNING:
         parts.append(mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"))
     return parts
 
@@ -151,14 +152,9 @@ def _moment(text: str) -> dt.datetime | None:
 
 def _keys(kept: Mapping[str, str], now: dt.datetime) -> Between:
     """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
-    above = _at(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
+    above = first_uuid7(now - SINCE[kept["since"]][1] - _SKEW) if "since" in kept else None
     until = _moment(kept["until"]) if "until" in kept else None
-    return above, _at(until + _SKEW) if until else None
-
-
-def _at(moment: dt.datetime) -> uuid.UUID | None:
-    milliseconds = int(moment.timestamp() * 1000)
-    return uuid.UUID(int=milliseconds << 80) if 0 < milliseconds < 1 << 48 else None
+    return above, first_uuid7(until + _SKEW) if until else None
 
 
 # --- slices -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DataError, OperationalError
 from django.db.models import BooleanField, Q
@@ -23,9 +22,9 @@ from automate_core.event_access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
 from automate_governance.permissions import User
-from automate_studio import words
+from automate_studio import asked, words
 from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find
-from automate_studio.lists import Page, Query, Tab, address
+from automate_studio.lists import Choice, Page, Query, Tab, address, beside
 
 RUNS_SHOWN = 3  #: of one event in the list
 RECENT = 500  #: of the newest events, the sources and types to choose from are taken
@@ -63,16 +62,6 @@ class EventRow:
     runs: list[ExecutionRun]
     more: bool
     is_ahead: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Something to choose by: `options` are (value, what it is called)."""
-
-    name: str
-    label: str
-    value: str
-    options: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +109,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     kept = _kept(query)
     reach = event_access.reach(user, "view")
     readable = event_access.reach(user, "view_payload")
-    after, before = _key(query.get("after")), _key(query.get("before"))
+    after, before = asked.key(query.get("after")), asked.key(query.get("before"))
     found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
     try:
         with bounded():
@@ -141,8 +130,6 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
         tabs=tabs(kept),
         search=kept.get("q", ""),
         filtered=bool(kept),
-        previous=address({**kept, "before": str(rows[0].pk)}) if rows and (found.more if before else after) else "",
-        following=address({**kept, "after": str(rows[-1].pk)}) if rows and (before or found.more) else "",
         hidden={name: kept[name] for name in ("show",) if name in kept},
         choices=choices,
         until=kept.get("until", ""),
@@ -154,17 +141,11 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
         stopped=stopped,
         error=error,
         is_live=not (after or before or "held" in kept or stopped or error),
+        **beside(rows, kept, lambda row: row.pk, more=found.more, after=after, before=before),
     )
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
-
-
-def _key(text: Any) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
 
 
 def _kept(query: Query) -> dict[str, str]:

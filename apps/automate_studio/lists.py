@@ -1,19 +1,11 @@
-"""What lists share, and what the page of a workflow says of its triggers."""
+"""What lists share: their tabs and what they are chosen by, their pages, and the addresses of these."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
-
-from automate_core import endpoints, schedules
-from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
-from automate_core.models import WebhookEndpoint
-from automate_core.watched import watched
-from automate_core.webhooks.schemes import SCHEMES
-from automate_governance.permissions import User, permitted
-from automate_studio import sentences, words
 
 TRACE_BEGINNING = 4  #: hexadecimal digits of a trace id that are a search for it
 
@@ -31,6 +23,16 @@ class Tab:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Something to choose by: `options` are (value, what it is called)."""
+
+    name: str
+    label: str
+    value: str
+    options: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """Rows, and where the pages before and after are (empty: there is none). The search keeps `hidden` as it is."""
 
@@ -41,56 +43,24 @@ class Page:
     previous: str = ""
     following: str = ""
     hidden: dict[str, str] = field(default_factory=dict)
-    chips: list[tuple[str, str, str]] = field(default_factory=list)
-
-
-# --- one workflow -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class TriggerRow:
-    """What starts a workflow, with its address; `unsigned` is a warning."""
-
-    text: str
-    url: str
-    scheme: str = ""
-    unsigned: bool = False
-
-
-def triggers(definition: Definition, user: User) -> list[TriggerRow]:
-    """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
-    listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
-    endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
-    known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
-    return [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
-
-
-def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:
-    kind, which = sentences.trigger(part)
-    match part:
-        case WebhookTrigger() if part.endpoint in known:
-            endpoint = known[part.endpoint]
-            return TriggerRow(
-                text=part.event or "Any event",
-                url=endpoints.url(endpoint),
-                scheme=SCHEMES[endpoint.scheme].name,
-                unsigned=endpoint.scheme == "unsigned",
-            )
-        case WebhookTrigger():
-            return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
-        case ScheduleTrigger():
-            fires = [words.dated(moment) for moment in schedules.next_fires(part, timezone, n=3)]
-            return TriggerRow(
-                text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
-            )
-        case ModelTrigger():
-            modes = [entry.mode for entry in watched() if entry.label == part.model.lower()]
-            seen_by = f"Seen by {'the database' if modes == ['database'] else 'signal'}" if modes else "Not watched"
-            return TriggerRow(text=kind, url=which, scheme=seen_by)
-    return TriggerRow(text=kind, url=which)
 
 
 def address(values: Mapping[str, str]) -> str:
     """The query of a link: what is empty is left out."""
     kept = {name: value for name, value in values.items() if value}
     return f"?{urlencode(kept)}" if kept else "?"
+
+
+def beside[Row](
+    rows: list[Row], kept: Mapping[str, str], key: Callable[[Row], Any], *, more: bool, after: Any, before: Any
+) -> dict[str, str]:
+    """The addresses of the pages before and after one that is found by key, where there are some.
+
+    It begins `after` a key, ends `before` one, or is the first; `more` says whether there were further rows that way.
+    """
+    found = {}
+    if rows and (more if before else after):
+        found["previous"] = address({**kept, "before": str(key(rows[0]))})
+    if rows and (more or before):
+        found["following"] = address({**kept, "after": str(key(rows[-1]))})
+    return found

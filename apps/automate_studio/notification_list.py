@@ -13,8 +13,8 @@ from django.db.models import Max, Q, QuerySet
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.notifications.wording import lasting
 from automate_core.states import NotificationStatus
-from automate_studio import asked, words
-from automate_studio.lists import Page, Query, Tab, address
+from automate_studio import asked
+from automate_studio.lists import Page, Query, Tab, address, beside
 from automate_studio.payload import visible
 
 ON_A_PAGE = 25
@@ -128,36 +128,29 @@ def log(workflow: Workflow | None, query: Query) -> Page:
         found = found.filter(status=tab)
     if search:
         found = found.filter(Q(target__icontains=search) | Q(workflow__name__icontains=search))
-    rows, before, after = _window(found, query)
+    after, before = asked.key(query.get("after")), asked.key(query.get("before"))
+    rows, more = _window(found, after, before)
     return Page(
         rows=[_row(row) for row in rows],
         tabs=[Tab(name=name, url=address({**kept, "show": key}), active=key == tab) for key, name in _TABS.items()],
         search=search,
         filtered=bool(search or tab),
-        previous=address({**kept, "before": before}) if before else "",
-        following=address({**kept, "after": after}) if after else "",
         hidden={"show": tab} if tab else {},
+        **beside(rows, kept, lambda row: row.pk, more=more, after=after, before=before),
     )
 
 
-def _window(found: QuerySet[Notification], query: Query) -> tuple[list[Notification], str, str]:
-    after, before = _key(query.get("after")), _key(query.get("before"))
+def _window(
+    found: QuerySet[Notification], after: uuid.UUID | None, before: uuid.UUID | None
+) -> tuple[list[Notification], bool]:
+    """(rows, whether there are more)."""
     if before is not None:
         rows = list(found.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
-        more, rows = len(rows) > ON_A_PAGE, rows[:ON_A_PAGE][::-1]
-        return rows, str(rows[0].pk) if more and rows else "", str(rows[-1].pk) if rows else ""
+        return rows[:ON_A_PAGE][::-1], len(rows) > ON_A_PAGE
     if after is not None:
         found = found.filter(pk__lt=after)
     rows = list(found.order_by("-pk")[: ON_A_PAGE + 1])
-    more, rows = len(rows) > ON_A_PAGE, rows[:ON_A_PAGE]
-    return rows, str(rows[0].pk) if after and rows else "", str(rows[-1].pk) if more else ""
-
-
-def _key(text: object) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
+    return rows[:ON_A_PAGE], len(rows) > ON_A_PAGE
 
 
 def _row(notification: Notification) -> LogRow:
@@ -167,6 +160,6 @@ def _row(notification: Notification) -> LogRow:
         what=visible(what),
         more=max(notification.count - 1, 0),
         state=_STATES[NotificationStatus(notification.status)],
-        word=_WORDS.get(notification.status, words.word(notification.status)),
+        word=_WORDS[notification.status],
         may_send_again=notification.status == NotificationStatus.FAILED,
     )

@@ -26,14 +26,14 @@ from automate_connectors.models import Connection
 from automate_core import event_access
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, event_page, events, words
+from automate_studio import asked, event_page, events, run_search, words
 from automate_studio.event_search import lookup
 from automate_studio.lists import TRACE_BEGINNING
 
 EACH = 6  #: of a kind that are offered
 LEAST = 2  #: characters of a name; ids want more
 SHOWN = 8  #: digits of an id that screens show, its last
-ENDINGS = 20_000  #: of the newest runs and events, those are looked for by the end of their id
+ENDINGS = 20_000  #: of the newest events, those are looked for by the end of their id
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
@@ -86,13 +86,15 @@ def _named(
 
 def _runs(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id, or by the end of an id, which is what screens show of it."""
-    plain = _hexadecimal(text)
+    plain = asked.hexadecimal(text)
     mine = permitted(user, "view", ExecutionRun.objects.all())
     parts = []
     if len(plain) == 32:
         parts = [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
     elif len(plain) >= TRACE_BEGINNING:
-        parts = [mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"), *_ending(mine, plain)]
+        parts = [mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g")]
+    if len(plain) == SHOWN:
+        parts.append(mine.filter(pk__in=run_search.of_run(plain)))
     for run in _newest([part.select_related("workflow").defer("output", "vars") for part in parts]):
         said = f"Run of {run.workflow.name}, {words.word(run.status).lower()}"
         yield SearchResult(title=f"Run {words.short(run.pk)}", description=said, link=_link(run), icon="history")
@@ -103,7 +105,7 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
     if not event_page.may_look(user):
         return
     reach = event_access.reach(user, "view")
-    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), _hexadecimal(text))]
+    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), asked.hexadecimal(text))]
     for event in _newest([part.defer("payload", "headers") for part in parts]):
         source = events.source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
@@ -111,17 +113,11 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
         yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
 
 
-def _hexadecimal(text: str) -> str:
-    """The digits of an id; empty when it can be none."""
-    plain = text.lower().replace("-", "")
-    return plain if all(letter in "0123456789abcdef" for letter in plain) else ""
-
-
-def _ending[M: Model](rows: QuerySet[M], end: str) -> list[QuerySet[M]]:
+def _ending(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
     """Those of the newest whose id ends so. No index knows the ends."""
     if len(end) != SHOWN:
         return []
-    edge = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
+    edge = Event.objects.order_by("-pk").values_list("pk", flat=True)[ENDINGS : ENDINGS + 1].first()
     ending = rows.filter(Exact(Right(Cast("id", CharField()), SHOWN), end))
     return [ending.filter(pk__gt=edge) if edge else ending]
 

@@ -16,7 +16,8 @@ from automate_core import search_terms, spans
 from automate_core.models import ExecutionRun, Wait
 from automate_core.states import RunStatus
 from automate_studio import words
-from automate_studio.lists import Query, address
+from automate_studio.asked import hexadecimal
+from automate_studio.lists import TRACE_BEGINNING, Query, address
 
 MOST_CHOSEN = 50  #: values of one filter
 PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
@@ -50,7 +51,6 @@ ORIGINS = {
     ExecutionRun.Origin.CALL.value: "A step of another run",
 }
 
-_HEX = re.compile(r"[0-9a-f]+")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
 
@@ -219,8 +219,8 @@ def _moment(text: str) -> dt.datetime | None:
 
 def _hexadecimal(what: str, least: int) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
-        text = given[-1].lower().replace("-", "")
-        if not _HEX.fullmatch(text) or not least <= len(text) <= 32:
+        text = hexadecimal(given[-1])
+        if not least <= len(text) <= 32:
             raise ValueError(f"a {what} has {least} to 32 digits from 0 to 9 and a to f")
         return text
 
@@ -264,7 +264,7 @@ _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
     "shorter": _span,
     "error": _text,
     "term": _term,
-    "trace": _hexadecimal("trace id", 4),
+    "trace": _hexadecimal("trace id", TRACE_BEGINNING),
     "run": _run,
     "bulk": _identifier,
 }
@@ -289,12 +289,7 @@ def _started(filters: Filters, _: Mapping[str, str]) -> str:
     if "since" in filters.kept:
         return PERIODS[filters.kept["since"]]
     start, end = filters.period(timezone.now())
-    return " ".join([*(["from", _short(start)] if start else []), *(["to", _short(end)] if end else [])])
-
-
-def _short(moment: dt.datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local:%-d %b %H:%M:%S}" if local.second else f"{local:%-d %b %H:%M}"
+    return " ".join([*(["from", words.local(start)] if start else []), *(["to", words.local(end)] if end else [])])
 
 
 def _took(filters: Filters, _: Mapping[str, str]) -> str:

@@ -17,11 +17,12 @@ from typing import Any
 from django.utils import timezone
 
 from automate_core import database
+from automate_core.ids import first_uuid7, uuid7_time
 from automate_core.states import RunStatus
 from automate_studio import run_lanes, words
 from automate_studio.run_filters import Filters
 from automate_studio.run_lanes import Part
-from automate_studio.run_search import Search, before, id_at, time_of
+from automate_studio.run_search import Search, before
 
 COUNTED = 50_000  #: runs that one histogram is made of
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
@@ -98,7 +99,7 @@ def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.U
     start = start or end - _usual(end, newest)
     step = _step(end - start)
     starts = list(_starts(start, max(end, start + step), step))
-    counts, since = _counts(search, starts, before(start), id_at(end + dt.timedelta(milliseconds=1)))
+    counts, since = _counts(search, starts, before(start), first_uuid7(end + dt.timedelta(milliseconds=1)))
     bars = _bars(starts, step, counts, since, (start, end))
     total = {str(state): sum(each.get(str(state), 0) for each in counts) for state in STATES}
     legend = [(state, count) for state, count in reversed(total.items()) if count]
@@ -106,7 +107,7 @@ def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.U
     return Histogram(
         bars=bars,
         legend=legend,
-        summary=f"Runs from {_said(start)} to {_said(end)}: {said}.",
+        summary=f"Runs from {words.local(start)} to {words.local(end)}: {said}.",
         since=since,
         clear=filters.address(since="", **{"from": "", "to": ""}) if _has_period(filters) else "",
     )
@@ -117,7 +118,7 @@ def _has_period(filters: Filters) -> bool:
 
 
 def _usual(end: dt.datetime, newest: uuid.UUID | None) -> dt.timedelta:
-    age = end - time_of(newest) if newest else _DAY
+    age = end - uuid7_time(newest) if newest else _DAY
     return next((days * _DAY for days in (1, 7, 30) if age < days * _DAY), max(age + _DAY, _DAY))
 
 
@@ -146,7 +147,7 @@ def _counts(
     values = {
         "above": max(above, search.above),
         "below": min(below, search.below),
-        "bounds": [id_at(start) for start in starts],
+        "bounds": [first_uuid7(start) for start in starts],
     }
     edges: list[uuid.UUID] = []
     for part in search.parts:
@@ -155,7 +156,7 @@ def _counts(
         for row in counted:
             states = counts[min(max(row.bar, 1), len(starts)) - 1]
             states[row.status] = states.get(row.status, 0) + int(row.n)
-    return counts, time_of(max(edges)) if edges else None
+    return counts, uuid7_time(max(edges)) if edges else None
 
 
 def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
@@ -190,6 +191,7 @@ def _bars(
         counted = since is None or start >= since
         begins, ends = max(start, period[0]), min(start + step, max(period[1], start))
         told = ", ".join(f"{count:,} {words.word(state).lower()}" for state, count in states.items())
+        told = told or ("no runs" if counted else "not counted")
         bars.append(
             Bar(
                 start=begins,
@@ -199,7 +201,7 @@ def _bars(
                 pieces=list(_pieces(states, most)),
                 counted=counted,
                 label=_label(start, step) if number in labelled else "",
-                said=f"{_said(begins)} to {_said(ends)}: {told or ('no runs' if counted else 'not counted')}",
+                said=f"{words.local(begins)} to {words.local(ends)}: {told}",
             )
         )
     return bars
@@ -227,8 +229,3 @@ def _label(moment: dt.datetime, step: dt.timedelta) -> str:
     if step >= _DAY or (step >= _DAY / 24 and not (moment.hour or moment.minute)):
         return f"{moment:%-d %b}"
     return f"{moment:%H:%M:%S}" if step < dt.timedelta(minutes=1) else f"{moment:%H:%M}"
-
-
-def _said(moment: dt.datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local:%-d %b %H:%M:%S}" if local.second else f"{local:%-d %b %H:%M}"

@@ -6,18 +6,18 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.utils import timezone
 
+from automate_core.ids import uuid7_time
 from automate_core.models import Workflow
 from automate_governance.permissions import User, holds_anywhere
-from automate_studio import run_rows, saved_views
+from automate_studio import asked, run_rows, saved_views
 from automate_studio.lists import Query
 from automate_studio.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, STATUSES, Chip, Filters, read
 from automate_studio.run_histogram import Histogram, histogram
 from automate_studio.run_rows import RunRow
-from automate_studio.run_search import FIRST, LAST, Search, time_of
+from automate_studio.run_search import FIRST, LAST, Search
 
 ON_A_PAGE = 25
 _ALWAYS = ("status", "time", "workflow", "origin")  #: filters that can be added by a button of their own
@@ -70,7 +70,7 @@ def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> R
     """One page of the runs that `user` may view, newest first; without what stands around it unless `whole`."""
     filters = read(query)
     search = Search(user, filters, now)
-    ids, looked_to, links = _window(search, _key(query.get("after")), _key(query.get("before")))
+    ids, looked_to, links = _window(search, asked.key(query.get("after")), asked.key(query.get("before")))
     newest = ids[0] if ids else None
     return RunPage(
         rows=run_rows.of(ids, user, now),
@@ -82,7 +82,7 @@ def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> R
         filtered=filters.is_narrowed,
         search=filters.kept.get("q", ""),
         hidden=filters.without(["q"]),
-        looked_to=time_of(looked_to) if looked_to else None,
+        looked_to=uuid7_time(looked_to) if looked_to else None,
         histogram=histogram(search, filters, now, newest) if whole else None,
         **{name: filters.address(**link) for name, link in links.items()},
     )
@@ -116,13 +116,6 @@ def _above(key: uuid.UUID) -> uuid.UUID:
 
 def _below(key: uuid.UUID) -> uuid.UUID:
     return uuid.UUID(int=max(key.int - 1, FIRST.int))
-
-
-def _key(text: Any) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
 
 
 # --- what sets filters ------------------------------------------------------------------------------------------------

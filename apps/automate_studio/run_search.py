@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +16,12 @@ from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast, Right
 
 from automate_core import search_terms
+from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
 from automate_studio import run_lanes
+from automate_studio.asked import hexadecimal
 from automate_studio.lists import TRACE_BEGINNING
 from automate_studio.run_filters import TABS, Filters
 from automate_studio.run_lanes import Part
@@ -58,7 +60,7 @@ class Search:
         self.known = _known(user, limited=self.may_see_all)
         start, end = filters.period(now)
         self.above = before(start) if start else FIRST
-        self.below = min(id_at(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
+        self.below = min(first_uuid7(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
         self.parts = [part.in_lanes() for part in self._parts() if not part.is_empty]
 
     def newer_than(self, key: uuid.UUID, most: int) -> Found:
@@ -105,7 +107,7 @@ class Search:
         cause = run_lanes.TESTS if self.filters.tab == "tests" else run_lanes.NO_TESTS
         asked_of_all: dict[str, Any] = {"asked": tuple(asked), "values": values, "cause": cause}
         kept = self.filters.kept
-        for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", _of_run)):
+        for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", of_run)):
             if name in kept:
                 named = _named(ids_of(kept[name]), workflows, statuses, asked_of_all)
                 return self._searched(named) if "q" in kept else [named]
@@ -121,19 +123,19 @@ class Search:
         One condition with OR would be asked of every run.
         """
         text = self.filters.kept["q"]
-        plain = text.lower().replace("-", "")
-        is_hex = all(letter in "0123456789abcdef" for letter in plain)
-        named = [each.pk for each in _matching(self.known, text)]
+        plain = hexadecimal(text)
         if self.may_see_all:
             named = list(Workflow.objects.filter(name__icontains=text).values_list("pk", flat=True))
+        else:
+            named = [each.pk for each in self.known if text.lower() in each.name.lower()]
         if part.source:
             return [part.asking("run.workflow_id = ANY(%(named)s)", named=named)]
         within = set(part.workflows) if part.workflows is not None else None
         parts = [replace(part, workflows=[pk for pk in named if within is None or pk in within])]
         rest = {"asked": part.asked, "values": part.values, "cause": part.cause}
         ids: list[uuid.UUID] = []
-        if is_hex and TRACE_BEGINNING <= len(plain) <= 32:
-            ids = [*_of_trace(plain), *(_of_run(plain) if len(plain) in {8, 32} else ())]
+        if TRACE_BEGINNING <= len(plain) <= 32:
+            ids = [*_of_trace(plain), *(of_run(plain) if len(plain) in {8, 32} else ())]
             parts.append(_named(ids, part.workflows, part.statuses, rest))
         readable, term = self._readable(part.workflows), search_terms.normal(text)
         parts.append(_by_term("", term, readable, part.statuses, rest))
@@ -213,19 +215,9 @@ class Search:
 WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def id_at(moment: dt.datetime) -> uuid.UUID:
-    """The lowest id of that millisecond."""
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
-
-
-def time_of(identifier: uuid.UUID) -> dt.datetime:
-    """When an id was made."""
-    return dt.datetime.fromtimestamp((identifier.int >> 80) / 1000, tz=dt.UTC)
-
-
 def before(moment: dt.datetime) -> uuid.UUID:
     """The highest id that is older."""
-    return uuid.UUID(int=max(0, id_at(moment).int - 1))
+    return uuid.UUID(int=first_uuid7(moment).int - 1)
 
 
 def like(text: str) -> str:
@@ -240,17 +232,14 @@ def _known(user: User, *, limited: bool) -> list[Known]:
     return [Known(pk=a, slug=b, name=c, search_terms=d) for a, b, c, d in (rows[:MOST_KNOWN] if limited else rows)]
 
 
-def _matching(known: Sequence[Known], text: str) -> list[Known]:
-    return [each for each in known if text.lower() in each.name.lower()]
-
-
 def _of_trace(text: str) -> list[uuid.UUID]:
     """A range, whatever the collation."""
     runs = ExecutionRun.objects.filter(trace_id__gte=text, trace_id__lt=f"{text}g")
     return list(runs.order_by("trace_id").values_list("pk", flat=True)[:MOST_NAMED])
 
 
-def _of_run(text: str) -> list[uuid.UUID]:
+def of_run(text: str) -> list[uuid.UUID]:
+    """By a whole id, or by the last eight digits of one, which an index knows."""
     if len(text) == 32:
         return [uuid.UUID(text)]
     runs: QuerySet[ExecutionRun] = ExecutionRun.objects.alias(end=Right(Cast("id", CharField()), 8)).filter(end=text)

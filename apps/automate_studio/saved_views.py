@@ -60,7 +60,8 @@ class Outcome:
 def bar(user: User, filters: Filters) -> Bar:
     """The tabs as `user` sees them."""
     query = filters.address()
-    rows = [row for row in visible(user) if row.owner_id == user.pk or _may_know(user, row)]
+    rows = list(visible(user))
+    known = _knowable(user, [row for row in rows if row.owner_id != user.pk])
     views = [
         ViewTab(
             view=row,
@@ -68,6 +69,7 @@ def bar(user: User, filters: Filters) -> Bar:
             is_own=row.owner_id == user.pk or user.is_superuser,
         )
         for row in rows
+        if row.owner_id == user.pk or row.pk in known
     ]
     present = next((each for each in views if each.tab.active), None)
     return Bar(
@@ -86,13 +88,18 @@ def visible(user: User) -> Iterable[SavedView]:
     return SavedView.objects.filter(Q(owner=user.pk) | Q(is_shared=True)).order_by("name", "pk")[: 4 * MOST]
 
 
-def _may_know(user: User, view: SavedView) -> bool:
-    """Whether a shared view tells this person nothing: of workflows they may not know, or of payloads."""
-    filters = read(QueryDict(view.query.removeprefix("?")))
-    if _OF_PAYLOADS & set(filters.kept) and not holds_anywhere(user, "view_payload", ExecutionRun):
-        return False
-    slugs = filters.many("workflow")
-    return not slugs or permitted(user, "view", Workflow.objects.filter(slug__in=slugs)).count() == len(slugs)
+def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:
+    """The keys of those that tell this person nothing: of workflows they may not know, or of payloads. One query."""
+    asked_for = {view.pk: read(QueryDict(view.query.removeprefix("?"))) for view in shared}
+    slugs = {slug for filters in asked_for.values() for slug in filters.many("workflow")}
+    workflows = permitted(user, "view", Workflow.objects.filter(slug__in=slugs)).values_list("slug", flat=True)
+    known = set(workflows) if slugs else set()
+    may_read = holds_anywhere(user, "view_payload", ExecutionRun)
+    return {
+        key
+        for key, filters in asked_for.items()
+        if known.issuperset(filters.many("workflow")) and (may_read or not _OF_PAYLOADS & set(filters.kept))
+    }
 
 
 # --- what people do with them -----------------------------------------------------------------------------------------
@@ -136,7 +143,8 @@ def _own(request: HttpRequest, pk: int) -> SavedView:
     view = get_object_or_404(SavedView, pk=pk)
     if view.owner_id == request.user.pk or request.user.is_superuser:
         return view
-    if view.is_shared and holds_anywhere(request.user, "view", ExecutionRun) and _may_know(request.user, view):
+    may_look = view.is_shared and holds_anywhere(request.user, "view", ExecutionRun)
+    if may_look and _knowable(request.user, [view]):
         raise PermissionDenied
     raise Http404
 

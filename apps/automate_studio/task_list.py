@@ -19,7 +19,7 @@ from automate_core.models import Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User
 from automate_studio import asked, words
-from automate_studio.lists import Page, Query, Tab, address
+from automate_studio.lists import Page, Query, Tab, address, beside
 from automate_studio.payload import visible
 
 ON_A_PAGE = 25
@@ -27,6 +27,8 @@ MOST_COUNTED = 100
 LONGEST_MESSAGE = 300
 _NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 _TABS = {"": "Waiting for me", "decided": "Decided by me", "all": "Everyone's"}
+
+type Key = tuple[dt.datetime, uuid.UUID]  #: by what tasks are sorted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,8 @@ def tasks(user: User, query: Query, now: dt.datetime) -> Page:
     search = asked.words(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
     found = _matching(_of_tab(user, tab), search)
-    rows, before, after = _window(found, query, descending=tab == "decided")
+    after, before = _key(query.get("after")), _key(query.get("before"))
+    rows, more = _window(found, after, before, descending=tab == "decided")
     return Page(
         rows=[_row(wait, now) for wait in rows],
         tabs=[
@@ -71,9 +74,8 @@ def tasks(user: User, query: Query, now: dt.datetime) -> Page:
         ],
         search=search,
         filtered=bool(search),
-        previous=address({**kept, "before": before}) if before else "",
-        following=address({**kept, "after": after}) if after else "",
         hidden={"show": tab} if tab else {},
+        **beside(rows, kept, lambda wait: f"{wait.at.isoformat()}_{wait.pk}", more=more, after=after, before=before),
     )
 
 
@@ -111,27 +113,20 @@ def _matching(waits: QuerySet[Wait], search: str) -> QuerySet[Wait]:
     )
 
 
-def _window(waits: QuerySet[Wait], query: Query, *, descending: bool) -> tuple[list[Any], str, str]:
-    """(rows, key of the page before, key of the page after)."""
-    after, before = _key(query.get("after")), _key(query.get("before"))
-    back = before is not None
-    downwards = descending != back
+def _window(
+    waits: QuerySet[Wait], after: Key | None, before: Key | None, *, descending: bool
+) -> tuple[list[Any], bool]:
+    """(rows, whether there are more)."""
+    downwards = descending != (before is not None)
     if (key := before or after) is not None:
         beyond = "lt" if downwards else "gt"
         waits = waits.filter(Q(**{f"at__{beyond}": key[0]}) | Q(at=key[0], **{f"pk__{beyond}": key[1]}))
     rows = list(waits.order_by(*(("-at", "-pk") if downwards else ("at", "pk")))[: ON_A_PAGE + 1])
-    more, rows = len(rows) > ON_A_PAGE, rows[:ON_A_PAGE]
-    if back:
-        rows.reverse()
-    first, last = (_written(rows[0]), _written(rows[-1])) if rows else ("", "")
-    return rows, first if (more if back else after) else "", last if (back or more) else ""
+    shown = rows[:ON_A_PAGE]
+    return shown[::-1] if before else shown, len(rows) > ON_A_PAGE
 
 
-def _written(wait: Any) -> str:
-    return f"{wait.at.isoformat()}_{wait.pk}"
-
-
-def _key(text: Any) -> tuple[dt.datetime, uuid.UUID] | None:
+def _key(text: Any) -> Key | None:
     at, _, pk = str(text or "").partition("_")
     try:
         moment = parse_datetime(at)

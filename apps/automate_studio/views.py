@@ -22,13 +22,13 @@ from automate_studio import (
     asked,
     gallery,
     inspector,
-    lists,
     managing,
     run_bulk,
     run_header,
     run_page,
     run_rows,
     started,
+    workflow_triggers,
 )
 from automate_studio import run_list as found_runs
 from automate_studio.recorded import View
@@ -65,7 +65,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         stops=rights.stops(workflow),
         started=started.asked_for(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
-        triggers=lists.triggers(definition, request.user),
+        triggers=workflow_triggers.triggers(definition, request.user),
         recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
         may_run=can(request.user, "run", workflow),

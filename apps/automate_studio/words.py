@@ -7,6 +7,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
 _GLYPHS = {"queued": "pending", "interrupted": "skipped", "active": "succeeded"}
 _WORDS = {
     "queued": "Queued",
@@ -83,6 +85,12 @@ def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
     if moment is None:
         return ""
     return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%-d %b %H:%M}"
+
+
+def local(moment: dt.datetime) -> str:
+    """`30 Nov 17:15:24` in the active zone, without the seconds when these are none."""
+    here = timezone.localtime(moment)
+    return f"{here:%-d %b %H:%M:%S}" if here.second else f"{here:%-d %b %H:%M}"
 
 
 def dated(moment: dt.datetime | None) -> str:

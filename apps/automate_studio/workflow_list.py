@@ -19,7 +19,7 @@ from automate_core.drafts.reading import read_trigger
 from automate_core.models import Trigger, Workflow
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, sentences, words
-from automate_studio.lists import Query, Tab, address
+from automate_studio.lists import Choice, Query, Tab, address
 
 ON_A_PAGE = 25
 LATEST = 20  #: runs of a workflow that are looked at
@@ -102,16 +102,6 @@ class WorkflowRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
-    """Something to choose by: `options` are (value, what it is called)."""
-
-    name: str
-    label: str
-    value: str
-    options: list[tuple[str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Column:
     """A heading to sort by; `order` as `aria-sort` says it."""
 
@@ -128,7 +118,7 @@ class WorkflowPage:
 
     rows: list[WorkflowRow]
     tabs: list[Tab]
-    filters: list[Filter]
+    filters: list[Choice]
     columns: dict[str, Column]
     search: str
     filtered: bool
@@ -199,7 +189,7 @@ def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workf
     return found
 
 
-def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Filter]:
+def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Choice]:
     """Only what some workflow has that the person may view."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
     owners = list(people.order_by("username").values_list("username", flat=True)[:MOST_CHOICES])
@@ -212,11 +202,11 @@ def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Filter]:
     ]
 
 
-def _filter(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> Filter:
+def _filter(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> Choice:
     value = kept.get(name, "")
     if value and value not in dict(options):
         options = [(value, value), *options]
-    return Filter(name=name, label=label, value=value, options=options)
+    return Choice(name=name, label=label, value=value, options=options)
 
 
 def _column(name: str, kept: dict[str, str]) -> Column:

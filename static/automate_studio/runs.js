@@ -15,7 +15,7 @@
 
   const told = (brush) => {
     const all = bars(brush), [from, to] = [Math.min(...chosen), Math.max(...chosen)];
-    return from === to ? all[from].dataset.said : `${to - from + 1} bars, from ${all[from].dataset.said.split(":")[0]}:${all[from].dataset.said.split(":").slice(1).join(":")} up to ${all[to].dataset.said}`;
+    return from === to ? all[from].dataset.said : `${to - from + 1} bars, from ${all[from].dataset.said} up to ${all[to].dataset.said}`;
   };
 
   const apply = (brush) => {

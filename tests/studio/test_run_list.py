@@ -12,9 +12,9 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core import workflow_files
+from automate_core.ids import first_uuid7
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
 from automate_studio import run_lanes
-from automate_studio.run_search import id_at
 from tests.drafts.conftest import Editor
 from tests.studio.test_screens import Page
 
@@ -44,7 +44,11 @@ def made(workflow, ago, number=0, **values):
     if fields["status"] in {"succeeded", "failed", "cancelled"}:
         fields.setdefault("finished_at", at + dt.timedelta(seconds=1))
     return ExecutionRun.objects.create(
-        id=uuid.UUID(int=id_at(at).int + number), workflow=workflow, version=workflow.published, created_at=at, **fields
+        id=uuid.UUID(int=first_uuid7(at).int + number),
+        workflow=workflow,
+        version=workflow.published,
+        created_at=at,
+        **fields,
     )
 
 
