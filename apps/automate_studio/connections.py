@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -24,7 +24,7 @@ from automate_core.models import Wait, Workflow
 from automate_core.used_by import using
 from automate_governance.permissions import can, permitted
 from automate_plugins.registry import PluginNotFoundError
-from automate_studio import asked
+from automate_studio import asked, frame
 from automate_studio.doing import SeeOther
 
 _STATES = {"unknown": "pending", "working": "succeeded", "failing": "failed", "reconnect": "failed"}
@@ -108,12 +108,9 @@ def panel(request: HttpRequest, connection: Connection) -> Panel:
 
 def choose(request: HttpRequest) -> HttpResponse:
     """The connectors to choose from, before the form of one."""
-    request.current_app = admin.site.name
     found = [connectors.get(code) for code in connectors.names()]
-    context = {"title": "Connect an app", "connectors": sorted(found, key=lambda adapter: adapter.name.lower())}
-    return TemplateResponse(
-        request, "automate_studio/connection/choose.html", {**admin.site.each_context(request), **context}
-    )
+    found.sort(key=lambda adapter: adapter.name.lower())
+    return frame.page(request, "automate_studio/connection/choose.html", "Connect an app", connectors=found)
 
 
 @require_POST
@@ -143,10 +140,8 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     except sign_in.SignInError as error:
         messages.error(request, str(error))
         return SeeOther(_url(connection))
-    request.current_app = admin.site.name
-    shown = {"title": f"Sign in to {connection}", "connection": connection, "address": address}
-    template = "automate_studio/connection/sign_in.html"
-    return TemplateResponse(request, template, {**admin.site.each_context(request), **shown})
+    title, template = f"Sign in to {connection}", "automate_studio/connection/sign_in.html"
+    return frame.page(request, template, title, connection=connection, address=address)
 
 
 @require_safe

@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -19,7 +18,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.models import Workflow
 from automate_core.retention import keeping
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, forms, words
+from automate_studio import asked, forms, frame, words
 
 
 class SeeOther(HttpResponseRedirect):
@@ -64,17 +63,13 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
             return SeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except answers.AnswersError as error:
             errors = error.errors
-    request.current_app = admin.site.name
-    return TemplateResponse(
+    return frame.page(
         request,
         "automate_studio/start.html",
-        {
-            **admin.site.each_context(request),
-            "title": f"Run {workflow.name}",
-            "workflow": workflow,
-            "fields": forms.fields(form, values, errors),
-        },
+        f"Run {workflow.name}",
         status=422 if errors else 200,
+        workflow=workflow,
+        fields=forms.fields(form, values, errors),
     )
 
 

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,7 +25,7 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
-from automate_studio import asked, events, payload, refused, run_rows, verdicts, words
+from automate_studio import asked, events, frame, payload, refused, run_rows, verdicts, words
 from automate_studio.builder import sample_choice
 from automate_studio.doing import SeeOther
 from automate_studio.event_search import find, lookup
@@ -202,6 +202,4 @@ def _url(event: Event) -> str:
 
 
 def _page(request: HttpRequest, name: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:
-    request.current_app = admin.site.name
-    values = {**admin.site.each_context(request), "title": title, **context}
-    return TemplateResponse(request, f"automate_studio/events/{name}.html", values, status=status)
+    return frame.page(request, f"automate_studio/events/{name}.html", title, status=status, **context)

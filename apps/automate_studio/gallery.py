@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,7 +22,7 @@ from automate_core.gallery.files import CATEGORIES, Template
 from automate_core.gallery.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.permissions import can, permitted
-from automate_studio import asked
+from automate_studio import asked, frame
 from automate_studio.doing import SeeOther
 from automate_studio.lists import Page, Tab
 from automate_studio.tree import Card, Tree, draft_tree
@@ -78,7 +77,7 @@ class ToDo:
 def gallery(request: HttpRequest) -> HttpResponse:
     """All templates, those of one category, or those in which the words are found."""
     _may_add(request)
-    return _page(request, "automate_studio/gallery/page.html", "Templates", **_shelf(request, ""))
+    return frame.page(request, "automate_studio/gallery/page.html", "Templates", **_shelf(request, ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -96,7 +95,7 @@ def template(request: HttpRequest, slug: str) -> HttpResponse:
         except using.SettingError as error:
             errors = error.errors
     tree = draft_tree(found.definition)
-    return _page(
+    return frame.page(
         request,
         "automate_studio/gallery/template.html",
         found.name,
@@ -122,19 +121,12 @@ def is_first_run(request: HttpRequest) -> bool:
 def start(request: HttpRequest) -> HttpResponse:
     """The first page of an empty site: what is to be done, and the templates."""
     context = {"to_do": list(_to_do(request)), **_shelf(request, reverse("studio:gallery"))}
-    return _page(request, "automate_studio/gallery/start.html", "Get started", **context)
+    return frame.page(request, "automate_studio/gallery/start.html", "Get started", **context)
 
 
 def _may_add(request: HttpRequest) -> None:
     if not can(request.user, "add", Workflow):
         raise PermissionDenied
-
-
-def _page(request: HttpRequest, name: str, title: str, *, status: int = 200, **context: Any) -> TemplateResponse:
-    request.current_app = admin.site.name
-    return TemplateResponse(
-        request, name, {**admin.site.each_context(request), "title": title, **context}, status=status
-    )
 
 
 # --- the shelf --------------------------------------------------------------------------------------------------------

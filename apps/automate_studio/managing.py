@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -19,7 +19,7 @@ from automate_core import pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Workflow
 from automate_governance.permissions import Person, holds_anywhere, permitted
-from automate_studio import asked, words
+from automate_studio import asked, frame, words
 from automate_studio.doing import SeeOther
 from automate_studio.workflow_list import ON_A_PAGE, workflows
 
@@ -64,11 +64,8 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
         raise Http404
     if request.headers.get("HX-Request") == "true":
         return _answer(request)
-    request.current_app = admin.site.name
     found = workflows(request.user, request.GET, timezone.now())
-    return TemplateResponse(
-        request, TEMPLATE, {**admin.site.each_context(request), "title": "Workflows", "found": found}
-    )
+    return frame.page(request, TEMPLATE, "Workflows", found=found)
 
 
 @require_POST

@@ -14,7 +14,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -24,7 +23,7 @@ from automate_governance import audit
 from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio import asked
+from automate_studio import asked, frame
 
 DAYS = 30
 
@@ -43,20 +42,19 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     """Usage by day, model and workflow with totals, and the budgets."""
     _check_may(request)
     period, problem = _period(request.GET)
-    request.current_app = admin.site.name
-    context = {
-        **admin.site.each_context(request),
-        "title": "Model usage",
-        "period": period,
-        "problem": problem,
-        "found": report.of(period),
-        "budgets": [_budget_row(budget) for budget in LLMBudget.objects.all()],
-        "may_administer": can(request.user, "administer", SITE),
-        "currency": prices.CURRENCY,
-        "prices_as_of": prices.as_of(),
-        "without_filters": _query(period, workflow="", model=""),
-    }
-    return TemplateResponse(request, "automate_studio/model_usage.html", context)
+    return frame.page(
+        request,
+        "automate_studio/model_usage.html",
+        "Model usage",
+        period=period,
+        problem=problem,
+        found=report.of(period),
+        budgets=[_budget_row(budget) for budget in LLMBudget.objects.all()],
+        may_administer=can(request.user, "administer", SITE),
+        currency=prices.CURRENCY,
+        prices_as_of=prices.as_of(),
+        without_filters=_query(period, workflow="", model=""),
+    )
 
 
 @require_POST

@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -21,7 +20,7 @@ from automate_core.notifications.channels import NO_MAIL, can_mail
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, can
-from automate_studio import asked, notification_list
+from automate_studio import asked, frame, notification_list
 from automate_studio.doing import SeeOther
 from automate_studio.notification_forms import RuleForm, initial
 
@@ -152,7 +151,7 @@ def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
     removed = NotificationRule.objects.filter(
         pk=asked.number(request.GET.get("removed")) or 0, workflow=workflow, removed_at__isnull=False
     )
-    return _page(
+    return frame.page(
         request,
         "automate_studio/notifications.html",
         f"Notifications of {workflow}" if workflow else "Notifications",
@@ -183,7 +182,7 @@ def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflo
                 messages.success(request, "Saved. Try it with Send a test.")
                 return SeeOther(_page_of(workflow))
             form = RuleForm(person=asked.person(request), rule=rule, initial=initial(rule, timezone))
-    response = _page(
+    response = frame.page(
         request,
         "automate_studio/notification_rule.html",
         "Notification rule" if rule else "New notification rule",
@@ -206,8 +205,3 @@ def _address(rule: NotificationRule | None, workflow: Workflow | None) -> str:
     if rule is not None:
         return reverse("studio:rule_edit", args=[rule.pk])
     return reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new")
-
-
-def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    request.current_app = admin.site.name
-    return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})

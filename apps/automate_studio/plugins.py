@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from automate_connectors.adapters.base import ConnectorAdapter
@@ -22,7 +20,7 @@ from automate_governance.secrets.resolver import backends
 from automate_llm.providers.base import LLMProvider
 from automate_llm.registry import providers
 from automate_plugins.registry import Plugin, Registry
-from automate_studio import asked
+from automate_studio import asked, frame
 from automate_studio.lists import Page, Tab
 
 
@@ -87,9 +85,7 @@ def plugin_list(request: HttpRequest) -> HttpResponse:
     """All plug-ins, for those who administer the site."""
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
-    request.current_app = admin.site.name
-    context = {**admin.site.each_context(request), "title": "Plug-ins", "found": find(request.GET)}
-    return TemplateResponse(request, "automate_studio/plugins.html", context)
+    return frame.page(request, "automate_studio/plugins.html", "Plug-ins", found=find(request.GET))
 
 
 def find(query: Mapping[str, Any]) -> Page:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -25,7 +23,7 @@ from automate_core.publishing import review as reviews
 from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.review import DRAFT, Review
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, sentences, words
+from automate_studio import asked, frame, sentences, words
 from automate_studio.builder import panel as builder_panel
 from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
@@ -96,7 +94,7 @@ def _show_review(
     status: int = 200,
 ) -> HttpResponse:
     found = reviews.of(workflow, by=asked.person(request))
-    return _page(
+    return frame.page(
         request,
         "automate_studio/publishing/review.html",
         f"Publish {workflow.name}",
@@ -160,7 +158,7 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
     found = workflow.versions.select_related("author").defer("definition")
     before = asked.number(request.GET.get("before"))
     shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
-    return _page(
+    return frame.page(
         request,
         "automate_studio/publishing/versions.html",
         f"Versions of {workflow.name}",
@@ -260,7 +258,7 @@ def _show_comparison(
     published = workflow.published
     older = after if after != DRAFT and not (published and after == str(published.number)) else ""
     refusal = authoring.refusal(workflow, asked.person(request)) if older else ""
-    return _page(
+    return frame.page(
         request,
         "automate_studio/publishing/compare.html",
         f"Compare versions of {workflow.name}",
@@ -316,9 +314,3 @@ def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workf
 
 def _page_of(workflow: Workflow) -> str:
     return reverse("admin:automate_core_workflow_change", args=[workflow.pk])
-
-
-def _page(request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any) -> TemplateResponse:
-    request.current_app = admin.site.name
-    shown = {**admin.site.each_context(request), "title": title, **context}
-    return TemplateResponse(request, template, shown, status=status)

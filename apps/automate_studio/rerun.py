@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -21,7 +21,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_governance.permissions import can
-from automate_studio import asked, views, words
+from automate_studio import asked, frame, views, words
 from automate_studio.builder import plain_json
 from automate_studio.doing import SeeOther
 from automate_studio.recorded import View
@@ -159,6 +159,4 @@ def _show(request: HttpRequest, form: Form) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "automate_studio/run/rerun_form.html", {"form": form}, status=status)
-    request.current_app = admin.site.name
-    context = {**admin.site.each_context(request), "title": f"Re-run {form.run}", "form": form}
-    return TemplateResponse(request, "automate_studio/run/rerun.html", context, status=status)
+    return frame.page(request, "automate_studio/run/rerun.html", f"Re-run {form.run}", status=status, form=form)

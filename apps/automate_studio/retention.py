@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
@@ -17,7 +16,7 @@ from automate_core.models import Pruning, SitePolicy, Workflow
 from automate_core.retention import forecast, policy, pruning
 from automate_core.retention.words import said
 from automate_governance.permissions import SITE, can
-from automate_studio import asked, words
+from automate_studio import asked, frame, words
 from automate_studio.doing import SeeOther
 
 SHOWN = 50  #: of the largest workflows
@@ -93,12 +92,13 @@ def _page(
     usual = policy.defaults()
     site = usual | {kind: number for kind, number in days.items() if number is not None}
     found = forecast.of(replace(policy.load(), site=site))
-    request.current_app = admin.site.name
-    context = {
-        **admin.site.each_context(request),
-        "title": "Retention",
-        "found": found,
-        "kinds": [
+    return frame.page(
+        request,
+        "automate_studio/retention.html",
+        "Retention",
+        status=422 if errors else 200,
+        found=found,
+        kinds=[
             Kind(
                 name=name,
                 title=TITLES[name][0],
@@ -111,15 +111,14 @@ def _page(
             )
             for name, there, now, soon in found.kinds()
         ],
-        "workflows": _workflows(found),
-        "further": max(len(found.workflows) - SHOWN, 0),
-        "prunings": [PruningRow(pruning=each, said=said(each.counts)) for each in pruning.newest(PRUNINGS)],
-        "next_at": pruning.next_at(),
-        "is_tried": is_tried,
-        "ahead": forecast.AHEAD,
-        "most": policy.MOST_DAYS,
-    }
-    return TemplateResponse(request, "automate_studio/retention.html", context, status=422 if errors else 200)
+        workflows=_workflows(found),
+        further=max(len(found.workflows) - SHOWN, 0),
+        prunings=[PruningRow(pruning=each, said=said(each.counts)) for each in pruning.newest(PRUNINGS)],
+        next_at=pruning.next_at(),
+        is_tried=is_tried,
+        ahead=forecast.AHEAD,
+        most=policy.MOST_DAYS,
+    )
 
 
 def _workflows(found: forecast.Forecast) -> list[WorkflowRow]:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST
@@ -20,7 +19,7 @@ from automate_core.definition import Definition, DefinitionError, Problem
 from automate_core.gallery import files
 from automate_core.models import Workflow
 from automate_governance.permissions import can
-from automate_studio import asked
+from automate_studio import asked, frame
 from automate_studio.doing import SeeOther
 from automate_studio.tree import START
 
@@ -140,11 +139,7 @@ def _lines(text: str, problems: Iterable[Problem]) -> Iterator[Line]:
 
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:
     """The page; what was refused makes it a 422."""
-    request.current_app = admin.site.name
-    shown = {
-        **admin.site.each_context(request),
-        "title": "New workflow",
-        "templates": list(files.templates().values()),
-        **context,
-    }
-    return TemplateResponse(request, "automate_studio/gallery/new.html", shown, status=422 if context else 200)
+    status, templates = 422 if context else 200, list(files.templates().values())
+    return frame.page(
+        request, "automate_studio/gallery/new.html", "New workflow", status=status, templates=templates, **context
+    )

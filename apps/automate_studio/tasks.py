@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core import signing
@@ -23,7 +23,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.models import Wait
 from automate_core.states import WaitStatus
 from automate_governance.permissions import Person
-from automate_studio import asked, forms, task_list, words
+from automate_studio import asked, forms, frame, task_list, words
 from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
 
@@ -178,8 +178,6 @@ def _text(value: Any) -> str:
 
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    request.current_app = admin.site.name
-    frame = {**admin.site.each_context(request), "title": title}
     if not asked.person(request).is_staff:
-        frame["is_nav_sidebar_enabled"] = False  # it would say that there is nothing they may open
-    return TemplateResponse(request, template, {**frame, **context})
+        context["is_nav_sidebar_enabled"] = False  # it would say that there is nothing they may open
+    return frame.page(request, template, title, **context)

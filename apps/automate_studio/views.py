@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib import admin
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -20,6 +19,7 @@ from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import (
     asked,
+    frame,
     gallery,
     inspector,
     managing,
@@ -33,12 +33,6 @@ from automate_studio import (
 from automate_studio import run_list as found_runs
 from automate_studio.recorded import View
 from automate_studio.tree import draft_tree
-
-
-def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    """A full page inside the admin's frame."""
-    request.current_app = admin.site.name
-    return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
 # --- workflows --------------------------------------------------------------------------------------------------------
@@ -56,7 +50,7 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
 def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
     """A workflow: the tree of what is published, or of the draft with `?show=draft`, and its latest runs."""
     workflow, definition, is_draft = _shown_definition(request, pk)
-    return _page(
+    return frame.page(
         request,
         "automate_studio/workflow.html",
         workflow.name,
@@ -113,7 +107,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         found = found_runs.runs(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
     found = found_runs.runs(request.user, request.GET, timezone.now())
-    return _page(request, template, "Runs", found=found, under_way=run_bulk.under_way(request.user))
+    return frame.page(request, template, "Runs", found=found, under_way=run_bulk.under_way(request.user))
 
 
 @require_safe
@@ -122,7 +116,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     page = load_run(request.user, run_id, View.of(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
     shown = _inspect(request, page, path)
-    return _page(
+    return frame.page(
         request,
         "automate_studio/run/page.html",
         f"Run {page.run}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -21,8 +20,8 @@ from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.middleware import show_once
-from automate_governance.permissions import User, can, permitted
-from automate_studio import asked, words
+from automate_governance.permissions import User, permitted
+from automate_studio import asked, frame, words
 from automate_studio.builder import conditions as builder_conditions
 from automate_studio.builder import endpoints as builder_endpoints
 from automate_studio.builder import fields as builder_fields
@@ -45,15 +44,9 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     state = commands.look(asked.workflow(request, pk))
     path = request.GET.get("step", "")
     panel = builder_panel.panel(state, path, request.user) if path else None
-    request.current_app = admin.site.name
-    context = {
-        **admin.site.each_context(request),
-        **_context(request, state, panel),
-        "title": state.workflow.name,
-        "is_fullwidth": "1",
-        "may_publish": can(request.user, "publish", state.workflow),
-    }
-    return TemplateResponse(request, "automate_studio/builder/page.html", context)
+    context = _context(request, state, panel)
+    template, title = "automate_studio/builder/page.html", state.workflow.name
+    return frame.page(request, template, title, **context, is_fullwidth="1")
 
 
 @require_safe

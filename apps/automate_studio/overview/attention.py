@@ -12,13 +12,13 @@ from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core import control, database
-from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
+from automate_core.models import FailureCount, FailureGroup, WebhookEndpoint
 from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio import connections, words
-from automate_studio.overview.figures import LONG, PEOPLE
+from automate_studio.overview.figures import LONG, undecided
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
 
 SHOWN = 4
@@ -163,11 +163,7 @@ def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
 
 def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
     """What people let wait for longer than a day, by workflow."""
-    waits = Wait.objects.filter(status=Wait.Status.OPEN, kind__in=PEOPLE, created_at__lt=now - LONG).exclude(
-        run__cause=ExecutionRun.Cause.TEST
-    )
-    if workflows is not None:
-        waits = waits.filter(run__workflow__in=workflows)
+    waits = undecided(workflows).filter(created_at__lt=now - LONG)
     named = waits.values("run__workflow__name", "run__workflow__slug")
     for row in named.annotate(number=Count("pk"), oldest=Min("created_at")).order_by("oldest")[:SHOWN]:
         query = urlencode({"show": "waiting", "workflow": row["run__workflow__slug"]})

@@ -88,7 +88,7 @@ def chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
             )
         )
     total = sum((bar.counts for bar in bars), Counts())
-    title = f"Runs per {words_of(period.bar)}"
+    title = f"Runs per {_span(period.bar)}"
     return Chart(
         title=title,
         columns=columns,
@@ -96,11 +96,6 @@ def chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
         total=total,
         summary=_summary(title, columns, total),
     )
-
-
-def words_of(bar: dt.timedelta) -> str:
-    """`hour`, `6 hours`, `day`."""
-    return "day" if bar == DAY else "hour" if bar == HOUR else f"{bar // HOUR} hours"
 
 
 @dataclass(frozen=True)
@@ -144,6 +139,11 @@ def _step(most: int) -> int:
 def _short(number: int) -> str:
     """`3,000`, `25k`."""
     return words.thousands(number) if number < 10_000 else f"{number / 1000:g}k"
+
+
+def _span(bar: dt.timedelta) -> str:
+    """`hour`, `6 hours`, `day`."""
+    return "day" if bar == DAY else "hour" if bar == HOUR else f"{bar // HOUR} hours"
 
 
 def _name(start: dt.datetime, bar: dt.timedelta) -> str:

@@ -21,7 +21,6 @@ from automate_studio.overview.charts import NO_LINE, Line, line
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
 _OF = {"24h": "the day before", "7d": "the week before", "30d": "the 30 days before"}
-PEOPLE = (Wait.Kind.APPROVAL, Wait.Kind.REVIEW)
 LONG = dt.timedelta(days=1)  #: for which people are waited for before it needs attention
 
 
@@ -134,11 +133,8 @@ def queued(workflows: Workflows, now: dt.datetime) -> Figure:
 
 def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datetime) -> Figure:
     """What somebody has to decide."""
-    waits = _of(Wait.objects.filter(status=Wait.Status.OPEN, kind__in=PEOPLE), workflows, "run__workflow")
     day = Q(created_at__lt=now - LONG)
-    found = waits.exclude(run__cause=ExecutionRun.Cause.TEST).aggregate(
-        all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
-    )
+    found = undecided(workflows).aggregate(all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at"))
     mine = approvals.assigned_to(user).count()
     change = f"Oldest {words.between(found['oldest'], now)}" if found["oldest"] else "Nobody is waited for"
     return Figure(
@@ -152,6 +148,12 @@ def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datet
         colour="wait",
         line=line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else NO_LINE,
     )
+
+
+def undecided(workflows: Workflows) -> QuerySet[Wait]:
+    """What people are waited for, but for tests."""
+    waits = Wait.objects.filter(status=Wait.Status.OPEN, kind__in=[Wait.Kind.APPROVAL, Wait.Kind.REVIEW])
+    return _of(waits.exclude(run__cause=ExecutionRun.Cause.TEST), workflows, "run__workflow")
 
 
 def _of[M: Model](found: QuerySet[M], workflows: Workflows, path: str) -> QuerySet[M]:

@@ -21,7 +21,7 @@ from automate_core.models import FailureGroup, Workflow
 from automate_core.statistics import failures, reading
 from automate_core.statistics.periods import BARS, Period, period
 from automate_core.statistics.reading import Counts, Workflows
-from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
 from automate_studio import asked, words
 from automate_studio.doing import SeeOther
 from automate_studio.lists import Tab, address
@@ -114,7 +114,7 @@ def overview(user: User, query: Any) -> Overview:
 
 def _seen(user: User) -> Workflows:
     """The keys of the workflows that this person may view; None for one who may view any."""
-    if user.is_superuser or user.has_perm("automate_core.view_any_workflow"):
+    if holds_for_any(user, "view", Workflow):
         return None
     return list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True))
 
