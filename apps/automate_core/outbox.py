@@ -18,7 +18,8 @@ from automate_core.conf import setting
 
 LANES = 1024
 MOST_CRASHES = 3
-DEEP_LOOK_SECONDS = 15.0
+FLOOR_SECONDS = 15.0
+FLOOR_SHARE = 20  # a look for the floor takes no more than this part of the time
 FLOOR_MARGIN = timedelta(seconds=5)
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -60,6 +61,21 @@ WITH RECURSIVE top AS MATERIALIZED (
         FOR NO KEY UPDATE SKIP LOCKED) pick
     LIMIT {limit}
 )
+"""
+
+# The oldest job of each lane that nobody holds, by hops from lane to lane: none that is ready lies before all of these.
+OLDEST = """
+WITH RECURSIVE heads AS (
+    (SELECT priority, lane, available_at FROM automate_core_outboxjob
+     WHERE status = 'ready' AND NOT suspect
+     ORDER BY priority, lane, available_at, id LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM heads CROSS JOIN LATERAL (
+        SELECT priority, lane, available_at FROM automate_core_outboxjob job
+        WHERE status = 'ready' AND NOT suspect AND (job.priority, job.lane) > (heads.priority, heads.lane)
+        ORDER BY job.priority, job.lane, job.available_at, job.id LIMIT 1) next
+)
+SELECT least(min(available_at), automate_now()) AS at FROM heads
 """
 
 _SUSPECT = """
@@ -288,9 +304,8 @@ class OutboxStore:
         self.connection = connection
         self.worker = worker
         self.lease_seconds: float = setting("AUTOMATE_LEASE_SECONDS")
-        self._deep_look_at = 0.0
+        self._floor, self._floor_at = LONG_AGO, 0.0
         self._came_empty = False
-        self._floor = self._newest = LONG_AGO
         self._lane = random.randrange(LANES)  # noqa: S311 - where its first turn begins
 
     def claim_batch(self, limit: int = 10) -> list[ClaimedJob]:
@@ -300,15 +315,14 @@ class OutboxStore:
 
         Each claim raises the job's token and its attempts.
         """
-        values = self._lease() | {"after": self._lane, "floor": self._floor_now()}
+        if time.monotonic() >= self._floor_at:
+            self._raise_floor()
+        values = self._lease() | {"after": self._lane, "floor": self._floor}
         # The limit stands in the text: a parameter there turns the claim into a sequential scan (docs/adr/0004).
         jobs = [ClaimedJob(*row) for row in database.run(self.connection, CLAIM.format(limit=int(limit)), values)]
         self._came_empty = not jobs
         if jobs:
             self._lane = max((job.lane for job in jobs), key=lambda lane: (lane - self._lane - 1) % LANES)
-            self._newest = max(self._newest, *(job.available_at for job in jobs))
-        elif self._newest > LONG_AGO:
-            self._floor = self._newest - FLOOR_MARGIN
         return jobs
 
     def claim_suspect(self) -> ClaimedJob | None:
@@ -339,7 +353,7 @@ class OutboxStore:
         values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING}
         found = Rescue(*database.run(self.connection, RESCUE, values)[0])
         if found.ready and self._came_empty:  # there is something older than where claims look
-            self._deep_look_at = 0.0
+            self._floor_at = 0.0
         return found
 
     def wake_due(self) -> tuple[int, float | None]:
@@ -350,12 +364,13 @@ class OutboxStore:
     def _lease(self) -> dict[str, Any]:
         return {"worker": self.worker, "lease": self.lease_seconds}
 
-    def _floor_now(self) -> datetime:
-        """Since when jobs are looked for: in most claims, shortly before the queue was last seen empty."""
-        if time.monotonic() < self._deep_look_at:
-            return self._floor
-        self._deep_look_at = time.monotonic() + DEEP_LOOK_SECONDS
-        return LONG_AGO
+    def _raise_floor(self) -> None:
+        """Look for jobs only from shortly before the oldest that is ready now."""
+        began = time.monotonic()
+        [row] = database.run(self.connection, OLDEST, {})
+        self._floor = row.at - FLOOR_MARGIN
+        ended = time.monotonic()
+        self._floor_at = ended + max(FLOOR_SECONDS, FLOOR_SHARE * (ended - began))
 
 
 def _held(jobs: Iterable[ClaimedJob]) -> str:

@@ -335,6 +335,26 @@ def test_the_claim_reads_its_index_alone():
     assert "ready_jobs" in plan and "Seq Scan on automate_core_outboxjob" not in plan, plan
 
 
+def test_claims_look_no_further_back_than_the_oldest_ready_job():
+    """What was claimed is passed by without a look, also while there is always something to claim; and what comes late,
+    with a time long gone, is found as soon as a look over the queue sees it."""
+    _events(3)
+    ages = {each.pk: hours for hours, each in enumerate(OutboxJob.objects.order_by("id"), 1)}
+    for pk, hours in ages.items():
+        OutboxJob.objects.filter(pk=pk).update(
+            lane=hours, available_at=timezone.now() - timezone.timedelta(hours=hours)
+        )
+    store, newest, oldest = OutboxStore(worker="w"), min(ages, key=ages.get), max(ages, key=ages.get)
+    OutboxJob.objects.filter(pk=oldest).update(status="leased", lease_until=timezone.now())
+    assert {job.id for job in store.claim_batch()} == set(ages) - {oldest}, "the oldest of any lane counts"
+    OutboxJob.objects.filter(pk=newest).update(status="ready", available_at=timezone.now())
+    OutboxJob.objects.filter(pk=oldest).update(status="ready")
+    assert [job.id for job in store.claim_batch()] == [newest]
+    assert store.claim_batch() == [], "it is looked for where nothing was ready"
+    assert store.rescue().ready
+    assert [job.id for job in store.claim_batch()] == [oldest]
+
+
 def test_the_statements_name_columns_that_exist():
     """Every statement of the hot path is planned by PostgreSQL against the tables of the models."""
     from automate_core import heartbeat, ingest, matching, outbox, queue_status
@@ -346,6 +366,7 @@ def test_the_statements_name_columns_that_exist():
         matching.CANDIDATES: {"sources": [], "types": []},
         outbox.CLAIM.format(limit=1): CLAIM_VALUES,
         outbox.CLAIM_SUSPECT: {"worker": "", "lease": 1},
+        outbox.OLDEST: {},
         outbox.RENEW: {"jobs": "[]", "lease": 1},
         outbox.HAND_BACK: {"jobs": "[]"},
         outbox.RELEASE: {"worker": ""},
@@ -361,7 +382,7 @@ def test_the_statements_name_columns_that_exist():
     }
     for statement, values in hot.items():
         database.run(None, statement, values)
-    assert len(hot) == 17
+    assert len(hot) == 18
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import socket
 import statistics
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -195,12 +195,13 @@ def cuts(on: Ground, size: Size) -> Figures:
 
 
 def old_transaction(on: Ground, size: Size) -> Figures:
-    """F13: an idle repeatable-read transaction stays open at 200 jobs a second."""
+    """F13: an idle repeatable-read transaction stays open at 200 jobs a second, and there is always one to claim."""
+    times = defaultdict[int, list[float]](list)  # of each minute
     with psycopg.connect(on.cluster.url) as old:
         old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         old.execute("SELECT count(*) FROM automate_core_outboxjob")
         with psycopg.connect(**database.parameters(database.WORKER_OPTIONS)) as own:
-            store, times, started, made = OutboxStore(own, worker="w"), [], time.monotonic(), 0
+            store, started, made = OutboxStore(own, worker="w"), time.monotonic(), 0
             while (passed := time.monotonic() - started) < size.seconds:
                 owed = int(passed * 200) - made
                 if owed <= 0:
@@ -210,18 +211,18 @@ def old_transaction(on: Ground, size: Size) -> Figures:
                 made += owed
                 at = time.perf_counter()
                 jobs = store.claim_batch(50)
-                times.append(time.perf_counter() - at)
+                times[int(passed // 60)].append((time.perf_counter() - at) * 1000)
                 own.execute(
                     "UPDATE automate_core_outboxjob SET status = 'completed', lease_until = NULL WHERE id = ANY(%s)",
                     [[job.id for job in jobs]],
                 )
         told = read_status().oldest_transaction
         assert told is not None and told.seconds > size.seconds * 0.9, f"nobody is told of it: {told}"
-    times.sort()
-    p99 = times[int(len(times) * 0.99)] * 1000
-    assert p99 < 50, f"claim p99 {p99:.1f} ms"
-    return {"jobs": made, "claims": len(times), "claim_p50_ms": round(statistics.median(times) * 1000, 2),
-            "claim_p99_ms": round(p99, 2)}  # fmt: skip
+    worst = [sorted(minute)[int(len(minute) * 0.99)] for minute in times.values()]
+    assert max(worst) < 50, f"claim p99 of each minute, ms: {[round(each, 1) for each in worst]}"
+    every = [each for minute in times.values() for each in minute]
+    return {"jobs": made, "claims": len(every), "claim_p50_ms": round(statistics.median(every), 2),
+            "claim_p99_ms_worst_minute": round(max(worst), 2)}  # fmt: skip
 
 
 READY = """
