@@ -27,6 +27,11 @@ def first_uuid7(moment: dt.datetime) -> uuid.UUID:
     return uuid.UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76)
 
 
+def uuid7_time(made: uuid.UUID) -> dt.datetime:
+    """When an id of `uuid7` was made, to the millisecond."""
+    return dt.datetime.fromtimestamp((made.int >> 80) / 1_000, dt.UTC)
+
+
 def new_trace_id() -> str:
     """A random W3C trace id: 32 hexadecimal digits, not all zero."""
     return f"{secrets.randbits(128) or 1:032x}"

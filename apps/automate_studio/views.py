@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse
@@ -33,7 +32,6 @@ from automate_studio import (
 from automate_studio import run_list as found_runs
 from automate_studio.recorded import View
 from automate_studio.tree import draft_tree
-
 
 # --- workflows --------------------------------------------------------------------------------------------------------
 
