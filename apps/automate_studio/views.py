@@ -115,6 +115,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     path = page.step_at(request.GET.get("step") or page.default_path())
     shown = _inspect(request, page, path)
     may_run = can(request.user, "run", page.run.workflow)
+    kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
     return frame.page(
         request,
         "automate_studio/run/page.html",
@@ -123,7 +124,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
         may_run=may_run,
         may_change=can(request.user, "change", page.run.workflow),
-        failures=FailureGroup.objects.filter(runs__run=run_id, resolved_at=None).first() if may_run else None,
+        failures=kinds.first() if may_run and page.run.status == "failed" else None,
         inspector=shown,
         lineage=run_header.lineage(page.run, request.user),
         asks=inspector.asks(page.run, request.user),
