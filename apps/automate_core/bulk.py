@@ -79,7 +79,7 @@ def go_on() -> float | None:
             action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
             action.ended_at = AutomateNow()
             if action.verb == BulkAction.Verb.RETRY:
-                failures.settle(action.items.exclude(result=None).values("run"), by=action.person)
+                failures.settle(action.items.exclude(result=None).values_list("run", flat=True), by=action.person)
         action.save(update_fields=["done", "refused", "status", "ended_at"])
     return 0.0
 

@@ -136,7 +136,7 @@ def _again(runs: list[uuid.UUID]) -> dict[uuid.UUID, Again]:
     if not runs:
         return {}
     found = ExecutionRun.objects.filter(retried_from__in=runs).order_by("pk")
-    return {of: Again(key, status) for of, key, status in found.values_list("retried_from", "pk", "status")}
+    return {of: Again(key, status) for of, key, status in found.values_list("retried_from", "pk", "status") if of}
 
 
 def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.datetime) -> RunRow:

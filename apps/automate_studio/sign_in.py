@@ -40,7 +40,7 @@ class SignInView(LoginView):
 
     def get_default_redirect_url(self) -> str:
         """The first page for the staff and the tasks for others, unless another page was asked for."""
-        return reverse("admin:index" if self.request.user.is_staff else "studio:approval_list")  # type: ignore[union-attr]
+        return reverse("admin:index" if self.request.user.is_staff else "studio:approval_list")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With what the admin's page shows."""

@@ -125,7 +125,7 @@ def retry(group: FailureGroup, *, by: Person, version: control.Version = "origin
     return Retried(done=result.done, refused=result.refused, left=max(left, 0))
 
 
-def settle(runs: QuerySet[ExecutionRun] | Iterable[uuid.UUID], *, by: Person) -> None:
+def settle(runs: Iterable[uuid.UUID], *, by: Person) -> None:
     """Resolve the groups of runs that were run again, where none is left that nobody ran again."""
     for group in FailureGroup.objects.filter(resolved_at=None, runs__run__in=runs).distinct():
         if can(by, "run", group) and not retryable(group).exists():
