@@ -162,10 +162,12 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
     notify()
     assert sorted(mail.to for mail in mailoutbox) == asked
     assert f"/admin/automate/approvals/{wait.pk}/" in mailoutbox[0].body and mailoutbox[0].body.startswith("Pay?")
-    Wait.objects.update(remind_at="2001-01-01T00:00Z")
+    Wait.objects.update(remind_at="2001-01-01T00:00Z", due_at="2031-05-04T03:02Z")
     for _ in range(2):
         notify()
     assert sorted(mail.to for mail in mailoutbox[2:]) == asked
+    due = "Due 2031-05-04 03:02 UTC"
+    assert due in mailoutbox[2].body and due in mailoutbox[2].alternatives[0].content and due not in mailoutbox[0].body
     assert mailoutbox[2].subject == "Reminder: ask, A" and "Reminder" not in mailoutbox[0].subject
     approvals.reassign(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
     notify()

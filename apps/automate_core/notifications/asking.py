@@ -5,6 +5,7 @@ Each person gets their own, so that nobody sees who else was asked, and one that
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
@@ -57,14 +58,15 @@ def is_needed(notification: Notification) -> bool:
     return person is not None and approvals.assigned_to(person).filter(notifications=notification).exists()
 
 
-def text(notification: Notification) -> tuple[str, str, str]:
-    """(subject, message, address of the page) of a mail about an approval, as it stands when it is sent."""
+def text(notification: Notification) -> tuple[str, str, str, str]:
+    """(subject, message, until when, address of the page) of a mail about an approval, as it stands when it is sent."""
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
     name = " ".join(str(data.get("name") or wait.path).split())
     head = "Reminder: " if notification.kind == Notification.REMINDER else ""
     subject = f"{head}{name}, {wait.run.workflow.name}"[:200]
-    return subject, str(data.get("message", "")), wording.address("studio:approval_page", wait.pk)
+    due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
+    return subject, str(data.get("message", "")), due, wording.address("studio:approval_page", wait.pk)
 
 
 def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:

@@ -87,9 +87,9 @@ def _mail(notification: Notification) -> None:
         raise NotDeliveredError(NO_MAIL, again=False)
     facts, count = notification.facts, notification.count
     if notification.wait_id is not None:
-        subject, message, url = asking.text(notification)
-        body = f"{message}\n\nDecide here: {url}\n".lstrip()
-        shown = [{"text": message or subject, "when": "", "url": url, "link": "Decide"}]
+        subject, message, due, url = asking.text(notification)
+        body = "\n\n".join(part for part in (message, due, f"Decide here: {url}\n") if part)
+        shown = [{"text": message or subject, "when": due, "url": url, "link": "Decide"}]
     else:
         subject, body = wording.subject(facts, count), wording.plain(facts, count, why(notification))
         shown = [{**each, "when": f"{each['at'][:19].replace('T', ' ')} UTC"} for each in facts]
