@@ -91,18 +91,22 @@ def retry(
     payload: Any = msgspec.UNSET,
     variables: Mapping[str, Any] | None = None,
     request: uuid.UUID | None = None,
+    once: bool = False,
 ) -> ExecutionRun:
     """Run an ended run again, as a new run with the same trace id that points to it.
 
     `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
     is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
-    workflow's for this run. The same `request` again gives the run that it made.
+    workflow's for this run. The same `request` again gives the run that it made; `once` is for a run that nobody has run
+    again yet.
     Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
     _hold(run)
     if request is not None and (made := run.retries.filter(request=request).first()):
         return made
+    if once and run.retries.exists():
+        raise ControlError(f"run {run} was run again already")
     if run.cause == ExecutionRun.Cause.TEST:
         raise ControlError(f"run {run} is a test: test the draft again")
     if run.workflow.status == Workflow.Status.ARCHIVED:
@@ -313,11 +317,12 @@ def retry_many(
     *,
     start: str = "failed",
     version: Version = "original",
+    once: bool = False,
     dry_run: bool = False,
 ) -> Done:
     """Run those of `runs` again that have ended, each for itself. With `dry_run`, only count them."""
     ended = runs.filter(status__in=FINAL_RUN_STATES)
-    return _each(ended, lambda run: retry(run, by=by, start=start, version=version), dry_run=dry_run)
+    return _each(ended, lambda run: retry(run, by=by, start=start, version=version, once=once), dry_run=dry_run)
 
 
 def try_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> Done:
@@ -378,6 +383,7 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
 
     Raises NotPermittedError, ControlError.
     """
+    OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
     if job.status != JobStatus.DEAD:
         raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
     if not dead_jobs().filter(pk=job.pk).exists():
