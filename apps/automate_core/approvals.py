@@ -218,7 +218,8 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError(f"It was answered already{by}: {wait.outcome.get('outcome', 'it goes on')}.")
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError("The run has ended, so there is nothing to decide.")
-    if wait.status != WaitStatus.OPEN:
+    is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
+    if wait.status != WaitStatus.OPEN or is_late:  # late, and no worker has noted it yet
         raise NotOpenError("The time to decide is over.")
 
 

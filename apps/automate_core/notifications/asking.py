@@ -61,9 +61,8 @@ def text(notification: Notification) -> tuple[str, str, str]:
     """(subject, message, address of the page) of a mail about an approval, as it stands when it is sent."""
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
-    name = " ".join(str(data.get("name") or wait.path).split())
     head = "Reminder: " if notification.kind == Notification.REMINDER else ""
-    subject = f"{head}{name}, {wait.run.workflow.name}"[:200]
+    subject = " ".join(f"{head}{data.get('name') or wait.path}, {wait.run.workflow.name}".split())[:200]
     return subject, str(data.get("message", "")), wording.address("studio:approval_page", wait.pk)
 
 
