@@ -82,21 +82,21 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     if not rows:
         return []
     keys = [row.pk for row in rows]
+    definitions = versions.definitions(row.version_id for row in rows)
+    paths = {path for definition in definitions.values() for path in versions.paths(definition.steps)}
     steps: dict[uuid.UUID, dict[str, tuple[str, str]]] = {key: {} for key in keys}
     attempts = (
-        StepRun.objects.filter(run__in=keys)
-        .exclude(path__contains="[")  # what is inside loops is the run page's
+        StepRun.objects.filter(run__in=keys, path__in=paths)  # what is inside loops is the run page's
         .order_by("started_at", "path", "attempt")
         .annotate(message=KT("error__message"))
         .values_list("run_id", "path", "status", "message")
     )
     for run_id, path, status, message in attempts:
         steps[run_id][path] = (status, message or "")
-    definitions = versions.definitions(row.version_id for row in rows)
     readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=keys))
     seen = set(readable.values_list("pk", flat=True))
     waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
-    open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("-id")
+    open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("run", "id").distinct("run")
     found = open_waits.values_list("run_id", "kind", "path", "due_at") if waiting else []
     waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
     return [
