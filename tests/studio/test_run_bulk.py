@@ -145,7 +145,10 @@ def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, coll
         {"query": query, "name": "x" * 61},
     ):
         assert client.post(reverse("studio:view_save"), bad).status_code == 422, bad
-    assert "Bad <b>orders" in Page(client.get(URL)).text
+    others = {"owner": stranger, "query": "?workflow=theirs", "is_shared": True}
+    SavedView.objects.bulk_create(SavedView(name=f"A {number}", **others) for number in range(200))
+    assert "Bad <b>orders" in Page(client.get(URL)).text, "those of others push out none of one's own"
+    SavedView.objects.filter(owner=stranger).delete()
     assert [a["aria-current"] for a in Page(client.get(URL + query)).all(href=view.query) if "aria-current" in a]
     assert "Bad <b>orders" not in Page(sign_in(colleague).get(URL)).text, "it names a workflow that they may not know"
     assign_perm("view_workflow", colleague, failed)
