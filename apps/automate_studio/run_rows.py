@@ -96,7 +96,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=keys))
     seen = set(readable.values_list("pk", flat=True))
     waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
-    open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("run", "id").distinct("run")
+    open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("run_id", "id").distinct("run_id")
     found = open_waits.values_list("run_id", "kind", "path", "due_at") if waiting else []
     waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
     return [

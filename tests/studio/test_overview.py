@@ -120,6 +120,12 @@ def test_failures_stand_together_and_are_inert(story, sign_in, owner):
     assert re.search("<bdi[^>]*>No customer[^<]*\u202e[^<]*</bdi>", content), (
         "what turns the text around turns only itself"
     )
+    runs = reverse("admin:automate_core_executionrun_changelist")
+    links = [f"{runs}{FailureGroup.objects.get().last_run}/change/", f"{runs}?show=attention&amp;workflow=flow"]
+    assert [link in content for link in links] == [True, False]
+    ExecutionRun.objects.filter(status="failed").delete()
+    gone = sign_in(owner).get(INDEX).content.decode()
+    assert [link in gone for link in links] == [False, True], "what was let go is linked no more"
 
 
 def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
