@@ -97,8 +97,8 @@ def retry(
 
     `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
     is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
-    workflow's for this run. The same `request` again gives the run that it made; `once` is for a run that nobody has run
-    again yet.
+    workflow's for this run. The same `request` again gives the run that it made; `once` refuses a run that somebody
+    has run again already.
     Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
@@ -400,6 +400,19 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
     wakeups.after_commit()
     return anew
+
+
+def replay_dead(by: Person, most: int = BATCH) -> Done:
+    """Replay dead jobs, the oldest first and so many at once, each for itself."""
+    result = Done()
+    for job in dead_jobs()[:most]:
+        try:
+            replay(job, by)
+        except (ControlError, NotPermittedError) as error:
+            result.refused[str(job.pk)] = str(error)
+        else:
+            result.done += 1
+    return result
 
 
 def _check_may_run(by: Person, workflow: Workflow) -> None:

@@ -120,6 +120,7 @@ urlpatterns = [
     _staff("overview/", overview.refreshed, "overview"),
     _staff("failures/<int:pk>/retry/", overview.retry, "failures_retry"),
     _staff("failures/<int:pk>/mark/", overview.mark, "failures_mark"),
+    _staff("jobs/replay/", overview.replay_dead, "jobs_replay"),
     _staff("share/<slug:kind>/<int:pk>/", share.share, "share"),
     _staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),
     _staff("retention/", retention.retention, "retention"),

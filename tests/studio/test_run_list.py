@@ -217,7 +217,9 @@ def test_the_bars_follow_each_other_where_clocks_are_put_forward_and_back(workfl
         bars = [(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end), said) for start, end, said in found]
         assert all(end - start == dt.timedelta(minutes=5) for start, end, _ in bars) and len(bars) == 48
         assert all(one[1] == other[0] for one, other in itertools.pairwise(bars))
-        assert [m for m in moments for start, end, said in bars if "1 succeeded" in said and start <= m < end] == moments
+        assert [
+            m for m in moments for start, end, said in bars if "1 succeeded" in said and start <= m < end
+        ] == moments
 
 
 def test_search_terms_are_declared_in_the_builder_checked_and_written_to_files(orders, sign_in, owner):
