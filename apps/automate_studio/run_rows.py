@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from django.db.models import F, Func, QuerySet, Value
 from django.db.models.fields.json import KT
@@ -135,12 +136,12 @@ def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.dat
     place = Func(F("path"), Value(r"\[\d+\]"), Value(""), Value("g"), function="regexp_replace")
     first = (
         Wait.objects.filter(run__in=runs, status=WaitStatus.OPEN)
-        .alias(place=place)
+        .annotate(place=place)
         .order_by("run_id", "place", "id")
         .distinct("run_id", "place")
     )
-    rows = sorted(first.values_list("id", "run_id", "kind", "path", "due_at"), reverse=True)
-    return [(run_id, kind, path, due) for _, run_id, kind, path, due in rows]
+    rows = sorted(first.values_list("id", "run_id", "kind", "path", "due_at", "place"), key=itemgetter(0), reverse=True)
+    return [(run_id, kind, path, due) for _, run_id, kind, path, due, _ in rows]
 
 
 def _again(runs: list[uuid.UUID]) -> dict[uuid.UUID, Again]:
