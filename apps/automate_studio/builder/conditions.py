@@ -113,6 +113,11 @@ class ConditionView:
     names: str
 
     @property
+    def takes_data(self) -> bool:
+        """Whether its rows can be about what the data picker shows: that of a step."""
+        return "trigger" not in self.about
+
+    @property
     def id(self) -> str:
         """Its element's id: the same while the panel is open."""
         return dom_id(self.rev_of, *self.about.values())
