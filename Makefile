@@ -12,7 +12,7 @@ run: ## start the site with its own PostgreSQL and a demo, on 127.0.0.1:$$PORT (
 demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
 	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $${FILE:+"$$FILE"} --event "$${EVENT:-issues}"
 
-PYTEST := $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The browser's event loop stays in its thread, where other tests want one of their own.
 test: check ## all checks and tests, on throw-away PostgreSQLs

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,16 @@ pytest_plugins = ["automate_testing.fixtures", "tests.sink", "tests.processes", 
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes take turns with those that do not: the ones wait while the others compute."""
+    files: dict[bool, dict[Path, list[pytest.Item]]] = {True: defaultdict(list), False: defaultdict(list)}
+    waiting = {item.path for item in items if item.get_closest_marker("process")}
+    for item in items:
+        files[item.path in waiting][item.path].append(item)
+    turns = itertools.zip_longest(files[True].values(), files[False].values(), fillvalue=[])
+    items[:] = [item for pair in turns for file in pair for item in file]
 
 
 @pytest.fixture(autouse=True, scope="session")

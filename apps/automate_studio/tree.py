@@ -6,6 +6,7 @@ Values in, values out: the functions take a definition and what a run has record
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
@@ -49,7 +50,7 @@ class Card:
     detail: tuple[Said, ...] = ()
     more: str = ""
     level: int
-    number: int | None = None
+    number: str = ""
     state: str = ""
     note: str = ""
     since: dt.datetime | None = None  # when what goes on began
@@ -102,8 +103,13 @@ class Card:
         said = self.mark.text if self.mark else ""
         tested = self.badge.text if self.badge else ""
         state = words.word(self.state).lower() if self.state else ""
-        parts = [self.name, self.subtitle, self.note, state, tested, said]
+        parts = [self.name, self.numbered, self.note, state, tested, said]
         return ", ".join(part for part in parts if part)
+
+    @property
+    def numbered(self) -> str:
+        """What kind of step it is, after its number."""
+        return f"{self.number} · {self.subtitle}" if self.number else self.subtitle
 
     @property
     def description(self) -> str:
@@ -230,7 +236,7 @@ def run_tree(definition: Definition, run: Run, trigger_note: str) -> Tree:
 
 
 def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
-    numbers = iter(range(1, 10_000))
+    numbers = map(str, itertools.count(1))
     trigger = definition.triggers[0] if definition.triggers else None
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
     if run:
@@ -265,7 +271,7 @@ def _cards(
     prefix: str,
     level: int,
     run: Run | None,
-    numbers: Iterator[int],
+    numbers: Iterator[str],
     *,
     skipped: bool,
     edited: Edited | None,
@@ -279,7 +285,7 @@ def _cards(
         yield Card(
             path=path,
             name=step.name or sentences.title(step.key),
-            subtitle=f"{number} · {shown.title}{', disabled' if step.disabled else ''}",
+            subtitle=f"{shown.title}{', disabled' if step.disabled else ''}",
             icon=shown.icon,
             tint=shown.tint,
             hue=shown.hue,
@@ -318,7 +324,7 @@ def _routes(
     path: str,
     level: int,
     run: Run | None,
-    numbers: Iterator[int],
+    numbers: Iterator[str],
     *,
     skipped: bool,
     edited: Edited | None,

@@ -81,7 +81,7 @@ def server(settings: Any) -> Iterator[Server]:
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.host = f"127.0.0.1:{web.server_port}"
     settings.AUTOMATE_EGRESS_ALLOW = [made.host]
-    threading.Thread(target=web.serve_forever, daemon=True).start()
+    threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
     yield made
     web.shutdown()
     web.server_close()

@@ -97,7 +97,7 @@ def servers():
     made = [ThreadingHTTPServer(("127.0.0.1", 0), Server) for _ in range(2)]
     for server in made:
         server.handle_error = lambda *args: None  # clients leave early on purpose
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield [f"127.0.0.1:{server.server_port}" for server in made]
     for server in made:
         server.shutdown()
@@ -360,7 +360,7 @@ def uploads():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *args: None
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"127.0.0.1:{server.server_port}", got
     server.shutdown()
     server.server_close()
@@ -473,7 +473,7 @@ def proxy():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", asked
     server.shutdown()
     server.server_close()
@@ -508,7 +508,7 @@ def test_a_certificate_that_proves_nothing_is_told(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *args: None
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     host = f"127.0.0.1:{server.server_port}"
     try:
         with pytest.raises(EgressUntrustedError, match="cannot be trusted") as caught:

@@ -70,7 +70,7 @@ def wild():
     """The address of a server that behaves badly."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Wild) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 

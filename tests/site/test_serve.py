@@ -56,8 +56,10 @@ def _cluster(own):
     return Cluster(Path(own["AUTOMATE_DATA"]) / "postgres")
 
 
-def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
+def test_a_site_from_its_first_start_to_a_lost_key(own, tmp_path):
+    """One data folder: first start, demo, kill, second start, clean end, and a start without its key."""
     address = f"http://127.0.0.1:{own['PORT']}"
+    own["AUTOMATE_SECRET_OF_TESTS"] = "a-secret"
     with process(SERVE, own) as site:
         said = _lines_until(site, "Ctrl-C")
         assert f"Django Automate is at {address}/admin/" in said
@@ -72,8 +74,16 @@ def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
             "worker": "ok",
         }
         assert (tmp_path / "data" / "secrets-key").stat().st_mode & 0o777 == 0o600
-        assert run_page.endswith("/change/")
+        _the_database_gets_no_secret_of_the_site(own)
+        _one_site_a_folder_which_its_commands_find(own)
+        site.kill()
+        site.wait(10)
+    assert _cluster(own).is_running(), "nobody could stop it, and the next start takes it over"
 
+    with process(SERVE, own) as site:
+        said = _lines_until(site, "Ctrl-C")
+        assert "Sign in as" not in said and "finished run" not in said, "the first start's words are said once"
+        assert "changepassword admin" in said
         payload = tmp_path / "payload.json"
         payload.write_text(json.dumps({"anything": {"at": ["all"]}}))
         done = subprocess.run(
@@ -83,7 +93,6 @@ def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
             done.stdout + done.stderr
         )
         assert "route/note_delivery" in done.stdout
-
         stream = http.client.HTTPConnection("127.0.0.1", int(own["PORT"]), timeout=20)
         cookie = _sign_in(address)
         stream.request(
@@ -101,13 +110,27 @@ def test_first_start_demo_second_start_and_a_clean_end(own, tmp_path):
         stream.close()
     assert not _cluster(own).is_running()
 
-    with process(SERVE, own) as site:
-        said = _lines_until(site, "Ctrl-C")
-        assert "Sign in as" not in said and "finished run" not in said, "the first start's words are said once"
-        assert "changepassword admin" in said
-        site.send_signal(signal.SIGINT)
-        assert site.wait(15) == 0
+    (tmp_path / "data" / "secrets-key").unlink()
+    said = _refused(SERVE, own)
+    assert "is not configured, and 1 of the stored secrets need it" in said and "Put that key back" in said
     assert not _cluster(own).is_running()
+
+
+def _the_database_gets_no_secret_of_the_site(own):
+    if sys.platform == "linux":
+        server = int((_cluster(own).home / "data" / "postmaster.pid").read_text().split()[0])
+        inherited = Path(f"/proc/{server}/environ").read_bytes().decode()
+        assert "PATH=" in inherited and "AUTOMATE_" not in inherited
+
+
+def _one_site_a_folder_which_its_commands_find(own):
+    elsewhere = {**own, "PORT": str(free_port())}
+    said = _refused(SERVE, elsewhere)
+    assert f"runs already at http://127.0.0.1:{own['PORT']}/" in said and "AUTOMATE_DATA" in said
+    del elsewhere["PORT"]
+    done = subprocess.run(DEMO, env=elsewhere, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, "starting it" in done.stdout) == (0, False), done.stdout + done.stderr
+    assert f"http://127.0.0.1:{own['PORT']}/admin/" in done.stdout
 
 
 def _sign_in(address):
@@ -131,47 +154,12 @@ def test_demo_starts_a_site_when_there_is_none(own):
     assert not _cluster(own).is_running()
 
 
-def test_a_cluster_whose_owner_was_killed_is_taken_over(own):
-    with process(SERVE, own) as site:
-        _lines_until(site, "Ctrl-C")
-        site.kill()
-        site.wait(10)
-    assert _cluster(own).is_running(), "nobody could stop it"
-    with process(SERVE, own) as site:
-        _lines_until(site, "Ctrl-C")
-        site.terminate()
-        assert site.wait(15) == 0
-    assert not _cluster(own).is_running()
-
-
 def _refused(command, environment):
     """The one line with which a command ends, exit code 2."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=60)
     lines = done.stderr.strip().splitlines()
     assert (done.returncode, len(lines)) == (2, 1), done.stdout + done.stderr
     return lines[0]
-
-
-def test_a_data_folder_has_one_site_and_its_commands_find_it(own):
-    with process(SERVE, own) as site:
-        _lines_until(site, "Ctrl-C")
-        elsewhere = {**own, "PORT": str(free_port())}
-        said = _refused(SERVE, elsewhere)
-        assert f"runs already at http://127.0.0.1:{own['PORT']}/" in said and "AUTOMATE_DATA" in said
-        del elsewhere["PORT"]
-        done = subprocess.run(DEMO, env=elsewhere, capture_output=True, text=True, cwd=ROOT, timeout=60)
-        assert (done.returncode, "starting it" in done.stdout) == (0, False), done.stdout + done.stderr
-        assert f"http://127.0.0.1:{own['PORT']}/admin/" in done.stdout
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_database_gets_no_secret_of_the_site(own):
-    own["AUTOMATE_SECRET_OF_TESTS"] = "a-secret"
-    with process(SERVE, own) as site:
-        _lines_until(site, "Ctrl-C")
-        server = int((_cluster(own).home / "data" / "postmaster.pid").read_text().split()[0])
-        inherited = Path(f"/proc/{server}/environ").read_bytes().decode()
-        assert "PATH=" in inherited and "AUTOMATE_" not in inherited
 
 
 def test_a_taken_port(own):
@@ -195,7 +183,7 @@ def test_something_else_on_the_port(own):
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", int(own["PORT"])), Other)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         assert "something else listens" in _refused(DEMO, own)
     finally:
@@ -224,15 +212,6 @@ def test_something_else_on_the_port(own):
 )
 def test_what_a_person_can_mend_is_said_in_one_line(own, variables, said):
     assert said in _refused(SERVE, {**own, **variables})
-
-
-def test_a_lost_key_is_named_at_start(own, tmp_path):
-    with process(SERVE, own) as site:
-        _lines_until(site, "Ctrl-C")
-    (tmp_path / "data" / "secrets-key").unlink()
-    said = _refused(SERVE, own)
-    assert "is not configured, and 1 of the stored secrets need it" in said and "Put that key back" in said
-    assert not _cluster(own).is_running()
 
 
 @pytest.mark.parametrize(

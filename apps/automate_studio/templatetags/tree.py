@@ -7,18 +7,25 @@ from dataclasses import replace
 
 from django import template
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from automate_studio.tree import Card, Place
 
 register = template.Library()
 
+# They stand for what shifts whenever a step is put in above, so that what is drawn can be used again.
+_NUMBER = "\ue000"
+_PLACE = Place(parent="\ue001", slot="", index=0, label="")
+_QUERY = escape(_PLACE.query)
+
 
 @register.simple_tag
 def card(card: Card, step_url: str, selected: str) -> SafeString:
     """One card, without what it holds. `selected` is the path of the chosen one."""
-    return _drawn(replace(card, routes=()), step_url, card.path == selected)
+    still = replace(card, routes=(), number=card.number and _NUMBER, before=card.before and _PLACE)
+    drawn = _drawn(still, step_url, card.path == selected).replace(_NUMBER, card.number)
+    return SafeString(drawn.replace(_QUERY, escape(card.before.query)) if card.before else drawn)
 
 
 @register.simple_tag
