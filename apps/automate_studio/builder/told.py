@@ -91,7 +91,7 @@ def _line(draft: Draft, problem: DraftProblem) -> Line:
         path=path,
         whose=whose,
         label=label,
-        reason=words.sentence(reason.removeprefix(f"{name} "), stop=""),  # its label stands before it
+        reason=words.sentence(reason.removeprefix(f"{name} ") if label else reason, stop=""),
         text=words.sentence(forms.named(reason, name, label)),
         at=at,
     )
