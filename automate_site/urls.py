@@ -8,10 +8,12 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from automate_site import views
+from automate_studio.sign_in import sign_in
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.admin_view(views.home)),
+    path("admin/login/", sign_in),  # one door, for the staff and for those who are only asked to decide
     path("healthz/", views.health),
     path("hooks/", include("automate_core.urls")),
     path("admin/automate/", include("automate_studio.urls")),

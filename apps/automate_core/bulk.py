@@ -19,6 +19,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.database import AutomateNow
 from automate_core.models import BulkAction, BulkItem, ExecutionRun
 from automate_core.states import BULK_EDGES, BulkStatus, move
+from automate_core.statistics import failures
 from automate_governance import audit
 from automate_governance.permissions import Person
 
@@ -77,6 +78,8 @@ def go_on() -> float | None:
         if len(items) < BATCH:
             action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
             action.ended_at = AutomateNow()
+            if action.verb == BulkAction.Verb.RETRY:
+                failures.settle(action.items.exclude(result=None).values_list("run", flat=True), by=action.person)
         action.save(update_fields=["done", "refused", "status", "ended_at"])
     return 0.0
 

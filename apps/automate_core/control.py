@@ -397,6 +397,19 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     return anew
 
 
+def replay_dead(by: Person, most: int = BATCH) -> Done:
+    """Replay dead jobs, the oldest first and so many at once, each for itself."""
+    result = Done()
+    for job in dead_jobs()[:most]:
+        try:
+            replay(job, by)
+        except (ControlError, NotPermittedError) as error:
+            result.refused[str(job.pk)] = str(error)
+        else:
+            result.done += 1
+    return result
+
+
 def _check_may_run(by: Person, workflow: Workflow) -> None:
     if not can(by, "run", workflow):
         raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")

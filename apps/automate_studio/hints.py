@@ -23,6 +23,7 @@ class Hint:
 _LATER = "This often passes by itself. Re-run from this step, or give the step more tries."
 _INPUTS = "Look at the Input tab and mend the step's inputs, then re-run from this step on the newest version."
 _CREDENTIALS = "Test the connection and mend its credentials, then re-run from this step."
+_NO_CREDENTIALS = "It asks for credentials: choose a connection in the step, then re-run on the newest version."
 _CONNECTION = "Choose another connection in the step, or mend this one, then re-run from this step."
 _ANSWER = "The other side answered otherwise than expected: look at the details, and adjust the step."
 _PLUGIN = "Ask an administrator to install the plug-in, then re-run from this step."
@@ -106,9 +107,11 @@ _HINTS: dict[str, Hint] = {
 }
 
 
-def hint(error: Mapping[str, Any]) -> Hint:
-    """What to do about an error."""
+def hint(error: Mapping[str, Any], *, connected: bool = True) -> Hint:
+    """What to do about an error, of a step that names a connection or has none."""
     code = str(error.get("code", ""))
+    if code == "http_401" and not connected:
+        return Hint(_NO_CREDENTIALS, "step")
     known = _HINTS.get(code)
     if known is not None:
         return known

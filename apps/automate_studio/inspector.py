@@ -91,6 +91,7 @@ class Inspector:
     audit: list[Did] = field(default_factory=list)
     ask: Ask | None = None
     connection: Connection | None = None
+    is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
     values: Mapping[str, Tree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -115,7 +116,7 @@ class Inspector:
         """What to do about it."""
         if self.error and self.recorded.retry_due:
             return Hint("It is tried again by itself. Retry now does not wait for that.")
-        return hints.hint(self.error) if self.error else None
+        return hints.hint(self.error, connected=self.is_connected) if self.error else None
 
     @property
     def request_id(self) -> str:
@@ -195,6 +196,7 @@ def inspect(
         audit=list(_audit(run, path, may_see=may_see)),
         ask=None if page.ended else _ask(run, path, user, given),
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
+        is_connected=bool(slug),
         started=run_header.started_by(run, path, user) if isinstance(step, WorkflowStep) else [],
         values=_values(run, path, attempt) if attempt and may_see else {},
         headers=list(_headers(attempt.output)) if attempt and may_see else [],
@@ -222,7 +224,7 @@ def _policy(step: Step | None) -> str:
     """How its tries follow each other."""
     if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
         return ""
-    base = words.duration(step.retry.base)
+    base = words.duration(step.retry.base).replace(".0 s", " s")
     return f"Every {base}" if step.retry.factor == 1 else f"Exponential, {base} base"
 
 

@@ -20,6 +20,7 @@ from automate_core import control
 from automate_core.authoring import NotPermittedError
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
+from automate_core.statistics import failures
 from automate_governance.permissions import can
 from automate_studio import asked, frame, views, words
 from automate_studio.builder import plain_json
@@ -86,6 +87,7 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         return _show(request, _form(request, page, request.POST, {"": words.sentence(str(error))}))
     except ValueError as error:
         return _show(request, _form(request, page, request.POST, {"payload": words.sentence(str(error))}))
+    failures.settle([run_id], by=asked.person(request))
     messages.success(request, f"This run repeats run {words.short(run_id)}.")
     there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
     if request.headers.get("HX-Request") == "true":

@@ -20,7 +20,7 @@ from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.publishing import differences
 from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
-from automate_studio import items, run_header, versions, words
+from automate_studio import events, items, run_header, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
 from automate_studio.timeline import Timeline, timeline
 from automate_studio.tree import Card, Tree, run_tree
@@ -63,6 +63,16 @@ class RunPage:
         """From the delivery to the first step."""
         event = self.run.event
         return words.between(event.received_at if event else self.run.created_at, self.run.started_at)
+
+    @property
+    def trigger(self) -> str:
+        """What started it, in words: `Webhook orders, order.paid`."""
+        event = self.run.event
+        if event is None:
+            return ""
+        source = events.source(event.source)
+        name = "" if source.name == self.run.workflow.slug else f" {source.name}"
+        return f"{source.kind}{name}{f', {event.type}' if event.type and name else ''}"
 
     @cached_property
     def cost(self) -> run_header.Cost | None:

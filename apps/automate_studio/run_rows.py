@@ -13,7 +13,7 @@ from django.db.models.fields.json import KT
 from automate_connectors.registry import find_action
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
-from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
 from automate_core.step_paths import key_of
 from automate_governance.permissions import User, permitted
 from automate_studio import versions, words
@@ -30,10 +30,23 @@ _WAITS = {
     Wait.Kind.REVIEW.value: "Somebody has to say whether it took effect",
 }
 
+_WENT_BADLY = {RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+@dataclass(frozen=True)
+class Again:
+    """A run that repeats another, and its state."""
+
+    run: uuid.UUID
+    state: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector."""
+    """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector.
+
+    `again` is the latest run that repeats one that did not succeed.
+    """
 
     run: ExecutionRun
     state: str
@@ -42,6 +55,7 @@ class RunRow:
     duration: str
     started: str
     tile: tuple[str, int] | None
+    again: Again | None
 
     @property
     def progress(self) -> str:
@@ -56,11 +70,13 @@ class RunRow:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of one run: the latest state and message of its steps, and its open wait."""
+    """What is known of one run: the latest state and message of its steps, its open wait, and what is tried again."""
 
     steps: dict[str, tuple[str, str]]
     wait: tuple[str, str, dt.datetime | None] | None
+    retrying: set[str]
     may_see: bool
+    again: Again | None
 
 
 def of(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
@@ -98,12 +114,30 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     seen = set(readable.values_list("pk", flat=True))
     waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
     open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("-id")
-    found = open_waits.values_list("run_id", "kind", "path", "due_at") if waiting else []
+    found = list(open_waits.values_list("run_id", "kind", "path", "due_at")) if waiting else []
     waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
+    retrying: dict[uuid.UUID, set[str]] = {key: set() for key in keys}
+    for run_id, kind, path, _ in found:
+        if kind == Wait.Kind.RETRY:
+            retrying[run_id].add(path)
+    again = _again([row.pk for row in rows if row.status in _WENT_BADLY])
     return [
-        _run_row(row, definitions[row.version_id], _Facts(steps[row.pk], waits.get(row.pk), row.pk in seen), now)
+        _run_row(
+            row,
+            definitions[row.version_id],
+            _Facts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, again.get(row.pk)),
+            now,
+        )
         for row in rows
     ]
+
+
+def _again(runs: list[uuid.UUID]) -> dict[uuid.UUID, Again]:
+    """The latest repetition of each of them; whoever may view a run may view those of the same workflow."""
+    if not runs:
+        return {}
+    found = ExecutionRun.objects.filter(retried_from__in=runs).order_by("pk")
+    return {of: Again(key, status) for of, key, status in found.values_list("retried_from", "pk", "status") if of}
 
 
 def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.datetime) -> RunRow:
@@ -116,11 +150,17 @@ def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.d
         run=run,
         state="retrying" if failed and waits else str(run.status),
         reason=(versions.step_name(definition, key) if key else "", shown),
-        segments=[facts.steps[path][0] if path in facts.steps else "none" for path in versions.paths(definition.steps)],
+        segments=[_segment(path, facts) for path in versions.paths(definition.steps)],
         duration=words.between(run.started_at, run.finished_at or (now if run.started_at else None)),
         started=words.ago(run.started_at or run.created_at, now),
         tile=_tile(definition),
+        again=facts.again,
     )
+
+
+def _segment(path: str, facts: _Facts) -> str:
+    """The state of one step."""
+    return "retrying" if path in facts.retrying else facts.steps[path][0] if path in facts.steps else "none"
 
 
 def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm as AdminSignInForm
@@ -22,6 +22,7 @@ type View = Callable[..., HttpResponseBase]
 class SignInForm(AdminSignInForm):  # type: ignore[misc]
     """The admin's form, for any active account."""
 
+    error_messages = AuthenticationForm.error_messages
     confirm_login_allowed = AuthenticationForm.confirm_login_allowed
 
 
@@ -31,9 +32,15 @@ class SignInView(LoginView):
     template_name = "admin/login.html"
     authentication_form = SignInForm
 
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        """Who has signed in, but is not of the staff, is led to the tasks: no other page lets them in."""
+        if request.method == "GET" and request.user.is_authenticated and not request.user.is_staff:
+            return redirect("studio:approval_list")
+        return super().dispatch(request, *args, **options)
+
     def get_default_redirect_url(self) -> str:
-        """The tasks, unless another page was asked for."""
-        return self.next_page or reverse("studio:approval_list")
+        """The first page for the staff and the tasks for others, unless another page was asked for."""
+        return reverse("admin:index" if self.request.user.is_staff else "studio:approval_list")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With what the admin's page shows."""

@@ -90,6 +90,8 @@ class Card:
     @property
     def line_below(self) -> str:
         """The connector to what it holds."""
+        if self.state == "waiting":
+            return ""
         return "done" if self.state in {"succeeded", "running", "failed"} else self.line
 
     @property

@@ -91,6 +91,7 @@ urlpatterns = [
     staff("overview/", overview.refreshed, "overview"),
     staff("failures/<int:pk>/retry/", overview.retry, "failures_retry"),
     staff("failures/<int:pk>/mark/", overview.mark, "failures_mark"),
+    staff("jobs/replay/", overview.replay_dead, "jobs_replay"),
     staff("share/<slug:kind>/<int:pk>/", share.share, "share"),
     staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),
     staff("retention/", retention.retention, "retention"),

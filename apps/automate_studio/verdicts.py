@@ -13,7 +13,7 @@ from automate_studio.builder.conditions import Line, why
 
 _SAID = {
     Outcome.STARTED: ("Started a run", "succeeded"),
-    Outcome.TAKES: ("Would match now", "running"),
+    Outcome.TAKES: ("Would match now", "waiting"),
     Outcome.REFUSED: ("No match", "skipped"),
     Outcome.OTHER_TYPE: ("Other type", "pending"),
     Outcome.UNPUBLISHED: ("Not published", "pending"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from automate_core import authoring, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.models import ExecutionRun, FailureGroup, Workflow
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import (
     asked,
@@ -114,14 +114,17 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     page = load_run(request.user, run_id, View.of(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
     shown = _inspect(request, page, path)
+    may_run = can(request.user, "run", page.run.workflow)
+    kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
     return frame.page(
         request,
         "automate_studio/run/page.html",
         f"Run {page.run}",
         page=page,
         may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
-        may_run=can(request.user, "run", page.run.workflow),
+        may_run=may_run,
         may_change=can(request.user, "change", page.run.workflow),
+        failures=kinds.first() if may_run and page.run.status == "failed" else None,
         inspector=shown,
         lineage=run_header.lineage(page.run, request.user),
         asks=inspector.asks(page.run, request.user),

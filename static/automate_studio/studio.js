@@ -5,6 +5,7 @@
   htmx.config.responseHandling.unshift({ code: "(409|422)", swap: true });
   htmx.config.selfRequestsOnly = true;
   htmx.config.historyCacheSize = 0;
+  htmx.config.scrollIntoViewOnBoost = false; // a filter changes what is below it, and stays where it is
 
   const say = (button, text) => {
     button.classList.add("said");

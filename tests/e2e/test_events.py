@@ -70,9 +70,7 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     found = page.locator("#command-results-list li")
     expect(found).to_have_count(1)
     well("palette")
-    box.press("ArrowDown")
-    expect(found.first).to_have_class(re.compile("active"))
-    box.press("Enter")
+    box.press("Enter")  # the first of what is found, unless the arrows choose another
     expect(page).to_have_url(re.compile(f"/event/{tag.pk}/"))
 
     page.goto(f"{site}/admin/automate_core/event/{ExecutionRun.objects.get().event_id}/change/")

@@ -107,6 +107,12 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
 
     page.get_by_role("link", name="Clear").click()
     expect(page.get_by_role("link", name="Clear")).to_have_count(0)
+    page.get_by_role("button", name="More about run").nth(1).click()  # one run, by its own menu
+    shot(page, "runs-menu")
+    page.get_by_role("menuitem", name="Re-run from start").click()
+    one = page.get_by_role("dialog", name="Re-run 1 run from the start")
+    one.get_by_role("button", name="Leave them").click()
+    expect(one).to_have_count(0)
     page.locator("#export summary").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="JSON lines").click()

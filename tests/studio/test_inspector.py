@@ -131,7 +131,7 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
     )  # fmt: skip
     panel = Page(client.get(reverse("studio:run_step", args=[run.pk, "call"])))
     for said in (
-        "failed with HTTP 503",
+        "HTTP 503 from POST",
         "tried again by itself",
         "req_9",
         "Exponential, 15 m 00 s base",

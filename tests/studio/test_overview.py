@@ -12,11 +12,13 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import database
+from automate_core import bulk, database
 from automate_core.models import (
     EndedRun,
+    Event,
     ExecutionRun,
     FailureGroup,
+    OutboxJob,
     QueueLevel,
     StepRun,
     Wait,
@@ -189,11 +191,45 @@ def test_what_is_done_about_failures(story, sign_in, owner):
     assert list(verbs) == [f"failures.{verb}" for verb in ("muted", "unmuted", "resolved", "reopened", "retried")]
 
     flow = group.workflow
+    ended(flow, 2, status="failed", code="again")
+    again = FailureGroup.objects.get(code="again")
+    first, last = ExecutionRun.objects.filter(failure__group=again).order_by("pk")
+    page = reverse("admin:automate_core_executionrun_change", args=[first.pk])
+    assert "Resolve failures like this" in Page(client.get(page)).text
+    assert client.post(_mark(again), {"do": "resolve", "run": first.pk}).url == page, "from a run's page back to it"
+    assert "Resolved." in client.get(page).content.decode() and "like this" not in Page(client.get(page)).text
+    client.post(_mark(again), {"do": "reopen"})
+    for run, is_open in ((first, True), (last, False)):  # wherever they are run again: none is left after the last
+        assert client.post(reverse("studio:run_retry", args=[run.pk]), {"start": "start"}).status_code == 303
+        again.refresh_from_db()
+        assert (again.resolved_at is None) is is_open
+    ended(flow, 3, status="failed", code="many")
+    failed = ExecutionRun.objects.filter(failure__group__code="many")
+    bulk.ask("retry", list(failed.values_list("pk", flat=True)), {"start": "start"}, by=owner)
+    assert bulk.go_on() == 0.0 and not FailureGroup.objects.filter(resolved_at=None, code="many").exists()
+
     type(flow).objects.filter(pk=flow.pk).update(status="archived")
     ended(flow, status="failed", code="other")
     other = FailureGroup.objects.get(code="other")
     refused = client.post(reverse("studio:failures_retry", args=[other.pk]))
     assert "is archived" in client.get(refused.url).content.decode()
+
+
+def _mark(group):
+    return reverse("studio:failures_mark", args=[group.pk])
+
+
+def test_dead_jobs_are_replayed(story, sign_in, admin, owner):
+    event = Event.objects.create(source="webhook:github", type="x", payload={}, trace_id="3" * 32)
+    dead = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="given up")
+    client, replay = sign_in(admin), reverse("studio:jobs_replay")
+    page = Page(client.get(INDEX))
+    assert "Jobs that were given up" in page.text and any(a.get("hx-post", "").startswith(replay) for _, a in page.tags)
+    assert sign_in(owner).post(replay).status_code == 404
+    done = Page(client.post(replay, headers=HTMX))
+    assert "1 job replayed." in done.text and "Jobs that were given up" not in done.text
+    assert OutboxJob.objects.exclude(pk=dead.pk).get().event == event
+    assert "0 jobs replayed." in Page(client.post(replay, headers=HTMX)).text
 
 
 def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):

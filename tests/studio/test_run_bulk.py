@@ -73,6 +73,8 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     assert AuditEntry.objects.filter(verb="run.retried").count() == 30
     assert AuditEntry.objects.filter(verb="runs.bulk_retry", actor="owner").count() == 1
     assert runs_in(sign_in(owner).get(URL, {"bulk": action.pk})) != []
+    listed = Page(client.get(URL, {"status": "failed"}))
+    assert listed.text.count("Run again, succeeded") == 24, "all on the page but the one that was not run again"
 
 
 def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colleague, stranger):

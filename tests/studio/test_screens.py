@@ -321,6 +321,7 @@ def urls(run, owner, endpoint, approval, bulk_action, view):
         "sign-out": ("post", reverse("studio:sign_out")),
         "overview": ("get", reverse("studio:overview")),
         "failures retry": ("get", reverse("studio:failures_retry", args=[objects["failures"].pk])),
+        "jobs replay": ("post", reverse("studio:jobs_replay")),
         "failures mark, nothing said": ("post", reverse("studio:failures_mark", args=[objects["failures"].pk])),
         "notifications": ("get", reverse("studio:notifications")),
         "notification rule new": ("get", reverse("studio:rule_new")),
@@ -453,6 +454,7 @@ MATRIX = {
     "sign-out": (302, 302, 302, 302),
     "overview": (302, 302, 302, 302),
     "failures retry": (200, 403, 404, 302),
+    "jobs replay": (404, 404, 404, 302),
     "failures mark, nothing said": (404, 404, 404, 302),
     "notifications": (403, 403, 403, 302),
     "notification rule new": (403, 403, 403, 302),
@@ -480,10 +482,20 @@ def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, 
         for person in (owner, colleague, stranger, None):
             answer = getattr(sign_in(person), method)(url, {"part": "output", "attempt": 1})
             statuses.append(answer.status_code)
+            assert not _tokenless(answer), name
             if person is None and answer.status_code == 302:
                 assert answer["Location"].startswith(("/admin/login/", "/admin/automate/sign-in/"))
         answered[name] = tuple(statuses)
     assert answered == MATRIX
+
+
+def _tokenless(answer):
+    """The forms of a page that the server would refuse: posted by the browser itself, without a token."""
+    if answer.streaming or "html" not in answer.get("Content-Type", ""):
+        return []
+    forms = re.findall(r"(<form\b[^>]*>)(.*?)</form>", answer.content.decode(), re.S)
+    return [tag for tag, inside in forms if 'method="post"' in tag and "hx-post" not in tag + inside.partition("<form")[0]
+            and "csrfmiddlewaretoken" not in inside]  # fmt: skip
 
 
 def test_no_url_of_ours_is_left_out_of_the_matrix(urls):

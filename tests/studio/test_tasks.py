@@ -113,6 +113,22 @@ def test_a_claim_is_decided_by_a_substitute_and_never_by_who_makes_it(claim, sig
     assert "Decided by deputy" in Page(deputy.get(urls["page"])).text
 
 
+def test_who_is_only_asked_to_decide_signs_in_by_the_same_door(sign_in, finance):
+    """Never a dead end: the admin's pages, which do not let them in, lead to their tasks."""
+    client, door = sign_in(), reverse("admin:login")
+    wrong = client.post(door, {"username": "controller", "password": "no"})
+    assert "correct username and password" in Page(wrong).text and "staff" not in Page(wrong).text
+    finance["controller"].is_staff = False
+    finance["controller"].set_password("password-of-tests")
+    finance["controller"].save()
+    answer = client.post(
+        door, {"username": "controller", "password": "password-of-tests", "next": reverse("admin:index")}
+    )
+    for _ in range(2):
+        answer = client.get(answer.url)
+    assert answer.url == LIST and client.get(LIST).status_code == 200
+
+
 def test_a_step_that_does_not_let_it_be_handed_on(claim, sign_in, finance):
     claim.data["delegate"] = False
     claim.save(update_fields=["data"])

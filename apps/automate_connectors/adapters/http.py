@@ -197,7 +197,7 @@ class _Call:
         )
         if not self._succeeds(response.status):
             error = failed(
-                f"{self.method} {shown} failed with HTTP {response.status}",
+                f"HTTP {response.status} from {self.method} {shown}",
                 response,
                 retryable=_matches(self._retry, response.status) if self._retry else None,
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -117,6 +118,13 @@ def retry(group: FailureGroup, *, by: Person, version: control.Version = "origin
     if not left and not result.refused:
         _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())
     return Retried(done=result.done, refused=result.refused, left=max(left, 0))
+
+
+def settle(runs: Iterable[uuid.UUID], *, by: Person) -> None:
+    """Resolve the groups of runs that were run again, where none is left that nobody ran again."""
+    for group in FailureGroup.objects.filter(resolved_at=None, runs__run__in=runs).distinct():
+        if can(by, "run", group) and not retryable(group).exists():
+            resolve(group, by=by)
 
 
 def resolve(group: FailureGroup, *, by: Person) -> None:

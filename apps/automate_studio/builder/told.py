@@ -40,15 +40,18 @@ class Line:
 
 
 def by_field(problems: Iterable[DraftProblem], refused: Mapping[str, str], kind: str = "") -> dict[str, Told]:
-    """What is said at the fields of a form, by their names there: of several the first error, or else warning.
+    """What is said at the fields of a form, by their names there: of several all errors, or else the warnings.
 
-    `refused` says why fields were not stored, which comes before all else.
+    `refused` says why fields were not stored, which stands alone.
     """
-    found = {name: Told(reason) for name, reason in refused.items()}
+    found: dict[str, Told] = {}
     for problem in sorted(problems, key=lambda problem: problem.level):
         name, reason = _here(problem, kind)
-        found.setdefault(name, Told(words.sentence(reason), problem.level))
-    return found
+        said = Told(words.sentence(reason), problem.level)
+        before = found.setdefault(name, said)
+        if before is not said and before.level == said.level:
+            found[name] = Told(f"{before.text} {said.text}", said.level)
+    return found | {name: Told(reason) for name, reason in refused.items()}
 
 
 def of_no_field(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[Told]:

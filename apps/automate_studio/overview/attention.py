@@ -42,6 +42,7 @@ class Matter:
     tracker_says: str = ""
     group: FailureGroup | None = None
     may_act: bool = False
+    may_replay: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +144,9 @@ def _dead(user: User) -> Iterator[Matter]:
             url=reverse("admin:automate_core_executionrun_changelist") + "?show=attention",
             state="failed",
             count=f"{dead} dead" if dead <= MOST_COUNTED else f"{MOST_COUNTED}+ dead",
-            said="Replay them with automate_dead",
+            said="A worker stopped at each try",
             since="",
+            may_replay=True,
         )
 
 

@@ -175,11 +175,30 @@ def mark(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied from error
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
+        run = asked.key(request.POST.get("run"))
+        if run:
+            return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run]))
         return SeeOther(reverse("admin:index") + _query(request.GET))
-    context = {
-        "overview": overview(request.user, request.GET),
-        "toast": {"said": said, "undo": undo, "group": group},
-    }
+    return _live(request, {"said": said, "undo": undo, "group": group})
+
+
+@require_POST
+def replay_dead(request: HttpRequest) -> HttpResponse:
+    """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
+    if not can(request.user, "operate", SITE):
+        raise Http404
+    result = control.replay_dead(asked.person(request))
+    said = f"{words.thousands(result.done)} job{'' if result.done == 1 else 's'} replayed."
+    if result.refused:
+        said += f" {words.thousands(len(result.refused))} left: {next(iter(result.refused.values()))}."
+    if request.headers.get("HX-Request") != "true":
+        messages.success(request, said)
+        return SeeOther(reverse("admin:index") + _query(request.GET))
+    return _live(request, {"said": said, "is_bad": not result.done})
+
+
+def _live(request: HttpRequest, toast: dict[str, Any]) -> HttpResponse:
+    context = {"overview": overview(request.user, request.GET), "toast": toast}
     return TemplateResponse(request, "automate_studio/overview/live.html", context)
 
 
