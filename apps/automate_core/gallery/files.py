@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from msgspec import Meta, Struct, field
 
 from automate_connectors.registry import find_action
@@ -211,13 +211,17 @@ def _models(definition: Definition) -> Iterator[str]:
             yield str(step.inputs["model"])
 
 
+def _files(config: AppConfig) -> list[Path]:
+    return sorted((Path(config.path) / FOLDER).glob("*.yaml"))
+
+
 @functools.cache
 def _installed() -> tuple[dict[str, Template], tuple[Fault, ...]]:
     """All templates by slug, sorted by name, and the files that are none. Read once a process."""
     found: dict[str, Template] = {}
     faults: list[Fault] = []
     for config in apps.get_app_configs():
-        for path in sorted((Path(config.path) / FOLDER).glob("*.yaml")):
+        for path in _files(config):
             try:
                 template = read(workflow_files.load(path), slug=path.stem, app=config.label)
                 if taken := found.get(template.slug):
@@ -232,6 +236,11 @@ def _installed() -> tuple[dict[str, Template], tuple[Fault, ...]]:
 def templates() -> dict[str, Template]:
     """The installed templates by slug, in the order of their names."""
     return _installed()[0]
+
+
+def are_all_ours() -> bool:
+    """Whether no other app brings templates: ours are whole, and need not be read to say so."""
+    return not any(_files(config) for config in apps.get_app_configs() if config.label != "automate_core")
 
 
 def faults() -> tuple[Fault, ...]:
