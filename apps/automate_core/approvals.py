@@ -15,6 +15,7 @@ from automate_core import answers, database, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance import audit
 from automate_governance.permissions import Person, User, can
 
@@ -234,7 +235,7 @@ def _check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
 
 def name(wait: Wait) -> str:
     """What an approval is called."""
-    return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
+    return str((wait.data or {}).get("name") or key_of(wait.path))
 
 
 def names(wait: Wait) -> list[str]:

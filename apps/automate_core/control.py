@@ -29,6 +29,7 @@ from automate_core.models import (
 )
 from automate_core.restart import Outline, Plan, Record, plan
 from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance import audit
 from automate_governance.permissions import SITE, Person, can
 
@@ -179,7 +180,7 @@ def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
         by_path[each.path] = each
     latest = list(by_path.values())
     key = (run.error or {}).get("step")
-    named = [each for each in latest if each.path.rpartition("/")[2] == key]
+    named = [each for each in latest if key_of(each.path) == key]
     unfinished = [each for each in latest if each.status not in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}]
     failed = [each for each in named if each.status == StepStatus.FAILED]
     for candidates in (failed, named, unfinished):

@@ -15,6 +15,7 @@ from automate_connectors.registry import find_action
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance.permissions import User, permitted
 from automate_studio import versions, words
 
@@ -183,7 +184,7 @@ def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:
     if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):
         return None
     failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")
-    return next(((path.rpartition("/")[2], message) for path, message in failures), None)
+    return next(((key_of(path), message) for path, message in failures), None)
 
 
 def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
@@ -193,7 +194,7 @@ def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
     kind, path, due = facts.wait
     late = f", {words.duration((now - due).total_seconds())} overdue" if due and due < now else ""
     soon = f", {words.duration((due - now).total_seconds())} left" if due and due >= now else ""
-    return path.rpartition("/")[2].partition("[")[0], f"{_WAITS[kind]}{late or soon}"
+    return key_of(path), f"{_WAITS[kind]}{late or soon}"
 
 
 def _tile(definition: Definition) -> tuple[str, int] | None:
