@@ -15,6 +15,7 @@ from automate_core import answers, database, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance import audit
 from automate_governance.permissions import Person, User, can
 
@@ -218,7 +219,8 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError(f"It was answered already{by}: {wait.outcome.get('outcome', 'it goes on')}.")
     if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
         raise NotOpenError("The run has ended, so there is nothing to decide.")
-    if wait.status != WaitStatus.OPEN:
+    is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
+    if wait.status != WaitStatus.OPEN or is_late:  # late, and no worker has noted it yet
         raise NotOpenError("The time to decide is over.")
 
 
@@ -233,7 +235,7 @@ def _check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
 
 def name(wait: Wait) -> str:
     """What an approval is called."""
-    return str((wait.data or {}).get("name") or wait.path.rpartition("/")[2])
+    return str((wait.data or {}).get("name") or key_of(wait.path))
 
 
 def names(wait: Wait) -> list[str]:

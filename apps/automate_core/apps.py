@@ -72,6 +72,9 @@ def _seed_roles(sender: AppConfig, **_: Any) -> None:
                 *roles.share("webhookendpoint", "add", *on_endpoints),
             ),
             roles.OPERATORS: roles.share("workflow", "view", "view_payload", "run", scope="any"),
-            roles.AUDITORS: roles.share("workflow", "view", "view_payload", scope="any"),
+            roles.AUDITORS: (
+                *roles.share("workflow", "view", "view_payload", scope="any"),
+                *roles.share("webhookendpoint", "view", "view_payload", scope="any"),
+            ),
         },
     )

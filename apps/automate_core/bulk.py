@@ -17,6 +17,7 @@ from django.utils import timezone
 from automate_core import control
 from automate_core.authoring import NotPermittedError
 from automate_core.database import AutomateNow
+from automate_core.ids import uuid7
 from automate_core.models import BulkAction, BulkItem, ExecutionRun
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_core.statistics import failures
@@ -33,16 +34,26 @@ DUE = "EXISTS (SELECT FROM automate_core_bulkaction WHERE status = 'open')"
 
 
 @transaction.atomic
-def ask(verb: str, runs: Sequence[uuid.UUID], options: Mapping[str, Any], *, by: Person) -> BulkAction:
+def ask(
+    verb: str,
+    runs: Sequence[uuid.UUID],
+    options: Mapping[str, Any],
+    *,
+    by: Person,
+    request: uuid.UUID | None = None,
+) -> BulkAction:
     """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.retry` or `cancel`.
 
-    Raises ValueError for none or too many.
+    The same `request` of that person again gives the action that it made. Raises ValueError for none or too many.
     """
     if not 1 <= len(runs) <= MOST:
         raise ValueError(f"choose 1 to {MOST:,} runs, not {len(runs):,}")
     BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
     ordered = sorted(set(runs))
-    action = BulkAction.objects.create(person=by, verb=verb, options=dict(options), total=len(ordered))
+    said = {"verb": verb, "options": dict(options), "total": len(ordered)}
+    action, is_new = BulkAction.objects.get_or_create(person=by, request=request or uuid7(), defaults=said)
+    if not is_new:
+        return action
     BulkItem.objects.bulk_create(
         (BulkItem(action=action, number=number, run=run) for number, run in enumerate(ordered)), batch_size=1_000
     )

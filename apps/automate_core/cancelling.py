@@ -23,6 +23,7 @@ from automate_core.states import (
     WaitStatus,
     move,
 )
+from automate_core.step_paths import key_of
 from automate_core.triggers import DEPTH_HEADER
 from automate_governance.redaction import redactor
 
@@ -77,7 +78,7 @@ def _end_attempts(run: ExecutionRun, *, held: bool) -> None:
     ended = [
         pk
         for pk, path, status in steps.values_list("pk", "path", "status")
-        if not (held and status == StepStatus.RUNNING and path.rpartition("/")[2] in actions)
+        if not (held and status == StepStatus.RUNNING and key_of(path) in actions)
     ]
     steps.filter(pk__in=ended).update(status=StepStatus.CANCELLED, finished_at=AutomateNow(), seq=run.seq)
 

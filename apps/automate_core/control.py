@@ -29,6 +29,7 @@ from automate_core.models import (
 )
 from automate_core.restart import Outline, Plan, Record, plan
 from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance import audit
 from automate_governance.permissions import SITE, Person, can
 
@@ -91,18 +92,22 @@ def retry(
     payload: Any = msgspec.UNSET,
     variables: Mapping[str, Any] | None = None,
     request: uuid.UUID | None = None,
+    once: bool = False,
 ) -> ExecutionRun:
     """Run an ended run again, as a new run with the same trace id that points to it.
 
     `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
     is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
-    workflow's for this run. The same `request` again gives the run that it made.
+    workflow's for this run. The same `request` again gives the run that it made; `once` refuses a run that somebody
+    has run again already.
     Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
     _hold(run)
     if request is not None and (made := run.retries.filter(request=request).first()):
         return made
+    if once and run.retries.exists():
+        raise ControlError(f"run {run} was run again already")
     if run.cause == ExecutionRun.Cause.TEST:
         raise ControlError(f"run {run} is a test: test the draft again")
     if run.workflow.status == Workflow.Status.ARCHIVED:
@@ -175,7 +180,7 @@ def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
         by_path[each.path] = each
     latest = list(by_path.values())
     key = (run.error or {}).get("step")
-    named = [each for each in latest if each.path.rpartition("/")[2] == key]
+    named = [each for each in latest if key_of(each.path) == key]
     unfinished = [each for each in latest if each.status not in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}]
     failed = [each for each in named if each.status == StepStatus.FAILED]
     for candidates in (failed, named, unfinished):
@@ -313,11 +318,12 @@ def retry_many(
     *,
     start: str = "failed",
     version: Version = "original",
+    once: bool = False,
     dry_run: bool = False,
 ) -> Done:
     """Run those of `runs` again that have ended, each for itself. With `dry_run`, only count them."""
     ended = runs.filter(status__in=FINAL_RUN_STATES)
-    return _each(ended, lambda run: retry(run, by=by, start=start, version=version), dry_run=dry_run)
+    return _each(ended, lambda run: retry(run, by=by, start=start, version=version, once=once), dry_run=dry_run)
 
 
 def try_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> Done:
@@ -378,6 +384,7 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
 
     Raises NotPermittedError, ControlError.
     """
+    OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
     if job.status != JobStatus.DEAD:
         raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
     if not dead_jobs().filter(pk=job.pk).exists():

@@ -6,11 +6,11 @@ again in another: as long as the same steps stand around it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from automate_core import step_paths
 from automate_core.definition import (
     ActionStep,
     BranchStep,
@@ -22,16 +22,7 @@ from automate_core.definition import (
     slots,
 )
 from automate_core.states import StepStatus
-
-_PART = re.compile(r"(?P<key>[^\[\]/]+)(?:\[(?P<index>\d+)\])?")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One step of a path: its key, and the iteration that the path goes on in."""
-
-    key: str
-    index: int | None
+from automate_core.step_paths import parts
 
 
 @dataclass(frozen=True)
@@ -60,12 +51,6 @@ class Plan:
 
     kept: tuple[Record, ...]
     entered: Mapping[str, Any]
-
-
-def parts(path: str) -> tuple[Part, ...]:
-    """The steps that a path goes through, outermost first."""
-    found = [_PART.fullmatch(part) for part in path.split("/")]
-    return tuple(Part(match["key"], int(match["index"]) if match["index"] else None) for match in found if match)
 
 
 class Outline:
@@ -186,12 +171,12 @@ def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, n
 
 def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
     """Whether a step around it ended well in spite of what is recorded at `path`."""
-    above = path
-    while "/" in above:
-        above = above.rpartition("/")[0]
-        around = last.get(re.sub(r"\[\d+\]$", "", above))
+    above = step_paths.holder(path)
+    while above:
+        around = last.get(above)
         if around is not None and around.status == StepStatus.SUCCEEDED:
             return True
+        above = step_paths.holder(above)
     return False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +24,11 @@ from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
-from automate_studio import asked, events, frame, payload, refused, run_rows, verdicts, words
+from automate_studio import asked, events, frame, json_answers, refused, run_rows, verdicts, words
 from automate_studio.builder import sample_choice
 from automate_studio.doing import SeeOther
 from automate_studio.event_search import find, lookup
+from automate_studio.json_tree import Tree
 
 MOST_RUNS = 50
 CHECKED = 10  #: events of a workflow that are offered to be checked
@@ -97,9 +97,15 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         replay=_replay(request, event, may_read=why.may_read),
         replays=replays.order_by("-pk")[:20],
         original=_known(request.user, event.replay_of),
-        shown=payload.show(event.payload) if why.may_read else None,
+        tree=_tree(event) if why.may_read and not event.emptied_at else None,
         headers=sorted(event.headers.items()) if why.may_read else [],
     )
+
+
+@require_safe
+def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
+    """Rows of the payload, as `json_answers.rows` says."""
+    return json_answers.rows(request, _carrying(request, event_id).payload)
 
 
 @require_POST
@@ -122,21 +128,10 @@ def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """The stored payload as a file, audited."""
-    event = _event(request, event_id)
-    if not event_access.may(request.user, "view_payload", event):
-        raise PermissionDenied
-    if event.emptied_at:
-        raise Http404("what it carried was let go")
+    event = _carrying(request, event_id)
     with transaction.atomic():
         audit.record(request.user, "event.payload_downloaded", event, trace_id=event.trace_id)
-    return HttpResponse(
-        json.dumps(event.payload, indent=2, ensure_ascii=False),
-        content_type="application/json",
-        headers={
-            "Content-Disposition": f'attachment; filename="event-{event.pk}.json"',
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return json_answers.file(event.payload, f"event-{event.pk}.json")
 
 
 @require_POST
@@ -189,6 +184,21 @@ def _event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     if not event_access.may(request.user, "view", event):
         raise Http404
     return event
+
+
+def _carrying(request: HttpRequest, event_id: uuid.UUID) -> Event:
+    """One whose payload is there, for who may see it."""
+    event = _event(request, event_id)
+    if not event_access.may(request.user, "view_payload", event):
+        raise PermissionDenied
+    if event.emptied_at:
+        raise Http404("what it carried was let go")
+    return event
+
+
+def _tree(event: Event) -> Tree:
+    url = f"{reverse('studio:event_value', args=[event.pk])}?part=payload"
+    return Tree(part="payload", root="event.payload", url=url, value=event.payload)
 
 
 def _known(user: User, event_id: uuid.UUID | None) -> Event | None:

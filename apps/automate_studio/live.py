@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.2  #: so that a page gets at most five patches a second
 HEARTBEAT_SECONDS = 12.0
 STREAM_SECONDS = 600.0
+MOST_OF_ONE = 24  #: streams of one person; a browser opens four at the most
 SEQUENCES = "SELECT id, seq FROM automate_core_executionrun WHERE id = ANY(%(runs)s)"
 
 type Watched = tuple[uuid.UUID, View]
@@ -82,8 +83,10 @@ class LiveHub:
     ) -> AsyncIterator[tuple[int, str, bool] | None]:
         """(sequence, HTML, whether the run has ended) of each change after `after`, and None as a sign of life.
 
-        It ends with the run, with the right to see it, or after ten minutes.
+        It ends with the run, with the right to see it, or after ten minutes; at once for who `has_enough`.
         """
+        if self.has_enough(user_id):
+            return
         self._loop = asyncio.get_running_loop()
         key = (run_id, view or View())
         place = self._places.setdefault(key, _Place())
@@ -111,6 +114,10 @@ class LiveHub:
             place.viewers.discard(viewer)
             if not place.viewers and self._places.get(key) is place:
                 del self._places[key]
+
+    def has_enough(self, user_id: Any) -> bool:
+        """Whether a person has so many streams that there is no further one."""
+        return len([1 for viewer in self._viewers() if viewer.user_id == user_id]) >= MOST_OF_ONE
 
     def close(self) -> None:
         """End every stream now. Callable from a signal handler or another thread."""

@@ -17,17 +17,15 @@ from automate_core import authoring
 from automate_core.authoring import NotPermittedError, Seen
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts.errors import ConflictError
-from automate_core.drafts.problems import DraftProblem
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.publishing import review as reviews
 from automate_core.publishing.differences import Difference, Line
-from automate_core.publishing.review import DRAFT, Review
+from automate_core.publishing.review import DRAFT
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, frame, sentences, words
-from automate_studio.builder import panel as builder_panel
+from automate_studio.builder import told
 from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
-from automate_studio.tree import START
 
 MOST = 50  #: versions on a page
 LONGEST_MESSAGE = 1_000
@@ -103,28 +101,13 @@ def _show_review(
         review=found,
         rows=_rows(found.comparison.found) if found.comparison else [],
         lines=_lines(found.comparison.lines) if found.comparison else [],
-        problems=[(_path(found, problem), _whose(found, problem), problem) for problem in found.problems],
+        problems=told.lines(found.draft, found.problems),
         refusal=words.sentence(found.refusal) if found.refusal else "",
         may_change=can(request.user, "change", workflow),
         message=request.POST.get("message", ""),
         conflict=conflict,
         reasons=reasons,
     )
-
-
-def _path(found: Review, problem: DraftProblem) -> str:
-    if problem.step:
-        return builder_panel.path_of(found.draft, problem.step)
-    if problem.field == "tests":
-        return builder_panel.TEST
-    return START if problem.trigger or problem.field == "triggers" else builder_panel.SETTINGS
-
-
-def _whose(found: Review, problem: DraftProblem) -> str:
-    if problem.step:
-        return found.draft.steps[problem.step].label
-    trigger = found.draft.triggers.get(problem.trigger)
-    return words.sentence(trigger.label, stop="") if trigger else {"tests": "Tests"}.get(problem.field, "Workflow")
 
 
 def _rows(found: Iterable[Difference]) -> list[Row]:

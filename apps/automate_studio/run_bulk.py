@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import bulk
+from automate_core.ids import uuid7
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, holds_anywhere, permitted
@@ -96,10 +97,11 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         said = "None of these runs has ended." if wanted.verb == "retry" else "All of these runs have ended already."
         return _refused(request, said, 409)
     if "confirm" not in request.POST:
-        context = {"counted": counted, "query": filters.address()}
+        context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
     options = {"start": wanted.start, "version": wanted.version} if wanted.verb == "retry" else {}
-    action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request))
+    clicked = asked.key(request.POST.get("request"))
+    action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request), request=clicked)
     return _progress(request, action)
 
 

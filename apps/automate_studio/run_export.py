@@ -25,6 +25,7 @@ from automate_studio.run_filters import read
 from automate_studio.run_search import Search
 
 BATCH = 500  #: runs that are read at once
+HEAVY_BATCH = 20  #: of those with their payloads, which may be large
 COLUMNS = (
     "run", "workflow", "version", "status", "origin", "cause", "created_at", "started_at", "finished_at", "seconds",
     "step", "error", "search_terms", "trace_id", "retried_from",
@@ -66,7 +67,7 @@ async def _later(pieces: Iterator[str]) -> AsyncIterator[str]:
 
 def _rows(user: User, search: Search, with_payload: bool) -> Iterator[list[dict[str, Any]]]:
     """The runs as documents, newest first, a page at a time."""
-    for ids in search.walk(BATCH):
+    for ids in search.walk(HEAVY_BATCH if with_payload else BATCH):
         runs = ExecutionRun.objects.filter(pk__in=ids)
         found = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"))
         found = found.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")

@@ -127,12 +127,13 @@ def _step(span: dt.timedelta) -> dt.timedelta:
 
 
 def _starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
-    """Round times of the active zone."""
+    """Round times of the active zone: days as its clocks have them, all else as time goes by."""
     local = timezone.localtime(start)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     at = midnight + (local - midnight) // step * step
+    at = at if step >= _DAY else at.astimezone(dt.UTC)
     while at < end:
-        yield at
+        yield timezone.localtime(at)
         at += step
 
 
@@ -187,9 +188,10 @@ def _bars(
     most = max((sum(each.values()) for each in counts), default=0) or 1
     labelled = _labelled(starts, step)
     bars = []
-    for number, (start, states) in enumerate(zip(starts, counts, strict=True)):
+    ends_at = [*starts[1:], timezone.localtime(starts[-1].astimezone(dt.UTC) + step)]
+    for number, (start, end, states) in enumerate(zip(starts, ends_at, counts, strict=True)):
         counted = since is None or start >= since
-        begins, ends = max(start, period[0]), min(start + step, max(period[1], start))
+        begins, ends = max(start, period[0]), min(end, max(period[1], start))
         told = ", ".join(f"{count:,} {words.word(state).lower()}" for state, count in states.items())
         told = told or ("no runs" if counted else "not counted")
         bars.append(

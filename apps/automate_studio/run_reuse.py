@@ -18,7 +18,7 @@ from automate_core.models import ExecutionRun
 from automate_governance.permissions import can
 from automate_studio import asked, words
 from automate_studio.builder import sample_choice, samples
-from automate_studio.builder.panel import TEST
+from automate_studio.builder.steps import TEST
 from automate_studio.doing import SeeOther
 
 

@@ -6,14 +6,16 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from django.db.models import QuerySet
+from django.db.models import F, Func, QuerySet, Value
 from django.db.models.fields.json import KT
 
 from automate_connectors.registry import find_action
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance.permissions import User, permitted
 from automate_studio import versions, words
 
@@ -98,22 +100,21 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     if not rows:
         return []
     keys = [row.pk for row in rows]
+    definitions = versions.definitions(row.version_id for row in rows)
+    paths = {path for definition in definitions.values() for path in versions.paths(definition.steps)}
     steps: dict[uuid.UUID, dict[str, tuple[str, str]]] = {key: {} for key in keys}
     attempts = (
-        StepRun.objects.filter(run__in=keys)
-        .exclude(path__contains="[")  # what is inside loops is the run page's
+        StepRun.objects.filter(run__in=keys, path__in=paths)  # what is inside loops is the run page's
         .order_by("started_at", "path", "attempt")
         .annotate(message=KT("error__message"))
         .values_list("run_id", "path", "status", "message")
     )
     for run_id, path, status, message in attempts:
         steps[run_id][path] = (status, message or "")
-    definitions = versions.definitions(row.version_id for row in rows)
     readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=keys))
     seen = set(readable.values_list("pk", flat=True))
     waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
-    open_waits = Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN).order_by("-id")
-    found = list(open_waits.values_list("run_id", "kind", "path", "due_at")) if waiting else []
+    found = _open_waits(waiting) if waiting else []
     waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
     retrying: dict[uuid.UUID, set[str]] = {key: set() for key in keys}
     for run_id, kind, path, _ in found:
@@ -129,6 +130,19 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
         )
         for row in rows
     ]
+
+
+def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.datetime | None]]:
+    """(run, kind, path, due) of the first one of each step, however many items of loops wait there; oldest last."""
+    place = Func(F("path"), Value(r"\[\d+\]"), Value(""), Value("g"), function="regexp_replace")
+    first = (
+        Wait.objects.filter(run__in=runs, status=WaitStatus.OPEN)
+        .annotate(place=place)
+        .order_by("run_id", "place", "id")
+        .distinct("run_id", "place")
+    )
+    rows = sorted(first.values_list("id", "run_id", "kind", "path", "due_at", "place"), key=itemgetter(0), reverse=True)
+    return [(run_id, kind, path, due) for _, run_id, kind, path, due, _ in rows]
 
 
 def _again(runs: list[uuid.UUID]) -> dict[uuid.UUID, Again]:
@@ -170,7 +184,7 @@ def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:
     if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):
         return None
     failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")
-    return next(((path.rpartition("/")[2], message) for path, message in failures), None)
+    return next(((key_of(path), message) for path, message in failures), None)
 
 
 def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
@@ -180,7 +194,7 @@ def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
     kind, path, due = facts.wait
     late = f", {words.duration((now - due).total_seconds())} overdue" if due and due < now else ""
     soon = f", {words.duration((due - now).total_seconds())} left" if due and due >= now else ""
-    return path.rpartition("/")[2].partition("[")[0], f"{_WAITS[kind]}{late or soon}"
+    return key_of(path), f"{_WAITS[kind]}{late or soon}"
 
 
 def _tile(definition: Definition) -> tuple[str, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -10,21 +9,18 @@ from urllib.parse import urlencode
 
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import documents
-from automate_core.lookups import ABSENT
 from automate_core.models import Event, ExecutionRun, StepRun
-from automate_core.trials.samples import key_of
+from automate_core.step_paths import key_of
 from automate_governance import audit
 from automate_governance.permissions import can
-from automate_studio import asked, json_tree
+from automate_studio import asked, json_answers
 from automate_studio.json_tree import Tree
 from automate_studio.tree import START
 
-MAX_COPIED = 1_000_000  #: characters that are copied; more is for a download
 OF_STEPS = {"input", "output", "details"}
 OF_EVENTS = {"payload", "headers"}
 
@@ -57,38 +53,12 @@ def _root(path: str, part: str) -> str:
 
 @require_safe
 def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
-    """Rows of a value: what `?q=` finds, or what is inside the place `?at=`, from `?start=` on.
-
-    `?whole=` gives a long text there, `?copy=` all that is there as plain text.
-    """
+    """Rows of a value, as `json_answers.rows` says."""
     try:
         value = _found(request, run_id, path, request.GET).value
     except documents.DocumentError as error:
         return _gone(error)
-    query = request.GET.get("q", "").replace("\0", "")[: json_tree.MAX_QUERY].strip()
-    if query:
-        found = json_tree.search(value, query)
-        return TemplateResponse(request, "automate_studio/json/found.html", {"found": found, "query": query})
-    place = json_tree.path_of(request.GET.get("at"))
-    inside = ABSENT if place is None else json_tree.at(value, place)
-    if inside is ABSENT:
-        raise Http404
-    if request.GET.get("copy"):
-        return _copy(inside)
-    if request.GET.get("whole"):
-        row = json_tree.whole(inside) if isinstance(inside, str) else None
-        return TemplateResponse(request, "automate_studio/json/whole.html", {"row": row})
-    rows = json_tree.rows(inside, place or (), asked.number(request.GET.get("start")) or 0)
-    return TemplateResponse(request, "automate_studio/json/rows.html", {"rows": rows})
-
-
-def _copy(value: Any) -> HttpResponse:
-    """A text as it is, anything else as JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    if len(text) > MAX_COPIED:
-        reason = f"This has more than {MAX_COPIED:,} characters: download it instead."
-        return HttpResponse(reason, status=413, content_type="text/plain; charset=utf-8")
-    return HttpResponse(text.encode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
+    return json_answers.rows(request, value)
 
 
 @require_POST
@@ -107,11 +77,7 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     name = f"{run}-{'event' if path == START else path.replace('/', '-')}-{part}.json"
     if file is not None:
         return FileResponse(file, as_attachment=True, filename=name, content_type="application/json")
-    return HttpResponse(
-        json.dumps(found.value, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
-        content_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return json_answers.file(found.value, name)
 
 
 def _gone(error: documents.DocumentError) -> HttpResponse:

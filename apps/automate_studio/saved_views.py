@@ -84,8 +84,9 @@ def bar(user: User, filters: Filters) -> Bar:
 
 
 def visible(user: User) -> Iterable[SavedView]:
-    """One's own, and those that are shared."""
-    return SavedView.objects.filter(Q(owner=user.pk) | Q(is_shared=True)).order_by("name", "pk")[: 4 * MOST]
+    """One's own, then those that are shared, which push none of one's own out."""
+    found = SavedView.objects.filter(Q(owner=user.pk) | Q(is_shared=True)).alias(is_own=Q(owner=user.pk))
+    return found.order_by("-is_own", "name", "pk")[: 4 * MOST]
 
 
 def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:

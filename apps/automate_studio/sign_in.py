@@ -12,7 +12,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
-from django.urls import reverse, reverse_lazy
+from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
@@ -44,12 +44,17 @@ class SignInView(LoginView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With what the admin's page shows."""
-        path = self.request.get_full_path()
-        return {**admin.site.each_context(self.request), "app_path": path, **super().get_context_data(**context)}
+        here = self.request.get_full_path()
+        return {**admin.site.each_context(self.request), "app_path": here, **super().get_context_data(**context)}
 
 
 sign_in = SignInView.as_view()
 sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
+
+
+def staff(route: str, view: View, name: str) -> URLPattern:
+    """A page for the staff: others are sent to the admin's page for signing in."""
+    return path(route, admin.site.admin_view(view), name=name)
 
 
 def signed_in(view: View) -> View:

@@ -17,6 +17,7 @@ from automate_core import approvals
 from automate_core.manual import STARTED_BY
 from automate_core.models import Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.step_paths import key_of
 from automate_governance.permissions import User
 from automate_studio import asked, words
 from automate_studio.lists import Page, Query, Tab, address, beside
@@ -140,7 +141,7 @@ def _row(wait: Any, now: dt.datetime) -> TaskRow:
     by_hand = (wait.source or "").startswith("manual:")
     return TaskRow(
         wait=wait,
-        name=visible(wait.name or "") or wait.path.rpartition("/")[2],
+        name=visible(wait.name or "") or key_of(wait.path),
         message=visible(wait.message or ""),
         asked_by=(wait.started_by or "") if by_hand else "",
         since=words.between(wait.created_at, now),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
@@ -28,12 +27,12 @@ from automate_core.definition import (
     slots,
 )
 from automate_core.drafts import places
+from automate_core.step_paths import without_items
 from automate_studio import looks, overlay, sentences, words
 from automate_studio.items import Items
 from automate_studio.looks import Said
 from automate_studio.recorded import Run
 
-_ITERATION = re.compile(r"\[\d+\]")
 _OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
 
@@ -73,7 +72,7 @@ class Card:
     @property
     def place(self) -> str:
         """The path without the items of loops: where the step is in the definition."""
-        return _ITERATION.sub("", self.path)
+        return without_items(self.path)
 
     @property
     def dom_id(self) -> str:

@@ -34,11 +34,13 @@ def _headers(run: ExecutionRun) -> dict[str, str]:
 
 
 async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
-    """The live parts as server-sent events, each with its sequence as the id."""
+    """The live parts as server-sent events, each with its sequence as the id; 429 for who has too many: pages poll."""
     user = await request.auser()
     may = await sync_to_async(_may_watch)(user, run_id)
     if not may:
         raise Http404
+    if hub.has_enough(user.pk):
+        return HttpResponse("You have too many pages open that follow a run.", status=429, content_type="text/plain")
     after = asked.number(request.GET.get("after"))
     return StreamingHttpResponse(
         _events(user.pk, run_id, -1 if after is None else after, View.of(request.GET)),

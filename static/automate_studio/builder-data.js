@@ -15,7 +15,7 @@
 
   // --- the picker ---------------------------------------------------------------------------------------------------------
 
-  let target = null; // {editor, start, end, isTyped}: what is inserted goes there
+  let target = null; // {editor, start, end, isTyped}: what is inserted goes there, of an editor that takes names a name
   let asked = 0;
   let timer = null;
 
@@ -31,6 +31,7 @@
     if (turn !== asked || !ok || !target) return;
     picker.innerHTML = html;
     picker.hidden = false;
+    picker.toggleAttribute("data-names", Boolean(editor.takesNames));
     ready();
     if (target.query) search(target.query); // what was typed meanwhile
     if (!isTyped) document.getElementById("picker-search").focus();
@@ -99,9 +100,11 @@
     item.scrollIntoView({ block: "nearest" });
   };
 
+  const insertOf = (item) => (target.editor.takesNames ? item.dataset.name : item.dataset.insert);
+
   const insert = async (item, { stay = false } = {}) => {
     const { editor, start, end } = target;
-    const text = item.dataset.actData === "each" ? "{{ item }}" : item.dataset.insert;
+    const text = item.dataset.actData === "each" ? "{{ item }}" : insertOf(item);
     editor.focus();
     editor.replace(start, end, text);
     const caret = { start: start + text.length };
@@ -122,7 +125,7 @@
   picker.addEventListener("click", (event) => {
     const item = event.target.closest("[role=treeitem]");
     if (event.target.closest("[data-close-picker]")) close();
-    else if (item?.dataset.insert && !event.target.closest(".turn")) insert(item, { stay: matchMedia("(min-width: 1281px)").matches });
+    else if (item && insertOf(item) && !event.target.closest(".turn")) insert(item, { stay: !target.editor.takesNames && matchMedia("(min-width: 1281px)").matches });
     else if (item) { focusOn(item); expand(item, item.getAttribute("aria-expanded") !== "true"); }
   });
 
@@ -140,7 +143,7 @@
       End: () => focusOn(shown.at(-1)),
       ArrowRight: () => (isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
       ArrowLeft: () => (isOpen ? expand(item, false) : focusOn(item.closest("[role=group]")?.previousElementSibling)),
-      Enter: () => (item.dataset.insert ? insert(item) : expand(item, !isOpen)),
+      Enter: () => (insertOf(item) ? insert(item) : expand(item, !isOpen)),
     };
     if (!item && event.key === "ArrowDown") { event.preventDefault(); focusOn(shown.find((each) => each.tabIndex === 0) ?? shown[0]); }
     if (!item && event.key === "Enter") { event.preventDefault(); if (first()) insert(first()); }
@@ -150,7 +153,7 @@
   });
 
   // While somebody types after a brace, the arrow goes into the tree; Enter takes the first that fits, once there is a search.
-  const first = () => items().find((item) => item.dataset.insert);
+  const first = () => items().find(insertOf);
   const acts = {
     ArrowDown: () => (focusOn(items()[0]), true),
     Enter: () => target.query && !isSearching && first() && (insert(first()), true),
@@ -162,6 +165,23 @@
     if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); }
     else if (target?.isTyped && of(event.target) === target.editor && acts[event.key]?.()) { event.preventDefault(); event.stopPropagation(); }
   }, true);
+
+  // The field of a condition's row: the whole of it is the name of what is chosen.
+  const naming = (field, button) => ({
+    field,
+    takesNames: true,
+    caret: { start: 0, end: field.value.length },
+    focus: () => (field.value ? field : button).focus(), // an empty one would open its own chooser
+    replace: (start, end, text) => {
+      field.value = text;
+      field.focus();
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    },
+  });
+  builder.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-field-data]");
+    if (button) open(naming(button.parentElement.querySelector("input"), button));
+  });
 
   // --- typing a brace -----------------------------------------------------------------------------------------------------
 
@@ -271,8 +291,9 @@
     scan();
     for (const editor of editors.values()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-exp-tools")) dress(editor);
     for (const left of document.querySelectorAll("#inspector .da-exp-tools")) if (!inside(left.closest(".da-field")).length) left.remove();
-    if (target && (target.path !== selected() || !editors.has(target.editor.field.id))) close({ back: false });
-    else if (target) target.editor = editors.get(target.editor.field.id);
+    const isThere = target?.editor.takesNames ? target.editor.field.isConnected : editors.has(target?.editor.field.id);
+    if (target && (target.path !== selected() || !isThere)) close({ back: false });
+    else if (target && !target.editor.takesNames) target.editor = editors.get(target.editor.field.id);
   }).observe(document.getElementById("inspector"), { childList: true, subtree: true });
 
   // --- samples ------------------------------------------------------------------------------------------------------------

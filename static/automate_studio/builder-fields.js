@@ -157,17 +157,20 @@
   const markFaults = () => {
     for (const why of inspector.querySelectorAll(".da-help[id$='-why']")) {
       const wrong = why.classList.contains("err");
+      const doubtful = why.classList.contains("warn");
       const field = why.closest(".da-field");
       for (const control of field?.querySelectorAll(`[aria-describedby="${CSS.escape(why.id)}"]`) ?? []) {
         control.toggleAttribute("aria-invalid", wrong);
         if (wrong) control.setAttribute("aria-invalid", "true");
         control.closest(".da-in")?.classList.toggle("err", wrong);
+        control.closest(".da-in")?.classList.toggle("warn", doubtful);
       }
     }
     for (const tab of inspector.querySelectorAll("[role=tab]")) {
-      tab.classList.toggle("has-err", Boolean(document.getElementById(tab.getAttribute("aria-controls"))?.querySelector(".da-help.err")));
+      const inTab = document.getElementById(tab.getAttribute("aria-controls"));
+      for (const level of ["err", "warn"]) tab.classList.toggle(`has-${level}`, Boolean(inTab?.querySelector(`.da-help.${level}`)));
     }
-    for (const more of inspector.querySelectorAll(".da-more")) if (more.querySelector(".da-help.err")) more.open = true;
+    for (const more of inspector.querySelectorAll(".da-more")) if (more.querySelector(".da-help:is(.err, .warn)")) more.open = true;
   };
 
   // --- the tab stays when another step comes ----------------------------------------------------------------------------

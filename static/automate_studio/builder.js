@@ -193,11 +193,15 @@
     card?.focus();
   };
 
-  const focusOn = (name) => {
-    const field = [...inspector.querySelectorAll("[name]")].find((each) => each.name && (each.name === name || name.startsWith(`${each.name}.`)));
-    field?.closest("details")?.setAttribute("open", "");
-    document.querySelector(`[aria-controls="${field?.closest("[role=tabpanel]")?.id}"]:not(.on)`)?.click();
+  // To the field with that id or name, or what can be filled in first within that part of the panel.
+  const focusOn = (place) => {
+    const part = (place && document.getElementById(place)) || [...inspector.querySelectorAll("[name]")].find((each) => each.name === place);
+    const control = "input:not([type=hidden]), select, textarea, button";
+    part?.closest("details")?.setAttribute("open", "");
+    document.querySelector(`[aria-controls="${part?.closest("[role=tabpanel]")?.id}"]:not(.on)`)?.click();
+    const field = part?.matches(control) ? part : part?.querySelector(control);
     (field || document.getElementById("inspector-name"))?.focus();
+    field?.scrollIntoView({ block: "nearest" });
   };
 
   builder.addEventListener("click", (event) => {

@@ -99,6 +99,14 @@
     else event.target.closest("[data-close]")?.closest("dialog").close();
   });
 
+  // A double click means it once: what htmx or a page's own script sends has its own ways.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    if (Date.now() - Number(form.dataset.sent ?? 0) < 1500) event.preventDefault();
+    form.dataset.sent = Date.now();
+  });
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy], [data-copy-json], [data-copy-from], [data-zoom], [data-sidebar], [role=tab][aria-controls]");
     if (!button) return;

@@ -12,7 +12,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core import answers, approvals
 from automate_core.authoring import NotPermittedError
-from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee
+from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee, Workflow
 from automate_core.notifications import asking
 from automate_governance.models import AuditEntry
 
@@ -112,9 +112,16 @@ def test_of_two_decisions_at_once_one_wins(run, wait, colleague, owner):
     assert (run.wakes, AuditEntry.objects.filter(verb="approval.decided").count()) == (1, 1)
 
 
-@pytest.mark.parametrize(("status", "reason"), [("expired", "time to decide is over"), ("cancelled", "run has ended")])
-def test_what_is_over_is_not_decided(wait, colleague, status, reason):
-    Wait.objects.update(status=status)
+@pytest.mark.parametrize(
+    ("standing", "reason"),
+    [
+        ({"status": "expired"}, "time to decide is over"),
+        ({"due_at": "2001-01-01T00:00Z"}, "time to decide is over"),  # and no worker was there to note it
+        ({"status": "cancelled"}, "run has ended"),
+    ],
+)
+def test_what_is_over_is_not_decided(wait, colleague, standing, reason):
+    Wait.objects.update(**standing)
     with pytest.raises(approvals.NotOpenError, match=reason):
         approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
 
@@ -163,12 +170,13 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
     assert sorted(mail.to for mail in mailoutbox) == asked
     assert f"/admin/automate/approvals/{wait.pk}/" in mailoutbox[0].body and mailoutbox[0].body.startswith("Pay?")
     Wait.objects.update(remind_at="2001-01-01T00:00Z", due_at="2031-05-04T03:02Z")
+    Workflow.objects.update(name="A\r\nBcc: all@example.com")  # no header of its own
     for _ in range(2):
         notify()
     assert sorted(mail.to for mail in mailoutbox[2:]) == asked
     due = "Due 2031-05-04 03:02 UTC"
     assert due in mailoutbox[2].body and due in mailoutbox[2].alternatives[0].content and due not in mailoutbox[0].body
-    assert mailoutbox[2].subject == "Reminder: ask, A" and "Reminder" not in mailoutbox[0].subject
+    assert mailoutbox[2].subject == "Reminder: ask, A Bcc: all@example.com" and "Reminder" not in mailoutbox[0].subject
     approvals.reassign(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
     notify()
     assert [mail.to for mail in mailoutbox[4:]] == [["stranger@example.com"]]

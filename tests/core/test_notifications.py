@@ -342,6 +342,10 @@ def test_rules_that_cannot_be_say_why_at_the_field(flow, owner):
     assert {name: field for name, (_, field) in WRONG.items() if field not in found[name]} == {}
     assert all(text.endswith(".") for errors in found.values() for text in errors.values())
     assert not NotificationRule.objects.filter(workflow=flow).exists()
+    many = (NotificationRule(workflow=flow, kind="first_failure", channel="email") for _ in range(rules.MOST_RULES))
+    NotificationRule.objects.bulk_create(many)
+    with pytest.raises(rules.RuleError, match="50 rules already"):
+        rules.save(None, WRONG["nobody"][0], workflow=flow, by=owner)
 
 
 def test_quiet_times():

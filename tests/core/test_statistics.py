@@ -121,6 +121,16 @@ def test_every_way_to_end_is_counted_once(publish, deliver, drain, later, owner)
     call_command("automate_rollup", "--rebuild")
     assert counted() == before and check()
     assert sum(groups["stopped"].counts.values_list("count", flat=True)) == groups["stopped"].runs.count() == 4
+    begun, day = timezone.now() - dt.timedelta(days=3), dt.timedelta(days=1)
+    times = {"created_at": begun, "started_at": begun, "finished_at": begun + day}
+    run = ExecutionRun.objects.create(
+        workflow=stops, version=stops.published, trace_id="1" * 32, status="succeeded", **times
+    )
+    EndedRun.objects.create(run=run)
+    call_command("automate_rollup", "--rebuild", "--since", f"{timezone.now() - day:%Y-%m-%d}")
+    assert counted() == before, "what ended earlier is not counted anew, nor forgotten"
+    call_command("automate_rollup")
+    assert check() != before[0]
 
 
 def _leased(run, **values):

@@ -51,6 +51,10 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     rows.get_by_role("link").first.click()
     expect(page.get_by_text("No match")).to_be_visible()
     expect(page.get_by_text('Ref is refs/heads/main was "refs/tags/v1.2"')).to_be_visible()
+    page.get_by_role("treeitem").filter(has_text='"ref"').click()
+    expect(page.get_by_label("The value that is chosen")).to_contain_text("event.payload.ref")
+    page.get_by_label("Search in the payload").fill("TAGS")
+    expect(page.locator("#jt-payload mark")).to_have_text("tags")
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_role("dialog", name="Replay")).to_contain_text("would start nothing")
     well("event")
@@ -74,6 +78,11 @@ def test_a_push_of_a_tag_is_found_explained_and_replayed(
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Replay")
     expect(dialog.get_by_role("checkbox", name="Release notes")).to_be_checked()
-    dialog.get_by_role("button", name="Replay").press("Enter")
+    posted = []
+    page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    dialog.get_by_role("button", name="Replay").evaluate(
+        "button => { button.click(); setTimeout(() => button.click(), 10); }"
+    )
     expect(page.get_by_text("Replayed as this event: 1 run started.")).to_be_visible()
+    assert len(posted) == 1 and "/replay/" in posted[0], "a double click means it once"
     assert made.runs.count() == 2

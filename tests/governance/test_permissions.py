@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.models import ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, can, permitted
 
@@ -93,20 +93,24 @@ ROLES = {
         Workflow: {"add", "view", "view_payload", "change", "run", "publish", "share", "delete"},
         Connection: {"add", "view", "use", "change", "share", "delete"},
         StoredSecret: {"add", "use", "replace", "delete"},
+        WebhookEndpoint: {"add", "view", "view_payload", "change", "share", "delete"},
     },
     "Operators": {Workflow: {"view_any", "view_payload_any", "run_any"}},
     "Connection admins": {
         Connection: {"add", "view_any", "use_any", "change_any", "share_any", "delete_any"},
         StoredSecret: {"add", "use_any", "replace_any", "delete_any"},
     },
-    "Auditors": {Workflow: {"view_any", "view_payload_any"}},
+    "Auditors": {
+        Workflow: {"view_any", "view_payload_any"},
+        WebhookEndpoint: {"view_any", "view_payload_any"},
+    },
 }
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_roles_hold_what_the_table_says(role):
     group = Group.objects.get(name=role)
-    for model in (Workflow, Connection, StoredSecret):
+    for model in (Workflow, Connection, StoredSecret, WebhookEndpoint):
         held = group.permissions.filter(content_type__model=model._meta.model_name).values_list("codename", flat=True)
         suffix = f"_{model._meta.model_name}"
         assert {codename.removesuffix(suffix) for codename in held} == ROLES[role].get(model, set())

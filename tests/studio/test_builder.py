@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -164,6 +165,32 @@ def test_an_error_stands_at_its_field(builder):
     page = Page(builder.save("look", **{"inputs.title": "{{ steps.nope.output }}"}))
     assert page.ids["field-inputs-title-why"]["role"] == "alert" and "no step 'nope'" in page.text
     assert page.ids["card-look"]["aria-label"].endswith("steps before this one: none.")
+
+
+def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
+    for kind in ("event", "schedule", "run", "model", "webhook"):
+        builder.do("add_trigger", kind=kind)
+    for kind in ("wait", "workflow", "for_each", "repeat", "branch", "approval"):
+        assert builder.do("add", kind=kind, index="0").status_code == 200
+    builder.save("approval", assignees="nobody")
+    builder.do("add", kind="action", action="http.request", index="0")
+    builder.do("add_arm", key="route")
+    endpoint.scheme = "unsigned"
+    endpoint.save()
+    page = builder.open()
+    found = [attributes for tag, attributes in page.tags if tag == "a" and "data-field" in attributes]
+    assert len(found) >= 13
+    for line in found:
+        panel, at = builder.panel(line["data-problem"]), line["data-field"]
+        said = panel.ids.get(f"{at}-why", {}).get("class", "")
+        is_hollow = not at and line["data-problem"] in {"for_each", "repeat"}  # it is mended in the tree
+        assert is_hollow or (at in panel.ids and {"err", "warn"} & {*said.split()}), line
+    assert re.search(r"Trigger event\s*\u203a\s*,\s*Event\s*:\s*Is needed", page.text)
+    warned = builder.panel("approval").ids["field-assignees-why"]
+    assert "warn" in warned["class"] and "err" not in warned["class"] and warned["role"] == "status"
+    triggers = builder.panel("~trigger")
+    assert "err" in triggers.ids["t-event-event-why"]["class"] and "Event is needed." in triggers.text
+    assert "warn" in triggers.ids["t-webhook-endpoint-why"]["class"], "not signed, which is no error"
 
 
 def test_what_cannot_be_read_is_not_saved_and_says_so(builder):

@@ -11,7 +11,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, workflow_files
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample
+from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import HOSTILE, Page
 from tests.trials.test_test_runs import MODELS, STORY
@@ -58,8 +58,33 @@ def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
     assert "Would create" in page.text and "Ops" in page.text and "data of your own" in page.text
     assert tester.badge("look").split(", ")[-1].startswith("Tested ") and "Tested" not in tester.badge("tell")
     assert not Group.objects.filter(name="Ops").exists()
-    tester.save("look", **{"inputs.title": "New {{ event.payload.title }}"})
-    assert "Changed since test" in tester.badge("look") and "Changed since test" not in tester.badge("make")
+
+
+def test_a_step_is_tested_while_it_says_what_was_tested(tester, drain):
+    authoring.publish(tester.workflow, author=tester.workflow.owner)
+    tester.test("look", payload=PAYLOAD)
+    drain()
+    changed = {"inputs.title": "New {{ event.payload.title }}"}
+    for _ in range(2):
+        tester.save("look", **changed)
+        assert "Changed since test" in tester.badge("look") and "Changed since test" not in tester.badge("make")
+        tester.do("undo", last=tester.state()["data-last"])
+        assert ", Tested " in tester.badge("look")
+        tester.do("redo", last=tester.state()["data-last"])
+        assert "Changed since test" in tester.badge("look")
+        rev = Workflow.objects.get().rev
+        assert tester.client.post(tester.url("version_restore", 1), {"rev": rev}).status_code == 303
+        assert ", Tested " in tester.badge("look")
+        tester.test("look", payload=PAYLOAD)
+        drain()
+    tester.save("look", name="Another name", notes="Nothing that it does")
+    assert ", Tested " in tester.badge("look")
+    tester.save("look", **changed)
+    tester.test("look", payload=PAYLOAD)
+    drain()
+    assert ", Tested " in tester.badge("look")
+    tester.do("undo", last=tester.state()["data-last"])
+    assert ", Tested " in tester.badge("look"), "by the test before"
 
 
 def test_the_whole_shows_each_step(tester, drain):

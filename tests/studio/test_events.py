@@ -25,6 +25,7 @@ from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
 from automate_studio import event_search
 from automate_studio.models import ChosenSample
+from tests.studio.test_screens import Page as Nodes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,6 +187,7 @@ def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
     assert told.verdicts == ["untold"] and "What it carried was let go when it was too old" in told.text
     assert "not shown to you" not in told.text and "Its delivery key is still remembered." in told.text
     assert client.post(reverse("studio:event_download", args=[tag.pk])).status_code == 404
+    assert client.get(reverse("studio:event_value", args=[tag.pk])).status_code == 404
     replay = client.post(reverse("studio:event_replay", args=[tag.pk]), {"workflow": made.pk}, follow=True)
     assert "was let go when it was too old" in Page(replay).text and Event.objects.count() == 3
 
@@ -225,6 +227,7 @@ def test_five_people_and_what_they_may(came, sign_in, owner, colleague, stranger
     clients = {name: sign_in(person) for name, person in people.items()}
     detail, sample = page_of(tag.pk), reverse("studio:event_sample", args=[tag.pk])
     replay, download = (reverse(f"studio:event_{what}", args=[tag.pk]) for what in ("replay", "download"))
+    value = reverse("studio:event_value", args=[tag.pk])
     check, palette = reverse("studio:event_check", args=[made.pk]), reverse("admin:search")
 
     def answers(name):
@@ -237,16 +240,19 @@ def test_five_people_and_what_they_may(came, sign_in, owner, colleague, stranger
             "payload": "refs/tags/v1.2" in shown.content.decode(),
             "replay": client.post(replay, {"workflow": made.pk}).status_code,
             "download": client.post(download).status_code,
+            "value": client.get(value, {"q": "tags"}).status_code,
             "sample": client.post(sample, {"workflow": made.pk}).status_code,
             "check": client.get(check, {"event": tag.trace_id}).status_code,
             "palette": page_of(tag.pk) in client.get(palette, {"s": tag.trace_id}).content.decode(),
         }
 
     nothing = {
-        "detail": 404, "payload": False, "replay": 404, "download": 404, "sample": 404, "check": 404, "palette": False,
+        "detail": 404, "payload": False, "replay": 404, "download": 404, "value": 404, "sample": 404,
+        "check": 404, "palette": False,
     }  # fmt: skip
     everything = {
-        "inbox": 3, "held": 1, "detail": 200, "payload": True, "replay": 303, "download": 200, "sample": 303,
+        "inbox": 3, "held": 1, "detail": 200, "payload": True, "replay": 303, "download": 200, "value": 200,
+        "sample": 303,
         "check": 200, "palette": True,
     }  # fmt: skip
     assert answers("stranger") == {"inbox": 0, "held": 0, **nothing}
@@ -263,7 +269,8 @@ def test_five_people_and_what_they_may(came, sign_in, owner, colleague, stranger
     assign_perm("view_webhookendpoint", colleague, endpoint)
     seen = answers("colleague")
     assert seen == {
-        "inbox": 3, "held": 0, "detail": 200, "payload": False, "replay": 403, "download": 403, "sample": 403,
+        "inbox": 3, "held": 0, "detail": 200, "payload": False, "replay": 403, "download": 403, "value": 403,
+        "sample": 403,
         "check": 200, "palette": True,
     }  # fmt: skip
     hidden = Page(clients["colleague"].get(detail))
@@ -359,6 +366,24 @@ def test_a_download_is_a_file_that_runs_nothing(came, sign_in, owner):
     answer = client.post(url)
     assert answer["Content-Disposition"].startswith("attachment;") and answer["X-Content-Type-Options"] == "nosniff"
     assert json.loads(answer.content) == event.payload
+
+
+def test_a_payload_is_a_tree_that_is_bounded_searched_and_copied(sign_in, owner, endpoint):
+    payload = {"items": [{"no": number, "text": HOSTILE} for number in range(5_000)], "last": "found at the end"}
+    event = Event.objects.create(source="webhook:github", payload=payload, trace_id="d" * 32)
+    client, url = sign_in(owner), reverse("studio:event_value", args=[event.pk])
+    page = client.get(page_of(event.pk))
+    shown = Nodes(page)
+    assert len(page.content) < 150_000 and shown.all(role="tree", data_root="event.payload")
+    assert shown.all(action=reverse("studio:event_download", args=[event.pk])) and "<img" not in page.content.decode()
+    [more] = [found for found in shown.all(role="treeitem") if "data-start" in found]
+    further = client.get(url, {"at": '["items"]', "start": more["data-start"]})
+    assert further.status_code == 200 and further.content.count(b"data-start") == 1
+    assert "found at the" in Nodes(client.get(url, {"q": "AT THE END"})).text.replace("\n", "")
+    copied = client.get(url, {"at": '["items", 4999, "no"]', "copy": "1"})
+    assert copied.content == b"4999" and copied["Content-Type"].startswith("text/plain")
+    for at in ('["nope"]', "x", '["items", 5000]'):
+        assert client.get(url, {"at": at}).status_code == 404
 
 
 def test_an_event_becomes_the_sample_of_its_builder(came, sign_in, owner):

@@ -183,8 +183,8 @@ def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypa
     assert any(b"event: patch" in part for part in heard)
 
 
-def test_many_viewers_cost_one_reader(held, site, owner):
-    """Ten streams of one run: the process holds one connection for reading, not ten."""
+def test_many_viewers_cost_one_reader(held, site, owner, colleague):
+    """Ten streams of one run: the process holds one connection for reading, not ten. Nobody has more than so many."""
     from django.db import connection
 
     run, gate = held
@@ -199,4 +199,9 @@ def test_many_viewers_cost_one_reader(held, site, owner):
             assert cursor.fetchone()[0] == 1
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
             assert cursor.fetchone()[0] < 12
+        for _ in range(live.MOST_OF_ONE - 10):
+            assert stack.enter_context(stream(site, run, owner)).status == 200
+        wait_for(lambda: stack.enter_context(stream(site, run, owner)).status == 429)
+        assign_perm("view_workflow", colleague, run.workflow)
+        assert stack.enter_context(stream(site, run, colleague)).status == 200
         gate.set()

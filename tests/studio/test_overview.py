@@ -12,7 +12,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import bulk, database
+from automate_core import bulk, control, database
 from automate_core.models import (
     EndedRun,
     Event,
@@ -122,6 +122,12 @@ def test_failures_stand_together_and_are_inert(story, sign_in, owner):
     assert re.search("<bdi[^>]*>No customer[^<]*\u202e[^<]*</bdi>", content), (
         "what turns the text around turns only itself"
     )
+    runs = reverse("admin:automate_core_executionrun_changelist")
+    links = [f"{runs}{FailureGroup.objects.get().last_run}/change/", f"{runs}?show=attention&amp;workflow=flow"]
+    assert [link in content for link in links] == [True, False]
+    ExecutionRun.objects.filter(status="failed").delete()
+    gone = sign_in(owner).get(INDEX).content.decode()
+    assert [link in gone for link in links] == [False, True], "what was let go is linked no more"
 
 
 def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
@@ -168,7 +174,7 @@ def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):
     assert not ExecutionRun.objects.filter(cause="retry").exists()
 
 
-def test_what_is_done_about_failures(story, sign_in, owner):
+def test_what_is_done_about_failures(story, sign_in, owner, monkeypatch):
     client = sign_in(owner)
     [group] = FailureGroup.objects.all()
     retry, mark = (reverse(f"studio:failures_{name}", args=[group.pk]) for name in ("retry", "mark"))
@@ -182,9 +188,23 @@ def test_what_is_done_about_failures(story, sign_in, owner):
     client.post(mark, {"do": "reopen"}, headers=HTMX)
 
     assert "Retry 2 runs of Flow" in Page(client.get(retry)).text
+    retry_many = control.retry_many
+
+    def beside_another(*args, **options):
+        """Somebody else presses the button at the same moment: both have looked at what there is to retry."""
+        with monkeypatch.context() as patch:
+            patch.setattr(control, "retry_many", retry_many)
+            others = sign_in(owner)
+            others.post(retry, {"version": "newest"})
+            said.append(others.get(INDEX).content.decode())
+        return retry_many(*args, **options)
+
+    said = []
+    monkeypatch.setattr(control, "retry_many", beside_another)
     done = client.post(f"{retry}?period=7d", {"version": "newest"})
+    monkeypatch.undo()
     assert done.status_code == 303 and done.url == f"{INDEX}?period=7d"
-    assert "2 runs were started again." in client.get(done.url).content.decode()
+    assert "2 runs were started again." in said[0] and "was run again already" in client.get(done.url).content.decode()
     assert ExecutionRun.objects.filter(cause="retry", retried_from__failure__group=group).count() == 2
     assert "Nothing to retry" in Page(client.get(retry)).text
     verbs = AuditEntry.objects.order_by("at").filter(verb__startswith="failures.").values_list("verb", flat=True)

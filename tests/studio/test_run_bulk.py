@@ -50,7 +50,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     asked = client.post(url, {"do": "retry", "all": "on", "start": "failed"})
     assert "Re-run 30 runs from the failed step" in Page(asked).text and not BulkAction.objects.exists()
     late = made(failed, 0, status="failed")  # fails while the dialog is open: it was not counted
-    answer = client.post(url, {**hidden(asked), "version": "newest"})
+    answer, _ = (client.post(url, {**hidden(asked), "version": "newest"}) for _ in range(2))  # a double click is one
     action = BulkAction.objects.get()
     assert answer.status_code == 200 and (action.total, action.status) == (30, "open")
     for done in (8, 16, 24):
@@ -147,7 +147,10 @@ def test_views_are_saved_shared_renamed_and_deleted(failed, sign_in, owner, coll
         {"query": query, "name": "x" * 61},
     ):
         assert client.post(reverse("studio:view_save"), bad).status_code == 422, bad
-    assert "Bad <b>orders" in Page(client.get(URL)).text
+    others = {"owner": stranger, "query": "?workflow=theirs", "is_shared": True}
+    SavedView.objects.bulk_create(SavedView(name=f"A {number}", **others) for number in range(200))
+    assert "Bad <b>orders" in Page(client.get(URL)).text, "those of others push out none of one's own"
+    SavedView.objects.filter(owner=stranger).delete()
     assert [a["aria-current"] for a in Page(client.get(URL + query)).all(href=view.query) if "aria-current" in a]
     assert "Bad <b>orders" not in Page(sign_in(colleague).get(URL)).text, "it names a workflow that they may not know"
     assign_perm("view_workflow", colleague, failed)

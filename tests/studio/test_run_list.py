@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import uuid
 
@@ -40,7 +41,7 @@ def runs_in(answer):
 def made(workflow, ago, number=0, **values):
     """A run of that age, with an id of that time."""
     at = timezone.now() - dt.timedelta(seconds=ago)
-    fields = {"status": "succeeded", "trace_id": f"{ago:032x}", "origin": "webhook", "started_at": at, **values}
+    fields = {"status": "succeeded", "trace_id": f"{int(ago):032x}", "origin": "webhook", "started_at": at, **values}
     if fields["status"] in {"succeeded", "failed", "cancelled"}:
         fields.setdefault("finished_at", at + dt.timedelta(seconds=1))
     return ExecutionRun.objects.create(
@@ -200,6 +201,25 @@ def test_the_histogram_counts_what_the_list_shows(orders, sign_in, owner):
     within = client.get(URL, {"from": start, "to": end, "show": "tests"})
     assert len(runs_in(within)) == 1 and "Runs from" in within.content.decode()
     assert runs_in(client.get(URL, {"from": end, "show": "tests"})) == []
+
+
+def test_the_bars_follow_each_other_where_clocks_are_put_forward_and_back(workflow, sign_in, owner, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    flow, client = workflow(ORDERS), sign_in(owner)
+    for day in ("2026-03-29", "2026-10-25"):
+        begin = dt.datetime.fromisoformat(f"{day}T00:00+00:00") - dt.timedelta(hours=1)
+        moments = [begin + dt.timedelta(minutes=30 * number + 10) for number in range(8)]
+        for moment in moments:
+            made(flow, (timezone.now() - moment).total_seconds())
+        period = {"from": begin.isoformat(), "to": (begin + dt.timedelta(hours=4)).isoformat()}
+        html = client.get(URL, period).content.decode()
+        found = re.findall(r'data-from="([^"]*)" data-to="([^"]*)" data-said="([^"]*)"', html)
+        bars = [(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end), said) for start, end, said in found]
+        assert all(end - start == dt.timedelta(minutes=5) for start, end, _ in bars) and len(bars) == 48
+        assert all(one[1] == other[0] for one, other in itertools.pairwise(bars))
+        assert [
+            m for m in moments for start, end, said in bars if "1 succeeded" in said and start <= m < end
+        ] == moments
 
 
 def test_search_terms_are_declared_in_the_builder_checked_and_written_to_files(orders, sign_in, owner):

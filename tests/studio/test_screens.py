@@ -11,7 +11,16 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import bulk
-from automate_core.models import ExecutionRun, FailureGroup, Notification, NotificationRule, StepRun, Wait, WaitAssignee
+from automate_core.models import (
+    Event,
+    ExecutionRun,
+    FailureGroup,
+    Notification,
+    NotificationRule,
+    StepRun,
+    Wait,
+    WaitAssignee,
+)
 from automate_governance.models import AuditEntry
 from automate_studio.models import SavedView
 
@@ -298,6 +307,7 @@ def urls(run, owner, endpoint, approval, bulk_action, view):
         "events": ("get", reverse("admin:automate_core_event_changelist")),
         "event": ("get", reverse("admin:automate_core_event_change", args=[run.event_id])),
         "event replay": ("post", reverse("studio:event_replay", args=[run.event_id])),
+        "event value": ("get", reverse("studio:event_value", args=[run.event_id])),
         "event download": ("post", reverse("studio:event_download", args=[run.event_id])),
         "event sample": ("post", reverse("studio:event_sample", args=[run.event_id])),
         "event check": ("get", reverse("studio:event_check", args=[run.workflow_id])),
@@ -430,6 +440,7 @@ MATRIX = {
     "events": (200, 200, 200, 302),
     "event": (200, 200, 404, 302),
     "event replay": (303, 403, 404, 302),
+    "event value": (200, 403, 404, 302),
     "event download": (200, 403, 404, 302),
     "event sample": (404, 404, 404, 302),
     "event check": (200, 200, 404, 302),
@@ -491,13 +502,25 @@ def test_no_url_of_ours_is_left_out_of_the_matrix(urls):
     from automate_studio.urls import urlpatterns
 
     asked = {re.sub(r"/[0-9a-f-]{36}|/\d+", "", url) for _, url in urls.values()}
-    for pattern in urlpatterns:
-        if pattern.name != "run_stream":  # asked over HTTP in tests/studio/test_live.py
-            url = reverse(f"studio:{pattern.name}", args=_arguments(pattern))
-            assert re.sub(r"/[0-9a-f-]{36}|/\d+", "", url) in asked, pattern.name
+    found = list(_all(urlpatterns))
+    assert {"builder", "run_step"} <= {name for name, _ in found}
+    for name, converters in found:
+        if name != "run_stream":  # asked over HTTP in tests/studio/test_live.py
+            url = reverse(f"studio:{name}", args=_arguments(converters))
+            assert re.sub(r"/[0-9a-f-]{36}|/\d+", "", url) in asked, name
 
 
-def _arguments(pattern):
+def _all(patterns, around=()):
+    """(name, converters of its address) of each, those that are included too."""
+    for each in patterns:
+        converters = (*around, *each.pattern.converters)
+        if hasattr(each, "url_patterns"):
+            yield from _all(each.url_patterns, converters)
+        else:
+            yield each.name, converters
+
+
+def _arguments(converters):
     samples = {
         "run_id": uuid.uuid4(),
         "wait_id": uuid.uuid4(),
@@ -512,7 +535,7 @@ def _arguments(pattern):
         "number": 1,
     }
     samples["slug"] = "expense-approval"
-    return [samples[name] for name in pattern.pattern.converters]
+    return [samples[name] for name in converters]
 
 
 def test_lists_show_only_what_one_may_know(run, sign_in, owner, colleague, stranger):
@@ -528,12 +551,25 @@ def test_a_person_without_the_role_finds_no_list(sign_in, owner):
     assert sign_in(owner).get(reverse("admin:automate_core_workflow_changelist")).status_code == 404
 
 
-def test_auditors_read_the_trail(sign_in, owner, stranger, run):
+def test_auditors_read_the_trail_and_see_every_webhook(sign_in, owner, stranger, run, endpoint, deliver):
     from django.contrib.auth.models import Group
 
+    deliver({"told": "to nobody"}, event="nothing-takes-it")
+    event = Event.objects.latest("id")
+    pages = [
+        reverse("admin:automate_core_event_change", args=[event.pk]),
+        reverse("studio:event_value", args=[event.pk]),
+        reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk]),
+    ]
+    client = sign_in(stranger)
+    assert [client.get(page).status_code for page in pages[:2]] == [404, 404]
     stranger.groups.set(Group.objects.filter(name="Auditors"))
-    page = Page(sign_in(stranger).get(reverse("admin:automate_governance_auditentry_changelist")))
+    client = sign_in(stranger)
+    assert [client.get(page).status_code for page in pages] == [200, 200, 200]
+    page = Page(client.get(reverse("admin:automate_governance_auditentry_changelist")))
     assert page.status == 200 and "workflow.published" in page.text
+    assert "to nobody" in Page(client.get(pages[0])).text
+    assert client.post(pages[2], {"slug": "mine"}).status_code == 403
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------

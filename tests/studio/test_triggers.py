@@ -50,7 +50,7 @@ def said(answer, name):
     """What stands at a field of an answer."""
     html = answer.content.decode()
     found = re.search(rf'id="{re.escape(name)}-why"[^>]*>(.*?)</p>', html, re.DOTALL)
-    return unescape(found[1]) if found else None
+    return unescape(re.sub(r"<[^>]+>", "", found[1])).strip() if found else None
 
 
 def command_of(html):

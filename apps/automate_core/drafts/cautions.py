@@ -120,7 +120,7 @@ def _starts_itself(definition: Definition) -> Iterator[Problem]:
                     yield Problem(
                         f"{place}.inputs.model", f"it changes {trigger.model}, which starts this workflow again"
                     )
-                case RunTrigger(), WorkflowStep() if step.workflow == trigger.workflow:
+                case RunTrigger(), WorkflowStep() if step.workflow and step.workflow == trigger.workflow:
                     yield Problem(f"{place}.workflow", f"the end of {step.workflow} starts this workflow again")
                 case WebhookTrigger(), ActionStep() if f"/hooks/{trigger.endpoint}/" in str(step.inputs.get("url", "")):
                     yield Problem(

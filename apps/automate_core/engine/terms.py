@@ -37,15 +37,15 @@ type Scope = Literal["step", "to", "whole"]
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """`mode` says what may happen: nothing (`preview`), what can be rolled back (`dry`), or all (`real`).
 
-    `step` is the one that is tested alone or that the run goes up to. `rev` is the draft's that was tested, `sample`
-    says in words what it was tested on. `given` are names that expressions see beside the event; `mocks` are outputs
-    that steps give in place of running, `stand_ins` those of what `mode` keeps from happening.
+    `step` is the one that is tested alone or that the run goes up to. `content` has a digest of each step that was
+    tested, `sample` says in words what it was tested on. `given` are names that expressions see beside the event;
+    `mocks` are outputs that steps give in place of running, `stand_ins` those of what `mode` keeps from happening.
     """
 
     mode: Mode
     scope: Scope
     step: str = ""
-    rev: int = 0
+    content: dict[str, str] = msgspec.field(default_factory=dict)
     sample: str = ""
     given: dict[str, Any] = msgspec.field(default_factory=dict)
     mocks: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -15,7 +15,8 @@ class BulkAction(models.Model):
     """Cancelling runs, or running them again. What it is done to was settled when it was asked for: its items.
 
     `options` are those of `control.retry` or `control.cancel`. `done` and `refused` count the items that were looked
-    at; each is asked for and audited for itself, as `person`.
+    at; each is asked for and audited for itself, as `person`. `request` names what asked for it, so that the same
+    request makes one.
     """
 
     Status = states.BulkStatus
@@ -34,12 +35,14 @@ class BulkAction(models.Model):
     total = models.PositiveIntegerField()
     done = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
+    request = models.UUIDField(default=uuid7)
     created_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()
         indexes = [models.Index(F("id"), condition=Q(status="open"), name="open_bulk_actions")]
+        constraints = [models.UniqueConstraint(fields=["person", "request"], name="one_bulk_action_per_request")]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.total}"

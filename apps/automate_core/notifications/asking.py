@@ -62,9 +62,8 @@ def text(notification: Notification) -> tuple[str, str, str, str]:
     """(subject, message, until when, address of the page) of a mail about an approval, as it stands when it is sent."""
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
-    name = " ".join(str(data.get("name") or wait.path).split())
     head = "Reminder: " if notification.kind == Notification.REMINDER else ""
-    subject = f"{head}{name}, {wait.run.workflow.name}"[:200]
+    subject = " ".join(f"{head}{data.get('name') or wait.path}, {wait.run.workflow.name}".split())[:200]
     due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
     return subject, str(data.get("message", "")), due, wording.address("studio:approval_page", wait.pk)
 

@@ -33,6 +33,7 @@ from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUn
 from automate_governance.secrets.resolver import resolve
 from automate_governance.secrets.use import unusable
 
+MOST_RULES = 50  #: of one workflow, or of all together
 MOST_ADDRESSES = 20
 MOST_TESTED = 5  #: places that one test sends to
 _MINUTE, _DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
@@ -84,6 +85,8 @@ def save(
     """
     _permit(by, workflow)
     created = rule is None
+    if created and NotificationRule.objects.filter(workflow=workflow, removed_at=None).count() >= MOST_RULES:
+        raise RuleError({"": f"There are {MOST_RULES} rules already: change or remove one."})
     rule = _locked(rule) if rule else NotificationRule(workflow=workflow, timezone=values.timezone)
     people = list(_people(values.people))
     if errors := dict(_problems(rule, values, people, by)):

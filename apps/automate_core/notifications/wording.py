@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
+from automate_core.step_paths import key_of
+
 MOST_FACTS = 20  #: that one message tells; of the rest it says how many
 
 _WAITS_FOR = {
@@ -36,7 +38,7 @@ def address(view: str, *args: Any) -> str:
 def failed(workflow: str, error: Any) -> str:
     """A run that failed, with its step and the code of the error."""
     error = error if isinstance(error, dict) else {}
-    step = str(error.get("step") or "").rpartition("/")[2]
+    step = key_of(str(error.get("step") or ""))
     code = str(error.get("code") or "")
     return f"{workflow} failed{f' at the step {step}' if step else ''}{f' ({code})' if code else ''}."
 

@@ -46,6 +46,12 @@ WITH ended AS MATERIALIZED (
     WHERE run.cause <> 'test' AND run.finished_at >= %(since)s
 )"""  # noqa: S608 - our own texts
 
+# What ended before that day and nobody has counted yet is still to be counted.
+_COUNTED_ANEW = """
+DELETE FROM automate_core_endedrun ended USING automate_core_executionrun run
+WHERE run.id = ended.run_id AND run.finished_at >= %(since)s
+"""
+
 # Gives the failures, and beside each how many runs were counted; where nothing failed, one row with that alone.
 _ADD_UP = f"""
 , hours AS MATERIALIZED (
@@ -111,7 +117,7 @@ def rebuild(since: dt.datetime) -> None:
     with _nobody_counts(), transaction.atomic(durable=True):
         # One snapshot: a run that ends meanwhile is counted later.
         database.run(None, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", {})
-        database.run(None, "DELETE FROM automate_core_endedrun", {})
+        database.run(None, _COUNTED_ANEW, {"since": since})
         RunTime.objects.filter(at__gte=since).delete()
         RunCount.objects.filter(at__gte=since).update(succeeded=0, failed=0, cancelled=0)
         FailedRun.objects.filter(run__finished_at__gte=since).delete()

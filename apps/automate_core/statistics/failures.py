@@ -20,12 +20,12 @@ from automate_core import control, database
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.states import RunStatus
+from automate_core.step_paths import without_items
 from automate_governance import audit
 from automate_governance.permissions import Person, can
 
 MOST_AT_ONCE = 200  #: runs that are run again by one request
 
-_INDEX = re.compile(r"\[\d+\]")
 _QUOTED = re.compile("|".join(f"{a}[^{b}]*{b}" for a, b in ('""', "''", "``", "“”", "\u2018\u2019")))
 _NUMBERED = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*")
 
@@ -35,14 +35,9 @@ def form(message: str) -> str:
     return " ".join(_NUMBERED.sub("#", _QUOTED.sub("…", message.casefold())).split())
 
 
-def place(path: str) -> str:
-    """A step's path without the indexes of loops."""
-    return _INDEX.sub("", path)
-
-
 def fingerprint(path: str, code: str, message: str) -> str:
     """The same for failures of one kind."""
-    return hashlib.sha256("\n".join([place(path), code, form(message)]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([without_items(path), code, form(message)]).encode()).hexdigest()[:32]
 
 
 # The rows of a group are given in the order of their ends, so that the last one is the latest.
@@ -87,7 +82,7 @@ def _failure(row: Any) -> Mapping[str, Any]:
         "run": row.id,
         "workflow": row.workflow_id,
         "fingerprint": fingerprint(row.path, code, message),
-        "path": place(row.path),
+        "path": without_items(row.path),
         "code": code,
         "message": message[:500],
         "at": row.finished_at,
@@ -118,7 +113,7 @@ def retry(group: FailureGroup, *, by: Person, version: control.Version = "origin
     """
     _check(by, group)
     oldest = list(retryable(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
-    result = control.retry_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version)
+    result = control.retry_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version, once=True)
     left = retryable(group).count() - len(result.refused)
     if not left and not result.refused:
         _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())

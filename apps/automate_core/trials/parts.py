@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,21 @@ class _Around:
     index: int
     holder: Step | None
     slot: Slot | None
+
+
+def contents(steps: list[Step]) -> dict[str, str]:
+    """A digest of what each step does, by key: the same whenever it says the same, whatever is inside it."""
+    return {step.key: _digest(step) for _, step in walk(steps)}
+
+
+def _digest(step: Step) -> str:
+    for slot in slots(step):
+        step = _holding(step, slot, [])
+    said = {name: value for name, value in msgspec.to_builtins(step).items() if name not in _SAYS_NOTHING}
+    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]
+
+
+_SAYS_NOTHING = {"name", "notes", "disabled"}  #: of what a step does when it is tested
 
 
 def alone(definition: Definition, key: str) -> Part | None:

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, Func, QuerySet, TextField, Value
 
 from automate_core.definition import Definition, walk
 from automate_core.drafts.values import Draft
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, StepSample, Workflow
 from automate_core.states import FINAL_RUN_STATES, StepStatus
-from automate_core.trials.samples import MOST_ROWS, key_of
+from automate_core.step_paths import key_in
+from automate_core.trials.parts import contents
+from automate_core.trials.samples import MOST_ROWS
 from automate_core.trials.starting import KEPT
 
 
@@ -61,11 +63,11 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Tested:
-    """When a step was last tested, at which revision of the draft, and whether that went well."""
+    """When a step was last tested as it is, else before it was `changed`, and whether that went well."""
 
     at: dt.datetime
-    rev: int
     went_well: bool
+    changed: bool
 
 
 def tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
@@ -110,11 +112,15 @@ def of_run(run: ExecutionRun, key: str) -> Result:
 
 def _rows(key: str) -> QuerySet[StepRun]:
     """The attempts of a step, wherever it stands."""
-    return StepRun.objects.filter(path__regex=rf"(^|/){key}$")
+    return StepRun.objects.alias(key=key_in("path")).filter(key=key)
 
 
-def last_tested(workflow: Workflow) -> dict[str, Tested]:
-    """Of each step that was ever tested when, by key; a preview is no test. One query."""
+def last_tested(workflow: Workflow, definition: Definition) -> dict[str, Tested]:
+    """Of each step of the draft's definition that was ever tested when, by key; a preview is no test. One query.
+
+    Tests of what it now says come before later ones of what it said then, whichever way it went from one to the other.
+    """
+    present = contents(definition.steps)
     rows = StepRun.objects.filter(
         run__workflow=workflow,
         run__cause=ExecutionRun.Cause.TEST,
@@ -122,11 +128,18 @@ def last_tested(workflow: Workflow) -> dict[str, Tested]:
         finished_at__isnull=False,
     ).exclude(run__version__test__mode="preview")
     found: dict[str, Tested] = {}
-    values = rows.order_by("-id").values_list("path", "status", "finished_at", "run__version__test__rev")
-    for path, status, at, rev in values[:MOST_ROWS]:
-        key = key_of(path)
-        if key not in found and at is not None:
-            found[key] = Tested(at=at, rev=rev or 0, went_well=status == StepStatus.SUCCEEDED)
+    content = Func(
+        F("run__version__test"),
+        Value("content"),
+        F("key"),
+        function="jsonb_extract_path_text",
+        output_field=TextField(),
+    )
+    rows = rows.annotate(key=key_in("path"), content=content).order_by("-id")
+    for key, status, at, tested in rows.values_list("key", "status", "finished_at", "content")[:MOST_ROWS]:
+        changed = tested != present.get(key)
+        if at is not None and key in present and (key not in found or (found[key].changed and not changed)):
+            found[key] = Tested(at=at, went_well=status == StepStatus.SUCCEEDED, changed=changed)
     return found
 
 
@@ -138,13 +151,13 @@ def mocked(workflow: Workflow) -> set[str]:
 
 def untested(workflow: Workflow, definition: Definition, draft: Draft) -> str:
     """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
-    known = last_tested(workflow)
+    known = last_tested(workflow, definition)
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
     never = [draft.steps[step.key].label for step in steps if step.key not in known and step.key in draft.steps]
     changed = [
         draft.steps[step.key].label
         for step in steps
-        if step.key in known and step.key in draft.steps and draft.steps[step.key].rev > known[step.key].rev
+        if step.key in known and step.key in draft.steps and known[step.key].changed
     ]
     if steps and len(never) == len(steps):
         return "never tested: run a test before it goes live"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -14,21 +13,11 @@ from automate_core.authoring import may_read_events
 from automate_core.definition import Definition, ManualTrigger, ModelTrigger, ScheduleTrigger, Trigger
 from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
+from automate_core.step_paths import key_of
 from automate_governance.permissions import Person
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MOST_ROWS = 1_000
-_ITERATION = re.compile(r"\[(\d+)\]")
-
-
-def key_of(path: str) -> str:
-    """The key of the step that a path leads to."""
-    return _ITERATION.sub("", path).rpartition("/")[2]
-
-
-def items_of(path: str) -> str:
-    """Which items of the loops around it a path is about, from 1: `2`, in a loop in a loop `2.1`; empty outside."""
-    return ".".join(str(int(number) + 1) for number in _ITERATION.findall(path.rpartition("/")[0]))
 
 
 # --- events -----------------------------------------------------------------------------------------------------------

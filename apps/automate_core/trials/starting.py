@@ -94,7 +94,7 @@ def prepare(workflow: Workflow, request: Request, *, by: Person) -> Prepared:
         mode=request.mode,
         scope=request.scope,
         step=request.step,
-        rev=workflow.rev,
+        content={key: each for key, each in parts.contents(read.definition.steps).items() if key in part.keys},
         sample=words,
         **_data(workflow, read.definition, part, request),
     )

@@ -13,7 +13,7 @@ from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode
 from automate_core.rules import Explanation, RuleError, read
 from automate_governance.permissions import Person, User
 from automate_studio import payload, sentences, words
-from automate_studio.builder import plain_json, samples
+from automate_studio.builder import forms, plain_json, samples
 from automate_studio.builder.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
@@ -25,6 +25,7 @@ from automate_studio.builder.condition_rows import (
     as_rule,
     read_form,
 )
+from automate_studio.builder.forms import Told
 from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 80
@@ -107,14 +108,19 @@ class ConditionView:
     sentence: str
     group: GroupView | None
     text: str
-    error: str
+    told: Told | None
     result: Result
     names: str
 
     @property
+    def takes_data(self) -> bool:
+        """Whether its rows can be about what the data picker shows: that of a step."""
+        return "trigger" not in self.about
+
+    @property
     def id(self) -> str:
         """Its element's id: the same while the panel is open."""
-        return "-".join(["condition", self.rev_of, *self.about.values()])
+        return dom_id(self.rev_of, *self.about.values())
 
 
 @dataclass(frozen=True)
@@ -125,14 +131,21 @@ class Conditions:
     names: list[tuple[str, str]] = field(default_factory=list)
 
 
-def of_step(state: State, node: StepNode, user: User, errors: Mapping[str, str]) -> Conditions:
+def dom_id(rev_of: str, *about: str) -> str:
+    """The id of a condition's element."""
+    return "-".join(["condition", rev_of, *about])
+
+
+def of_step(state: State, node: StepNode, user: User, told: Mapping[str, Told]) -> Conditions:
     """The conditions of a step: its routes' by their keys, or that of a loop as `until`."""
     if node.kind == "branch":
         rules = {lane["key"]: lane.get("when") for lane in node.lanes}
-        faults = {lane["key"]: _about(errors, f"{LANES[node.kind]}[{at}].when") for at, lane in enumerate(node.lanes)}
+        faults = {
+            lane["key"]: forms.about(told, f"{LANES[node.kind]}[{at}].when") for at, lane in enumerate(node.lanes)
+        }
         about, label = "arm", "Taken when"
     elif node.kind == "repeat":
-        rules, faults = {"until": node.settings.get("until")}, {"until": _about(errors, "until")}
+        rules, faults = {"until": node.settings.get("until")}, {"until": forms.about(told, "until")}
         about, label = "field", "Until"
     else:
         return Conditions()
@@ -143,11 +156,11 @@ def of_step(state: State, node: StepNode, user: User, errors: Mapping[str, str])
     return Conditions(views, _names(samples.known_paths(state, node), sample))
 
 
-def of_trigger(state: State, node: TriggerNode, user: User, errors: Mapping[str, str]) -> Conditions:
+def of_trigger(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Conditions:
     """The filter of a trigger."""
     sample = samples.for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
-    view = _view(node.key, about, "Only when", node.filter, _about(errors, "filter"), sample, needed=False)
+    view = _view(node.key, about, "Only when", node.filter, forms.about(told, "filter"), sample, needed=False)
     return Conditions({"filter": view}, _names(samples.known_paths(state, None), sample))
 
 
@@ -161,16 +174,12 @@ def _names(known: list[str], sample: Sample | Withheld | None) -> list[tuple[str
     return list(found.items())
 
 
-def _about(errors: Mapping[str, str], name: str) -> str:
-    return next((error for at, error in errors.items() if at == name or at.startswith((f"{name}.", f"{name}["))), "")
-
-
 def _view(
     key: str,
     about: dict[str, str],
     label: str,
     rule: Any,
-    error: str,
+    told: Told | None,
     sample: Sample | Withheld | None,
     *,
     needed: bool,
@@ -184,7 +193,7 @@ def _view(
         sentence=nothing if rule is None else words.sentence(payload.visible(sentences.condition(rule)), stop=""),
         group=None if group is None else _drawn(group),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
-        error=error,
+        told=told,
         result=Result() if rule is None else result(rule, sample),
         names=f"names-{key}",
     )

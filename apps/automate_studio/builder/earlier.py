@@ -11,6 +11,7 @@ from django.db.models.expressions import Combinable
 from automate_core.drafts.commands import State
 from automate_core.lookups import Path
 from automate_core.models import StepRun
+from automate_core.step_paths import key_of
 from automate_governance.permissions import Person
 from automate_studio.builder import samples
 
@@ -39,7 +40,7 @@ def _outputs(state: State, keys: list[str]) -> dict[str, list[Any]]:
     runs = list(samples.runs_of(state.workflow).values_list("pk", flat=True)[:SEEN])
     rows = StepRun.objects.filter(run__in=runs, status="succeeded", output_file=None)
     paths = dict(rows.values_list("pk", "path")[: SEEN * 1_000])
-    wanted = {pk: key for pk, path in paths.items() if (key := samples.key_of(path)) in keys}
+    wanted = {pk: key for pk, path in paths.items() if (key := key_of(path)) in keys}
     found: dict[str, list[Any]] = {}
     small = rows.filter(pk__in=wanted).alias(size=_size("output")).filter(size__lt=MAX_BYTES)
     for pk, output in small.values_list("pk", "output")[: SEEN * 10]:

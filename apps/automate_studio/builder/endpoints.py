@@ -24,6 +24,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, User, can
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import words
+from automate_studio.builder.forms import Told
 from automate_studio.builder.setup import Field
 
 
@@ -106,7 +107,14 @@ def creating(workflow: Workflow, key: str, user: User, filled: Filled | None = N
 
     def drawn(name: str, label: str, value: str = "", **options: Any) -> Field:
         text = given.get(name, value)
-        return Field(id=f"new-{key}-{name}", name=name, label=label, value=text, error=wrong.get(name, ""), **options)
+        return Field(
+            id=f"new-{key}-{name}",
+            name=name,
+            label=label,
+            value=text,
+            told=Told(wrong[name]) if name in wrong else None,
+            **options,
+        )
 
     schemes = [(code, scheme.name) for code, scheme in SCHEMES.items()]
     return Creating(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder import plain_json
@@ -57,6 +57,14 @@ class Row:
     cells: list[FieldView] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is said at a field: an error, or a warning."""
+
+    text: str
+    level: Literal["error", "warning"] = "error"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FieldView:
     """One field as it is drawn, by the template of its widget. `other` is the same as an expression, or as a value."""
@@ -65,7 +73,7 @@ class FieldView:
     name: str
     widget: str
     text: str = ""
-    error: str = ""
+    told: Told | None = None
     is_set: bool = False
     rows: list[Row] = field(default_factory=list)
     parts: list[FieldView] = field(default_factory=list)
@@ -108,7 +116,7 @@ class FieldView:
     @property
     def is_main(self) -> bool:
         """Whether it stands among the first: it has to be filled in, or is."""
-        return self.spec.required or self.spec.shown or self.is_set or bool(self.error)
+        return self.spec.required or self.spec.shown or self.is_set or self.told is not None
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
@@ -158,27 +166,27 @@ class FieldView:
 
 
 def views(
-    specs: Iterable[FieldSpec], values: Mapping[str, Any], errors: Mapping[str, str], prefix: str = ""
+    specs: Iterable[FieldSpec], values: Mapping[str, Any], told: Mapping[str, Told], prefix: str = ""
 ) -> list[FieldView]:
-    """The fields with their present values; errors come by the field's full name, `inputs.url`."""
-    return [view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), errors) for spec in specs]
+    """The fields with their present values; what is told comes by the field's full name, `inputs.url`."""
+    return [view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), told) for spec in specs]
 
 
-def view(spec: FieldSpec, name: str, value: Any, errors: Mapping[str, str] | None = None) -> FieldView:
+def view(spec: FieldSpec, name: str, value: Any, told: Mapping[str, Told] | None = None) -> FieldView:
     """One field with its present value."""
-    errors = errors or {}
+    told = told or {}
     if isinstance(spec, Group):
-        parts = views(spec.parts, spec.parts_of(None if value is MISSING else value), errors, f"{name}.")
-        own = {at: error for at, error in errors.items() if not any(is_about(at, part.name) for part in parts)}
+        parts = views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
+        own = {at: each for at, each in told.items() if not any(is_about(at, part.name) for part in parts)}
         return FieldView(
             spec=spec,
             name=name,
             widget="group",
             parts=parts,
-            error=_about(own, spec, name),
+            told=_about(own, spec, name),
             is_set=value is not MISSING,
         )
-    found = FieldView(spec=spec, name=name, widget="", error=_about(errors, spec, name), is_set=value is not MISSING)
+    found = FieldView(spec=spec, name=name, widget="", told=_about(told, spec, name), is_set=value is not MISSING)
     if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
         return replace(drawn, other=_as_value(found, spec.default))
@@ -198,6 +206,28 @@ def is_expression(spec: FieldSpec, value: Any) -> bool:
 def is_about(field: str, name: str) -> bool:
     """Whether a problem's field is that of this name, or a part of it."""
     return field == name or field.startswith((f"{name}.", f"{name}["))
+
+
+def about(told: Mapping[str, Told], name: str) -> Told | None:
+    """What is told of the field of this name or of a part of it, errors first."""
+    found = [each for at, each in told.items() if is_about(at, name)]
+    return min(found, key=lambda each: each.level, default=None)
+
+
+def named(text: str, name: str, label: str) -> str:
+    """A reason with the label of its field where it begins with the name: `URL is required`."""
+    rest = text[len(name) :]
+    return f"{label}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
+
+
+def place(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:
+    """The field, or the part of a group, that a problem with this name is told at, without its value."""
+    for spec in specs:
+        full = f"{prefix}{spec.name}"
+        if is_about(name, full):
+            part = place(spec.parts, name, f"{full}.") if isinstance(spec, Group) else None
+            return part or FieldView(spec=spec, name=full, widget="")
+    return None
 
 
 def with_choices(specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]) -> tuple[FieldSpec, ...]:
@@ -271,8 +301,7 @@ def _records(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
     ]
 
 
-def _about(errors: Mapping[str, str], spec: FieldSpec, name: str) -> str:
-    """What is wrong with a field or a part of it, by its label."""
-    error = next((error for at, error in errors.items() if is_about(at, name)), "")
-    rest = error[len(spec.name) :]
-    return f"{spec.label}{rest}" if spec.label and rest[:1] == " " and error.lower().startswith(spec.name) else error
+def _about(told: Mapping[str, Told], spec: FieldSpec, name: str) -> Told | None:
+    """What is told of a field or a part of it, by its label."""
+    found = about(told, name)
+    return replace(found, text=named(found.text, spec.name, spec.label)) if found else None

@@ -25,8 +25,8 @@ from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldSpec
 from automate_studio import asked, words
 from automate_studio.builder import fields as builder_fields
-from automate_studio.builder import panel as builder_panel
-from automate_studio.builder.panel import SETTINGS
+from automate_studio.builder import steps
+from automate_studio.builder.steps import SETTINGS
 
 type Options = Iterable[tuple[str, str]]
 
@@ -58,11 +58,7 @@ def _spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
     name, _, column = field.partition("::")
     node = draft.steps.get(path.rpartition("/")[2])
     if node is not None:
-        known = {
-            f"{prefix}{spec.name}": spec
-            for specs, _, prefix in builder_panel.step_specs(node, person)
-            for spec in specs
-        }
+        known = {f"{prefix}{spec.name}": spec for fields, _, prefix in steps.specs(node) for spec in fields}
     elif path == SETTINGS:
         known = {spec.name: spec for spec in builder_fields.SETTINGS_FIELDS}
     else:

@@ -48,6 +48,12 @@ class Row:
         """The path as a parameter."""
         return json.dumps(self.path) if self.path else ""
 
+    @property
+    def name(self) -> str:
+        """How conditions name it; empty where they cannot."""
+        parts = [str(part) for part in self.path or ()]
+        return "" if any("." in part or not part for part in parts) else ".".join(parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from automate_core.models import Workflow
 from automate_governance.permissions import Person
 from automate_studio import asked
-from automate_studio.builder.panel import SETTINGS
+from automate_studio.builder.steps import SETTINGS
 from automate_studio.models import Presence
 from automate_studio.sentences import title
 from automate_studio.tree import START

@@ -6,7 +6,6 @@ Nothing here asks whether somebody may see it: `for_trigger` and `for_step` do, 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +18,7 @@ from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
 from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
+from automate_core.step_paths import key_of
 from automate_core.templating import compile_value
 from automate_core.trials import samples as tests
 from automate_core.validation import EVENT_NAMES
@@ -30,7 +30,6 @@ MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_OUTPUTS = 1_000_000  # bytes of all steps together
 MAX_PATHS = 300
 MAX_PATHS_DEEP = 7
-_ITERATION = re.compile(r"\[\d+\]")
 _LOOPS = {"for_each", "repeat"}
 EXAMPLE_ERROR: Mapping[str, Any] = {
     "code": "http_503",
@@ -225,11 +224,6 @@ def outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
         total += length or 0
     found = {str(pk): output for pk, output in rows.filter(pk__in=wanted.values()).values_list("pk", "output")}
     return {key: {"output": found[pk]} for key, pk in reversed(wanted.items()) if pk in found}
-
-
-def key_of(path: str) -> str:
-    """The key of the step at a run's path, such as `each[2]/note`."""
-    return _ITERATION.sub("", path).rpartition("/")[2]
 
 
 # --- what can be named ------------------------------------------------------------------------------------------------

@@ -8,7 +8,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.drafts.values import TriggerNode
-from automate_studio.builder.forms import is_about
+from automate_studio.builder.forms import Told, is_about
+
+#: What the fields of each kind are called.
+LABELS: dict[str, dict[str, str]] = {
+    "webhook": {"endpoint": "Address", "event": "Type of event"},
+    "schedule": {
+        "repeats": "Repeats",
+        "number": "Every",
+        "unit": "Unit",
+        "days": "On",
+        "day": "On the",
+        "time": "At",
+        "cron": "Cron expression",
+        "timezone": "Time zone",
+        "missed": "Times missed while nothing ran",
+    },
+    "model": {
+        "model": "Model",
+        "on": "When one is",
+        "fields": "Only when one of these changed",
+        "own_changes": "Also by what this workflow changes itself",
+    },
+    "manual": {"inputs": "Asked for"},
+    "event": {"event": "Event"},
+    "run": {"workflow": "Workflow", "on": "When a run of it has"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +50,7 @@ class Field:
     listed: tuple[str, ...] = ()
     placeholder: str = ""
     help: str = ""
-    error: str = ""
+    told: Told | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +72,9 @@ class Setup:
         """Of what stands below them, which is drawn anew when they have changed; empty for nothing."""
         return f"automate_studio/builder/triggers/{self.kind}_beside.html" if self.kind in _BESIDE else ""
 
-    def has(self, problem: str) -> bool:
-        """Whether the field of a problem stands here, so that it is told there."""
-        own = ("every", "") if self.kind == "schedule" else ()
-        return problem in own or any(is_about(problem, name) for name in (*self.fields, "filter"))
+    def has(self, name: str) -> bool:
+        """Whether a problem's field stands here, so that it is told there."""
+        return any(is_about(name, field) for field in (*self.fields, "filter"))
 
 
 _BESIDE = {"webhook", "schedule", "event"}
@@ -61,8 +85,13 @@ def made(node: TriggerNode, *fields: Field, **extra: Any) -> Setup:
     return Setup(kind=node.kind, key=node.key, fields={each.name: each for each in fields}, extra=extra)
 
 
-def drawn(node: TriggerNode, name: str, label: str, **options: Any) -> Field:
+def field_id(node: TriggerNode, name: str) -> str:
+    """The id of its control; rows of a form have fields of their own."""
+    return f"field-{node.key}-{name}" if node.kind == "manual" else f"t-{node.key}-{name}"
+
+
+def drawn(node: TriggerNode, name: str, **options: Any) -> Field:
     """A field with what the trigger says there, unless `value` says something else."""
     value = options.pop("value", node.config.get(name, ""))
     text = value if isinstance(value, str) else json.dumps(value)
-    return Field(id=f"t-{node.key}-{name}", name=name, label=label, value=text, **options)
+    return Field(id=field_id(node, name), name=name, label=LABELS[node.kind][name], value=text, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,20 +22,19 @@ from automate_core import documents
 from automate_core.authoring import NotPermittedError
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
-from automate_core.drafts.values import Draft
 from automate_core.engine.terms import Mode, Scope
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.publishing import touches
 from automate_core.publishing.touches import Touches
+from automate_core.step_paths import items_of, key_of
 from automate_core.trials import results, samples, starting
 from automate_core.trials.results import Result
-from automate_core.trials.samples import items_of, key_of
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.permissions import Person, can
 from automate_studio import asked, payload, sentences, versions, words
-from automate_studio.builder import panel as builder_panel
-from automate_studio.builder import plain_json
+from automate_studio.builder import plain_json, steps, told
 from automate_studio.builder.samples import chosen_by
+from automate_studio.builder.told import Line
 from automate_studio.payload import Shown
 from automate_studio.tree import Badge
 
@@ -85,7 +84,7 @@ class View:
     mock: StepSample | None = None
     mock_text: str = ""
     refused: str = ""
-    problems: tuple[tuple[str, str, str], ...] = ()
+    problems: Sequence[Line] = ()
     confirm: Touches | None = None
     systems: tuple[str, ...] = ()
     asked: Mapping[str, str] | None = None
@@ -167,16 +166,13 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
     return _answer(request, _view(request, workflow, key, None))
 
 
-def badges(workflow: Workflow, draft: Draft) -> dict[str, Badge]:
+def badges(workflow: Workflow, definition: Definition) -> dict[str, Badge]:
     """How each step stands with its tests. Two queries."""
     found: dict[str, Badge] = {}
     now = timezone.localtime()
-    for key, last in results.last_tested(workflow).items():
-        node = draft.steps.get(key)
-        if node is None:
-            continue
+    for key, last in results.last_tested(workflow, definition).items():
         at = words.clock(timezone.localtime(last.at), now)
-        if node.rev > last.rev:
+        if last.changed:
             found[key] = Badge(kind="changed", text="Changed since test")
         elif last.went_well:
             found[key] = Badge(kind="tested", text=f"Tested {at}")
@@ -312,7 +308,7 @@ def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
     return [
         StepLine(
             name=versions.step_name(definition, key_of(path)),
-            path=builder_panel.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
+            path=steps.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
             state=state,
             message=message,
             item=items_of(path),
@@ -349,24 +345,19 @@ def _refused(
     request: HttpRequest, workflow: Workflow, key: str, error: NotTestableError, status: int = 422
 ) -> HttpResponse:
     draft = rows.load(workflow)
-    problems = tuple(
-        (_path(draft, each.step), each.field, words.sentence(each.reason)) for each in error.problems if each.reason
-    )
+    problems = told.lines(draft, error.problems)
     view = _view(request, workflow, key, None, refused=words.sentence(str(error)), problems=problems)
     return _answer(request, view, status=status)
 
 
-def _path(draft: Draft, step: str) -> str:
-    return builder_panel.path_of(draft, step) if step else "~trigger"
-
-
 def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse:
-    draft = rows.load(view.workflow)
-    definition = reading.read(draft).definition if view.may_see else None
-    events = samples.events(view.workflow, definition, asked.person(request))[:_EVENTS] if definition else []
+    definition = reading.read(rows.load(view.workflow)).definition
+    events = samples.events(view.workflow, definition, asked.person(request))[:_EVENTS] if view.may_see else []
     context = {
         "view": view,
-        "badges": {key: (badge.kind, badge.icon, badge.text) for key, badge in badges(view.workflow, draft).items()},
+        "badges": {
+            key: (badge.kind, badge.icon, badge.text) for key, badge in badges(view.workflow, definition).items()
+        },
         "events": [(str(event.pk), f"{event.type or event.source}", event.received_at) for event in events],
     }
     return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)

@@ -25,34 +25,27 @@ from automate_studio.builder import forms as builder_forms
 from automate_studio.builder import reading as builder_reading
 from automate_studio.builder import schedule as builder_schedule
 from automate_studio.builder.fields import FORM_COLUMNS
-from automate_studio.builder.forms import MISSING, is_about
+from automate_studio.builder.forms import MISSING, Told, about, named
 from automate_studio.builder.schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
-from automate_studio.builder.setup import Setup, drawn, made
+from automate_studio.builder.setup import LABELS, Field, Setup, drawn, made
 
 _LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
 _MOST_TYPES = 50
 
 
-def setup(state: State, node: TriggerNode, user: User, errors: Mapping[str, str]) -> Setup:
-    """The form of a trigger; `errors` by the names of its fields."""
+def setup(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Setup:
+    """The form of a trigger; what is `told` comes by the names of its fields."""
     found = _DRAW[node.kind](state, node, user)
-    told = {_TOLD_AT.get((node.kind, name), name): error for name, error in errors.items()}
-    if node.kind == "schedule" and not node.config.get("cron") and "repeats" in told and "repeats" not in errors:
-        told["repeats"] = "Choose when it starts."
-    fields = {name: replace(each, error=_error(name, told)) for name, each in found.fields.items()}
+    fields = {name: replace(each, told=_told(told, each)) for name, each in found.fields.items()}
     if node.kind == "manual":
-        rows = replace(found.extra["inputs"], error=fields["inputs"].error)
+        rows = replace(found.extra["inputs"], told=fields["inputs"].told)
         return replace(found, fields=fields, extra={"inputs": rows})
     return replace(found, fields=fields)
 
 
-#: A schedule's fields are other ones than what it keeps.
-_TOLD_AT = {("schedule", ""): "repeats", ("schedule", "every"): "number"}
-
-
-def _error(name: str, errors: Mapping[str, str]) -> str:
-    """The problem of a field or of a part of it."""
-    return next((error for at, error in errors.items() if is_about(at, name)), "")
+def _told(told: Mapping[str, Told], field: Field) -> Told | None:
+    found = about(told, field.name)
+    return replace(found, text=named(found.text, field.name, field.label)) if found else None
 
 
 def _chosen(present: str) -> str:
@@ -83,11 +76,10 @@ def _webhook(state: State, node: TriggerNode, user: User) -> Setup:
     shown = builder_endpoints.shown(present, user, str(node.config.get("event", "")))
     return made(
         node,
-        drawn(node, "endpoint", "Address", kind="choice", choices=choices, value=_chosen(present)),
+        drawn(node, "endpoint", kind="choice", choices=choices, value=_chosen(present)),
         drawn(
             node,
             "event",
-            "Type of event",
             listed=_types(f"webhook:{present}") if shown and shown.may_read else (),
             placeholder="All types",
             help=shown.kind if shown else "",
@@ -129,16 +121,15 @@ def _schedule(state: State, node: TriggerNode, user: User) -> Setup:
     zone = state.draft.settings.timezone
     return made(
         node,
-        drawn(node, "repeats", "Repeats", kind="choice", choices=REPEATS, value=plan.repeats),
-        drawn(node, "number", "Every", kind="number", value=str(plan.number)),
-        drawn(node, "unit", "Unit", kind="choice", choices=UNITS, value=plan.unit),
-        drawn(node, "days", "On", kind="checks", choices=DAYS, chosen=plan.days),
-        drawn(node, "day", "On the", kind="choice", choices=MONTH_DAYS, value=plan.day),
-        drawn(node, "time", "At", kind="time", value=plan.time),
+        drawn(node, "repeats", kind="choice", choices=REPEATS, value=plan.repeats),
+        drawn(node, "number", kind="number", value=str(plan.number)),
+        drawn(node, "unit", kind="choice", choices=UNITS, value=plan.unit),
+        drawn(node, "days", kind="checks", choices=DAYS, chosen=plan.days),
+        drawn(node, "day", kind="choice", choices=MONTH_DAYS, value=plan.day),
+        drawn(node, "time", kind="time", value=plan.time),
         drawn(
             node,
             "cron",
-            "Cron expression",
             value=plan.cron,
             placeholder="30 8 * * 1-5",
             help="Minute, hour, day of the month, month, day of the week. 30 8 * * 1-5 is 8:30 on working days.",
@@ -146,7 +137,6 @@ def _schedule(state: State, node: TriggerNode, user: User) -> Setup:
         drawn(
             node,
             "timezone",
-            "Time zone",
             listed=_zones(),
             placeholder=f"{zone}, the workflow's",
             help="Such as Europe/Berlin. Empty is the workflow's.",
@@ -154,7 +144,6 @@ def _schedule(state: State, node: TriggerNode, user: User) -> Setup:
         drawn(
             node,
             "missed",
-            "Times missed while nothing ran",
             kind="choice",
             choices=_MISSED,
             value=node.config.get("missed", "once"),
@@ -194,18 +183,14 @@ def _model(state: State, node: TriggerNode, user: User) -> Setup:
         drawn(
             node,
             "model",
-            "Model",
             kind="choice",
             choices=_with_present(choices, value, "not yours to view"),
             value=value,
         ),
-        drawn(
-            node, "on", "When one is", kind="checks", choices=_ON, chosen=_listed(node, "on", ["created", "updated"])
-        ),
+        drawn(node, "on", kind="checks", choices=_ON, chosen=_listed(node, "on", ["created", "updated"])),
         drawn(
             node,
             "fields",
-            "Only when one of these changed",
             kind="checks",
             choices=[*_fields_of(chosen), *_stray(node, chosen)],
             chosen=_listed(node, "fields", []),
@@ -214,7 +199,6 @@ def _model(state: State, node: TriggerNode, user: User) -> Setup:
         drawn(
             node,
             "own_changes",
-            "Also by what this workflow changes itself",
             kind="check",
             value="true" if node.config.get("own_changes") is True else "",
             help="It may then start itself again and again: let a condition end that.",
@@ -266,7 +250,7 @@ def _read_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
 
 _INPUTS = FieldSpec(
     name="inputs",
-    label="Asked for",
+    label=LABELS["manual"]["inputs"],
     kind=FieldKind.LIST,
     columns=FORM_COLUMNS,
     help="Filled in by whoever starts it, and the payload then.",
@@ -275,7 +259,7 @@ _INPUTS = FieldSpec(
 
 def _manual(state: State, node: TriggerNode, user: User) -> Setup:
     rows = builder_forms.view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
-    return made(node, drawn(node, "inputs", _INPUTS.label), inputs=rows)
+    return made(node, drawn(node, "inputs"), inputs=rows)
 
 
 def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
@@ -296,7 +280,6 @@ def _event(state: State, node: TriggerNode, user: User) -> Setup:
         drawn(
             node,
             "event",
-            "Event",
             listed=known,
             placeholder="order.paid",
             help='What the code calls it: emit("order.paid", …).',
@@ -321,12 +304,11 @@ def _run(state: State, node: TriggerNode, user: User) -> Setup:
         drawn(
             node,
             "workflow",
-            "Workflow",
             kind="choice",
             choices=_with_present(choices, present, "not yours to view"),
             value=_chosen(present),
         ),
-        drawn(node, "on", "When a run of it has", kind="choice", choices=_ENDED, value=node.config.get("on", "ended")),
+        drawn(node, "on", kind="choice", choices=_ENDED, value=node.config.get("on", "ended")),
     )
 
 

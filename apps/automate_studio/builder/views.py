@@ -22,16 +22,22 @@ from automate_core.models import Workflow
 from automate_governance.middleware import show_once
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, frame, words
-from automate_studio.builder import conditions as builder_conditions
-from automate_studio.builder import endpoints as builder_endpoints
-from automate_studio.builder import fields as builder_fields
-from automate_studio.builder import offers, plain_json
-from automate_studio.builder import panel as builder_panel
-from automate_studio.builder import reading as builder_reading
-from automate_studio.builder import tests as builder_tests
-from automate_studio.builder import triggers as builder_triggers
-from automate_studio.builder import waiting as builder_waiting
-from automate_studio.builder.panel import SETTINGS, Panel
+from automate_studio.builder import (
+    conditions,
+    endpoints,
+    offers,
+    plain_json,
+    reading,
+    steps,
+    tests,
+    told,
+    triggers,
+    waiting,
+)
+from automate_studio.builder.fields import SETTINGS_FIELDS
+from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values
+from automate_studio.builder.steps import SETTINGS
+from automate_studio.builder.told import Line
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
 
 _CLIP = "automate_clip"
@@ -43,7 +49,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
     state = commands.look(asked.workflow(request, pk))
     path = request.GET.get("step", "")
-    panel = builder_panel.panel(state, path, request.user) if path else None
+    panel = panel_at(state, path, request.user) if path else None
     context = _context(request, state, panel)
     template, title = "automate_studio/builder/page.html", state.workflow.name
     return frame.page(request, template, title, **context, is_fullwidth="1")
@@ -69,7 +75,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     if request.method == "POST":
         return _edit(request, pk, path)
     state = commands.look(asked.workflow(request, pk))
-    panel = builder_panel.panel(state, path, request.user)
+    panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
     return TemplateResponse(request, "automate_studio/builder/panel.html", _context(request, state, panel))
@@ -97,7 +103,7 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
     def act() -> State:
         rev = asked.number(request.POST.get("rev")) or 0
-        document = builder_conditions.command(rows.load(workflow), path, request.POST, rev)
+        document = conditions.command(rows.load(workflow), path, request.POST, rev)
         return commands.do(workflow.pk, requests.read(document), by=asked.person(request))
 
     return _answer(request, act, path, template="condition_saved.html")
@@ -143,8 +149,8 @@ def _answer(
     except EditError as error:
         return _refused(request, error)
     if state.done.selected in state.draft.steps:
-        selected = builder_panel.path_of(state.draft, state.done.selected)
-    panel = builder_panel.panel(state, selected, request.user) if selected else None
+        selected = steps.path_of(state.draft, state.done.selected)
+    panel = panel_at(state, selected, request.user) if selected else None
     return TemplateResponse(request, f"automate_studio/builder/{template}", _context(request, state, panel))
 
 
@@ -189,7 +195,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         state = commands.look(workflow)
     except ConflictError as error:
         return _refused(request, error)
-    panel = builder_panel.panel(state, path, request.user, refused)
+    panel = panel_at(state, path, request.user, refused)
     if panel is None:
         raise Http404
     shown = next((each for each in panel.triggers if each.path == request.POST.get("trigger")), panel)
@@ -213,9 +219,7 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
     """(the command that stores what differs, if anything does; the fields that cannot be read)."""
     rev = asked.number(request.POST.get("rev")) or 0
     if path == SETTINGS:
-        found, unset, errors = builder_reading.changed(
-            builder_fields.SETTINGS_FIELDS, builder_panel.settings_values(draft), request.POST
-        )
+        found, unset, errors = reading.changed(SETTINGS_FIELDS, settings_values(draft), request.POST)
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
         return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
     if path == START:
@@ -226,8 +230,8 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
     all_found: dict[str, Any] = {}
     all_unset: list[str] = []
     all_errors: dict[str, str] = {}
-    for specs, present, prefix in builder_panel.step_specs(node, request.user):
-        found, unset, errors = builder_reading.changed(specs, present, request.POST, prefix)
+    for specs, present, prefix in steps.specs(node, request.user):
+        found, unset, errors = reading.changed(specs, present, request.POST, prefix)
         all_found |= found
         all_unset += unset
         all_errors |= errors
@@ -252,7 +256,7 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
     node: TriggerNode | None = draft.triggers.get(request.POST.get("trigger", ""))
     if node is None:
         raise RefusedError("this trigger is not there any more")
-    found, unset, errors = builder_triggers.changes(node, request.POST)
+    found, unset, errors = triggers.changes(node, request.POST)
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
     return (document if found or unset else {}), errors
 
@@ -265,10 +269,10 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
     workflow = asked.workflow(request, pk)
     try:
-        state, secret = builder_endpoints.make(workflow, key, request.POST, by=asked.person(request))
-    except builder_endpoints.NotMadeError as error:
-        filled = builder_endpoints.Filled(request.POST, error.errors)
-        form = builder_endpoints.creating(workflow, key, request.user, filled)
+        state, secret = endpoints.make(workflow, key, request.POST, by=asked.person(request))
+    except endpoints.NotMadeError as error:
+        filled = endpoints.Filled(request.POST, error.errors)
+        form = endpoints.creating(workflow, key, request.user, filled)
         if form is None:
             raise PermissionDenied from error
         again: dict[str, Any] = {
@@ -282,8 +286,8 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
         return _refused(request, error)
     config = state.draft.triggers[key].config
     context = {
-        **_context(request, state, builder_panel.panel(state, START, request.user)),
-        "fresh": builder_endpoints.shown(config["endpoint"], request.user, config.get("event", ""), secret=secret),
+        **_context(request, state, panel_at(state, START, request.user)),
+        "fresh": endpoints.shown(config["endpoint"], request.user, config.get("event", ""), secret=secret),
         "fresh_key": key,
     }
     answer = TemplateResponse(request, "automate_studio/builder/answer.html", context)
@@ -296,9 +300,9 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
     state = commands.look(asked.workflow(request, pk))
     if request.method != "POST":
-        return builder_waiting.look(request, state, key)
-    shown = builder_waiting.catch(request, state, key)
-    context = {**_context(request, state, builder_panel.panel(state, START, request.user)), **shown}
+        return waiting.look(request, state, key)
+    shown = waiting.catch(request, state, key)
+    context = {**_context(request, state, panel_at(state, START, request.user)), **shown}
     return TemplateResponse(request, "automate_studio/builder/triggers/caught.html", context)
 
 
@@ -307,8 +311,9 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
-    badges = builder_tests.badges(state.workflow, state.draft)
-    edited = Edited(*_marks(state), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
+    badges = tests.badges(state.workflow, state.reading.definition)
+    problems = told.lines(state.draft, state.problems)
+    edited = Edited(*_marks(problems), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
     tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
     errors = [problem for problem in state.problems if problem.level == "error"]
@@ -321,10 +326,10 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
         "selected": selected,
         "step_url": reverse("studio:builder", args=[state.workflow.pk]) + "step/",
         "condition_url": reverse("studio:builder_condition", args=[state.workflow.pk, selected or START]),
-        "problems": [(_problem_path(state, problem), _whose(state, problem), problem) for problem in state.problems],
+        "problems": problems,
         "errors": len(errors),
         "warnings": len(state.problems) - len(errors),
-        "triggers": builder_panel.TRIGGERS,
+        "triggers": TRIGGERS,
         "containers": _CONTAINERS,
         "remarks": [words.sentence(remark) for remark in state.done.remarks],
     }
@@ -350,26 +355,9 @@ def _card(tree: Tree, path: str) -> Card | None:
     return tree.trigger if path == START else next((card for card in tree.flat() if card.path == path), None)
 
 
-def _marks(state: State) -> tuple[Mapping[str, Mark], Mark | None]:
-    """The worst problem of each step, and of the triggers."""
-    steps: dict[str, Mark] = {}
-    trigger: Mark | None = None
-    for problem in sorted(state.problems, key=lambda problem: problem.level, reverse=True):  # errors last, to win
-        mark = Mark(level=problem.level, text=words.sentence(problem.reason))
-        if problem.step:
-            steps[problem.step] = mark
-        elif problem.trigger or problem.field == "triggers":
-            trigger = mark
-    return steps, trigger
-
-
-def _problem_path(state: State, problem: Any) -> str:
-    if problem.step:
-        return builder_panel.path_of(state.draft, problem.step)
-    return START if problem.trigger or problem.field == "triggers" else SETTINGS
-
-
-def _whose(state: State, problem: Any) -> str:
-    if problem.step:
-        return state.draft.steps[problem.step].label
-    return words.sentence(state.draft.triggers[problem.trigger].label, stop="") if problem.trigger else "Workflow"
+def _marks(problems: list[Line]) -> tuple[Mapping[str, Mark], Mark | None]:
+    """The worst problem of each step by its key, and of the triggers."""
+    found: dict[str, Mark] = {}
+    for line in sorted(problems, key=lambda line: line.level, reverse=True):  # errors last, to win
+        found[line.path.rpartition("/")[2]] = Mark(level=line.level, text=line.text)
+    return found, found.get(START)

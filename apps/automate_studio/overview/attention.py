@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core import control, database
-from automate_core.models import FailureCount, FailureGroup, WebhookEndpoint
+from automate_core.models import ExecutionRun, FailureCount, FailureGroup, WebhookEndpoint
 from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
@@ -95,6 +95,8 @@ def _failures(
     keys = FailureGroup.objects.filter(pk__in=[group.pk for group in groups])
     readable = set(permitted(user, "view_payload", keys).values_list("pk", flat=True))
     may_run = set(permitted(user, "run", keys).values_list("pk", flat=True))
+    last_runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups])
+    kept = set(last_runs.values_list("pk", flat=True))
     begin, stop = period.before
     of_both = FailureCount.objects.filter(group__in=groups, at__gte=begin)
     sums = of_both.values("group").annotate(
@@ -111,7 +113,7 @@ def _failures(
         of = counts.get(group.workflow_id, Counts()).runs
         yield Matter(
             name=group.workflow.name,
-            url=reverse("admin:automate_core_executionrun_change", args=[group.last_run]),
+            url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
             count=f"{words.thousands(number)} of {words.thousands(max(of, number))}",
             said=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
@@ -124,6 +126,14 @@ def _failures(
             group=group,
             may_act=group.pk in may_run,
         )
+
+
+def _run_url(group: FailureGroup, *, is_kept: bool) -> str:
+    """The last run that failed so; once that was let go, those of its workflow that failed."""
+    if is_kept:
+        return reverse("admin:automate_core_executionrun_change", args=[group.last_run])
+    query = urlencode({"show": "attention", "workflow": group.workflow.slug})
+    return f"{reverse('admin:automate_core_executionrun_changelist')}?{query}"
 
 
 def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:

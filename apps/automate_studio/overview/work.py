@@ -11,9 +11,9 @@ from automate_core.models import Workflow
 from automate_core.queue_status import QueueStatus, WorkerStatus
 from automate_core.statistics import reading
 from automate_core.statistics.buckets import percentile
-from automate_core.statistics.failures import place
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Times
+from automate_core.step_paths import without_items
 from automate_studio import words
 from automate_studio.overview.charts import Line, line
 from automate_studio.workflow_list import LATEST, tiles
@@ -107,7 +107,7 @@ def _slowest_steps(workflows: list[int]) -> dict[int, tuple[str, str]]:
     took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
     values = {"workflows": workflows, "runs": LATEST, "steps": MOST_STEPS}
     for row in database.run(None, _STEPS, values):
-        took[row.workflow][place(row.path)].append(row.took)
+        took[row.workflow][without_items(row.path)].append(row.took)
     found = {}
     for key, paths in took.items():
         around = {path.rpartition("/")[0] for path in paths}  # what holds steps takes as long as they do

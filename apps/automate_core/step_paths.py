@@ -1,0 +1,57 @@
+"""Paths of steps in a run, such as `each[3]/note`: the keys from the outside in, a loop's with the item in brackets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.db.models import F, Func, TextField, Value
+
+_ITEM = re.compile(r"\[(\d+)\]")
+_PART = re.compile(r"(?P<key>[^\[\]/]+)(?:\[(?P<index>\d+)\])?")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of a path: its key, and the iteration that the path goes on in."""
+
+    key: str
+    index: int | None
+
+
+def parts(path: str) -> tuple[Part, ...]:
+    """The steps that a path goes through, outermost first."""
+    found = [_PART.fullmatch(part) for part in path.split("/")]
+    return tuple(Part(match["key"], int(match["index"]) if match["index"] else None) for match in found if match)
+
+
+def holder(path: str) -> str:
+    """The path of the step around it; empty at the top."""
+    return re.sub(r"\[\d+\]$", "", path.rpartition("/")[0])
+
+
+def without_items(path: str) -> str:
+    """The path in the definition, `each/note`: the same for all items of the loops around it."""
+    return _ITEM.sub("", path)
+
+
+def key_of(path: str) -> str:
+    """The key of the step that a path leads to."""
+    return without_items(path).rpartition("/")[2]
+
+
+def items_of(path: str) -> str:
+    """Which items of the loops around it a path is about, from 1: `2`, in a loop in a loop `2.1`; empty outside."""
+    return ".".join(str(int(number) + 1) for number in _ITEM.findall(path.rpartition("/")[0]))
+
+
+def key_in(field: str = "path") -> Func:
+    """`key_of` the path in a column, for queries."""
+    return Func(
+        F(field),
+        Value(rf"^.*/|{_ITEM.pattern}"),
+        Value(""),
+        Value("g"),
+        function="regexp_replace",
+        output_field=TextField(),
+    )

@@ -1,0 +1,106 @@
+"""What the builder knows of a step: the path of its panel, and the fields that stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from automate_connectors.models import Connection
+from automate_connectors.registry import find_action
+from automate_core.drafts.values import Draft, StepNode
+from automate_governance.permissions import User, permitted
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder import fields as builder_fields
+from automate_studio.builder import forms
+
+TEST = "~test"  #: the path of the panel that tests the whole workflow
+SETTINGS = "~workflow"  #: the path of the workflow's own panel
+_CONNECTION = FieldSpec(name="connection", label="Connection", default="", shown=True)
+
+
+def path_of(draft: Draft, key: str) -> str:
+    """The path of a step in the tree."""
+    node, path = draft.steps[key], key
+    while node.parent:
+        node = draft.steps[node.parent]
+        path = f"{node.key}/{path}"
+    return path
+
+
+def specs(node: StepNode, user: User | None = None) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
+    """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes.
+
+    Without a `user` no connections are offered, which costs no query.
+    """
+    base = {"name": node.name, "notes": node.notes}
+    yield (builder_fields.NAME,), base, ""
+    if node.kind == "action":
+        if takes_connection(node):
+            spec = _connection_spec(node, user) if user else _CONNECTION
+            yield (spec,), {"connection": node.connection}, ""
+        yield _input_specs(node), node.inputs, "inputs."
+    yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
+    if node.kind == "action":
+        yield builder_fields.POLICY_FIELDS, node.policy, ""
+    yield (builder_fields.NOTES,), base, ""
+
+
+def takes_connection(node: StepNode) -> bool:
+    """Whether a step's connector takes a connection, or one is set that can be taken out."""
+    try:
+        adapter, _ = find_action(node.action)
+    except LookupError:
+        return True
+    return bool(node.connection) or adapter.takes_connection
+
+
+def takes_any(node: StepNode) -> bool:
+    """Whether an action takes inputs of any name."""
+    try:
+        return find_action(node.action)[1].fields is None
+    except LookupError:
+        return False
+
+
+def _connection_spec(node: StepNode, user: User) -> FieldSpec:
+    usable = permitted(user, "use", Connection.objects.filter(connector=node.action.partition(".")[0]))
+    choices = [(connection.slug, connection.name) for connection in usable]
+    if node.connection and node.connection not in dict(choices):
+        choices.append((node.connection, f"{node.connection} (not yours to use)"))
+    return forms.with_choices([_CONNECTION], "connection", choices)[0]
+
+
+def _input_specs(node: StepNode) -> tuple[FieldSpec, ...]:
+    """The action's fields, and whatever else is filled in, so that it can be taken out."""
+    try:
+        _, action = find_action(node.action)
+        known = action.fields or ()
+    except LookupError:
+        known = ()
+    names = {spec.name for spec in known}
+    return (
+        *known,
+        *(FieldSpec(name=name, kind=_kind(value)) for name, value in node.inputs.items() if name not in names),
+    )
+
+
+def extras(node: StepNode) -> set[str]:
+    """The names of the inputs that its action says nothing of: people named them."""
+    try:
+        known = {spec.name for spec in find_action(node.action)[1].fields or ()}
+    except LookupError:
+        known = set()
+    return {f"inputs.{name}" for name in node.inputs if name not in known}
+
+
+def _kind(value: Any) -> FieldKind:
+    """How an input that nothing is known of is edited."""
+    kinds = {
+        str: FieldKind.LONG_TEXT,
+        bool: FieldKind.BOOLEAN,
+        int: FieldKind.NUMBER,
+        float: FieldKind.NUMBER,
+        list: FieldKind.LIST,
+        dict: FieldKind.MAPPING,
+    }
+    return kinds.get(type(value), FieldKind.JSON)
