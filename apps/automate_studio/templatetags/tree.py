@@ -17,7 +17,6 @@ register = template.Library()
 # They stand for what shifts whenever a step is put in above, so that what is drawn can be used again.
 _NUMBER = "\ue000"
 _PLACE = Place(parent="\ue001", slot="", index=0, label="")
-_QUERY = escape(_PLACE.query)
 
 
 @register.simple_tag
@@ -25,13 +24,18 @@ def card(card: Card, step_url: str, selected: str) -> SafeString:
     """One card, without what it holds. `selected` is the path of the chosen one."""
     still = replace(card, routes=(), number=card.number and _NUMBER, before=card.before and _PLACE)
     drawn = _drawn(still, step_url, card.path == selected).replace(_NUMBER, card.number)
-    return SafeString(drawn.replace(_QUERY, escape(card.before.query)) if card.before else drawn)
+    return SafeString(drawn.replace(_query(_PLACE), _query(card.before)) if card.before else drawn)
 
 
 @register.simple_tag
 def insert(place: Place | None) -> SafeString:
     """The button on a connector, for pointers: with the keyboard, + does the same at the focused card."""
     return _button(place) if place else SafeString("")
+
+
+@functools.lru_cache(maxsize=4_096)
+def _query(place: Place) -> str:
+    return escape(place.query)
 
 
 @functools.lru_cache(maxsize=4_096)
