@@ -58,5 +58,6 @@ def _seed_roles(sender: AppConfig, **_: Any) -> None:
                 *roles.share("connection", "add"),
                 *roles.share("connection", *each, scope="any"),
             ),
+            roles.AUDITORS: roles.share("connection", "view", scope="any"),
         },
     )

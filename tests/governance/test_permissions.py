@@ -102,6 +102,7 @@ ROLES = {
     },
     "Auditors": {
         Workflow: {"view_any", "view_payload_any"},
+        Connection: {"view_any"},
         WebhookEndpoint: {"view_any", "view_payload_any"},
     },
 }
