@@ -132,6 +132,7 @@ def test_the_asgi_application_leaves_callbacks_to_django(run, wait, endpoint):
         application = ApplicationCommunicator(automate(get_asgi_application()), scope)
         await application.send_input({"type": "http.request", "body": b'{"n": 1}'})
         start = await application.receive_output(10)
+        await application.wait(10)  # until it has let go of its connection
         return start["status"]
 
     assert async_to_sync(ask)(urlsplit(callbacks.url(run.pk, "answer")).path) == 202
