@@ -21,7 +21,7 @@ PYTEST := $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfi
 test: check ## all checks and tests, on throw-away PostgreSQLs
 	@sh scripts/browser.sh
 	@$(PYTEST) --ignore tests/e2e
-	@$(PYTEST) tests/e2e
+	@$(PYTEST) --maxprocesses 2 tests/e2e
 
 check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev

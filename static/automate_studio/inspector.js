@@ -40,13 +40,16 @@
     event.detail.parameters.step = new URLSearchParams(location.search).get("step") ?? document.getElementById("run").dataset.selected;
   });
 
-  // What waits for the reader may appear while they look.
+  // What waits for the reader may appear while they look: the run's state may be the same before and after.
   const asks = document.getElementById("run-asks");
-  const state = () => document.querySelector("#run-state .da-st").dataset.st;
-  let known = state();
+  const waits = () => {
+    const waiting = document.querySelectorAll("#run [data-path][data-st=waiting]");
+    return [document.querySelector("#run-state .da-st").dataset.st, ...[...waiting].map((each) => each.dataset.path)].join(" ");
+  };
+  let known = waits();
   document.addEventListener("htmx:oobAfterSwap", () => {
-    if (state() === known) return;
-    known = state();
+    if (waits() === known) return;
+    known = waits();
     htmx.trigger(asks, "da:state");
   });
 })();
