@@ -305,6 +305,7 @@ class OutboxStore:
         self.worker = worker
         self.lease_seconds: float = setting("AUTOMATE_LEASE_SECONDS")
         self._floor, self._floor_at = LONG_AGO, 0.0
+        self._newest = LONG_AGO
         self._came_empty = False
         self._lane = random.randrange(LANES)  # noqa: S311 - where its first turn begins
 
@@ -323,6 +324,9 @@ class OutboxStore:
         self._came_empty = not jobs
         if jobs:
             self._lane = max((job.lane for job in jobs), key=lambda lane: (lane - self._lane - 1) % LANES)
+            self._newest = max(self._newest, *(job.available_at for job in jobs))
+        elif self._newest > LONG_AGO:  # all that was ready is claimed
+            self._floor = max(self._floor, self._newest - FLOOR_MARGIN)
         return jobs
 
     def claim_suspect(self) -> ClaimedJob | None:
