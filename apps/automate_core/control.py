@@ -1,4 +1,4 @@
-"""What people do with runs and dead jobs: cancel, run again, replay. Screens and commands call these."""
+"""What people do with runs: cancel them, run them again, one or many. Screens and commands call these."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 
-from automate_core import approvals, limits, search_terms, wakeups
+from automate_core import approvals, limits, search_terms
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
@@ -20,7 +20,6 @@ from automate_core.definition import Definition, DefinitionError, parse
 from automate_core.models import (
     Event,
     ExecutionRun,
-    OutboxJob,
     SearchTerm,
     StepRun,
     Wait,
@@ -28,10 +27,10 @@ from automate_core.models import (
     WorkflowVersion,
 )
 from automate_core.restart import Outline, Plan, Record, plan
-from automate_core.states import FINAL_RUN_STATES, JobStatus, RunStatus, StepStatus, WaitStatus
+from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
 from automate_core.step_paths import key_of
 from automate_governance import audit
-from automate_governance.permissions import SITE, Person, can
+from automate_governance.permissions import Person, can
 
 BATCH = 100
 
@@ -363,56 +362,6 @@ def _each(runs: QuerySet[ExecutionRun], act: Callable[[ExecutionRun], Any], *, d
                 result.refused[str(run.pk)] = str(error)
             else:
                 result.done += 1
-    return result
-
-
-# --- dead jobs --------------------------------------------------------------------------------------------------------
-
-
-def dead_jobs() -> QuerySet[OutboxJob]:
-    """The jobs that were given up, with the reason in `last_error`, and that nobody has replayed yet. Oldest first."""
-    later = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, event=OuterRef("event"), id__gt=OuterRef("id"))
-    again = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
-    replayed = Q(Exists(later), kind=OutboxJob.Kind.DISPATCH) | Q(Exists(again), kind=OutboxJob.Kind.ADVANCE)
-    dead = OutboxJob.objects.filter(status=JobStatus.DEAD).exclude(replayed)
-    return dead.select_related("event", "run__workflow").defer("event__payload", "event__headers").order_by("id")
-
-
-@transaction.atomic
-def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
-    """Do a dead job's work after all: match its event anew, or run its run again from where it stood.
-
-    Raises NotPermittedError, ControlError.
-    """
-    OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
-    if job.status != JobStatus.DEAD:
-        raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
-    if not dead_jobs().filter(pk=job.pk).exists():
-        raise ControlError(f"job {job.pk} was replayed already")
-    if job.run is not None:
-        return retry(job.run, by=by, start="failed")
-    if job.event is None:
-        raise ControlError(f"the event of job {job.pk} was removed")
-    if not can(by, "operate", SITE):
-        raise NotPermittedError(f"{by.get_username()} may not operate the site")
-    anew = OutboxJob.objects.create(
-        kind=OutboxJob.Kind.DISPATCH, event=job.event, priority=job.priority, lane=job.lane, available_at=AutomateNow()
-    )
-    audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
-    wakeups.after_commit()
-    return anew
-
-
-def replay_dead(by: Person, most: int = BATCH) -> Done:
-    """Replay dead jobs, the oldest first and so many at once, each for itself."""
-    result = Done()
-    for job in dead_jobs()[:most]:
-        try:
-            replay(job, by)
-        except (ControlError, NotPermittedError) as error:
-            result.refused[str(job.pk)] = str(error)
-        else:
-            result.done += 1
     return result
 
 

@@ -11,7 +11,7 @@ from django.db import connection, connections
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core import control, pausing
+from automate_core import control, dead_jobs, pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow
 from automate_governance.models import AuditEntry
@@ -421,14 +421,14 @@ def test_a_limited_run_that_was_paused_then_waits_for_its_turn(workflow, owner):
 def test_a_dead_dispatch_job_is_replayed_once(endpoint, admin, owner):
     event = Event.objects.create(source="webhook:github", payload={}, trace_id="1" * 32)
     job = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="worker w did not renew")
-    assert list(control.dead_jobs()) == [job]
+    assert list(dead_jobs.unreplayed()) == [job]
     with pytest.raises(NotPermittedError):
-        control.replay(job, owner)
-    anew = control.replay(job, admin)
+        dead_jobs.replay(job, owner)
+    anew = dead_jobs.replay(job, admin)
     assert (anew.kind, anew.status, anew.event) == ("dispatch", "ready", event)
-    assert not control.dead_jobs().exists()
+    assert not dead_jobs.unreplayed().exists()
     with pytest.raises(control.ControlError, match="replayed already"):
-        control.replay(job, admin)
+        dead_jobs.replay(job, admin)
     job.refresh_from_db()
     assert job.status == "dead"
     assert AuditEntry.objects.filter(verb="job.replayed").count() == 1
@@ -436,8 +436,8 @@ def test_a_dead_dispatch_job_is_replayed_once(endpoint, admin, owner):
 
 def test_a_dead_job_of_a_run_is_replayed_as_a_new_run(failed, owner):
     job = _job(failed, "dead", last_error="worker w did not renew its lease")
-    again = control.replay(job, owner)
-    assert (again.retried_from, control.dead_jobs().count()) == (failed, 0)
+    again = dead_jobs.replay(job, owner)
+    assert (again.retried_from, dead_jobs.unreplayed().count()) == (failed, 0)
     assert [path for path, *_ in _copied(again)] == ["first", "route"]
 
 

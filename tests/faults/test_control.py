@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from django.db import connections
 
-from automate_core import approvals, control
+from automate_core import approvals, control, dead_jobs
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
 from tests.faults.harness import at_once, wait_for
 
@@ -232,7 +232,7 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
     dead = wait_for(given_up)
     old = ExecutionRun.objects.filter(pk=dead.run_id)
     before = snapshot(old)
-    new = control.replay(dead, by=owner)
+    new = dead_jobs.replay(dead, by=owner)
     wait_for(lambda: ExecutionRun.objects.filter(pk=new.pk, status="succeeded").exists())
     if wakes == "after":
         done = snapshot(ExecutionRun.objects.filter(pk=new.pk))
@@ -243,7 +243,7 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
     assert (new.retried_from_id, new.pk != dead.run_id) == (dead.run_id, True)
     assert [path for path, _, _ in sink.calls] == ["/first", "/first", "/second"]
     with pytest.raises(control.ControlError, match="replayed already"):
-        control.replay(dead, by=owner)
+        dead_jobs.replay(dead, by=owner)
 
 
 def snapshot(run):

@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.urls import reverse
 
 from automate_connectors.models import Connection
-from automate_core import control, database
+from automate_core import database, dead_jobs
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, WebhookEndpoint
 from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
@@ -147,7 +147,7 @@ def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
 def _dead(user: User) -> Iterator[Matter]:
     if not can(user, "operate", SITE):
         return
-    dead = len(control.dead_jobs().values_list("pk", flat=True)[: MOST_COUNTED + 1])
+    dead = len(dead_jobs.unreplayed().values_list("pk", flat=True)[: MOST_COUNTED + 1])
     if dead:
         yield Matter(
             name="Jobs that were given up",

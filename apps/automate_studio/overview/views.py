@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core import control, database, queue_status
+from automate_core import control, database, dead_jobs, queue_status
 from automate_core.authoring import NotPermittedError
 from automate_core.models import FailureGroup, Workflow
 from automate_core.statistics import failures, reading
@@ -187,7 +187,7 @@ def replay_dead(request: HttpRequest) -> HttpResponse:
     """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
     if not can(request.user, "operate", SITE):
         raise Http404
-    result = control.replay_dead(asked.person(request))
+    result = dead_jobs.replay_oldest(asked.person(request))
     said = f"{words.thousands(result.done)} job{'' if result.done == 1 else 's'} replayed."
     if result.refused:
         said += f" {words.thousands(len(result.refused))} left: {next(iter(result.refused.values()))}."

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core import control
+from automate_core import dead_jobs
 from automate_core.authoring import NotPermittedError
+from automate_core.control import ControlError
 from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import ExecutionRun, OutboxJob
 
@@ -24,16 +25,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["replay"] and not options["all"]:
-            for job in control.dead_jobs():
+            for job in dead_jobs.unreplayed():
                 self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'no reason is known'}")
             return
         by = find_owner(options["user"])
         refused = 0
         for job in _chosen(options["replay"]):
             try:
-                anew = control.replay(job, by)
+                anew = dead_jobs.replay(job, by)
                 self.stdout.write(f"{job.pk}: {'run' if isinstance(anew, ExecutionRun) else 'job'} {anew.pk}")
-            except (control.ControlError, NotPermittedError) as error:
+            except (ControlError, NotPermittedError) as error:
                 refused += 1
                 self.stderr.write(f"{job.pk}: {error}")
         if refused:
@@ -43,7 +44,7 @@ class Command(BaseCommand):
 def _chosen(job_id: str | None) -> list[OutboxJob]:
     """The job of that id, or all that are dead. Raises CommandError."""
     if job_id is None:
-        return list(control.dead_jobs())
+        return list(dead_jobs.unreplayed())
     try:
         job = OutboxJob.objects.filter(pk=uuid.UUID(job_id)).first()
     except ValueError:
