@@ -45,13 +45,15 @@ def items_of(path: str) -> str:
     return ".".join(str(int(number) + 1) for number in _ITEM.findall(path.rpartition("/")[0]))
 
 
-def key_in(field: str = "path") -> Func:
+def key_in(field: str) -> Func:
     """`key_of` the path in a column, for queries."""
-    return Func(
-        F(field),
-        Value(rf"^.*/|{_ITEM.pattern}"),
-        Value(""),
-        Value("g"),
-        function="regexp_replace",
-        output_field=TextField(),
-    )
+    return _without(rf"^.*/|{_ITEM.pattern}", field)
+
+
+def without_items_in(field: str) -> Func:
+    """`without_items` of the path in a column, for queries."""
+    return _without(_ITEM.pattern, field)
+
+
+def _without(pattern: str, field: str) -> Func:
+    return Func(F(field), Value(pattern), Value(""), Value("g"), function="regexp_replace", output_field=TextField())

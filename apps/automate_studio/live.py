@@ -117,7 +117,7 @@ class LiveHub:
 
     def has_enough(self, user_id: Any) -> bool:
         """Whether a person has so many streams that there is no further one."""
-        return len([1 for viewer in self._viewers() if viewer.user_id == user_id]) >= MOST_OF_ONE
+        return sum(1 for viewer in self._viewers() if viewer.user_id == user_id) >= MOST_OF_ONE
 
     def close(self) -> None:
         """End every stream now. Callable from a signal handler or another thread."""

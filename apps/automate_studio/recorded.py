@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from automate_core.step_paths import holder
 from automate_studio import asked
 from automate_studio.items import Items
 
@@ -155,14 +156,8 @@ class Run:
     @functools.cached_property
     def longest(self) -> float:
         """The seconds of the step that took longest, of those that hold no others."""
-        holding = {_holder(path) for path in self.recorded}
+        holding = {holder(path) for path in self.recorded}
         return max((each.seconds or 0 for path, each in self.recorded.items() if path not in holding), default=0)
-
-
-def _holder(path: str) -> str:
-    """The path of what a step lies in: `each` of `each[3]/call`."""
-    outer = path.rpartition("/")[0]
-    return outer[: outer.rfind("[")] if outer.endswith("]") else outer
 
 
 def group(attempts: Iterable[Attempt], waits: Iterable[tuple[str, Waited]] = ()) -> dict[str, Recorded]:

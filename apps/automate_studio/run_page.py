@@ -20,6 +20,7 @@ from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.publishing import differences
 from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
+from automate_core.step_paths import key_of
 from automate_studio import events, items, run_header, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
 from automate_studio.timeline import Timeline, timeline
@@ -106,7 +107,7 @@ class RunPage:
     def failed_step(self) -> tuple[str, str] | None:
         """(path, name) of the step that ended the run badly."""
         key = (self.run.error or {}).get("step")
-        cards = {card.path.rpartition("/")[2]: card for card in self.cards}
+        cards = {key_of(card.path): card for card in self.cards}
         return (cards[key].path, cards[key].name) if key in cards else None
 
     def step_at(self, path: str) -> str:

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from django.db.models import F, Func, QuerySet, Value
+from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
 from automate_connectors.registry import find_action
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
-from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
-from automate_core.step_paths import key_of
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.step_paths import key_of, without_items_in
 from automate_governance.permissions import User, permitted
 from automate_studio import versions, words
+from automate_studio.run_search import WITH_ERRORS
 
 _WAITS = {
     Wait.Kind.APPROVAL.value: "Waits for an approval",
@@ -30,8 +31,6 @@ _WAITS = {
     Wait.Kind.RECONNECT.value: "Its connection has to be mended",
     Wait.Kind.REVIEW.value: "Somebody has to say whether it took effect",
 }
-
-_WENT_BADLY = {RunStatus.FAILED, RunStatus.CANCELLED}
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     for run_id, kind, path, _ in found:
         if kind == Wait.Kind.RETRY:
             retrying[run_id].add(path)
-    again = _again([row.pk for row in rows if row.status in _WENT_BADLY])
+    again = _again([row.pk for row in rows if row.status in WITH_ERRORS])
     return [
         _run_row(
             row,
@@ -134,10 +133,9 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
 
 def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.datetime | None]]:
     """(run, kind, path, due) of the first one of each step, however many items of loops wait there; oldest last."""
-    place = Func(F("path"), Value(r"\[\d+\]"), Value(""), Value("g"), function="regexp_replace")
     first = (
         Wait.objects.filter(run__in=runs, status=WaitStatus.OPEN)
-        .annotate(place=place)
+        .annotate(place=without_items_in("path"))
         .order_by("run_id", "place", "id")
         .distinct("run_id", "place")
     )

@@ -21,6 +21,7 @@ from automate_core.drafts import rows
 from automate_core.drafts.values import StepNode
 from automate_governance.permissions import permitted
 from automate_studio import asked
+from automate_studio.builder import steps
 
 
 @sensitive_post_parameters()
@@ -28,7 +29,7 @@ from automate_studio import asked
 def connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The form of a new connection; a POST makes it, or with `act` "test" tries the step's."""
     workflow = asked.workflow(request, pk)
-    node = rows.load(workflow).steps.get(path.rpartition("/")[2])
+    node = steps.at(rows.load(workflow), path)
     if node is None or node.kind != "action":
         raise Http404
     if request.POST.get("act") == "test":

@@ -20,7 +20,7 @@ from automate_core.lookups import Path
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import asked, words
-from automate_studio.builder import documented, earlier, picker, reach, sample_choice, samples
+from automate_studio.builder import documented, earlier, picker, reach, sample_choice, samples, steps
 from automate_studio.builder import preview as previews
 from automate_studio.builder.documented import Typed
 from automate_studio.builder.picker import Data, Group
@@ -85,7 +85,7 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _at(request: HttpRequest, pk: int, path: str) -> tuple[State, StepNode]:
     state = commands.look(asked.workflow(request, pk))
-    node = state.draft.steps.get(path.rpartition("/")[2])
+    node = steps.at(state.draft, path)
     if node is None:
         raise Http404
     return state, node

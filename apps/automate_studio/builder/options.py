@@ -37,7 +37,7 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     workflow, person = asked.workflow(request, pk), asked.person(request)
     draft = rows.load(workflow)
     spec = _spec(draft, path, request.POST.get("field", ""), person)
-    node = draft.steps.get(path.rpartition("/")[2])
+    node = steps.at(draft, path)
     found: Options = ()
     problem = ""
     try:
@@ -56,7 +56,7 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 def _spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
     """The field of that name, `inputs.where::field` for a column, when it has options. Raises Http404."""
     name, _, column = field.partition("::")
-    node = draft.steps.get(path.rpartition("/")[2])
+    node = steps.at(draft, path)
     if node is not None:
         known = {f"{prefix}{spec.name}": spec for fields, _, prefix in steps.specs(node) for spec in fields}
     elif path == SETTINGS:

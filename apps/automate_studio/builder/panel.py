@@ -101,7 +101,7 @@ def panel_at(state: State, path: str, user: User, refused: Mapping[str, str] | N
         return _settings(state, refused or {})
     if path == TEST:
         return Panel(path=TEST, title="Test run", subtitle="The whole workflow", rev=0)
-    node = state.draft.steps.get(path.rpartition("/")[2])
+    node = steps.at(state.draft, path)
     return _step(state, node, user, refused or {}) if node else None
 
 

@@ -18,6 +18,11 @@ SETTINGS = "~workflow"  #: the path of the workflow's own panel
 _CONNECTION = FieldSpec(name="connection", label="Connection", default="", shown=True)
 
 
+def at(draft: Draft, path: str) -> StepNode | None:
+    """The step that the panel at a path is about; None when there is none."""
+    return draft.steps.get(path.rpartition("/")[2])
+
+
 def path_of(draft: Draft, key: str) -> str:
     """The path of a step in the tree."""
     node, path = draft.steps[key], key

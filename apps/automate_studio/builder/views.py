@@ -211,7 +211,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 
 def _slots(draft: Draft, path: str) -> list[str]:
     """The lists of steps in what the panel is about: some fields make or drop one."""
-    node = draft.steps.get(path.rpartition("/")[2])
+    node = steps.at(draft, path)
     return node.slots if node else []
 
 
@@ -224,7 +224,7 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
         return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
     if path == START:
         return _trigger_changes(request, draft, rev)
-    node = draft.steps.get(path.rpartition("/")[2])
+    node = steps.at(draft, path)
     if node is None:
         raise RefusedError("this step is not there any more")
     all_found: dict[str, Any] = {}

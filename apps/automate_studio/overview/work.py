@@ -13,7 +13,7 @@ from automate_core.statistics import reading
 from automate_core.statistics.buckets import percentile
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Times
-from automate_core.step_paths import without_items
+from automate_core.step_paths import holder, without_items
 from automate_studio import words
 from automate_studio.overview.charts import Line, line
 from automate_studio.workflow_list import LATEST, tiles
@@ -110,7 +110,7 @@ def _slowest_steps(workflows: list[int]) -> dict[int, tuple[str, str]]:
         took[row.workflow][without_items(row.path)].append(row.took)
     found = {}
     for key, paths in took.items():
-        around = {path.rpartition("/")[0] for path in paths}  # what holds steps takes as long as they do
+        around = {holder(path) for path in paths}  # what holds steps takes as long as they do
         leaves = {path: times for path, times in paths.items() if path not in around}
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))
