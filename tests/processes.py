@@ -24,7 +24,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 20, every: float = 0.05) -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 180, every: float = 0.05) -> Any:
     """What `condition` gives once it is true. Fails after that time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -45,10 +45,10 @@ def process(command: list[str], environment: dict[str, str]) -> Iterator[subproc
     finally:
         started.terminate()
         try:
-            started.wait(10)
+            started.wait(30)
         except subprocess.TimeoutExpired:
             started.kill()
-            started.wait(10)
+            started.wait(30)
         for stream in (started.stdout, started.stderr):
             if stream is not None:
                 stream.close()
@@ -77,7 +77,7 @@ def serve(environment: dict[str, str], sink: Any, transactional_db: None) -> Cal
         command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port),
                    "--log-level", "warning", "--timeout-graceful-shutdown", "3"]  # fmt: skip
         with process(command, own) as started:
-            wait_for(lambda: _answers(f"http://127.0.0.1:{port}/healthz/"), seconds=60)
+            wait_for(lambda: _answers(f"http://127.0.0.1:{port}/healthz/"))
             yield started
 
     return start
@@ -93,7 +93,7 @@ def site(serve: Callable[..., Any]) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     with contextlib.suppress(OSError):
-        return urllib.request.urlopen(url, timeout=2).status == 200
+        return urllib.request.urlopen(url, timeout=20).status == 200
     return False
 
 

@@ -50,7 +50,7 @@ class Relay:
                 back = threading.Thread(target=_carry, args=(inner, outer), daemon=True)
                 back.start()
                 _carry(outer, inner)
-                back.join(5)
+                back.join(60)
             finally:
                 outer.close()
 

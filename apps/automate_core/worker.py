@@ -107,6 +107,7 @@ class Worker:
         try:
             self._work_until(self._finished)
             self._stopping.set()
+            log.info("worker %s claims nothing more, and holds %d jobs", self.name, len(self._engine.held))
             stopped_at = time.monotonic()
             if self._suspects is not None:
                 self._suspects.stop()

@@ -266,7 +266,7 @@ def test_worker_processes_renew_once_between_them(oauth, provider, publish, deli
         worker_process("--concurrency", "4", **variables) as two,
         worker_process("--concurrency", "4", **variables) as three,
     ):
-        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 24, seconds=60)
+        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 24)
         assert all(each.poll() is None for each in (one, two, three))
     workers = set(ExecutionRun.objects.values_list("worker", flat=True))
     assert provider.count("refresh_token") == 1 and provider.replayed == [] and len(workers) > 1
@@ -282,10 +282,10 @@ def test_a_worker_process_parks_and_goes_on(oauth, provider, publish, deliver, w
     for _ in range(3):
         deliver({})
     with worker_process(AUTOMATE_EGRESS_ALLOW=provider.host):
-        wait_for(lambda: Wait.objects.filter(kind="reconnect", status="open").count() == 3, seconds=60)
+        wait_for(lambda: Wait.objects.filter(kind="reconnect", status="open").count() == 3)
         assert provider.count("refresh_token") == 1
         client.get(CALLBACK, provider.consent(address(start(client, connection))))
-        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3, seconds=30)
+        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 3)
 
 
 def test_no_token_is_left_in_the_clear(oauth, provider, publish, run, drain, sign_in, owner, caplog):

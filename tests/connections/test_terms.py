@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
-from django.db import connection as db
 from django.db import connections as databases
 from django.db import transaction
 from django.test import Client
@@ -26,6 +24,8 @@ from automate_governance.secrets.use import unusable
 from tests.connections.provider import Provider
 from tests.connections.test_form import ADD, errors, sent
 from tests.connections.test_oauth import CALLBACK, address, said, soon_over, start
+from tests.processes import wait_for
+from tests.support.locks import somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -280,21 +280,10 @@ def test_saving_and_coming_back_lock_in_one_order(oauth, sign_in, owner):
 
         saving = threading.Thread(target=post)
         saving.start()
-        _wait_for_a_lock()
+        wait_for(somebody_waits)
         health.reconnected(connection)
-    saving.join(20)
+    saving.join(60)
     assert results == [["127.0.0.1", "localhost"]]
-
-
-def _wait_for_a_lock():
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with db.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.02)
-    raise AssertionError("the form does not wait for the token's row")
 
 
 def test_a_renewal_that_takes_too_long_is_said_in_the_form(oauth, sign_in, owner, monkeypatch):
@@ -310,7 +299,7 @@ def test_a_renewal_that_takes_too_long_is_said_in_the_form(oauth, sign_in, owner
         tokens.lock(connection)
         saving = threading.Thread(target=post)
         saving.start()
-        saving.join(30)
+        saving.join(60)
     assert answers[0].status_code == 200 and "Save again in a moment" in str(errors(answers[0]))
 
 

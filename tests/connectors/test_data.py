@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
 from automate_connectors.invocation import invoke
 from automate_testing.fakes import context
+from tests.support.costs import at_most, in_proportion
 
 ADAPTER = DataConnector()
 
@@ -190,9 +190,8 @@ HOSTILE_XML = {
 @pytest.mark.parametrize("name", HOSTILE_XML)
 def test_xml_of_strangers(name):
     text, reason = HOSTILE_XML[name]
-    started = time.monotonic()
-    assert reason in refused("parse_xml", text=text)
-    assert time.monotonic() - started < 2
+    with at_most(200):
+        assert reason in refused("parse_xml", text=text)
 
 
 def test_xml_of_friends():
@@ -291,9 +290,7 @@ def test_dates_that_are_none(action, params, reason):
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|aa)+$", "(.*)*x", "((a?){30})*a{30}$"])
 def test_a_pattern_is_matched_in_linear_time(pattern):
-    started = time.monotonic()
-    call("match_text", text="a" * 50_000 + "!", pattern=pattern)
-    assert time.monotonic() - started < 3
+    assert in_proportion(lambda size: call("match_text", text="a" * size + "!", pattern=pattern), 3_000)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +363,6 @@ def test_lists_are_capped_and_fast(action):
     more = {"where": {"n": 5}, "by": ["n"], "measures": {"t": "sum n"}}
     names = {spec.name for spec in ADAPTER.action(action).fields}
     params = {name: value for name, value in more.items() if name in names}
-    started = time.monotonic()
-    call(action, items=[{"n": number % 97} for number in range(10_000)], **params)
-    assert time.monotonic() - started < 2
+    with at_most(200):
+        call(action, items=[{"n": number % 97} for number in range(10_000)], **params)
     assert "at most 10,000" in refused(action, items=[{"n": 1}] * 10_001, **params)

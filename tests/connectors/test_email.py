@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import socket
-import time
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -251,11 +250,10 @@ def test_credentials_stay_with_their_host(servers, call, connection):
 
 
 def test_a_silent_server_ends_with_the_step(servers, call, connection):
-    servers["starttls"].replies = {"MAIL": 3.0}
-    started = time.monotonic()
+    servers["starttls"].replies = {"MAIL": 60.0}
     with pytest.raises(ConnectorError) as caught:
         call(mailer, "send", MESSAGE, connection(), seconds=0.6)
-    assert caught.value.retryable and caught.value.code == "timeout" and time.monotonic() - started < 1.5
+    assert caught.value.retryable and caught.value.code == "timeout"
 
 
 def test_a_connection_is_tested_by_signing_in(servers, connection):

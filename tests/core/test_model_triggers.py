@@ -19,6 +19,7 @@ from automate_core.definition import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import emit, originating, passes
 from tests.processes import wait_for
+from tests.support.locks import somebody_waits
 
 FIELDS = ["username", "first_name", "last_name", "is_active", "date_joined"]
 
@@ -142,16 +143,10 @@ def test_two_writers_in_transactions_see_each_others_values(signal_mode):
     with transaction.atomic():
         User(pk=user.pk, first_name="Second").save(update_fields=["first_name"])
         other.start()
-        wait_for(someone_waits_for_a_lock)
+        wait_for(somebody_waits)
     other.join()
     changed = {tuple(payload["changed"]["first_name"]) for payload in payloads()}
     assert changed == {("Ada", "Second"), ("Second", "Third")}
-
-
-def someone_waits_for_a_lock():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone()[0]
 
 
 @pytest.mark.django_db

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from automate_core.templating import compile_value, pool
 from automate_core.templating.pool import POOL, RenderPool, RenderProcess, RenderUnavailableError, needed
 from automate_core.templating.wire import frame
 from tests.processes import wait_for
+from tests.support.costs import soon
 
 SUM = compile_value({"n": "{{ event.n + 1 }}"})
 ENDLESS = (
@@ -154,10 +154,8 @@ def test_code_that_broke_out_reaches_nothing():
 
 def test_what_takes_too_long_is_ended_and_the_next_goes_on(fresh):
     SUM.render({"event": {"n": 1}})
-    began = time.monotonic()
-    with pytest.raises(TemplateError, match="takes longer than 1 second"):
+    with soon(), pytest.raises(TemplateError, match="takes longer than 1 second"):
         compile_value({"a": ENDLESS}).render({})
-    assert time.monotonic() - began < 2
     assert SUM.render({"event": {"n": 1}}) == {"n": 2}
 
 
@@ -166,10 +164,8 @@ def test_what_does_not_look_at_the_clock_is_killed_and_replaced(fresh):
     SUM.render({"event": {"n": 1}})
     [worker] = fresh.workers
     slow = compile_value("{{ event.text | regex_find_all('a[^b]*b|a') | length }}")
-    began = time.monotonic()
-    with pytest.raises(TemplateError, match="longer than"):
+    with soon(), pytest.raises(TemplateError, match="longer than"):
         slow.render({"event": {"text": "a" * 100_000}})
-    assert time.monotonic() - began < 3
     assert SUM.render({"event": {"n": 1}}) == {"n": 2}
     assert len(fresh.workers) == 1
     assert alive(worker.pid) == (worker in fresh.workers)
@@ -205,15 +201,15 @@ def test_after_enough_work_a_new_one_takes_over(fresh, monkeypatch):
 READY = b'{"given_up": []}'
 MISBEHAVIOUR = {
     "it ends": ("pass", "too much memory or time"),
-    "it says nothing": ("time.sleep(20)", "takes longer than 1 second"),
+    "it says nothing": ("time.sleep(90)", "takes longer than 1 second"),
     "it answers nonsense": ("send(b'nonsense')", "no proper answer"),
     "it answers something else": ("send(b'[1, 2]')", "no proper answer"),
     "it answers without end": ("[os.write(1, b'\\xff' * 60000) for _ in range(1000)]", "no proper answer"),
     "it announces too much": (
-        "os.write(1, b'\\xff\\xff\\xff\\xff' + b'x' * 100); time.sleep(20)",
+        "os.write(1, b'\\xff\\xff\\xff\\xff' + b'x' * 100); time.sleep(90)",
         "longer than|no proper",
     ),
-    "it stops halfway": ("os.write(1, b'\\x00\\x00\\x00\\x10{'); time.sleep(20)", "takes longer than 1 second"),
+    "it stops halfway": ("os.write(1, b'\\x00\\x00\\x00\\x10{'); time.sleep(90)", "takes longer than 1 second"),
     "its reason is endless": ("send(b'{\"reason\": \"' + b'x' * 4000000 + b'\"}')", "^x{1000}$"),
 }
 
@@ -232,16 +228,14 @@ os.read(0, 65536)
 {act}
 """
     monkeypatch.setattr(pool, "_BOOT", boot)
-    began = time.monotonic()
-    with pytest.raises(TemplateError, match=reason):
+    with soon(), pytest.raises(TemplateError, match=reason):
         SUM.render({"event": {"n": 1}})
-    assert time.monotonic() - began < 8
     monkeypatch.undo()
 
 
 def test_one_that_says_what_it_was_not_asked_is_not_asked_again(fresh, monkeypatch):
     answer = frame(READY), frame(b'{"value": 7}') * 2
-    boot = f"import os, time; os.write(1, {answer[0]!r}); os.read(0, 65536); os.write(1, {answer[1]!r}); time.sleep(20)"
+    boot = f"import os, time; os.write(1, {answer[0]!r}); os.read(0, 65536); os.write(1, {answer[1]!r}); time.sleep(90)"
     monkeypatch.setattr(pool, "_BOOT", boot)
     with pytest.raises(TemplateError, match="no proper answer"):
         SUM.render({"event": {"n": 1}})
@@ -249,7 +243,7 @@ def test_one_that_says_what_it_was_not_asked_is_not_asked_again(fresh, monkeypat
     late = (
         boot.replace("* 2", "")
         .replace(repr(answer[1]), repr(frame(b'{"value": 7}')))
-        .replace("time.sleep(20)", "time.sleep(0.2); os.write(1, b'x'); time.sleep(20)")
+        .replace("time.sleep(90)", "time.sleep(0.2); os.write(1, b'x'); time.sleep(90)")
     )
     monkeypatch.setattr(pool, "_BOOT", late)
     assert SUM.render({"event": {"n": 1}}) == 7
@@ -266,7 +260,7 @@ def test_one_that_cannot_start_is_an_error_that_may_pass(fresh, monkeypatch, boo
         SUM.render({"event": {"n": 1}})
     assert fresh.workers == []
     monkeypatch.setattr(pool, "START_SECONDS", 0.2)
-    monkeypatch.setattr(pool, "_BOOT", "import time; time.sleep(20)")
+    monkeypatch.setattr(pool, "_BOOT", "import time; time.sleep(90)")
     with pytest.raises(RenderUnavailableError):
         SUM.render({"event": {"n": 1}})
 
@@ -295,7 +289,7 @@ if sys.argv[1] == "kill":
 @pytest.mark.parametrize("how", ["kill", "exit"])
 def test_it_ends_with_the_process_that_started_it(how):
     done = subprocess.run([sys.executable, "-c", OWNER, how], capture_output=True, text=True, timeout=60, check=False)
-    wait_for(lambda: not alive(int(done.stdout)), seconds=5)
+    wait_for(lambda: not alive(int(done.stdout)))
 
 
 FORKING = """

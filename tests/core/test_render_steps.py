@@ -115,7 +115,6 @@ def test_the_worker_goes_on_with_others_meanwhile(workflow, publish, deliver, wo
         deliver({"number": number}, event="push")
     wait_for(
         lambda: ExecutionRun.objects.filter(workflow__slug="quick", status="succeeded").count() == 5,
-        seconds=10,
         every=0.01,
     )
     wait_for(lambda: ExecutionRun.objects.filter(workflow__slug="slow", status="failed").exists())

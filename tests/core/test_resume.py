@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -143,27 +144,26 @@ def test_items_are_the_same_after_a_resume(publish, run, later, drain):
 
 
 def test_a_review_is_asked_for_after_a_retry(publish, run, later, drain, sink):
-    import time
-
-    sink.answer = lambda number, path: (503, {}, {}) if number == 1 else (time.sleep(2.5), (200, {}, {}))[1]
+    gate = threading.Event()
+    sink.answer = lambda number, path: (503, {}, {}) if number == 1 else (gate.wait(60), (200, {}, {}))[1]
     publish(f"""
   - key: pay
     action: http.request
     inputs: {{method: POST, url: '{sink.url}/pay'}}
-    timeout: 1
+    timeout: 3
     at_most_once: true
     retry: {{attempts: 3, base: 0}}
 """)
     done = run()
+    gate.set()
     done.refresh_from_db()
     assert (done.status, done.error) == ("waiting", None)
     assert Wait.objects.get(status="open").kind == "review"
 
 
 def test_a_review_beside_a_failure_is_withdrawn_after_a_resume(publish, run, later, drain, sink):
-    import time
-
-    sink.answer = lambda number, path: (time.sleep(2.5), (200, {}, {}))[1]
+    gate = threading.Event()
+    sink.answer = lambda number, path: (gate.wait(60), (200, {}, {}))[1]
     publish(f"""
   - kind: parallel
     key: all
@@ -177,6 +177,7 @@ def test_a_review_beside_a_failure_is_withdrawn_after_a_resume(publish, run, lat
           - {{kind: stop, key: stop, outcome: failed}}
 """)
     done = run()
+    gate.set()
     assert states(done)["all/pay"] == "waiting"
     later(3600)
     settle(drain)

@@ -245,7 +245,7 @@ def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
     later(40)
     slowly = process([*manage, "automate_prune", "--share", "1"], environment)
     with slowly as first:
-        wait_for(lambda: Pruning.objects.filter(counts__runs__gt=0).exists(), seconds=60)
+        wait_for(lambda: Pruning.objects.filter(counts__runs__gt=0).exists())
         first.send_signal(signal.SIGINT)
         assert first.wait(60) == 130
         assert "interrupted after" in first.stderr.read()
@@ -259,7 +259,7 @@ def test_four_at_once_beside_a_worker_and_one_that_is_interrupted(
         for number in range(20):
             deliver({"n": number})
         assert all(each.result(120).startswith("Let go of") for each in said)
-    wait_for(lambda: flow.runs.filter(status="succeeded").count() == 20, seconds=60)
+    wait_for(lambda: flow.runs.filter(status="succeeded").count() == 20)
     assert flow.runs.filter(status="waiting").count() == 2_000
     assert StepRun.objects.count() == 2_020 and not orphans() and not watched()
     assert sum(each.counts["runs"] for each in Pruning.objects.all() if "runs" in each.counts) == 2_001

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from automate_core.operators import ARITY
 from automate_core.rules import MAX_MATCHED, RuleCostError, RuleError, read
 from tests.conftest import ROOT
+from tests.support.costs import at_most, in_proportion
 
 SCOPE = {
     "event": {"payload": {"action": "opened", "price": "409.94", "tags": ["a", "b"], "n": 7, "none": None, "empty": ""}}
@@ -163,13 +163,12 @@ _numbers, _other = {"var": "event.payload.numbers"}, {"var": "event.payload.othe
     ],
 )
 def test_what_a_decision_may_cost_is_bounded(rule):
-    started = time.process_time()
-    for decide in (read(rule).holds, read(rule).explain):
-        try:
-            decide(LONG)
-        except RuleCostError as error:
-            assert "takes too long" in str(error)
-    assert time.process_time() - started < 5
+    with at_most(500):
+        for decide in (read(rule).holds, read(rule).explain):
+            try:
+                decide(LONG)
+            except RuleCostError as error:
+                assert "takes too long" in str(error)
 
 
 def test_too_much_is_said_not_called_false():
@@ -180,9 +179,9 @@ def test_too_much_is_said_not_called_false():
 
 
 def test_a_catastrophic_pattern_is_linear():
-    started = time.process_time()
-    assert read({"matches": [{"var": "t"}, "^(a+)+$"]}).holds({"t": "a" * 50_000 + "!"}) is False
-    assert time.process_time() - started < 1
+    rule = read({"matches": [{"var": "t"}, "^(a+)+$"]})
+    assert rule.holds({"t": "a" * 50_000 + "!"}) is False
+    assert in_proportion(lambda size: rule.holds({"t": "a" * size + "!"}), 3_000)
 
 
 _values = st.recursive(
@@ -214,8 +213,9 @@ def test_whatever_stands_for_a_rule_is_read_or_refused(value):
 
 
 def test_now_is_the_time_of_the_decision():
-    said = dt.datetime.fromisoformat(read({"now": ["-1h"]}).evaluate({}))
-    assert abs(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1) - said) < dt.timedelta(seconds=10)
+    before = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    said = dt.datetime.fromisoformat(read({"now": ["-1h"]}).evaluate({})) + dt.timedelta(hours=1)
+    assert before <= said <= dt.datetime.now(dt.UTC)
 
 
 def test_the_page_on_rules_lists_the_operators():

@@ -262,18 +262,18 @@ def test_a_chore_that_raises_harms_no_other(chores, caplog):
 def test_chores_come_again_when_they_ask_or_are_nudged(chores):
     done = []
     chores(Chore("again", "true", lambda: done.append(1) or (0.05 if len(done) < 4 else None)))
-    wait_for(lambda: len(done) >= 4, seconds=1.5)
+    wait_for(lambda: len(done) >= 4)
     slow = []
     nudged = chores(Chore("slow", "true", lambda: slow.append(1)))
     wait_for(lambda: len(slow) == 1)
     nudged.nudge()
-    wait_for(lambda: len(slow) == 2, seconds=1)
+    wait_for(lambda: len(slow) == 2)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_chore_that_rests_is_left_alone_meanwhile():
     done = []
-    long, short = (Chore(name, "true", partial(done.append, name), rest) for name, rest in (("l", 60), ("s", 0.01)))
+    long, short = (Chore(name, "true", partial(done.append, name), rest) for name, rest in (("l", 600), ("s", 0.01)))
     both, alone = Chores((long, short)), Chores((long,))
     for each in (both, both, alone, alone):
         each.turn()

@@ -105,7 +105,7 @@ def test_a_worker_that_holds_the_run_hears_of_it(publish, deliver, working, sink
     """One track goes on outside while the other's retry is passed over: the walk is in the worker's memory."""
     gate = threading.Event()
     sink.answer = lambda number, path: (
-        (gate.wait(20), (200, {}, {}))[1] if path == "/slow" else (503, {"error": "busy"}, {})
+        (gate.wait(120), (200, {}, {}))[1] if path == "/slow" else (503, {"error": "busy"}, {})
     )
     publish(f"""
   - kind: parallel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,7 @@ from automate_core.templating import budget, child, compile_template, compile_va
 from automate_core.templating.filters import FILTERS
 from automate_core.templating.grammar import METHODS, TESTS
 from automate_core.templating.limits import MAX_OUTPUT
+from tests.support.costs import soon
 
 HARMLESS = {"__class__", "get"}  # type checks, and our own look-up of a key
 
@@ -139,10 +139,9 @@ def test_nothing_is_read_but_data_and_limits_hold(watch, source):
     except TemplateError as error:
         assert error.reason and error.line >= 1
         return
-    began = time.perf_counter()
     try:
         budget.start()
-        with watch:
+        with soon(), watch:
             result = evaluate(data)
     except TemplateError as error:
         assert error.reason and error.line >= 1
@@ -150,7 +149,6 @@ def test_nothing_is_read_but_data_and_limits_hold(watch, source):
         assert "Trap" in str(error)
     else:
         assert not isinstance(result, str) or len(result) <= MAX_OUTPUT
-    assert time.perf_counter() - began < 5
     assert Trap.read == []
     assert [event for event in watch.seen if not _harmless(*event)] == []
     assert json.dumps(data["event"]) == before

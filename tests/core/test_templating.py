@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from automate_core.lookups import TemplateError
 from automate_core.templating import budget, compile_template, compile_value, sandbox
 from automate_core.templating.filters import FILTERS
 from automate_core.templating.grammar import TESTS
+from tests.support.costs import at_most, soon
 
 SCOPE = {
     "event": {
@@ -326,21 +326,17 @@ x{{ 'x'.upper }}
 
 @pytest.mark.parametrize("source", ATTACKS)
 def test_attacks_end_in_an_error_and_soon(source):
-    started = time.perf_counter()
-    with pytest.raises(TemplateError) as caught:
+    with soon(), pytest.raises(TemplateError) as caught:
         compile_template(source).render(SCOPE)
-    assert time.perf_counter() - started < 5
     assert "Traceback" not in str(caught.value) and "0x" not in str(caught.value) and len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize("source", ATTACKS)
 def test_the_first_wall_stands_alone(source):
     """The same without a render worker before it: in this very process."""
-    started = time.perf_counter()
-    with pytest.raises(TemplateError):
+    with soon(), pytest.raises(TemplateError):
         budget.start()
         compile_template(source).evaluate(SCOPE)
-    assert time.perf_counter() - started < 3
 
 
 BIG = {"text": "ab " * 300_000, "listed": [{"k": index, "t": "x" * 20} for index in range(30_000)]}
@@ -386,10 +382,8 @@ BOMBS = [
 
 @pytest.mark.parametrize("source", BOMBS, ids=range(len(BOMBS)))
 def test_bombs_do_not_go_off(source):
-    started = time.perf_counter()
-    with pytest.raises(TemplateError):
+    with soon(), pytest.raises(TemplateError):
         compile_value({"a": source}).render({"big": BIG})
-    assert time.perf_counter() - started < 5
 
 
 HARD_TO_READ = [
@@ -420,10 +414,8 @@ HARD_TO_READ = [
 
 @pytest.mark.parametrize("source", HARD_TO_READ, ids=range(len(HARD_TO_READ)))
 def test_what_is_hard_to_read_is_refused_soon(source):
-    started = time.perf_counter()
-    with contextlib.suppress(TemplateError):
+    with at_most(200), contextlib.suppress(TemplateError):
         compile_template(source)
-    assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -432,10 +424,8 @@ def test_what_is_hard_to_read_is_refused_soon(source):
 def test_what_is_evaluated_in_place_takes_no_time(source):
     template = compile_template(source)
     assert template.is_light
-    started = time.perf_counter()
-    with contextlib.suppress(TemplateError):
+    with at_most(50), contextlib.suppress(TemplateError):
         template.render({"big": {"a": "a" * 1_000_000, "b": "b" * 1_000_000 + "a"}})
-    assert time.perf_counter() - started < 0.5
 
 
 def test_each_thing_that_is_allowed_is_needed_by_somebody():
@@ -450,9 +440,8 @@ def test_each_thing_that_is_allowed_is_needed_by_somebody():
     "source", ["{{ 'A' * 10**9 }}", "{% if 'A' * 10**9 %}{% endif %}", "{{ ('A' * 10**9) | upper }}", "{{ 10**10**8 }}"]
 )
 def test_nothing_is_folded_while_compiling(source):
-    started = time.perf_counter()
-    compile_template(source)
-    assert time.perf_counter() - started < 0.5
+    with at_most(50):
+        compile_template(source)
 
 
 @pytest.mark.parametrize(

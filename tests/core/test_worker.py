@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import threading
 import time
 from datetime import timedelta
@@ -45,9 +47,9 @@ def test_a_step_that_ignores_its_deadline_is_answered_for_and_keeps_its_slot(wor
     calls = []
 
     def ignoring(context):
-        calls.append(time.monotonic())
+        calls.append(1)
         if len(calls) == 1:
-            returned.wait(20)
+            returned.wait(120)
         return {"late": True}
 
     effect(ignoring)
@@ -55,8 +57,8 @@ def test_a_step_that_ignores_its_deadline_is_answered_for_and_keeps_its_slot(wor
     deliver()
     working(concurrency=1)
     wait_for(lambda: ExecutionRun.objects.filter(status="failed").exists())
-    assert 2 <= time.monotonic() - calls[0] < 3, "its timeout and a second"
     step = StepRun.objects.get()
+    assert not returned.is_set() and step.finished_at - step.started_at >= timedelta(seconds=1)
     assert (step.error["code"], step.error["retryable"]) == ("timeout", True)
     assert step.error["message"] == "the step took longer than 1 s"
     deliver()
@@ -72,23 +74,25 @@ def test_a_worker_lets_go_of_what_it_cannot_renew(workflow, deliver, working, ef
     told = []
 
     def waiting(context):
-        started = time.monotonic()
-        while not context["cancelled"]() and time.monotonic() < started + 10:
-            time.sleep(0.02)
-        told.append(time.monotonic() - started)
+        wait_for(context["cancelled"], every=0.02)
+        told.append(lease_holds())
         return {}
+
+    def lease_holds():
+        with contextlib.closing(database.connect({})) as own:
+            return own.execute("SELECT lease_until > automate_now() FROM automate_core_outboxjob").fetchone()[0]
 
     def unreachable(self, jobs):
         raise psycopg.OperationalError("the network is cut")
 
-    settings.AUTOMATE_LEASE_SECONDS = 3.0
+    settings.AUTOMATE_LEASE_SECONDS = 12.0
     monkeypatch.setattr(OutboxStore, "renew", unreachable)
     effect(waiting)
-    workflow(CALL.replace("timeout: 1", "timeout: 20"))
+    workflow(CALL.replace("timeout: 1", "timeout: 90"))
     deliver()
     worker = working(concurrency=1)
     wait_for(lambda: told)
-    assert told[0] < 3, "before the lease ends by the database's clock"
+    assert told == [True], "before the lease ends by the database's clock"
     assert "lease lost" in caplog.text
     assert not worker._engine.held
     job = OutboxJob.objects.get()
@@ -103,13 +107,15 @@ def test_an_idle_worker_asks_little(working, monkeypatch):
         statements.append(query)
         return real(self, query, *args, **options)
 
-    working(concurrency=5)
+    worker = working(concurrency=5)
     wait_for(lambda: WorkerState.objects.exists())
-    time.sleep(3)  # by now it polls slowly
+    wait_for(lambda: worker._claim_at == math.inf)  # by now it polls slowly
     monkeypatch.setattr(psycopg.Cursor, "execute", counting)
-    time.sleep(6)
+    started = time.monotonic()
+    wait_for(lambda: len(statements) >= 6)
+    seconds = time.monotonic() - started
     monkeypatch.undo()
-    assert 3 <= len(statements) <= 12, statements
+    assert len(statements) <= 4 + 2 * seconds, (statements, seconds)
 
 
 def test_a_worker_is_listed_while_it_lives(working):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from automate_core import authoring
 from automate_core.definition import parse
 from automate_core.drafts import commands
 from tests.drafts.conftest import Editor
+from tests.support.costs import at_most
 
 pytestmark = pytest.mark.django_db
 
@@ -69,12 +68,9 @@ def test_an_edit_of_220_steps(editor, name, django_assert_max_num_queries):
     commands.look(editor.workflow)  # templates are compiled once a process
     fields = EDITS[name]
     rev = editor.rev_of(fields["do"], fields)
-    with django_assert_max_num_queries(27):
-        started = time.thread_time()
+    with at_most(60), django_assert_max_num_queries(27):  # ten, on a machine of its own
         state = editor.do(rev=rev, **fields)
-        spent = time.thread_time() - started
     assert state.changed
-    assert spent < 0.5, "of its own time: a tenth of a second on a machine of its own, and tests share theirs"
     with django_assert_max_num_queries(29):
         commands.undo(editor.workflow.pk, last=state.past.last, by=editor.by)
 

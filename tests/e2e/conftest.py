@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
+
+expect.set_options(timeout=60_000)  # a busy machine may take its time, as for everything else that Playwright waits for
 
 SHOTS = os.environ.get("AUTOMATE_TEST_SHOTS", "")
 FLAGS = [

@@ -116,5 +116,5 @@ def test_others_are_seen_also_on_a_phone(opened, made, site, new_context, collea
     expect(mine.get_by_role("link", name="Show new changes")).to_be_visible()
     shot(mine, "canvas-others")
     mine.get_by_role("link", name="Show new changes").click()
-    expect(card(mine, "route-set")).to_have_attribute("data-here", "CO", timeout=20_000)
+    expect(card(mine, "route-set")).to_have_attribute("data-here", "CO")
     assert faults(mine) == []

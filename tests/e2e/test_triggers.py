@@ -50,7 +50,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     command = page.evaluate("navigator.clipboard.readText()")
     page.get_by_role("button", name="Wait for a test event").click()
     expect(page.locator("#waiting-webhook")).to_contain_text("sent to the address above")
-    subprocess.run(["bash", "-c", f"{command} -sS"], check=True, capture_output=True, timeout=20)
+    subprocess.run(["bash", "-c", f"{command} -sS"], check=True, capture_output=True, timeout=60)
     caught = page.locator("#caught-webhook")
     expect(caught.get_by_text("event.payload.message")).to_be_visible()
     expect(caught.get_by_text("Would start this workflow")).to_be_visible()

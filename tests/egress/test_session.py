@@ -23,12 +23,14 @@ from automate_egress import (
     HttpSession,
 )
 from tests.certificates import Authority
+from tests.support.costs import at_most
 
 
 class Server(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: list[dict[str, str]] = []
     sent = 0
+    ended = 0  # answers that took a minute
 
     def do_GET(self):
         Server.seen.append(
@@ -59,19 +61,19 @@ class Server(BaseHTTPRequestHandler):
             case "headers":
                 with contextlib.suppress(OSError):
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-                    for _ in range(100):
+                    for _ in range(600):
                         self.wfile.write(b"x")
                         time.sleep(0.1)
+                    Server.ended += 1
             case "drip":
                 self.send_response(200)
-                self.send_header("Content-Length", "100")
+                self.send_header("Content-Length", "600")
                 self.end_headers()
-                for _ in range(100):
-                    try:
+                with contextlib.suppress(OSError):
+                    for _ in range(600):
                         self.wfile.write(b"x")
-                    except OSError:
-                        return
-                    time.sleep(0.1)
+                        time.sleep(0.1)
+                    Server.ended += 1
             case "late":
                 time.sleep(1)
                 self._send(200, b"{}")
@@ -165,7 +167,7 @@ javascript:alert(1)
 @pytest.mark.parametrize("url", REFUSED)
 def test_refused(url):
     with pytest.raises(EgressBlockedError) as caught:
-        HttpSession(deadline=time.monotonic() + 5).request("GET", url)
+        HttpSession(deadline=time.monotonic() + 30).request("GET", url)
     assert not caught.value.retryable
 
 
@@ -218,11 +220,10 @@ def test_answers_are_capped_after_decoding(session, servers, path):
 
 @pytest.mark.parametrize("path", ["drip", "headers"])
 def test_the_deadline_ends_a_slow_drip(servers, path):
-    started = time.monotonic()
     slow = HttpSession(internal_hosts=servers, deadline=time.monotonic() + 1)
-    with pytest.raises(EgressTimeoutError, match=r"did not answer within 1(\.\d+)? seconds"):
+    with pytest.raises(EgressTimeoutError, match=r"did not answer within \d+(\.\d+)? seconds"):
         slow.request("GET", f"http://{servers[0]}/{path}")
-    assert time.monotonic() - started < 2
+    assert Server.ended == 0, "it goes on for a minute"
 
 
 def test_a_deadline_may_be_far(servers, monkeypatch):
@@ -315,7 +316,7 @@ def test_headers_of_the_connection_are_not_the_callers(session, servers, name):
 @pytest.fixture(scope="module")
 def uploads():
     """A server that reads what is uploaded: /fast at once, /slow a piece a second, /none not at all, and so on."""
-    got = []
+    got, done = [], threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -325,7 +326,7 @@ def uploads():
                 case "/away":
                     self._end(307, {"Location": "/fast"})
                 case "/none":
-                    time.sleep(3)
+                    done.wait(60)
                     self.close_connection = True
                 case _:
                     got.append((self.headers.get("Transfer-Encoding"), self._body()))
@@ -347,7 +348,7 @@ def uploads():
             self.end_headers()
             with contextlib.suppress(OSError):
                 self.wfile.write(b"12345")
-                time.sleep(3)
+                done.wait(60)
 
         def _end(self, status, headers):
             self.send_response(status)
@@ -362,6 +363,7 @@ def uploads():
     server.handle_error = lambda *args: None
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"127.0.0.1:{server.server_port}", got
+    done.set()
     server.shutdown()
     server.server_close()
 
@@ -390,31 +392,29 @@ def test_a_redirected_stream_is_refused_with_advice(uploads):
 
 def test_the_deadline_ends_an_upload_that_nobody_reads(uploads):
     host, _ = uploads
-    started = time.monotonic()
     slow = HttpSession(internal_hosts=[host], deadline=time.monotonic() + 1)
     with pytest.raises(EgressTimeoutError):
         slow.request("POST", f"http://{host}/none", data=b"x" * 50_000_000)
-    assert time.monotonic() - started < 2
 
 
 def test_an_answer_that_falls_silent_is_given_up(uploads, monkeypatch):
     host, _ = uploads
     monkeypatch.setattr("automate_egress.answers.SILENCE_SECONDS", 0.3)
-    started = time.monotonic()
+    until = time.monotonic() + 60
     with pytest.raises(EgressTimeoutError):
-        HttpSession(internal_hosts=[host], deadline=time.monotonic() + 20).request("GET", f"http://{host}/")
-    assert time.monotonic() - started < 2
+        HttpSession(internal_hosts=[host], deadline=until).request("GET", f"http://{host}/")
+    assert time.monotonic() < until - 20, "long before its time was over"
 
 
 # --- names, ports, proxies, certificates ------------------------------------------------------------------------------
 
 
 def test_a_name_server_that_does_not_answer_is_given_up(monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(3))
-    started = time.monotonic()
+    answers = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: answers.wait(60) and [])
     with pytest.raises((EgressConnectionError, EgressTimeoutError)):
         HttpSession(deadline=time.monotonic() + 0.5).request("GET", "https://stalled.example.com/")
-    assert time.monotonic() - started < 1.5
+    answers.set()
 
 
 def test_refused_unanswered_and_unknown_look_alike(monkeypatch):
@@ -532,6 +532,5 @@ def test_a_certificate_that_proves_nothing_is_told(tmp_path):
 def test_an_answer_is_decoded_as_the_web_does(charset, body, text):
     """Some of Python's codecs take hours for an answer that is made for them, or raise."""
     answer = HttpResponse(status=200, headers={"content-type": f"text/plain; charset={charset}"}, body=body)
-    started = time.process_time()
-    assert answer.text == text
-    assert time.process_time() - started < 2
+    with at_most(100):
+        assert answer.text == text

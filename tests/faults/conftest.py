@@ -35,7 +35,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if isinstance(found, Evidence):
         with plain_connection() as own:
             if found.quiet:
-                wait_for(lambda: is_quiet(own), seconds=60)
+                wait_for(lambda: is_quiet(own))
             invariants.check(own, found)
     return result
 

@@ -26,7 +26,7 @@ CLOCK_OFF_BY = "import time; real = time.time; time.time = lambda: real() + ({se
 RUN_MANAGE = "import runpy, sys; sys.argv = {arguments!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 60, every: float = 0.05) -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 180, every: float = 0.05) -> Any:
     """As everywhere, with more patience: starting a process may take long on a busy machine."""
     return processes.wait_for(condition, seconds=seconds, every=every)
 
@@ -77,9 +77,9 @@ class Process:
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
         self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(60)
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 90) -> int:
         """Its exit code, once it has ended."""
         return self.popen.wait(seconds)
 
@@ -88,14 +88,15 @@ class Mill:
     """All processes of a test."""
 
     def __init__(self, environment: dict[str, str], manage: list[str], folder: Path, evidence: Evidence) -> None:
-        self.environment = {**environment, "AUTOMATE_LEASE_SECONDS": "2", "AUTOMATE_FAULT_MARKS": str(folder)}
+        self.environment = {**environment, "AUTOMATE_FAULT_MARKS": str(folder)}
         self.manage = manage
         self.folder = folder
         self.evidence = evidence
         self.processes: list[Process] = []
 
     def worker(self, *flags: str, output: Any = None, clock_off_by: float = 0, **variables: str) -> Process:
-        """A worker process."""
+        """A worker process. Its leases are soon over if it is to come to harm, and else outlast any delay of a machine."""
+        variables.setdefault("AUTOMATE_LEASE_SECONDS", "4" if "AUTOMATE_FAULTS" in variables else "15")
         command = [*self.manage, "automate_worker", *flags]
         if clock_off_by:
             script = CLOCK_OFF_BY.format(seconds=clock_off_by) + RUN_MANAGE.format(arguments=command[1:])
@@ -116,7 +117,7 @@ class Mill:
         command = [sys.executable, "-m", "uvicorn", "automate_site.asgi:application", "--port", str(port)]
         own = {"PORT": str(port), "AUTOMATE_WORKER": "off", **variables}
         started = self._start([*command, "--log-level", "warning"], own)
-        wait_for(lambda: _answers(port) or not started.is_running, seconds=60)
+        wait_for(lambda: _answers(port) or not started.is_running)
         assert started.is_running, started.log.read_text()
         return started, f"127.0.0.1:{port}"
 
@@ -144,7 +145,7 @@ class Mill:
 
 
 def _answers(port: int) -> bool:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     with contextlib.closing(client), contextlib.suppress(OSError, http.client.HTTPException):
         client.request("GET", "/healthz/")
         with client.getresponse() as answer:
@@ -162,7 +163,7 @@ class Sender:
         self.evidence = evidence
         self.seconds: list[float] = []
 
-    def post(self, delivery: str, payload: Any = None, *, timeout: float = 15) -> tuple[int, str]:
+    def post(self, delivery: str, payload: Any = None, *, timeout: float = 60) -> tuple[int, str]:
         """One try: (status, trace id), or (0, "") when the connection broke."""
         body = json.dumps({"delivery": delivery} if payload is None else payload).encode()
         headers = GitHubScheme({}).sign(self.secret, body, event_type="issues", delivery=delivery)

@@ -36,7 +36,7 @@ def test_kill_9_at_random_while_deliveries_come(mill, evidence, secret):
     sending.start()
     chance = random.Random(7)
     for kills in range(1, 4):
-        wait_for(lambda kills=kills: len(evidence.acknowledged) > kills * 80, seconds=60)
+        wait_for(lambda kills=kills: len(evidence.acknowledged) > kills * 80)
         time.sleep(chance.uniform(0, 0.05))
         web.kill()
         web, _ = mill.web(port=port)
@@ -74,7 +74,7 @@ def test_kill_9_between_insert_and_commit(mill, evidence, secret, slow_commit):
             lambda: own.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'").fetchone()
         )
         web.kill()
-        posting.join(10)
+        posting.join(60)
         own.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
     assert not Event.objects.exists() and not OutboxJob.objects.exists()
     slow_commit(None)

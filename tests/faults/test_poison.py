@@ -71,11 +71,11 @@ def test_an_event_that_cannot_be_decoded_dies_alone(workflow, mill, deliver, evi
     with connection.cursor() as cursor:
         cursor.execute("UPDATE automate_core_event SET payload = '1e5000'")
     OutboxJob.objects.update(attempts=4)  # the others are behind it
-    worker = mill.worker(AUTOMATE_LEASE_SECONDS="1")
+    worker = mill.worker(AUTOMATE_LEASE_SECONDS="4")
     for _ in range(3):
         deliver()
     wait_for(lambda: runs("succeeded") == 3)
-    wait_for(lambda: OutboxJob.objects.filter(status="dead").count() == 1, seconds=40)
+    wait_for(lambda: OutboxJob.objects.filter(status="dead").count() == 1)
     assert worker.is_running
     assert OutboxJob.objects.get(status="dead").last_error
 
@@ -87,7 +87,7 @@ def test_a_job_that_kills_its_worker_is_dead_after_three_crashes(workflow, mill,
     deliver({"poison": True})
     for _ in range(9):
         deliver({"poison": False})
-    fault = {"AUTOMATE_FAULTS": "effect.starting(poison)=kill", "AUTOMATE_LEASE_SECONDS": "1"}
+    fault = {"AUTOMATE_FAULTS": "effect.starting(poison)=kill", "AUTOMATE_LEASE_SECONDS": "4"}
 
     def dead():
         if not any(worker.is_running for worker in mill.processes):
@@ -95,7 +95,7 @@ def test_a_job_that_kills_its_worker_is_dead_after_three_crashes(workflow, mill,
         return OutboxJob.objects.filter(status="dead").exists() and runs("succeeded") == 9
 
     mill.worker("--concurrency", "10", **fault)
-    wait_for(dead, seconds=60, every=0.2)
+    wait_for(dead, seconds=150, every=0.2)
     poison = OutboxJob.objects.get(status="dead")
     assert (poison.crashes, poison.run.status) == (3, "failed")
     assert poison.last_error

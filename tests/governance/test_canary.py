@@ -138,10 +138,10 @@ def logged(command, environment, path):
         finally:
             started.terminate()
             try:
-                started.wait(20)
+                started.wait(60)
             except subprocess.TimeoutExpired:
                 started.kill()
-                started.wait(10)
+                started.wait(60)
 
 
 class Browser:
@@ -165,7 +165,7 @@ class Browser:
 
     def _open(self, name: str, request: urllib.request.Request, limit: int = -1) -> str:
         try:
-            answer = self._opener.open(request, timeout=20)
+            answer = self._opener.open(request, timeout=60)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -199,7 +199,7 @@ def deliver(address: str, payload: Any, *, secret: str, path: str = "/hooks/leak
     headers = GitHubScheme({}).sign(secret, body, event_type="canary", delivery=str(uuid.uuid4()))
     request = urllib.request.Request(address + path, body, {"Content-Type": "application/json", **headers})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -284,7 +284,7 @@ def test_no_canary_is_found_anywhere_and_the_control_is_found_everywhere(here, e
             assert (
                 deliver(address, f'{{"broken": "{CONTROL} {CANARIES["hook"]}'.encode(), secret=CANARIES["hook"]) == 400
             )
-            wait_for(lambda: ExecutionRun.objects.filter(status__in=["failed", "succeeded"]).count() == 2, seconds=90)
+            wait_for(lambda: ExecutionRun.objects.filter(status__in=["failed", "succeeded"]).count() == 2)
         run = ExecutionRun.objects.order_by("id").first()
         look_at_everything(browser, run)
         browser.get(f"/admin/no-such-page-{CONTROL}/")
@@ -372,6 +372,6 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
 
 
 def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
         return answer.status == 200
     return False

@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 import threading
-import time
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -21,6 +20,7 @@ from automate_governance.redaction import MASK, RedactedStream, Redactor, redact
 from automate_governance.sinks import RedactingFilter
 from automate_testing.fakes import context
 from tests.governance.spelt import found, spellings
+from tests.support.costs import at_most
 
 VALUE = 's3cret-value/with+odd "characters" & <ümläuts>\\'
 
@@ -310,18 +310,15 @@ def _value(number):
 
 
 def test_thousands_of_values_are_found_and_cost_little(known):
-    started = time.process_time()
-    for number in range(2_000):
-        known.learn(_value(number))
-    learned = time.process_time() - started
+    with at_most(3_000):
+        for number in range(2_000):
+            known.learn(_value(number))
     document = json.dumps([{"id": number, "name": "somebody", "note": "nothing to see"} for number in range(60)])
     assert known.text(document) is document
-    started = time.process_time()
-    for _ in range(100):
-        known.text(document)
-    each = (time.process_time() - started) / 100
+    with at_most(50):
+        for _ in range(100):
+            known.text(document)
     assert known.text(f"x {_value(7)} {_value(1999)} y") == f"x {MASK} {MASK} y"
-    assert learned < 30 and each < 0.005, (learned, each)  # a hundredth of this on a machine at rest
 
 
 def test_what_was_learned_first_is_forgotten_first(known, monkeypatch):

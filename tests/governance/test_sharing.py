@@ -14,6 +14,8 @@ from automate_core.models import Workflow
 from automate_governance import sharing
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import can
+from tests.processes import wait_for
+from tests.support.locks import somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -235,6 +237,7 @@ def test_grants_on_one_object_come_one_after_another(thing, owner, colleague):
         sharing.grant(thing, colleague, ["use"], by=owner)
         waiting = threading.Thread(target=other)
         waiting.start()
-        assert not done.wait(0.5)
-    waiting.join(10)
+        wait_for(somebody_waits)
+        assert not done.is_set()
+    waiting.join(60)
     assert done.is_set() and sharing.grants(thing)[0].verbs == ("view", "use")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+import types
 
 import pytest
 
 from automate_governance import checks
 from automate_governance.redaction import MASK, redactor
+from automate_governance.secrets import vault_server
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import backends, resolve
 from automate_governance.secrets.vault import VaultSecretsBackend
@@ -38,6 +41,17 @@ def use(vault, settings, monkeypatch):
     return configure
 
 
+@pytest.fixture
+def later(monkeypatch):
+    """Let so many seconds pass for the backend, and for nobody else."""
+
+    def pass_by(seconds):
+        moved = types.SimpleNamespace(monotonic=lambda: time.monotonic() + seconds, sleep=time.sleep)
+        monkeypatch.setattr(vault_server, "time", moved)
+
+    return pass_by
+
+
 def told(reference, error=SecretUnavailableError):
     with pytest.raises(error) as caught:
         resolve(reference)
@@ -54,12 +68,12 @@ def test_a_field_by_its_path(vault, use):
     assert redactor.text("a-token-out-of-the-vault") == MASK
 
 
-def test_what_was_read_is_trusted_for_a_while(vault, use):
-    use(cache_seconds=0.2)
+def test_what_was_read_is_trusted_for_a_while(vault, use, later):
+    use(cache_seconds=600)
     assert resolve("vault:crm/api#token").reveal() == "a-token-out-of-the-vault"
     vault.put("crm/api", token="rotated-in-the-vault")
     assert resolve("vault:crm/api#token").reveal() == "a-token-out-of-the-vault"
-    threading.Event().wait(0.25)
+    later(601)
     assert resolve("vault:crm/api#token").reveal() == "rotated-in-the-vault"
 
 
@@ -82,11 +96,11 @@ def test_approle_signs_in_once_and_again_when_its_token_ends(vault, use):
     assert [method for method, _, _ in vault.requests[4:]] == ["GET", "POST", "GET"]
 
 
-def test_a_token_that_soon_ends_is_replaced_before_it_is_used(vault, use):
-    vault.token_seconds = 0.4
+def test_a_token_that_soon_ends_is_replaced_before_it_is_used(vault, use, later):
+    vault.token_seconds = 600
     use(role_id="role", secret_id="a-secret-id-of-tests", cache_seconds=0)
     resolve("vault:crm/api")
-    threading.Event().wait(0.25)  # past half of its life
+    later(599)
     resolve("vault:crm/api")
     assert [method for method, _, _ in vault.requests] == ["POST", "GET", "POST", "GET"]
 

@@ -59,6 +59,7 @@ class ModelServer:
         self.say = lambda call: "Hello back"
         self.context = 100_000
         self.delay = 0.0
+        self.answered = 0
         self.is_closed = False
         self.finish = "stop"
         self.lock = threading.Lock()
@@ -85,6 +86,7 @@ class ModelServer:
                 with server.lock:
                     server.calls.append(call)
                 time.sleep(server.delay)
+                server.answered += 1
                 return self._send(server._answer(call))
 
             def _send(self, given):

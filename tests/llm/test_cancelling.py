@@ -19,18 +19,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_silent_server_does_not_hold_a_cancelled_request(models):
-    models.delay = 8
+    models.delay = 60
     cancelled = threading.Event()
     session = HttpSession(internal_hosts=[models.host], cancelled=cancelled.is_set)
     threading.Timer(0.3, cancelled.set).start()
-    began = time.monotonic()
     with pytest.raises(EgressError, match="cancelled"):
         session.request("POST", f"{models.base_url('ollama')}/api/chat", json={"model": "small", "messages": []})
-    assert time.monotonic() - began < 4
+    assert not models.answered, "the server is still silent"
 
 
 def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
-    models.delay = 8
+    models.delay = 60
     connection()
     workflow(ASK)
     deliver({"text": "x"})
@@ -44,7 +43,7 @@ def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
         time.sleep(0.05)
     cancelling.cancel_run(ExecutionRun.objects.get().pk, code="cancelled", message="By hand")
     worker.engine.look()
-    thread.join(5)
-    assert not thread.is_alive(), "the thread is free before the model has answered"
+    thread.join(40)
+    assert not thread.is_alive() and not models.answered, "the thread is free before the model has answered"
     assert outcomes[0].error.message == "cancelled"
     assert LLMUsage.objects.get().status == "in_doubt"

@@ -123,7 +123,7 @@ def test_an_answer_that_is_cut_off_says_so(provider, models, act):
 
 
 def test_a_silent_server_is_a_time_out(models, act):
-    models.delay = 1.5
+    models.delay = 60
     with pytest.raises(ConnectorError) as caught:
         act("chat", prompt="Hello", seconds=0.5)
     assert (caught.value.code, caught.value.retryable) == (EgressTimeoutError.code, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 from django.urls import reverse
@@ -17,6 +16,7 @@ from automate_core.models import DraftCommand, Step
 from tests.drafts.conftest import TRIAGE
 from tests.drafts.test_speed import large
 from tests.studio.test_screens import Page
+from tests.support.costs import at_most
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -357,40 +357,29 @@ def test_220_steps(sign_in, owner, django_assert_max_num_queries):
     made = authoring.save_definition(parse(large()), owner=owner)
     builder = Builder(sign_in(owner), made)
     builder.open()
-    started = time.process_time()
-    with django_assert_max_num_queries(30):
+    with at_most(80), django_assert_max_num_queries(30):  # thirty, on a machine of its own
         page = builder.client.get(builder.url())
-    rendered = time.process_time() - started
     with django_assert_max_num_queries(30):
         builder.client.get(builder.url("builder_step", "branch_0/set_0"))
-    spent = []
-    for notes in ("x", "y"):
-        started = time.process_time()
-        with django_assert_max_num_queries(60):
-            answer = builder.save("branch_0/set_0", notes=notes)
-        spent.append(time.process_time() - started)
+    builder.save("branch_0/set_0", notes="x")
+    with at_most(50), django_assert_max_num_queries(60):  # ten, on a machine of its own
+        answer = builder.save("branch_0/set_0", notes="y")
     assert len(page.content) < 450_000 and len(answer.content) < 30_000
-    assert rendered < 0.5 and min(spent) < 0.4, "0.3 s and 0.1 s on a machine of its own; tests share theirs"
 
 
 def test_edits_of_the_tree_and_the_review_of_220_steps(sign_in, owner, django_assert_max_num_queries):
     builder = Builder(sign_in(owner), authoring.save_definition(parse(large()), owner=owner))
     rev = builder.state()["data-rev"]
-    spent = []
     for do in ({"do": "move", "key": "branch_100", "index": "2"}, {"do": "add", "kind": "stop", "index": "0"}):
-        started = time.process_time()
-        with django_assert_max_num_queries(45):
+        with at_most(50), django_assert_max_num_queries(45):  # ten, on a machine of its own
             answer = builder.do(**do, rev=rev)
-        spent.append(time.process_time() - started)
         assert answer.status_code == 200 and len(answer.content) < 340_000
         rev = Page(answer).ids["draft-state"]["data-rev"]
     small = builder.client.get(builder.url(), headers={"Accept-Encoding": "gzip"})
     assert small["Content-Encoding"] == "gzip" and len(small.content) < 40_000
-    assert min(spent) < 0.25, "0.1 s on a machine of its own, of which the test client takes a part"
-    started = time.process_time()
-    with django_assert_max_num_queries(30):
+    with at_most(100), django_assert_max_num_queries(30):
         review = builder.client.get(reverse("studio:review", args=[builder.workflow.pk]))
-    assert review.status_code == 200 and time.process_time() - started < 1
+    assert review.status_code == 200
 
 
 def test_a_trigger_that_is_not_finished_harms_no_other_page(builder):

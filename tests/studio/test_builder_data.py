@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from html import unescape
 
 import pytest
@@ -22,6 +21,7 @@ from tests.drafts.conftest import TRIAGE
 from tests.drafts.test_speed import large
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import Page
+from tests.support.costs import at_most
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -396,9 +396,6 @@ def test_a_large_draft_with_a_large_sample(owner, sign_in, django_assert_max_num
     assert builder.sample(choose="edited", payload=text).status_code == 200
     for query in ({}, {"q": "xx"}, {"open": '["event", "payload"]', "level": "1"}):
         builder.data("branch_210", **query)  # templates are compiled once a process
-        started = time.process_time()
-        with django_assert_max_num_queries(20):
+        with at_most(40), django_assert_max_num_queries(20):  # ten, on a machine of its own
             answer = builder.client.get(builder.url("builder_data", "branch_210"), query)
-        elapsed = time.process_time() - started
         assert answer.status_code == 200 and len(answer.content) < 400_000
-        assert elapsed < 0.3, "of work: a tenth of a second on a machine of its own, and tests share theirs"

@@ -35,7 +35,7 @@ def stream(site, run, user, after=0):
     client = Client()
     if user is not None:
         client.force_login(user)
-    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=20)
+    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=60)
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     path = reverse("studio:run_stream", args=[run.pk])
     connection.request("GET", f"{path}?after={after}", headers={"Cookie": cookies} if cookies else {})
@@ -63,7 +63,7 @@ def events(response):
 def held(workflow, sink, deliver, site):
     """A run whose step is running until the gate is opened."""
     gate = threading.Event()
-    sink.answer = lambda number, path: (gate.wait(20), (200, {}, {}))[1]
+    sink.answer = lambda number, path: (gate.wait(90), (200, {}, {}))[1]
     workflow(CALL.format(url=sink.url))
     deliver()
     yield wait_for(lambda: ExecutionRun.objects.filter(status="running").first()), gate
@@ -137,7 +137,7 @@ def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, mo
         await client.aforce_login(owner)
         unseen, seen = [await client.get(reverse("studio:run_stream", args=[run.pk])) for run in (broken, sound)]
         waiting = asyncio.ensure_future(to_the_end(unseen.streaming_content))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for part in seen.streaming_content:
                 if b"event: patch" in part:
                     break
@@ -171,7 +171,7 @@ def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypa
         await client.aforce_login(colleague)
         answer = await client.get(reverse("studio:run_stream", args=[run.pk]))
         heard = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for part in answer.streaming_content:
                 heard.append(part)
                 if heard.count(b": alive\n\n") == 2:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from django.urls import reverse
@@ -18,6 +17,7 @@ from automate_governance.models import AuditEntry
 from tests.drafts.conftest import TRIAGE, Editor
 from tests.drafts.test_speed import large
 from tests.studio.test_screens import Page
+from tests.support.costs import at_most
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -457,9 +457,6 @@ def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max
     for number in range(3):
         editor.do("rename", key=f"set_{number}", name=f"Set {number}")
     door.review()
-    started = time.process_time()
-    with django_assert_max_num_queries(32):
+    with at_most(200), django_assert_max_num_queries(32):  # both texts are written for it
         answer = door.review()
-    rendered = time.process_time() - started
     assert len(changes(answer)) == 3 and len(answer.content) < 60_000
-    assert rendered < 5, "both texts are written for it; tests share their machine"
