@@ -41,9 +41,12 @@ class AutomateConnectorsConfig(AppConfig):
 
 def _connectors_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     from automate_connectors.registry import connectors
-    from automate_plugins.checks import load_errors
+    from automate_plugins.checks import warnings
 
-    return [Warning(message, hint=hint, id="automate_connectors.W001") for message, hint in load_errors(connectors)]
+    return [
+        Warning(message, hint=hint, id=f"automate_connectors.{number}")
+        for number, message, hint in warnings(connectors)
+    ]
 
 
 def _seed_roles(sender: AppConfig, **_: Any) -> None:

@@ -14,14 +14,12 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import REFUSED, ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.web import ANSWERED_BY
 from automate_governance.redaction import redactor
 
 NEEDS_RECONNECT = "needs_reconnect"
-#: Codes of errors that mean: these credentials are not let in.
-REFUSED = frozenset({"authentication_failed", "http_401", NEEDS_RECONNECT})
 CALM_SECONDS = 10
 
 #: Sent with `connection` when it works again, or may: steps that wait for it try again.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
+from automate_connectors.context import Context
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_plugins.fields import problems
@@ -18,7 +19,7 @@ MAX_OUTPUT_BYTES = 5_000_000
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
     """Run `action` and return its output as a JSON document. Raises ConnectorError and nothing else."""
     params = _checked(action, params)
-    return encode_output(_crossing(lambda: adapter.execute(action.name, params, context)))
+    return encode_output(_crossing(lambda: adapter.execute(action.name, params, Context(context))))
 
 
 def foresee(
@@ -27,7 +28,7 @@ def foresee(
     """What `action` would do, as a mapping of JSON values with a `summary`. Raises ConnectorError and nothing else."""
     params = _checked(action, params)
     said: dict[str, Any] = msgspec.json.decode(
-        encode_output(_crossing(lambda: adapter.describe(action.name, params, context)))
+        encode_output(_crossing(lambda: adapter.describe(action.name, params, Context(context))))
     )
     if not isinstance(said, dict):
         raise ConnectorError(f"{adapter.code} describes itself with no mapping", code="invalid_output")
@@ -36,14 +37,15 @@ def foresee(
 
 def check(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
     """Try the connection in `context`: a line for people. Raises ConnectorError and nothing else."""
-    return str(_crossing(lambda: adapter.check_connection(context)))
+    return str(_crossing(lambda: adapter.check_connection(Context(context))))
 
 
 def options(
     adapter: ConnectorAdapter, name: str, params: dict[str, Any], context: dict[str, Any]
 ) -> list[tuple[str, str]]:
     """What a field offers, as (value, label). Raises ConnectorError and nothing else."""
-    found = _crossing(lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, context)])
+    given = Context(context)
+    found = _crossing(lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)])
     return list(found)
 
 
@@ -56,7 +58,7 @@ def _crossing(call: Callable[[], Any]) -> Any:
         raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
     except SecretNotFoundError as error:
         raise ConnectorError(str(error), code="secret_not_found") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plug-in that exits does not take its worker with it
         raise ConnectorError(
             f"{type(error).__name__}: {error}", code="unexpected_error", details={"exception": type(error).__name__}
         ) from error

@@ -5,12 +5,28 @@ from __future__ import annotations
 from django.conf import settings
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter
+from automate_plugins.fields import FieldSpec
 from automate_plugins.registry import PluginNotFoundError, Registry
+
+_ATTRIBUTES = {"code": str, "name": str, "description": str, "icon": str, "hue": int}
+
+
+def _verify(adapter: ConnectorAdapter) -> None:
+    """Raise TypeError for a connector that screens and docs could not show."""
+    for attribute, kind in _ATTRIBUTES.items():
+        if not isinstance(getattr(adapter, attribute, None), kind):
+            raise TypeError(f"{attribute} must be {'text' if kind is str else 'a number'}")
+    for attribute, kind in {"actions": Action, "config_fields": FieldSpec}.items():
+        members = getattr(adapter, attribute)
+        if not isinstance(members, tuple | list) or not all(isinstance(each, kind) for each in members):
+            raise TypeError(f"{attribute} must be a tuple of {kind.__name__}")
+
 
 connectors: Registry[ConnectorAdapter] = Registry(
     "django_automate.connectors",
     ConnectorAdapter,  # type: ignore[type-abstract]
     name_of=lambda entry, cls: cls.code,
+    verify=_verify,
     allowed=lambda: getattr(settings, "AUTOMATE_CONNECTORS", None),
 )
 

@@ -1,12 +1,10 @@
-"""What connectors to web services share: errors from answers, waiting times, files in JSON."""
+"""What connectors to web services share: errors from answers, files in JSON."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import email.utils
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +30,7 @@ def failed(
         what,
         code=code or f"http_{response.status}",
         retryable=response.status in RETRYABLE_STATUSES if retryable is None else retryable,
-        retry_after=retry_after(response.headers) if wait is None else wait,
+        retry_after=response.retry_after if wait is None else wait,
         details={"status": response.status, "body": response.text[:_SHOWN_BODY], **request_id(response.headers)},
     )
 
@@ -41,18 +39,6 @@ def request_id(headers: Mapping[str, str]) -> dict[str, str]:
     """`{"request_id": …}` for an error's details: what the other side calls the request, where it says so."""
     found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
     return {"request_id": found[:200]} if found else {}
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110, section 10.2.3): a number, or a date."""
-    value = headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
 
 
 def quoted(segment: str) -> str:

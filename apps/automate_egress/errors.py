@@ -7,6 +7,7 @@ EgressError
 ├── EgressCancelledError         the run was cancelled meanwhile; never retried
 ├── EgressTimeoutError           the deadline passed; may be retried
 ├── EgressConnectionError        no connection, or it broke; may be retried
+├── EgressInvalidAnswerError     the body is not the JSON that it should be; never retried; also a ValueError
 └── MailError                    the mail server said no; may be retried when it says so (4xx)
 
 Whether a connection was refused, was never answered or has a name that nobody knows is told to nobody: who may write an
@@ -72,6 +73,12 @@ class EgressConnectionError(EgressError):
 
     code = "connection_failed"
     retryable = True
+
+
+class EgressInvalidAnswerError(EgressError, ValueError):
+    """The body of an answer is not JSON, such as the HTML page of a gateway."""
+
+    code = "invalid_answer"
 
 
 class MailError(EgressError):

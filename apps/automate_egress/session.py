@@ -20,6 +20,7 @@ from automate_egress.errors import (
     EgressCancelledError,
     EgressConnectionError,
     EgressError,
+    EgressInvalidAnswerError,
     EgressResponseTooLargeError,
     EgressTimeoutError,
     no_connection,
@@ -27,6 +28,7 @@ from automate_egress.errors import (
     untrusted,
 )
 from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules
+from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
 from automate_egress.transport import transport
 
@@ -64,9 +66,20 @@ class HttpResponse:
         name = charset.split(";")[0].strip(' "').lower().replace("_", "-")
         return self.body.decode(name if _CHARSET.fullmatch(name) else "utf-8", "replace")
 
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the other side asks to wait, from Retry-After as a number or as a date; None without one."""
+        return retry_after(self.headers)
+
     def json(self) -> Any:
-        """The body parsed as JSON. Raises ValueError."""
-        return jsonlib.loads(self.body)
+        """The body parsed as JSON. Raises EgressInvalidAnswerError, which is a ValueError."""
+        try:
+            return jsonlib.loads(self.body)
+        except ValueError as error:
+            where = _host(self.url) if self.url else "the server"
+            raise EgressInvalidAnswerError(
+                f"{where} answered HTTP {self.status} with a body that is not JSON"
+            ) from error
 
 
 class HttpSession:

@@ -14,16 +14,18 @@ from django.db.models import Count
 
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.vault import VaultSettings
-from automate_plugins.checks import load_errors
+from automate_plugins.checks import warnings
 
 _MAKE_ONE = "Generate one with `manage.py automate_generate_key`, keep it outside the database, and put it first."
 
 
 def secrets_backends_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """W001: a secrets backend could not be loaded."""
+    """W001: a secrets backend could not be loaded. W002: one replaces a built-in one."""
     from automate_governance.secrets.resolver import backends
 
-    return [Warning(message, hint=hint, id="automate_governance.W001") for message, hint in load_errors(backends)]
+    return [
+        Warning(message, hint=hint, id=f"automate_governance.{number}") for number, message, hint in warnings(backends)
+    ]
 
 
 def secrets_keys_are_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:

@@ -20,9 +20,9 @@ class AutomateLLMConfig(AppConfig):
 
 def _providers_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     from automate_llm.registry import providers
-    from automate_plugins.checks import load_errors
+    from automate_plugins.checks import warnings
 
-    return [Warning(message, hint=hint, id="automate_llm.W001") for message, hint in load_errors(providers)]
+    return [Warning(message, hint=hint, id=f"automate_llm.{number}") for number, message, hint in warnings(providers)]
 
 
 def _prices_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:

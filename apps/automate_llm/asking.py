@@ -12,6 +12,7 @@ from automate_llm import prices, tokens
 from automate_llm.ledger import Entry, Ledger
 from automate_llm.prompts import Message
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
+from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers
 from automate_plugins.registry import PluginNotFoundError
 
@@ -99,15 +100,15 @@ class Asking:
         self._ledger.answered(entry, took, is_estimated=not reported)
         return text, took.cut_off
 
-    def _options(self, schema: dict[str, Any] | None, reported: list[TokenUsage]) -> dict[str, Any]:
+    def _options(self, schema: dict[str, Any] | None, reported: list[TokenUsage]) -> ChatOptions:
         can = self.provider.capabilities
-        options = {
-            "model": self.model,
-            "temperature": self._temperature,
-            "max_tokens": self.max_tokens,
-            "http": self._context["http"],
-            "connection": self._connection,
-        }
+        options = ChatOptions(
+            model=self.model,
+            temperature=self._temperature,
+            max_tokens=self.max_tokens,
+            http=self._context["http"],
+            connection=self._connection,
+        )
         if schema is not None and self.constrains:
             options["schema"] = schema
         if Capability.USAGE in can:

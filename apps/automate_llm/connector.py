@@ -9,6 +9,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_llm import actions, prices
 from automate_llm.asking import DEFAULT_PROVIDER, Asking, provider_of
 from automate_llm.providers.base import LLMProviderError
+from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -160,6 +161,6 @@ class LLMConnector(ConnectorAdapter):
         if not provider.can_check:
             raise ConnectorError("this provider cannot be tried without asking a model", code="not_offered")
         try:
-            return provider.check({"http": context["http"], "connection": connection})
+            return provider.check(ChatOptions(http=context["http"], connection=connection))
         except LLMProviderError as error:
             raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error

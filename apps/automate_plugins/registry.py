@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
@@ -16,21 +16,27 @@ class PluginNotFoundError(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin[T]:
-    """One entry point: what it offers, or why it could not be loaded."""
+    """One entry point: what it offers, or why it could not be loaded.
+
+    `replaces` is the target of the built-in plug-in of that name, which is not used then.
+    """
 
     name: str
     target: str
     distribution: str
     version: str
     cls: type[T] | None = None
+    instance: T | None = field(default=None, repr=False, compare=False)
     error: str = ""
+    replaces: str = ""
 
 
 class Registry[T]:
     """The plug-ins of one entry-point group.
 
-    A plug-in that fails to load becomes a row with its error and never an exception; `names` of the
-    installation's choice narrow the group (None takes all that are installed).
+    A plug-in that fails to load becomes a row with its error and never an exception, whatever it does: it may even
+    exit. `verify` raises TypeError for an instance that is not described as it should be. Names of the installation's
+    choice narrow the group (None takes all that are installed). A project's plug-in precedes a built-in of its name.
     """
 
     def __init__(
@@ -39,11 +45,13 @@ class Registry[T]:
         base: type[T],
         *,
         name_of: Callable[[EntryPoint, type[T]], str] = lambda entry, cls: entry.name,
+        verify: Callable[[T], None] = lambda instance: None,
         allowed: Callable[[], Iterable[str] | None] = lambda: None,
     ) -> None:
         self.group = group
         self.base = base
         self._name_of = name_of
+        self._verify = verify
         self._allowed = allowed
 
     @cached_property
@@ -53,22 +61,21 @@ class Registry[T]:
         entries = [entry for entry in entry_points(group=self.group) if allowed is None or entry.name in set(allowed)]
         seen: dict[str, Plugin[T]] = {}
         broken: list[Plugin[T]] = []
-        for entry in sorted(entries, key=lambda entry: (entry.name, _is_built_in(entry), entry.value)):
+        for entry in sorted(entries, key=lambda entry: (_is_built_in(entry), entry.name, entry.value)):
             plugin = self._load(entry)
-            if plugin.name in seen and plugin.distribution == BUILT_IN:
-                continue  # a project may bring its own of that name
-            if plugin.cls is not None and plugin.name in seen:
-                other = seen[plugin.name]
-                plugin = self._row(entry, plugin.name, error=f"the name is taken by {other.target}")
             if plugin.cls is None:
                 broken.append(plugin)
-            else:
+            elif (other := seen.get(plugin.name)) is None:
                 seen[plugin.name] = plugin
-        return (*seen.values(), *broken)
+            elif plugin.distribution == BUILT_IN:
+                seen[plugin.name] = replace(other, replaces=plugin.target)
+            else:
+                broken.append(self._row(entry, plugin.name, error=f"the name is taken by {other.target}"))
+        return (*sorted(seen.values(), key=lambda plugin: plugin.name), *broken)
 
     @cached_property
     def _usable(self) -> dict[str, T]:
-        return {plugin.name: plugin.cls() for plugin in self.plugins if plugin.cls is not None}
+        return {plugin.name: plugin.instance for plugin in self.plugins if plugin.instance is not None}
 
     def get(self, name: str) -> T:
         """The plug-in called `name`, one shared instance. Raises PluginNotFoundError."""
@@ -93,12 +100,18 @@ class Registry[T]:
             cls = entry.load()
             if not (isinstance(cls, type) and issubclass(cls, self.base)):
                 raise TypeError(f"{entry.value} is not a subclass of {self.base.__name__}")
-            cls()
-            return self._row(entry, self._name_of(entry, cls), cls=cls)
-        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; it must not take us down
-            return self._row(entry, entry.name, error=f"{type(error).__name__}: {error}")
+            instance = cls()
+            name = self._name_of(entry, cls)
+            self._verify(instance)
+            return self._row(entry, name, cls=cls, instance=instance)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a stranger's module may raise or exit; it must not take us down
+            return self._row(entry, entry.name, error=_reason(error))
 
-    def _row(self, entry: EntryPoint, name: str, *, cls: type[T] | None = None, error: str = "") -> Plugin[T]:
+    def _row(
+        self, entry: EntryPoint, name: str, *, cls: type[T] | None = None, instance: T | None = None, error: str = ""
+    ) -> Plugin[T]:
         dist = entry.dist
         return Plugin(
             name=name,
@@ -106,9 +119,19 @@ class Registry[T]:
             distribution=dist.name if dist else "",
             version=dist.version if dist else "",
             cls=cls,
+            instance=instance,
             error=error,
         )
 
 
 def _is_built_in(entry: EntryPoint) -> bool:
     return entry.dist is not None and entry.dist.name == BUILT_IN
+
+
+def _reason(error: BaseException) -> str:
+    """The error in words, whatever its own text does."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a stranger's error may not even have a text
+        text = type(error).__name__
+    return f"it ends the process ({text})" if isinstance(error, SystemExit) else text

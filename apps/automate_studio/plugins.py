@@ -16,6 +16,7 @@ from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.registry import connectors
 from automate_governance.permissions import SITE, can
 from automate_governance.redaction import redact
+from automate_governance.secrets.interfaces import SecretsBackend
 from automate_governance.secrets.resolver import backends
 from automate_llm.providers.base import LLMProvider
 from automate_llm.registry import providers
@@ -26,7 +27,7 @@ from automate_studio.lists import Page, Tab
 
 @dataclass(frozen=True, kw_only=True)
 class PluginRow:
-    """A plug-in in the list. `error` is empty for one that works."""
+    """A plug-in in the list. `error` is empty for one that works, `replaces` names a built-in one."""
 
     name: str
     title: str
@@ -38,6 +39,7 @@ class PluginRow:
     target: str
     offers: str
     error: str
+    replaces: str
 
 
 @dataclass(frozen=True)
@@ -46,24 +48,25 @@ class _Kind:
 
     name: str
     registry: Registry[Any]
-    look: Callable[[str, type[Any]], tuple[str, str, int, str]]
+    look: Callable[[str, Any], tuple[str, str, int, str]]
 
 
-def _connector(name: str, cls: type[ConnectorAdapter]) -> tuple[str, str, int, str]:
-    actions = ", ".join(action.label or action.name for action in cls.actions)
-    return cls.name, cls.icon, cls.hue, actions or "Any action"
+def _connector(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
+    actions = ", ".join(action.label or action.name for action in adapter.actions)
+    return adapter.name, adapter.icon, adapter.hue, actions or "Any action"
 
 
-def _backend(name: str, cls: type[Any]) -> tuple[str, str, int, str]:
-    return name, "key", 85, f"References such as {name}:slack-token. {_first_line(cls)}".strip()
+def _backend(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
+    return name, "key", 85, f"References such as {name}:slack-token. {_first_line(backend)}".strip()
 
 
-def _provider(name: str, cls: type[LLMProvider]) -> tuple[str, str, int, str]:
-    return cls.name or name, "auto_awesome", 300, _first_line(cls) or "Language models"
+def _provider(name: str, provider: LLMProvider) -> tuple[str, str, int, str]:
+    return provider.name or name, "auto_awesome", 300, _first_line(provider) or "Language models"
 
 
-def _first_line(cls: type[Any]) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0].replace("`", "") if cls.__doc__ else ""
+def _first_line(plugin: object) -> str:
+    doc = type(plugin).__doc__
+    return inspect.cleandoc(doc).partition("\n")[0].replace("`", "") if doc else ""
 
 
 KINDS = {
@@ -114,8 +117,8 @@ def _rows() -> Iterator[PluginRow]:
 
 def _row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
     title, icon, hue, offers = plugin.name, "extension_off", 26, ""
-    if plugin.cls is not None:
-        title, icon, hue, offers = kind.look(plugin.name, plugin.cls)
+    if plugin.instance is not None:
+        title, icon, hue, offers = kind.look(plugin.name, plugin.instance)
     return PluginRow(
         name=plugin.name,
         title=title,
@@ -127,6 +130,7 @@ def _row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
         target=plugin.target,
         offers=offers,
         error=redact(plugin.error),
+        replaces=plugin.replaces,
     )
 
 

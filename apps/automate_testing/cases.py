@@ -5,6 +5,8 @@ A file is one case, and the first one of each action is its example in the docs:
     {"about": "An order of two anvils", "action": "create", "params": {"item": "anvil", "count": 2},
      "connection": {"token": "any"}, "request": {"method": "POST", "url": "https://erp.example.com/orders"},
      "answer": {"status": 201, "headers": {}, "body": {"id": 7}}, "output": {"id": 7}}
+
+A call that makes several requests, such as one a page, has `answers` and `requests` in place of `answer` and `request`.
 """
 
 from __future__ import annotations
@@ -19,25 +21,36 @@ from automate_egress import HttpResponse
 from automate_testing.fakes import answer
 
 ANYTHING = object()  #: an output that is not compared
-_KEYS = {"about", "action", "params", "connection", "request", "answer", "output", "run"}
+_KEYS = {"about", "action", "params", "connection", "request", "requests", "answer", "answers", "output", "run"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One call to check behaviour on: an action with good params, its connection, and what the other side answers.
 
-    `request` holds what the first request must have been, `output` what comes out. `run` is False for a call that
-    needs a server which is not there: then its params alone are checked.
+    `request` holds what the first request must have been, `requests` what each must have been, `output` what comes out.
+    `answers`, where there are any, come in their order, one a request, in place of `answer`. `run` is False for a call
+    over `context["network"]`, whose server is not there: how it fails is checked, and its output is not.
     """
 
     action: str
     params: dict[str, Any] = field(default_factory=dict)
     connection: dict[str, Any] = field(default_factory=dict)
     answer: HttpResponse = field(default_factory=answer)
+    answers: tuple[HttpResponse, ...] = ()
     about: str = ""
     request: Mapping[str, Any] = field(default_factory=dict)
+    requests: tuple[Mapping[str, Any], ...] = ()
     output: Any = ANYTHING
     run: bool = True
+
+    @property
+    def script(self) -> tuple[HttpResponse, ...]:
+        """What the other side answers, request by request."""
+        return self.answers or (self.answer,)
+
+    def __str__(self) -> str:
+        return f"{self.action} ({self.about})" if self.about else self.action
 
 
 def load_cases(folder: Path | str) -> tuple[Case, ...]:
@@ -50,8 +63,12 @@ def _case(path: Path) -> Case:
         given = json.loads(path.read_text(encoding="utf-8"))
         if unknown := given.keys() - _KEYS:
             raise ValueError(f"there is no {', '.join(sorted(unknown))} in a case")
-        sent = given.pop("answer", {})
-        response = answer(sent.get("status", 200), sent.get("body"), sent.get("headers"))
-        return Case(answer=response, **given)
+        answers = tuple(map(_answer, given.pop("answers", ())))
+        given["requests"] = tuple(given.pop("requests", ()))
+        return Case(answer=_answer(given.pop("answer", {})), answers=answers, **given)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _answer(given: Mapping[str, Any]) -> HttpResponse:
+    return answer(given.get("status", 200), given.get("body"), given.get("headers"))

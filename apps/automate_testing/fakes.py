@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from automate_egress import HttpResponse, Network
+from automate_connectors.context import Context
+from automate_egress import EgressConnectionError, HttpResponse, Network
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
 from automate_llm.providers.base import LLMProvider
 
@@ -26,20 +27,18 @@ class SentRequest:
 
 
 def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """An HTTP answer with a JSON body."""
-    content = json.dumps({} if body is None else body).encode()
-    return HttpResponse(
-        status=status,
-        headers={"content-type": "application/json", **(headers or {})},
-        body=content,
-        url="https://fake/",
-    )
+    """An HTTP answer: a body of bytes as it is, anything else as JSON. Names of headers are in lower case."""
+    content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
+    kind = "text/html" if isinstance(body, bytes) else "application/json"
+    given = {name.lower(): value for name, value in (headers or {}).items()}
+    return HttpResponse(status=status, headers={"content-type": kind, **given}, body=content)
 
 
 class ScriptedHttp:
     """A `context["http"]` that gives prepared answers in order, the last one again and again.
 
-    An exception among the answers is raised. `requests` lists what was asked.
+    An exception among the answers is raised. `requests` lists what was asked. An answer without a URL gets that
+    of its request.
     """
 
     def __init__(self, answers: Iterable[HttpResponse | Exception] = ()) -> None:
@@ -64,7 +63,33 @@ class ScriptedHttp:
         given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(given, Exception):
             raise given
-        return given
+        return given if given.url else replace(given, url=url)
+
+
+class ScriptedNetwork(Network):
+    """A `context["network"]` that reaches nothing: each connection ends with `error`.
+
+    `connections` lists the (host, port) pairs that were asked for.
+    """
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.connections: list[tuple[str, int]] = []
+        self._error = error or EgressConnectionError("no server is there")
+
+    def is_internal(self, host: str, port: int) -> bool:
+        """Any host may be reached unencrypted."""
+        return True
+
+    def addresses(self, host: str, port: int, *, ports: Collection[int]) -> list[str]:
+        """Raises the error."""
+        self.connections.append((host, port))
+        raise self._error
+
+    def connect(self, host: str, port: int, *, ports: Collection[int]) -> Any:
+        """Raises the error."""
+        self.connections.append((host, port))
+        raise self._error
 
 
 class FakeSecrets(SecretsBackend):
@@ -104,13 +129,13 @@ class ScriptedModel(LLMProvider):
         return len(text.split())
 
 
-def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
+def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None = None, **other: Any) -> Context:
     """A `context` as the engine makes it, with 30 seconds and a log that is kept in `context["lines"]`."""
     lines: list[tuple[str, str]] = []
-    return {
+    made = {
         "connection": connection or {},
         "http": http or ScriptedHttp(),
-        "network": Network(),
+        "network": ScriptedNetwork(),
         "idempotency_key": "key-of-this-step",
         "deadline": time.monotonic() + 30,
         "cancelled": lambda: False,
@@ -121,3 +146,4 @@ def context(http: ScriptedHttp | None = None, connection: dict[str, Any] | None 
         "user": None,
         **other,
     }
+    return Context(made)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
-from pathlib import Path
 
 import pytest
 
 from automate_connectors.adapters.data import DataConnector
 from automate_connectors.adapters.email import EmailConnector
-from automate_connectors.adapters.github import GitHubConnector
 from automate_connectors.adapters.http import HttpConnector
-from automate_connectors.adapters.slack import SlackConnector
-from automate_connectors.adapters.sql import SqlConnector
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.env import EnvSecretsBackend
 from automate_governance.secrets.stored import StoredSecretsBackend
@@ -37,43 +32,6 @@ COMPLETION = answer(
         "usage": {"prompt_tokens": 9, "completion_tokens": 3},
     },
 )
-
-
-FIXTURES = Path(__file__).parent / "fixtures"
-
-
-def cases(code):
-    """The calls in a connector's folder of fixtures that go out by HTTP."""
-    found = [json.loads(path.read_text()) for path in sorted((FIXTURES / code).glob("*.json"))]
-    return tuple(
-        Case(
-            action=one["action"],
-            params=one["params"],
-            connection=one["connection"],
-            answer=answer(one["answer"].get("status", 200), one["answer"].get("body")),
-        )
-        for one in found
-        if one.get("run", True)
-    )
-
-
-class TestSlack(ConnectorContractTest):
-    adapter_cls = SlackConnector
-    cases = cases("slack")
-
-
-class TestGitHub(ConnectorContractTest):
-    adapter_cls = GitHubConnector
-    cases = cases("github")
-
-
-class TestSql(ConnectorContractTest):
-    adapter_cls = SqlConnector
-
-
-class TestHttpByFixtures(ConnectorContractTest):
-    adapter_cls = HttpConnector
-    cases = cases("http")
 
 
 class TestHttp(ConnectorContractTest):
@@ -123,9 +81,7 @@ class TestHttp(ConnectorContractTest):
         assert caught.value.retry_after == 0
 
 
-class TestEmail(ConnectorContractTest):
-    adapter_cls = EmailConnector
-
+class TestEmail:
     def test_a_message_is_sent(self, mailoutbox):
         params = {
             "to": "a@example.com",
@@ -155,9 +111,7 @@ class TestEmail(ConnectorContractTest):
         assert caught.value.code == "invalid_input" and not mailoutbox
 
 
-class TestData(ConnectorContractTest):
-    adapter_cls = DataConnector
-
+class TestData:
     def test_pick(self):
         params = {"source": {"a": 1, "b": 2}, "fields": ["b"]}
         assert DataConnector().execute("pick", params, context()) == {"b": 2}
@@ -168,37 +122,8 @@ class TestData(ConnectorContractTest):
         assert given["lines"] == [("warning", "hello")]
 
 
-def _says(text):
-    return answer(200, {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
-
-
 @pytest.mark.django_db
-class TestLLM(ConnectorContractTest):
-    adapter_cls = LLMConnector
-    cases = (
-        Case(
-            action="chat",
-            params={"model": "m", "prompt": "Hello", "data": {"a": 1}},
-            connection={"api_key": "x"},
-            answer=COMPLETION,
-        ),
-        Case(
-            action="extract",
-            params={"model": "m", "text": "t", "schema": {"type": "object"}},
-            connection={"api_key": "x"},
-            answer=_says("{}"),
-        ),
-        Case(
-            action="classify",
-            params={"model": "m", "text": "t", "labels": ["a", "b"]},
-            connection={"api_key": "x"},
-            answer=_says('{"label": "b"}'),
-        ),
-        Case(
-            action="summarise", params={"model": "m", "text": "t"}, connection={"api_key": "x"}, answer=_says("Short")
-        ),
-    )
-
+class TestLLM:
     def test_chat(self):
         http = ScriptedHttp([COMPLETION])
         given = context(http, {"base_url": "http://localhost:1234/v1/"})
@@ -234,7 +159,7 @@ class TestStoredSecrets(SecretsBackendContractTest):
         self.owner = owner
 
     def put(self, key, value):
-        secret = StoredSecret(name=key, owner=self.owner)
+        secret = StoredSecret.objects.filter(name=key).first() or StoredSecret(name=key, owner=self.owner)
         secret.put(value)
         secret.save()
 

@@ -13,12 +13,24 @@ from automate_connectors.management.commands.automate_connector_docs import buil
 from automate_connectors.registry import connectors
 from automate_testing.cases import load_cases
 from automate_testing.contracts import ConnectorContractTest
-from automate_testing.fakes import context
+from automate_testing.fakes import answer, context
 
 FOLDER = Path(__file__).parent / "fixtures"
 MODELS = {
     "auth.User": {"read": ["username", "email", "is_active"], "write": ["is_active", "email"], "delete": True},
     "auth.Group": {"read": ["name"], "write": ["name"]},
+}
+#: What the services answer when a connection is tried, and when choices are asked for.
+ANSWERS = {
+    "slack": (
+        (answer(200, {"ok": True, "team": "Acme", "user": "bot"}),),
+        {"channels": (answer(200, {"ok": True, "channels": [{"id": "C1", "name": "general"}]}),)},
+    ),
+    "github": (
+        (answer(200, {"resources": {}}), answer(200, {"login": "octocat"})),
+        {"repositories": (answer(200, [{"full_name": "octocat/hello-world"}]),)},
+    ),
+    "llm": ((answer(200, {"data": [{"id": "a-model"}]}),), {}),
 }
 
 
@@ -26,10 +38,22 @@ MODELS = {
 @pytest.mark.parametrize("code", built_in())
 class TestEveryBuiltIn(ConnectorContractTest):
     user = None
+    # Neither GitHub's nor Slack's API takes an idempotency key.
+    keyless_actions = (
+        "create_issue",
+        "add_comment",
+        "add_labels",
+        "dispatch_workflow",
+        "dispatch_event",
+        "post_message",
+        "reply",
+        "update_message",
+    )
 
     @pytest.fixture
     def adapter(self, code, request, settings):
         self.cases = load_cases(FOLDER / code)
+        self.check_answers, self.options_answers = ANSWERS.get(code, ((), {}))
         if code == "models":
             settings.AUTOMATE_MODELS = MODELS
             self.user = request.getfixturevalue("admin")

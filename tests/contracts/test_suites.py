@@ -1,105 +1,38 @@
-"""The suites themselves: each check goes red for a plug-in that breaks it."""
+"""Cases, read from files; and the suites under pytest itself."""
 
 from __future__ import annotations
 
 import pytest
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
-from automate_plugins.fields import FieldKind, FieldSpec
-
 pytest_plugins = ["pytester"]
 
-GOOD = {"code": "good", "name": "Good"}
-BAD = {
-    "test_contract_identity": "code = 'Bad Code'",
-    "test_contract_actions": "actions = (Action(name='a'), Action(name='a'))",
-    "test_contract_validate_config": "validate_config = lambda self, config: {}['nope']",
-    "test_contract_output_is_json": "execute = lambda self, action, params, context: (context['http'].request('GET', 'https://x'), object())[1]",
-    "test_contract_good_input": "actions = (Action(name='go', fields=(FieldSpec(name='title', required=True),)),)",
-    "test_contract_pure": "actions = (Action(name='go', fields=(), effect=Effect.PURE),); execute = lambda self, action, params, context: str(uuid.uuid4())",
-    "test_contract_redaction": "execute = lambda self, action, params, context: {**status(context, retryable=True), 'as': context['connection']['token']}",
-    "test_contract_cancellation": "execute = lambda self, action, params, context: ask_on(context)",
-    "test_contract_timeout": "execute = lambda self, action, params, context: swallow(context)",
-    "test_contract_rate_limit": "execute = lambda self, action, params, context: status(context, retryable=True)",
-    "test_contract_server_error": "execute = lambda self, action, params, context: status(context, retryable=False)",
-    "test_contract_client_error": "execute = lambda self, action, params, context: status(context, retryable=True)",
-    "test_contract_attempts_are_alike": "execute = lambda self, action, params, context: context['http'].request('GET', f'https://x/{uuid.uuid4()}').json()",
-}
 SUITE = """
-import uuid
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.contracts import Case, ConnectorContractTest
+from tests.contracts.planted.connectors import CASES, KeyIsAbsent, NeedsArguments
 
 
-def ask_on(context):
-    for page in range(300):
-        status(context, retryable=True)
-    return {{}}
+class TestKey(ConnectorContractTest):
+    adapter_cls = KeyIsAbsent
+    cases = CASES
 
 
-def swallow(context):
-    try:
-        context["http"].request("GET", "https://x")
-    except Exception:
-        return None
-
-
-def status(context, *, retryable):
-    response = context["http"].request("GET", "https://x")
-    if response.status >= 400:
-        raise ConnectorError("no", retryable=retryable)
-    return {{}}
-
-
-class Adapter(ConnectorAdapter):
-    code = "bad"
-    name = "Bad"
-    config_fields = (FieldSpec(name="token", kind=FieldKind.SECRET),)
-    actions = (Action(name="go", fields=()),)
-
-    def execute(self, action, params, context):
-        return {{}}
-
-    {line}
-
-
-class TestIt(ConnectorContractTest):
-    adapter_cls = Adapter
-    cases = (Case(action="go", connection={{"token": "x"}}),) if "actions = (Action(name='a')" not in {line!r} else ()
+class TestArguments(ConnectorContractTest):
+    adapter_cls = NeedsArguments
 """
 
 
-@pytest.mark.parametrize("check", BAD)
-def test_each_check_can_fail(pytester, check, monkeypatch):
-    pytester.makepyfile(SUITE.format(line=BAD[check]))
+def test_pytest_names_the_case(pytester):
+    pytester.makepyfile(SUITE)
     pytester.makeini("[pytest]")
-    result = pytester.runpytest("-q", "-k", check, "-p", "no:django", "-p", "no:playwright", "-p", "no:cacheprovider")
-    assert result.parseoutcomes().get("failed"), result.stdout.str()
-
-
-class Sealed(ConnectorAdapter):
-    code = "leaky"
-    name = "Leaky"
-    config_fields = (FieldSpec(name="token", kind=FieldKind.SECRET),)
-    actions = (Action(name="go", fields=()),)
-
-    def execute(self, action, params, context):
-        if context["http"].request("GET", "https://x").status >= 400:
-            raise ConnectorError(f"refused with {context['connection']['token']}", retryable=True)
-        return {}
-
-
-def test_a_secret_in_an_error_is_noticed():
-    from automate_testing.contracts import Case, ConnectorContractTest
-    from automate_testing.fakes import answer
-
-    class Suite(ConnectorContractTest):
-        adapter_cls = Sealed
-        cases = (Case(action="go", connection={"token": "x"}),)
-
-    with pytest.raises(AssertionError, match="shows a secret"):
-        list(Suite()._failures(Sealed(), answer(503)))
+    result = pytester.runpytest(
+        "-q", "-k", "idempotency or without_arguments", "-p", "no:django", "-p", "no:playwright"
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED *TestKey::test_contract_idempotency_key*",
+            "ERROR *TestArguments::test_contract_made_without_arguments*",
+        ]
+    )
 
 
 def test_cases_are_read_from_files(tmp_path):
@@ -123,18 +56,12 @@ def test_a_file_that_is_no_case_is_named(tmp_path, text):
         load_cases(tmp_path)
 
 
-def test_the_output_and_the_request_of_a_case_are_compared():
-    from automate_testing.contracts import Case, ConnectorContractTest
-    from automate_testing.fakes import answer
+def test_a_case_has_several_answers_and_requests(tmp_path):
+    from automate_testing.cases import load_cases
 
-    class Suite(ConnectorContractTest):
-        pass
-
-    for case in (
-        Case(action="go", output={"other": 1}, answer=answer(200)),
-        Case(action="go", request={"method": "POST"}, answer=answer(200)),
-    ):
-        suite = Suite()
-        suite.cases = (case,)
-        with pytest.raises(AssertionError, match="go"):
-            suite.test_contract_output_is_json(Sealed())
+    (tmp_path / "pages.json").write_text(
+        '{"action": "list", "answers": [{"body": {"next": 2}}, {"status": 500}], "requests": [{"method": "GET"}]}'
+    )
+    [case] = load_cases(tmp_path)
+    assert [(answer.status, answer.json()) for answer in case.script] == [(200, {"next": 2}), (500, {})]
+    assert case.requests == ({"method": "GET"},)

@@ -10,7 +10,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from automate_connectors.context import Context
 from automate_plugins.fields import FieldSpec
+
+#: Codes of errors that mean: these credentials are not let in. The last one: only a person can mend it.
+REFUSED = frozenset({"authentication_failed", "http_401", "needs_reconnect"})
 
 
 class ConnectorError(Exception):
@@ -80,7 +84,7 @@ class ConnectorAdapter(ABC):
     config_fields: tuple[FieldSpec, ...] = ()
 
     @abstractmethod
-    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+    def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Execute the side effect and return its JSON-like output.
 
         `context` holds `connection` (the configuration, secrets resolved to plain values), `http` (the guarded
@@ -89,7 +93,7 @@ class ConnectorAdapter(ABC):
         `log(message, level="info")`, `run` (ids), `step` (`path` and `attempt`) and `user` (the run-as user). Nothing
         of it is stored.
 
-        Must raise ConnectorError on failure.
+        Must raise ConnectorError on failure; errors of `http` and `network` may pass as they are.
         """
 
     def validate_config(self, config: dict[str, Any]) -> None:  # noqa: B027 - optional, as the contract says
@@ -98,7 +102,7 @@ class ConnectorAdapter(ABC):
         Raise ConnectorError or ValueError.
         """
 
-    def check_connection(self, context: dict[str, Any]) -> str:
+    def check_connection(self, context: Context) -> str:
         """Optional: try the connection with a real call that changes nothing; `context` is as in `execute`.
 
         Returns a line for people, such as the account it reached. Raise ConnectorError when it does not work, with
@@ -106,7 +110,7 @@ class ConnectorAdapter(ABC):
         """
         raise NotImplementedError
 
-    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Optional: what `execute` would do, for a dry run; nothing may happen.
 
         Returns JSON-like names and values: `summary`, one line for people, and what would be sent. `context` is as in
@@ -119,7 +123,7 @@ class ConnectorAdapter(ABC):
         """Optional: the host names it goes to where neither the configuration's URLs nor anybody else names any."""
         return ()
 
-    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+    def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
         """Optional: what a field offers whose `FieldSpec.options` is `name`, as (value, label), at most a thousand.
 
         `params` are the inputs as they are filled in so far, expressions and gaps included; `context` is as in

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import failed, invalid, json_object, quoted, retry_after
+from automate_connectors.web import failed, invalid, json_object, quoted
 from automate_egress import HttpResponse
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -280,9 +280,8 @@ def _reason(response: HttpResponse) -> str:
 
 def _wait(response: HttpResponse) -> float:
     """Seconds to wait, as the headers tell it."""
-    told = retry_after(response.headers)
-    if told is not None:
-        return told
+    if response.retry_after is not None:
+        return response.retry_after
     reset = response.headers.get("x-ratelimit-reset", "")
     if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
         return max(1.0, float(reset) - time.time())

@@ -96,10 +96,10 @@ def _ask(setup: OAuthSetup, grant: str, *, refresh: str = "", **params: str) -> 
         raise ConnectorError(str(error), code="secret_not_found") from error
     except SecretUnavailableError as error:
         raise ConnectorError(str(error), code="secret_unavailable", retryable=True) from error
-    except EgressError as error:
-        raise ConnectorError(f"{setup.name}: {error}", code=UNAVAILABLE, retryable=error.retryable) from error
     except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # an answer that is none
         raise ConnectorError(f"{setup.name} gave no token: {error}", code=UNAVAILABLE, retryable=True) from error
+    except EgressError as error:
+        raise ConnectorError(f"{setup.name}: {error}", code=UNAVAILABLE, retryable=error.retryable) from error
 
 
 def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Tokens:

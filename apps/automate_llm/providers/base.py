@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from automate_llm.providers.options import ChatOptions
+
 
 class LLMProviderError(Exception):
     """The model gave no answer. `code`, `retryable`, `retry_after` (seconds) and `details` are those of ConnectorError.
@@ -61,7 +63,7 @@ class LLMProvider(ABC):
     capabilities: frozenset[Capability] = frozenset()
 
     @abstractmethod
-    def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
+    def chat(self, messages: list[dict[str, Any]], options: ChatOptions) -> str:
         """Synchronous chat completion: the text of the model's next message.
 
         `messages` are `{"role": "system" | "user" | "assistant", "content": text}`, oldest first. `options` holds
@@ -74,7 +76,7 @@ class LLMProvider(ABC):
     def count_tokens(self, text: str) -> int:
         """Estimate token usage."""
 
-    def check(self, options: dict[str, Any]) -> str:
+    def check(self, options: ChatOptions) -> str:
         """Optional: try the connection without asking a model; `options` holds `http` and `connection`.
 
         Returns a line for people. Raises LLMProviderError.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +94,7 @@ def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str
         f"{advice} (HTTP {response.status}: {' '.join(reason.split())[:_SHOWN]})",
         code=code,
         retryable=retryable,
-        retry_after=retry_after(response.headers) if retryable else None,
+        retry_after=response.retry_after if retryable else None,
         refused=True,
         details=request_id(response.headers),
     )
@@ -121,16 +119,3 @@ def _meaning(status: int, refusal: Refusal, model: str) -> tuple[str, bool, str]
     if status == 408 or status >= 500:
         return f"http_{status}", True, "the model server failed"
     return f"http_{status}", False, "the model server refused the request"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: from Retry-After, a number or a date (RFC 9110, section 10.2.3), or `retry-after-ms`."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
-            return float(value) * unit
-    try:
-        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())

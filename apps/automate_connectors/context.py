@@ -1,0 +1,79 @@
+"""What a connector's call is handed, with types: annotate `context: Context`, and mypy finds a misspelt name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, overload
+
+from automate_egress import HttpResponse, Network
+
+
+class Http(Protocol):
+    """The guarded session: `automate_egress.HttpSession` in a run, `automate_testing.fakes.ScriptedHttp` in tests."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: bytes | str | Mapping[str, Any] | Iterable[bytes] | None = None,
+        follow_redirects: bool = True,
+    ) -> HttpResponse:
+        """Send one request and read its answer, whatever its status. Raises EgressError."""
+
+
+class Log(Protocol):
+    """Writes a line to the page of the run; `level` is debug, info, warning or error."""
+
+    def __call__(self, message: str, level: str = "info") -> None:
+        """Write the line."""
+
+
+class RunIds(TypedDict, total=False):
+    """The run that the call is part of; empty where there is none, as in a test of a connection."""
+
+    id: Any
+    trace_id: str
+    workflow: str
+
+
+class StepIds(TypedDict, total=False):
+    """The step and the number of its attempt, from 1; empty where there is none."""
+
+    path: str
+    attempt: int
+
+
+class Context(dict[str, Any]):
+    """A dict whose keys are known to type checkers.
+
+    `describe` gets none of `http`, `network` and `user`, and an action with `Effect.PURE` only `run`, `step`,
+    `idempotency_key`, `log` and `cancelled`.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override] # a name that is not there is an error
+        def __getitem__(self, key: Literal["connection"], /) -> dict[str, Any]: ...
+        @overload
+        def __getitem__(self, key: Literal["http"], /) -> Http: ...
+        @overload
+        def __getitem__(self, key: Literal["network"], /) -> Network: ...
+        @overload
+        def __getitem__(self, key: Literal["idempotency_key"], /) -> str: ...
+        @overload
+        def __getitem__(self, key: Literal["deadline"], /) -> float: ...
+        @overload
+        def __getitem__(self, key: Literal["cancelled"], /) -> Callable[[], bool]: ...
+        @overload
+        def __getitem__(self, key: Literal["log"], /) -> Log: ...
+        @overload
+        def __getitem__(self, key: Literal["run"], /) -> RunIds: ...
+        @overload
+        def __getitem__(self, key: Literal["step"], /) -> StepIds: ...
+        @overload
+        def __getitem__(self, key: Literal["user"], /) -> Any: ...
+        def __getitem__(self, key: str, /) -> Any: ...

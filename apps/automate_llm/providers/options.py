@@ -1,0 +1,38 @@
+"""What a provider's call is handed, with types: annotate `options: ChatOptions`, and mypy finds a misspelt name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from automate_connectors.context import Http
+
+if TYPE_CHECKING:
+    from automate_llm.providers.base import TokenUsage
+
+
+class ChatOptions(dict[str, Any]):
+    """A dict whose keys are known to type checkers; `check` gets `http` and `connection` alone.
+
+    `temperature`, `max_tokens`, `schema`, `on_usage` and `cancelled` may be missing: read them with `get`.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override] # a name that is not there is an error
+        def __getitem__(self, key: Literal["model"], /) -> str: ...
+        @overload
+        def __getitem__(self, key: Literal["http"], /) -> Http: ...
+        @overload
+        def __getitem__(self, key: Literal["connection"], /) -> dict[str, Any]: ...
+        @overload
+        def __getitem__(self, key: Literal["temperature"], /) -> float: ...
+        @overload
+        def __getitem__(self, key: Literal["max_tokens"], /) -> int: ...
+        @overload
+        def __getitem__(self, key: Literal["schema"], /) -> dict[str, Any]: ...
+        @overload
+        def __getitem__(self, key: Literal["on_usage"], /) -> Callable[[TokenUsage], object]: ...
+        @overload
+        def __getitem__(self, key: Literal["cancelled"], /) -> Callable[[], bool]: ...
+        def __getitem__(self, key: str, /) -> Any: ...

@@ -1,0 +1,26 @@
+"""Contract suites: inherit, name your class, and pytest checks that the platform can rely on it.
+
+    class TestMyERP(ConnectorContractTest):
+        adapter_cls = MyERPAdapter
+
+Structural checks always run. Behavioural ones run against a scripted way out, on `cases` or, without any, on made-up
+calls of the actions that describe their inputs. A declared case must make a request; only made-up ones that make none
+are skipped, and say so. `cases` may be JSON files: `cases = load_cases("tests/fixtures")`.
+"""
+
+from __future__ import annotations
+
+from automate_testing.cases import Case, load_cases
+from automate_testing.contracts.connectors import ConnectorContractTest
+from automate_testing.contracts.providers import LLMProviderContractTest
+from automate_testing.contracts.secrets import SecretsBackendContractTest
+from automate_testing.contracts.traces import CANARY
+
+__all__ = [
+    "CANARY",
+    "Case",
+    "ConnectorContractTest",
+    "LLMProviderContractTest",
+    "SecretsBackendContractTest",
+    "load_cases",
+]

@@ -1,0 +1,134 @@
+"""What a connector offers to people who set it up: a test of the connection, and choices for fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from automate_connectors.adapters.base import REFUSED, ConnectorAdapter, ConnectorError
+from automate_egress import EgressError, EgressTimeoutError, HttpResponse
+from automate_plugins.fields import FieldSpec
+from automate_testing.contracts.calls import Call
+from automate_testing.contracts.suite import ConnectorSuite, Script
+from automate_testing.contracts.traces import error_text, shows
+from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, answer
+
+#: What reading a made-up answer may end with; the answers are declared to see more.
+_MISREAD = (LookupError, TypeError, AttributeError)
+_MOST = 1_000
+type Aid = Callable[[Any], Any]
+
+
+class ConnectorAids(ConnectorSuite):
+    """Checks of the optional methods that reach out."""
+
+    def test_contract_check_connection(self, adapter: ConnectorAdapter) -> None:
+        """A test makes a call that changes nothing, gives a line, and raises ConnectorError for what does not work."""
+        if not adapter.can_check:
+            pytest.skip(f"{adapter.code} has no check_connection")
+        lines = self._good("check_connection", adapter, adapter.check_connection, self.check_answers)
+        for line in lines:
+            assert isinstance(line, str) and line.strip(), (
+                f"check_connection gives {line!r} in place of a line for people"
+            )
+        error = self._refused("check_connection", adapter, adapter.check_connection)
+        assert error is None or error.code in REFUSED, (
+            f"check_connection ends with {error.code!r} on HTTP 401: {', '.join(sorted(REFUSED))} say that the"
+            " credentials are refused"
+        )
+
+    def test_contract_options(self, adapter: ConnectorAdapter) -> None:
+        """Each field's `options` are given as (value, label), or with a ConnectorError."""
+        names = _option_fields(adapter)
+        if not names:
+            pytest.skip(f"no field of {adapter.code} has options")
+        for name, action in names.items():
+            params = next((case.params for case in self.cases if case.action == action), {})
+
+            def ask(context: Any, name: str = name, params: dict[str, Any] = params) -> Any:
+                return adapter.options(name, dict(params), context)
+
+            what = f"options({name!r})"
+            for found in self._good(what, adapter, ask, self.options_answers.get(name, ())):
+                is_list = isinstance(found, list | tuple) and len(found) <= _MOST
+                assert is_list and all(map(_is_pair, found)), f"{what} gives {found!r}, not pairs of (value, label)"
+            self._refused(what, adapter, ask)
+
+    def _good(self, what: str, adapter: ConnectorAdapter, aid: Aid, declared: Script) -> list[Any]:
+        """What it gives on the declared answers, or on any of those made up. Fails when it makes no request at all."""
+        scripts: list[Script] = [declared] if declared else [*self._made_up()]
+        calls = [self._aided(what, adapter, aid, script) for script in scripts]
+        values = [call.value for call, _ in calls if call.error is None]
+        errors = [call.error for call, _ in calls if call.error is not None]
+        for error in errors:
+            is_misread = not declared and isinstance(error, _MISREAD) and not isinstance(error, NotImplementedError)
+            is_own = isinstance(error, ConnectorError | EgressError)
+            assert is_own or is_misread, f"{what} raises {type(error).__name__}: {error}"
+        assert values or not declared, f"{what} fails on its own answer: {errors[0] if errors else ''}"
+        strange = [error for error in errors if isinstance(error, AttributeError)]
+        assert len(strange) < len(calls), f"{what} raises {strange[0]!r}" if strange else what
+        reached = any(reached for _, reached in calls)
+        assert reached or what != "check_connection", f"{what} makes no request: it tells nothing of the connection"
+        return values
+
+    def _refused(self, what: str, adapter: ConnectorAdapter, aid: Aid) -> ConnectorError | None:
+        """The error on HTTP 401, if it makes requests; failures are errors that show no secret."""
+        refused: ConnectorError | None = None
+        for failure in (answer(503, b"<html>"), EgressTimeoutError("too long"), answer(401, {"error": "who"})):
+            call, reached = self._aided(what, adapter, aid, (failure,), only_http=True)
+            if not reached:
+                continue
+            is_soft = isinstance(failure, HttpResponse) and failure.status == 503  # which says nothing of credentials
+            error = call.error
+            assert is_soft or error is not None, f"{what} takes {_name(failure)} for success"
+            assert error is None or isinstance(error, ConnectorError | EgressError), (
+                f"{what} raises {type(error).__name__} on {_name(failure)}: {error}"
+            )
+            assert (
+                not isinstance(failure, HttpResponse) or failure.status != 401 or not getattr(error, "retryable", 0)
+            ), f"{what}: HTTP 401 cannot be retried"
+            refused = error if isinstance(error, ConnectorError) else None
+        return refused
+
+    def _aided(
+        self, what: str, adapter: ConnectorAdapter, aid: Aid, script: Script, *, only_http: bool = False
+    ) -> tuple[Call, bool]:
+        """(the call, whether it reached out). Fails for a secret that shows, and a request that changes something."""
+        http, network = ScriptedHttp(script), ScriptedNetwork()
+        given = self.make_context(http, self.connection(adapter))
+        given["network"] = network
+        call = self.observe(lambda: aid(given), what)
+        shown = f"{call.value} {error_text(call.error)} {given.get('lines')} {call.traces.logged} {call.traces.printed}"
+        assert not shows(shown), f"{what} shows a secret"
+        changing = {request.method.upper() for request in http.requests} & {"PUT", "PATCH", "DELETE"}
+        assert not changing, f"{what} changes something: it sends {', '.join(changing)}"
+        return call, bool(http.requests or (network.connections and not only_http))
+
+    def _made_up(self) -> list[Script]:
+        return [*(case.script for case in self.cases), (answer(200, {}),), (answer(200, []),)]
+
+
+def _option_fields(adapter: ConnectorAdapter) -> dict[str, str]:
+    """Names of options, each with the action whose field has it first; "" for settings of the connection."""
+    found: dict[str, str] = {}
+
+    def add(specs: tuple[FieldSpec, ...], action: str) -> None:
+        for spec in specs:
+            if spec.options:
+                found.setdefault(spec.options, action)
+            add(spec.columns, action)
+
+    for action in adapter.actions:
+        add(action.fields or (), action.name)
+    add(adapter.config_fields, "")
+    return found
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(each, str) for each in value)
+
+
+def _name(failure: HttpResponse | Exception) -> str:
+    return f"HTTP {failure.status}" if isinstance(failure, HttpResponse) else "a time-out"

@@ -1,0 +1,51 @@
+"""That a connection's secrets go to the other side, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_egress import EgressTimeoutError
+from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script
+from automate_testing.contracts.traces import error_text, shows
+from automate_testing.fakes import answer
+
+
+class ConnectorSecrecy(ConnectorSuite):
+    """Checks of outputs, errors, log lines and printed text, of good calls and of failing ones."""
+
+    def test_contract_no_secret_in_output(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in an output."""
+        for attempt in self._all(adapter):
+            output = attempt.call.value or b""
+            assert not shows(output.decode()), f"{attempt.case}: an output shows a secret"
+
+    def test_contract_no_secret_in_logs(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in a line of context["log"], nor in a record of `logging`."""
+        for attempt in self._all(adapter):
+            assert not shows(str(attempt.context.get("lines"))), f"{attempt.case}: a line of the log shows a secret"
+            assert not shows(attempt.call.traces.logged), f"{attempt.case}: a record of `logging` shows a secret"
+
+    def test_contract_no_secret_printed(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is printed."""
+        for attempt in self._all(adapter):
+            assert not shows(attempt.call.traces.printed), f"{attempt.case}: a secret is printed"
+
+    def test_contract_no_secret_in_errors(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in an error's message, nor in the errors behind it."""
+        for attempt in self._all(adapter):
+            assert not shows(error_text(attempt.call.error)), f"{attempt.case}: an error shows a secret"
+
+    def test_contract_no_secret_in_details(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is in an error's details, which people see."""
+        for attempt in self._all(adapter):
+            error = attempt.call.error
+            details = str(error.details) if isinstance(error, ConnectorError) else ""
+            assert not shows(details), f"{attempt.case}: the details of an error show a secret"
+
+    def _all(self, adapter: ConnectorAdapter) -> Iterator[Attempt]:
+        failing = (answer(401, {"error": "who"}), answer(422, {"error": "wrong"}), answer(429), answer(503))
+        scripts: list[Script] = [(), *((each,) for each in failing), (answer(200, b"<html>"),)]
+        for case in self.calls(adapter):
+            for script in (*scripts, (EgressTimeoutError("too long"),)):
+                yield self.attempt(adapter, case, script)

@@ -1,0 +1,178 @@
+"""The contract of secrets backends."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_testing.contracts.calls import Call, made, observe
+from automate_testing.contracts.traces import CANARY, error_text, shows
+
+_MISSING = ("no-such-key-8c1f", "no/such.key", "No-Such-Key#field", "contract-key-2", "contract")
+_EXACT = "  ".join(("canary Ünï", "with = % spaces", "x" * 5_000))
+_REPLACED = "replaced-b6c7d8e9f0a1"
+
+
+class SecretsBackendContractTest:
+    """What every secrets backend keeps. Override `put` to place a secret, so that reading can be checked."""
+
+    backend_cls: type[SecretsBackend]
+    call_seconds: float = 10.0
+    longest_cache: float = 3_600.0  #: seconds after which a value that was replaced is not handed out any more
+
+    def put(self, key: str, value: str) -> None:
+        """Make `key` hold `value` in the backend."""
+        pytest.skip("override put(key, value) to check reading")
+
+    def later(self, backend: SecretsBackend, seconds: float) -> contextlib.AbstractContextManager[None]:
+        """A block in which that much time has passed. Override it for a backend with a clock of its own."""
+        return _clocks_ahead(backend, seconds)
+
+    @pytest.fixture
+    def backend(self) -> SecretsBackend:
+        """The backend, made the way the registry makes it."""
+        return made(self.backend_cls)
+
+    def test_contract_made_without_arguments(self, backend: SecretsBackend) -> None:
+        """Its class is called without arguments, once for all threads."""
+        made(type(backend))
+
+    def test_contract_identity(self, backend: SecretsBackend) -> None:
+        """It is a SecretsBackend."""
+        assert isinstance(backend, SecretsBackend), "it is not a SecretsBackend"
+
+    def test_contract_missing(self, backend: SecretsBackend) -> None:
+        """A key that is not there raises SecretNotFoundError."""
+        for key in _MISSING:
+            self._missing(backend, key)
+
+    def test_contract_missing_names_the_key(self, backend: SecretsBackend) -> None:
+        """The error says which key is missing."""
+        error = self._missing(backend, _MISSING[0])
+        assert _plain(_MISSING[0]) in _plain(str(error)), f"the error does not name the key: {error}"
+
+    def test_contract_read(self, backend: SecretsBackend) -> None:
+        """What was put is what is read, as text, each time."""
+        self.put("contract-key", CANARY)
+        for _ in range(2):
+            found = self._read(backend, "contract-key")
+            assert type(found) is str, f"the value is {type(found).__name__}, not text"
+            assert found == CANARY, "the value is another one"
+
+    def test_contract_value_is_exact(self, backend: SecretsBackend) -> None:
+        """A value comes as it is: spaces, signs, letters of any alphabet, several thousand characters."""
+        self.put("contract-key", _EXACT)
+        assert self._read(backend, "contract-key") == _EXACT, "the value is changed on its way"
+
+    def test_contract_neighbours(self, backend: SecretsBackend) -> None:
+        """A key whose name only resembles one that is there has no value."""
+        self.put("contract-key", CANARY)
+        for key in ("contract-key-2", "contract-ke"):
+            self._missing(backend, key)
+
+    def test_contract_returns_in_time(self, backend: SecretsBackend) -> None:
+        """Reading ends, with a value or an error: a step waits for it."""
+        self._observed(backend, _MISSING[0])
+        self.put("contract-key", CANARY)
+        self._observed(backend, "contract-key")
+
+    def test_contract_no_endless_cache(self, backend: SecretsBackend) -> None:
+        """A value that is replaced is not handed out for ever."""
+        self.put("contract-key", CANARY)
+        self._read(backend, "contract-key")
+        self.put("contract-key", _REPLACED)
+        with self.later(backend, self.longest_cache):
+            found = self._read(backend, "contract-key")
+        assert found == _REPLACED, f"a replaced value is still handed out after {self.longest_cache:g} seconds"
+
+    def test_contract_no_value_in_errors(self, backend: SecretsBackend) -> None:
+        """The error for a missing key, and those behind it, show no other key's value."""
+        self.put("contract-key", CANARY)
+        self._read(backend, "contract-key")
+        for key in ("contract-key-2", "no-such-key-8c1f"):
+            assert not shows(error_text(self._missing(backend, key))), "an error shows a value"
+
+    def test_contract_no_value_in_logs(self, backend: SecretsBackend) -> None:
+        """Values are in no record of `logging`."""
+        for call in self._all(backend):
+            assert not shows(call.traces.logged), "a record of `logging` shows a value"
+
+    def test_contract_no_value_printed(self, backend: SecretsBackend) -> None:
+        """Values are not printed."""
+        for call in self._all(backend):
+            assert not shows(call.traces.printed), "a value is printed"
+
+    def test_contract_no_value_in_repr(self, backend: SecretsBackend) -> None:
+        """The backend itself shows no value: tracebacks and debug pages print it."""
+        self.put("contract-key", CANARY)
+        self._read(backend, "contract-key")
+        assert not shows(f"{backend!r} {backend}"), "the backend's repr shows a value"
+
+    def _all(self, backend: SecretsBackend) -> Iterator[Call]:
+        self.put("contract-key", CANARY)
+        for key in ("contract-key", "contract-key", "contract-key-2"):
+            yield self._observed(backend, key)
+
+    def _read(self, backend: SecretsBackend, key: str) -> Any:
+        call = self._observed(backend, key)
+        assert call.error is None, f"reading {key} raises {call.error!r}"
+        return call.value
+
+    def _missing(self, backend: SecretsBackend, key: str) -> Exception:
+        call = self._observed(backend, key)
+        assert call.error is not None, f"the key {key!r} is not there, and has a value"
+        assert isinstance(call.error, SecretNotFoundError), f"a missing key raises {type(call.error).__name__}"
+        return call.error
+
+    def _observed(self, backend: SecretsBackend, key: str) -> Call:
+        return observe(
+            lambda: backend.get_secret(key), seconds=self.call_seconds, what=f"get_secret({key!r})", guarded=False
+        )
+
+
+def _plain(text: str) -> str:
+    """Letters and digits alone: some backends spell keys in their own way."""
+    return "".join(filter(str.isalnum, text.lower()))
+
+
+@contextlib.contextmanager
+def _clocks_ahead(backend: SecretsBackend, seconds: float) -> Iterator[None]:
+    """The clocks of `time`, and the `datetime` of the backend's module and of Django, are ahead by that much."""
+    ahead = dt.timedelta(seconds=seconds)
+
+    class Later(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Any:
+            return dt.datetime.now(tz) + ahead
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            return dt.datetime.now(dt.UTC).replace(tzinfo=None) + ahead
+
+    def shifted(clock: Callable[[], float]) -> Callable[[], float]:
+        return lambda: clock() + seconds
+
+    with contextlib.ExitStack() as patches:
+        for name in ("time", "monotonic", "perf_counter"):
+            clock = shifted(getattr(time, name))
+            patches.enter_context(mock.patch.object(time, name, clock))
+            _replace(patches, backend, name, clock)
+        _replace(patches, backend, "datetime", Later)
+        yield
+
+
+def _replace(patches: contextlib.ExitStack, backend: SecretsBackend, name: str, value: Any) -> None:
+    """Put `value` where a module imported that very name from a clock's module."""
+    for module in filter(None, map(sys.modules.get, (type(backend).__module__, "django.utils.timezone"))):
+        if getattr(module, name, None) in (dt.datetime,) or (
+            callable(getattr(module, name, None)) and name != "datetime"
+        ):
+            patches.enter_context(mock.patch.object(module, name, value))

@@ -1,0 +1,134 @@
+"""How a connector describes itself, and what it says of configurations."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.invocation import invoke
+from automate_plugins.fields import problems
+from automate_testing.contracts.calls import made
+from automate_testing.contracts.samples import NAME, check_fields, holds_secret, is_host, secret_names, strange_configs
+from automate_testing.contracts.suite import ConnectorSuite
+from automate_testing.fakes import context
+
+_REFERENCE = "env:CONTRACT_SECRET"
+_CREDENTIAL_HEADERS = ("authorization", "api-key", "apikey", "auth-token", "access-token")
+
+
+class ConnectorStructure(ConnectorSuite):
+    """Checks that make no request."""
+
+    def test_contract_made_without_arguments(self, adapter: ConnectorAdapter) -> None:
+        """Its class is called without arguments, once for all threads."""
+        made(type(adapter))
+
+    def test_contract_identity(self, adapter: ConnectorAdapter) -> None:
+        """It is a ConnectorAdapter with a code and a name."""
+        assert isinstance(adapter, ConnectorAdapter), "it is not a ConnectorAdapter"
+        code, name = getattr(adapter, "code", None), getattr(adapter, "name", None)
+        assert isinstance(code, str) and NAME.match(code), (
+            "code is lower-case letters, digits, _ and -, beginning with a letter"
+        )
+        assert name and isinstance(name, str), "name is a text for people"
+        assert isinstance(adapter.hue, int) and 0 <= adapter.hue <= 360, "hue is from 0 to 360"
+        assert adapter.icon and isinstance(adapter.icon, str), "icon is the name of a Material Symbol"
+
+    def test_contract_actions(self, adapter: ConnectorAdapter) -> None:
+        """Actions have names of their own, an effect kind, and fields that survive a round trip through JSON."""
+        names = [action.name for action in adapter.actions]
+        assert len(set(names)) == len(names), "two actions share a name"
+        for action in adapter.actions:
+            assert NAME.match(action.name), f"{action.name!r} is not a name"
+            assert isinstance(action.effect, Effect), f"the effect of {action.name} is not an Effect"
+            check_fields(action.fields or ())
+            check_fields(action.outputs)
+        check_fields(adapter.config_fields)
+
+    def test_contract_secret_fields(self, adapter: ConnectorAdapter) -> None:
+        """Settings that hold a secret are of FieldKind.SECRET: any other kind is stored and shown in clear text."""
+        for spec in adapter.config_fields:
+            assert not holds_secret(spec), f"{spec.name} holds a secret: its kind must be FieldKind.SECRET"
+        open_fields = {spec.name for spec in adapter.config_fields} - secret_names(adapter)
+        for case in self.cases:
+            if not case.run or not adapter.config_fields:
+                continue
+            for request in self.attempt(adapter, case).http.requests:
+                sent = [v for k, v in request.headers.items() if any(n in k.lower() for n in _CREDENTIAL_HEADERS)]
+                for name in open_fields & case.connection.keys():
+                    value = str(case.connection[name])
+                    is_sent = len(value) >= 3 and any(value in str(header) for header in sent)
+                    assert not is_sent, f"{name} is sent as a credential: its kind must be FieldKind.SECRET"
+
+    def test_contract_missing_input(self, adapter: ConnectorAdapter) -> None:
+        """A call without a required input fails before it reaches the connector, and names the input."""
+        for action in adapter.actions:
+            for required in (spec for spec in action.fields or () if spec.required):
+                with pytest.raises(ConnectorError) as caught:
+                    invoke(adapter, action, {}, context())
+                assert caught.value.code == "invalid_input" and required.name in caught.value.message
+
+    def test_contract_good_input(self, adapter: ConnectorAdapter) -> None:
+        """The inputs of each case fit the fields that the action and the connection describe."""
+        for case in self.cases:
+            fields = self.action(adapter, case).fields
+            found = problems(fields, case.params) if fields is not None else []
+            assert not found, f"{case}: {'; '.join(found)}"
+            named = {spec.name for spec in adapter.config_fields}
+            unknown = case.connection.keys() - named
+            assert not named or not unknown, f"{case}: {adapter.code} has no config field {', '.join(sorted(unknown))}"
+
+    def test_contract_own_hosts(self, adapter: ConnectorAdapter) -> None:
+        """Own hosts are names of hosts, without scheme, port and path, whatever the configuration holds."""
+        for config in ({}, self.connection(adapter)):
+            call = self.observe(lambda config=config: adapter.own_hosts(config), "own_hosts")
+            assert call.error is None, f"own_hosts raises {type(call.error).__name__}: {call.error}"
+            assert isinstance(call.value, tuple | list), "own_hosts gives a tuple of names"
+            for host in call.value:
+                assert is_host(host), f"{host!r} is not the name of a host"
+
+    def test_contract_validate_config(self, adapter: ConnectorAdapter) -> None:
+        """A configuration is taken or refused with ConnectorError or ValueError that says why, nothing else."""
+        good = self._config(adapter)
+        fitting = (config for config in strange_configs(adapter, good) if not problems(adapter.config_fields, config))
+        for config in [{}, *(fitting if adapter.config_fields else ())]:
+            call = self._validate(adapter, config)
+            assert call.error is None or isinstance(call.error, ConnectorError | ValueError), (
+                f"validate_config({config}) raises {type(call.error).__name__}: {call.error}"
+            )
+            assert call.error is None or str(call.error), "the refusal does not say why"
+
+    def test_contract_validate_config_accepts(self, adapter: ConnectorAdapter) -> None:
+        """The connections of the cases are good ones, with references in place of secrets."""
+        for case in self.cases:
+            if case.connection:
+                config = self._referring(adapter, case.connection)
+                error = self._validate(adapter, config).error
+                assert error is None, f"validate_config refuses the connection of {case}: {error}"
+
+    def test_contract_validate_config_refuses(self, adapter: ConnectorAdapter) -> None:
+        """A connector that validates configurations refuses some, and each of `bad_configs`."""
+        for config in self.bad_configs:
+            assert self._validate(adapter, config).error is not None, f"validate_config accepts {config}"
+        if self.bad_configs or type(adapter).validate_config is ConnectorAdapter.validate_config:
+            return
+        errors = [self._validate(adapter, config).error for config in strange_configs(adapter, self._config(adapter))]
+        assert any(isinstance(error, ConnectorError | ValueError) for error in errors), (
+            "validate_config refuses nothing: leave it out, or declare `bad_configs` that it refuses"
+        )
+
+    def _config(self, adapter: ConnectorAdapter) -> dict[str, Any]:
+        return self._referring(adapter, self.connection(adapter))
+
+    def _referring(self, adapter: ConnectorAdapter, connection: dict[str, Any]) -> dict[str, Any]:
+        secret = secret_names(adapter)
+        return {name: _REFERENCE if name in secret else value for name, value in connection.items()}
+
+    def _validate(self, adapter: ConnectorAdapter, config: dict[str, Any]) -> Any:
+        given = copy.deepcopy(config)
+        call = self.observe(lambda: adapter.validate_config(given), "validate_config")
+        assert given == config, "validate_config changes the configuration"
+        return call

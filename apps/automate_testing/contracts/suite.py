@@ -1,0 +1,143 @@
+"""What the parts of a connector's suite share: its cases, and the calls that are made of them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.context import Context
+from automate_connectors.invocation import invoke
+from automate_egress import HttpResponse
+from automate_testing.cases import Case
+from automate_testing.contracts.calls import Call, made, observe
+from automate_testing.contracts.samples import made_up_cases, made_up_config, secret_names
+from automate_testing.contracts.traces import CANARY
+from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, context
+
+type Script = tuple[HttpResponse | Exception, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A call of a case, and what it did."""
+
+    case: Case
+    call: Call
+    http: ScriptedHttp
+    context: Mapping[str, Any]
+
+    @property
+    def output(self) -> Any:
+        """The output, read back from JSON. Fails when there is none."""
+        assert self.call.error is None, f"{self.case} fails: {self.call.error}"
+        return json.loads(self.call.value)
+
+    @property
+    def error(self) -> ConnectorError:
+        """The error. Fails when there is none, or one that the connector did not raise itself."""
+        error = self.call.error
+        assert isinstance(error, ConnectorError), f"{self.case}: a failure is taken for success"
+        assert error.code != "unexpected_error", f"{self.case}: {error.message} in place of a ConnectorError"
+        return error
+
+    @property
+    def reached_out(self) -> bool:
+        """Whether it used the ways out that it was handed."""
+        network = self.context.get("network")
+        return bool(self.http.requests or (isinstance(network, ScriptedNetwork) and network.connections))
+
+
+class ConnectorSuite:
+    """`cases` are optional; values of secret fields in them are replaced by a canary."""
+
+    adapter_cls: type[ConnectorAdapter]
+    cases: tuple[Case, ...] = ()
+    call_seconds: float = 10.0  #: a call takes no longer, since the other side answers at once
+    keyless_actions: Collection[str] = ()  #: actions that POST to services which take no idempotency key
+    bad_configs: tuple[dict[str, Any], ...] = ()  #: configurations that `validate_config` refuses
+    check_answers: tuple[HttpResponse, ...] = ()  #: what the service answers to `check_connection` when all is well
+    options_answers: Mapping[str, tuple[HttpResponse, ...]] = {}  #: the same for `options`, by name
+
+    @pytest.fixture
+    def adapter(self) -> ConnectorAdapter:
+        """The connector, made the way the registry makes it."""
+        return made(self.adapter_cls)
+
+    def make_context(self, http: ScriptedHttp, connection: dict[str, Any]) -> Context:
+        """The context of each call; override it to add to it, such as a `user`."""
+        return context(http, connection)
+
+    def attempt(self, adapter: ConnectorAdapter, case: Case, script: Script = (), **more: Any) -> Attempt:
+        """Call the case's action; the other side answers with `script`, or as the case says."""
+        http = ScriptedHttp(script or case.script)
+        given = self.make_context(http, case.connection)
+        given.update(more)
+        action, params = adapter.action(case.action), copy.deepcopy(case.params)
+        call = self.observe(lambda: invoke(adapter, action, params, given), str(case))
+        return Attempt(case=case, call=call, http=http, context=given)
+
+    def observe(self, act: Any, what: str) -> Call:
+        """Make a call under the suite's deadline."""
+        return observe(act, seconds=self.call_seconds, what=what)
+
+    def calls(self, adapter: ConnectorAdapter) -> list[Case]:
+        """The cases that make requests, their secrets replaced. Skips the test when none is declared or made up.
+
+        Fails for a declared one that makes none, or fails on its own answer.
+        """
+        if self._found is None:
+            self._found = self._calls(adapter)
+        return self._found
+
+    _found: list[Case] | None = None
+
+    def _calls(self, adapter: ConnectorAdapter) -> list[Case]:
+        declared = [case for case in self.cases if case.run and self.action(adapter, case).effect is Effect.EFFECTFUL]
+        found = []
+        for case in (_sealed(adapter, case) for case in declared or made_up_cases(adapter)):
+            attempt = self.attempt(adapter, case)
+            if declared:
+                assert attempt.call.error is None, f"{case} fails on its own answer: {attempt.call.error}"
+                assert attempt.reached_out, f"{case} makes no request by context['http']"
+            if attempt.http.requests:
+                found.append(case)
+        if not found and not declared:
+            pytest.skip(f"{adapter.code} makes no request with made-up inputs: declare `cases` to check its behaviour")
+        return found
+
+    def probes(self, adapter: ConnectorAdapter) -> list[Case]:
+        """Some call of each kind: the declared cases that are run, or made-up ones, or one of no described action."""
+        declared = [case for case in self.cases if case.run] or made_up_cases(adapter)
+        return declared or ([] if adapter.actions else [Case(action="contract")])
+
+    def failures(self, adapter: ConnectorAdapter, failure: HttpResponse | Exception) -> Iterator[Attempt]:
+        """Each case, with `failure` in place of each of its answers in turn."""
+        for case in self.calls(adapter):
+            for position in range(len(case.script)):
+                attempt = self.attempt(adapter, case, (*case.script[:position], failure))
+                if len(attempt.http.requests) > position:
+                    yield attempt
+
+    def action(self, adapter: ConnectorAdapter, case: Case) -> Action:
+        """The action of a case. Fails when the connector has none of that name."""
+        try:
+            return adapter.action(case.action)
+        except LookupError as error:
+            raise AssertionError(str(error)) from None
+
+    def connection(self, adapter: ConnectorAdapter) -> dict[str, Any]:
+        """A connection of the cases, else a made-up one, its secrets replaced."""
+        given = next((case.connection for case in self.cases if case.connection), None)
+        return _sealed(adapter, Case(action="", connection=given or made_up_config(adapter))).connection
+
+
+def _sealed(adapter: ConnectorAdapter, case: Case) -> Case:
+    secret = secret_names(adapter)
+    connection = {name: CANARY if name in secret else value for name, value in case.connection.items()}
+    return replace(case, connection=connection)

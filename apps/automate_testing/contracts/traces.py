@@ -1,0 +1,75 @@
+"""Where a secret may show: in outputs, errors, log records and printed text, in any usual encoding."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from automate_governance.spellings import spellings_of
+
+CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhere
+
+
+def shows(text: str, secret: str = CANARY) -> bool:
+    """Whether `text` holds the secret, plainly or encoded."""
+    return any(form in text for form in spellings_of(secret))
+
+
+def error_text(error: BaseException | None) -> str:
+    """An error and those behind it, with their members: what a log or a crash report would show of them."""
+    found, seen = [], set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found.append(f"{error!r} {error} {error.args} {vars(error)}")
+        error = error.__cause__ or error.__context__
+    return "\n".join(found)
+
+
+class Traces(logging.Handler):
+    """Everything that is logged at any level, or printed, while it records."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self._logged: list[str] = []
+        self._printed = io.StringIO()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record with its arguments, its extra members and its exception."""
+        error = record.exc_info[1] if record.exc_info else None
+        self._logged.append(f"{_message(record)} {vars(record)} {error_text(error)}")
+
+    @property
+    def logged(self) -> str:
+        """The log records as text."""
+        return "\n".join(self._logged)
+
+    @property
+    def printed(self) -> str:
+        """What went to stdout and stderr."""
+        return self._printed.getvalue()
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record until the end of the block."""
+        root = logging.getLogger()
+        level, disabled = root.level, root.manager.disable
+        root.handlers.insert(0, self)  # before those that change records
+        root.setLevel(1)
+        root.manager.disable = logging.NOTSET
+        try:
+            with contextlib.redirect_stdout(self._printed), contextlib.redirect_stderr(self._printed):
+                yield
+        finally:
+            root.manager.disable = disabled
+            root.setLevel(level)
+            root.removeHandler(self)
+
+
+def _message(record: logging.LogRecord) -> Any:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # arguments that do not fit
+        return record.msg

@@ -1,0 +1,883 @@
+"""A good connector, and what can be wrong with one."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import http.client
+import logging
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+
+import requests
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_egress import EgressBlockedError, EgressCancelledError, EgressError, EgressTimeoutError
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_testing.contracts import Case
+from automate_testing.fakes import answer
+from tests.contracts.planted import Fault, planter
+
+FAULTS: list[Fault] = []
+planted = planter(FAULTS)
+logger = logging.getLogger("planted")
+HANGS = {"call_seconds": 0.5}
+CONNECTION = {"base_url": "https://erp.example.com", "account": "acme-17", "token": "any"}
+CASES = (
+    Case(
+        action="create",
+        params={"item": "anvil", "lines": [{"count": 2}]},
+        connection=CONNECTION,
+        answer=answer(201, {"id": 7}),
+        request={"method": "POST", "url": "https://erp.example.com/orders"},
+        output={"id": 7},
+    ),
+    Case(
+        action="list",
+        connection=CONNECTION,
+        answers=(answer(200, {"items": [1], "next": 2}), answer(200, {"items": [2], "next": None})),
+        requests=({"params": {"page": 1}}, {"params": {"page": 2}}),
+        output={"items": [1, 2]},
+    ),
+    Case(action="total", params={"numbers": [1, 2]}, output={"total": 3}),
+)
+
+
+class Good(ConnectorAdapter):
+    """Orders of an ERP. Each step of a call is a method, so that a fault is one method too."""
+
+    code = "good"
+    name = "Good"
+    config_fields = (
+        FieldSpec(name="base_url", kind=FieldKind.URL, required=True),
+        FieldSpec(name="account"),
+        FieldSpec(name="token", kind=FieldKind.SECRET, required=True),
+    )
+    actions = (
+        Action(
+            name="create",
+            fields=(
+                FieldSpec(name="item", required=True, options="items"),
+                FieldSpec(name="lines", kind=FieldKind.LIST, required=True),
+            ),
+            outputs=(FieldSpec(name="id", kind=FieldKind.INTEGER),),
+        ),
+        Action(name="list", fields=(), outputs=(FieldSpec(name="items", kind=FieldKind.LIST),)),
+        Action(
+            name="total", effect=Effect.PURE, fields=(FieldSpec(name="numbers", kind=FieldKind.LIST, required=True),)
+        ),
+    )
+
+    def validate_config(self, config):
+        if str(config.get("base_url", "")).startswith("http:"):
+            raise ValueError("base_url must begin with https://")
+
+    def execute(self, action, params, context):
+        return {"create": self.create, "list": self.list, "total": self.total}[action](params, context)
+
+    def create(self, params, context):
+        body = {"item": params["item"], "lines": params["lines"]}
+        return self.result(self.send(context, "POST", "/orders", json=body))
+
+    def result(self, response):
+        return {"id": response.json().get("id")}
+
+    def list(self, params, context):
+        items, page = [], 1
+        while page is not None:
+            if context["cancelled"]():
+                raise ConnectorError("cancelled", code="cancelled")
+            found = self.send(context, "GET", "/orders", params={"page": page}).json()
+            items += found.get("items", [])
+            page = found.get("next")
+        return {"items": items}
+
+    def total(self, params, context):
+        return {"total": sum(params["numbers"])}
+
+    def send(self, context, method, path, **body):
+        context["log"](f"{method} {path}")
+        url = context["connection"]["base_url"].rstrip("/") + path
+        response = self.request(context, method, url, headers=self.headers(context), **body)
+        if response.status >= 400:
+            raise self.refusal(response, context)
+        return response
+
+    def headers(self, context):
+        token = context["connection"]["token"]
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": context["idempotency_key"]}
+
+    def request(self, context, method, url, **more):
+        return context["http"].request(method, url, **more)
+
+    def refusal(self, response, context):
+        return ConnectorError(
+            f"HTTP {response.status}",
+            code=f"http_{response.status}",
+            retryable=response.status == 429 or response.status >= 500,
+            retry_after=response.retry_after,
+            details={"status": response.status},
+        )
+
+    def describe(self, action, params, context):
+        return {"summary": f"{action} at {context['connection'].get('base_url')}"}
+
+    def check_connection(self, context):
+        self.send(context, "GET", "/me")
+        return "It answers"
+
+    def options(self, name, params, context):
+        found = self.send(context, "GET", "/items").json()
+        return [(each["id"], each["name"]) for each in found.get("items", []) if isinstance(each, dict)]
+
+    def own_hosts(self, config):
+        return ("erp.example.com",)
+
+
+# --- going around the guarded session ---------------------------------------------------------------------------------
+
+
+@planted("guarded_session")
+class RequestsLibrary(Good):
+    def request(self, context, method, url, **more):
+        return requests.request(method, url, timeout=5, **more)
+
+
+@planted("guarded_session")
+class RequestsLibraryToAReachableHost(Good):
+    def request(self, context, method, url, **more):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            requests.request(method, f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=5)
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session")
+class RequestsErrorsSwallowed(Good):
+    def request(self, context, method, url, **more):
+        try:
+            requests.post("https://metrics.example.com", json={"method": method}, timeout=5)
+        except OSError:
+            logger.debug("no metrics")
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session")
+class Urllib(Good):
+    def request(self, context, method, url, **more):
+        return urllib.request.urlopen(url, timeout=5)
+
+
+@planted("guarded_session")
+class HttpClient(Good):
+    def request(self, context, method, url, **more):
+        connection = http.client.HTTPSConnection("erp.example.com", timeout=5)
+        connection.request(method, "/orders")
+
+
+@planted("guarded_session")
+class RawSocket(Good):
+    def request(self, context, method, url, **more):
+        socket.create_connection(("203.0.113.7", 443))
+
+
+@planted("guarded_session")
+class SocketInAThread(Good):
+    def request(self, context, method, url, **more):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            pool.submit(socket.create_connection, ("203.0.113.7", 443)).exception()
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session")
+class Datagram(Good):
+    def request(self, context, method, url, **more):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.sendto(b"called", ("203.0.113.7", 8125))
+            except OSError:
+                logger.debug("no metrics")
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session")
+class Curl(Good):
+    def request(self, context, method, url, **more):
+        subprocess.run(["curl", url], check=True)
+
+
+@planted("check_connection")
+class ChecksByItsOwnSocket(Good):
+    def check_connection(self, context):
+        try:
+            socket.create_connection(("203.0.113.7", 443), timeout=1).close()
+        except OSError as error:
+            raise ConnectorError("it is not there") from error
+        return "It answers"
+
+
+@planted("options")
+class OptionsByRequests(Good):
+    def options(self, name, params, context):
+        return requests.get("https://erp.example.com/items", timeout=5).json()
+
+
+@planted("makes_a_request")
+class AsksNobody(Good):
+    def create(self, params, context):
+        return {"id": 7}
+
+
+@planted("guarded_network", cases=(Case(action="create", params=CASES[0].params, connection=CONNECTION, run=False),))
+class NetworkNotUsed(Good):
+    def create(self, params, context):
+        return {"id": 7}
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+@planted("returns_in_time", **HANGS)
+class WaitsForEver(Good):
+    def result(self, response):
+        threading.Event().wait()
+
+
+@planted("returns_in_time", **HANGS)
+class SleepsForAnHour(Good):
+    def request(self, context, method, url, **more):
+        time.sleep(3_600)
+
+
+@planted("returns_in_time", **HANGS)
+class PollsForEver(Good):
+    def result(self, response):
+        while response.json().get("state") != "done":
+            time.sleep(0.01)
+
+
+@planted("returns_in_time", **HANGS)
+class PollsForEverWhateverIsRaised(Good):
+    def result(self, response):
+        for _ in range(1_000_000):
+            try:
+                time.sleep(3_600)
+            except Exception:
+                logger.debug("once more")
+
+
+@planted("validate_config", **HANGS)
+class ValidatesForEver(Good):
+    def validate_config(self, config):
+        threading.Event().wait()
+
+
+# --- inputs and outputs -----------------------------------------------------------------------------------------------
+
+
+@planted("inputs_untouched")
+class ChangesParams(Good):
+    def create(self, params, context):
+        params["lines"].append({"count": 1})
+        return super().create({**params, "lines": params["lines"][:-1]}, context)
+
+
+@planted("inputs_untouched")
+class ChangesTheConnection(Good):
+    def headers(self, context):
+        found = super().headers(context)
+        context["connection"].pop("token")
+        return found
+
+
+@planted("outputs")
+class OutputIsMissing(Good):
+    actions = (
+        *Good.actions[1:],
+        Action(name="create", fields=None, outputs=(FieldSpec(name="number", kind=FieldKind.INTEGER),)),
+    )
+
+
+@planted("outputs")
+class OutputIsOfAnotherKind(Good):
+    def result(self, response):
+        return {"id": str(response.json().get("id"))}
+
+
+@planted("output_is_json")
+class OutputIsNotJson(Good):
+    def result(self, response):
+        return {"id": object()}
+
+
+@planted("output_as_declared")
+class OutputIsAnotherOne(Good):
+    def result(self, response):
+        return {"id": response.json().get("id"), "status": response.status}
+
+
+@planted("requests_as_declared")
+class RequestGoesElsewhere(Good):
+    def create(self, params, context):
+        return self.result(self.send(context, "POST", "/order", json=params))
+
+
+@planted("requests_as_declared")
+class PagesFromZero(Good):
+    def send(self, context, method, path, **body):
+        if "params" in body:
+            body["params"] = {"page": body["params"]["page"] - 1}
+        return super().send(context, method, path, **body)
+
+
+@planted("pure")
+class Impure(Good):
+    def total(self, params, context):
+        return {"total": random.random()}
+
+
+@planted("stays_inside")
+class PureThatAsks(Good):
+    def total(self, params, context):
+        context["http"].request("POST", "https://erp.example.com/total", json=params)
+        return super().total(params, context)
+
+
+# --- attempts ---------------------------------------------------------------------------------------------------------
+
+
+@planted("idempotency_key")
+class KeyIsAbsent(Good):
+    def headers(self, context):
+        return {"Authorization": f"Bearer {context['connection']['token']}"}
+
+
+@planted("idempotency_key")
+class KeyIsAConstant(Good):
+    def headers(self, context):
+        return {**super().headers(context), "Idempotency-Key": "1"}
+
+
+@planted("attempts_are_alike")
+class KeyIsRandom(Good):
+    def headers(self, context):
+        return {**super().headers(context), "X-Key": uuid.uuid4().hex}
+
+
+@planted("attempts_are_alike")
+class TimeInTheBody(Good):
+    def create(self, params, context):
+        return self.result(self.send(context, "POST", "/orders", json={**params, "at": time.perf_counter_ns()}))
+
+
+@planted("single_attempt")
+class RetriesServerErrors(Good):
+    def send(self, context, method, path, **body):
+        for _ in range(2):
+            try:
+                return super().send(context, method, path, **body)
+            except ConnectorError as error:
+                if not error.retryable:
+                    raise
+        return super().send(context, method, path, **body)
+
+
+@planted("single_attempt")
+class RetriesTimeouts(Good):
+    def request(self, context, method, url, **more):
+        try:
+            return super().request(context, method, url, **more)
+        except EgressTimeoutError:
+            return super().request(context, method, url, **more)
+
+
+@planted("keeps_nothing")
+class KeepsTheToken(Good):
+    def headers(self, context):
+        self.token = getattr(self, "token", None) or context["connection"]["token"]
+        return {"Authorization": f"Bearer {self.token}", "Idempotency-Key": context["idempotency_key"]}
+
+
+@planted("keeps_nothing")
+class KeepsAnswers(Good):
+    def execute(self, action, params, context):
+        kept = self.__dict__.setdefault("kept", {})
+        if (action, str(params)) not in kept:
+            kept[action, str(params)] = super().execute(action, params, context)
+        return kept[action, str(params)]
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+@planted("client_error")
+class BareKeyErrorOnRefusal(Good):
+    def refusal(self, response, context):
+        return ConnectorError(response.json()["error"]["message"], retryable=response.status >= 500)
+
+
+@planted("client_error")
+class RuntimeErrorOnRefusal(Good):
+    def refusal(self, response, context):
+        return RuntimeError("refused") if response.status == 401 else super().refusal(response, context)
+
+
+@planted("client_error")
+class ExitsOnRefusal(Good):
+    def refusal(self, response, context):
+        return SystemExit(1) if response.status == 403 else super().refusal(response, context)
+
+
+@planted("client_error")
+class RefusalIsSuccess(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        return error if response.status != 422 else _Fine()
+
+
+class _Fine(ConnectorError):
+    def __init__(self):
+        super().__init__("fine", retryable=True)
+
+
+@planted("client_error")
+class RefusalMayBeRetried(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.retryable = True
+        return error
+
+
+@planted("client_error")
+class ListOfRefusals(Good):
+    def send(self, context, method, path, **body):
+        try:
+            return super().send(context, method, path, **body)
+        except ConnectorError as error:
+            if error.retryable:
+                raise
+            return answer(200, {"id": None})
+
+
+@planted("server_error")
+class OnlyUnavailableMayBeRetried(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.retryable = response.status in {429, 503}
+        return error
+
+
+@planted("server_error")
+class ReadsTheGatewaysPage(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.details["said"] = response.json()
+        return error
+
+
+@planted("bad_answer")
+class BareErrorOnAPage(Good):
+    def result(self, response):
+        return {"id": int(response.text[7:-1])}
+
+
+@planted("rate_limit")
+class RateLimitIsFinal(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.retryable = response.status >= 500
+        return error
+
+
+@planted("rate_limit")
+class RetryAfterIsIgnored(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.retry_after = None
+        return error
+
+
+@planted("retry_after_date")
+class RetryAfterIsAlwaysANumber(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.retry_after = float(response.headers.get("retry-after", "0"))
+        return error
+
+
+@planted("timeout")
+class TimeoutIsSwallowed(Good):
+    def request(self, context, method, url, **more):
+        try:
+            return super().request(context, method, url, **more)
+        except EgressTimeoutError:
+            return answer(200, {"id": None})
+
+
+@planted("timeout")
+class TimeoutIsFinal(Good):
+    def request(self, context, method, url, **more):
+        try:
+            return super().request(context, method, url, **more)
+        except EgressError as error:
+            raise ConnectorError("it did not work", retryable=False) from error
+
+
+@planted("connection_error")
+class BrokenConnectionIsBare(Good):
+    def request(self, context, method, url, **more):
+        try:
+            return super().request(context, method, url, **more)
+        except EgressTimeoutError:
+            raise
+        except EgressError as error:
+            raise RuntimeError("it broke") from error
+
+
+@planted("blocked")
+class BlockedMayBeRetried(Good):
+    def request(self, context, method, url, **more):
+        try:
+            return super().request(context, method, url, **more)
+        except EgressBlockedError as error:
+            raise ConnectorError("it did not work", retryable=True) from error
+
+
+@planted("cancellation")
+class CancellationIsSwallowed(Good):
+    def list(self, params, context):
+        try:
+            return super().list(params, context)
+        except EgressCancelledError:
+            return {"items": []}
+
+
+@planted("cancellation")
+class CancellationMayBeRetried(Good):
+    def request(self, context, method, url, **more):
+        try:
+            return super().request(context, method, url, **more)
+        except EgressCancelledError as error:
+            raise ConnectorError("it did not work", code="failed", retryable=True) from error
+
+
+@planted("cancellation")
+class GoesOnWhenCancelled(Good):
+    def list(self, params, context):
+        for page in range(1, 500):
+            found = self.send(context, "GET", "/orders", params={"page": page}).json()
+            if page > 1 and found.get("next") is None and not context["cancelled"]():
+                break
+        return {"items": [1, 2]}
+
+
+@planted("error_details")
+class DetailsAreObjects(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.details["response"] = response
+        return error
+
+
+@planted("error_details")
+class ErrorSaysNothing(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.message = ""
+        return error
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+@planted("no_secret_in_logs")
+class LogsTheToken(Good):
+    def headers(self, context):
+        logger.info("calling with %s", context["connection"]["token"])
+        return super().headers(context)
+
+
+@planted("no_secret_in_logs")
+class LogsHeadersForDebugging(Good):
+    def headers(self, context):
+        found = super().headers(context)
+        logger.debug("request", extra={"sent": found})
+        return found
+
+
+@planted("no_secret_in_logs")
+class LogsTheTokenEncoded(Good):
+    def headers(self, context):
+        logger.warning("Basic %s", base64.b64encode(f"u:{context['connection']['token']}".encode()).decode())
+        return super().headers(context)
+
+
+@planted("no_secret_in_logs")
+class LogsTheTokenToTheRun(Good):
+    def headers(self, context):
+        context["log"](f"token {context['connection']['token']}")
+        return super().headers(context)
+
+
+@planted("no_secret_printed")
+class PrintsTheToken(Good):
+    def headers(self, context):
+        print(context["connection"])
+        return super().headers(context)
+
+
+@planted("no_secret_printed")
+class WritesTheTokenToStderr(Good):
+    def refusal(self, response, context):
+        sys.stderr.write(f"failed with {context['connection']['token']}\n")
+        return super().refusal(response, context)
+
+
+@planted("no_secret_in_output")
+class GivesTheToken(Good):
+    def create(self, params, context):
+        return {**super().create(params, context), "sent": self.headers(context)}
+
+
+@planted("no_secret_in_errors")
+class TokenInTheMessage(Good):
+    def refusal(self, response, context):
+        return ConnectorError(f"refused with {context['connection']['token']}", retryable=response.status >= 429)
+
+
+@planted("no_secret_in_errors")
+class TokenInTheCause(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.__cause__ = ValueError(f"GET /?token={context['connection']['token']}")
+        return error
+
+
+@planted("no_secret_in_details")
+class TokenInTheDetails(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        error.details["headers"] = self.headers(context)
+        return error
+
+
+# --- what it says of itself -------------------------------------------------------------------------------------------
+
+
+@planted("made_without_arguments")
+class NeedsArguments(Good):
+    def __init__(self, base_url):
+        self.base_url = base_url
+
+
+@planted("identity")
+class CodeIsNoCode(Good):
+    code = "My ERP!"
+
+
+@planted("identity")
+class HasNoName(Good):
+    name = ""
+
+
+@planted("identity")
+class IsNoConnector:
+    code = name = "good"
+    hue, icon = 250, "power"
+
+
+@planted("actions")
+class TwoActionsOfAName(Good):
+    actions = (*Good.actions, Good.actions[0])
+
+
+@planted("actions")
+class EffectIsAText(Good):
+    actions = (Action(name="create", effect="sends"), *Good.actions[1:])
+
+
+@planted("actions")
+class DefaultDoesNotFit(Good):
+    config_fields = (*Good.config_fields, FieldSpec(name="port", kind=FieldKind.INTEGER, default="443"))
+
+
+@planted("actions")
+class ChoiceWithoutChoices(Good):
+    config_fields = (*Good.config_fields, FieldSpec(name="region", kind=FieldKind.CHOICE))
+
+
+@planted("good_input", cases=(Case(action="create", params={"itme": "anvil"}),))
+class CaseDoesNotFit(Good):
+    pass
+
+
+@planted("good_input")
+class ActionIsNotThere(Good):
+    actions = Good.actions[1:]
+
+
+@planted("secret_fields")
+class SecretIsText(Good):
+    config_fields = (*Good.config_fields[:2], FieldSpec(name="token", required=True))
+
+
+@planted("secret_fields")
+class SecretByItsLabelIsText(Good):
+    config_fields = (*Good.config_fields, FieldSpec(name="entry", label="API key"))
+
+
+@planted("secret_fields")
+class SecretUnderAnyNameIsText(Good):
+    def headers(self, context):
+        return {**super().headers(context), "X-Api-Key": context["connection"]["account"]}
+
+
+@planted("own_hosts")
+class OwnHostIsAUrl(Good):
+    def own_hosts(self, config):
+        return ("https://erp.example.com/v1",)
+
+
+@planted("own_hosts")
+class OwnHostsAreOneText(Good):
+    def own_hosts(self, config):
+        return "erp.example.com"
+
+
+@planted("own_hosts")
+class OwnHostsOfTheEmptyConfig(Good):
+    def own_hosts(self, config):
+        return (config["base_url"].partition("//")[2],)
+
+
+@planted("validate_config_refuses")
+class ValidatesNothing(Good):
+    def validate_config(self, config):
+        return None
+
+
+@planted("validate_config_refuses", bad_configs=({"base_url": "https://example.com"},))
+class AcceptsABadConfig(Good):
+    pass
+
+
+@planted("validate_config")
+class ValidatesWithAKeyError(Good):
+    def validate_config(self, config):
+        if not config["base_url"].startswith("https:"):
+            raise ValueError("base_url must begin with https://")
+
+
+@planted("validate_config")
+class ValidationChangesTheConfig(Good):
+    def validate_config(self, config):
+        config["base_url"] = str(config.get("base_url", "")).rstrip("/")
+
+
+@planted("validate_config_accepts")
+class RefusesReferences(Good):
+    def validate_config(self, config):
+        if not str(config.get("token")).startswith("sk_"):
+            raise ValueError("a token begins with sk_")
+
+
+# --- aids -------------------------------------------------------------------------------------------------------------
+
+
+@planted("check_connection")
+class CheckAsksNobody(Good):
+    def check_connection(self, context):
+        return "It works"
+
+
+@planted("check_connection")
+class CheckTakesARefusalForSuccess(Good):
+    def check_connection(self, context):
+        self.request(context, "GET", context["connection"]["base_url"], headers=self.headers(context))
+        return "It works"
+
+
+@planted("check_connection")
+class CheckIsMisspelt(Good):
+    def check_connection(self, context):
+        return self.sned(context, "GET", "/me")
+
+
+@planted("check_connection")
+class CheckSaysNothing(Good):
+    def check_connection(self, context):
+        self.send(context, "GET", "/me")
+
+
+@planted("check_connection")
+class CheckDeletes(Good):
+    def check_connection(self, context):
+        self.send(context, "DELETE", "/sessions")
+        return "It works"
+
+
+@planted("check_connection")
+class CheckShowsTheToken(Good):
+    def check_connection(self, context):
+        self.send(context, "GET", "/me")
+        return f"It works with {context['connection']['token']}"
+
+
+@planted("check_connection")
+class CheckDoesNotSayWhatIsRefused(Good):
+    def check_connection(self, context):
+        try:
+            return super().check_connection(context)
+        except ConnectorError as error:
+            raise ConnectorError("it does not work", code="failed") from error
+
+
+@planted("options")
+class OptionsAreMissing(Good):
+    options = ConnectorAdapter.options
+
+
+@planted("options")
+class OptionsAreNoPairs(Good):
+    def options(self, name, params, context):
+        self.send(context, "GET", "/items")
+        return ["anvil", "hammer"]
+
+
+@planted("options")
+class OptionsTakeARefusalForNone(Good):
+    def options(self, name, params, context):
+        try:
+            return super().options(name, params, context)
+        except ConnectorError:
+            return []
+
+
+@planted("options")
+class OptionsAreBare(Good):
+    def options(self, name, params, context):
+        raise RuntimeError("not written yet")
+
+
+@planted("describe")
+class DescriptionAsks(Good):
+    def describe(self, action, params, context):
+        context["http"].request("GET", "https://erp.example.com/me")
+        return {"summary": "Create an order"}
+
+
+@planted("describe")
+class DescriptionHasNoSummary(Good):
+    def describe(self, action, params, context):
+        return {"item": params.get("item")}
+
+
+@planted("describe")
+class DescriptionNeedsTheToken(Good):
+    def describe(self, action, params, context):
+        return {"summary": f"with {context['connection']['token'][:2]}..."}

@@ -1,0 +1,73 @@
+"""The suites themselves: each planted fault is caught by the case whose name tells it, and a good plug-in passes all."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from automate_testing.contracts import ConnectorContractTest, LLMProviderContractTest, SecretsBackendContractTest
+from automate_testing.contracts.calls import made
+from tests.contracts.planted import connectors, providers, secrets
+
+
+class Connectors(ConnectorContractTest):
+    adapter_cls = connectors.Good
+    cases = connectors.CASES
+
+
+class Providers(LLMProviderContractTest):
+    provider_cls = providers.GoodProvider
+    good_answer = providers.GOOD_ANSWER
+    good_text = "Hello back"
+
+
+class Secrets(SecretsBackendContractTest):
+    backend_cls = secrets.GoodBackend
+
+    def put(self, key, value):
+        secrets.SAFE[key] = value
+
+
+SUITES = {Connectors: connectors.FAULTS, Providers: providers.FAULTS, Secrets: secrets.FAULTS}
+PLANTED = [pytest.param(suite, fault, id=f"{suite.__name__}-{fault}") for suite in SUITES for fault in SUITES[suite]]
+CLASSES = {Connectors: "adapter_cls", Providers: "provider_cls", Secrets: "backend_cls"}
+#: What no connector can get wrong: the platform refuses such calls itself.
+PLATFORM = {"test_contract_missing_input"}
+
+
+def names(suite):
+    return [name for name, _ in inspect.getmembers(suite, inspect.isfunction) if name.startswith("test_contract_")]
+
+
+def run(suite, case):
+    """One case, as pytest runs it. A skipped one tells nothing."""
+    secrets.SAFE.clear()
+    attribute = next(attribute for base, attribute in CLASSES.items() if isinstance(suite, base))
+    plugin = made(getattr(suite, attribute))
+    try:
+        getattr(suite, case)(plugin)
+    except pytest.skip.Exception as skipped:
+        pytest.fail(f"{case} was skipped: {skipped}")
+
+
+@pytest.mark.parametrize(
+    ("suite", "case"),
+    [pytest.param(suite, case, id=f"{suite.__name__}-{case}") for suite in SUITES for case in names(suite)],
+)
+def test_a_good_plug_in_passes(suite, case):
+    run(suite(), case)
+
+
+@pytest.mark.parametrize(("suite", "fault"), PLANTED)
+def test_a_planted_fault_is_caught_by_name(suite, fault):
+    faulty = type("Faulty", (suite,), {CLASSES[suite]: fault.plugin, **fault.suite})
+    with pytest.raises(AssertionError) as caught:
+        run(faulty(), fault.case)
+    assert str(caught.value).strip(), "the failure says what is wrong"
+
+
+def test_every_case_catches_a_planted_fault():
+    assert len(PLANTED) >= 80
+    for suite, faults in SUITES.items():
+        assert set(names(suite)) - {fault.case for fault in faults} <= PLATFORM
