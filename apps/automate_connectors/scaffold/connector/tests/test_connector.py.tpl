@@ -12,6 +12,7 @@ from $name.connector import $class_name
 class Test$class_name(ConnectorContractTest):
     adapter_cls = $class_name
     cases = load_cases(Path(__file__).parent / "fixtures")
+    check_answers = (answer(200, {"name": "Ada"}),)
 
     def test_it_sends_the_token_and_the_key_of_the_step(self):
         http = ScriptedHttp([answer(201, {"id": 7})])

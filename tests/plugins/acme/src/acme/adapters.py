@@ -35,11 +35,10 @@ class AcmeConnector(ConnectorAdapter):
             json={"count": params["count"]},
         )
         if response.status >= 400:
-            wait = response.headers.get("retry-after", "")
             raise ConnectorError(
                 f"Acme answered {response.status}",
                 code=f"acme_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
-                retry_after=float(wait) if wait.isdigit() else None,
+                retry_after=response.retry_after,
             )
         return {"ordered": params["count"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
+from automate_connectors.context import Context
 from automate_plugins.fields import FieldKind, FieldSpec
 
 
@@ -27,10 +28,11 @@ class $class_name(ConnectorAdapter):
                 FieldSpec(name="title", label="Title", required=True),
                 FieldSpec(name="amount", label="Amount", kind=FieldKind.INTEGER, default=1),
             ),
+            outputs=(FieldSpec(name="id", label="Number of the record", kind=FieldKind.INTEGER),),
         ),
     )
 
-    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+    def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Create the record and return what the other side says of it."""
         connection = context["connection"]
         response = context["http"].request(
@@ -47,10 +49,20 @@ class $class_name(ConnectorAdapter):
                 f"{self.name} answered with HTTP {response.status}",
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
-                retry_after=_seconds(response.headers.get("retry-after", "")),
+                retry_after=response.retry_after,
             )
         return response.json()
 
-
-def _seconds(value: str) -> float | None:
-    return float(value) if value.isdecimal() else None
+    def check_connection(self, context: Context) -> str:
+        """Ask who the token belongs to; the Test button of a connection shows the line."""
+        connection = context["connection"]
+        response = context["http"].request(
+            "GET",
+            f"{connection['base_url'].rstrip('/')}/me",
+            headers={"Authorization": f"Bearer {connection['token']}"},
+        )
+        if response.status in {401, 403}:
+            raise ConnectorError("the token is refused: replace it", code="authentication_failed")
+        if response.status >= 400:
+            raise ConnectorError(f"{self.name} answered with HTTP {response.status}", retryable=response.status >= 500)
+        return f"{self.name} accepts the token"

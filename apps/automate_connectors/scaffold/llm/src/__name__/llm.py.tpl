@@ -5,28 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from automate_llm.providers.base import LLMProvider, LLMProviderError
+from automate_llm.providers.options import ChatOptions
 
 
 class $class_name(LLMProvider):
     """One question, one answer, through the session that the platform hands in."""
 
-    def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
+    name = "$title"
+    default_base_url = "https://llm.example.com/v1"
+
+    def chat(self, messages: list[dict[str, Any]], options: ChatOptions) -> str:
         """The text of the model's answer."""
-        connection = options.get("connection") or {}
-        base = str(connection.get("base_url") or "https://llm.example.com/v1").rstrip("/")
+        connection = options["connection"]
+        base = str(connection.get("base_url") or self.default_base_url).rstrip("/")
+        wanted = {name: options.get(name) for name in ("model", "temperature", "max_tokens")}
         response = options["http"].request(
             "POST",
             f"{base}/chat",
             headers={"Authorization": f"Bearer {connection.get('api_key', '')}"},
-            json={"model": options.get("model"), "messages": messages},
+            json={"messages": messages, **{name: value for name, value in wanted.items() if value is not None}},
         )
         if response.status >= 400:
-            wait = response.headers.get("retry-after", "")
             raise LLMProviderError(
                 f"the model answered with HTTP {response.status}",
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
-                retry_after=float(wait) if wait.isdecimal() else None,
+                retry_after=response.retry_after,
                 refused=True,  # it cost nothing
             )
         try:

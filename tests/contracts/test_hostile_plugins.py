@@ -1,0 +1,162 @@
+"""Plug-ins that exit, raise or take a built-in's name: rows and warnings, and everything else goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from automate_connectors.registry import connectors
+from automate_governance.secrets.resolver import backends
+from automate_llm.registry import providers
+from tests.conftest import ROOT
+from tests.studio.test_screens import Page
+
+REGISTRIES = (connectors, backends, providers)
+MODULES = {
+    "hostile_exit": "import sys\nsys.exit(3)\n",
+    "hostile_raise": "class Away(BaseException):\n    pass\n\nraise Away('not today')\n",
+    "hostile_text": "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError('no text')\n\nraise Mute\n",
+    "hostile": """
+import sys
+
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_governance.secrets.interfaces import SecretsBackend
+from automate_llm.providers.base import LLMProvider
+
+
+class Connector(ConnectorAdapter):
+    code = "hostile"
+    name = "Hostile"
+
+    def execute(self, action, params, context):
+        sys.exit("I am off")
+
+
+class Made(Connector):
+    def __init__(self):
+        sys.exit(4)
+
+
+class Nameless(ConnectorAdapter):
+    code = "nameless"
+    execute = Connector.execute
+
+
+class Listed(Connector):
+    code = "listed"
+    actions = ("create",)
+
+
+class Http(Connector):
+    code = "http"
+    name = "Our own HTTP"
+
+
+class Env(SecretsBackend):
+    def get_secret(self, key):
+        return key
+
+
+class OpenAI(LLMProvider):
+    def chat(self, messages, options):
+        return ""
+
+    def count_tokens(self, text):
+        return len(text)
+
+
+class Loud(OpenAI):
+    def __init__(self):
+        raise ValueError("no licence")
+""",
+}
+ENTRIES = """
+[django_automate.connectors]
+an_exit = hostile_exit:Connector
+a_raise = hostile_raise:Connector
+a_text = hostile_text:Connector
+made = hostile:Made
+nameless = hostile:Nameless
+listed = hostile:Listed
+works = hostile:Connector
+our_http = hostile:Http
+
+[django_automate.secrets.backends]
+env = hostile:Env
+exit = hostile_exit:Backend
+
+[django_automate.llm.providers]
+openai = hostile:OpenAI
+loud = hostile:Loud
+"""
+FAULTS = {
+    "an_exit": "it ends the process (SystemExit: 3)",
+    "a_raise": "Away: not today",
+    "a_text": "Mute",
+    "made": "it ends the process (SystemExit: 4)",
+    "nameless": "TypeError: name must be text",
+    "listed": "TypeError: actions must be a tuple of Action",
+    "exit": "it ends the process (SystemExit: 3)",
+    "loud": "ValueError: no licence",
+}
+REPLACED = ("HttpConnector", "EnvSecretsBackend", "OpenAICompatibleProvider")
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The folder of a distribution, on the path, and the registries looking again."""
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    metadata = tmp_path / "hostile-6.6.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 6.6\n")
+    (metadata / "entry_points.txt").write_text(ENTRIES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for registry in REGISTRIES:
+        registry.refresh()
+    yield tmp_path
+    monkeypatch.undo()
+    for name in MODULES:
+        sys.modules.pop(name, None)
+    for registry in REGISTRIES:
+        registry.refresh()
+
+
+@pytest.mark.process
+def test_no_command_is_stopped_and_check_names_each(installed):
+    environment = {**os.environ, "PYTHONPATH": str(installed), "DJANGO_SETTINGS_MODULE": "automate_site.settings"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for name, fault in FAULTS.items():
+        assert any(f"'{name}'" in line and fault in line for line in done.stderr.splitlines()), (name, done.stderr)
+    for app, target in zip(("connectors", "governance", "llm"), REPLACED, strict=True):
+        [line] = [line for line in done.stderr.splitlines() if f"automate_{app}.W002" in line]
+        assert "replaces the built-in one" in line and target in line
+
+
+@pytest.mark.django_db
+def test_the_page_shows_the_faults_and_what_is_replaced(installed, sign_in, stranger):
+    stranger.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    page = Page(sign_in(stranger).get(reverse("studio:plugin_list")))
+    assert page.status == 200
+    for shown in (*FAULTS.values(), *REPLACED, "Our own HTTP"):
+        assert shown in page.text, shown
+    assert page.text.count("Replaces a built-in plug-in") == 3
+    assert connectors.get("http").name == "Our own HTTP" and "hostile" in connectors.names()
+
+
+def test_an_action_that_exits_fails_its_step_alone(installed):
+    from automate_connectors.adapters.base import ConnectorError
+    from automate_connectors.invocation import invoke
+    from automate_testing.fakes import context
+
+    adapter = connectors.get("hostile")
+    with pytest.raises(ConnectorError, match="I am off"):
+        invoke(adapter, adapter.action("any"), {}, context())
