@@ -26,7 +26,7 @@ class SecretsBackendContractTest:
 
     backend_cls: type[SecretsBackend]
     call_seconds: float = 10.0
-    longest_cache: float = 3_600.0  #: seconds after which a value that was replaced is not handed out any more
+    longest_cache: float = 600.0  #: seconds after which a value that was replaced is not handed out any more
 
     def put(self, key: str, value: str) -> None:
         """Make `key` hold `value` in the backend."""
