@@ -10,18 +10,10 @@ from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
-from automate_connectors.forms import JsonField, LinesField, SecretField, Widgets, field_for
+from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, field_for
 from automate_connectors.models import Connection, token_name
 from automate_connectors.oauth import tokens
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
@@ -34,14 +26,6 @@ from automate_governance.permissions import Person, can
 from automate_plugins.fields import FieldKind
 from automate_plugins.registry import PluginNotFoundError
 
-WIDGETS = Widgets(
-    text=UnfoldAdminTextInputWidget,
-    area=UnfoldAdminTextareaWidget,
-    number=UnfoldAdminIntegerFieldWidget,
-    select=UnfoldAdminSelectWidget,
-    check=UnfoldBooleanSwitchWidget,
-    password=UnfoldAdminPasswordWidget,
-)
 _PREFIX = "config_"
 _OAUTH = ("provider", "grant", "client_id", "client_secret", "scopes", "authorize_url", "token_url")
 
@@ -53,16 +37,17 @@ class ConnectionForm(SecretUsingForm):
     adapter: ConnectorAdapter | None = None
     allowed_hosts = LinesField(
         required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="The host names that its secrets may be sent to, one a line. Empty: those of the URLs above, or the "
-        "connector's own.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="The host names that its secrets may be sent to, one per line. Leave empty for the hosts of the URLs "
+        "above, or the connector's own.",
     )
 
     class Meta:
         model = Connection
         fields = ("name", "slug", "connector", "allowed_hosts")
-        widgets = {"connector": forms.HiddenInput()}
-        help_texts = {"slug": "How steps name it. It stays as it is."}
+        widgets = {"connector": forms.HiddenInput(), "slug": forms.TextInput(attrs={"data-slug-of": "name"})}
+        labels = {"slug": "Short name"}
+        help_texts = {"slug": "Steps refer to the connection by this name. It cannot be changed later."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -197,11 +182,11 @@ def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
     """The form of a connector's connections: a field for each of its settings, and how it may sign in."""
     fields: dict[str, Any] = {"adapter": adapter}
     if adapter is None or not adapter.config_fields:
-        area = UnfoldAdminTextareaWidget(attrs={"rows": 4})
+        area = forms.Textarea(attrs={"rows": 4})
         help_text = "A JSON mapping. Secrets are references, such as database:slack-token."
         fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
     else:
-        fields |= {f"{_PREFIX}{spec.name}": field_for(spec, WIDGETS) for spec in adapter.config_fields}
+        fields |= {f"{_PREFIX}{spec.name}": field_for(spec, PLAIN) for spec in adapter.config_fields}
     if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
         fields |= _sign_in_fields(adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
@@ -210,20 +195,20 @@ def form_for(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
 def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
     stands_in = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
     providers = [("", "No: it uses the secrets above"), *((code, p.name) for code, p in PROVIDERS.items())]
-    text: dict[str, Any] = {"required": False, "widget": UnfoldAdminTextInputWidget()}
+    text: dict[str, Any] = {"required": False, "widget": forms.TextInput()}
     return {
         "oauth_provider": forms.ChoiceField(
             label="Signs in by OAuth 2",
             choices=providers,
             required=False,
-            widget=UnfoldAdminSelectWidget(),
+            widget=forms.Select(),
             help_text=f"The access token then stands in for “{stands_in.label or stands_in.name}” above.",
         ),
         "oauth_grant": forms.ChoiceField(
-            label="Who signs in", choices=list(GRANTS.items()), required=False, widget=UnfoldAdminSelectWidget()
+            label="Who signs in", choices=list(GRANTS.items()), required=False, widget=forms.Select()
         ),
         "oauth_client_id": forms.CharField(label="Client ID", help_text="The provider gives it to your site.", **text),
-        "oauth_client_secret": SecretField(WIDGETS, label="Client secret"),
+        "oauth_client_secret": SecretField(PLAIN, label="Client secret"),
         "oauth_scopes": forms.CharField(label="Scopes", help_text="Empty: the usual ones of the provider.", **text),
         "oauth_authorize_url": forms.CharField(label="Authorization URL", **text),
         "oauth_token_url": forms.CharField(label="Token URL", **text),
@@ -239,12 +224,6 @@ class ConnectionAdmin(GovernedAdmin):
     list_filter = ("connector", "health")
     search_fields = ("name", "slug")
     list_select_related = ("owner",)
-    prepopulated_fields = {"slug": ("name",)}
-    conditional_fields = {
-        **{f"oauth_{name}": "oauth_provider" for name in ("grant", "client_id", "client_secret", "scopes")},
-        "oauth_authorize_url": f"oauth_provider == '{GENERIC}' && oauth_grant != 'client_credentials'",
-        "oauth_token_url": f"oauth_provider == '{GENERIC}'",
-    }
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form of that connection's connector; of a new one, of the connector that is asked for."""
@@ -263,16 +242,12 @@ class ConnectionAdmin(GovernedAdmin):
         settings = [name for name in names if name == "config" or name.startswith(_PREFIX)]
         sign_in = [name for name in names if name.startswith("oauth_")]
         groups = [(None, ["name", "slug", "connector"]), ("Settings", settings), ("Sign-in", sign_in)]
-        groups.append(("Where its secrets may go", ["allowed_hosts"]))
+        groups.append(("Allowed hosts", ["allowed_hosts"]))
         return [(title, {"fields": fields}) for title, fields in groups if fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         """Steps name it by its slug, so that stays; another connector is another connection."""
         return ("slug", "connector") if obj else ()
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: models.Model | None = None) -> dict[str, Any]:
-        """Only of a new one."""
-        return {} if obj else {"slug": ("name",)}
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # type: ignore[override]
         """Save it with the secrets that came along; what was known of its health is so no more.

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register
-from django.db.models import Q, TextField
-from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_migrate
 
 
@@ -16,23 +13,12 @@ class AutomateConnectorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from automate_connectors import exposed
-        from automate_connectors.models import Connection
+        from automate_connectors import exposed, used_by
         from automate_connectors.outbound import check_settings
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
-        def connections_of(secret: Any) -> Iterator[Connection]:
-            reference = secret.reference
-            token = Q(token__access=secret.pk) | Q(token__refresh=secret.pk)
-            named = Connection.objects.annotate(
-                text=Concat(Cast("config", TextField()), Cast("oauth", TextField()))
-            ).filter(Q(text__contains=f'"{reference}"') | token)
-            for connection in named:
-                if any(reference in references for references in connection.references().values()):
-                    yield connection
-
-        uses.register(StoredSecret, connections_of)
+        uses.register(StoredSecret, used_by.connections_of_secrets)
         register(_connectors_load)
         register(check_settings)
         register(exposed.settings_make_sense)

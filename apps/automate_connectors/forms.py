@@ -22,7 +22,7 @@ type MakeWidget = Callable[..., forms.Widget]
 
 @dataclass(frozen=True, kw_only=True)
 class Widgets:
-    """The widgets that a site's forms are made of, each called with `attrs`."""
+    """The widgets that forms are made of, each called with `attrs`; `PLAIN` are Django's own."""
 
     text: MakeWidget
     area: MakeWidget
@@ -32,15 +32,32 @@ class Widgets:
     password: MakeWidget
 
 
+PLAIN = Widgets(
+    text=forms.TextInput,
+    area=forms.Textarea,
+    number=forms.NumberInput,
+    select=forms.Select,
+    check=forms.CheckboxInput,
+    password=forms.PasswordInput,
+)
+
+
+class ReferenceInput(forms.TextInput):
+    """Shows a reference, and nothing else that was typed: it may have been a secret."""
+
+    def format_value(self, value: Any) -> str | None:
+        """The reference, or nothing."""
+        return value if isinstance(value, str) and is_reference(value) else ""
+
+
 class SecretWidget(forms.MultiWidget):
     """A choice among stored secrets; a new value, which goes in and never comes out; a reference to another backend."""
 
     widgets_names: list[str]
 
     def __init__(self, widgets: Widgets) -> None:
-        below = {"class": "mt-2"}
-        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new one", **below})
-        other = widgets.text(attrs={"placeholder": "Or a reference to another backend, such as env:NAME", **below})
+        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": "Or store a new value"})
+        other = ReferenceInput(attrs={"placeholder": "Or a reference to another backend, such as env:NAME"})
         super().__init__({"choice": widgets.select(), "value": new, "other": other})
 
     def decompress(self, value: Any) -> list[Any]:
@@ -55,7 +72,7 @@ class SecretField(forms.MultiValueField):
 
     def __init__(self, widgets: Widgets, **options: Any) -> None:
         fields = (
-            forms.ChoiceField(required=False),
+            forms.ChoiceField(required=False, error_messages={"invalid_choice": "Choose a secret that you may use."}),
             forms.CharField(required=False, max_length=20_000),
             forms.CharField(required=False, max_length=200, validators=[_is_reference]),
         )
@@ -63,13 +80,13 @@ class SecretField(forms.MultiValueField):
             fields=fields, widget=SecretWidget(widgets), require_all_fields=False, required=False, **options
         )
 
-    def offer(self, person: Person, current: str, label: str) -> None:
+    def offer(self, person: Person, current: str, label: str, *, none: str = "No secret") -> None:
         """Offer what that person may use, and what is there already. `label` names the parts for screen readers."""
         usable = permitted(person, "use", StoredSecret.objects.all()).order_by("name")
         names = [f"database:{name}" for name in usable.values_list("name", flat=True)[:MOST_SECRETS]]
         if current and current not in names:
             names.insert(0, current)
-        choices = [("", "No secret"), *((name, name.removeprefix("database:")) for name in names)]
+        choices = [("", none), *((name, name.removeprefix("database:")) for name in names)]
         self.fields[0].choices = choices  # type: ignore[attr-defined]
         self.widget.widgets[0].choices = choices  # type: ignore[attr-defined]
         for part, what in zip(self.widget.widgets, ("stored secret", "new value", "reference"), strict=True):
@@ -113,7 +130,16 @@ class LinesField(forms.CharField):
 
 
 def field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
-    """The form field of a FieldSpec. Whether a value fits is for `FieldSpec.problem` to say."""
+    """The form field of a FieldSpec. Whether a value fits is for `FieldSpec.problem` to say.
+
+    Its `needed` says whether a value has to be given.
+    """
+    field = _field_for(spec, widgets)
+    field.needed = spec.required and spec.default is None  # type: ignore[attr-defined]
+    return field
+
+
+def _field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
     common: dict[str, Any] = {
         "label": spec.label or spec.name.replace("_", " ").capitalize(),
         "help_text": spec.help,
@@ -148,4 +174,4 @@ _EXAMPLES = {FieldKind.LIST: '["a", "b"]', FieldKind.MAPPING: '{"name": "value"}
 
 def _is_reference(text: str) -> None:
     if not is_reference(text):
-        raise ValidationError(f"{text!r} is not a reference such as env:NAME.")
+        raise ValidationError("Enter a reference such as env:NAME here, and a new value in the field above.")

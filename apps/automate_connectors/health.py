@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.dispatch import Signal
+from django.utils import timezone
 
 from automate_connectors.adapters.base import REFUSED, ConnectorError
 from automate_connectors.models import Connection
@@ -21,11 +22,19 @@ from automate_governance.redaction import redactor
 
 NEEDS_RECONNECT = "needs_reconnect"
 CALM_SECONDS = 10
+USED_EVERY = dt.timedelta(minutes=5)
 
 #: Sent with `connection` when it works again, or may: steps that wait for it try again.
 recovered = Signal()
 
 Health = Connection.Health
+
+
+def used(connection: Connection) -> None:
+    """A step called it. Writes at most every `USED_EVERY`, however many processes do so at once."""
+    if connection.last_used_at is None or connection.last_used_at < timezone.now() - USED_EVERY:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
+        _row(connection).filter(stale).update(last_used_at=Now())
 
 
 def is_refusal(error: ConnectorError) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ class Connection(Governed):
     configuration. `oauth` says how it signs in where it does (`oauth.providers.OAuthSetup`): the access token then
     stands in for the connector's secret.
 
-    What is found out about it is written by `health` alone. `health_rev` grows with every change of `health`.
+    What is found out about it is written by `health` alone. `health_rev` grows with every change of `health`;
+    `last_used_at` is written at most every five minutes.
     """
 
     class Health(models.TextChoices):
@@ -56,6 +58,7 @@ class Connection(Governed):
     health_since = models.DateTimeField(null=True, editable=False)
     health_note = models.CharField(max_length=500, blank=True, editable=False)
     health_rev = models.PositiveIntegerField(default=0, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
     tested_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -142,19 +145,31 @@ class Connection(Governed):
         found = {name: [value] for name, value in self.config.items() if _refers(value)}
         if self.sign_in and self.sign_in.client_secret:
             found["oauth_client_secret"] = [self.sign_in.client_secret]
-        token = OAuthToken.objects.select_related("access", "refresh").filter(connection=self.pk).first()
+        token = self._token()
         if token is not None and (kept := [f"database:{each}" for each in (token.access, token.refresh) if each]):
             found["oauth_token"] = kept
         return found
 
-    def resolved(self) -> dict[str, Any]:
+    def _token(self) -> OAuthToken | None:
+        """Its tokens, without a query where they were read with it."""
+        if "token" in self._state.fields_cache:
+            token: OAuthToken | None = self._state.fields_cache["token"]
+            return token
+        return OAuthToken.objects.select_related("access", "refresh").filter(connection=self.pk).first()
+
+    def resolved(self, given: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
         """The configuration with plain secret values, for `context["connection"]` alone.
+
+        `given` are the values of references that are not stored yet.
 
         Raises SecretNotFoundError, SecretUnavailableError, and ConnectorError when there is no access token.
         """
         from automate_connectors.oauth.tokens import fresh
 
-        config = {name: resolve(value).reveal() if _refers(value) else value for name, value in self.config.items()}
+        config = {
+            name: (given.get(value) or resolve(value).reveal()) if _refers(value) else value
+            for name, value in self.config.items()
+        }
         return self.with_token(config, fresh(self)) if self.oauth else config
 
     @property
@@ -186,7 +201,7 @@ def token_name(adapter: ConnectorAdapter) -> str:
     return next((name for name in ("access_token", "token") if name in secrets), (secrets or ["token"])[0])
 
 
-_FOUND_OUT = frozenset({"health", "health_since", "health_note", "health_rev", "tested_at"})
+_FOUND_OUT = frozenset({"health", "health_since", "health_note", "health_rev", "last_used_at", "tested_at"})
 
 
 def _refers(value: Any) -> bool:

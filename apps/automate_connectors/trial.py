@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
@@ -71,13 +74,34 @@ def attempt(connection: Connection, by: Person) -> Trial:
     return trial
 
 
-def _call(connection: Connection) -> tuple[str, str]:
+@sensitive_variables()
+def rehearse(connection: Connection, given: Mapping[str, str], by: Person) -> Trial:
+    """Try a connection before it is saved, with the plain values `given` of references that are not stored yet.
+
+    Whether `by` may save it and use its secrets is for the form to check. Nothing is found out about a stored one.
+    """
+    if connection.oauth or not can_try(connection):
+        reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
+        return Trial(code="not_tested", message=f"{reason}. It was not tested.")
+    for value in given.values():
+        redactor.learn_given(value)
+    started = time.monotonic()
+    code, message = _call(connection, given)
+    trial = Trial(code=code, message=redactor.text(message)[:500], seconds=time.monotonic() - started)
+    changes = {"saved": False, "works": trial.works, "said": trial.message}
+    with transaction.atomic():
+        audit.record(by, "connection.tested", connection, changes=changes)
+    return trial
+
+
+@sensitive_variables()
+def _call(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> tuple[str, str]:
     """(error code, line for people)."""
     try:
         if not connection.adapter.can_check:
             fresh(connection)
             return "", "The sign-in is valid."
-        return "", check(connection.adapter, context(connection, None))
+        return "", check(connection.adapter, context(connection, None, given))
     except ConnectorError as error:
         return error.code, error.message
     except SecretNotFoundError as error:
@@ -86,14 +110,17 @@ def _call(connection: Connection) -> tuple[str, str]:
         return "secret_unavailable", str(error)
 
 
-def context(connection: Connection | None, user: Person | None) -> dict[str, Any]:
+@sensitive_variables()
+def context(
+    connection: Connection | None, user: Person | None, given: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """What the connector gets, as in `execute`; no run and nobody's step stand behind it.
 
     Without a connection it reaches no host.
     """
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
-        "connection": connection.resolved() if connection else {},
+        "connection": connection.resolved(given) if connection else {},
         **ways_out(bound_hosts=connection.hosts() if connection else (), deadline=deadline),
         "idempotency_key": uuid.uuid4().hex,
         "deadline": deadline,

@@ -21,11 +21,11 @@ class AutomateCoreConfig(AppConfig):
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
-        uses.register(StoredSecret, used_by.endpoints_of_secret)
-        uses.register(WebhookEndpoint, used_by.workflows_of_endpoint)
-        uses.register(Connection, used_by.workflows_of_connection)
-        uses.register(Connection, used_by.rules_of_connection)
-        uses.register(StoredSecret, used_by.rules_of_secret)
+        uses.register(StoredSecret, used_by.endpoints_of_secrets)
+        uses.register(WebhookEndpoint, used_by.workflows_of_endpoints)
+        uses.register(Connection, used_by.workflows_of_connections)
+        uses.register(Connection, used_by.rules_of_connections)
+        uses.register(StoredSecret, used_by.rules_of_secrets)
         health.recovered.connect(reconnecting.resume)
         register(watched.settings_make_sense)
         register(_templates_can_be_read)

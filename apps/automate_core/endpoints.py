@@ -28,13 +28,23 @@ def url(endpoint: WebhookEndpoint) -> str:
 
 @transaction.atomic
 def save(
-    slug: str, *, scheme: str, config: dict[str, Any], secret: str | None, actor: Person, new: bool = False
+    slug: str,
+    *,
+    scheme: str,
+    config: dict[str, Any],
+    secret: str | None,
+    actor: Person,
+    new: bool = False,
+    reference: str = "",
+    overlap: dt.timedelta = dt.timedelta(0),
+    enabled: bool | None = None,
 ) -> tuple[WebhookEndpoint, bool]:
     """Create or update an endpoint: (the endpoint, whether it is new).
 
-    A new `secret` is stored encrypted as `hook-<slug>`, under a longer name when that is somebody else's, and counts at
-    once; None keeps the present one. With `new` an endpoint that is there already is left alone. Raises SchemeError,
-    ValidationError, NotPermittedError.
+    A new `secret` is stored encrypted as `hook-<slug>`, under a longer name when that is somebody else's; `reference`
+    names one that is stored already. Without either the present one stays. The one before is accepted for `overlap`
+    longer. With `new` an endpoint that is there already is left alone. Raises SchemeError, ValidationError,
+    NotPermittedError.
     """
     rules = scheme_for(scheme, config)
     endpoint = WebhookEndpoint.objects.select_for_update().filter(slug=slug).first()
@@ -45,17 +55,27 @@ def save(
         raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'change'} endpoints")
     endpoint = endpoint or WebhookEndpoint(slug=slug, owner=actor)
     endpoint.scheme, endpoint.config = scheme, config
+    if enabled is not None:
+        endpoint.enabled = enabled
     if secret is not None:
         _check(rules.secret_problem(secret))
-        endpoint.change_secret(store_secret(f"hook-{slug}", secret, actor), overlap=dt.timedelta(0))
+        reference = store_secret(_free_name(endpoint, overlap), secret, actor)
     if not rules.signed:
         endpoint.change_secret("", overlap=dt.timedelta(0))
+    elif secret is not None or (reference and reference != endpoint.secret):
+        endpoint.change_secret(reference, overlap=overlap)
     endpoint.full_clean()
     if found := next(unusable(actor, endpoint.references()), None):
         raise NotPermittedError(found[1])
     endpoint.save()
     audit.record(actor, "webhook.created" if created else "webhook.changed", endpoint, changes={"scheme": scheme})
     return endpoint, created
+
+
+def _free_name(endpoint: WebhookEndpoint, overlap: dt.timedelta) -> str:
+    """The name of its next secret: another one than the present secret's while that is accepted as well."""
+    name = f"hook-{endpoint.slug}"
+    return f"{name}-2" if overlap and endpoint.secret == f"database:{name}" else name
 
 
 @transaction.atomic
@@ -74,8 +94,7 @@ def rotate(
     if not rules.signed:
         raise SchemeError("an unsigned endpoint has no secret", field="scheme")
     _check(rules.secret_problem(secret))
-    name = f"hook-{endpoint.slug}"
-    reference = store_secret(f"{name}-2" if endpoint.secret == f"database:{name}" else name, secret, actor)
+    reference = store_secret(_free_name(endpoint, OVERLAP), secret, actor)
     endpoint.change_secret(reference, overlap=overlap)
     endpoint.save()
     until = endpoint.old_secret_until

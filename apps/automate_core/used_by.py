@@ -1,66 +1,74 @@
-"""Which endpoints use a secret, and which workflows an endpoint or a connection."""
+"""Which endpoints use a secret, which workflows an endpoint or a connection, and which notification rules either.
+
+Each finder takes many objects at once and costs a fixed number of queries.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from django.db.models import Q, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q
 from django.utils import timezone
 
 from automate_connectors.models import Connection
-from automate_core.authoring import published_definition
-from automate_core.definition import ActionStep, walk
-from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
+from automate_core import database
+from automate_core.models import ActiveTrigger, NotificationRule, Step, WebhookEndpoint, Workflow
+from automate_governance.models import StoredSecret
+
+_PUBLISHED_STEPS = """
+SELECT DISTINCT workflow.id AS workflow, step ->> 'connection' AS slug
+FROM automate_core_workflow workflow
+JOIN automate_core_workflowversion version ON version.id = workflow.published_id
+CROSS JOIN LATERAL jsonb_path_query(
+    version.definition::jsonb, 'strict $.** ? (exists(@.key) && exists(@.action) && exists(@.connection))'
+) AS step
+WHERE step ->> 'connection' = ANY(%(slugs)s)
+"""
 
 
-def endpoints_of_secret(secret: Any) -> Iterator[WebhookEndpoint]:
-    """The endpoints that verify with it."""
-    old = Q(old_secret=secret.reference, old_secret_until__gt=timezone.now())
-    yield from WebhookEndpoint.objects.filter(Q(secret=secret.reference) | old)
+def endpoints_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, WebhookEndpoint]]:
+    """(key of the secret, endpoint) for each endpoint that verifies with it."""
+    by_reference = {secret.reference: secret.pk for secret in secrets}
+    old = Q(old_secret__in=by_reference, old_secret_until__gt=timezone.now())
+    for endpoint in WebhookEndpoint.objects.filter(Q(secret__in=by_reference) | old):
+        names = {endpoint.secret, *([endpoint.old_secret] if endpoint.has_old_secret else [])}
+        for reference in names & by_reference.keys():
+            yield by_reference[reference], endpoint
 
 
-def workflows_of_endpoint(endpoint: Any) -> Iterator[str]:
-    """The workflows that its deliveries start."""
-    for workflow in Workflow.objects.filter(active_triggers__source=endpoint.source):
-        yield f"the workflow {workflow}"
+def workflows_of_endpoints(endpoints: Sequence[WebhookEndpoint]) -> Iterator[tuple[int, Workflow]]:
+    """(key of the endpoint, workflow) for each workflow that its deliveries start."""
+    by_source = {endpoint.source: endpoint.pk for endpoint in endpoints}
+    for trigger in ActiveTrigger.objects.filter(source__in=by_source).select_related("workflow"):
+        yield by_source[trigger.source], trigger.workflow
 
 
-def workflows_of_connection(connection: Any) -> Iterator[str]:
-    """The workflows with a step, in the draft or in what is published, that it works for."""
-    for workflow in using(connection):
-        yield f"the workflow {workflow}"
+def workflows_of_connections(connections: Sequence[Connection]) -> Iterator[tuple[int, Workflow]]:
+    """(key of the connection, workflow) for each workflow with a step of it, in the draft or in what is published."""
+    by_slug = {connection.slug: connection.pk for connection in connections}
+    drafts = Step.objects.filter(connection__in=by_slug).values_list("workflow", "connection")
+    pairs = set(drafts.order_by().distinct())
+    published = database.run(None, _PUBLISHED_STEPS, {"slugs": list(by_slug)})
+    pairs |= {(row.workflow, row.slug) for row in published}
+    workflows = Workflow.objects.in_bulk({workflow for workflow, _ in pairs})
+    for workflow, slug in pairs:
+        if workflow in workflows:
+            yield by_slug[slug], workflows[workflow]
 
 
-def rules_of_connection(connection: Any) -> Iterator[str]:
-    """The notification rules that post through it."""
-    yield from _rules(channel="slack", connection=connection.slug)
+def rules_of_connections(connections: Sequence[Connection]) -> Iterator[tuple[int, NotificationRule]]:
+    """(key of the connection, rule) for each notification rule that posts through it."""
+    by_slug = {connection.slug: connection.pk for connection in connections}
+    for rule in _rules(channel="slack", connection__in=by_slug):
+        yield by_slug[rule.connection], rule
 
 
-def rules_of_secret(secret: Any) -> Iterator[str]:
-    """The notification rules whose webhooks it signs."""
-    yield from _rules(channel="webhook", secret=secret.reference)
+def rules_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, NotificationRule]]:
+    """(key of the secret, rule) for each notification rule whose webhooks it signs."""
+    by_reference = {secret.reference: secret.pk for secret in secrets}
+    for rule in _rules(channel="webhook", secret__in=by_reference):
+        yield by_reference[rule.secret], rule
 
 
-def _rules(**which: str) -> Iterator[str]:
-    for rule in NotificationRule.objects.filter(removed_at=None, **which).select_related("workflow"):
-        yield f"a notification rule of {f'the workflow {rule.workflow}' if rule.workflow else 'all workflows'}"
-
-
-def using(connection: Connection) -> list[Workflow]:
-    """The same, by name."""
-    found = {workflow.pk: workflow for workflow in _using(connection)}
-    return sorted(found.values(), key=lambda workflow: (workflow.name, workflow.pk))
-
-
-def _using(connection: Connection) -> Iterator[Workflow]:
-    yield from Workflow.objects.filter(steps__connection=connection.slug)
-    published = Workflow.objects.annotate(text=Cast("published__definition", TextField())).filter(
-        text__contains=f'"{connection.slug}"'
-    )
-    for workflow in published.select_related("published"):
-        definition = published_definition(workflow)
-        steps = walk(definition.steps) if definition else ()
-        if any(isinstance(step, ActionStep) and step.connection == connection.slug for _, step in steps):
-            yield workflow
+def _rules(**which: object) -> Iterator[NotificationRule]:
+    yield from NotificationRule.objects.filter(removed_at=None, **which).select_related("workflow")

@@ -11,13 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html, format_html_join
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from automate_governance import audit
 from automate_governance.governed import Governed
@@ -25,7 +21,7 @@ from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.use import unusable
-from automate_governance.uses import users_of, uses_of
+from automate_governance.uses import uses_of
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -122,7 +118,7 @@ def _address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
-class WriteOnlyTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+class WriteOnlyTextarea(forms.Textarea):
     """Never renders a value, not even one that was just sent and refused."""
 
     def format_value(self, value: Any) -> str:
@@ -131,7 +127,7 @@ class WriteOnlyTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]
 
 
 _LONG = 20  # characters: of a longer value, the last four may be shown
-_SHOWN = ("reference", "version", "protected_by", "last_used_at", "replaced_at", "used_by")
+_SHOWN = ("reference", "version", "protected_by", "last_used_at", "replaced_at")
 
 NEWEST, OLD, MISSING = "Newest key", "Older key", "Key missing"
 _WHAT_TO_DO = {
@@ -141,8 +137,8 @@ _WHAT_TO_DO = {
 }
 
 
-def _key_state(key_id: str) -> str:
-    """How the key of that id stands among those that are configured."""
+def key_state(key_id: str) -> str:
+    """How the key of that id stands among those that are configured: NEWEST, OLD or MISSING."""
     try:
         ring = keyring()
     except ImproperlyConfigured:  # the system checks say so
@@ -150,10 +146,6 @@ def _key_state(key_id: str) -> str:
     if key_id == ring.active:
         return NEWEST
     return OLD if key_id in ring.by_id else MISSING
-
-
-def _address_of(obj: models.Model) -> str:
-    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
 
 
 class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -183,19 +175,11 @@ class StoredSecretAdmin(GovernedAdmin):
     form = StoredSecretForm
     view_verb = "use"
     change_verb = "replace"
-    list_display = ("name", "reference", "version", "key", "last_used_at", "replaced_at", "owner")
-    search_fields = ("name",)
-    list_select_related = ("owner",)
-
-    @display(description="Key", label={NEWEST: "success", OLD: "warning", MISSING: "danger"})  # type: ignore[untyped-decorator]
-    def key(self, secret: StoredSecret) -> str:
-        """Whether the key that protects it is the newest one."""
-        return _key_state(secret.key_id)
 
     @admin.display(description="Protected by")
     def protected_by(self, secret: StoredSecret) -> str:
         """Its key by id, and what is to be done about it."""
-        state = _key_state(secret.key_id)
+        state = key_state(secret.key_id)
         return f"{state}, {secret.key_id}. {_WHAT_TO_DO[state]}".strip()
 
     @admin.display(description="Ends with")
@@ -206,27 +190,6 @@ class StoredSecretAdmin(GovernedAdmin):
         except (ImproperlyConfigured, ValueError) as error:
             return f"It cannot be opened: {error}."
         return f"…{value[-4:]}" if len(value) > _LONG else "Not shown: the value is short."
-
-    @admin.display(description="Used by")
-    def used_by(self, secret: StoredSecret) -> str:
-        """Links to what uses it, as far as the person who looks may see it."""
-        viewer: User = secret.viewer  # type: ignore[attr-defined]
-        users = [use for use in users_of(secret) if not isinstance(use, str)]
-        seen = [use for use in users if can(viewer, "view", use)]
-        hidden = len(users) - len(seen)
-        lines = [(_address_of(use), str(use._meta.verbose_name), str(use)) for use in seen]
-        return format_html(
-            "{}{}",
-            format_html_join(", ", '<a class="text-primary-600 dark:text-primary-500" href="{}">{} {}</a>', lines),
-            (f"{', and ' if seen else ''}{hidden} that you may not see" if hidden else "" if seen else "Nothing"),
-        )
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """The secret, which then knows who looks at it."""
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            found.viewer = request.user
-        return found
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         """What there is to say of a secret, then the field for a new value."""

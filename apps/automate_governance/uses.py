@@ -1,19 +1,23 @@
-"""What uses an object, told by the apps above: whatever is in use is not deleted by accident."""
+"""What uses an object, told by the apps above: an object in use is not deleted by accident."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from django.db import models
 
 type Use = str | models.Model
-type Finder = Callable[[models.Model], Iterator[Use]]
+type Finder = Callable[[Sequence[Any]], Iterator[tuple[Any, Use]]]
 
 _finders: dict[type[models.Model], list[Finder]] = {}
 
 
 def register(model: type[models.Model], find: Finder) -> None:
-    """Ask `find` about objects of `model`. It yields each user: an object, or a line such as "workflow Triage"."""
+    """Ask `find` about objects of `model`. It yields (key of the object, what uses it), in a fixed number of queries.
+
+    A user is an object, or a line such as "workflow Triage".
+    """
     _finders.setdefault(model, []).append(find)
 
 
@@ -24,7 +28,17 @@ def uses_of(obj: models.Model) -> list[str]:
 
 def users_of(obj: models.Model) -> list[Use]:
     """Every use of `obj`: the objects that use it, and lines where there is no object to name."""
-    return sorted({use for find in _finders.get(type(obj), []) for use in find(obj)}, key=_in_words)
+    return users_of_each([obj])[obj.pk]
+
+
+def users_of_each(objs: Iterable[models.Model]) -> dict[Any, list[Use]]:
+    """Every use of each of these objects of one model, by key: the same number of queries for any number of them."""
+    listed = list(objs)
+    found: dict[Any, set[Use]] = {obj.pk: set() for obj in listed}
+    for find in _finders.get(type(listed[0]), []) if listed else ():
+        for key, use in find(listed):
+            found[key].add(use)
+    return {key: sorted(uses, key=_in_words) for key, uses in found.items()}
 
 
 def _in_words(use: Use) -> str:

@@ -55,6 +55,27 @@ def spent_of(budget: LLMBudget, day: dt.date) -> Spent:
     return Spent(sums["cost"] or Decimal(0), int(sums["tokens"] or 0))
 
 
+def spent_of_each(found: list[LLMBudget], day: dt.date) -> dict[int, Spent]:
+    """What counts against each of these budgets, by key: a query for each kind of period."""
+    spent: dict[int, Spent] = {}
+    for period in {budget.period for budget in found}:
+        alike = [budget for budget in found if budget.period == period]
+        rows = LLMUsage.objects.filter(day__gte=begin(alike[0], day), day__lt=end(alike[0], day))
+        sums = rows.values("workflow").annotate(cost=Sum("cost"), tokens=Sum("tokens_in") + Sum("tokens_out"))
+        of_workflow = {row["workflow"]: Spent(row["cost"] or Decimal(0), int(row["tokens"] or 0)) for row in sums}
+        whole = Spent(
+            sum((each.cost for each in of_workflow.values()), Decimal(0)), sum(e.tokens for e in of_workflow.values())
+        )
+        nothing = Spent(Decimal(0), 0)
+        spent |= {b.pk: of_workflow.get(b.workflow, nothing) if b.workflow else whole for b in alike}
+    return spent
+
+
+def share(spent: Decimal, most: Decimal | int) -> int:
+    """How much of a limit is spent, in per cent."""
+    return int(spent * 100 / most) if most else 100
+
+
 def today() -> dt.date:
     """The day by the site's time zone, whoever asks."""
     return timezone.localdate(timezone=timezone.get_default_timezone())

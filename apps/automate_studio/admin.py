@@ -7,25 +7,25 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms.widgets import Media, Script
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from unfold.decorators import display
 
-from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
-from automate_core.admin import WebhookEndpointAdmin
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin import GovernedAdmin
-from automate_governance.permissions import can
-from automate_studio import asked, connections, event_page, quick_search, views
-from automate_studio.model_usage import BudgetAdmin, UsageAdmin
+from automate_governance.models import StoredSecret
+from automate_studio import asked, event_page, quick_search, views
+from automate_studio.budgets.admin import StudioBudgetAdmin
+from automate_studio.connections.admin import StudioConnectionAdmin
+from automate_studio.model_usage import UsageAdmin
+from automate_studio.secrets.admin import StudioSecretAdmin
+from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
 
 __all__ = [
-    "BudgetAdmin",
     "EventAdmin",
     "ExecutionRunAdmin",
+    "StudioBudgetAdmin",
     "StudioConnectionAdmin",
+    "StudioSecretAdmin",
     "StudioWebhookEndpointAdmin",
     "UsageAdmin",
     "WorkflowAdmin",
@@ -119,75 +119,11 @@ def _key(text: str | None) -> uuid.UUID:
         raise Http404 from None
 
 
-class WithPanel(GovernedAdmin):
-    """A form with a part of the studio above it."""
-
-    @property
-    def media(self) -> Media:
-        """The form's, with what the studio's parts need."""
-        script: Any = Script("automate_studio/studio.js", defer=True)
-        media: Media = super().media + Media(css={"all": ["automate_studio/icons.css"]}, js=[script])
-        return media
-
-
-class StudioConnectionAdmin(WithPanel, ConnectionAdmin):
-    """Connections with their health, where they are used, and whom they are shared with."""
-
-    list_display: tuple[str, ...] = ("app", "state", "slug", "tested_at", "owner", "updated_at")
-    change_form_outer_before_template = "automate_studio/connection/panel.html"
-
-    @display(description="Connection", ordering="name")  # type: ignore[untyped-decorator]
-    def app(self, connection: Connection) -> str:
-        """Its name beside its connector's icon."""
-        shown = {"connection": connection, "adapter": connections.adapter_of(connection)}
-        return render_to_string("automate_studio/connection/name.html", shown)
-
-    @display(description="Health", ordering="health")  # type: ignore[untyped-decorator]
-    def state(self, connection: Connection) -> str:
-        """Whether it works, and since when."""
-        return render_to_string(
-            "automate_studio/connection/listed.html",
-            {"connection": connection, "state": connections.state(connection), "word": connections.word(connection)},
-        )
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """The connectors to choose from, then the form of the one that was chosen."""
-        chosen = request.POST.get("connector") or request.GET.get("connector")
-        if not chosen and self.has_add_permission(request):
-            return connections.choose(request)
-        response: HttpResponse = super().add_view(request, form_url, extra_context)
-        return response
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """The form, below what is known of the connection."""
-        connection = self.get_object(request, object_id)
-        panel = connections.panel(request, connection) if connection is not None else None
-        response: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "panel": panel}
-        )
-        return response
-
-
-class StudioWebhookEndpointAdmin(WithPanel, WebhookEndpointAdmin):
-    """Webhooks with a way to share them."""
-
-    change_form_outer_before_template = "automate_studio/share_link.html"
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """The form, below the way to share."""
-        endpoint = self.get_object(request, object_id)
-        kind = "webhook" if endpoint is not None and can(request.user, "share", endpoint) else ""
-        response: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "share_kind": kind}
-        )
-        return response
-
-
-for model, page in ((Connection, StudioConnectionAdmin), (WebhookEndpoint, StudioWebhookEndpointAdmin)):
+for model, page in (
+    (Connection, StudioConnectionAdmin),
+    (StoredSecret, StudioSecretAdmin),
+    (WebhookEndpoint, StudioWebhookEndpointAdmin),
+):
     admin.site.unregister(model)
     admin.site.register(model, page)
 

@@ -16,7 +16,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from automate_core.models import Workflow
 from automate_governance import audit
@@ -49,7 +48,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
         period=period,
         problem=problem,
         found=report.of(period),
-        budgets=[_budget_row(budget) for budget in LLMBudget.objects.all()],
+        budgets=_budget_rows(list(LLMBudget.objects.all())),
         may_administer=can(request.user, "administer", SITE),
         currency=prices.CURRENCY,
         prices_as_of=prices.as_of(),
@@ -113,16 +112,14 @@ def _query(period: report.Period, **changed: str) -> str:
     return "?" + urlencode({name: value for name, value in (values | changed).items() if value})
 
 
-def _budget_row(budget: LLMBudget) -> BudgetRow:
-    spent = budgets.spent_of(budget, budgets.today())
-    shares = [_share(spent.cost, budget.max_cost), _share(Decimal(spent.tokens), budget.max_tokens)]
-    return BudgetRow(budget=budget, spent=spent, used=max(shares))
+def _budget_rows(found: list[LLMBudget]) -> list[BudgetRow]:
+    spent = budgets.spent_of_each(found, budgets.today())
+    return [BudgetRow(budget=each, spent=spent[each.pk], used=_used(each, spent[each.pk])) for each in found]
 
 
-def _share(spent: Decimal, most: Decimal | int | None) -> int:
-    if most is None:
-        return 0
-    return int(spent * 100 / most) if most else 100
+def _used(budget: LLMBudget, spent: budgets.Spent) -> int:
+    limits = ((spent.cost, budget.max_cost), (Decimal(spent.tokens), budget.max_tokens))
+    return max(budgets.share(amount, most) for amount, most in limits if most is not None)
 
 
 # --- in the admin -----------------------------------------------------------------------------------------------------
@@ -163,14 +160,16 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
         to_field_name="slug",
         required=False,
         empty_label="The whole site",
-        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:
         model = LLMBudget
         fields = ("workflow", "period", "max_cost", "max_tokens")
-        labels = {"max_cost": f"Most it may cost, in {prices.CURRENCY}", "max_tokens": "Most tokens, read and written"}
-        help_texts = {"max_cost": "Models without a known price are then refused.", "max_tokens": "Empty: no limit."}
+        labels = {"max_cost": f"Cost limit ({prices.CURRENCY})", "max_tokens": "Token limit (input and output)"}
+        help_texts = {
+            "max_cost": "Leave empty for no limit. With a limit, models without a known price are refused.",
+            "max_tokens": "Leave empty for no limit.",
+        }
 
     def clean_workflow(self) -> str:
         """The slug, which is what the ledger knows."""
@@ -178,12 +177,10 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
         return workflow.slug if workflow else ""
 
 
-@admin.register(LLMBudget)
 class BudgetAdmin(_Administered):
     """The budgets, audited."""
 
     form = BudgetForm
-    list_display = ("__str__", "max_cost", "max_tokens")
 
     def save_model(self, request: HttpRequest, obj: LLMBudget, form: Any, change: bool) -> None:
         """Save and audit in one transaction."""

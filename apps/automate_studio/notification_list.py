@@ -77,7 +77,7 @@ def _rule(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
     return RuleRow(
         rule=rule,
         when=when(rule),
-        to=", ".join(_to(rule)) or "Nobody",
+        to=", ".join(recipients(rule)) or "Nobody",
         limits=_limits(rule),
         last_sent=getattr(rule, "last_sent", None),
         muted=muted,
@@ -97,7 +97,8 @@ def when(rule: NotificationRule) -> str:
     return rule.get_kind_display()
 
 
-def _to(rule: NotificationRule) -> list[str]:
+def recipients(rule: NotificationRule) -> list[str]:
+    """Whom a rule tells, in words."""
     match rule.channel:
         case _Channel.SLACK:
             return [f"Slack {rule.room} by {rule.connection}"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from django.urls import include, path
 
 from automate_studio import (
-    connections,
     doing,
     event_page,
     gallery,
@@ -34,8 +33,10 @@ from automate_studio import (
     views,
     watching,
 )
+from automate_studio.connections import views as connections
 from automate_studio.overview import views as overview
 from automate_studio.sign_in import sign_in, sign_out, signed_in, staff
+from automate_studio.webhooks import views as webhooks
 
 app_name = "studio"
 urlpatterns = [
@@ -86,6 +87,9 @@ urlpatterns = [
     staff("workflows/<int:pk>/versions/<int:number>/restore/", publishing.restore, "version_restore"),
     staff("workflows/<int:pk>/versions/<int:number>/publish/", publishing.publish_again, "version_publish"),
     staff("connections/<int:pk>/test/", connections.connection_test, "connection_test"),
+    staff("connections/try/", connections.connection_try, "connection_try"),
+    staff("connections/<int:pk>/try/", connections.connection_try, "connection_try_change"),
+    staff("webhooks/<int:pk>/end-overlap/", webhooks.webhook_end_overlap, "webhook_end_overlap"),
     staff("connections/<int:pk>/sign-in/", connections.oauth_start, "oauth_start"),
     staff("oauth/callback/", connections.oauth_callback, "oauth_callback"),
     staff("overview/", overview.refreshed, "overview"),

@@ -201,7 +201,8 @@ def test_the_admin_shows_what_was_refused_lately(knock, owner, sign_in, endpoint
     knock(body=b"{")
     tally.flush()
     page = reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
-    assert "3 signature, 1 body" in sign_in(owner).get(page).content.decode()
+    shown = sign_in(owner).get(page).content.decode()
+    assert "3 · The signature is missing" in shown and "1 · The body cannot be read" in shown
 
 
 @pytest.mark.django_db

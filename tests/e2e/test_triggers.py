@@ -34,11 +34,11 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     form = page.locator("[data-create-endpoint]")
     form.get_by_label("Sender").select_option(label="Slack")
     expect(form.get_by_text("Slack shows it at")).to_be_visible()
-    form.get_by_role("button", name="Make the webhook").click()
+    form.get_by_role("button", name="Create webhook").click()
     expect(form.get_by_text("Paste the sender's secret.")).to_be_visible()
     form.get_by_label("Sender").select_option(label="HMAC")
     expect(form.get_by_label("Algorithm")).to_be_visible()
-    form.get_by_role("button", name="Make the webhook").click()
+    form.get_by_role("button", name="Create webhook").click()
     once = page.locator("#secret-webhook")
     expect(once).to_be_focused()
     assert config(made, "webhook") == {"endpoint": "new-orders"}

@@ -74,10 +74,8 @@ def test_secrets_of_the_environment_are_for_those_who_may_use_any(owner, sign_in
 
 def test_an_endpoint_takes_only_secrets_that_one_may_use(secret, stranger, sign_in):
     url = reverse("admin:automate_core_webhookendpoint_add")
-    sent = {"slug": "mine", "scheme": "github", "secret": "database:payments", "enabled": "on"}
-    assert said(sign_in(stranger).post(url, sent)) == {
-        "secret": ["There is no secret database:payments that you may use."]
-    }
+    sent = {"slug": "mine", "scheme": "github", "secret_choice": "database:payments"}
+    assert said(sign_in(stranger).post(url, sent)) == {"secret": ["Choose a secret that you may use."]}
     assert not WebhookEndpoint.objects.exists()
 
 

@@ -15,6 +15,7 @@ from automate_core import authoring
 from automate_core.definition import Definition
 from automate_core.models import Event, WebhookEndpoint
 from automate_core.triggers import emit
+from automate_core.webhooks import config_fields
 from automate_core.webhooks.schemes import SCHEMES
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
@@ -49,7 +50,7 @@ def save(builder, key, **fields):
 def said(answer, name):
     """What stands at a field of an answer."""
     html = answer.content.decode()
-    found = re.search(rf'id="{re.escape(name)}-why"[^>]*>(.*?)</p>', html, re.DOTALL)
+    found = re.search(rf'id="{re.escape(name)}(?:-why|_error)"[^>]*>(.*?)</p>', html, re.DOTALL)
     return unescape(re.sub(r"<[^>]+>", "", found[1])).strip() if found else None
 
 
@@ -71,22 +72,24 @@ def test_every_sender_is_set_up_in_place_and_its_command_delivers(builder, site,
     """As people do it: make it, copy the command, run it in a shell against the running site."""
     settings.AUTOMATE_SITE_URL = site
     builder.do("add_trigger", kind="webhook")
-    own = {
-        "hmac.header": "X-Sum",
-        "hmac.prefix": "v1=",
-        "hmac.encoding": "base64",
-        "hmac.algorithm": "sha512",
-        "hmac.event_field": "about.kind",
-        "hmac.delivery_field": "about.id",
-        "bearer.header": "X-Token",
-        "bearer.prefix": "",
-        "basic.event_header": "X-Kind",
-        "basic.dedupe_seconds": "0",
+    settings_of = {
+        "hmac": {
+            "header": "X-Sum",
+            "prefix": "v1=",
+            "encoding": "base64",
+            "algorithm": "sha512",
+            "event_field": "about.kind",
+            "delivery_field": "about.id",
+        },
+        "bearer": {"header": "X-Token", "prefix": ""},
+        "basic": {"event_header": "X-Kind", "dedupe_seconds": "0"},
     }
     for code in SCHEMES:
+        chosen = settings_of.get(code, {})
+        own = {name: chosen[spec.name] for name, spec in config_fields.of_scheme(code) if spec.name in chosen}
         save(builder, "webhook", event="it's $new")
         secret = SECRET if code in GIVEN else ""
-        answer = make(builder, scheme=code, slug=f"from-{code}", secret=secret, **own)
+        answer = make(builder, scheme=code, slug=f"from-{code}", secret_value=secret, **own)
         html = answer.content.decode()
         assert answer.status_code == 200 and config(builder, "webhook")["endpoint"] == f"from-{code}"
         assert f'data-copy="{site}/hooks/from-{code}/"' in html
@@ -112,13 +115,13 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(builder, endpoint
     wrong = [
         ({"scheme": "github", "slug": "Not a slug"}, "slug", "Small letters"),
         ({"scheme": "github", "slug": "github"}, "slug", "is taken"),
-        ({"scheme": "github", "slug": "short", "secret": "abc"}, "secret", "shorter than 16"),
+        ({"scheme": "github", "slug": "short", "secret_value": "abc"}, "secret", "shorter than 16"),
         ({"scheme": "slack", "slug": "chat"}, "secret", "Paste the sender's secret"),
-        ({"scheme": "hmac", "slug": "x", "hmac.algorithm": "md5"}, "hmac.algorithm", "sha256, sha384 or sha512"),
-        ({"scheme": "hmac", "slug": "x", "hmac.dedupe_seconds": "soon"}, "hmac.dedupe_seconds", "whole number"),
-        ({"scheme": "hmac", "slug": "x", "hmac.header": "\0"}, "hmac.header", "characters"),
-        ({"scheme": "nope", "slug": "x"}, "scheme", "there is"),
-        ({}, "slug", "Small letters"),
+        ({"scheme": "hmac", "slug": "x", "hmac_algorithm": "md5"}, "hmac_algorithm", "valid choice"),
+        ({"scheme": "hmac", "slug": "x", "hmac_dedupe_seconds": "soon"}, "hmac_dedupe_seconds", "whole number"),
+        ({"scheme": "hmac", "slug": "x", "hmac_header": "\0"}, "hmac_header", "characters"),
+        ({"scheme": "nope", "slug": "x"}, "scheme", "valid choice"),
+        ({}, "slug", "required"),
     ]
     for fields, field, words in wrong:
         answer = make(builder, **fields)

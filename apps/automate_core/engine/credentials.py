@@ -38,6 +38,8 @@ class Used:
             if health.is_refusal(error):
                 self._report(health.step_refused, error.code, error.message)
             raise
+        finally:
+            self._report(health.used)
         self._report(health.step_worked)
         return output
 

@@ -19,9 +19,9 @@ for _code, _scheme in SCHEMES.items():
         CONFIG_FIELDS[_same or f"{_code}_{_spec.name}"] = (_spec, (*_codes, _code))
 
 
-def shown_when() -> dict[str, str]:
-    """For each field, the expression over `scheme` that says whether it is seen."""
-    return {name: " || ".join(f"scheme == '{code}'" for code in codes) for name, (_, codes) in CONFIG_FIELDS.items()}
+def shown_when() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """For each field, what `scheme` has to be for it to be seen: (name, values) pairs."""
+    return {name: (("scheme", codes),) for name, (_, codes) in CONFIG_FIELDS.items()}
 
 
 def of_scheme(code: str) -> Iterator[tuple[str, FieldSpec]]:

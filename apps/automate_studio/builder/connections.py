@@ -22,6 +22,8 @@ from automate_core.drafts.values import StepNode
 from automate_governance.permissions import permitted
 from automate_studio import asked
 from automate_studio.builder import steps
+from automate_studio.connections.admin import StudioConnectionAdmin
+from automate_studio.ui import form_view
 
 
 @sensitive_post_parameters()
@@ -81,10 +83,12 @@ def _completed(post: QueryDict, connector: str) -> QueryDict:
     return _with(post, connector=connector, slug=free)
 
 
-def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> list[tuple[str, list[Any]]]:
+def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> list[form_view.Section]:
     """The form's fields by their headings, but for those that are filled in already."""
     found = []
     for title, options in model_admin.get_fieldsets(request):
         names = [name for name in options["fields"] if name not in {"slug", "connector"}]
-        found.append((str(title or ""), [form[name] for name in names]))
-    return found
+        found.append((str(title or ""), names))
+    return form_view.sections(
+        form, found, conditions=StudioConnectionAdmin.conditions, folded=StudioConnectionAdmin.folded
+    )

@@ -28,6 +28,7 @@ from automate_studio.builder.fields import FORM_COLUMNS
 from automate_studio.builder.forms import MISSING, Told, about, named
 from automate_studio.builder.schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
 from automate_studio.builder.setup import LABELS, Field, Setup, drawn, made
+from automate_studio.webhooks.shown import shown as webhook_shown
 
 _LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
 _MOST_TYPES = 50
@@ -73,7 +74,7 @@ def _webhook(state: State, node: TriggerNode, user: User) -> Setup:
     present = str(node.config.get("endpoint", ""))
     readable = permitted(user, "view_payload", WebhookEndpoint.objects.all())
     choices = _with_present([(each.slug, f"/hooks/{each.slug}/") for each in readable], present, "not yours to read")
-    shown = builder_endpoints.shown(present, user, str(node.config.get("event", "")))
+    shown = webhook_shown(present, user, str(node.config.get("event", "")))
     return made(
         node,
         drawn(node, "endpoint", kind="choice", choices=choices, value=_chosen(present)),

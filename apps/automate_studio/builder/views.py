@@ -39,6 +39,7 @@ from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_va
 from automate_studio.builder.steps import SETTINGS
 from automate_studio.builder.told import Line
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
+from automate_studio.webhooks.shown import shown as webhook_shown
 
 _CLIP = "automate_clip"
 _JSON = {"when", "config", "inputs", "set", "unset"}
@@ -271,8 +272,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     try:
         state, secret = endpoints.make(workflow, key, request.POST, by=asked.person(request))
     except endpoints.NotMadeError as error:
-        filled = endpoints.Filled(request.POST, error.errors)
-        form = endpoints.creating(workflow, key, request.user, filled)
+        form = endpoints.creating(workflow, key, request.user, error.form)
         if form is None:
             raise PermissionDenied from error
         again: dict[str, Any] = {
@@ -287,7 +287,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     config = state.draft.triggers[key].config
     context = {
         **_context(request, state, panel_at(state, START, request.user)),
-        "fresh": endpoints.shown(config["endpoint"], request.user, config.get("event", ""), secret=secret),
+        "fresh": webhook_shown(config["endpoint"], request.user, config.get("event", ""), secret=secret),
         "fresh_key": key,
     }
     answer = TemplateResponse(request, "automate_studio/builder/answer.html", context)

@@ -17,7 +17,8 @@ from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_studio import connections, words
+from automate_studio import words
+from automate_studio.connections.health import word
 from automate_studio.overview.figures import LONG, undecided
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
 
@@ -197,7 +198,7 @@ def _connections(user: User, now: dt.datetime) -> Iterator[Matter]:
             name=connection.name,
             url=reverse("admin:automate_connectors_connection_change", args=[connection.pk]),
             state="failed",
-            count=connections.word(connection),
+            count=word(connection),
             said=connection.health_note or "Connection",
             since=words.ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,

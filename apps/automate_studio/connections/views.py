@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_connectors import trial
@@ -20,14 +21,13 @@ from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import sign_in
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.registry import connectors
-from automate_core.models import Wait, Workflow
-from automate_core.used_by import using
+from automate_core.models import Wait
 from automate_governance.permissions import can, permitted
-from automate_plugins.registry import PluginNotFoundError
 from automate_studio import asked, frame
+from automate_studio.connections.health import adapter_of, advice, state, word
+from automate_studio.connections.listing import cards, connections
 from automate_studio.doing import SeeOther
-
-_STATES = {"unknown": "pending", "working": "succeeded", "failing": "failed", "reconnect": "failed"}
+from automate_studio.ui import object_list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +37,7 @@ class Panel:
     connection: Connection
     may_test: bool
     may_change: bool
-    may_share: bool
     can_try: bool
-    used_by: list[Workflow]
-    used_unseen: int
     waiting: int
     token: OAuthToken | None
 
@@ -64,41 +61,21 @@ class Panel:
         """Its health in words."""
         return word(self.connection)
 
-
-def adapter_of(connection: Connection) -> ConnectorAdapter | None:
-    """A connection's connector, where it is installed."""
-    try:
-        return connection.adapter
-    except PluginNotFoundError:
-        return None
-
-
-def state(connection: Connection) -> str:
-    """The state whose glyph and colour stand for a connection's health."""
-    return _STATES[connection.health]
-
-
-def word(connection: Connection) -> str:
-    """A connection's health in words."""
-    setup = connection.sign_in
-    again = "Sign in again" if setup and setup.needs_person else "Connect again"
-    return {"unknown": "Not tried yet", "working": "Working", "failing": "Failing"}.get(connection.health, again)
+    @property
+    def advice(self) -> str:
+        """What to do while it fails."""
+        return advice(self.connection) if self.state == "failed" else ""
 
 
 def panel(request: HttpRequest, connection: Connection) -> Panel:
     """What `request`'s person sees of it."""
     user = request.user
-    workflows = using(connection)
-    seen = list(permitted(user, "view", Workflow.objects.filter(pk__in=[each.pk for each in workflows])))
     may_change = can(user, "change", connection)
     return Panel(
         connection=connection,
         may_test=may_change or can(user, "use", connection),
         may_change=may_change,
-        may_share=can(user, "share", connection),
         can_try=trial.can_try(connection),
-        used_by=seen,
-        used_unseen=len(workflows) - len(seen),
         waiting=Wait.objects.filter(
             kind=Wait.Kind.RECONNECT, status=Wait.Status.OPEN, data__connection=connection.slug
         ).count(),
@@ -106,11 +83,23 @@ def panel(request: HttpRequest, connection: Connection) -> Panel:
     )
 
 
+def connection_list(request: HttpRequest) -> HttpResponse:
+    """The connections that this person may view."""
+    found = connections(request.user, request.GET, timezone.now())
+    url = reverse("admin:automate_connectors_connection_changelist")
+    may_add = can(request.user, "add", Connection)
+    return object_list.answer(
+        request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add
+    )
+
+
 def choose(request: HttpRequest) -> HttpResponse:
     """The connectors to choose from, before the form of one."""
-    found = [connectors.get(code) for code in connectors.names()]
-    found.sort(key=lambda adapter: adapter.name.lower())
-    return frame.page(request, "automate_studio/connection/choose.html", "Connect an app", connectors=found)
+    search = asked.words(request.GET.get("q")).lower()
+    every = sorted((connectors.get(code) for code in connectors.names()), key=lambda adapter: adapter.name.lower())
+    found = [each for each in every if search in f"{each.name} {each.description} {each.code}".lower()]
+    template, title = "automate_studio/connections/choose.html", "Connect an app"
+    return frame.page(request, template, title, connectors=found, search=asked.words(request.GET.get("q")))
 
 
 @require_POST
@@ -123,10 +112,32 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied from error
     connection.refresh_from_db()
     shown = {"panel": panel(request, connection), "trial": result, "at": timezone.localtime()}
+    if request.headers.get("HX-Request") == "true" and request.POST.get("as") == "card":
+        [card] = cards(request.user, [connection], timezone.now())
+        return TemplateResponse(request, "automate_studio/connections/card.html", {**shown, "card": card})
     if request.headers.get("HX-Request") == "true":
-        return TemplateResponse(request, "automate_studio/connection/health.html", shown)
+        return TemplateResponse(request, "automate_studio/connections/health.html", shown)
     (messages.success if result.works else messages.error)(request, result.message)
     return SeeOther(_url(connection))
+
+
+@sensitive_post_parameters()
+@require_POST
+def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    """Try what a form holds before it is saved; gives the fragment that says how it went, 422 for a bad form."""
+    model_admin = admin.site.get_model_admin(Connection)
+    stored = get_object_or_404(model_admin.get_queryset(request), pk=pk) if pk else None
+    may = model_admin.has_change_permission(request, stored) if stored else model_admin.has_add_permission(request)
+    if not may:
+        raise PermissionDenied
+    form: Any = model_admin.get_form(request, stored)(request.POST, instance=stored)
+    if not form.is_valid():
+        faults = [f"{form[name].label}: {' '.join(said)}" if name in form.fields else " ".join(said)
+                  for name, said in form.errors.items()]  # fmt: skip
+        shown: dict[str, Any] = {"faults": faults}
+        return TemplateResponse(request, "automate_studio/connections/tried.html", shown, status=422)
+    result = trial.rehearse(form.instance, form.new_secrets, asked.person(request))
+    return TemplateResponse(request, "automate_studio/connections/tried.html", {"trial": result})
 
 
 @require_POST
@@ -140,7 +151,7 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     except sign_in.SignInError as error:
         messages.error(request, str(error))
         return SeeOther(_url(connection))
-    title, template = f"Sign in to {connection}", "automate_studio/connection/sign_in.html"
+    title, template = f"Sign in to {connection}", "automate_studio/connections/sign_in.html"
     return frame.page(request, template, title, connection=connection, address=address)
 
 

@@ -1,0 +1,39 @@
+"""Model budgets in the admin, for those who administer the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from automate_llm import budgets
+from automate_llm.models import LLMBudget
+from automate_studio.budgets.listing import budget_page, rows
+from automate_studio.model_usage import BudgetAdmin
+from automate_studio.ui import object_list
+from automate_studio.ui.object_admin import ObjectAdmin
+
+
+@admin.register(LLMBudget)
+class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
+    """The budgets with how much of them is used."""
+
+    new_title = "New budget"
+    list_title = "Model budgets"
+    above = "automate_studio/budgets/meters.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        url = reverse("admin:automate_llm_llmbudget_changelist")
+        found = budget_page(request.GET)
+        return object_list.answer(request, "automate_studio/budgets/list.html", "Model budgets", url, found)
+
+    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """How much of it is used."""
+        [row] = rows([obj], budgets.today())
+        return {"row": row}

@@ -1,0 +1,64 @@
+"""Connections in the admin: their list, the connectors to choose from, and a form drawn from what one needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from automate_connectors.admin import ConnectionAdmin
+from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
+from automate_studio.connections import views
+from automate_studio.connections.health import adapter_of
+from automate_studio.ui.object_admin import ObjectAdmin
+
+_SIGNS_IN = ("oauth_provider", tuple(PROVIDERS))
+_GENERIC = ("oauth_provider", (GENERIC,))
+
+
+class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
+    """Connections with their health, where they are used, and whom they are shared with."""
+
+    list_title = "Connections"
+    share_kind = "connection"
+    above = "automate_studio/connections/health.html"
+    beside = "automate_studio/connections/beside.html"
+    folded = ("Sign-in", "Allowed hosts")
+    conditions = {
+        **{f"oauth_{name}": (_SIGNS_IN,) for name in ("grant", "client_id", "client_secret", "scopes")},
+        "oauth_authorize_url": (_GENERIC, ("oauth_grant", tuple(set(GRANTS) - {"client_credentials"}))),
+        "oauth_token_url": (_GENERIC,),
+    }
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """The cards."""
+        return views.connection_list(request)
+
+    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Its health, and what a test needs."""
+        return {"panel": views.panel(request, obj)}
+
+    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+        """What it is; neither can be changed."""
+        adapter = adapter_of(obj)
+        return {
+            "slug": ("Short name", obj.slug),
+            "connector": ("App", adapter.name if adapter else obj.connector),
+            "name": ("Name", obj.name),
+        }
+
+    def title_of_new(self, form: Any) -> str:
+        """With the connector that it is for."""
+        return f"Connect {form.adapter.name}" if form.adapter else "Connect an app"
+
+    def around_form(self, form: Any) -> dict[str, Any]:
+        """The test before it is saved."""
+        return {"adapter": form.adapter, "may_try": form.adapter is not None and form.adapter.can_check}
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The connectors to choose from, then the form of the one that was chosen."""
+        chosen = request.POST.get("connector") or request.GET.get("connector")
+        if not chosen and self.has_add_permission(request):
+            return views.choose(request)
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response

@@ -1,0 +1,50 @@
+"""A connection's health in words, and what to do about it."""
+
+from __future__ import annotations
+
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.models import Connection
+from automate_plugins.registry import PluginNotFoundError
+
+_STATES = {"unknown": "pending", "working": "succeeded", "failing": "failed", "reconnect": "failed"}
+_WORDS = {"unknown": "Not tested yet", "working": "Healthy", "failing": "Failing"}
+
+
+def adapter_of(connection: Connection) -> ConnectorAdapter | None:
+    """A connection's connector, where it is installed."""
+    try:
+        return connection.adapter
+    except PluginNotFoundError:
+        return None
+
+
+def state(connection: Connection) -> str:
+    """The state whose glyph and colour stand for a connection's health."""
+    return "pending" if _is_unproven(connection) else _STATES[connection.health]
+
+
+def word(connection: Connection) -> str:
+    """A connection's health in words."""
+    if _is_unproven(connection):
+        return _WORDS["unknown"]
+    again = "Sign in again" if _signs_in(connection) else "Connect again"
+    return _WORDS.get(connection.health, again)
+
+
+def advice(connection: Connection) -> str:
+    """What to do while it fails."""
+    if adapter_of(connection) is None:
+        return "Its connector is not installed: install the plug-in, or choose another connection in the workflows."
+    if _signs_in(connection):
+        return "Sign in again, then re-run the failed runs."
+    return "Check its secret and its address, test it, then re-run the failed runs."
+
+
+def _is_unproven(connection: Connection) -> bool:
+    """Whether somebody signed in, and nothing was called since."""
+    return connection.health == "working" and not (connection.tested_at or connection.last_used_at)
+
+
+def _signs_in(connection: Connection) -> bool:
+    setup = connection.sign_in
+    return bool(setup and setup.needs_person)

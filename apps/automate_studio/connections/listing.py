@@ -1,0 +1,157 @@
+"""The list of connections: cards, those that fail first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+
+from automate_connectors import trial
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors
+from automate_core.models import Wait
+from automate_governance.permissions import User, permitted
+from automate_plugins.registry import PluginNotFoundError
+from automate_studio import words
+from automate_studio.connections.health import adapter_of, advice, state, word
+from automate_studio.lists import Choice, Query
+from automate_studio.ui import object_list
+from automate_studio.ui.where_used import Used, where_used
+
+TABS = {"": "All", "failing": "Failing", "untested": "Not tested", "healthy": "Healthy"}
+_Health = Connection.Health
+_ORDER = ("failing", "untested", "healthy")
+_PROVEN = Q(tested_at__isnull=False) | Q(last_used_at__isnull=False)
+_STANDING = Case(
+    When(health__in=(_Health.FAILING, _Health.RECONNECT), then=Value("failing")),
+    When(_PROVEN, health=_Health.WORKING, then=Value("healthy")),
+    default=Value("untested"),
+)
+_RANK = Case(
+    When(health=_Health.RECONNECT, then=Value(0)),
+    *(When(standing=each, then=Value(place)) for place, each in enumerate(_ORDER, start=1)),
+    output_field=IntegerField(),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionCard:
+    """A connection in the list, with what this person may do with it."""
+
+    connection: Connection
+    used: Used
+    waiting: int
+    may_test: bool
+    may_change: bool
+    may_share: bool
+    may_delete: bool
+    last_used: str
+    since: str
+
+    @property
+    def adapter(self) -> ConnectorAdapter | None:
+        """Its connector, where it is installed."""
+        return adapter_of(self.connection)
+
+    @property
+    def state(self) -> str:
+        """The state whose glyph and colour stand for its health."""
+        return state(self.connection)
+
+    @property
+    def word(self) -> str:
+        """Its health in words."""
+        return word(self.connection)
+
+    @property
+    def fails(self) -> bool:
+        """Whether somebody has to do something."""
+        return self.state == "failed"
+
+    @property
+    def advice(self) -> str:
+        """What to do while it fails."""
+        return advice(self.connection)
+
+    @property
+    def where(self) -> str:
+        """The host that it reaches, or its short name."""
+        return next(iter(self.connection.hosts()), "") or self.connection.slug
+
+    @property
+    def can_try(self) -> bool:
+        """Whether there is a call to test it by."""
+        return trial.can_try(self.connection)
+
+
+def connections(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
+    """One page of the connections that `user` may view."""
+    kept = object_list.kept(query, TABS, "app", "owner")
+    known = permitted(user, "view", Connection.objects.all())
+    found = _matching(known, kept).annotate(standing=_STANDING)
+    counts = dict(found.order_by().values_list("standing").annotate(Count("pk")))
+    counts[""] = sum(counts.values())
+    if kept.tab:
+        found = found.filter(standing=kept.tab)
+    rows = found.annotate(rank=_RANK).select_related("owner").order_by("rank", "name", "pk")
+    shown = list(rows[object_list.window(kept, counts.get(kept.tab, 0))])
+    filters = [_apps(kept, known), object_list.owners(kept, known)]
+    return object_list.paged(kept, cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection")
+
+
+def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
+    """The cards of these connections: the same number of queries for any number of them."""
+    rows = Connection.objects.filter(pk__in=[each.pk for each in shown])
+    may = {
+        verb: set(permitted(user, verb, rows).values_list("pk", flat=True))
+        for verb in ("use", "change", "share", "delete")
+    }
+    used = where_used(user, shown)
+    waiting = _waiting(shown)
+    return [
+        ConnectionCard(
+            connection=each,
+            used=used[each.pk],
+            waiting=waiting.get(each.slug, 0),
+            may_test=each.pk in may["use"] | may["change"],
+            may_change=each.pk in may["change"],
+            may_share=each.pk in may["share"],
+            may_delete=each.pk in may["delete"],
+            last_used=words.ago(each.last_used_at, now) if each.last_used_at else "",
+            since=words.ago(each.health_since, now) if each.health_since else "",
+        )
+        for each in shown
+    ]
+
+
+def _matching(found: QuerySet[Connection], kept: object_list.Kept) -> QuerySet[Connection]:
+    if search := kept.search:
+        by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
+        named = Q(name__icontains=search) | Q(slug__icontains=search) | Q(connector__icontains=search)
+        found = found.filter(named | by_owner)
+    if app := kept.values.get("app"):
+        found = found.filter(connector=app)
+    return found.filter(**object_list.owned_by(kept))
+
+
+def _apps(kept: object_list.Kept, known: QuerySet[Connection]) -> Choice:
+    codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: object_list.MOST_CHOICES]
+    return object_list.choice(kept, "app", "App", sorted(((code, _name(code)) for code in codes), key=lambda o: o[1]))
+
+
+def _name(code: str) -> str:
+    try:
+        return connectors.get(code).name
+    except PluginNotFoundError:
+        return code
+
+
+def _waiting(shown: Sequence[Connection]) -> dict[str, int]:
+    waits = Wait.objects.filter(kind=Wait.Kind.RECONNECT, status=Wait.Status.OPEN)
+    slugs = [each.slug for each in shown if each.health == _Health.RECONNECT]
+    found = waits.filter(data__connection__in=slugs) if slugs else waits.none()
+    return dict(found.order_by().values_list("data__connection").annotate(Count("pk")))

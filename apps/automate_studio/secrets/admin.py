@@ -1,0 +1,48 @@
+"""Secrets in the admin: values go in and never come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from automate_governance.admin import StoredSecretAdmin
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import can
+from automate_studio import words
+from automate_studio.secrets.listing import secrets
+from automate_studio.ui import object_list
+from automate_studio.ui.object_admin import ObjectAdmin
+
+
+class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
+    """Secrets by name: which key protects them, when they were used, and where. No page shows a value."""
+
+    new_title = "New secret"
+    list_title = "Secrets"
+    beside = "automate_studio/objects/used.html"
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """The list."""
+        found = secrets(request.user, request.GET, timezone.now())
+        url = reverse("admin:automate_governance_storedsecret_changelist")
+        may_add = can(request.user, "add", StoredSecret)
+        return object_list.answer(request, "automate_studio/secrets/list.html", "Secrets", url, found, may_add=may_add)
+
+    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+        """What may be told of it."""
+
+        def dated(at: Any) -> str:
+            return words.dated(timezone.localtime(at)) if at else "Never"
+
+        return {
+            "name": ("Name", obj.name),
+            "reference": ("Reference", obj.reference),
+            "version": ("Version", obj.version),
+            "protected_by": ("Protected by", self.protected_by(obj)),
+            "last_used_at": ("Last used", dated(obj.last_used_at)),
+            "replaced_at": ("Stored", dated(obj.replaced_at)),
+            "ends_with": ("Ends with", self.ends_with(obj) if self.has_change_permission(request, obj) else ""),
+        }

@@ -1,0 +1,91 @@
+"""The list of stored secrets: names only, those that cannot be opened and those that nothing uses first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+
+from automate_governance.admin import MISSING, OLD, key_state
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import User, permitted
+from automate_studio import words
+from automate_studio.lists import Query
+from automate_studio.ui import object_list
+from automate_studio.ui.where_used import Used, where_used
+
+MOST = 2_000  #: secrets that are looked at
+TABS = {"": "All", "failing": "Key missing", "unused": "Not used", "used": "In use"}
+_NOT_NEEDED = ("wrapped_key", "box")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretRow:
+    """A secret in the list. `tab` is the one that it stands under."""
+
+    secret: StoredSecret
+    used: Used
+    tab: str
+    key: str
+    last_used: str
+    replaced: str
+    may_replace: bool = False
+    may_delete: bool = False
+
+    @property
+    def state(self) -> str:
+        """The state whose glyph and colour stand for it."""
+        return {"failing": "failed", "unused": "waiting"}.get(self.tab, "waiting" if self.key == OLD else "succeeded")
+
+    @property
+    def word(self) -> str:
+        """How it stands, in words."""
+        return {"failing": "Key missing", "unused": "Not used"}.get(
+            self.tab, "Older key" if self.key == OLD else "In use"
+        )
+
+
+def secrets(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
+    """One page of the secrets that `user` may use."""
+    kept = object_list.kept(query, TABS, "owner")
+    known = permitted(user, "use", StoredSecret.objects.all())
+    found = known.filter(**object_list.owned_by(kept))
+    if search := kept.search:
+        by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
+        found = found.filter(Q(name__icontains=search) | by_owner)
+    shown = list(found.select_related("owner").defer(*_NOT_NEEDED).order_by("name")[:MOST])
+    used = where_used(user, shown)
+    every = sorted((_row(each, used[each.pk], now) for each in shown), key=lambda row: list(TABS).index(row.tab))
+    counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
+    rows = [row for row in every if kept.tab in {"", row.tab}][object_list.window(kept, counts.get(kept.tab, 0))]
+    filters = [object_list.owners(kept, known)]
+    return object_list.paged(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
+
+
+def _row(secret: StoredSecret, used: Used, now: dt.datetime) -> SecretRow:
+    key = key_state(secret.key_id)
+    return SecretRow(
+        secret=secret,
+        used=used,
+        tab="failing" if key == MISSING else "used" if used.total else "unused",
+        key=key,
+        last_used=words.ago(secret.last_used_at, now),
+        replaced=words.ago(secret.replaced_at, now),
+    )
+
+
+def _with_rights(user: User, rows: list[SecretRow]) -> list[SecretRow]:
+    keys = StoredSecret.objects.filter(pk__in=[row.secret.pk for row in rows])
+    may = {verb: set(permitted(user, verb, keys).values_list("pk", flat=True)) for verb in ("replace", "delete")}
+    return [
+        SecretRow(
+            **{
+                **vars(row),
+                "may_replace": row.secret.pk in may["replace"],
+                "may_delete": row.secret.pk in may["delete"],
+            }
+        )
+        for row in rows
+    ]

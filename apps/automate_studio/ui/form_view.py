@@ -1,0 +1,121 @@
+"""Django forms as our screens draw them: sections of fields, and fields that are there for some choices only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.safestring import SafeString, mark_safe
+
+#: By field, what has to be chosen elsewhere for it to be there: (other field, values) pairs, all of which hold.
+type Conditions = Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """One control of a field, and the style of the frame around it."""
+
+    html: SafeString
+    style: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldView:
+    """A field as it is drawn. `kind` is check, text, hidden or fact; `when` is what the script reads."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    id: str = ""
+    controls: list[Control] = field(default_factory=list)
+    help: str = ""
+    errors: list[str] = field(default_factory=list)
+    needed: bool = False
+    fact: Any = ""
+    when: str = ""
+    absent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Fields under a heading. An empty title has none; one that is `folded` opens when there is something wrong."""
+
+    title: str
+    fields: list[FieldView]
+    folded: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be seen at once."""
+        return not self.folded or any(each.errors for each in self.fields)
+
+
+def field_view(bound: BoundField, conditions: Conditions | None = None) -> FieldView:
+    """A bound field as it is drawn."""
+    terms = (conditions or {}).get(bound.name, ())
+    return FieldView(
+        name=bound.name,
+        label=str(bound.label),
+        kind=_kind(bound),
+        id=bound.id_for_label or bound.auto_id,
+        controls=_controls(bound),
+        help=str(bound.help_text or ""),
+        errors=[str(error) for error in bound.errors],
+        needed=getattr(bound.field, "needed", bound.field.required),
+        when=" ".join(f"{bound.form.add_prefix(name)}={'|'.join(values)}" for name, values in terms),
+        absent=any(str(bound.form[name].value() or "") not in values for name, values in terms),
+    )
+
+
+def sections(
+    form: forms.BaseForm,
+    groups: Iterable[tuple[str, Iterable[str]]],
+    *,
+    conditions: Conditions | None = None,
+    facts: Mapping[str, tuple[str, Any]] | None = None,
+    folded: Iterable[str] = (),
+    editable: bool = True,
+) -> list[Section]:
+    """The sections of a form; a name that is no field of it is a fact: (label, text), and so are all that stay."""
+    found = []
+    for title, names in groups:
+        fields = [
+            field_view(form[name], conditions) if editable and name in form.fields else _fact(name, facts or {})
+            for name in names
+        ]
+        found.append(Section(title=title, fields=fields, folded=title in folded))
+    return found
+
+
+def _fact(name: str, facts: Mapping[str, tuple[str, Any]]) -> FieldView:
+    label, text = facts.get(name, (name, ""))
+    return FieldView(name=name, label=label, kind="fact", fact=text)
+
+
+def _kind(bound: BoundField) -> str:
+    if bound.is_hidden:
+        return "hidden"
+    return "check" if isinstance(bound.field.widget, forms.CheckboxInput) else "text"
+
+
+def _controls(bound: BoundField) -> list[Control]:
+    widget = bound.field.widget
+    if not isinstance(widget, forms.MultiWidget):
+        return [Control(html=mark_safe(str(bound)), style=_style(widget))]  # noqa: S308 - Django's own widgets
+    value = bound.value()
+    parts: list[Any] = value if isinstance(value, list) else widget.decompress(value) or []
+    names: list[str] = widget.widgets_names  # type: ignore[attr-defined] # the stubs lack it
+    return [
+        Control(
+            html=mark_safe(part.render(f"{bound.html_name}{name}", text, {"id": f"{bound.auto_id}{name}"})),  # noqa: S308
+            style=_style(part),
+        )
+        for name, part, text in zip(names, widget.widgets, parts, strict=False)
+    ]
+
+
+def _style(widget: forms.Widget) -> str:
+    return "tall" if isinstance(widget, forms.Textarea) else ""

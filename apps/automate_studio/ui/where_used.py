@@ -1,0 +1,93 @@
+"""Where objects are used, as far as a person may know: links, and a number for the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from django.db import models
+from django.urls import reverse
+
+from automate_core.models import NotificationRule, Workflow
+from automate_governance.permissions import SITE, User, can, permitted
+from automate_governance.uses import Use, users_of_each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """One user: what kind of thing it is, its name, and its page."""
+
+    kind: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """Where an object is used: the users that a person may see, and how many of each kind there are in all."""
+
+    links: list[Link]
+    counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """All users, seen or not."""
+        return sum(self.counts.values())
+
+    @property
+    def unseen(self) -> int:
+        """How many this person may not see."""
+        return self.total - len(self.links)
+
+    @property
+    def words(self) -> str:
+        """`3 workflows, 1 webhook`, or `Not used`."""
+        said = (f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in self.counts.items())
+        return ", ".join(said) or "Not used"
+
+
+def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, Used]:
+    """Where each of these objects of one model is used, by key: a fixed number of queries for any number of them."""
+    found = {key: [use for use in uses if isinstance(use, models.Model)] for key, uses in users_of_each(objs).items()}
+    seen = set(_seen(user, {use for uses in found.values() for use in uses}))
+    return {
+        key: Used(
+            links=[_link(use) for use in uses if use in seen],
+            counts=dict(Counter(str(use._meta.verbose_name) for use in uses)),
+        )
+        for key, uses in found.items()
+    }
+
+
+def _is_object(use: Use) -> TypeGuard[models.Model]:
+    return isinstance(use, models.Model)
+
+
+def _seen(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
+    """Those that the person may view. A notification rule is as visible as its workflow, or for administrators."""
+    rules = {use for use in uses if isinstance(use, NotificationRule)}
+    by_model: dict[type[models.Model], set[Any]] = {}
+    for use in uses - rules:
+        by_model.setdefault(type(use), set()).add(use.pk)
+    if watched := {rule.workflow_id for rule in rules if rule.workflow_id}:
+        by_model.setdefault(Workflow, set()).update(watched)
+    may = {
+        model: set(permitted(user, "view", model._default_manager.filter(pk__in=keys)).values_list("pk", flat=True))
+        for model, keys in by_model.items()
+    }
+    administers = bool(rules) and can(user, "administer", SITE)
+    yield from (use for use in uses - rules if use.pk in may[type(use)])
+    yield from (rule for rule in rules if (rule.workflow_id in may[Workflow] if rule.workflow_id else administers))
+
+
+def _link(use: models.Model) -> Link:
+    if isinstance(use, NotificationRule):
+        to = "studio:workflow_notifications" if use.workflow_id else "studio:notifications"
+        url = reverse(to, args=[use.workflow_id] if use.workflow_id else [])
+        name = f"Notification rule of {use.workflow or 'the site'}"
+    else:
+        url = reverse(f"admin:{use._meta.app_label}_{use._meta.model_name}_change", args=[use.pk])
+        name = str(use)
+    return Link(kind=str(use._meta.verbose_name), name=name, url=url)

@@ -1,0 +1,55 @@
+"""Webhooks in the admin: the list, and the form that the builder uses for a webhook trigger as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from automate_core.admin import WebhookEndpointAdmin
+from automate_core.webhooks.schemes import SCHEMES
+from automate_studio.ui.object_admin import ObjectAdmin
+from automate_studio.webhooks import views
+from automate_studio.webhooks.form import CONDITIONS, notes
+
+
+class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
+    """Webhooks with what they accepted and rejected, and where they are used."""
+
+    new_title = "New webhook"
+    list_title = "Webhooks"
+    share_kind = "webhook"
+    above = "automate_studio/webhooks/about.html"
+    beside = "automate_studio/webhooks/beside.html"
+    conditions = CONDITIONS
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """The list."""
+        return views.webhook_list(request)
+
+    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Its URL, its secrets, and its deliveries."""
+        return {"about": views.about(request, obj)}
+
+    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+        """For those who may not change it."""
+        scheme = SCHEMES.get(obj.scheme)
+        return {
+            "scheme": ("Sender", scheme.name if scheme else obj.scheme),
+            "enabled": ("Accepts deliveries", "Yes" if obj.enabled else "No"),
+        }
+
+    def around_form(self, form: Any) -> dict[str, Any]:
+        """Where senders show their secret, and what it means to have none."""
+        return {"notes": notes(form) if "scheme" in form.fields else []}
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """The URL to give to the sender, and a generated secret this once."""
+        return views.made(request, obj, obj.fresh, "Webhook created")
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """The same when a secret was generated; else back to the list."""
+        if obj.fresh:
+            return views.made(request, obj, obj.fresh, "Secret changed")
+        response: HttpResponse = super().response_change(request, obj)
+        return response

@@ -1,0 +1,164 @@
+"""The list of webhook endpoints: their URL, what they accepted and rejected lately, those that reject first."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Concat
+
+from automate_core import database, endpoints
+from automate_core.models import Event, RefusedDeliveries, WebhookEndpoint
+from automate_core.webhooks.schemes import SCHEMES
+from automate_governance.permissions import User, permitted
+from automate_studio import words
+from automate_studio.lists import Query
+from automate_studio.ui import object_list
+from automate_studio.ui.where_used import Used, where_used
+
+DAYS = 7  #: of which deliveries are counted
+MOST_COUNTED = 1_000  #: accepted deliveries of an endpoint; beyond that the count reads `1,000+`
+TABS = {"": "All", "rejecting": "Rejecting", "silent": "No deliveries", "receiving": "Receiving", "off": "Off"}
+_ORDER = ("rejecting", "receiving", "silent", "off")
+
+ACCEPTED = """
+SELECT s.source, (
+    SELECT count(*) FROM (
+        SELECT FROM automate_core_event e WHERE e.source = s.source AND e.id >= %(since)s LIMIT %(most)s
+    ) counted
+) AS accepted
+FROM unnest(%(sources)s::text[]) AS s(source)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookRow:
+    """An endpoint in the list, with what this person may do with it."""
+
+    endpoint: WebhookEndpoint
+    url: str
+    state_key: str
+    scheme: str
+    signed: bool
+    last: str
+    last_at: dt.datetime | None
+    accepted: str
+    rejected: int
+    used: Used
+    may_change: bool
+    may_share: bool
+    may_delete: bool
+
+    @property
+    def state(self) -> str:
+        """The state whose glyph and colour stand for it."""
+        return {"rejecting": "failed", "receiving": "succeeded", "off": "skipped"}.get(self.state_key, "pending")
+
+    @property
+    def word(self) -> str:
+        """How it stands, in words."""
+        return {"silent": "No deliveries yet"}.get(self.state_key, TABS[self.state_key])
+
+
+def webhooks(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
+    """One page of the endpoints that `user` may view."""
+    kept = object_list.kept(query, TABS, "scheme", "owner")
+    known = permitted(user, "view", WebhookEndpoint.objects.all())
+    found = _judged(_matching(known, kept), now)
+    by_state = _by_state(found)
+    counts = {tab: len(by_state[tab]) for tab in _ORDER}
+    counts[""] = sum(counts.values())
+    keys = by_state[kept.tab] if kept.tab else [key for state in _ORDER for key in by_state[state]]
+    shown = keys[object_list.window(kept, len(keys))]
+    schemes = sorted(
+        {(code, _scheme_name(code)) for code in known.order_by().values_list("scheme", flat=True).distinct()}
+    )
+    filters = [object_list.choice(kept, "scheme", "Sender", schemes), object_list.owners(kept, known)]
+    page_of = rows(user, shown, {key: state for state, listed in by_state.items() for key in listed}, now)
+    return object_list.paged(kept, page_of, counts, tabs=TABS, filters=filters, what="webhook")
+
+
+def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) -> list[WebhookRow]:
+    """The rows of these endpoints, in this order: the same number of queries for any number of them."""
+    found = _judged(WebhookEndpoint.objects.filter(pk__in=keys).select_related("owner"), now).in_bulk()
+    shown = [found[key] for key in keys if key in found]
+    queryset = WebhookEndpoint.objects.filter(pk__in=keys)
+    may = {
+        verb: set(permitted(user, verb, queryset).values_list("pk", flat=True))
+        for verb in ("change", "share", "delete")
+    }
+    used = where_used(user, shown)
+    accepted = _accepted([each.source for each in shown], now)
+    return [
+        WebhookRow(
+            endpoint=each,
+            url=endpoints.url(each),
+            state_key=states[each.pk],
+            scheme=_scheme_name(each.scheme),
+            signed=each.scheme not in SCHEMES or SCHEMES[each.scheme].signed,
+            last=words.ago(each.last_event, now),  # type: ignore[attr-defined]
+            last_at=each.last_event,  # type: ignore[attr-defined]
+            accepted=accepted[each.source],
+            rejected=each.rejected or 0,  # type: ignore[attr-defined]
+            used=used[each.pk],
+            may_change=each.pk in may["change"],
+            may_share=each.pk in may["share"],
+            may_delete=each.pk in may["delete"],
+        )
+        for each in shown
+    ]
+
+
+def _matching(found: QuerySet[WebhookEndpoint], kept: object_list.Kept) -> QuerySet[WebhookEndpoint]:
+    if search := kept.search:
+        by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
+        found = found.filter(Q(slug__icontains=search) | by_owner)
+    if scheme := kept.values.get("scheme"):
+        found = found.filter(scheme=scheme)
+    return found.filter(**object_list.owned_by(kept))
+
+
+def _judged(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[WebhookEndpoint]:
+    """With when each accepted and rejected a delivery last, and how many it rejected lately."""
+    newest = Event.objects.filter(source=Concat(Value("webhook:"), OuterRef("slug"))).order_by("-id")
+    week = RefusedDeliveries.objects.filter(endpoint=OuterRef("pk"), day__gt=now.date() - dt.timedelta(days=DAYS))
+    by_endpoint = week.order_by().values("endpoint")
+    return found.annotate(
+        last_event=Subquery(newest.values("received_at")[:1]),
+        rejected=Subquery(by_endpoint.annotate(total=Sum("count")).values("total")),
+        last_rejected=Subquery(by_endpoint.annotate(newest=Max("last_at")).values("newest")),
+    )
+
+
+def _by_state(found: QuerySet[Any]) -> dict[str, list[int]]:
+    """The keys of the endpoints by how they stand, by address."""
+    by_state: dict[str, list[int]] = {state: [] for state in _ORDER}
+    listed = found.order_by("slug").values_list("pk", "enabled", "last_event", "last_rejected")
+    for key, enabled, accepted, rejected in listed:
+        by_state[_state(enabled, accepted, rejected)].append(key)
+    return by_state
+
+
+def _state(enabled: bool, accepted: dt.datetime | None, rejected: dt.datetime | None) -> str:
+    """An endpoint rejects when its last delivery was one that it rejected."""
+    if not enabled:
+        return "off"
+    if rejected and (accepted is None or rejected > accepted):
+        return "rejecting"
+    return "receiving" if accepted else "silent"
+
+
+def _accepted(sources: list[str], now: dt.datetime) -> dict[str, str]:
+    """How many events each source had lately, by the time that stands in their ids."""
+    floor = uuid.UUID(int=int((now - dt.timedelta(days=DAYS)).timestamp() * 1000) << 80)
+    values = {"sources": sources, "since": floor, "most": MOST_COUNTED + 1}
+    counts = {row.source: row.accepted for row in database.run(None, ACCEPTED, values)} if sources else {}
+    return {source: f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}" for source, count in counts.items()}
+
+
+def _scheme_name(code: str) -> str:
+    return SCHEMES[code].name if code in SCHEMES else code

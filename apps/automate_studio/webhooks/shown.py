@@ -1,0 +1,63 @@
+"""What is shown of a webhook: its URL, how it is signed, a command to try it, and a new secret once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from automate_core import endpoints
+from automate_core.models import WebhookEndpoint
+from automate_core.webhooks.examples import curl
+from automate_core.webhooks.generic import ConfiguredScheme
+from automate_core.webhooks.schemes import SchemeError, scheme_for
+from automate_core.webhooks.signing import SignatureScheme
+from automate_governance.permissions import User, can
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An endpoint beside its trigger. `secret` is there only in the answer to whoever has just made it."""
+
+    slug: str
+    url: str
+    name: str
+    signed: bool
+    enabled: bool
+    kind: str
+    may_read: bool
+    example: str
+    secret: str = ""
+    about: dict[str, int] = field(default_factory=dict)
+
+
+def shown(slug: str, user: User, event_type: str, *, secret: str = "") -> Shown | None:
+    """What is shown of an endpoint: nothing of one that is not there, or not this person's to see."""
+    endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if slug else None
+    if endpoint is None or not (can(user, "view", endpoint) or can(user, "view_payload", endpoint)):
+        return None
+    url = endpoints.url(endpoint)
+    try:
+        scheme = scheme_for(endpoint.scheme, endpoint.config)
+    except SchemeError:
+        return None
+    return Shown(
+        slug=slug,
+        url=url,
+        name=scheme.name,
+        signed=scheme.signed,
+        enabled=endpoint.enabled,
+        kind=_kind(scheme),
+        may_read=can(user, "view_payload", endpoint),
+        example=curl(scheme, url, event_type=event_type, secret=secret),
+        secret=secret if scheme.signed else "",
+        about={"pk": endpoint.pk} if can(user, "view", endpoint) else {},
+    )
+
+
+def _kind(scheme: SignatureScheme) -> str:
+    """Where the type of an event comes from, in words."""
+    if not isinstance(scheme, ConfiguredScheme):
+        return f"As the sender names it: {scheme.kind.replace('`', '')}."
+    header, path = scheme.rules.event_header, scheme.rules.event_field
+    if header or path:
+        return f"As it stands in the header {header}." if header else f"As it stands in the body at {path}."
+    return "Deliveries here have no type: leave it empty."

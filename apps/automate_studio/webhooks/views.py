@@ -1,0 +1,109 @@
+"""The list of webhooks, what is known of one, and what people do with it beside changing it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from automate_core import endpoints
+from automate_core.authoring import NotPermittedError
+from automate_core.models import WebhookEndpoint
+from automate_governance.middleware import show_once
+from automate_governance.permissions import can, permitted
+from automate_studio import asked, frame, words
+from automate_studio.doing import SeeOther
+from automate_studio.refused import REASONS
+from automate_studio.ui import object_list
+from automate_studio.webhooks.listing import DAYS, webhooks
+from automate_studio.webhooks.shown import Shown, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """A secret that deliveries are checked with: its reference, when it was last used, until when it counts."""
+
+    reference: str
+    used: str
+    until: dt.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a webhook's page shows above its form. `rejected` are (count, what happened, what to do)."""
+
+    endpoint: WebhookEndpoint
+    shown: Shown | None
+    proofs: list[Proof]
+    rejected: list[tuple[int, str, str]]
+    days: int
+    may_change: bool
+
+
+def webhook_list(request: HttpRequest) -> HttpResponse:
+    """The webhooks that this person may view."""
+    found = webhooks(request.user, request.GET, timezone.now())
+    url = reverse("admin:automate_core_webhookendpoint_changelist")
+    may_add = can(request.user, "add", WebhookEndpoint)
+    return object_list.answer(
+        request, "automate_studio/webhooks/list.html", "Webhooks", url, found, may_add=may_add, days=DAYS
+    )
+
+
+def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
+    """What is known of a webhook."""
+    now = timezone.localtime()
+    week = endpoint.refused.filter(day__gt=timezone.now().date() - dt.timedelta(days=DAYS))
+    counts = week.order_by().values_list("reason").annotate(total=Sum("count")).order_by("-total")
+    proofs = [Proof(reference=endpoint.secret, used=_used(endpoint.secret_used_at, now))] if endpoint.secret else []
+    if endpoint.has_old_secret:
+        used = _used(endpoint.old_secret_used_at, now)
+        proofs.append(Proof(reference=endpoint.old_secret, used=used, until=endpoint.old_secret_until))
+    return About(
+        endpoint=endpoint,
+        shown=shown(endpoint.slug, request.user, ""),
+        proofs=proofs,
+        rejected=[(total, *REASONS.get(reason, (reason, ""))) for reason, total in counts],
+        days=DAYS,
+        may_change=can(request.user, "change", endpoint),
+    )
+
+
+def made(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
+    """A webhook that was just saved, with its secret this once."""
+    template = "automate_studio/webhooks/made.html"
+    about = shown(endpoint.slug, request.user, "", secret=secret)
+    answer = frame.page(request, template, title, endpoint=about, webhook=endpoint)
+    show_once(answer, secret)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+@require_POST
+def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reject the previous secret from now on."""
+    known = permitted(request.user, "view", WebhookEndpoint.objects.all())
+    endpoint = get_object_or_404(known, pk=pk)
+    try:
+        ended = endpoints.end_overlap(endpoint, actor=asked.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
+    return SeeOther(_url(endpoint))
+
+
+def _used(at: dt.datetime | None, now: dt.datetime) -> str:
+    return f"last used {words.ago(at, now)}" if at else "not used yet"
+
+
+def _url(endpoint: Any) -> str:
+    return reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])
