@@ -22,6 +22,7 @@ from automate_governance import audit
 from automate_governance.permissions import Person, can
 from automate_governance.redaction import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.shapes import MASK
 from automate_plugins.registry import PluginNotFoundError
 
 TRIAL_SECONDS = 15.0
@@ -83,10 +84,11 @@ def rehearse(connection: Connection, given: Mapping[str, str], by: Person) -> Tr
     if connection.oauth or not can_try(connection):
         reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
         return Trial(code="not_tested", message=f"{reason}. It was not tested.")
-    for value in given.values():
-        redactor.learn_given(value)
+    redactor.learn_given(*given.values())
     started = time.monotonic()
     code, message = _call(connection, given)
+    for value in given.values():  # also those of plain words, which the redactor leaves alone
+        message = message.replace(value, MASK)
     trial = Trial(code=code, message=redactor.text(message)[:500], seconds=time.monotonic() - started)
     changes = {"saved": False, "works": trial.works, "said": trial.message}
     with transaction.atomic():

@@ -24,6 +24,7 @@ from automate_governance.secrets.resolver import resolve
 
 ConfigFields: Any = config_fields.form(text=forms.TextInput, number=forms.NumberInput, choice=forms.Select)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_SLUG_HELP = "Small letters, digits and single hyphens, such as new-orders."
 
 
 def _sentence(text: str) -> str:
@@ -54,7 +55,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         fields = ("slug", "scheme", "secret", "enabled")
         labels = {"slug": "Address", "enabled": "Accept deliveries"}
         help_texts = {"slug": "The last part of /hooks/ADDRESS/. It cannot be changed later."}
-        error_messages = {"slug": {"unique": "This address is taken: choose another one."}}
+        error_messages = {"slug": {"unique": "This address is taken: choose another one.", "invalid": _SLUG_HELP}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,7 +76,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
         """An address that reads well in a URL."""
         slug: str = self.cleaned_data["slug"]
         if not _SLUG.fullmatch(slug):
-            raise forms.ValidationError("Small letters, digits and single hyphens, such as new-orders.")
+            raise forms.ValidationError(_SLUG_HELP)
         return slug
 
     def clean(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class ObjectAdmin:
     ) -> HttpResponse:  # fmt: skip
         """The form with what stands around it."""
         form = context["adminform"].form
-        may_save = context["has_change_permission"] if obj else context["has_add_permission"]
+        may_save = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
         groups = [(title or "", options["fields"]) for title, options in self.get_fieldsets(request, obj)]  # type: ignore[attr-defined]
         sections = form_view.sections(
             form,

@@ -50,7 +50,10 @@ class Used:
 
 def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, Used]:
     """Where each of these objects of one model is used, by key: a fixed number of queries for any number of them."""
-    found = {key: [use for use in uses if isinstance(use, models.Model)] for key, uses in users_of_each(objs).items()}
+    found = {
+        key: sorted(filter(_is_object, uses), key=lambda use: not isinstance(use, Workflow))
+        for key, uses in users_of_each(objs).items()
+    }
     seen = set(_seen(user, {use for uses in found.values() for use in uses}))
     return {
         key: Used(
