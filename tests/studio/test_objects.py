@@ -195,6 +195,15 @@ def test_many_secrets_cost_no_more_and_strangers_see_none(sign_in, owner, collea
     assert sign_in(None).get(SECRETS).status_code == 302
 
 
+def test_references_to_other_backends_are_for_those_who_may_use_any_secret(sign_in, owner, admin):
+    Connection.objects.create(
+        name="Shop", slug="shop", connector="http", owner=owner, config={"token": "env:vendor"}, allowed_hosts=["a.b"]
+    )
+    secret(owner, "stored")
+    assert "vendor env Shop" in words(sign_in(admin).get(SECRETS))
+    assert "vendor" not in words(sign_in(owner).get(SECRETS))
+
+
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from automate_governance.admin import StoredSecretAdmin
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import can
 from automate_studio import words
+from automate_studio.secrets.elsewhere import elsewhere
 from automate_studio.secrets.listing import secrets
 from automate_studio.ui import object_list
 from automate_studio.ui.object_admin import ObjectAdmin
@@ -29,7 +30,8 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
         found = secrets(request.user, request.GET, timezone.now())
         url = reverse("admin:automate_governance_storedsecret_changelist")
         may_add = can(request.user, "add", StoredSecret)
-        return object_list.answer(request, "automate_studio/secrets/list.html", "Secrets", url, found, may_add=may_add)
+        more = {"may_add": may_add, "elsewhere": elsewhere(request.user)}
+        return object_list.answer(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """What may be told of it."""

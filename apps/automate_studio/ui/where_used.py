@@ -57,7 +57,7 @@ def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, Used]:
     seen = set(_seen(user, {use for uses in found.values() for use in uses}))
     return {
         key: Used(
-            links=[_link(use) for use in uses if use in seen],
+            links=[link_to(use) for use in uses if use in seen],
             counts=dict(Counter(str(use._meta.verbose_name) for use in uses)),
         )
         for key, uses in found.items()
@@ -85,7 +85,8 @@ def _seen(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
     yield from (rule for rule in rules if (rule.workflow_id in may[Workflow] if rule.workflow_id else administers))
 
 
-def _link(use: models.Model) -> Link:
+def link_to(use: models.Model) -> Link:
+    """The link to something that uses an object."""
     if isinstance(use, NotificationRule):
         to = "studio:workflow_notifications" if use.workflow_id else "studio:notifications"
         url = reverse(to, args=[use.workflow_id] if use.workflow_id else [])

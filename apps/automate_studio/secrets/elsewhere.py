@@ -1,0 +1,44 @@
+"""Secrets of other backends: the references that connections and webhooks hold. Their values are not here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.db import models
+
+from automate_connectors.models import Connection
+from automate_core.models import WebhookEndpoint
+from automate_governance.permissions import User, permitted
+from automate_studio.ui.where_used import Link, link_to
+
+MOST = 500  #: connections and webhooks that are looked at, each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """A reference to another backend, and where it is used as far as the person may see."""
+
+    backend: str
+    key: str
+    links: list[Link] = field(default_factory=list)
+
+
+def elsewhere(user: User) -> list[Elsewhere]:
+    """For those who may use any secret: by reference."""
+    if not user.has_perm("automate_governance.use_any_storedsecret"):
+        return []
+    found: dict[str, Elsewhere] = {}
+    for reference, use in _references(user):
+        backend, _, key = reference.partition(":")
+        if backend != "database":
+            found.setdefault(reference, Elsewhere(backend=backend, key=key)).links.append(link_to(use))
+    return [found[reference] for reference in sorted(found)]
+
+
+def _references(user: User) -> Iterator[tuple[str, models.Model]]:
+    connections = Connection.objects.select_related("token__access", "token__refresh").order_by("name")
+    for connection in permitted(user, "view", connections)[:MOST]:
+        yield from ((each, connection) for listed in connection.references().values() for each in listed)
+    for endpoint in permitted(user, "view", WebhookEndpoint.objects.order_by("slug"))[:MOST]:
+        yield from ((each, endpoint) for listed in endpoint.references().values() for each in listed)
