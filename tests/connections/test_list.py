@@ -105,6 +105,9 @@ def test_only_what_one_may_do_is_offered(probe, probed, sign_in, owner, colleagu
     test = reverse("studio:connection_test", args=[probed.pk])
     mine = sign_in(owner).get(LIST).content.decode()
     assert all(f'"{url}"' in mine for url in (*menu, test))
+    assert "csrfmiddlewaretoken" in mine.partition(f'action="{test}"')[2].partition("</form>")[0], (
+        "also without scripts"
+    )
     assign_perm("view_connection", colleague, probed)
     theirs = sign_in(colleague).get(LIST).content.decode()
     assert "Probe" in theirs and not any(f'"{url}"' in theirs for url in (*menu, test))
