@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -70,7 +70,7 @@ def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
         proofs.append(Proof(reference=endpoint.old_secret, used=used, until=endpoint.old_secret_until))
     return About(
         endpoint=endpoint,
-        shown=shown(endpoint.slug, request.user, ""),
+        shown=_alone(shown(endpoint.slug, request.user, "")),
         proofs=proofs,
         rejected=[(total, *REASONS.get(reason, (reason, ""))) for reason, total in counts],
         days=DAYS,
@@ -81,7 +81,7 @@ def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
 def made(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
     """A webhook that was just saved, with its secret this once."""
     template = "automate_studio/webhooks/made.html"
-    about = shown(endpoint.slug, request.user, "", secret=secret)
+    about = _alone(shown(endpoint.slug, request.user, "", secret=secret))
     answer = frame.page(request, template, title, endpoint=about, webhook=endpoint)
     show_once(answer, secret)
     answer["Cache-Control"] = "no-store"
@@ -99,6 +99,11 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied from error
     messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
     return SeeOther(_url(endpoint))
+
+
+def _alone(found: Shown | None) -> Shown | None:
+    """Without the link to the page that it stands on."""
+    return replace(found, about={}) if found else None
 
 
 def _used(at: dt.datetime | None, now: dt.datetime) -> str:
