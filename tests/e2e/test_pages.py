@@ -136,7 +136,7 @@ def test_an_unsigned_endpoint_wears_a_warning(pages, signed_in, site, owner):
     endpoints.save("open", scheme="unsigned", config={}, secret=None, actor=owner)
     page = signed_in
     page.goto(site + pages["endpoints"])
-    badge = page.get_by_text("Unsigned", exact=True)
+    badge = page.locator("#list").get_by_text("Unsigned", exact=True)
     expect(badge).to_be_visible()
     assert badge.get_attribute("data-st") == "waiting"
 

@@ -157,7 +157,7 @@ def test_what_is_in_use_is_not_deleted(failed, sign_in, owner, endpoint):
         used = {WebhookEndpoint: endpoint, StoredSecret: secret, Connection: connection}[model]
         url = reverse(f"admin:{name}_delete", args=[used.pk])
         page = Page(sign_in(owner).get(url))
-        assert user in page.text and "protected" in page.text.lower(), page.text
+        assert user in page.text and "in use and cannot be deleted" in page.text, page.text
         sign_in(owner).post(url, {"post": "yes"})
         assert model.objects.filter(pk=used.pk).exists()
 
