@@ -15,6 +15,7 @@ from automate_connectors.registry import find_action
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.step_names import step_name
 from automate_core.step_paths import key_of, without_items_in
 from automate_governance.permissions import User, permitted
 from automate_studio import versions, words
@@ -160,7 +161,7 @@ def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.d
     return RunRow(
         run=run,
         state="retrying" if failed and waits else str(run.status),
-        reason=(versions.step_name(definition, key) if key else "", shown),
+        reason=(step_name(definition, key) if key else "", shown),
         segments=[_segment(path, facts) for path in versions.paths(definition.steps)],
         duration=words.between(run.started_at, run.finished_at or (now if run.started_at else None)),
         started=words.ago(run.started_at or run.created_at, now),

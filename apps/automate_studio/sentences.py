@@ -37,11 +37,6 @@ _BETWEEN = {
 _AFTER = {"exists": "exists", "!!": "is set", "!": "is not set", "empty": "is empty"}
 
 
-def title(key: str) -> str:
-    """`add_to_backlog` as `Add to backlog`."""
-    return key.replace("_", " ").capitalize()
-
-
 def condition(rule: Any) -> str:
     """A rule as a sentence: `kind is issues and labels contains bug`. Names are cut to their last part."""
     if not isinstance(rule, dict) or len(rule) != 1:

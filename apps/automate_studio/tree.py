@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
+from automate_core import step_names
 from automate_core.definition import (
     OTHERWISE,
     TIMEOUT,
@@ -286,7 +287,7 @@ def _cards(
         shown = looks.of(step)
         yield Card(
             path=path,
-            name=step.name or sentences.title(step.key),
+            name=step.name or step_names.title(step.key),
             subtitle=f"{shown.title}{', disabled' if step.disabled else ''}",
             icon=shown.icon,
             tint=shown.tint,
@@ -315,7 +316,7 @@ def _cards(
             else Badge(kind="changed", text=ran.changed)
             if ran.changed
             else None,
-            before=edited.place(at, index, f"Add step before {step.name or sentences.title(step.key)}")
+            before=edited.place(at, index, f"Add step before {step.name or step_names.title(step.key)}")
             if edited
             else None,
         )
@@ -333,7 +334,7 @@ def _routes(
 ) -> Iterator[RouteView]:
     always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
     shown = [slot for slot in slots(step) if slot.steps or always]
-    kind, title = str(step.__struct_config__.tag), step.name or sentences.title(step.key)
+    kind, title = str(step.__struct_config__.tag), step.name or step_names.title(step.key)
     items = run.items.get(path) if run else None
     prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
     taken = [overlay.taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
@@ -378,7 +379,7 @@ def _slot_words(step: Step, slot: Slot) -> tuple[str, str]:
         return (
             "Each item" if isinstance(step, ForEachStep) else "Repeat" if isinstance(step, RepeatStep) else "Try"
         ), ""
-    return slot.name or _SLOT_NAMES.get(slot.key) or sentences.title(slot.key), condition
+    return slot.name or _SLOT_NAMES.get(slot.key) or step_names.title(slot.key), condition
 
 
 def _on_the_way(place: float, hits: list[int], arms: int) -> bool:

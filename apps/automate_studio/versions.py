@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from automate_core.definition import Definition, DefinitionError, ForEachStep, RepeatStep, Step, parse, slots, walk
+from automate_core.definition import Definition, DefinitionError, ForEachStep, RepeatStep, Step, parse, slots
 from automate_core.models import WorkflowVersion
-from automate_studio import sentences
 
 MOST = 1_000
 _known: dict[int, Definition] = {}
@@ -39,9 +38,3 @@ def paths(steps: list[Step], prefix: str = "") -> Iterator[str]:
         yield f"{prefix}{step.key}"
         for slot in () if isinstance(step, ForEachStep | RepeatStep) else slots(step):
             yield from paths(slot.steps, f"{prefix}{step.key}/")
-
-
-def step_name(definition: Definition, key: str) -> str:
-    """The label of a step, the same on every screen."""
-    named = next((step.name for _, step in walk(definition.steps) if step.key == key), "")
-    return named or sentences.title(key)

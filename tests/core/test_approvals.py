@@ -176,7 +176,7 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
     assert sorted(mail.to for mail in mailoutbox[2:]) == asked
     due = "Due 2031-05-04 03:02 UTC"
     assert due in mailoutbox[2].body and due in mailoutbox[2].alternatives[0].content and due not in mailoutbox[0].body
-    assert mailoutbox[2].subject == "Reminder: ask, A Bcc: all@example.com" and "Reminder" not in mailoutbox[0].subject
+    assert mailoutbox[2].subject == "Reminder: Ask, A Bcc: all@example.com" and "Reminder" not in mailoutbox[0].subject
     approvals.reassign(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
     notify()
     assert [mail.to for mail in mailoutbox[4:]] == [["stranger@example.com"]]

@@ -41,7 +41,7 @@ steps:
     arms:
       - key: bad
         when: {'==': [{var: event.payload.how}, fail]}
-        steps: [{kind: stop, key: refuse, outcome: failed, message: 'No: {{ event.payload.secret }}'}]
+        steps: [{kind: stop, key: refuse, name: Refuse it, outcome: failed, message: 'No: {{ event.payload.secret }}'}]
 """
 TO_OPS = RuleValues(kind="first_failure", channel="email", addresses=["ops@example.com"])
 
@@ -101,7 +101,7 @@ def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deli
     assert len(texts) == 4 and not any(CANARY in text for text in texts), (
         "as text and as HTML, and of the payload nothing"
     )
-    assert any("failed at the step refuse (stopped)" in text for text in texts)
+    assert any("failed at the step Refuse it (stopped)" in text for text in texts)
     pages = [text for text in texts if "<html" in text]
     assert any("Nightly &lt;b&gt;sync" in page for page in pages) and not any("<b>sync" in page for page in pages)
 
@@ -114,7 +114,7 @@ def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, not
     soon()
     notify()
     assert [mail.subject for mail in mailoutbox] == [
-        "3 things happened: Nightly <b>sync</b> failed at the step refuse (stopped)."
+        "3 things happened: Nightly <b>sync</b> failed at the step Refuse it (stopped)."
     ]
     happen("ok", "fail")
     notify()
@@ -172,7 +172,7 @@ def test_what_is_found_by_looking_is_told_once(flow, owner, admin, quiet_owner, 
     health.tested(made, "http_401", "refused: Bearer abc")
     assert told() == {"first_failure": 0, "failures": 0, "not_run": 1, "waiting": 1, "dead_job": 1, "connection": 1}
     texts = {each.kind: each.facts[0]["text"] for each in Notification.objects.all()}
-    assert "has not run since" in texts["not_run"] and "a decision at approval" in texts["waiting"]
+    assert "has not run since" in texts["not_run"] and "a decision at Approval" in texts["waiting"]
     assert texts["connection"] == "The connection Shop does not work any more." and "given up" in texts["dead_job"]
     assert told()["not_run"] == 1, "nor at later looks"
     health.tested(made, "", "works")
@@ -382,7 +382,7 @@ def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, 
     assert message.count == 3 and message.send_at > now + dt.timedelta(minutes=59) and mailoutbox == []
     soon()
     notify()
-    assert len(mailoutbox) == 1 and mailoutbox[0].body.count("failed at the step refuse") == 3
+    assert len(mailoutbox) == 1 and mailoutbox[0].body.count("failed at the step Refuse it") == 3
 
 
 def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings):

@@ -24,6 +24,7 @@ from automate_core.models import (
     Wait,
     WaitAssignee,
     WorkerState,
+    WorkflowVersion,
 )
 from automate_core.statistics import counting
 from automate_governance.models import AuditEntry
@@ -69,6 +70,13 @@ def story(owner):
     ended(flow, 5, hours_ago=30)
     ended(other, 3, took=90)
     slow = ExecutionRun.objects.filter(workflow=other).last()
+    ask = {"kind": "action", "key": "ask", "name": "Ask the model", "action": "data.set"}
+    loop = {"kind": "for_each", "key": "each", "items": "{{ [1, 2] }}", "steps": [ask]}
+    WorkflowVersion.objects.filter(workflow=other).update(
+        definition={"name": "Other", "slug": "other", "steps": [loop]}
+    )
+    send = {"kind": "action", "key": "send", "name": "Send the bill", "action": "data.set"}
+    WorkflowVersion.objects.filter(workflow=flow).update(definition={"name": "Flow", "slug": "flow", "steps": [send]})
     for path, seconds in (("each", 80), ("each[0]/ask", 30), ("each[1]/ask", 50), ("tell", 10)):
         end = slow.started_at + dt.timedelta(seconds=seconds)
         StepRun.objects.create(run=slow, path=path, status="succeeded", started_at=slow.started_at, finished_at=end)
@@ -102,7 +110,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
         r"Runs per hour: 11 succeeded and 2 failed; most failed, 2, \d\d:00 to \d\d:00\.", drawing["aria-label"]
     )
     assert "1 of 2 silent" in page.text and "3 of 8 slots busy" in content and "silent 4 m" in page.text
-    assert "went into the step each/ask, 40.0 s on average" in content
+    assert "went into the step Ask the model, 40.0 s on average" in content
     assert page.text.index("Other") < page.text.rindex("Flow"), "the slowest first"
 
     table = Page(client.get(INDEX, {"view": "table", "period": "7d"}))
@@ -118,6 +126,10 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
 def test_failures_stand_together_and_are_inert(story, sign_in, owner):
     content = sign_in(owner).get(INDEX).content.decode()
     assert "2 of 10" in content and "new" in content
+    assert 'title="Step Send the bill (send)">Send the bill</span>' in content, "steps are called by their names"
+    group = FailureGroup.objects.get()
+    retry = sign_in(owner).get(reverse("studio:failures_retry", args=[group.pk])).content.decode()
+    assert "Send the bill" in retry and ">send<" not in retry
     assert "<script>window" not in content and "{{ 7*7 }}" in content
     assert re.search("<bdi[^>]*>No customer[^<]*\u202e[^<]*</bdi>", content), (
         "what turns the text around turns only itself"

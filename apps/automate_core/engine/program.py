@@ -33,6 +33,7 @@ from automate_core.engine.retry import RetryPolicy
 from automate_core.literals import templated
 from automate_core.lookups import TemplateError, as_text
 from automate_core.rules import Rule, read
+from automate_core.step_names import title
 from automate_core.templating import Template, compile_value
 
 if TYPE_CHECKING:
@@ -325,11 +326,11 @@ _ASKS = ("assignees", "groups", "excluded", "message", "context")  #: what is re
 def _approval(step: ApprovalStep) -> ApprovalNode:
     return ApprovalNode(
         key=step.key,
-        name=step.name or step.key,
+        name=step.name or title(step.key),
         asks=compile_value({name: getattr(step, name) for name in _ASKS}),
         form=msgspec.to_builtins(step.form),
         delegate=step.delegate,
-        outcomes={lane.key: (lane.name or lane.key, _nodes(lane.steps)) for lane in step.outcomes},
+        outcomes={lane.key: (lane.name or title(lane.key), _nodes(lane.steps)) for lane in step.outcomes},
         span=compile_value(step.timeout),
         remind_after=None if step.remind_after is None else compile_value(step.remind_after),
         on_timeout=_optional(step.on_timeout),

@@ -63,7 +63,7 @@ def text(notification: Notification) -> tuple[str, str, str, str]:
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
     head = "Reminder: " if notification.kind == Notification.REMINDER else ""
-    subject = " ".join(f"{head}{data.get('name') or wait.path}, {wait.run.workflow.name}".split())[:200]
+    subject = " ".join(f"{head}{approvals.name(wait)}, {wait.run.workflow.name}".split())[:200]
     due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
     return subject, str(data.get("message", "")), due, wording.address("studio:approval_page", wait.pk)
 

@@ -15,6 +15,7 @@ from automate_core.models import ExecutionRun, NotificationRule
 from automate_core.notifications import messages, wording
 from automate_core.notifications.messages import Happening
 from automate_core.states import RunStatus
+from automate_core.step_names import step_name_in
 
 BATCH = 200
 
@@ -68,10 +69,13 @@ def _first(runs: Iterable[ExecutionRun]) -> set[uuid.UUID]:
 
 
 def _failure(run: ExecutionRun) -> Happening:
+    error = run.error or {}
+    path = str(error.get("step") or "")
+    step = step_name_in(run.version_id, path) if path else ""
     return Happening(
         key=f"run:{run.pk}",
         fact=wording.fact(
-            wording.failed(run.workflow.name, run.error),
+            wording.failed(run.workflow.name, step, str(error.get("code") or "")),
             run.finished_at or run.created_at,
             "admin:automate_core_executionrun_change",
             run.pk,

@@ -18,7 +18,7 @@ from automate_core.models import ExecutionRun, NotificationRule, Occurrence, Out
 from automate_core.notifications import messages, wording
 from automate_core.notifications.messages import Happening
 from automate_core.states import JobStatus, WaitStatus
-from automate_core.step_paths import key_of
+from automate_core.step_names import step_name_in
 
 RULES_AT_ONCE = 10
 MOST_FOUND = 200  #: by one rule at one look
@@ -77,7 +77,7 @@ def _waiting(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
     waits = _new(waits, rule, "wait:").annotate(name=KT("data__name")).defer("data", "outcome")
     found = waits.select_related("run__workflow__owner").defer("run__vars", "run__output", "run__error")
     for wait in found.order_by("pk")[:MOST_FOUND]:
-        workflow, name = wait.run.workflow, wait.name or key_of(wait.path)
+        workflow, name = wait.run.workflow, wait.name or step_name_in(wait.run.version_id, wait.path)
         text = wording.waiting(workflow.name, wait.kind, name, rule.span)
         yield Happening(
             key=f"wait:{wait.pk}",

@@ -8,8 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
-from automate_core.step_paths import key_of
-
 MOST_FACTS = 20  #: that one message tells; of the rest it says how many
 
 _WAITS_FOR = {
@@ -35,11 +33,8 @@ def address(view: str, *args: Any) -> str:
         return str(settings.AUTOMATE_SITE_URL)
 
 
-def failed(workflow: str, error: Any) -> str:
-    """A run that failed, with its step and the code of the error."""
-    error = error if isinstance(error, dict) else {}
-    step = key_of(str(error.get("step") or ""))
-    code = str(error.get("code") or "")
+def failed(workflow: str, step: str, code: str) -> str:
+    """A run that failed, with the name of its step and the code of the error."""
     return f"{workflow} failed{f' at the step {step}' if step else ''}{f' ({code})' if code else ''}."
 
 

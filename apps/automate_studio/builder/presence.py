@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from automate_core.models import Workflow
+from automate_core.step_names import title
 from automate_governance.permissions import Person
 from automate_studio import asked
 from automate_studio.builder.steps import SETTINGS
 from automate_studio.models import Presence
-from automate_studio.sentences import title
 from automate_studio.tree import START
 
 LASTS = dt.timedelta(seconds=30)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from automate_connectors.adapters.base import Effect as ActionEffect
 from automate_connectors.registry import find_action
-from automate_core import documents
+from automate_core import documents, step_names
 from automate_core.authoring import NotPermittedError
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
@@ -31,7 +31,7 @@ from automate_core.trials import results, samples, starting
 from automate_core.trials.results import Result
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.permissions import Person, can
-from automate_studio import asked, payload, sentences, versions, words
+from automate_studio import asked, payload, versions, words
 from automate_studio.builder import plain_json, steps, told
 from automate_studio.builder.samples import chosen_by
 from automate_studio.builder.told import Line
@@ -211,7 +211,7 @@ def _systems(definition: Definition) -> Iterator[str]:
         adapter, action = find_action(step.action)
         if action.effect is not ActionEffect.PURE:
             what = (action.label or action.name).lower()
-            yield f"{step.name or sentences.title(step.key)}: {adapter.name}, {what}"
+            yield f"{step.name or step_names.title(step.key)}: {adapter.name}, {what}"
 
 
 _FIELDS = ("mode", "scope", "step", "event", "payload")
@@ -307,7 +307,7 @@ def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
     foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
     return [
         StepLine(
-            name=versions.step_name(definition, key_of(path)),
+            name=step_names.step_name(definition, path),
             path=steps.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
             state=state,
             message=message,

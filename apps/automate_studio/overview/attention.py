@@ -16,8 +16,9 @@ from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Webho
 from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
+from automate_core.step_names import step_name
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_studio import words
+from automate_studio import versions, words
 from automate_studio.connections.health import word
 from automate_studio.overview.figures import LONG, undecided
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
@@ -42,8 +43,17 @@ class Matter:
     tracker: list[str] = field(default_factory=list)
     tracker_says: str = ""
     group: FailureGroup | None = None
+    step: str = ""
     may_act: bool = False
     may_replay: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Muted:
+    """A kind of failures that needs no attention, with the name of the step that fails."""
+
+    group: FailureGroup
+    step: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +62,7 @@ class Attention:
 
     matters: list[Matter]
     more: int
-    muted: list[FailureGroup]
+    muted: list[Muted]
 
     @property
     def number(self) -> int:
@@ -75,11 +85,12 @@ def attention(
     open_groups = [group for group in groups if group.muted_at is None]
     first = [*_dead(user), *_transaction(status), *_connections(user, now), *_waiting(workflows, now), *_unsigned(user)]
     shown = open_groups[: max(SHOWN - len(first), 2)]
-    matters = [*first[: SHOWN - 1], *_failures(user, shown, period, counts, now)]
+    steps = failed_steps(groups)
+    matters = [*first[: SHOWN - 1], *_failures(user, shown, steps, period, counts, now)]
     return Attention(
         matters=matters,
         more=len(first) + len(open_groups) - len(matters),
-        muted=[group for group in groups if group.muted_at is not None],
+        muted=[Muted(group=group, step=steps[group.pk]) for group in groups if group.muted_at is not None],
     )
 
 
@@ -88,8 +99,22 @@ def _groups(workflows: Workflows) -> QuerySet[FailureGroup]:
     return found if workflows is None else found.filter(workflow__in=workflows)
 
 
+def failed_steps(groups: list[FailureGroup]) -> dict[int, str]:
+    """By group the name of the step that fails, as its last run had it; empty when no step failed."""
+    runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups if group.path])
+    of_runs = dict(runs.values_list("pk", "version"))
+    of_groups = {group.pk: of_runs.get(group.last_run) or group.workflow.published_id or 0 for group in groups}
+    read = versions.definitions(of_groups.values())
+    return {group.pk: step_name(read.get(of_groups[group.pk]), group.path) if group.path else "" for group in groups}
+
+
 def _failures(
-    user: User, groups: list[FailureGroup], period: Period, counts: Mapping[int, Counts], now: dt.datetime
+    user: User,
+    groups: list[FailureGroup],
+    steps: Mapping[int, str],
+    period: Period,
+    counts: Mapping[int, Counts],
+    now: dt.datetime,
 ) -> Iterator[Matter]:
     if not groups:
         return
@@ -125,6 +150,7 @@ def _failures(
             tracker=["none"] * (LATEST - len(tracker)) + tracker,
             tracker_says=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
             group=group,
+            step=steps[group.pk],
             may_act=group.pk in may_run,
         )
 

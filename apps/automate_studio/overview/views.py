@@ -26,7 +26,7 @@ from automate_studio import asked, words
 from automate_studio.doing import SeeOther
 from automate_studio.lists import Tab, address
 from automate_studio.overview import figures
-from automate_studio.overview.attention import Attention, attention
+from automate_studio.overview.attention import Attention, attention, failed_steps
 from automate_studio.overview.charts import Chart, chart
 from automate_studio.overview.figures import Figure
 from automate_studio.overview.work import Slow, Work, slowest, work
@@ -140,7 +140,14 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     if request.method != "POST":
         count = failures.retryable(group).count()
-        context = {"group": group, "count": count, "most": failures.MOST_AT_ONCE, "query": _query(request.GET)}
+        step = failed_steps([group])[group.pk]
+        context = {
+            "group": group,
+            "step": step,
+            "count": count,
+            "most": failures.MOST_AT_ONCE,
+            "query": _query(request.GET),
+        }
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
     result = failures.retry(group, by=asked.person(request), version=version)

@@ -13,8 +13,9 @@ from automate_core.statistics import reading
 from automate_core.statistics.buckets import percentile
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Times
+from automate_core.step_names import step_name
 from automate_core.step_paths import holder, without_items
-from automate_studio import words
+from automate_studio import versions, words
 from automate_studio.overview.charts import Line, line
 from automate_studio.workflow_list import LATEST, tiles
 
@@ -94,7 +95,7 @@ def slowest(period: Period, counts: Mapping[int, Counts], times: Times) -> list[
     if not keys:
         return []
     there = Workflow.objects.prefetch_related("steps").defer("description").in_bulk(keys)
-    lines, steps = reading.lines(period, keys, apart=True), _slowest_steps(keys)
+    lines, steps = reading.lines(period, keys, apart=True), _slowest_steps(there)
     return [
         _slow(there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []), steps.get(key))
         for key in keys
@@ -102,19 +103,22 @@ def slowest(period: Period, counts: Mapping[int, Counts], times: Times) -> list[
     ]
 
 
-def _slowest_steps(workflows: list[int]) -> dict[int, tuple[str, str]]:
-    """(path, how long on average) of the step in which most of the time of a workflow's latest runs went."""
+def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str]]:
+    """(name, how long on average) of the step in which most of the time of a workflow's latest runs went."""
     took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
-    values = {"workflows": workflows, "runs": LATEST, "steps": MOST_STEPS}
+    values = {"workflows": list(workflows), "runs": LATEST, "steps": MOST_STEPS}
     for row in database.run(None, _STEPS, values):
         took[row.workflow][without_items(row.path)].append(row.took)
+    published = {key: workflow.published_id or 0 for key, workflow in workflows.items()}
+    definitions = versions.definitions(published.values())
     found = {}
     for key, paths in took.items():
         around = {holder(path) for path in paths}  # what holds steps takes as long as they do
         leaves = {path: times for path, times in paths.items() if path not in around}
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))
-            found[key] = (path, words.duration(sum(times) / len(times)))
+            name = step_name(definitions.get(published[key]), path)
+            found[key] = (name, words.duration(sum(times) / len(times)))
     return found
 
 
