@@ -61,8 +61,8 @@ class RunPage:
 
     @property
     def queued(self) -> str:
-        """From the delivery to the first step."""
-        event = self.run.event
+        """From what started it to the first step: the delivery, or the person who ran it again or tests it."""
+        event = self.run.event if self.run.cause == ExecutionRun.Cause.TRIGGER else None
         return words.between(event.received_at if event else self.run.created_at, self.run.started_at)
 
     @property

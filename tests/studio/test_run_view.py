@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
@@ -10,7 +12,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, workflow_files
-from automate_core.models import ExecutionRun, StepRun
+from automate_core.models import Event, ExecutionRun, StepRun
 from tests.studio.test_screens import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +52,27 @@ steps:
 
 def _url(run):
     return reverse("admin:automate_core_executionrun_change", args=[run.pk])
+
+
+def _queued(page):
+    """What stands beside `Queued` in the run's header."""
+    return " ".join(page.text.partition("Queued")[2].partition("Steps")[0].split())
+
+
+def test_a_rerun_is_queued_since_a_person_asked_for_it(workflow, deliver, drain, sign_in, owner):
+    workflow(LOOP)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    Event.objects.update(received_at=run.started_at - dt.timedelta(hours=3))
+    client = sign_in(owner)
+    assert _queued(Page(client.get(_url(run)))) == "3 h 00 m"
+    client.post(reverse("studio:run_retry", args=[run.pk]), {"start": "start", "version": "original"})
+    drain()
+    again = ExecutionRun.objects.get(retried_from=run)
+    assert again.event_id == run.event_id
+    ExecutionRun.objects.filter(pk=again.pk).update(created_at=again.started_at - dt.timedelta(minutes=2))
+    assert _queued(Page(client.get(_url(again)))) == "2 m 00 s"
 
 
 def _label(page, name):
