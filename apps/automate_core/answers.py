@@ -20,11 +20,12 @@ class AnswersError(ValueError):
         self.errors = errors
 
 
-def check(fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> dict[str, Any]:
+def check(fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
     """The answers, one for each field, in its type. Raises AnswersError.
 
     `fields` are documents of FormField. Texts, as browsers send them, are read as the number, boolean or date that the
-    field wants. Without an answer, a field that is not required is null, or false if it is a boolean.
+    field wants. Without an answer, a field that is not required is null, or false if it is a boolean; unless the
+    answers have to be `complete`, none is required.
     """
     form = msgspec.convert(fields, list[FormField])
     known = [field.name for field in form]
@@ -32,7 +33,7 @@ def check(fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> di
     checked = {}
     for field in form:
         try:
-            checked[field.name] = _read(field, answers.get(field.name))
+            checked[field.name] = _read(field, answers.get(field.name), required=field.required and complete)
         except ValueError as error:
             errors[field.name] = str(error)
     if errors:
@@ -40,10 +41,10 @@ def check(fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> di
     return checked
 
 
-def _read(field: FormField, answer: Any) -> Any:
+def _read(field: FormField, answer: Any, *, required: bool) -> Any:
     """Raises ValueError, whose message follows the field's name."""
     if answer is None or (isinstance(answer, str) and not answer.strip()):
-        if field.required:
+        if required:
             raise ValueError("is required")
         return False if field.kind == "boolean" else None
     match field.kind:

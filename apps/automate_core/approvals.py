@@ -15,6 +15,7 @@ from automate_core import answers, database, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
+from automate_core.step_names import title
 from automate_core.step_paths import key_of
 from automate_governance import audit
 from automate_governance.permissions import Person, User, can
@@ -78,6 +79,11 @@ def may_delegate(wait: Wait, person: Person) -> bool:
     return bool((wait.data or {}).get("delegate")) or can(person, "run", wait.run.workflow)
 
 
+def approving(wait: Wait) -> str:
+    """The outcome that approves, which is the first: it alone needs the fields that the form requires."""
+    return next((str(each["key"]) for each in (wait.data or {}).get("outcomes", [])), "")
+
+
 @transaction.atomic
 def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
     """Answer an approval, once. Only an assignee may, a superuser no more than others.
@@ -92,7 +98,7 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
     if outcome not in names:
         raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
-    filled = answers.check(data.get("form", []), form or {})
+    filled = answers.check(data.get("form", []), form or {}, complete=outcome == approving(wait))
     wait.decided_by = by
     wait.save(update_fields=["decided_by"])
     _answer(wait, run, by, outcome=outcome, form=filled)
@@ -235,7 +241,7 @@ def _check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
 
 def name(wait: Wait) -> str:
     """What an approval is called."""
-    return str((wait.data or {}).get("name") or key_of(wait.path))
+    return str((wait.data or {}).get("name") or title(key_of(wait.path)))
 
 
 def names(wait: Wait) -> list[str]:

@@ -54,6 +54,11 @@ class Ask:
     error: str = ""
 
     @property
+    def approving(self) -> str:
+        """The outcome that approves, of an approval."""
+        return approvals.approving(self.wait)
+
+    @property
     def may_try_now(self) -> bool:
         """Whether its next attempt may be made now."""
         return self.may_run and self.wait.kind == Wait.Kind.RETRY

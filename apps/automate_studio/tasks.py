@@ -142,6 +142,7 @@ def _show(
         "automate_studio/task.html",
         row.name,
         wait=wait,
+        approving=approvals.approving(wait),
         row=row,
         message=visible(str(data.get("message", ""))),
         facts=[(visible(fact["label"]), _text(fact["value"])) for fact in data.get("context", [])],
