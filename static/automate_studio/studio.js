@@ -62,7 +62,11 @@
     tab.dispatchEvent(new CustomEvent("da:tab", { bubbles: true }));
   };
 
-  // Zoom is the canvas's, so that a new tree drawn inside keeps it. At first the whole width fits, if that is readable.
+  // Zoom is the canvas's, so that a new tree drawn inside keeps it. At first the whole width fits; in the builder only
+  // as far as cards can be read and dragged. What is only looked at fits again when the window changes, until a person
+  // has chosen a zoom.
+  const AROUND = ".da-canvas, .da-canvas-card";
+
   const zoomTo = (canvas, factor) => {
     const zoom = Math.min(1.5, Math.max(0.5, Math.round(factor * 20) / 20));
     canvas.style.setProperty("--zoom", zoom);
@@ -72,21 +76,26 @@
 
   const zoomed = (canvas) => Number(canvas.style.getPropertyValue("--zoom") || 1);
 
-  const fit = (canvas, least) => {
-    const flow = canvas.querySelector(".da-flow");
-    const factor = canvas.clientWidth / (flow.scrollWidth / zoomed(canvas));
-    zoomTo(canvas, Math.min(1, Math.max(least, Math.floor(factor * 20) / 20)));
+  const isEdited = (canvas) => canvas.closest(".da-build") !== null;
+
+  const fit = (canvas, least = 0.5) => {
+    const factor = () => canvas.clientWidth / canvas.querySelector(".da-flow").scrollWidth;
+    canvas.style.setProperty("--zoom", 1);
+    canvas.classList.remove("narrow");
+    canvas.classList.toggle("narrow", !isEdited(canvas) && factor() < 0.75); // narrower cards are larger ones in the end
+    zoomTo(canvas, Math.min(1, Math.max(least, Math.floor(factor() * 20) / 20)));
     canvas.scrollLeft = (canvas.scrollWidth - canvas.clientWidth) / 2;
   };
 
   const zoom = (button) => {
-    const canvas = button.closest(".da-canvas").querySelector(".da-cv");
+    const canvas = button.closest(AROUND).querySelector(".da-cv");
     const step = Number(button.dataset.zoom);
+    canvas.toggleAttribute("data-zoomed", step !== 0);
     if (step) zoomTo(canvas, zoomed(canvas) + step * 0.1);
-    else fit(canvas, 0.5);
+    else fit(canvas);
   };
 
-  window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach((canvas) => fit(canvas, 0.85)));
+  window.addEventListener("load", () => document.querySelectorAll(".da-cv").forEach((canvas) => fit(canvas, isEdited(canvas) ? 0.85 : 0.5)));
 
   // Dialogs: the browser traps the focus and gives it back. An address may name one that is to be open.
   window.addEventListener("load", () => {
@@ -167,7 +176,7 @@
 
   // Zoom by keys while the canvas or a card has the focus, and by the wheel over it.
   document.addEventListener("keydown", (event) => {
-    const canvas = event.target.closest(".da-canvas");
+    const canvas = event.target.closest(AROUND);
     const step = { "+": "1", "=": "1", "-": "-1", 0: "0" }[event.key];
     if (!canvas || step === undefined || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
@@ -176,12 +185,15 @@
   for (const canvas of document.querySelectorAll(".da-cv")) {
     let width = canvas.clientWidth; // what is in the middle stays there when the canvas gets wider or narrower
     new ResizeObserver(() => {
+      if (canvas.clientWidth === width) return;
       canvas.scrollLeft += (width - canvas.clientWidth) / 2;
       width = canvas.clientWidth;
+      if (width && !isEdited(canvas) && !canvas.hasAttribute("data-zoomed")) fit(canvas);
     }).observe(canvas);
     canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
       event.preventDefault();
+      canvas.toggleAttribute("data-zoomed", true);
       zoomTo(canvas, zoomed(canvas) + (event.deltaY < 0 ? 0.1 : -0.1));
     }, { passive: false });
   }

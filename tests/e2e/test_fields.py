@@ -65,7 +65,13 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     page.keyboard.press("Control+a")
     page.keyboard.type("{{ event.payload.method }}")
     wait_for(lambda: inputs("ask").get("method") == "{{ event.payload.method }}")
-    page.get_by_role("textbox", name="JSON body").fill('{"a": 1,\n "b" 2}')
+    body = page.get_by_role("textbox", name="JSON body")
+    body.focus()
+    shadows = body.evaluate(
+        "(it) => [it, it.closest('.da-in')].map((each) => getComputedStyle(each).boxShadow !== 'none')"
+    )
+    assert shadows == [False, True], "the field wears the one ring of the focus"
+    body.fill('{"a": 1,\n "b" 2}')
     why = page.locator("#field-inputs-json-why")
     expect(why).to_contain_text("line 2: put a colon between the name and its value")
     expect(page.get_by_role("textbox", name="JSON body")).to_have_attribute("aria-invalid", "true")

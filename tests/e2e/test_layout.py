@@ -1,0 +1,176 @@
+"""Layout in a browser: every control is reached by a click, nothing is printed over anything else, no card is cut off."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from automate_core.models import FailureGroup, StepRun, Workflow
+from tests.drafts.conftest import Editor
+from tests.e2e.places import sign_in_as_root
+from tests.studio.test_overview import ended
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MEASURES = (Path(__file__).parent / "layout.js").read_text(encoding="utf-8")
+READY = "!document.documentElement.hasAttribute('x-cloak')"
+
+#: Long names, five routes side by side, and runs in every state.
+REFUNDS = """
+name: Refund approvals for orders of customers with a long history
+slug: refunds
+description: And a description that goes on for a while, so that it takes a second line where there is little room
+tags: [money, night]
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: first, name: Read the order and its customer, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
+  - kind: branch
+    key: route
+    name: Which kind of order it is
+    arms:
+      - key: large
+        name: Order over a thousand
+        when: {'==': [{var: event.payload.title}, large]}
+        steps:
+          - kind: approval
+            key: ask
+            name: Approve the refund of the order
+            assignees: [root]
+            timeout: 1d
+            form: [{name: note, label: Note, required: true}]
+      - key: returning
+        name: Order of a returning customer
+        when: {'==': [{var: event.payload.title}, returning]}
+        steps: [{kind: wait, key: parcel, name: Wait for the parcel to come back, duration: 1d}]
+      - {key: voucher, name: Order with a voucher, when: {'==': [{var: event.payload.title}, voucher]}}
+      - key: broken
+        when: {'==': [{var: event.payload.title}, broken]}
+        steps: [{key: fail, name: Look up the invoice, action: data.set, inputs: {x: '{{ event.payload.none.here }}'}}]
+    otherwise: [{kind: stop, key: refuse, name: Refuse it, outcome: failed, message: Nothing fits this kind of order}]
+  - {key: last, name: Write it down in the ledger, action: data.log, inputs: {message: done}}
+"""
+
+
+@pytest.fixture
+def busy(places, workflow, deliver, drain, admin):
+    """The places with a second workflow, whose names are long and whose draft has changes, and its runs."""
+    made = workflow(REFUNDS)
+    for title in ("large", "returning", "voucher", "broken", "other", "other"):
+        deliver({"title": title, "labels": ["a"]})
+    drain()
+    Editor(made, admin).do("add", kind="action", action="data.log", parent="route", slot="voucher", index=0)
+    runs = {status: made.runs.filter(status=status).latest("pk").pk for status in ("waiting", "failed", "succeeded")}
+    return {
+        **places,
+        "long workflow": f"/admin/automate_core/workflow/{made.pk}/change/",
+        "long draft": f"/admin/automate_core/workflow/{made.pk}/change/?show=draft",
+        "long builder": f"/admin/automate/workflows/{made.pk}/builder/",
+        **{f"long {status} run": f"/admin/automate_core/executionrun/{pk}/change/" for status, pk in runs.items()},
+    }
+
+
+def _open(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_function(READY)
+    page.evaluate("document.fonts.ready.then(() => null)")
+    page.evaluate(MEASURES)
+
+
+def _resize(page: Page, width: int) -> None:
+    """Give the window another width, and the page the time to draw it."""
+    page.set_viewport_size({"width": width, "height": 450 if width == 720 else 900})
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def _measured(page: Page, *measures: str) -> list[str]:
+    return [f"{name}: {fault}" for name in measures for fault in page.evaluate(f"layout.{name}()")]
+
+
+WIDTHS = (1440, 950, 720, 640, 390)  #: 720 is 1440 at 200 % zoom
+FITTED = {"workflow", "long workflow", "long draft", "template", "run", "long waiting run", "long failed run"}
+PRINTED = FITTED | {
+    "overview", "workflows", "runs", "events", "approvals", "approval", "versions", "long builder", "notifications",
+}  # fmt: skip
+
+
+def test_controls_are_reached_and_nothing_is_printed_over_anything_else(busy, root, site, shot):
+    """The middle of every control of every page is hit by that control, wide and on a phone; texts and controls keep
+    apart at all widths; the flow of a page that shows one fits its canvas."""
+    page, found = root, {}
+    sign_in_as_root(page)
+    for name, path in busy.items():
+        _resize(page, WIDTHS[0])
+        _open(page, site + path)
+        for width in WIDTHS if name in PRINTED else (WIDTHS[0], WIDTHS[-1]):
+            _resize(page, width)
+            faults = _measured(page, *(["covered"] if width in {1440, 390} else []))
+            if name in PRINTED:
+                faults += _measured(page, "textOverText", "controlOverControl")
+                faults += _measured(page, "sideways", *(["cutCards"] if name in FITTED else []))
+                shot(page, f"layout-{name}-{width}")
+            if faults:
+                found[f"{name} at {width}"] = faults
+    assert found == {}
+
+
+def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
+    page = root
+    sign_in_as_root(page)
+    _open(page, site + busy["long workflow"])
+    zoom = page.get_by_role("group", name="Zoom").locator(".z")
+    wide = zoom.inner_text()
+    page.set_viewport_size({"width": 1024, "height": 900})
+    expect(zoom).not_to_have_text(wide)
+    assert _measured(page, "cutCards") == []
+    page.get_by_role("button", name="Zoom in").click()
+    chosen = zoom.inner_text()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function("document.querySelector('.da-cv').clientWidth > 600")
+    expect(zoom).to_have_text(chosen)
+    page.get_by_role("button", name=re.compile("%")).click()
+    expect(zoom).to_have_text(wide)
+
+
+def test_every_control_of_the_overview_leads_where_it_says(workflow, admin, root, site):
+    made = workflow(REFUNDS)
+    Workflow.objects.filter(pk=made.pk).update(owner=admin)
+    ended(made, 12, took=3)
+    ended(made, 3, status="failed", message="HTTP 503 from the ledger", code="http_503")
+    run = made.runs.filter(status="succeeded").latest("pk")
+    StepRun.objects.create(
+        run=run, path="route/ask", status="succeeded", started_at=run.started_at, finished_at=run.finished_at
+    )
+    page, overview = root, f"{site}/admin/"
+    sign_in_as_root(page)
+    expect(page.locator(".da-ov-slow tbody tr")).to_have_count(1)
+    links = page.locator(".da-root a[href]:visible")
+    leads = links.evaluate_all("found => found.map((link) => link.href)")
+    assert len(leads) >= 14
+    for number, to in enumerate(leads):
+        page.goto(overview)
+        page.wait_for_function(READY)
+        links.nth(number).click()
+        expect(page).to_have_url(to)
+
+    page.goto(overview)
+    page.wait_for_function(READY)
+    buttons = page.locator(".da-root :is(button, summary):visible")
+    name = made.name
+    said = buttons.evaluate_all("found => found.map((each) => each.ariaLabel || each.innerText)")
+    assert said == [f"Retry all of {name}", f"More for {name}"]
+    buttons.nth(0).click()
+    dialog = page.get_by_role("dialog", name=f"Retry 3 runs of {name}")
+    dialog.get_by_role("button", name="Not now").click()
+    expect(dialog).to_be_hidden()
+    buttons.nth(1).click()
+    page.get_by_role("button", name="Mute").click()
+    page.locator("summary", has_text="1 muted").click()
+    page.get_by_role("button", name="Unmute").click()
+    expect(page.get_by_label(f"More for {name}")).to_be_visible()
+    page.get_by_label(f"More for {name}").click()
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.get_by_label(f"More for {name}")).to_be_hidden()
+    assert FailureGroup.objects.get().resolved_at is not None
