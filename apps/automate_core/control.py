@@ -67,7 +67,7 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
     What a worker is doing at that moment it finishes, and records. Raises NotPermittedError, EndedError.
     """
     _check_may_run(by, run.workflow)
-    message = reason or f"Cancelled by {by.get_username()}."
+    message = f"Cancelled by {by.get_username()}{f': {reason}' if reason else '.'}"
     cancelled = cancel_run(run.pk, code="cancelled", message=message)
     if not cancelled:
         status = ExecutionRun.objects.filter(pk=run.pk).values_list("status", flat=True).first()

@@ -29,11 +29,10 @@ class SeeOther(HttpResponseRedirect):
 
 @require_POST
 def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Cancel a run."""
+    """Cancel a run: its page says who did, and why."""
     run = asked.run(request, run_id)
     reason = asked.words(request.POST.get("reason"))
-    if _do(request, lambda: control.cancel(run, by=asked.person(request), reason=reason)):
-        messages.success(request, "Cancelled. What a worker is doing at this moment is still recorded.")
+    _do(request, lambda: control.cancel(run, by=asked.person(request), reason=reason))
     return SeeOther(_run_url(run))
 
 

@@ -33,6 +33,7 @@ class Asked:
     verb: str
     start: str
     version: str
+    reason: str
     every: bool
     chosen: list[str]
     upto: uuid.UUID
@@ -99,7 +100,8 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     if "confirm" not in request.POST:
         context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
-    options = {"start": wanted.start, "version": wanted.version} if wanted.verb == "retry" else {}
+    of_retry = {"start": wanted.start, "version": wanted.version}
+    options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
     clicked = asked.key(request.POST.get("request"))
     action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request), request=clicked)
     return _progress(request, action)
@@ -145,7 +147,15 @@ def _asked(request: HttpRequest) -> Asked | None:
     is_known = verb in BulkAction.Verb.values and start in _STARTS and version in {"original", "newest"}
     if not is_known or not (every or 1 <= len(chosen) <= ON_A_PAGE):
         return None
-    return Asked(verb=verb, start=start, version=version, every=every, chosen=[] if every else chosen, upto=upto)
+    return Asked(
+        verb=verb,
+        start=start,
+        version=version,
+        reason=asked.words(given.get("reason")),
+        every=every,
+        chosen=[] if every else chosen,
+        upto=upto,
+    )
 
 
 def _count(user: User, filters: Filters, wanted: Asked) -> Counted:

@@ -79,7 +79,11 @@ def test_cancelling_withdraws_everything_that_was_to_come(run, owner, status):
     control.cancel(run, by=owner, reason="wrong customer")
     for row in (run, job, timer, parked):
         row.refresh_from_db()
-    assert (run.status, run.error, run.seq) == ("cancelled", {"code": "cancelled", "message": "wrong customer"}, 1)
+    assert (run.status, run.error, run.seq) == (
+        "cancelled",
+        {"code": "cancelled", "message": "Cancelled by owner: wrong customer"},
+        1,
+    )
     assert run.finished_at is not None
     assert (job.status, timer.status, parked.status) == ("completed", "cancelled", "cancelled")
     assert timer.seq == parked.seq == run.seq

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
+from tests.e2e.places import APPROVAL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,20 +30,6 @@ steps:
       - {key: c, when: {'==': [{var: event.payload.title}, c]}, steps: [{key: sc, action: data.set}]}
     otherwise: [{kind: stop, key: no, outcome: failed, message: 'Nothing fits {{ event.payload.title }}'}]
 """
-
-APPROVAL = {
-    "name": "Refund the order of a customer with a rather long name",
-    "message": "Order 4711 over 1,850.00 EUR.\nThe first one of this customer.",
-    "form": [
-        {"name": "note", "label": "Note", "required": True, "help": "The customer will read this."},
-        {"name": "amount", "kind": "number"},
-        {"name": "level", "kind": "choice", "choices": ["low", "high"]},
-        {"name": "sure", "kind": "boolean", "label": "I have looked at the receipt"},
-        {"name": "details", "kind": "long_text"},
-        {"name": "until", "kind": "date"},
-    ],
-    "outcomes": [{"key": "approved", "name": "Approve"}, {"key": "rejected", "name": "Reject"}],
-}
 
 
 @pytest.fixture
@@ -156,3 +143,25 @@ def test_a_run_is_run_again_from_its_dialog(pages, signed_in, site):
     expect(page.get_by_text("This run repeats run")).to_be_visible()
     assert ExecutionRun.objects.exclude(retried_from=None).count() == 1
     assert page.evaluate("window.faults") == []
+
+
+def test_a_run_is_cancelled_from_its_dialog(pages, signed_in, site, faults, shot):
+    run = ExecutionRun.objects.get(status="waiting")
+    page = signed_in
+    page.goto(f"{site}/admin/automate_core/executionrun/{run.pk}/change/")
+    page.get_by_role("button", name="Cancel run").click()
+    dialog = page.get_by_role("dialog", name="Cancel this run?")
+    expect(dialog).to_be_visible()
+    shot(page, "cancel-run")
+    dialog.get_by_role("button", name="Keep running").click()
+    expect(dialog).to_be_hidden()
+    run.refresh_from_db()
+    assert run.status == "waiting", "nothing is done before the dialog is answered"
+    page.get_by_role("button", name="Cancel run").click()
+    dialog.get_by_label("Reason").fill("Wrong customer")
+    dialog.get_by_role("button", name="Cancel run").click()
+    expect(page.locator("#run-error")).to_have_text("Cancelled by owner: Wrong customer")
+    expect(page.locator(".da-note:visible")).to_have_count(1)
+    expect(page.get_by_role("button", name="Cancel run")).to_be_hidden()
+    shot(page, "cancelled-run")
+    assert faults(page) == []

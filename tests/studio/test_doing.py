@@ -8,6 +8,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import ExecutionRun, Wait
+from automate_governance.models import AuditEntry
 from tests.studio.test_screens import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,7 +77,7 @@ def _actions(page):
 
 
 def test_buttons_are_there_for_those_who_may(failed, sign_in, owner, colleague):
-    doors = {reverse(f"studio:run_{verb}", args=[failed.pk]) for verb in ("cancel", "retry", "sample", "test")}
+    doors = {reverse(f"studio:run_{verb}", args=[failed.pk]) for verb in ("retry", "sample", "test")}
 
     def there(person):
         page = Page(sign_in(person).get(_page(failed)))
@@ -106,12 +107,40 @@ def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
     assert "has ended already: failed" in page.text and page.all(role="alert")
 
 
-def test_a_waiting_run_is_cancelled(waiting, sign_in, owner):
-    client = sign_in(owner)
-    client.post(reverse("studio:run_cancel", args=[waiting.run_id]))
+def test_a_waiting_run_is_cancelled_for_a_reason(waiting, sign_in, owner):
+    client, cancel = sign_in(owner), reverse("studio:run_cancel", args=[waiting.run_id])
+    asks = Page(client.get(_page(waiting.run)))
+    assert "cancel" in asks.ids and asks.all(data_dialog="cancel"), "a dialog asks first"
+    assert "cancel-reason" in asks.ids and "required" not in asks.ids["cancel-reason"]
+    answer = client.post(cancel, {"reason": "Wrong customer"})
     run = ExecutionRun.objects.get()
-    assert (run.status, run.error["message"]) == ("cancelled", "Cancelled by owner.")
-    assert "Cancelled." in Page(client.get(_page(run))).text
+    assert (run.status, run.error["message"]) == ("cancelled", "Cancelled by owner: Wrong customer")
+    assert AuditEntry.objects.get(verb="run.cancelled").changes == {"reason": "Wrong customer"}
+    page = Page(client.get(answer["Location"]))
+    notes = [tag for _, tag in page.tags if "da-note" in tag.get("class", "").split()]
+    assert [note["data-st"] for note in notes] == ["cancelled"], "one status, and not that of a failure"
+    assert "Cancelled by owner: Wrong customer" in page.text and "cancel" not in page.ids
+
+
+def test_a_run_is_cancelled_without_a_reason(waiting, sign_in, owner):
+    sign_in(owner).post(reverse("studio:run_cancel", args=[waiting.run_id]))
+    assert ExecutionRun.objects.get().error["message"] == "Cancelled by owner."
+
+
+def test_only_the_approving_outcome_needs_the_form(waiting, sign_in, owner, drain):
+    client, url = sign_in(owner), reverse("studio:approval_page", args=[waiting.pk])
+    path = reverse("studio:run_decide", args=[waiting.run_id, "ask"])
+    for screen in (Page(client.get(url)), Page(client.get(_page(waiting.run)))):
+        unchecked = {each["value"]: "formnovalidate" in each for each in screen.all(name="outcome")}
+        assert unchecked == {"approved": False, "rejected": True}
+    for address in (url, path):
+        assert client.post(address, {"outcome": "approved"}).status_code == 422
+        wrong = {"outcome": "rejected", "form-amount": "much"}
+        assert client.post(address, wrong).status_code == 422, "what is filled in has to fit all the same"
+    assert client.post(url, {"outcome": "rejected"}).status_code == 303
+    drain()
+    waiting.refresh_from_db()
+    assert waiting.outcome["outcome"] == "rejected" and waiting.outcome["form"]["note"] is None
 
 
 def test_a_workflow_is_paused_and_goes_on(failed, sign_in, owner, deliver, drain):

@@ -119,6 +119,7 @@ def test_stopping_and_cancelling(failed, sign_in, owner, monkeypatch):
     waiting = [made(failed, 9, n, status="waiting", finished_at=None) for n in range(5)]
     client = sign_in(owner)
     asked = client.post(f"{BULK}?show=waiting", {"do": "cancel", "all": "on"})
+    assert "bulk-reason" in Page(asked).ids
     assert "Cancel 5 runs" in Page(asked).text
     client.post(f"{BULK}?show=waiting", hidden(asked))
     action = BulkAction.objects.get()
