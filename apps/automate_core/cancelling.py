@@ -6,14 +6,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 from django.db import transaction
 
-from automate_core import wakeups, waking
+from automate_core import lifecycle, wakeups, waking
 from automate_core.database import AutomateNow
 from automate_core.definition import ActionStep, DefinitionError, parse, walk
-from automate_core.ingest import EventIngestor, NewEvent
-from automate_core.models import ActiveTrigger, EndedRun, ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
 from automate_core.states import (
     FINAL_RUN_STATES,
     RUN_EDGES,
@@ -24,7 +22,6 @@ from automate_core.states import (
     move,
 )
 from automate_core.step_paths import key_of
-from automate_core.triggers import DEPTH_HEADER
 from automate_governance.redaction import redactor
 
 
@@ -52,15 +49,12 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
     run.finished_at = AutomateNow()
     run.save(update_fields=["status", "error", "seq", "finished_at"])
     run.refresh_from_db(fields=["finished_at"])
-    waits = Wait.objects.filter(run=run, status=WaitStatus.OPEN)
-    called = dict(waits.filter(kind=Wait.Kind.CHILD).values_list("path", "data"))
-    waits.update(status=WaitStatus.CANCELLED, resolved_at=AutomateNow(), seq=run.seq)
+    calls = Wait.objects.filter(run=run, status=WaitStatus.OPEN, kind=Wait.Kind.CHILD)
+    called = dict(calls.values_list("path", "data"))
     jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
     jobs.filter(status=JobStatus.READY).update(status=JobStatus.COMPLETED)
-    _end_attempts(run, held=jobs.filter(status=JobStatus.LEASED, lease_until__gt=AutomateNow()).exists())
-    if run.cause != ExecutionRun.Cause.TEST:
-        EndedRun.objects.create(run=run)
-        _say(run)
+    is_held = jobs.filter(status=JobStatus.LEASED, lease_until__gt=AutomateNow()).exists()
+    lifecycle.end(run.pk, broken=StepStatus.CANCELLED, kept=_under_way(run) if is_held else [])
     yield run
     events = [data["event"] for data in called.values() if data]
     OutboxJob.objects.filter(event__in=events, kind=OutboxJob.Kind.DISPATCH, status=JobStatus.READY).update(
@@ -71,16 +65,11 @@ def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
         yield from _cancel(child, {**error, "message": "The run that waited for it was cancelled."})
 
 
-def _end_attempts(run: ExecutionRun, *, held: bool) -> None:
-    """Close what waits and, when no worker holds the run, what runs. A worker closes the actions that it began."""
-    steps = StepRun.objects.filter(run=run, status__in=[StepStatus.RUNNING, StepStatus.WAITING])
-    actions = _actions(run) if held else set()
-    ended = [
-        pk
-        for pk, path, status in steps.values_list("pk", "path", "status")
-        if not (held and status == StepStatus.RUNNING and key_of(path) in actions)
-    ]
-    steps.filter(pk__in=ended).update(status=StepStatus.CANCELLED, finished_at=AutomateNow(), seq=run.seq)
+def _under_way(run: ExecutionRun) -> list[uuid.UUID]:
+    """The attempts of actions that the worker which holds the run has begun, and will close."""
+    running = StepRun.objects.filter(run=run, status=StepStatus.RUNNING).values_list("pk", "path")
+    actions = _actions(run)
+    return [pk for pk, path in running if key_of(path) in actions]
 
 
 def _actions(run: ExecutionRun) -> set[str]:
@@ -90,23 +79,6 @@ def _actions(run: ExecutionRun) -> set[str]:
     except DefinitionError:
         return set()  # nothing of a version that cannot be read is ever begun
     return {step.key for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
-
-
-def _say(run: ExecutionRun) -> None:
-    """Tell the workflows that start at the end of this one's runs."""
-    source = f"run:{run.workflow.slug}"
-    if ActiveTrigger.objects.filter(source=source).exists():
-        ended = {"run": run.pk, "workflow": run.workflow.slug, "status": run.status, "error": run.error}
-        EventIngestor().ingest(
-            NewEvent(
-                source=source,
-                type=run.status,
-                payload=msgspec.json.encode(ended).decode(),
-                delivery_key=str(run.pk),
-                headers={DEPTH_HEADER: str(run.depth + 1)},
-                trace_id=run.trace_id,
-            )
-        )
 
 
 def _tell_caller(run: ExecutionRun) -> None:

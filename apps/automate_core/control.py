@@ -17,6 +17,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
 from automate_core.definition import Definition, DefinitionError, parse
+from automate_core.events.scope import event_scope
 from automate_core.models import (
     Event,
     ExecutionRun,
@@ -252,7 +253,7 @@ def begin(run: ExecutionRun) -> ExecutionRun:
 def _note_terms(run: ExecutionRun, definition: Definition) -> None:
     """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
     if run.event is not None:
-        found = search_terms.of(definition, limits.as_event(run.event))
+        found = search_terms.of(definition, event_scope(run.event))
     else:
         found = dict(SearchTerm.objects.filter(run=run.retried_from_id).values_list("name", "value"))
     SearchTerm.objects.bulk_create(SearchTerm(run=run, name=name, value=value) for name, value in found.items())

@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from automate_core import control, wakeups
+from automate_core import control, lifecycle
 from automate_core.authoring import NotPermittedError
 from automate_core.control import BATCH, ControlError, Done
-from automate_core.database import AutomateNow
 from automate_core.models import ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
 from automate_governance import audit
@@ -41,11 +40,8 @@ def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
         raise ControlError(f"the event of job {job.pk} was removed")
     if not can(by, "operate", SITE):
         raise NotPermittedError(f"{by.get_username()} may not operate the site")
-    anew = OutboxJob.objects.create(
-        kind=OutboxJob.Kind.DISPATCH, event=job.event, priority=job.priority, lane=job.lane, available_at=AutomateNow()
-    )
+    anew = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
     audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
-    wakeups.after_commit()
     return anew
 
 

@@ -19,7 +19,8 @@ from django.db.models.fields import TextField
 from automate_core import event_access, limits, rights, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.kinds.waits import MAX_DEPTH
-from automate_core.matching import RuleEngine, scope_of
+from automate_core.events.scope import event_scope
+from automate_core.matching import RuleEngine
 from automate_core.models import (
     ActiveTrigger,
     Event,
@@ -173,7 +174,7 @@ class _Teller:
         is_taken: bool,
     ) -> None:
         self.event, self.runs, self.may_read, self.is_taken = event, runs, may_read, is_taken
-        self.scope = scope_of(event) if may_read else {}
+        self.scope = {"event": event_scope(event)} if may_read else {}
         self.refused = rights.refusals(trigger.pk for trigger in found) if found else {}
         self.waits = _waits(runs.values())
         late = {trigger.workflow_id for trigger in found if self._is_late(trigger)} - runs.keys()

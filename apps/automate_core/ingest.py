@@ -14,28 +14,21 @@ import psycopg
 
 from automate_core import database, wakeups
 from automate_core.ids import new_trace_id, uuid7
+from automate_core.lifecycle import DISPATCH
 from automate_governance.redaction import STRONG, redact_json
 
-INGEST = """
+INGEST = f"""
 WITH incoming AS (
     SELECT * FROM json_to_recordset(%(events)s::json) AS e(
-        id uuid, job uuid, source text, type text, delivery_key text, payload jsonb, headers jsonb, trace_id text)
+        id uuid, source text, type text, delivery_key text, payload jsonb, headers jsonb, trace_id text)
 ), accepted AS (
     INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
     SELECT id, source, type, delivery_key, payload, headers, trace_id, automate_now() FROM incoming
     ON CONFLICT (source, delivery_key) DO NOTHING
-    RETURNING id
-), owed AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT job, 'dispatch', 'ready', id,
-        -coalesce((SELECT max(priority) FROM automate_core_activetrigger t WHERE t.source = incoming.source), 0),
-        abs(hashtext(source || ' ' || type) %% 1024), automate_now(), 0, 0, false, '', 0, ''
-    FROM incoming JOIN accepted USING (id)
-)
+    RETURNING id, source, type
+), handed_in AS (SELECT * FROM accepted), owed AS ({DISPATCH})
 SELECT id FROM accepted
-"""
+"""  # noqa: S608 - one of our own texts inside another
 
 FIRST_DELIVERIES = """
 SELECT source, delivery_key, id, trace_id FROM automate_core_event
@@ -79,7 +72,6 @@ class Batch:
             [
                 {
                     "id": identifier,
-                    "job": uuid7(),
                     "source": event.source,
                     "type": event.type,
                     "delivery_key": event.delivery_key,

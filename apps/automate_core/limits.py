@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -17,8 +16,9 @@ from automate_core import database, waking
 from automate_core.cancelling import cancel_run
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.program import limit_of
+from automate_core.events.scope import event_scope
 from automate_core.lookups import TemplateError
-from automate_core.models import Event, ExecutionRun, Wait
+from automate_core.models import ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
 
 BATCH = 100
@@ -85,26 +85,12 @@ def start(run: ExecutionRun) -> None:
     if limit is None:
         waking.wake([run.pk])
         return
-    run.slot_key, run.admitted = limit.key_for(as_event(run.event), definition.vars), False
+    run.slot_key, run.admitted = limit.key_for(event_scope(run.event), definition.vars), False
     run.status = RunStatus.WAITING
     run.save(update_fields=["slot_key", "admitted", "status"])
     terms = {"limit": limit.limit, "policy": limit.policy}
     Wait.objects.create(run=run, path="", kind=Wait.Kind.SLOT, data=terms, seq=run.seq)
     nudge(run)
-
-
-def as_event(event: Event | None) -> dict[str, Any]:
-    """What expressions see as `event`."""
-    if event is None:
-        return {"payload": None, "type": "", "source": "", "headers": {}, "id": "", "time": ""}
-    return {
-        "payload": event.payload,
-        "type": event.type,
-        "source": event.source,
-        "headers": event.headers,
-        "id": str(event.pk),
-        "time": event.received_at.isoformat(),
-    }
 
 
 def nudge(run: ExecutionRun) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import msgspec
 import psycopg
 
 from automate_core import database, triggers
-from automate_core.models import Event
 from automate_core.rights import Rights
 from automate_core.rules import Explanation, Rule, RuleError, read
 
@@ -122,20 +120,6 @@ def _takes_change(row: Any, event: Mapping[str, Any]) -> bool:
         return True
     origin = event["headers"].get(triggers.ORIGIN_HEADER, "")
     return triggers.passes(msgspec.json.decode(row.config), event["payload"], origin=origin, workflow=row.slug)
-
-
-def scope_of(event: Event) -> dict[str, Any]:
-    """What rules see of a stored event."""
-    return {
-        "event": {
-            "id": str(event.pk),
-            "source": event.source,
-            "type": event.type,
-            "payload": event.payload,
-            "headers": event.headers,
-            "time": f"{event.received_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
-        }
-    }
 
 
 @lru_cache(maxsize=10_000)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from automate_core import database
+from automate_core import database, lifecycle
 from automate_core.conf import setting
 
 LANES = 1024
@@ -97,7 +97,7 @@ _LEASED = """, leased AS (
 )
 SELECT leased.id, kind, token, attempts, event_id, run_id, lane, available_at,
     event.source, event.type, event.payload::text AS payload, event.headers::text AS headers, event.trace_id,
-    to_char(event.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS received_at
+    event.received_at
 FROM leased LEFT JOIN LATERAL (
     SELECT * FROM automate_core_event WHERE id = leased.event_id LIMIT 1) event ON true
 ORDER BY available_at, leased.id
@@ -130,41 +130,17 @@ WHERE status = 'leased' AND worker = %(worker)s
 """
 
 # The end of a job that is given up: `fallen` are the jobs, of which some are dead now.
-_BURIED = """, failed AS (
+_BURIED = f""", failed AS (
     UPDATE automate_core_executionrun run
     SET status = 'failed', finished_at = automate_now(), seq = run.seq + 1, error = %(error)s::jsonb
     FROM fallen WHERE run.id = fallen.run_id AND fallen.status = 'dead'
         AND run.status IN ('queued', 'running', 'waiting')
-    RETURNING run.id, run.seq, run.workflow_id, run.trace_id, run.depth, run.error, run.cause
-), uncounted AS (
-    INSERT INTO automate_core_endedrun (run_id) SELECT id FROM failed WHERE cause <> 'test'
-), said AS (
-    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
-    SELECT gen_random_uuid(), 'run:' || workflow.slug, 'failed', failed.id::text,
-        jsonb_build_object('run', failed.id, 'workflow', workflow.slug, 'status', 'failed', 'error', failed.error),
-        jsonb_build_object('automate-depth', (failed.depth + 1)::text), failed.trace_id, automate_now()
-    FROM failed JOIN automate_core_workflow workflow ON workflow.id = failed.workflow_id
+    RETURNING run.id, run.seq, run.status, run.workflow_id, run.trace_id, run.depth, run.error, run.cause
+), cut_short AS (SELECT id, seq FROM failed), ended AS (
+    SELECT failed.*, workflow.slug FROM failed JOIN automate_core_workflow workflow ON workflow.id = failed.workflow_id
     WHERE failed.cause <> 'test'
-        AND EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || workflow.slug)
-    ON CONFLICT (source, delivery_key) DO NOTHING
-    RETURNING id, source, type
-), told AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, abs(hashtext(source || ' ' || type) %% 1024), automate_now(),
-        0, 0, false, '', 0, ''
-    FROM said
-), cut AS (
-    UPDATE automate_core_steprun step
-    SET status = CASE step.status WHEN 'running' THEN 'interrupted' ELSE 'cancelled' END,
-        finished_at = automate_now(), seq = failed.seq
-    FROM failed WHERE step.run_id = failed.id AND step.status IN ('running', 'waiting')
-), withdrawn AS (
-    UPDATE automate_core_wait wait SET status = 'cancelled', resolved_at = automate_now(), seq = failed.seq
-    FROM failed WHERE wait.run_id = failed.id AND wait.status = 'open'
-)
-"""
+), {lifecycle.CLOSED}, {lifecycle.TOLD}, handed_in AS (SELECT * FROM said), told AS ({lifecycle.DISPATCH})
+"""  # noqa: S608 - our own texts inside another
 
 _EXPIRED = """
 WITH candidates AS MATERIALIZED (
@@ -229,13 +205,14 @@ _STOPPED_RESPONDING = msgspec.json.encode(
 _CRASHED_ITS_WORKER = msgspec.json.encode(
     {"code": "job_dead", "message": "Given up: it crashed the process that ran it, each time it was tried."}
 ).decode()
+_GIVEN_UP = {"broken": "interrupted", "kept": list[uuid.UUID]()}
 
 # A job for each of the runs `woken` (id, event_id, workflow_id, priority), or their live ones brought forward.
 ADVANCE = """
 INSERT INTO automate_core_outboxjob
     (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
      last_error)
-SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
+SELECT automate_uuid7(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0, false,
     '', 0, ''
 FROM woken
 ON CONFLICT (run_id) WHERE kind = 'advance' AND status IN ('ready', 'leased')
@@ -284,7 +261,7 @@ class ClaimedJob:
     payload: str | None
     headers: str | None
     trace_id: str | None
-    received_at: str | None
+    received_at: datetime | None
 
 
 class Rescue(NamedTuple):
@@ -349,12 +326,12 @@ class OutboxStore:
     def crashed(self, worker: str, reason: str) -> list[uuid.UUID]:
         """Charge a crash to the job that a suspects' process was working on: the job, if it is dead now."""
         limits = {"crashes": MOST_CRASHES, "most": setting("AUTOMATE_MAX_ATTEMPTS")}
-        values = {"worker": worker, "reason": reason, "error": _CRASHED_ITS_WORKER, **limits}
+        values = {"worker": worker, "reason": reason, "error": _CRASHED_ITS_WORKER, **limits, **_GIVEN_UP}
         return [row.id for row in database.run(self.connection, CRASHED, values) if row.status == "dead"]
 
     def rescue(self) -> Rescue:
         """Take back jobs whose lease ran out: ready again as suspects, or dead after too many attempts."""
-        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING}
+        values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING, **_GIVEN_UP}
         found = Rescue(*database.run(self.connection, RESCUE, values)[0])
         if found.ready and self._came_empty:  # there is something older than where claims look
             self._floor_at = 0.0

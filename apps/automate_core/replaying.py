@@ -16,7 +16,8 @@ from automate_core import control, event_access, triggers
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.database import AutomateNow
-from automate_core.matching import Match, RuleEngine, scope_of
+from automate_core.events.scope import event_scope
+from automate_core.matching import Match, RuleEngine
 from automate_core.models import Event, ExecutionRun, Workflow, WorkflowVersion
 from automate_governance import audit
 from automate_governance.permissions import Person, permitted
@@ -118,5 +119,5 @@ def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> Exec
 
 
 def _matches(event: Event) -> list[Match]:
-    [found] = RuleEngine().match([scope_of(event)])
+    [found] = RuleEngine().match([{"event": event_scope(event)}])
     return found

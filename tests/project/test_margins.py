@@ -51,9 +51,14 @@ def _is_few(node: ast.AST) -> bool:
 
 def _is_clock(node: ast.AST, told: set[str]) -> bool:
     """Whether it is made of a clock, of what was made of one, or of two times that a row tells."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and all(map(_is_time, (node.left, node.right))):
-        return True
-    return any(_reads(each) or (isinstance(each, ast.Name) and each.id in told) for each in ast.walk(node))
+    return any(
+        _reads(each) or _is_difference(each) or (isinstance(each, ast.Name) and each.id in told)
+        for each in ast.walk(node)
+    )
+
+
+def _is_difference(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and _is_time(node.left) and _is_time(node.right)
 
 
 def _is_time(node: ast.AST) -> bool:

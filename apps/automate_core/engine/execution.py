@@ -27,6 +27,7 @@ from automate_core.engine.program import Program, prepare
 from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, StoredRun, Verdict
 from automate_core.engine.terms import Terms, on_terms
 from automate_core.engine.walk import Walk
+from automate_core.events.scope import scope_of_job
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError
@@ -159,7 +160,7 @@ class ExecutionEngine:
         advance = [job for job in jobs if job.kind == OutboxJob.Kind.ADVANCE]
         checkpoints: list[Checkpoint] = []
         if dispatch:
-            events = [_event(job) for job in dispatch]
+            events = [scope_of_job(job) for job in dispatch]
             matches = self.rules.match([{"event": event} for event in events])
             checkpoints += [self._dispatch(*each) for each in zip(dispatch, events, matches, strict=True)]
         if advance:
@@ -213,7 +214,7 @@ class ExecutionEngine:
             return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
         if said := inactive.get(stored.record.workflow_id):
             return _given_up(job, stored, said)
-        return self._walk(job, stored.record, _event(job), stored)
+        return self._walk(job, stored.record, scope_of_job(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
         program = self._program(run)
@@ -359,15 +360,3 @@ def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
         origin=triggers.kind_of(event["source"]),
         new=True,
     )
-
-
-def _event(job: ClaimedJob) -> dict[str, Any]:
-    """What expressions see as `event`; an empty one for a run without an event."""
-    return {
-        "payload": msgspec.json.decode(job.payload) if job.payload else None,
-        "type": job.type or "",
-        "source": job.source or "",
-        "headers": msgspec.json.decode(job.headers) if job.headers else {},
-        "id": str(job.event_id) if job.event_id else "",
-        "time": job.received_at or "",
-    }

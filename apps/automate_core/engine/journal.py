@@ -68,7 +68,7 @@ class Journal:
         there = {name for name, some in rows.items() if some}
         if any(run.new and run.parent_id for _, run in with_runs):
             there.add("queued")
-        if any(run.status in _ENDED and run.end_id for _, run in with_runs):
+        if any(run.status in _ENDED and run.is_told for _, run in with_runs):
             there.add("ends")
         values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
         written = database.run(self.connection, statements.write(frozenset(there)), {"worker": self.worker, **values})
@@ -128,7 +128,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
             "priority": run.priority,
             "origin": run.origin,
             "slug": run.slug,
-            "end_id": run.end_id if run.status in _ENDED else None,
+            "ends": run.status in _ENDED and run.is_told,
             "wakes": run.wakes,
             "started_ago": (now - run.started) * 1000,
         }
@@ -233,7 +233,7 @@ def _stored(row: Any) -> StoredRun:
         slot_key=row.slot_key,
     )
     if row.cause == ExecutionRun.Cause.TEST:
-        record.end_id = None
+        record.is_told = False
     steps = {
         step["path"]: StepRecord(
             path=step["path"],

@@ -119,7 +119,7 @@ class RunRecord:
     origin: str = ""
     terms: dict[str, str] = field(default_factory=dict)
     new: bool = False
-    end_id: str | None = field(default_factory=lambda: str(uuid7()))  # None: nobody hears of its end
+    is_told: bool = True  # whether its end is counted, and heard of
     started: float = field(default_factory=time.monotonic)
 
     def start(self) -> None:

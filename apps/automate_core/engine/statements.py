@@ -12,6 +12,7 @@ import functools
 
 from django.db import connection
 
+from automate_core import lifecycle
 from automate_core.models import WaitAssignee
 
 #: The parts in order, each with the rows that it is there for; one that has nothing to do would cost all the same.
@@ -22,7 +23,7 @@ _PARTS = (
     SELECT * FROM json_to_recordset(%(checkpoints)s::json) AS c(
         job uuid, token int, run uuid, is_new boolean, workflow bigint, version bigint, event uuid, trace_id text,
         status text, output jsonb, error jsonb, wakes int, started_ago float8, outcome text, progress boolean,
-        parent uuid, parent_path text, depth int, priority int, origin text, slug text, end_id uuid)
+        parent uuid, parent_path text, depth int, priority int, origin text, slug text, ends boolean)
 )""",
     ),
     (
@@ -192,7 +193,7 @@ _PARTS = (
         "queued",
         """kept AS (
     INSERT INTO automate_core_wait (id, run_id, path, kind, status, data, created_at, seq)
-    SELECT gen_random_uuid(), queued.id, '', q.wait, 'open', q.data, automate_now(), 1
+    SELECT automate_uuid7(), queued.id, '', q.wait, 'open', q.data, automate_now(), 1
     FROM asked_queued q JOIN queued ON queued.id = q.run
     WHERE q.wait IS NOT NULL
 )""",
@@ -203,7 +204,7 @@ _PARTS = (
     INSERT INTO automate_core_outboxjob
         (id, kind, status, event_id, run_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
          last_error)
-    SELECT gen_random_uuid(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0,
+    SELECT automate_uuid7(), 'advance', 'ready', event_id, id, -priority, workflow_id %% 1024, automate_now(), 0, 0,
         false, '', 0, ''
     FROM queued WHERE status = 'queued'
 )""",
@@ -220,23 +221,7 @@ _PARTS = (
     ),
     (
         "ends",
-        """uncounted AS (
-    INSERT INTO automate_core_endedrun (run_id) SELECT run FROM live WHERE end_id IS NOT NULL
-)""",
-    ),
-    (
-        "ends",
-        """said AS (
-    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
-    SELECT end_id, 'run:' || slug, status, run::text,
-        jsonb_build_object('run', run, 'workflow', slug, 'status', status, 'error', error),
-        jsonb_build_object('automate-depth', (depth + 1)::text), trace_id,
-        automate_now()
-    FROM live WHERE end_id IS NOT NULL
-        AND EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || live.slug)
-    ON CONFLICT (source, delivery_key) DO NOTHING
-    RETURNING id, source
-)""",
+        "ended AS (SELECT run AS id, slug, status, error, trace_id, depth FROM live WHERE ends), " + lifecycle.TOLD,  # noqa: S608
     ),
     (
         "effects",
@@ -257,19 +242,12 @@ _PARTS = (
         run uuid, id uuid, source text, key text, payload jsonb, headers jsonb)
     JOIN live ON live.run = c.run
     ON CONFLICT (source, delivery_key) DO NOTHING
-    RETURNING id, source
+    RETURNING id, source, type
 )""",
     ),
     (
         "checkpoints",
-        """told AS (
-    INSERT INTO automate_core_outboxjob
-        (id, kind, status, event_id, priority, lane, available_at, attempts, crashes, suspect, worker, token,
-         last_error)
-    SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, abs(hashtext(source) %% 1024), automate_now(), 0, 0, false,
-        '', 0, ''
-    FROM (SELECT id, source FROM said UNION ALL SELECT id, source FROM called) handed_in
-)""",
+        f"handed_in AS (TABLE said UNION ALL TABLE called), told AS ({lifecycle.DISPATCH})",
     ),
     (
         "checkpoints",
@@ -295,8 +273,8 @@ _PARTS = (
 # What others refer to, where the part is not there.
 _INSTEAD = {
     "queued": "callers AS (SELECT NULL::uuid AS id WHERE false), queued AS (SELECT NULL::uuid AS id WHERE false)",
-    "ends": "said AS (SELECT NULL::uuid AS id, NULL::text AS source WHERE false)",
-    "calls": "called AS (SELECT NULL::uuid AS id, NULL::text AS source WHERE false)",
+    "ends": "said AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
+    "calls": "called AS (SELECT NULL::uuid AS id, NULL::text AS source, NULL::text AS type WHERE false)",
 }
 
 _VERDICTS = """

@@ -14,7 +14,8 @@ import msgspec
 
 from automate_core import authoring
 from automate_core.definition import Definition, Trigger
-from automate_core.matching import Candidate, RuleEngine, rule_of, scope_of
+from automate_core.events.scope import event_scope
+from automate_core.matching import Candidate, RuleEngine, rule_of
 from automate_core.models import Event, Workflow
 from automate_core.publishing import routes
 from automate_core.publishing.routes import BranchCount, Turn
@@ -82,7 +83,7 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
     hidden = {source_of(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
     sources = {source_of(part, workflow) for part in parts} - hidden
     events = _newest(sources)
-    scopes = [scope_of(event) for event in events]
+    scopes = [{"event": event_scope(event)} for event in events]
     engine = RuleEngine()
     before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
     now = engine.trial(scopes, _candidates(draft.triggers, workflow))
@@ -97,7 +98,7 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
 
 def takes(part: Trigger, workflow: Workflow, event: Event) -> bool:
     """Whether a trigger of the workflow would take an event, by its type and its filter."""
-    return RuleEngine().trial([scope_of(event)], _candidates([part], workflow))[0]
+    return RuleEngine().trial([{"event": event_scope(event)}], _candidates([part], workflow))[0]
 
 
 def source_of(part: Trigger, workflow: Workflow) -> str:

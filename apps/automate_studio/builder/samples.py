@@ -16,6 +16,7 @@ from automate_core.authoring import may_read_events
 from automate_core.definition import ActionStep, Definition, Trigger, WaitStep, walk
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
+from automate_core.events.scope import event_scope
 from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
 from automate_core.step_paths import key_of
@@ -183,21 +184,12 @@ def _matches(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
 def _of(event: Event | None, what: str) -> Sample | None:
     if event is None:
         return None
-    seen = {
-        "payload": event.payload,
-        "type": event.type,
-        "source": event.source,
-        "headers": event.headers,
-        "id": str(event.pk),
-        "time": event.received_at.isoformat(),
-    }
-    return Sample(scope={"event": seen}, what=f"{what}, {event}", at=event.received_at)
+    return Sample(scope={"event": event_scope(event)}, what=f"{what}, {event}", at=event.received_at)
 
 
 def _edited(payload: Any, base: Sample | None) -> Sample:
     """An example of the person's own in the place of an event's payload."""
-    nothing = {"type": "", "source": "", "headers": {}, "id": "", "time": ""}
-    event = {**nothing, **(base.scope["event"] if base else {}), "payload": payload}
+    event = {**event_scope(None), **(base.scope["event"] if base else {}), "payload": payload}
     return Sample(scope={"event": event}, what="your edited example")
 
 

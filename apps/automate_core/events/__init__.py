@@ -1,0 +1,1 @@
+"""What happened: how it is seen by whoever is started by it."""

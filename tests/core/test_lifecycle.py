@@ -1,0 +1,274 @@
+"""What follows an event and the end of a run is the same, whoever wrote it: ids, lanes, priorities, and times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import io
+import uuid
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from automate_core import control, dead_jobs
+from automate_core.events.scope import event_scope
+from automate_core.ids import uuid7, uuid7_time
+from automate_core.models import EndedRun, Event, ExecutionRun, OutboxJob, SearchTerm, StepRun, Wait, Workflow
+from automate_core.outbox import OutboxStore
+from tests.core.walks import Slow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ENDS = ("succeeded", "failed", "cancelled", "died")
+
+
+@pytest.fixture
+def flow(publish):
+    """A workflow that ends as its event says, with an alarm of priority 5 at each end."""
+    publish("""
+  - kind: branch
+    key: way
+    arms:
+      - key: fails
+        when: {'==': [{var: event.payload.to}, failed]}
+        steps: [{kind: stop, key: stop, outcome: failed, message: no}]
+      - key: waits
+        when: {in: [{var: event.payload.to}, [cancelled, died]]}
+        steps: [{kind: wait, key: nap, duration: 1h}]
+""")
+    publish(
+        "  - {key: a, action: data.set}",
+        slug="alarm",
+        head="priority: 5",
+        triggers="[{kind: run, workflow: flow, on: ended}]",
+    )
+
+
+def end(how, deliver, drain, owner):
+    """A run that ended that way, with what told of it, which waits to be matched."""
+    deliver({"to": how})
+    drain_once()
+    run = ExecutionRun.objects.get(workflow__slug="flow")
+    if how == "cancelled":
+        control.cancel(run, by=owner)
+    elif how == "died":
+        die()
+    run.refresh_from_db()
+    assert run.status == {"died": "failed"}.get(how, how)
+    return run, Event.objects.get(source="run:flow")
+
+
+def drain_once():
+    """The jobs that are ready now, with their effects, and none of those that come of them."""
+    worker = Slow()
+    worker.begin()
+    worker.perform()
+
+
+def die():
+    """Whoever waits is woken, and the worker that takes it never comes back."""
+    Wait.objects.filter(status="open").update(due_at=timezone.now() - dt.timedelta(hours=1))
+    OutboxStore().wake_due()
+    OutboxStore(worker="w").claim_batch(1)
+    give_up()
+
+
+def give_up():
+    """The lease of a job that was tried too often runs out."""
+    OutboxJob.objects.filter(status="leased").update(attempts=99, lease_until=timezone.now() - dt.timedelta(seconds=1))
+    OutboxStore().rescue()
+
+
+def lane_of(event):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT abs(hashtext(%s || ' ' || %s) %% 1024)", [event.source, event.type])
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_the_end_of_a_run_is_told_in_one_way(flow, deliver, drain, owner, how):
+    run, event = end(how, deliver, drain, owner)
+    assert (event.type, event.delivery_key, event.trace_id) == (run.status, str(run.pk), run.trace_id)
+    assert event.payload == {"run": str(run.pk), "workflow": "flow", "status": run.status, "error": run.error}
+    assert event.headers == {"automate-depth": "1"}
+    assert event.pk.version == 7 and abs(uuid7_time(event.pk) - event.received_at) < dt.timedelta(minutes=1)
+    job = OutboxJob.objects.get(event=event)
+    assert (job.kind, job.status, job.priority, job.lane) == ("dispatch", "ready", -5, lane_of(event))
+    assert EndedRun.objects.filter(run=run).count() == 1
+    assert not Wait.objects.filter(run=run, status="open").exists()
+    assert not StepRun.objects.filter(run=run, status__in=["running", "waiting"]).exists()
+    drain()
+    assert ExecutionRun.objects.get(workflow__slug="alarm").status == "succeeded"
+
+
+def test_a_call_has_the_priority_of_what_it_starts(publish, deliver):
+    publish("  - {key: a, action: data.set}", slug="other", triggers="[]", head="priority: 7")
+    publish("  - {kind: workflow, key: child, workflow: other}")
+    deliver()
+    drain_once()
+    event = Event.objects.get(source="call:other")
+    job = OutboxJob.objects.get(event=event)
+    assert (job.priority, job.lane, event.pk.version) == (-7, lane_of(event), 7)
+
+
+def test_a_delivery_has_the_priority_of_what_takes_its_type(publish, deliver):
+    publish("  - {key: a, action: data.set}", head="priority: 3", triggers="[{endpoint: github, event: push}]")
+    publish("  - {key: a, action: data.set}", slug="all")
+    for kind in ("push", "issues"):
+        deliver(event=kind)
+    assert dict(OutboxJob.objects.values_list("event__type", "priority")) == {"push": -3, "issues": 0}
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_all_ids_are_in_the_order_of_time(flow, publish, deliver, drain, owner, died):
+    """What is newest, what is let go and what comes later is known by the id, of events and of everything beside."""
+    publish("  - {kind: workflow, key: child, workflow: flow}", slug="caller", triggers="[{kind: manual}]")
+    end("died" if died else "cancelled", deliver, drain, owner)
+    drain()
+    deliver({"to": "succeeded"})
+    drain()
+    assert Event.objects.latest("id").type == "succeeded" and Event.objects.earliest("id").source == "webhook:github"
+    for model in (Event, OutboxJob, ExecutionRun, StepRun, Wait):
+        assert {pk.version for pk in model.objects.values_list("pk", flat=True)} <= {7}, model
+
+
+def test_the_end_of_a_run_that_died_is_let_go_in_time(flow, deliver, drain, owner):
+    _, event = end("died", deliver, drain, owner)
+    drain()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('automate.clock_shift', '400 days', false)")
+    try:
+        call_command("automate_prune", stdout=io.StringIO())
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('automate.clock_shift', '', false)")
+    assert not Event.objects.filter(pk=event.pk).exists()
+
+
+def test_a_dead_job_of_a_call_is_replayed_once(publish, deliver, admin):
+    """The one that was dead had an id of its own kind: the newer job was not seen to be newer."""
+    publish("  - {key: a, action: data.set}", slug="other", triggers="[]", head="priority: 7")
+    for n in range(8):
+        publish("  - {kind: workflow, key: child, workflow: other, wait: false}", slug=f"caller{n}")
+    deliver()
+    drain_once()
+    drain_once()
+    calls = OutboxJob.objects.filter(event__source="call:other", status="ready")
+    assert calls.count() == 8
+    OutboxStore(worker="w").claim_batch(8)
+    give_up()
+    for job in dead_jobs.unreplayed():
+        again = dead_jobs.replay(job, admin)
+        assert (again.status, again.priority, again.lane) == ("ready", -7, lane_of(job.event))
+    assert not dead_jobs.unreplayed().exists()
+    for job in OutboxJob.objects.filter(status="dead"):
+        with pytest.raises(control.ControlError, match="was replayed already"):
+            dead_jobs.replay(job, admin)
+
+
+# --- one format of times ----------------------------------------------------------------------------------------------
+
+
+def test_the_time_of_an_event_is_the_same_for_all(publish, run, owner, sign_in):
+    """For the run, for the key of a limit, for a search term, for a re-run, and for the preview in the builder."""
+    publish(
+        "  - {key: a, action: data.set, inputs: {at: '{{ event.time }}'}}",
+        head="concurrency: {limit: 5, key: '{{ event.time }}'}\nsearch_terms: {at: event.time}",
+    )
+    done = run()
+    time = event_scope(done.event)["time"]
+    assert time.endswith("Z") and dt.datetime.fromisoformat(time) == done.event.received_at
+    again = control.retry(done, by=owner, start="start")
+    assert done.steps.get().output["at"] == time
+    assert {done.slot_key, again.slot_key} == {time}
+    assert list(SearchTerm.objects.values_list("value", flat=True)) == [time] * 2
+
+
+# --- what was stored before -------------------------------------------------------------------------------------------
+
+
+def repair():
+    """What the migration does with rows that are there."""
+    from django.apps import apps
+
+    migration = importlib.import_module("automate_core.migrations.0003_time_ordered_ids")
+    with connection.schema_editor(atomic=False) as editor:
+        migration.repair(apps, editor)
+
+
+def random_id(pk, table, of=()):
+    """As a row was stored before."""
+    made = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET id = %s WHERE id = %s", [made, pk])
+        for name, column in of:
+            cursor.execute(f"UPDATE {name} SET {column} = %s WHERE {column} = %s", [made, pk])
+    return made
+
+
+OF_EVENTS = (
+    ("automate_core_outboxjob", "event_id"),
+    ("automate_core_executionrun", "event_id"),
+    ("automate_core_event", "replay_of"),
+)
+
+
+def test_stored_events_get_ids_of_their_time(flow, publish, deliver, drain, owner):
+    """Matched or not, leased by a worker at this moment or not, and those that were replayed."""
+    run, event = end("died", deliver, drain, owner)
+    old = timezone.now() - dt.timedelta(days=20)
+    Event.objects.filter(pk=event.pk).update(received_at=old)
+    drain()
+    wrong = random_id(event.pk, "automate_core_event", OF_EVENTS)
+    again = Event.objects.create(source="replay:x", payload={}, trace_id="a" * 32, replay_of=wrong)
+    waiting = Event.objects.create(id=uuid.uuid4(), source="run:flow", type="failed", payload={}, trace_id="b" * 32)
+    OutboxJob.objects.create(kind="dispatch", event=waiting, priority=0, lane=1)
+    [held] = OutboxStore(worker="w").claim_batch(1)
+    repair()
+    moved, late = Event.objects.get(delivery_key=str(run.pk)), Event.objects.get(trace_id="b" * 32)
+    assert {moved.pk.version, late.pk.version} == {7} and not Event.objects.filter(pk=wrong).exists()
+    assert abs(uuid7_time(moved.pk) - old) < dt.timedelta(seconds=1)
+    assert Event.objects.get(pk=again.pk).replay_of == moved.pk
+    assert ExecutionRun.objects.get(workflow__slug="alarm").event == moved
+    job = OutboxJob.objects.get(event=late)
+    assert (job.status, job.token, job.priority, job.lane) == ("ready", held.token + 1, -5, lane_of(late))
+    before = list(Event.objects.order_by("id").values_list("pk", flat=True))
+    repair()
+    assert list(Event.objects.order_by("id").values_list("pk", flat=True)) == before, "what is right stays"
+    drain()
+    assert ExecutionRun.objects.filter(workflow__slug="alarm", event=late).exists()
+
+
+def test_stored_jobs_and_waits_get_ids_of_their_time(publish, deliver, drain, admin):
+    publish("  - {key: a, action: data.set}", head="concurrency: {limit: 1}")
+    deliver()
+    [job] = OutboxStore(worker="w").claim_batch(1)
+    give_up()
+    random_id(job.id, "automate_core_outboxjob")
+    made = ExecutionRun.objects.create(workflow=_workflow(), version=_workflow().published, trace_id="c" * 32)
+    wait = Wait.objects.create(run=made, path="", kind="slot", data={})
+    random_id(wait.pk, "automate_core_wait")
+    repair()
+    assert {OutboxJob.objects.get().pk.version, Wait.objects.get().pk.version} == {7}
+    dead_jobs.replay(dead_jobs.unreplayed().get(), admin)
+    assert not dead_jobs.unreplayed().exists()
+
+
+def _workflow():
+    return Workflow.objects.get(slug="flow")
+
+
+def test_ids_of_sql_and_of_python_are_of_one_kind():
+    """In the order of time among each other, with the time that they were asked for."""
+    made = []
+    with connection.cursor() as cursor:
+        for _ in range(50):
+            cursor.execute("SELECT automate_uuid7()")
+            made += [cursor.fetchone()[0], uuid7()]
+        cursor.execute("SELECT automate_uuid7('2001-02-03T04:05:06.789123Z')")
+        [dated] = cursor.fetchone()
+    assert made == sorted(made) and len(set(made)) == 100
+    assert {(each.version, each.variant) for each in [*made, dated]} == {(7, uuid.RFC_4122)}
+    assert uuid7_time(dated) == dt.datetime(2001, 2, 3, 4, 5, 6, 789000, dt.UTC)
