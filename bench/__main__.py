@@ -22,6 +22,7 @@ FIGURES: dict[str, Measure] = {
     "pure": deliveries.pure,
     "http": deliveries.http,
     "finish": deliveries.finish_times,
+    "start": deliveries.after_start,
     "memory": deliveries.memory,
     "psycopg": deliveries.floor_psycopg,
     "pgbench": deliveries.floor_pgbench,

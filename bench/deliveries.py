@@ -20,6 +20,7 @@ ACCEPT_SECONDS = 5
 PURE_RUNS = 6_000
 HTTP_RUNS = 2_500
 PACED_SECONDS = 10
+FIRST_SECONDS = 5
 
 
 def accepts(on: Stage, runs: int) -> Iterator[dict[str, object]]:
@@ -57,10 +58,29 @@ def finish_times(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     yield figure("finish_ms_p95_at_30", "ms", [percentile(each, 0.95) for each in took])
 
 
+def after_start(on: Stage, runs: int) -> Iterator[dict[str, object]]:
+    """The longest of those times in the first seconds of a worker, from the moment that it says it is ready."""
+    longest = []
+    for _ in range(runs):
+        with on.web():
+            with on.worker():
+                on.load("pure", connections=1, count=60)  # the web process is warm, the worker is not
+                wait_until_idle(on)
+            with on.ready_worker():
+                longest.append(max(paced_ms(on, FIRST_SECONDS)))
+        clear(on)
+    yield figure("finish_ms_max_after_start", "ms", longest)
+
+
 def finish_ms(on: Stage) -> list[float]:
     """Of each delivery, web and worker being there."""
     on.load("pure", connections=1, count=60)  # warm
-    sent = on.load("pure", rate=30, seconds=PACED_SECONDS)["sent"]
+    return paced_ms(on, PACED_SECONDS)
+
+
+def paced_ms(on: Stage, seconds: float) -> list[float]:
+    """Of each of 30 deliveries a second."""
+    sent = on.load("pure", rate=30, seconds=seconds)["sent"]
     wait_until_idle(on)
     with psycopg.connect(on.cluster.url) as connection:
         ended = dict(

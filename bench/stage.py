@@ -160,6 +160,24 @@ class Stage:
             yield process
 
     @contextlib.contextmanager
+    def ready_worker(self) -> Iterator[None]:
+        """A worker from the moment that it says it is ready."""
+        said = self.folder / "worker.log"
+        script = "import django; django.setup(); from automate_core.worker import Worker; Worker().run()"  # no checks
+        own = {"DJANGO_SETTINGS_MODULE": "automate_site.settings", "AUTOMATE_LOG_LEVEL": "INFO"}
+        with said.open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", script], cwd=ROOT, env={**self.environment, **own}, stdout=log, stderr=log
+            )
+        try:
+            while "takes up to" not in said.read_text():
+                time.sleep(0.02)
+            yield
+        finally:
+            process.kill()
+            process.wait(30)
+
+    @contextlib.contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """One of the site's commands for the duration of the block."""
         with self._process([sys.executable, "manage.py", *arguments]) as process:

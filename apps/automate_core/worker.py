@@ -100,6 +100,7 @@ class Worker:
         self._heartbeat.start()
         if not self.is_alone:
             threading.Thread(target=self._listen, name="automate-listen", daemon=True).start()
+        self._warm_up()
         if not self._drain:
             self._chores.start()
             self._notifying.start()
@@ -162,6 +163,15 @@ class Worker:
         self._notifying.turn()
         self._claim_at = self._tidy_at = 0.0
         return False
+
+    def _warm_up(self) -> None:
+        """Let no run wait for what is loaded once. A database that is away is met again by the first turn."""
+        try:
+            self._connect()
+            self._engine.warm_up()
+        except psycopg.Error as error:
+            log.warning("the database is away: %s", str(error).strip())
+            self._disconnect()
 
     def _connect(self) -> None:
         if self._outbox.connection is None or self._outbox.connection.closed:

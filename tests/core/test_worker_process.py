@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
+from tests.conftest import ROOT
 from tests.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -237,6 +239,42 @@ def test_an_orphaned_suspects_process_ends_without_a_database(environment, manag
     command = ["sh", "-c", started, "sh", *manage, "automate_worker", "--skip-checks", "--suspects", "lost"]
     orphan = int(subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=90).stdout)
     wait_for(lambda: not _runs(orphan))
+
+
+SPIED = """
+import sys, threading
+import django
+django.setup()
+from automate_core import worker
+inside, imported = [], []
+
+class Spy:
+    def find_spec(self, name, path=None, target=None):
+        if inside and threading.current_thread() is threading.main_thread():
+            imported.append(name)
+
+sys.meta_path.insert(0, Spy())
+turn = worker.ExecutionEngine.turn
+
+def watched(self, jobs):
+    inside.append(1)
+    try:
+        return turn(self, jobs)
+    finally:
+        inside.pop()
+
+worker.ExecutionEngine.turn = watched
+worker.Worker(drain=True).run()
+print(sorted(set(imported)))
+"""
+
+
+def test_no_run_waits_for_what_is_loaded_once(effect, deliver, environment, sink):
+    """Once a worker claims, its database thread imports nothing any more: every run would stand still meanwhile."""
+    deliver()
+    own = {**environment, "AUTOMATE_EGRESS_ALLOW": sink.host}
+    done = subprocess.run([sys.executable, "-c", SPIED], env=own, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert (_status(), done.stdout.strip()) == ("succeeded", "[]"), done.stdout + done.stderr
 
 
 def _lines(worker):

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.registry import connectors
 from automate_core import database, documents, search_terms, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
@@ -27,7 +28,7 @@ from automate_core.engine.program import Program, prepare
 from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, StoredRun, Verdict
 from automate_core.engine.terms import Terms, on_terms
 from automate_core.engine.walk import Walk
-from automate_core.events.scope import scope_of_job
+from automate_core.events.scope import event_scope, scope_of_job
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError
@@ -39,6 +40,8 @@ from automate_core.rules import RuleError
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 
 log = logging.getLogger(__name__)
+
+WARM_VERSIONS = 100  # of what is published, read before a worker is ready
 
 CACHED_PROGRAMS = 2_000
 
@@ -200,6 +203,18 @@ class ExecutionEngine:
             return QueuedRun(run)
         run.slot_key = program.limit.key_for(event, program.vars)
         return QueuedRun(run, Wait.Kind.SLOT, {"limit": program.limit.limit, "policy": program.limit.policy})
+
+    def warm_up(self) -> None:
+        """Load what the first runs would wait for: plug-ins, some published versions, PostgreSQL's plans.
+
+        Raises psycopg.Error.
+        """
+        connectors.names()
+        for version_id in self.journal.published(WARM_VERSIONS):
+            self._readable(version_id)
+        self.rules.match([{"event": event_scope(None)}])
+        self.journal.read([])
+        self.journal.write([])
 
     def _readable(self, version_id: int) -> Program | None:
         try:

@@ -82,6 +82,10 @@ class Journal:
             raise LookupError(f"there is no version {version_id}")
         return msgspec.json.decode(rows[0].definition), rows[0].terms and msgspec.json.decode(rows[0].terms)
 
+    def published(self, most: int) -> list[int]:
+        """So many versions that events may start now, the newest first."""
+        return [row.id for row in database.run(self.connection, statements.PUBLISHED, {"most": most})]
+
     def read(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, StoredRun]:
         """What the journal holds of those runs. The waits are read first: one that ends meanwhile moves `wakes`."""
         wanted = list(run_ids)

@@ -320,6 +320,10 @@ LEFT JOIN LATERAL (
 WHERE run.id = ANY(%(runs)s)
 """
 
+PUBLISHED = """
+SELECT DISTINCT version_id AS id FROM automate_core_activetrigger ORDER BY version_id DESC LIMIT %(most)s
+"""
+
 DEFINITION = """
 SELECT definition::text, test::text AS terms FROM automate_core_workflowversion WHERE id = %(version)s
 """
