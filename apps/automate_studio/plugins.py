@@ -92,13 +92,13 @@ def plugin_list(request: HttpRequest) -> HttpResponse:
 
 
 def find(query: Mapping[str, Any]) -> Page:
-    """The plug-ins that a search and a tab ask for, broken ones first."""
+    """The plug-ins that a search and a tab ask for: broken ones first, then those that replace a built-in."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
     search = asked.words(query.get("q"))
     rows = [row for row in _rows() if _is_in(row, tab) and search.lower() in _searched(row)]
     kept = {"q": search} if search else {}
     return Page(
-        rows=sorted(rows, key=lambda row: (not row.error, row.kind, row.title.lower())),
+        rows=sorted(rows, key=lambda row: (not row.error, not row.replaces, row.kind, row.title.lower())),
         tabs=[
             Tab(name=name, url=f"?{urlencode({**kept, **({'show': key} if key else {})})}", active=key == tab)
             for key, name in _TABS.items()

@@ -145,6 +145,8 @@ class LLMProviderContractTest:
         _, http = self._ask(provider, self._good(), connection={"api_key": _OTHER})
         assert http.requests, "the second call makes no request"
         assert not shows(str(http.requests)), "the second call sends the first one's key"
+        kept = f"{getattr(provider, '__dict__', '')} {vars(type(provider))}"
+        assert not (shows(kept) or shows(kept, _OTHER)), "the provider, which serves all threads, keeps a call's key"
 
     def test_contract_inputs_untouched(self, provider: LLMProvider) -> None:
         """The messages and the connection are as they were when a call ends."""

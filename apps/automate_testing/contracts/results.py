@@ -132,6 +132,9 @@ class ConnectorResults(ConnectorSuite):
             second = self.attempt(adapter, Case(action=case.action, params=case.params, connection=others), case.script)
             assert second.http.requests, f"{case}: the second call makes no request"
             assert not shows(str(second.http.requests)), f"{case}: the second call sends the first one's secret"
+            kept = f"{getattr(adapter, '__dict__', '')} {vars(type(adapter))}"
+            is_kept = shows(kept) or shows(kept, _OTHER)
+            assert not is_kept, f"{case}: the connector, which serves all threads, keeps a secret of a call"
 
     def test_contract_describe(self, adapter: ConnectorAdapter) -> None:
         """What describes itself says in a line what a call would do, needs no secret for it, and asks nobody."""

@@ -16,6 +16,7 @@ from automate_testing.contracts.traces import CANARY
 
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]|[0-9a-fA-F:]+")
+_ENDING = re.compile(r"(^|_)(token|secret|password|passphrase|credentials?|(api|access|private)_?key)$")
 _SAMPLES: dict[FieldKind, Any] = {
     FieldKind.NUMBER: 1.5,
     FieldKind.INTEGER: 1,
@@ -55,8 +56,8 @@ def check_fields(fields: Iterable[FieldSpec]) -> None:
 def holds_secret(spec: FieldSpec) -> bool:
     """Whether a setting's name or label says that its text is a secret."""
     is_text = spec.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.CODE}
-    label = re.sub(r"\W+", "_", spec.label.strip().lower())
-    return is_text and (is_secret_name(spec.name) or is_secret_name(label))
+    names = (spec.name.lower(), re.sub(r"\W+", "_", spec.label.strip().lower()))
+    return is_text and any(is_secret_name(name) or _ENDING.search(name) for name in names)
 
 
 def is_host(value: Any) -> bool:

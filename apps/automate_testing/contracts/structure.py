@@ -53,9 +53,7 @@ class ConnectorStructure(ConnectorSuite):
         for spec in adapter.config_fields:
             assert not holds_secret(spec), f"{spec.name} holds a secret: its kind must be FieldKind.SECRET"
         open_fields = {spec.name for spec in adapter.config_fields} - secret_names(adapter)
-        for case in self.cases:
-            if not case.run or not adapter.config_fields:
-                continue
+        for case in self.probes(adapter) if adapter.config_fields else ():
             for request in self.attempt(adapter, case).http.requests:
                 sent = [v for k, v in request.headers.items() if any(n in k.lower() for n in _CREDENTIAL_HEADERS)]
                 for name in open_fields & case.connection.keys():

@@ -31,6 +31,7 @@ class Attempt:
     call: Call
     http: ScriptedHttp
     context: Mapping[str, Any]
+    failed_at: int = 0  #: the index of the request that a failure answered
 
     @property
     def output(self) -> Any:
@@ -122,7 +123,7 @@ class ConnectorSuite:
             for position in range(len(case.script)):
                 attempt = self.attempt(adapter, case, (*case.script[:position], failure))
                 if len(attempt.http.requests) > position:
-                    yield attempt
+                    yield replace(attempt, failed_at=position)
 
     def action(self, adapter: ConnectorAdapter, case: Case) -> Action:
         """The action of a case. Fails when the connector has none of that name."""

@@ -388,6 +388,17 @@ class RetriesServerErrors(Good):
 
 
 @planted("single_attempt")
+class RetriesAndCounts(Good):
+    def request(self, context, method, url, **more):
+        for number in range(3):
+            headers = {**more.pop("headers", {}), "X-Attempt": str(number)}
+            response = super().request(context, method, url, headers=headers, **more)
+            if response.status < 500:
+                break
+        return response
+
+
+@planted("single_attempt")
 class RetriesTimeouts(Good):
     def request(self, context, method, url, **more):
         try:
@@ -401,6 +412,13 @@ class KeepsTheToken(Good):
     def headers(self, context):
         self.token = getattr(self, "token", None) or context["connection"]["token"]
         return {"Authorization": f"Bearer {self.token}", "Idempotency-Key": context["idempotency_key"]}
+
+
+@planted("keeps_nothing")
+class RemembersTheConnection(Good):
+    def headers(self, context):
+        self.connection = context["connection"]
+        return super().headers(context)
 
 
 @planted("keeps_nothing")
@@ -555,6 +573,20 @@ class CancellationIsSwallowed(Good):
             return super().list(params, context)
         except EgressCancelledError:
             return {"items": []}
+
+
+@planted("cancellation")
+class LeavesOutWhatWasCancelled(Good):
+    def list(self, params, context):
+        items = []
+        for page in (1, 2):
+            try:
+                items += self.send(context, "GET", "/orders", params={"page": page}).json()["items"]
+            except EgressCancelledError:
+                items.append(None)
+        if None in items:
+            raise ConnectorError("not all pages came")
+        return {"items": items}
 
 
 @planted("cancellation")
@@ -727,6 +759,11 @@ class SecretIsText(Good):
 
 
 @planted("secret_fields")
+class SecretOfSomethingIsText(Good):
+    config_fields = (*Good.config_fields, FieldSpec(name="bot_token"))
+
+
+@planted("secret_fields")
 class SecretByItsLabelIsText(Good):
     config_fields = (*Good.config_fields, FieldSpec(name="entry", label="API key"))
 
@@ -735,6 +772,15 @@ class SecretByItsLabelIsText(Good):
 class SecretUnderAnyNameIsText(Good):
     def headers(self, context):
         return {**super().headers(context), "X-Api-Key": context["connection"]["account"]}
+
+
+@planted("secret_fields", cases=())
+class SecretWithoutCasesIsText(Good):
+    config_fields = (*Good.config_fields[:2], FieldSpec(name="entry", required=True))
+    actions = Good.actions[1:2]
+
+    def headers(self, context):
+        return {"Authorization": f"Bearer {context['connection']['entry']}"}
 
 
 @planted("own_hosts")

@@ -179,6 +179,13 @@ class KeepsTheKey(GoodProvider):
 
 
 @planted("keeps_nothing")
+class RemembersTheKey(GoodProvider):
+    def headers(self, options):
+        self.key = options["connection"].get("api_key")
+        return super().headers(options)
+
+
+@planted("keeps_nothing")
 class KeepsAnswers(GoodProvider):
     def chat(self, messages, options):
         self.kept = getattr(self, "kept", None) or super().chat(messages, options)
