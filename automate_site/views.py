@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core.asgi import managed
+from automate_core.managed_worker import managed
 from automate_core.models import Workflow
 from automate_governance.permissions import holds_anywhere
 from automate_studio import gallery

@@ -21,6 +21,7 @@ from automate_connectors.oauth.terms import issuer, terms
 from automate_connectors.registry import connectors
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
+from automate_governance.admin_site import admin_site
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, can
 from automate_plugins.fields import FieldKind
@@ -215,7 +216,7 @@ def _sign_in_fields(adapter: ConnectorAdapter) -> dict[str, forms.Field]:
     }
 
 
-@admin.register(Connection)
+@admin.register(Connection, site=admin_site())
 class ConnectionAdmin(GovernedAdmin):
     """Connections that one may see."""
 

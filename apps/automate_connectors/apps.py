@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
 from django.db.models.signals import post_migrate
 
@@ -35,7 +36,7 @@ def _connectors_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     ]
 
 
-def _seed_roles(sender: AppConfig, **_: Any) -> None:
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
     from automate_governance import roles
 
     each = ("view", "use", "change", "share", "delete")
@@ -49,4 +50,5 @@ def _seed_roles(sender: AppConfig, **_: Any) -> None:
             ),
             roles.AUDITORS: roles.share("connection", "view", scope="any"),
         },
+        apps,
     )

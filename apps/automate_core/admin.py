@@ -17,6 +17,7 @@ from automate_core.webhooks import config_fields
 from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
 from automate_core.webhooks.signing import SignatureScheme
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
+from automate_governance.admin_site import admin_site
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -156,7 +157,7 @@ def form_for(person: Person) -> type[WebhookEndpointForm]:
     return type("WebhookEndpointForm", (WebhookEndpointForm,), {"person": person})
 
 
-@admin.register(WebhookEndpoint)
+@admin.register(WebhookEndpoint, site=admin_site())
 class WebhookEndpointAdmin(GovernedAdmin):
     """Endpoints that one may see."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_migrate
@@ -52,14 +53,15 @@ def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:
         captures.install()
 
 
-def _seed_rules(sender: AppConfig, using: str, **_: Any) -> None:
+def _seed_rules(sender: AppConfig, using: str, apps: Apps | None = None, **_: Any) -> None:
     from automate_core.notifications import rules
+    from automate_governance import roles
 
-    if using == DEFAULT_DB_ALIAS:
+    if using == DEFAULT_DB_ALIAS and roles.is_migrated(apps, sender.label):
         rules.seed()
 
 
-def _seed_roles(sender: AppConfig, **_: Any) -> None:
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
     from automate_governance import roles
 
     on_workflows = ("view", "view_payload", "change", "run", "publish", "share", "delete")
@@ -77,4 +79,5 @@ def _seed_roles(sender: AppConfig, **_: Any) -> None:
                 *roles.share("webhookendpoint", "view", "view_payload", scope="any"),
             ),
         },
+        apps,
     )

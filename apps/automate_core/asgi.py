@@ -2,56 +2,30 @@
 
     application = automate(get_asgi_application())
 
-Deliveries under load share statements: those that arrive while one runs go out together in the next. Alone, none waits.
+Importing this imports no model, so that it may stand above the line that sets Django up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
-from django.urls import reverse
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from automate_core import database, wakeups
-from automate_core.conf import setting
-from automate_core.faultpoints import reach
-from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
-from automate_core.webhooks import rates
-from automate_core.webhooks.receive import (
-    METHOD,
-    Answer,
-    Receiver,
-    Receivers,
-    find_receiver,
-    hasty,
-    not_accepted,
-    too_large,
-)
-from automate_core.webhooks.signing import Delivery
-from automate_core.webhooks.tally import tally
-from automate_core.worker import Worker
-from automate_governance import boot
-
-MOST_IN_ONE_STATEMENT = 200
-POOL_SIZE = 4
-POOL_TIMEOUT_SECONDS = 5.0
+if TYPE_CHECKING:
+    from automate_core.webhooks.application import HooksApplication
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-type Waiting = tuple[Sequence[NewEvent], asyncio.Future[list[Ingested]]]
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def automate(application: Application) -> Application:
     """`application` with deliveries answered in front of it, and the managed worker beside it if the settings ask."""
+    from automate_core.webhooks.application import HooksApplication
+
     hooks = HooksApplication()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +41,11 @@ def automate(application: Application) -> Application:
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
     """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
+    from automate_core.conf import setting
+    from automate_core.managed_worker import managed
+    from automate_core.webhooks.tally import tally
+    from automate_governance import boot
+
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -84,224 +63,3 @@ async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> No
             await asyncio.to_thread(tally.flush_alone)
             await send({"type": "lifespan.shutdown.complete"})
             return
-
-
-class ManagedWorker:
-    """The worker inside this process, if the settings ask for one."""
-
-    def __init__(self) -> None:
-        self._worker: Worker | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def state(self) -> str:
-        """`off`, `ok`, or `stopped` when it ended by itself."""
-        if self._thread is None:
-            return "off"
-        return "ok" if self._thread.is_alive() else "stopped"
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it holds jobs."""
-        return self._worker is not None and self._worker.is_busy
-
-    def start(self) -> None:
-        """Work in a thread from now on."""
-        self._worker = Worker()
-        self._thread = threading.Thread(target=self._worker.run, name="automate-worker", daemon=True)
-        self._thread.start()
-        wakeups.register(self._worker.wake)
-
-    def stop(self) -> None:
-        """Claim nothing more, and return when what runs has ended or the grace time is over."""
-        wakeups.register(None)
-        if self._worker is not None and self._thread is not None:
-            self._worker.stop()
-            self._thread.join()
-        self._worker = self._thread = None
-
-    def hurry(self) -> None:
-        """Wait no longer for what runs. Callable from a signal handler."""
-        if self._worker is not None:
-            self._worker.hurry()
-
-
-managed = ManagedWorker()
-
-
-class HooksApplication:
-    """`POST /hooks/<slug>/` without Django's handler, whose price is most of a delivery's (docs/adr/0003)."""
-
-    def __init__(self) -> None:
-        self._prefix = ""
-        self._receivers = Receivers()
-        self._ingestor = GroupIngestor()
-
-    @property
-    def prefix(self) -> str:
-        """The path that all endpoints begin with, from the URL configuration."""
-        if not self._prefix:
-            self._prefix = reverse("automate:webhook", args=["x"]).removesuffix("x/")
-        return self._prefix
-
-    def takes(self, path: str) -> bool:
-        """Whether it is an endpoint's. What lies deeper, such as a callback's address, is Django's to answer."""
-        return path.startswith(self.prefix) and "/" not in path.removeprefix(self.prefix).removesuffix("/")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one delivery."""
-        try:
-            answer = await self._answer(scope, receive)
-        except ConnectionResetError:  # with part of a body: nothing is accepted, and nobody is there to be told
-            return
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
-            answer = not_accepted(error)
-        content = answer.content()
-        headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(content)).encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-
-    async def close(self) -> None:
-        """Give the database connections back."""
-        await self._ingestor.close()
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        if scope["method"] != "POST":
-            return METHOD
-        slug = scope["path"].removeprefix(self.prefix).removesuffix("/")
-        whence = rates.source(slug, (scope.get("client") or ("",))[0])
-        if answer := hasty(whence):
-            return answer
-        body = await _read(receive, setting("AUTOMATE_HOOK_BODY_BYTES"))
-        if body is None:
-            return too_large()
-        accepting = (await self._receiver(slug)).receive(_delivery(scope, body), whence)
-        if isinstance(accepting, Answer):
-            return accepting
-        return accepting.accepted(await self._ingestor.ingest(accepting.events))
-
-    async def _receiver(self, slug: str) -> Receiver:
-        receiver = self._receivers.get(slug)
-        if receiver is None:
-            receiver = await asyncio.to_thread(_find_receiver, slug)
-            self._receivers.learn(slug, receiver)
-        return receiver
-
-
-class GroupIngestor:
-    """EventIngestor's statement for many requests at once, on connections of its own."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Waiting] = []
-        self._writer: asyncio.Task[None] | None = None
-        self._pool: AsyncConnectionPool[Any] | None = None
-
-    async def ingest(self, events: Sequence[NewEvent]) -> list[Ingested]:
-        """Accept the events of a delivery, all or none. Raises whatever kept the database from taking them."""
-        future: asyncio.Future[list[Ingested]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((events, future))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all())
-        return await future
-
-    async def close(self) -> None:
-        """Close the connections. What waits is answered first."""
-        if self._writer is not None:
-            await self._writer
-        if self._pool is not None:
-            await self._pool.close()
-
-    async def _write_all(self) -> None:
-        while self._waiting:
-            most = _fitting(self._waiting)
-            group, self._waiting = self._waiting[:most], self._waiting[most:]
-            await self._answer(group)
-
-    async def _answer(self, group: list[Waiting]) -> None:
-        """Write a group in one statement; if the database refuses it, one by one, so that a bad row stands alone."""
-        try:
-            answers = await self._write([event for events, _ in group for event in events])
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            if len(group) > 1 and not isinstance(error, psycopg.OperationalError | PoolTimeout):
-                for each in group:
-                    await self._answer([each])
-                return
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        each_answer = iter(answers)
-        for events, future in group:
-            own = list(islice(each_answer, len(events)))
-            if not future.done():  # the sender may be gone
-                future.set_result(own)
-        if any(not answer.duplicate for answer in answers):
-            wakeups.hint()
-
-    async def _write(self, events: list[NewEvent]) -> list[Ingested]:
-        batch = Batch(events)
-        async with (await self._opened()).connection() as connection:
-            reach("ingest.writing")
-            rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
-            reach("ingest.written")
-            new = {str(row.id) for row in rows}
-            keys = batch.keys(new)
-            first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []
-        return batch.answers(new, first)
-
-    async def _opened(self) -> AsyncConnectionPool[Any]:
-        if self._pool is None:
-            self._pool = AsyncConnectionPool(
-                kwargs=database.parameters(database.INGEST_OPTIONS),
-                min_size=1,
-                max_size=POOL_SIZE,
-                timeout=POOL_TIMEOUT_SECONDS,
-                open=False,
-            )
-            await self._pool.open()
-        return self._pool
-
-
-def _fitting(waiting: Sequence[Waiting]) -> int:
-    """How many deliveries go into the next statement: at least one, however many events it has."""
-    events = 0
-    for count, (each, _) in enumerate(waiting):
-        events += len(each)
-        if events > MOST_IN_ONE_STATEMENT:
-            return max(count, 1)
-    return len(waiting)
-
-
-def _delivery(scope: Scope, body: bytes) -> Delivery:
-    """ASGI servers give the names of headers in lower case."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    query = scope.get("query_string", b"").decode("latin-1")
-    return Delivery(headers, body, scope["path"] + (f"?{query}" if query else ""))
-
-
-def _find_receiver(slug: str) -> Receiver:
-    try:
-        return find_receiver(slug)
-    finally:
-        connections.close_all()
-
-
-async def _read(receive: Receive, most: int) -> bytes | None:
-    """The body, or None when it is larger than `most` bytes. Counts as it reads: a length header may be missing.
-
-    Raises ConnectionResetError when the sender goes away before its end.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionResetError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > most:
-            return None
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -22,6 +21,7 @@ from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.webhooks import bodies
 from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
+from automate_governance.admin_site import reverse
 from automate_governance.redaction import STRONG, redact
 
 SALT = "automate.callback"

@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus
+from automate_governance.admin_site import reverse
 
 FIRST_PAUSE_SECONDS = 0.02
 LAST_PAUSE_SECONDS = 0.5

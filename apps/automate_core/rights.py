@@ -15,7 +15,6 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, connections
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
@@ -26,6 +25,7 @@ from django.db.models.functions import Coalesce, Concat, Lower
 from automate_core import database
 from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow
 from automate_core.watched import view_permission
+from automate_governance.people import name_field
 from automate_governance.permissions import permitted_to_outer
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
     query = ActiveTrigger.objects.annotate(
         handed=handed,
         slug=F("workflow__slug"),
-        who=F(f"{_RUN_AS}__{get_user_model().USERNAME_FIELD}"),
+        who=F(f"{_RUN_AS}__{name_field()}"),
         is_active=F(f"{_RUN_AS}__is_active"),
         allowed=may_read,
     )
@@ -192,9 +192,7 @@ def _may_view() -> Q:
 
 @cache
 def _workflow_query() -> tuple[str, tuple[Any, ...]]:
-    query = Workflow.objects.annotate(
-        who=F(f"run_as__{get_user_model().USERNAME_FIELD}"), is_active=F("run_as__is_active")
-    )
+    query = Workflow.objects.annotate(who=F(f"run_as__{name_field()}"), is_active=F("run_as__is_active"))
     return _compiled(query.values_list("id", "slug", "who", "is_active"))
 
 

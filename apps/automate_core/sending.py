@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.urls import reverse
 
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import scheme_for
 from automate_egress import HttpResponse, HttpSession
+from automate_governance.admin_site import reverse
 from automate_governance.secrets.resolver import resolve
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import ModelAdmin
 
 from automate_governance import audit
+from automate_governance.admin_site import admin_site, reverse
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
@@ -168,7 +169,7 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["value"].help_text = "Takes the place of the present one, which is not shown."
 
 
-@admin.register(StoredSecret)
+@admin.register(StoredSecret, site=admin_site())
 class StoredSecretAdmin(GovernedAdmin):
     """Secrets by name: which key protects them, when they were used, and by what. Nothing here shows a value."""
 
@@ -215,7 +216,7 @@ class StoredSecretAdmin(GovernedAdmin):
         super().save_model(request, obj, form, change)
 
 
-@admin.register(AuditEntry)
+@admin.register(AuditEntry, site=admin_site())
 class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     """The trail, newest first. Nothing here can be changed."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps.registry import Apps
 from django.core.checks import register
 from django.db.models.signals import post_migrate, pre_save
 
@@ -32,7 +33,7 @@ class AutomateGovernanceConfig(AppConfig):
         boot.learn_what_is_the_sites_own()
 
 
-def _seed_roles(sender: AppConfig, **_: Any) -> None:
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
     from automate_governance import roles
 
     secret_verbs = ("use", "replace", "delete")
@@ -47,4 +48,5 @@ def _seed_roles(sender: AppConfig, **_: Any) -> None:
             roles.OPERATORS: ("operate_site",),
             roles.AUDITORS: ("audit_site",),
         },
+        apps,
     )

@@ -31,7 +31,7 @@ def record(
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",
-        "actor": actor.get_username() if actor else "system",
+        "actor": actor.get_username()[:200] if actor else "system",
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
+from django.db.models import Model
 
 BUILDERS = "Builders"
 OPERATORS = "Operators"
@@ -14,11 +16,35 @@ CONNECTION_ADMINS = "Connection admins"
 AUDITORS = "Auditors"
 
 
-def seed(app: AppConfig, shares: Mapping[str, tuple[str, ...]]) -> None:
-    """Give each role its permissions of `app`, by codename.
+def is_migrated(state: Apps | None, *labels: str) -> bool:
+    """Whether the tables of those apps are as their models say, after a `migrate` that gave `state`.
+
+    A handler of `post_migrate` gets that state as `apps`. It is short of what was migrated back, or not yet.
+    """
+    if state is None:
+        return True
+    models = [model for label in labels for model in apps.get_app_config(label).get_models()]
+    return all(_columns(model) == _columns(_of_state(state, model)) for model in models)
+
+
+def _of_state(state: Apps, model: type[Model]) -> type[Model] | None:
+    try:
+        return state.get_model(model._meta.label_lower)
+    except LookupError:
+        return None
+
+
+def _columns(model: type[Model] | None) -> set[str | None]:
+    return {field.column for field in model._meta.local_concrete_fields} if model else set()
+
+
+def seed(app: AppConfig, shares: Mapping[str, tuple[str, ...]], state: Apps | None) -> None:
+    """Give each role its permissions of `app`, by codename, after a `migrate` that gave `state`.
 
     Only where the role has none of that app yet: what an administrator took away stays away.
     """
+    if not is_migrated(state, "auth", "contenttypes", app.label):
+        return
     create_permissions(app, verbosity=0)
     for role, codenames in shares.items():
         group, _ = Group.objects.get_or_create(name=role)

@@ -13,7 +13,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, When
 from guardian.shortcuts import assign_perm, remove_perm
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
-from automate_governance import audit
+from automate_governance import audit, people
 from automate_governance.governed import Governed
 from automate_governance.permissions import Person, can, grants_on, permitted
 
@@ -81,8 +81,7 @@ def revocable(by: Person, obj: Governed) -> list[str]:
 
 def find(name: str) -> Grantee:
     """The active person of that user name, or the group. Raises SharingError."""
-    users = get_user_model()
-    person = users._default_manager.filter(is_active=True, **{users.USERNAME_FIELD: name}).first()
+    person = people.active([name]).first()
     group = Group.objects.filter(name=name).first()
     if person is not None and group is not None:
         raise SharingError(f"{name} is a person and a group: ask an administrator to rename one of them.")

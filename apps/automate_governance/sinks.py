@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from automate_governance.redaction import redact, redactor
 
+type Mask = Callable[[str], str]
+
+_OURS = "automate_"  # the names of our loggers begin so
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}
 
 
 class RedactingFilter(logging.Filter):
-    """Blanks secrets out of a log record: message, arguments, traceback and extra fields. Attach it to handlers.
+    """Gives its handler a copy of each record with secrets masked: message, arguments, traceback, extra fields.
 
-    The traceback is kept as text: handlers that would look into its frames find none.
+    The record itself stays as it is: other handlers and error trackers find all of it. The copy has the traceback as
+    text, which formatters print, and still the exception, for handlers that look into its frames. Without `shapes`,
+    only values that are known as secrets are masked in records that are not ours.
     """
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Redact in place; every record passes."""
-        _mask_message(record)
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text, record.exc_info = redactor.text(record.exc_text), None
+    def __init__(self, name: str = "", *, shapes: bool = True) -> None:
+        super().__init__(name)
+        self.shapes = shapes
+
+    def filter(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The copy; every record passes."""
+        mask = partial(redactor.text, shapes=self.shapes or record.name.startswith(_OURS))
+        masked = copy.copy(record)
+        _mask_message(masked, mask)
+        if record.exc_text or record.exc_info:
+            masked.exc_text = mask(record.exc_text or logging.Formatter().formatException(_exception(record)))
         if record.stack_info:
-            record.stack_info = redactor.text(record.stack_info)
+            masked.stack_info = mask(record.stack_info)
         for name in vars(record).keys() - _STANDARD:
             value = getattr(record, name)
             if isinstance(value, str | dict | list | tuple):
-                setattr(record, name, redact(value))
-        return True
+                setattr(masked, name, redact(value, **mask.keywords))
+        return masked
+
+
+class RedactingFormatter(logging.Formatter):
+    """A formatter whose lines have secrets masked, whatever they are made of.
+
+    For formatters that write exceptions in their own way: `class Lines(RedactingFormatter, JsonFormatter)`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return redactor.text(super().format(record))
 
 
 def guard_handlers() -> None:
     """Attach the filter to every log handler that there is now, the host's own included."""
     for handler in {*_handlers(), *([logging.lastResort] if logging.lastResort else [])}:
         if not any(isinstance(each, RedactingFilter) for each in handler.filters):
-            handler.addFilter(RedactingFilter())
+            handler.addFilter(RedactingFilter(shapes=False))
 
 
 def guard_process() -> None:
@@ -68,27 +90,32 @@ def _say(kind: type[BaseException], error: BaseException | None, trace: Tracebac
         sys.stderr.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
 
 
-def _mask_message(record: logging.LogRecord) -> None:
+def _exception(record: logging.LogRecord) -> Any:
+    """What is being handled, as `exc_info` names it."""
+    return record.exc_info if isinstance(record.exc_info, tuple) else (None, None, None)
+
+
+def _mask_message(record: logging.LogRecord, mask: Mask) -> None:
     """Mask the arguments where that is enough, since some formatters read them; else the message as a whole."""
     try:
         message = record.getMessage()
-        if redactor.text(message) == message:
+        if mask(message) == message:
             return
-        record.args = _masked_arguments(record.args)
-        if redactor.text(record.getMessage()) != record.getMessage():
-            record.msg, record.args = redactor.text(message), None
+        record.args = _masked_arguments(record.args, mask)
+        if mask(record.getMessage()) != record.getMessage():
+            record.msg, record.args = mask(message), None
     except Exception:  # noqa: BLE001 - arguments that do not fit, or whose text raises: their logger must live
-        record.msg, record.args = redactor.text(str(record.msg)), None
+        record.msg, record.args = mask(str(record.msg)), None
 
 
-def _masked_arguments(arguments: Any) -> Any:
+def _masked_arguments(arguments: Any, mask: Mask) -> Any:
     if isinstance(arguments, Mapping):
-        return {name: _masked_argument(value) for name, value in arguments.items()}
-    return tuple(map(_masked_argument, arguments)) if isinstance(arguments, tuple) else arguments
+        return {name: _masked_argument(value, mask) for name, value in arguments.items()}
+    return tuple(_masked_argument(each, mask) for each in arguments) if isinstance(arguments, tuple) else arguments
 
 
-def _masked_argument(value: Any) -> Any:
-    return redactor.text(value) if isinstance(value, str) else value
+def _masked_argument(value: Any, mask: Mask) -> Any:
+    return mask(value) if isinstance(value, str) else value
 
 
 def _handlers() -> Iterator[logging.Handler]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db.models.signals import post_migrate
 
@@ -36,7 +37,7 @@ def _prices_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return []
 
 
-def _seed_roles(sender: AppConfig, **_: Any) -> None:
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
     from automate_governance import roles
 
-    roles.seed(sender, {roles.OPERATORS: ("view_llmusage",), roles.AUDITORS: ("view_llmusage",)})
+    roles.seed(sender, {roles.OPERATORS: ("view_llmusage",), roles.AUDITORS: ("view_llmusage",)}, apps)

@@ -8,21 +8,27 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from automate_connectors.models import Connection
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin import GovernedAdmin
+from automate_governance.admin_site import admin_site
 from automate_governance.models import StoredSecret
+from automate_governance.permissions import holds_anywhere
 from automate_studio import asked, event_page, quick_search, views
 from automate_studio.budgets.admin import StudioBudgetAdmin
 from automate_studio.connections.admin import StudioConnectionAdmin
 from automate_studio.model_usage import UsageAdmin
+from automate_studio.models import Overview
+from automate_studio.overview import address
 from automate_studio.secrets.admin import StudioSecretAdmin
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
 
 __all__ = [
     "EventAdmin",
     "ExecutionRunAdmin",
+    "OverviewAdmin",
     "StudioBudgetAdmin",
     "StudioConnectionAdmin",
     "StudioSecretAdmin",
@@ -52,7 +58,7 @@ class StudioAdmin(GovernedAdmin):
         raise Http404
 
 
-@admin.register(Workflow)
+@admin.register(Workflow, site=admin_site())
 class WorkflowAdmin(StudioAdmin):
     """The workflow list and page."""
 
@@ -69,7 +75,7 @@ class WorkflowAdmin(StudioAdmin):
         return views.workflow_page(request, asked.number(object_id) or 0)
 
 
-@admin.register(ExecutionRun)
+@admin.register(ExecutionRun, site=admin_site())
 class ExecutionRunAdmin(StudioAdmin):
     """The run list and page."""
 
@@ -84,7 +90,7 @@ class ExecutionRunAdmin(StudioAdmin):
         return views.run_detail(request, _key(object_id))
 
 
-@admin.register(Event)
+@admin.register(Event, site=admin_site())
 class EventAdmin(StudioAdmin):
     """The event inbox and the page of an event. Events have no owner: `event_access` says who may know them."""
 
@@ -119,12 +125,39 @@ def _key(text: str | None) -> uuid.UUID:
         raise Http404 from None
 
 
+@admin.register(Overview, site=admin_site())
+class OverviewAdmin(StudioAdmin):
+    """The overview's line among the models of the admin: it leads to the page."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether the page is for this person."""
+        return holds_anywhere(request.user, "view", Workflow)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The same."""
+        return holds_anywhere(request.user, "view", Workflow)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """To the page."""
+        return redirect(address.address())
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """There are no objects."""
+        raise Http404
+
+
+site = admin_site()
 for model, page in (
     (Connection, StudioConnectionAdmin),
     (StoredSecret, StudioSecretAdmin),
     (WebhookEndpoint, StudioWebhookEndpointAdmin),
 ):
-    admin.site.unregister(model)
-    admin.site.register(model, page)
+    site.unregister(model)
+    site.register(model, page)
 
-admin.site.search = quick_search.fresh  # type: ignore[attr-defined]  # what Unfold's palette asks
+if quick_search.is_wanted():
+    site.search = quick_search.fresh  # type: ignore[attr-defined]  # what Unfold's palette asks
+if address.is_first_page():
+    site.index_template = address.TEMPLATE

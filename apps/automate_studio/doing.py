@@ -10,13 +10,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core import answers, control, manual, pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Workflow
 from automate_core.retention import keeping
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, forms, frame, words
 

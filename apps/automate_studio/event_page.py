@@ -12,7 +12,6 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,6 +22,7 @@ from automate_core.drafts import commands
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance import audit
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
 from automate_studio import asked, events, frame, json_answers, refused, run_rows, verdicts, words
 from automate_studio.builder import sample_choice

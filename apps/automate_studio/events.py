@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from django.db import DataError, OperationalError
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
-from django.urls import reverse
 from psycopg.errors import QueryCanceled
 
 from automate_core import event_access
 from automate_core.event_access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_studio import asked, words
 from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find

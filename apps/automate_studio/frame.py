@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
+from django.template import Context
+from django.template.loader import get_template
 from django.template.response import TemplateResponse
+
+from automate_governance.admin_site import admin_site
 
 
 def page(request: HttpRequest, template: str, title: str, /, *, status: int = 200, **context: Any) -> TemplateResponse:
     """A full page, with what the frame around it shows."""
-    request.current_app = admin.site.name
-    shown = {**admin.site.each_context(request), "title": title, **context}
+    site = admin_site()
+    request.current_app = site.name
+    shown = {**site.each_context(request), "title": title, **context}
     return TemplateResponse(request, template, shown, status=status)
+
+
+def part(template: str, context: dict[str, Any]) -> str:
+    """A part of a page where there is no request, with links into the admin that our pages live in."""
+    shown: Any = Context(context)
+    shown.request = SimpleNamespace(current_app=admin_site().name)
+    text: str = get_template(template).template.render(shown)  # type: ignore[attr-defined]
+    return text

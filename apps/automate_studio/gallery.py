@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -21,6 +20,7 @@ from automate_core.gallery import files, needs, using
 from automate_core.gallery.files import CATEGORIES, Template
 from automate_core.gallery.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, frame
 from automate_studio.doing import SeeOther

@@ -11,13 +11,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Workflow
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import Person, holds_anywhere, permitted
 from automate_studio import asked, frame, words
 from automate_studio.doing import SeeOther

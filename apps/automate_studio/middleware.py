@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import resolve_url
 
+from automate_governance.admin_site import reverse
+
 _LARGE = {"builder", "builder_do", "builder_condition", "builder_step"}
 
 
@@ -21,13 +23,17 @@ class SignInAgainMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        sign_in = resolve_url(settings.LOGIN_URL)
         location = urlsplit(response.headers.get("Location", "")).path
-        if request.headers.get("HX-Request") != "true" or location != sign_in:
+        if request.headers.get("HX-Request") != "true" or not location or location not in _sign_in_pages():
             return response
         current = urlsplit(request.headers.get("HX-Current-URL", ""))
         here = current.path + (f"?{current.query}" if current.query else "")
-        return HttpResponse(status=401, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': here})}"})
+        return HttpResponse(status=401, headers={"HX-Redirect": f"{location}?{urlencode({'next': here})}"})
+
+
+def _sign_in_pages() -> set[str]:
+    """Where the admin sends those who have to sign in, and where the project does."""
+    return {resolve_url(settings.LOGIN_URL), reverse("admin:login"), reverse("studio:sign_in")}
 
 
 class CompressBuilderMiddleware(GZipMiddleware):

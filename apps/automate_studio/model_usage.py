@@ -19,6 +19,7 @@ from unfold.admin import ModelAdmin
 
 from automate_core.models import Workflow
 from automate_governance import audit
+from automate_governance.admin_site import admin_site
 from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
@@ -202,7 +203,7 @@ class BudgetAdmin(_Administered):
             self.delete_model(request, budget)
 
 
-@admin.register(LLMUsage)
+@admin.register(LLMUsage, site=admin_site())
 class UsageAdmin(_Administered):
     """The usage page stands where the list would."""
 

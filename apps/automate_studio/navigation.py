@@ -8,15 +8,16 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
-from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio import task_list
 from automate_studio.event_page import may_look
+from automate_studio.overview.address import view_name
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         (
             "Automate",
             [
-                _item("Overview", "bar_chart", "admin:index", sees),
+                _item("Overview", "bar_chart", view_name(), sees),
                 _list("Workflows", "account_tree", Workflow, sees),
                 _item("Templates", "dashboard_customize", "studio:gallery", can(user, "add", Workflow)),
                 _list("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
@@ -67,8 +68,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _list(title: str, icon: str, model: type[models.Model], may: bool) -> dict[str, Any]:
-    """The admin's list of a model."""
-    return _item(title, icon, f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", may)
+    """The admin's list of a model; empty where the project has none, as may be for people."""
+    page = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+    return _item(title, icon, page, may and admin_site().is_registered(model))
 
 
 def _item(title: str, icon: str, page: str, may: bool = True) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.authoring import NotPermittedError
@@ -18,6 +17,7 @@ from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.notifications import rules
 from automate_core.notifications.channels import NO_MAIL, can_mail
 from automate_core.states import NotificationStatus, TransitionError
+from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, can
 from automate_studio import asked, frame, notification_list

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from django.template.loader import render_to_string
-
+from automate_studio import frame
 from automate_studio.run_page import RunPage
 from automate_studio.templatetags.tree import card as draw
 from automate_studio.tree import Card, RouteView
@@ -18,12 +17,12 @@ _TREE = "automate_studio/tree/"
 
 def whole(page: RunPage) -> str:
     """Every live part."""
-    return render_to_string(f"{_RUN}patch.html", {"page": page})
+    return frame.part(f"{_RUN}patch.html", {"page": page})
 
 
 def changes(old: RunPage, new: RunPage) -> str:
     """What makes a page that shows `old` one that shows `new`; the small parts at the top always."""
-    return "".join([render_to_string(f"{_RUN}heads.html", {"page": new}), *_flow(old, new), *_rows(old, new)])
+    return "".join([frame.part(f"{_RUN}heads.html", {"page": new}), *_flow(old, new), *_rows(old, new)])
 
 
 def _flow(old: RunPage, new: RunPage) -> Iterator[str]:
@@ -49,7 +48,7 @@ def _cards(old: tuple[Card, ...], new: tuple[Card, ...], step_url: str) -> Itera
             continue
         if [_ways(route) for route in was.routes] != [_ways(route) for route in now.routes]:
             context = {"card": now, "step_url": step_url, "selected": "-"}
-            yield render_to_string(f"{_TREE}arms.html", context)
+            yield frame.part(f"{_TREE}arms.html", context)
             continue
         for before, after in zip(was.routes, now.routes, strict=True):
             yield from _cards(before.cards, after.cards, step_url)
@@ -61,16 +60,16 @@ def _ways(route: RouteView) -> Any:
 
 
 def _line(name: str, line: str, kind: str = "") -> str:
-    return render_to_string(f"{_TREE}line.html", {"name": name, "line": line, "kind": kind})
+    return frame.part(f"{_TREE}line.html", {"name": name, "line": line, "kind": kind})
 
 
 def _rows(old: RunPage, new: RunPage) -> Iterator[str]:
     was, now = old.timeline.rows, new.timeline.rows
     context = {"page": new, "step_url": new.step_url, "selected": "-"}
     if [row.dom_id for row in was] != [row.dom_id for row in now]:
-        yield render_to_string(f"{_RUN}timeline.html", context)
+        yield frame.part(f"{_RUN}timeline.html", context)
         return
-    yield render_to_string(f"{_RUN}axis.html", context)
+    yield frame.part(f"{_RUN}axis.html", context)
     for before, after in zip(was, now, strict=True):
         if before != after:
-            yield render_to_string(after.template, {**context, "row": after})
+            yield frame.part(after.template, {**context, "row": after})

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core import authoring
@@ -21,6 +20,7 @@ from automate_core.models import Workflow, WorkflowVersion
 from automate_core.publishing import review as reviews
 from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.review import DRAFT
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, frame, sentences, words
 from automate_studio.builder import told

@@ -11,20 +11,19 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin
 from django.core.cache import cache
 from django.core.paginator import InvalidPage
 from django.db.models import CharField, Model, Q, QuerySet
 from django.db.models.functions import Cast, Right
 from django.db.models.lookups import Exact
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from unfold.dataclasses import SearchResult
-from unfold.sites import UnfoldAdminSite
+from unfold.settings import get_config
 
 from automate_connectors.models import Connection
 from automate_core import event_access
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, event_page, events, run_search, words
 from automate_studio.event_search import lookup
@@ -51,14 +50,19 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     ]
 
 
+def is_wanted() -> bool:
+    """Whether the project's settings make this the search of Unfold's palette."""
+    return str(get_config()["COMMAND"].get("search_callback")) == f"{__name__}.{search.__name__}"
+
+
 def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Unfold's search without its memory."""
     if "page" in request.GET and not asked.number(request.GET["page"]):
         raise Http404("there is no such page")
-    key = _cached_as(request)
+    site, key = admin_site(), _cached_as(request)
     cache.delete(key)
     try:
-        answer: HttpResponse = UnfoldAdminSite.search(admin.site, request, extra_context)
+        answer: HttpResponse = type(site).search(site, request, extra_context)  # type: ignore[attr-defined]
     except InvalidPage as error:
         raise Http404("there is no such page") from error
     finally:

@@ -9,12 +9,12 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import Pruning, SitePolicy, Workflow
 from automate_core.retention import forecast, policy, pruning
 from automate_core.retention.words import said
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio import asked, frame, words
 from automate_studio.doing import SeeOther

@@ -12,7 +12,6 @@ from functools import cached_property
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
-from django.urls import reverse
 from django.utils import timezone
 
 from automate_core.definition import BranchStep, Definition, walk
@@ -21,6 +20,8 @@ from automate_core.publishing import differences
 from automate_core.retention import keeping
 from automate_core.states import FINAL_RUN_STATES
 from automate_core.step_paths import key_of
+from automate_governance.admin_site import reverse
+from automate_governance.people import display_name
 from automate_studio import events, items, run_header, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
 from automate_studio.timeline import Timeline, timeline
@@ -228,7 +229,7 @@ def _asked(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     """The names of the people and groups that approvals wait for."""
     names: dict[uuid.UUID, list[str]] = {}
     for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
-        name = (each.user.get_full_name() or each.user.get_username()) if each.user else str(each.group)
+        name = display_name(each.user) if each.user else str(each.group)
         names.setdefault(each.wait_id, []).append(name)
     return names
 

@@ -8,13 +8,13 @@ import uuid
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from automate_core.drafts import commands
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import ExecutionRun
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, words
 from automate_studio.builder import sample_choice, samples

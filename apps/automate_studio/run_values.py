@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import documents
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.step_paths import key_of
 from automate_governance import audit
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, json_answers
 from automate_studio.json_tree import Tree

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance import sharing
+from automate_governance.admin_site import admin_site, reverse
 from automate_governance.governed import Governed
 from automate_governance.permissions import can, permitted
 from automate_studio import asked
@@ -53,9 +52,10 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     if request.method == "POST" and not problem and not by_htmx:
         return SeeOther(request.path)
     template = "automate_studio/share.html" + ("#panel" if by_htmx else "")
-    request.current_app = admin.site.name
+    site = admin_site()
+    request.current_app = site.name
     context = {"title": f"Share {obj}", **_context(request, obj, kind), "problem": problem}
-    frame = {} if by_htmx else admin.site.each_context(request)
+    frame = {} if by_htmx else site.each_context(request)
     return TemplateResponse(request, template, {**frame, **context}, status=422 if problem else 200)
 
 

@@ -7,14 +7,15 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
-from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.urls import URLPattern, path, reverse_lazy
 from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm as AdminSignInForm
+
+from automate_governance.admin_site import admin_site, reverse
 
 type View = Callable[..., HttpResponseBase]
 
@@ -45,7 +46,7 @@ class SignInView(LoginView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With what the admin's page shows."""
         here = self.request.get_full_path()
-        return {**admin.site.each_context(self.request), "app_path": here, **super().get_context_data(**context)}
+        return {**admin_site().each_context(self.request), "app_path": here, **super().get_context_data(**context)}
 
 
 sign_in = SignInView.as_view()
@@ -54,7 +55,18 @@ sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
 
 def staff(route: str, view: View, name: str) -> URLPattern:
     """A page for the staff: others are sent to the admin's page for signing in."""
-    return path(route, admin.site.admin_view(view), name=name)
+    return path(route, admin_site().admin_view(_in_our_admin(view)), name=name)
+
+
+def _in_our_admin(view: View) -> View:
+    """The view with `{% url "admin:..." %}` of its templates leading into the admin that our pages live in."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        request.current_app = admin_site().name
+        return view(request, *args, **options)
+
+    return inner
 
 
 def signed_in(view: View) -> View:
@@ -63,11 +75,13 @@ def signed_in(view: View) -> View:
     Others are sent to the site's LOGIN_URL; where that is the admin's, which takes staff alone, to the one here.
     """
 
+    inner = _in_our_admin(view)
+
     @never_cache
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
-            return view(request, *args, **options)
+            return inner(request, *args, **options)
         sign_in = resolve_url(settings.LOGIN_URL)
         return redirect_to_login(
             request.get_full_path(), reverse("studio:sign_in") if sign_in == reverse("admin:login") else sign_in

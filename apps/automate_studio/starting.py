@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -18,6 +17,7 @@ from automate_core import authoring, validation, workflow_files
 from automate_core.definition import Definition, DefinitionError, Problem
 from automate_core.gallery import files
 from automate_core.models import Workflow
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, frame
 from automate_studio.doing import SeeOther

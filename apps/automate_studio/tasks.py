@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,6 +20,8 @@ from automate_core import answers, approvals
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Wait
 from automate_core.states import WaitStatus
+from automate_governance import people
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import Person
 from automate_studio import asked, forms, frame, task_list, words
 from automate_studio.doing import SeeOther
@@ -99,8 +99,7 @@ def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any
 
 def _person(name: str) -> Person:
     """Raises HandOverError."""
-    users = get_user_model()
-    person = users._default_manager.filter(**{users.USERNAME_FIELD: name}, is_active=True).first()
+    person: Person | None = people.active([name]).first()
     if person is None:
         raise approvals.HandOverError(f"There is no active account called {name!r}." if name else "Name somebody.")
     return person
@@ -155,7 +154,7 @@ def _show(
         people=approvals.names(wait),
         given=given,
         errors=errors,
-        shown=signing.dumps([str(wait.pk), person.pk], salt=_SHOWN),
+        shown=signing.dumps([str(wait.pk), str(person.pk)], salt=_SHOWN),
     )
     response.status_code = 422 if errors else 200
     return response
@@ -167,7 +166,7 @@ def _was_shown(request: HttpRequest, wait_id: uuid.UUID) -> bool:
         shown = signing.loads(request.POST.get("shown", ""), salt=_SHOWN)
     except signing.BadSignature:
         return False
-    return bool(shown == [str(wait_id), asked.person(request).pk])
+    return bool(shown == [str(wait_id), str(asked.person(request).pk)])
 
 
 def _text(value: Any) -> str:

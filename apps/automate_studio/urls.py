@@ -92,7 +92,7 @@ urlpatterns = [
     staff("webhooks/<int:pk>/end-overlap/", webhooks.webhook_end_overlap, "webhook_end_overlap"),
     staff("connections/<int:pk>/sign-in/", connections.oauth_start, "oauth_start"),
     staff("oauth/callback/", connections.oauth_callback, "oauth_callback"),
-    staff("overview/", overview.refreshed, "overview"),
+    staff("overview/", overview.overview_page, "overview"),
     staff("failures/<int:pk>/retry/", overview.retry, "failures_retry"),
     staff("failures/<int:pk>/mark/", overview.mark, "failures_mark"),
     staff("jobs/replay/", overview.replay_dead, "jobs_replay"),

@@ -17,6 +17,7 @@ from automate_connectors.registry import find_action
 from automate_core import database
 from automate_core.drafts.reading import read_trigger
 from automate_core.models import Trigger, Workflow
+from automate_governance.people import name_field
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, sentences, words
 from automate_studio.lists import Choice, Query, Tab, address
@@ -54,11 +55,12 @@ _BY_RUNS = {
     for column in ("last", "success", "p95")
     for sign in ("", "-")
 }
+_OWNER = f"owner__{name_field()}"
 _BY_FIELD = {
     "name": ("name", "pk"),
     "-name": ("-name", "-pk"),
-    "owner": ("owner__username", "name", "pk"),
-    "-owner": ("-owner__username", "name", "pk"),
+    "owner": (_OWNER, "name", "pk"),
+    "-owner": (f"-{_OWNER}", "name", "pk"),
 }
 _FIRST = {"last": "-last", "p95": "-p95"}  #: newest and slowest first, before the other way round
 
@@ -178,10 +180,10 @@ def _kept(query: Query) -> dict[str, str]:
 
 def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workflow]:
     if search := kept.get("q"):
-        by_owner = Q(owner__username__icontains=search)
+        by_owner = Q(**{f"{_OWNER}__icontains": search})
         found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search) | by_owner)
     if owner := kept.get("owner"):
-        found = found.filter(owner__username=owner)
+        found = found.filter(**{_OWNER: owner})
     if tag := kept.get("tag"):
         found = found.filter(tags__contains=[tag])
     if kind := kept.get("trigger"):
@@ -192,7 +194,7 @@ def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workf
 def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Choice]:
     """Only what some workflow has that the person may view."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
-    owners = list(people.order_by("username").values_list("username", flat=True)[:MOST_CHOICES])
+    owners = list(people.order_by(name_field()).values_list(name_field(), flat=True)[:MOST_CHOICES])
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
     tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
     return [

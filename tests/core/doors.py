@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.test import Client
 
-from automate_core.asgi import HooksApplication
+from automate_core.webhooks.application import HooksApplication
 from automate_core.webhooks.schemes import scheme_for
 from tests.conftest import SECRET
 

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from automate_core import endpoints
-from automate_core.asgi import GroupIngestor, HooksApplication
 from automate_core.models import Event
+from automate_core.webhooks.application import GroupIngestor, HooksApplication
 from automate_core.webhooks.schemes import GitHubScheme
 from tests.conftest import SECRET
 

@@ -409,7 +409,7 @@ def test_a_failing_database_harms_no_part_of_a_batch(post, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(EventIngestor, "ingest", full)
-    monkeypatch.setattr("automate_core.asgi.GroupIngestor._write", full)
+    monkeypatch.setattr("automate_core.webhooks.application.GroupIngestor._write", full)
     answer = post("hmac", [CLOUD, {**CLOUD, "id": "2"}], content_type=cloudevents.BATCH)
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert not Event.objects.exists()

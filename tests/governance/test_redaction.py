@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import logging
 import sys
@@ -219,15 +220,18 @@ def test_log_lines_tracebacks_and_extras_are_masked(known):
         )
     record.request_data = {"deep": ["a-token-that-was-logged"]}
     record.stack_info = "frame a-token-that-was-logged"
-    assert RedactingFilter().filter(record)
-    text = logging.Formatter().format(record)
+    before = dict(vars(record))
+    masked = RedactingFilter().filter(record)
+    text = logging.Formatter().format(masked)
     assert "a-token" not in text and text.count(MASK) == 4 and "Traceback" in text
-    assert record.request_data == {"deep": [MASK]} and record.exc_info is None
+    assert masked.request_data == {"deep": [MASK]}
+    assert vars(record) == before, "other handlers, and error trackers, find the record as it was made"
+    assert masked.exc_info is record.exc_info, "an error tracker looks into the frames"
 
 
 def test_arguments_that_do_not_fit_harm_nobody():
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "%d items", ("many",), None)
-    assert RedactingFilter().filter(record) and record.getMessage() == "%d items"
+    assert RedactingFilter().filter(record).getMessage() == "%d items"
 
 
 class Access(logging.Formatter):
@@ -249,8 +253,7 @@ class Access(logging.Formatter):
 def test_formatters_that_read_arguments_find_them(known, message, arguments, said):
     known.learn("a-token-that-was-logged")
     record = logging.LogRecord("x", logging.INFO, __file__, 1, message, arguments, None)
-    RedactingFilter().filter(record)
-    assert Access().format(record) == said
+    assert Access().format(RedactingFilter().filter(record)) == said
 
 
 class Talkative:
@@ -271,20 +274,58 @@ class Talkative:
 def test_no_message_keeps_a_value_however_it_is_put_together(known, message, arguments):
     known.learn("a-token-that-was-logged")
     record = logging.LogRecord("x", logging.INFO, __file__, 1, message, arguments, None)
-    RedactingFilter().filter(record)
-    assert "a-token" not in record.getMessage() and MASK in record.getMessage()
+    masked = RedactingFilter().filter(record).getMessage()
+    assert "a-token" not in masked and MASK in masked
 
 
-def test_handlers_of_the_host_are_guarded():
-    handler = logging.StreamHandler()
+class Tracker(logging.Handler):
+    """As error trackers have them: it keeps what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+def test_handlers_of_the_host_write_no_known_value_and_lose_nothing(known):
+    """Nor do they lose what merely looks like a secret: their own lines are theirs."""
+    known.learn("a-token-that-was-logged")
+    lines, tracker, late = logging.StreamHandler(io.StringIO()), Tracker(), Tracker()
     log = logging.getLogger("a.host.of.its.own")
-    log.addHandler(handler)
+    log.handlers = [lines, tracker]
     try:
         sinks.guard_handlers()
         sinks.guard_handlers()
-        assert [type(each) for each in handler.filters] == [RedactingFilter]
+        assert [type(each) for each in lines.filters] == [RedactingFilter]
+        log.addHandler(late)
+        try:
+            raise ValueError("it was a-token-that-was-logged")
+        except ValueError:
+            log.exception("password=mine %s", "x", extra={"token": "17"})
     finally:
-        log.removeHandler(handler)
+        log.handlers = []
+    written = lines.stream.getvalue()
+    assert "Traceback" in written and "a-token-that" not in written and "password=mine" in written
+    assert [record.exc_info[0] for record in (*tracker.records, *late.records)] == [ValueError, ValueError]
+    assert tracker.records[0].token == late.records[0].token == "17"
+    assert late.records[0].exc_text is None, "the record that the host made is as it was"
+
+
+def test_a_formatter_masks_what_another_writes_in_its_own_way(known):
+    known.learn("a-token-that-was-logged")
+
+    class Json(logging.Formatter):
+        def format(self, record):
+            return json.dumps({"error": str(record.exc_info[1])})
+
+    class Masked(sinks.RedactingFormatter, Json):
+        pass
+
+    error = ValueError("it was a-token-that-was-logged")
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "x", (), (ValueError, error, None))
+    assert json.loads(Masked().format(record)) == {"error": f"it was {MASK}"}
 
 
 def test_a_mail_holds_no_known_value(monkeypatch, mailoutbox):

@@ -55,7 +55,7 @@ def keep(connection: Connection, given: exchange.Tokens, *, by: Person | None = 
     owner = by or connection.owner
     if by is not None:
         _drop(token)
-        token.account = by.get_username()
+        token.account = by.get_username()[:150]
     token.access = _stored(token.access, f"oauth-{connection.slug}-access", given.access, owner)
     if given.refresh:
         token.refresh = _stored(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, owner)

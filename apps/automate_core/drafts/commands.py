@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from automate_connectors.models import Connection
@@ -23,7 +22,7 @@ from automate_core.drafts.problems import DraftProblem
 from automate_core.drafts.reading import Reading
 from automate_core.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
-from automate_governance import audit
+from automate_governance import audit, people
 from automate_governance.permissions import Person, can, permitted
 
 
@@ -200,13 +199,12 @@ def _slugs(found: Any) -> set[str]:
     return set(found.values_list("slug", flat=True))
 
 
-def _run_as(asked: dict[str, Any], by: Person) -> int | None:
+def _run_as(asked: dict[str, Any], by: Person) -> Any:
     """The person whom a request names. Raises RefusedError, which does not say who there is."""
     name = asked.get("run_as")
     if name is None:
         return by.pk
-    users = get_user_model()._default_manager.filter(is_active=True, **{get_user_model().USERNAME_FIELD: str(name)})
-    found = users.first() if by.is_superuser or name == by.get_username() else None
+    found = people.active([str(name)]).first() if by.is_superuser or name == by.get_username() else None
     if found is None:
         raise RefusedError("a workflow runs as yourself, unless a superuser names somebody else", "run_as")
     return found.pk

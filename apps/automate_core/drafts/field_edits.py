@@ -247,7 +247,7 @@ def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: Allowed
         raise RefusedError(f"there is no webhook endpoint {slug!r} whose deliveries you may read", "endpoint")
 
 
-def edit_settings(draft: Draft, request: requests.EditSettings, run_as: int | None) -> Done:
+def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> Done:
     """The workflow's own fields; `run_as` is the key of the person that the request names, if it does."""
     changed: dict[str, Any] = {}
     for name, value in request.set.items():

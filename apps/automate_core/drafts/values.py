@@ -130,7 +130,7 @@ class Settings:
     retention: Any
     vars: Any
     search_terms: Any
-    run_as: int
+    run_as: Any
 
 
 #: The names of what a workflow's document says about it.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.models import Workflow
+from automate_governance.people import active
 from automate_governance.permissions import permitted
 
 MOST = 100
@@ -38,9 +38,7 @@ def find(asks: dict[str, Any]) -> dict[str, list[Any]]:
 
 def users(names: Iterable[str]) -> dict[str, Any]:
     """The keys of those of them that are active people, by user name. One query."""
-    model = get_user_model()
-    known = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}, is_active=True)
-    return {user.get_username(): user.pk for user in known}
+    return {user.get_username(): user.pk for user in active(names)}
 
 
 def groups(names: Iterable[str]) -> dict[str, int]:

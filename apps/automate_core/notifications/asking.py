@@ -16,6 +16,7 @@ from automate_core import approvals, database
 from automate_core.models import Notification, Wait, WaitAssignee
 from automate_core.notifications import wording
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance.people import email_of
 from automate_governance.permissions import Person
 
 BATCH = 50
@@ -76,7 +77,7 @@ def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:
             wait=wait,
             workflow_id=wait.run.workflow_id,
             channel=Notification.Channel.EMAIL,
-            target=person.email,
+            target=email_of(person),
             person=person,
             count=1,
             send_at=now,
@@ -91,5 +92,5 @@ def _people(wait: Wait, assignees: Iterable[WaitAssignee]) -> Iterable[Person]:
     rows = list(assignees)
     asked = Q(pk__in=[row.user_id for row in rows]) | Q(groups__in=[row.group_id for row in rows if row.group_id])
     barred = wait.assignees.filter(excluded=True).values("user")
-    people = get_user_model()._default_manager.filter(asked, is_active=True).exclude(pk__in=barred)
-    return people.exclude(email="").distinct()
+    people = get_user_model()._default_manager.filter(asked, is_active=True).exclude(pk__in=barred).distinct()
+    return [person for person in people if email_of(person)]

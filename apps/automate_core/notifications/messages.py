@@ -17,6 +17,7 @@ from automate_core.models import Notification, NotificationRule, Occurrence, Wor
 from automate_core.notifications.quiet import after_quiet
 from automate_core.notifications.wording import MOST_FACTS, Fact
 from automate_core.states import NotificationStatus
+from automate_governance.people import email_of
 from automate_governance.permissions import SITE, Person, can
 
 GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what happens at the same time
@@ -81,7 +82,7 @@ def _addresses(rule: NotificationRule, happening: Happening) -> Iterator[Target]
         muted = happening.workflow is not None and rule.muted_for.filter(pk=happening.workflow.pk).exists()
         people += [] if muted else [happening.owner]
     seen: set[str] = set()
-    for target in (*(Target(person.email, person) for person in people), *map(Target, rule.addresses)):
+    for target in (*(Target(email_of(person), person) for person in people), *map(Target, rule.addresses)):
         if target.name and target.name.lower() not in seen:
             seen.add(target.name.lower())
             yield target

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
@@ -27,7 +26,8 @@ from automate_core.notifications import messages, sending, wording
 from automate_core.notifications.messages import Happening
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_core.webhooks.schemes import scheme_for
-from automate_governance import audit
+from automate_governance import audit, people
+from automate_governance.people import email_of
 from automate_governance.permissions import SITE, Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
@@ -230,8 +230,7 @@ def _set_secret(rule: NotificationRule, values: RuleValues, by: Person) -> str:
 
 
 def _people(names: Iterable[str]) -> Iterator[Any]:
-    users = get_user_model()
-    yield from users._default_manager.filter(**{f"{users.USERNAME_FIELD}__in": list(names)}, is_active=True)
+    yield from people.active(names)
 
 
 def _said(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
@@ -285,7 +284,7 @@ def _mail(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iter
         person = found.get(name)
         if person is None:
             yield "people", f"There is no active account called {name}."
-        elif not person.email:
+        elif not email_of(person):
             yield "people", f"{name} has no e-mail address."
         elif not messages.may_be_told(person, rule.workflow):
             what = "this workflow: share it with them first" if rule.workflow else "all workflows"

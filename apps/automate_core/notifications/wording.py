@@ -6,7 +6,9 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
+
+from automate_governance.admin_site import reverse
 
 MOST_FACTS = 20  #: that one message tells; of the rest it says how many
 

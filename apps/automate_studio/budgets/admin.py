@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
+from automate_governance.admin_site import admin_site, reverse
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_studio.budgets.listing import budget_page, rows
@@ -17,7 +17,7 @@ from automate_studio.ui import object_list
 from automate_studio.ui.object_admin import ObjectAdmin
 
 
-@admin.register(LLMBudget)
+@admin.register(LLMBudget, site=admin_site())
 class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
     """The budgets with how much of them is used."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
@@ -19,6 +18,7 @@ from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
 from automate_core.drafts import rows
 from automate_core.drafts.values import StepNode
+from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
 from automate_studio import asked
 from automate_studio.builder import steps
@@ -47,7 +47,7 @@ def _test(request: HttpRequest, node: StepNode) -> HttpResponse:
 
 
 def _create(request: HttpRequest, node: StepNode) -> HttpResponse:
-    model_admin = admin.site.get_model_admin(Connection)
+    model_admin = admin_site().get_model_admin(Connection)
     if not isinstance(model_admin, ConnectionAdmin) or not model_admin.has_add_permission(request):
         raise PermissionDenied
     connector = node.action.partition(".")[0]

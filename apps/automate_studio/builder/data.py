@@ -8,7 +8,6 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.registry import find_action
@@ -17,6 +16,7 @@ from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
 from automate_core.drafts.values import StepNode
 from automate_core.lookups import Path
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import asked, words

@@ -6,7 +6,6 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,7 +19,7 @@ from automate_connectors.registry import find_action
 from automate_core.drafts import rows
 from automate_core.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
-from automate_governance import sharing
+from automate_governance import people, sharing
 from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldSpec
 from automate_studio import asked, words
@@ -91,14 +90,12 @@ def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Options:
 
 def _people(workflow: Workflow, person: Person) -> Options:
     """The active people whom one may know of, by user name."""
-    users = get_user_model()
     names = {person.get_username(), *sharing.known_names(person, workflow)}
-    known = users._default_manager.filter(is_active=True, **{f"{users.USERNAME_FIELD}__in": names})
-    return [_named(each) for each in known.order_by(users.USERNAME_FIELD)]
+    return [_named(each) for each in people.active(names).order_by(people.name_field())]
 
 
 def _named(person: Any) -> tuple[str, str]:
-    return person.get_username(), person.get_full_name() or person.get_username()
+    return person.get_username(), people.display_name(person)
 
 
 def _groups(workflow: Workflow, person: Person) -> Options:

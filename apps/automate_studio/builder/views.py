@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.models import Connection
@@ -19,6 +18,7 @@ from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
+from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, frame, words

@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +21,7 @@ from automate_connectors.oauth import sign_in
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
+from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, frame
 from automate_studio.connections.health import adapter_of, advice, state, word
@@ -125,7 +125,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
     """Try what a form holds before it is saved; gives the fragment that says how it went, 422 for a bad form."""
-    model_admin = admin.site.get_model_admin(Connection)
+    model_admin = admin_site().get_model_admin(Connection)
     stored = get_object_or_404(model_admin.get_queryset(request), pk=pk) if pk else None
     may = model_admin.has_change_permission(request, stored) if stored else model_admin.has_add_permission(request)
     if not may:

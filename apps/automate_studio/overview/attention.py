@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
-from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core import database, dead_jobs
@@ -17,9 +16,11 @@ from automate_core.queue_status import QueueStatus
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_core.step_names import step_name
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio import versions, words
 from automate_studio.connections.health import word
+from automate_studio.overview.address import address
 from automate_studio.overview.figures import LONG, undecided
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
 
@@ -192,7 +193,7 @@ def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
     if oldest is not None and oldest.is_old:
         yield Matter(
             name="A transaction stays open",
-            url=reverse("admin:index"),
+            url=address(),
             state="waiting",
             count=f"pid {oldest.pid}",
             said=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",

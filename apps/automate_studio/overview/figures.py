@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Min, Model, Q, QuerySet
-from django.urls import reverse
 
 from automate_core import approvals, queue_status
 from automate_core.models import ExecutionRun, Wait
 from automate_core.statistics.buckets import percentile
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Bar, Counts, Levels, Times, Workflows
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_studio import words
 from automate_studio.overview.charts import NO_LINE, Line, line

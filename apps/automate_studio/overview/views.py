@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -21,11 +21,14 @@ from automate_core.models import FailureGroup, Workflow
 from automate_core.statistics import failures, reading
 from automate_core.statistics.periods import BARS, Period, period
 from automate_core.statistics.reading import Counts, Workflows
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
-from automate_studio import asked, words
+from automate_studio import asked, frame, navigation, words
 from automate_studio.doing import SeeOther
 from automate_studio.lists import Tab, address
 from automate_studio.overview import figures
+from automate_studio.overview.address import TEMPLATE, is_first_page
+from automate_studio.overview.address import address as overview_address
 from automate_studio.overview.attention import Attention, attention, failed_steps
 from automate_studio.overview.charts import Chart, chart
 from automate_studio.overview.figures import Figure
@@ -65,14 +68,25 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 @require_safe
-def refreshed(request: HttpRequest) -> HttpResponse:
-    """The parts that change, for htmx; the whole page for others."""
+def overview_page(request: HttpRequest) -> HttpResponse:
+    """The page; only the parts that change, for htmx."""
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
-    if request.headers.get("HX-Request") != "true":
-        return redirect(reverse("admin:index") + _query(request.GET))
     found = overview(request.user, request.GET)
+    if request.headers.get("HX-Request") != "true":
+        if is_first_page():
+            return redirect(overview_address() + _query(request.GET))
+        page = frame.page(request, TEMPLATE, "Overview", overview=found)
+        page.context_data = {**(page.context_data or {}), "more": _more(request, page.context_data or {})}
+        return page
     return TemplateResponse(request, "automate_studio/overview/live.html", {"overview": found})
+
+
+def _more(request: HttpRequest, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Our pages that this person may open and the project's sidebar does not list."""
+    listed = {str(item.get("link")) for group in shown.get("sidebar_navigation", ()) for item in group["items"]}
+    ours = [item for group in navigation.sidebar(request) for item in group["items"]]
+    return [item for item in ours if item["link"] not in {*listed, overview_address()}]
 
 
 def overview(user: User, query: Any) -> Overview:
@@ -126,7 +140,7 @@ def _query(query: Any) -> str:
 
 
 def _to(kept: dict[str, str]) -> str:
-    return reverse("admin:index") + address(kept)
+    return overview_address() + address(kept)
 
 
 # --- what is done about failures --------------------------------------------------------------------------------------
@@ -158,7 +172,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
         messages.error(request, words.sentence(reason))
-    return SeeOther(reverse("admin:index") + _query(request.GET))
+    return SeeOther(overview_address() + _query(request.GET))
 
 
 _MARKS = {
@@ -185,7 +199,7 @@ def mark(request: HttpRequest, pk: int) -> HttpResponse:
         run = asked.key(request.POST.get("run"))
         if run:
             return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run]))
-        return SeeOther(reverse("admin:index") + _query(request.GET))
+        return SeeOther(overview_address() + _query(request.GET))
     return _live(request, {"said": said, "undo": undo, "group": group})
 
 
@@ -200,7 +214,7 @@ def replay_dead(request: HttpRequest) -> HttpResponse:
         said += f" {words.thousands(len(result.refused))} left: {next(iter(result.refused.values()))}."
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
-        return SeeOther(reverse("admin:index") + _query(request.GET))
+        return SeeOther(overview_address() + _query(request.GET))
     return _live(request, {"said": said, "is_bad": not result.done})
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 
+from automate_governance.admin_site import reverse
 from automate_governance.admin import StoredSecretAdmin
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import can

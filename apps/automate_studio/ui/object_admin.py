@@ -8,8 +8,8 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.ui import form_view
 from automate_studio.ui.where_used import where_used

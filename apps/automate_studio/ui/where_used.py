@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from django.db import models
-from django.urls import reverse
 
+from automate_governance.admin_site import reverse
 from automate_core.models import NotificationRule, Workflow
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.uses import Use, users_of_each

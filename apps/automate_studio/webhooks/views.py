@@ -11,10 +11,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from automate_governance.admin_site import reverse
 from automate_core import endpoints
 from automate_core.authoring import NotPermittedError
 from automate_core.models import WebhookEndpoint

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError
+from automate_governance.people import name_field
 from automate_governance.permissions import Person
 
 
@@ -49,7 +50,7 @@ def find_owner(username: str | None) -> Person:
     """The user of that name, or the only superuser. Raises CommandError."""
     users = get_user_model()._default_manager
     if username:
-        user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
+        user = users.filter(**{name_field(): username}).first()
         if user is None:
             raise CommandError(f"there is no user {username!r}", returncode=2)
         return user

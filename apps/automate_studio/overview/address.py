@@ -1,0 +1,26 @@
+"""Where the overview is: a page of its own, or the admin's first one if the project's settings say so."""
+
+from __future__ import annotations
+
+from unfold.settings import get_config
+
+from automate_governance.admin_site import admin_site, reverse
+
+TEMPLATE = "automate_studio/overview/page.html"
+CALLBACK = "automate_studio.overview.views.dashboard"
+
+
+def is_first_page() -> bool:
+    """Whether `DASHBOARD_CALLBACK` in the settings of Unfold makes it the admin's first page."""
+    name: str = getattr(admin_site(), "settings_name", "UNFOLD")
+    return bool(get_config(name)["DASHBOARD_CALLBACK"] == CALLBACK)
+
+
+def view_name() -> str:
+    """The name of its view."""
+    return "admin:index" if is_first_page() else "studio:overview"
+
+
+def address() -> str:
+    """Its path."""
+    return reverse(view_name())
