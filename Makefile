@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test check format docs e2e bench bench-long faults clean
+.PHONY: help run demo test test-all check format docs e2e bench bench-long faults clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -22,6 +22,9 @@ test: check ## all checks and tests, on throw-away PostgreSQLs
 	@sh scripts/browser.sh
 	@$(PYTEST) --ignore tests/e2e
 	@$(PYTEST) --maxprocesses 2 tests/e2e
+
+test-all: test ## the same, and the tests that take long
+	@$(PYTEST) -m extended tests
 
 check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib.metadata import version
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -52,7 +53,7 @@ def test_it_says_what_is_installed_and_where_from(sign_in, administrator):
         "References such as env:slack-token",
         "openai",
         "django-automate",
-        "0.1.0",
+        version("django-automate"),
     ):
         assert shown in page.text
     assert [attributes["class"] for attributes in page.all(aria_current="page") if "on" in attributes.get("class", "")]

@@ -7,8 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from automate_governance.admin_site import reverse
 from automate_governance.admin import StoredSecretAdmin
+from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import can
 from automate_studio import words

@@ -9,8 +9,8 @@ from typing import Any, TypeGuard
 
 from django.db import models
 
-from automate_governance.admin_site import reverse
 from automate_core.models import NotificationRule, Workflow
+from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.uses import Use, users_of_each
 

@@ -1,0 +1,127 @@
+"""Projects of others: the wheel in an environment of its own, set up by what docs/in-your-project.md prints."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.host.host import answer, host, printed
+
+pytestmark = pytest.mark.process
+
+ROOT_LOGIN = {"username": "root@example.com", "password": "a password of tests"}
+
+PEOPLE = 'INSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Clerk"\n'
+
+OFFICE_URLS = """
+from django.contrib import admin
+from django.urls import include, path
+from office import site
+
+urlpatterns = [
+    path("hooks/", include("automate_core.urls")),
+    path("back/office/automate/", include("automate_studio.urls")),
+    path("back/office/", site.urls),
+    path("admin/", admin.site.urls),
+]
+"""
+
+
+def check(found: dict, *, is_first_page: bool = False) -> None:
+    """No page fails, for whoever looks; what an assignee is asked can be decided; nothing was taken over."""
+    assert [each for each in found["pages"] if each[3] >= 500] == [], found["log"]
+    assert len(found["pages"]) > 200, "what is visited grows with the pages"
+    shown = {name for name, status in found["nobody"] if status not in {302, 404, 405}}
+    assert shown == {"sign_in"}, "all others want to know who asks"
+    assert found["htmx"] == 401, "a fragment leads to the page for signing in, too"
+    assert found["approval"] == [200, 303, "succeeded"]
+    assert found["first"]["status"] == found["overview"]["status"] == 200
+    assert (
+        "Slowest workflows" in found["overview"]["text"] and "automate_studio/automate.css" in found["overview"]["text"]
+    )
+    assert ("Slowest workflows" in found["first"]["text"]) is is_first_page
+
+
+def test_a_project_with_people_of_its_own(tmp_path, wheel_python):
+    """Sign-in by e-mail, UUID keys, no names; its own sidebar; its error tracker; served by ASGI, managed worker."""
+    after = 'UNFOLD = {"SIDEBAR": {"navigation": "sidebars.own"}}\nAUTOMATE_WORKER = "managed"\n'
+    with host(tmp_path, wheel_python, "people", before=PEOPLE, after=after) as made:
+        made.manage("makemigrations", "people")
+        made.manage("migrate", "--verbosity", "0")
+        found = made.visit()
+        check(found)
+        assert "Own entry" in found["first"]["text"] and "Model budgets" not in found["first"]["text"]
+        assert "automate_studio/overview/" in made.manage("shell", "-c", APP_LIST), "it stands in the list of apps"
+        assert "Model budgets" in found["overview"]["text"], "its page leads to what the sidebar does not list"
+        assert found["own_error"] == 500
+        [seen] = [json.loads(line) for line in (tmp_path / "tracked.jsonl").read_text().splitlines()]
+        assert seen["error"] == "LookupError" and "boom" in seen["frames"] and "own mistake" in seen["message"]
+        log = (tmp_path / "errors.log").read_text()
+        assert "LookupError: the project's own mistake" in log
+        with made.served("-m", "uvicorn", "example.asgi:application", "--port") as address:
+            status, text = answer(f"{address}/hooks/github/", b"{}", {"Content-Type": "application/json"})
+            assert status == 401 and "signature" in text.lower(), (
+                "answered before Django's handler, which wants a token"
+            )
+
+
+APP_LIST = """
+from django.contrib.auth import get_user_model
+from django.test import RequestFactory
+from automate_governance.admin_site import admin_site
+request = RequestFactory().get("/")
+request.user = get_user_model().objects.filter(is_superuser=True).first()
+print([model["admin_url"] for app in admin_site().get_app_list(request) for model in app["models"]])
+"""
+
+
+@pytest.mark.extended
+def test_a_project_that_migrates_in_parts(tmp_path, wheel_python):
+    """One app at a time, back to nothing and forth again: no handler stumbles over tables that are not there."""
+    with host(tmp_path, wheel_python, "parts") as made:
+        made.manage("migrate", "contenttypes", "--verbosity", "0")
+        made.manage("migrate", "automate_governance", "--verbosity", "0")
+        made.manage("migrate", "automate_core", "0001", "--verbosity", "0")
+        made.manage("migrate", "--verbosity", "0")
+        made.manage("migrate", "automate_studio", "zero", "--verbosity", "0")
+        made.manage("migrate", "automate_core", "zero", "--verbosity", "0")
+        made.manage("migrate", "automate_governance", "zero", "--verbosity", "0")
+        made.manage("migrate", "--verbosity", "0")
+        check(made.visit())
+
+
+@pytest.mark.extended
+def test_a_project_in_german_under_wsgi(tmp_path, wheel_python):
+    """What our pages write in formats for machines does not follow the language; WSGI serves them as well."""
+    german = f'LANGUAGE_CODE = "de"\nTIME_ZONE = "Europe/Berlin"\n{printed("The overview is at")}'
+    with host(tmp_path, wheel_python, "german", after=german) as made:
+        made.manage("migrate", "--verbosity", "0")
+        found = made.visit()
+        check(found, is_first_page=True)
+        assert "Model budgets" in found["first"]["text"], "the sidebar is ours, as the settings say"
+        with made.served("-c", SERVE) as address:
+            assert answer(f"{address}/admin/login/")[0] == 200
+            assert answer(f"{address}/hooks/github/", b"{}", {"Content-Type": "application/json"})[0] == 401
+
+
+SERVE = """
+import sys
+from wsgiref.simple_server import make_server
+from example.wsgi import application
+make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
+"""
+
+
+@pytest.mark.extended
+def test_a_project_with_an_admin_of_its_own(tmp_path, wheel_python):
+    """Beside Django's, at another address and under another name; its sidebar includes our entries."""
+    office = 'AUTOMATE_ADMIN_SITE = "office.site"\nUNFOLD = {"SIDEBAR": {"navigation": "sidebars.with_automate"}}\n'
+    with host(tmp_path, wheel_python, "office", after=office, urls=OFFICE_URLS) as made:
+        made.manage("migrate", "--verbosity", "0")
+        found = made.visit()
+        check(found)
+        assert found["first"]["path"] == "/back/office/" and found["overview"]["path"].startswith("/back/office/")
+        assert "Own entry" in found["first"]["text"] and "Model budgets" in found["first"]["text"]
+        assert "More pages" not in found["overview"]["text"], "the sidebar has them all"
+        assert 'href="/admin/' not in found["overview"]["text"]
