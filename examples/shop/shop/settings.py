@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.templatetags.static import static
-
 SECRET_KEY = os.environ.get("SHOP_SECRET_KEY", "for trying the example out, and for nothing else")
 DEBUG = True
 ROOT_URLCONF = "shop.urls"
@@ -81,7 +79,6 @@ AUTOMATE_SITE_URL = "http://127.0.0.1:8000"
 # A key for trying the example out; one of your own comes from `manage.py automate_generate_key`.
 AUTOMATE_SECRETS_KEYS = [os.environ.get("SHOP_SECRETS_KEY", "Zm9yIHRyeWluZyB0aGUgZXhhbXBsZSBvdXQsIGFuZCA=")]
 UNFOLD = {
-    "STYLES": [lambda request: static("automate_studio/automate.css")],
     "SIDEBAR": {"navigation": "automate_studio.navigation.sidebar"},
     "COMMAND": {"search_callback": "automate_studio.quick_search.search"},
 }
