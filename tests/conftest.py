@@ -14,7 +14,14 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["automate_testing.fixtures", "tests.sink", "tests.processes", "tests.emptying", "tests.e2e.places", "tests.wheel"]
+pytest_plugins = [
+    "automate_testing.fixtures",
+    "tests.sink",
+    "tests.processes",
+    "tests.emptying",
+    "tests.e2e.places",
+    "tests.wheel",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "0123456789abcdef0123456789abcdef"
