@@ -51,9 +51,9 @@ def test_a_project_with_people_of_its_own(tmp_path, wheel_python):
         made.manage("migrate", "--verbosity", "0")
         found = made.visit()
         check(found)
-        assert "Own entry" in found["first"]["text"] and "Model budgets" not in found["first"]["text"]
+        assert "Own entry" in found["first"]["text"] and "Retention" not in found["first"]["text"]
         assert "automate_studio/overview/" in made.manage("shell", "-c", APP_LIST), "it stands in the list of apps"
-        assert "Model budgets" in found["overview"]["text"], "its page leads to what the sidebar does not list"
+        assert "Retention" in found["overview"]["text"], "its page leads to what the sidebar does not list"
         assert found["own_error"] == 500
         [seen] = [json.loads(line) for line in (tmp_path / "tracked.jsonl").read_text().splitlines()]
         assert seen["error"] == "LookupError" and "boom" in seen["frames"] and "own mistake" in seen["message"]
@@ -99,7 +99,7 @@ def test_a_project_in_german_under_wsgi(tmp_path, wheel_python):
         made.manage("migrate", "--verbosity", "0")
         found = made.visit()
         check(found, is_first_page=True)
-        assert "Model budgets" in found["first"]["text"], "the sidebar is ours, as the settings say"
+        assert "Retention" in found["first"]["text"], "the sidebar is ours, as the settings say"
         with made.served("-c", SERVE) as address:
             assert answer(f"{address}/admin/login/")[0] == 200
             assert answer(f"{address}/hooks/github/", b"{}", {"Content-Type": "application/json"})[0] == 401
@@ -122,6 +122,6 @@ def test_a_project_with_an_admin_of_its_own(tmp_path, wheel_python):
         found = made.visit()
         check(found)
         assert found["first"]["path"] == "/back/office/" and found["overview"]["path"].startswith("/back/office/")
-        assert "Own entry" in found["first"]["text"] and "Model budgets" in found["first"]["text"]
+        assert "Own entry" in found["first"]["text"] and "Retention" in found["first"]["text"]
         assert "More pages" not in found["overview"]["text"], "the sidebar has them all"
         assert 'href="/admin/' not in found["overview"]["text"]
