@@ -53,7 +53,7 @@ class BudgetRow:
     @property
     def used(self) -> int:
         """How much of the tighter limit is used, in per cent."""
-        return max(meter.used for meter in self.meters)
+        return max((meter.used for meter in self.meters), default=0)
 
     @property
     def tab(self) -> str:
