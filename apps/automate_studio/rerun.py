@@ -26,6 +26,7 @@ from automate_studio import asked, frame, views, words
 from automate_studio.builder import plain_json
 from automate_studio.doing import SeeOther
 from automate_studio.recorded import View
+from automate_studio.rerun_preset import preset_version
 from automate_studio.run_page import RunPage
 from automate_studio.tree import Card
 
@@ -34,7 +35,10 @@ MAX_EDITED = 200_000  #: characters of an input that is edited here
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What can be chosen, what was, and by field what is wrong with it. `request` makes one run of many clicks."""
+    """What can be chosen, what was, and by field what is wrong with it. `request` makes one run of many clicks.
+
+    `advice` is the reason for the version that is preselected.
+    """
 
     page: RunPage
     request: uuid.UUID
@@ -44,6 +48,7 @@ class Form:
     start: str
     step: str
     version: str
+    advice: str
     is_edited: bool
     payload: str | None
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -133,6 +138,7 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
     step = chosen.get("step", "")
     by_default = "failed" if page.failed_step else "start"
     may_see = can(request.user, "view_payload", run)
+    preset = preset_version(page)
     return Form(
         page=page,
         request=_uuid(chosen.get("request")) or uuid7(),
@@ -141,7 +147,8 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
         may_see=may_see,
         start=chosen.get("start") or by_default,
         step=step if any(card.path == step for card in steps) else "",
-        version=chosen.get("version", "original"),
+        version=chosen.get("version", preset.version),
+        advice=preset.reason,
         is_edited=chosen.get("input") == "edited",
         payload=(chosen["payload"] if "payload" in chosen else _payload(run)) if may_see else None,
         errors=errors,

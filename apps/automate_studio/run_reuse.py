@@ -14,19 +14,23 @@ from automate_core.drafts import commands
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import ExecutionRun
+from automate_core.step_paths import key_of
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, words
-from automate_studio.builder import sample_choice, samples
+from automate_studio.builder import sample_choice, samples, steps
 from automate_studio.builder.steps import TEST
 from automate_studio.doing import SeeOther
 
 
 @require_POST
 def run_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Build the draft on this run's event and on what its steps gave, and go to the builder."""
+    """Build the draft on this run's event and on what its steps gave, and go to the builder: to `step`, when given."""
     return _choose(
-        request, run_id, "", "The builder shows run {run} as its sample: for you alone, until you change it."
+        request,
+        run_id,
+        request.POST.get("step", ""),
+        "The builder shows run {run} as its sample: for you alone, until you change it.",
     )
 
 
@@ -47,8 +51,14 @@ def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> H
         messages.error(request, words.sentence(str(error)))
         return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
     messages.success(request, said.format(run=words.short(run.pk)))
-    step = f"?step={panel}" if panel else ""
-    return SeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{step}")
+    step = panel if panel in {"", TEST} else _path(state, panel)
+    return SeeOther(reverse("studio:builder", args=[run.workflow_id], query={"step": step} if step else None))
+
+
+def _path(state: State, recorded: str) -> str:
+    """The path in the draft of the step recorded at a run's path; empty when the draft has no such step."""
+    key = key_of(recorded)
+    return steps.path_of(state.draft, key) if key in state.draft.steps else ""
 
 
 def _sample(run: ExecutionRun, state: State, request: HttpRequest) -> dict[str, str]:

@@ -31,12 +31,15 @@
     result()?.replaceChildren(note);
   };
 
+  const isDecision = (name) => name?.startsWith("decision:");
+  const isTypedIn = (node) => node === document.activeElement && isDecision(node.name);
+
   // Open parts stay open, and what somebody types stays as it is.
   const morphing = {
     morphStyle: "outerHTML",
     callbacks: {
       beforeAttributeUpdated: (name, node) => !(name === "open" && node.localName === "details"),
-      beforeNodeMorphed: (node) => !["test-data", "mock-output"].includes(node.id) || (node.id === "mock-output" && node.value === node.defaultValue),
+      beforeNodeMorphed: (node) => !isTypedIn(node) && (!["test-data", "mock-output"].includes(node.id) || (node.id === "mock-output" && node.value === node.defaultValue)),
     },
   };
 
@@ -87,7 +90,7 @@
 
   // What really does something is chosen anew for each step.
   const remember = (field) => {
-    if (field.type === "radio" ? field.value !== "real" : ["scope", "event", "payload"].includes(field.name)) kept[field.name] = field.value;
+    if (field.type === "radio" ? field.value !== "real" : ["scope", "event", "payload"].includes(field.name) || isDecision(field.name)) kept[field.name] = field.value;
   };
 
   const restore = () => {
@@ -95,6 +98,7 @@
     for (const [name, value] of Object.entries(kept)) {
       const field = form?.elements[name];
       if (field && field.type !== "hidden") field.value = value;
+      if (field?.type === "select-one" && field.selectedIndex < 0) field.selectedIndex = 0; // it is no choice any more
     }
   };
 
@@ -106,7 +110,7 @@
     const [left] = window.automateUnsaved.all();
     if (left) { say(`Not tested: what was typed in ${left.name} is not saved. Mend it first, or take it back.`); look(); return; }
     const values = new FormData(form);
-    for (const name of ["event", "payload"]) if (!values.has(name) && kept[name]) values.set(name, kept[name]); // not drawn yet
+    for (const name of Object.keys(kept).filter((name) => ["event", "payload"].includes(name) || isDecision(name))) if (!values.has(name) && kept[name]) values.set(name, kept[name]); // not drawn yet
     await ask(addresses.to, values).catch(() => say("The server cannot be reached."));
     look();
   };

@@ -99,6 +99,25 @@ def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
     assert again.error["message"] == "Not today"
 
 
+def test_rerun_preselects_the_version_that_changed_the_failed_step(failed, workflow, sign_in, owner):
+    client, dialog = sign_in(owner), reverse("studio:run_retry", args=[failed.pk])
+
+    def preselected():
+        page = Page(client.get(dialog))
+        return [each["value"] for each in page.all(name="version") if "checked" in each], page.text
+
+    assert preselected()[0] == ["original"], "there is no other"
+    workflow(FAILING.replace("action: data.set}", "action: data.set, name: Begin}"))
+    chosen, text = preselected()
+    assert chosen == ["original"] and "Refuse is the same in v2, so v1 is selected." in text
+    workflow(FAILING.replace("Not today", "Not now"))
+    chosen, text = preselected()
+    assert chosen == ["newest"] and "Refuse was changed in v3, so v3 is selected." in text
+    workflow(FAILING.replace("kind: stop, key: refuse, outcome: failed, message: Not today", "key: other, action: data.set"))
+    chosen, text = preselected()
+    assert chosen == ["original"] and "v4 cannot start from Refuse, so v1 is selected." in text
+
+
 def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
     client = sign_in(owner)
     answer = client.post(reverse("studio:run_cancel", args=[failed.pk]))

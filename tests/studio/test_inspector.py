@@ -268,6 +268,27 @@ def test_lineage_names_no_run_that_one_may_not_know(workflow, sign_in, owner, co
     assert not seen.all(href=links[1]) and str(child.pk)[-8:] not in seen.text
 
 
+def test_builder_opened_from_a_failed_run_shows_its_event(workflow, deliver, drain, sign_in, owner, colleague):
+    made = workflow(FAILING)
+    deliver({"n": 1})
+    drain()
+    run, client = ExecutionRun.objects.get(), sign_in(owner)
+    deliver({"n": 2})
+    drain()
+    sample, builder = reverse("studio:run_sample", args=[run.pk]), reverse("studio:builder", args=[made.pk])
+    page = Page(client.get(_page(run)))
+    assert [each["action"] for each in page.all(**{"class": "da-wide da-when-failed"})] == [sample]
+    assert {"value": "refuse", "name": "step", "type": "hidden"} in page.all(name="step")
+    answer = client.post(sample, {"step": "refuse"})
+    assert (answer.status_code, answer["Location"]) == (303, f"{builder}?step=refuse")
+    assert ChosenSample.objects.get(person=owner).run == run.pk, "and not the newest"
+    assert client.post(sample, {"step": "gone"})["Location"] == builder
+    assign_perm("view_workflow", colleague, made)
+    assign_perm("change_workflow", colleague, made)
+    seen = Page(sign_in(colleague).get(_page(run)))
+    assert seen.all(href=builder) and not seen.all(action=sample), "without what it carries"
+
+
 def test_a_run_becomes_the_sample_and_the_test_of_the_draft(workflow, deliver, drain, sign_in, owner, colleague):
     made = workflow(FAILING)
     deliver({"n": BIG})

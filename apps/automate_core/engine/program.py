@@ -147,7 +147,7 @@ class WaitNode:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNode:
-    """Ask people."""
+    """Ask people. With a `decision`, an outcome as a test takes it, nobody is asked; `note` says so in the log."""
 
     key: str
     name: str
@@ -159,6 +159,8 @@ class ApprovalNode:
     remind_after: Template | None
     on_timeout: Nodes | None
     timeout: float  #: for finding the people
+    decision: dict[str, Any] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

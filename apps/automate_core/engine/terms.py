@@ -40,6 +40,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     `step` is the one that is tested alone or that the run goes up to. `content` has a digest of each step that was
     tested, `sample` says in words what it was tested on. `given` are names that expressions see beside the event;
     `mocks` are outputs that steps give in place of running, `stand_ins` those of what `mode` keeps from happening.
+    `decisions` are the outcomes of approvals that the tester chose.
     """
 
     mode: Mode
@@ -50,6 +51,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     given: dict[str, Any] = msgspec.field(default_factory=dict)
     mocks: dict[str, Any] = msgspec.field(default_factory=dict)
     stand_ins: dict[str, Any] = msgspec.field(default_factory=dict)
+    decisions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 
 class StandIn(ConnectorAdapter):
@@ -75,20 +77,21 @@ def on_terms(program: Program, terms: Terms) -> Program:
 
 
 _ASKED_NOBODY = "Nobody is asked in this kind of test."
+_CHOSEN = "Nobody is asked: the outcome was chosen for this test."
+_MOCKED = "Mocked: the step was not run."
 _NOT_WAITED = "This kind of test does not wait."
 _NOT_STARTED = "The other workflow is not started in this kind of test."
 
 
 def _on_terms(node: Node, terms: Terms) -> Node:
+    if isinstance(node, ApprovalNode) and (decided := _decided(node, terms)) is not None:
+        return _inside(decided, terms)
     if node.key in terms.mocks:
         save_as = node.save_as if isinstance(node, ActionNode) else ""
-        return _given(node.key, compile_value({}), terms.mocks[node.key], "Mocked: the step was not run.", save_as)
+        return _given(node.key, compile_value({}), terms.mocks[node.key], _MOCKED, save_as)
     if terms.mode != "real":
         stand_in = terms.stand_ins.get(node.key)
         match node:
-            case ApprovalNode():
-                output = stand_in or {"outcome": next(iter(node.outcomes), "")}
-                return _given(node.key, node.asks, output, _ASKED_NOBODY)
             case WaitNode():
                 inputs = compile_value({"for": _source(node.span), "until": _source(node.until)})
                 return _given(node.key, inputs, stand_in or {"outcome": "not_waited"}, _NOT_WAITED)
@@ -96,6 +99,20 @@ def _on_terms(node: Node, terms: Terms) -> Node:
                 inputs = compile_value({"workflow": node.workflow, "payload": node.payload.source})
                 return _given(node.key, inputs, stand_in, _NOT_STARTED)
     return _inside(_without_effect(node, terms) if isinstance(node, ActionNode) else node, terms)
+
+
+def _decided(node: ApprovalNode, terms: Terms) -> ApprovalNode | None:
+    """The approval with its outcome; None when people are to be asked, or when its mock is no outcome."""
+    if node.key in terms.decisions:
+        return replace(node, decision=terms.decisions[node.key], note=_CHOSEN)
+    if node.key in terms.mocks:
+        mock = terms.mocks[node.key]
+        return replace(node, decision=mock, note=_MOCKED) if isinstance(mock, dict) else None
+    if terms.mode == "real":
+        return None
+    known = terms.stand_ins.get(node.key)
+    decision = known if isinstance(known, dict) else {"outcome": next(iter(node.outcomes), "")}
+    return replace(node, decision=decision, note=_ASKED_NOBODY)
 
 
 def _without_effect(node: ActionNode, terms: Terms) -> ActionNode:

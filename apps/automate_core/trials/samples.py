@@ -14,6 +14,7 @@ from automate_core.definition import Definition, ManualTrigger, ModelTrigger, Sc
 from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
 from automate_core.step_paths import key_of
+from automate_core.trials import decisions
 from automate_governance.permissions import Person
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
@@ -57,7 +58,7 @@ def example(definition: Definition) -> tuple[str, Any]:
     now = dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat()
     match trigger:
         case ManualTrigger():
-            return trigger.key, {field.name: _answer(field.kind, field.choices) for field in trigger.inputs}
+            return trigger.key, {field.name: decisions.example(field) for field in trigger.inputs}
         case ScheduleTrigger():
             return trigger.key, {"scheduled_for": now, "key": trigger.key}
         case ModelTrigger():
@@ -66,11 +67,6 @@ def example(definition: Definition) -> tuple[str, Any]:
             states = {"before": names, "after": names, "changed": list(names)}
             return kind, {"model": trigger.model.lower(), "pk": 1, "operation": kind, **states}
     return (trigger.matches[1] if trigger else ""), {}
-
-
-def _answer(kind: str, choices: list[str]) -> Any:
-    made = {"number": 1, "boolean": True, "choice": (choices or [""])[0], "date": dt.date.today().isoformat()}
-    return made.get(kind, "example")
 
 
 # --- outputs ----------------------------------------------------------------------------------------------------------

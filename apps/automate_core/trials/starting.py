@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -19,7 +20,8 @@ from automate_core.engine.terms import Mode, Scope, Terms
 from automate_core.ids import new_trace_id
 from automate_core.models import Event, ExecutionRun, StepSample, Workflow, WorkflowVersion
 from automate_core.states import FINAL_RUN_STATES
-from automate_core.trials import parts, samples
+from automate_core.trials import decisions, parts, samples
+from automate_core.trials.decisions import Decision, DecisionError
 from automate_core.trials.parts import Part
 from automate_governance import audit
 from automate_governance.permissions import Person, can
@@ -40,13 +42,18 @@ class NotTestableError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`event` is a stored one, `payload` a document in its place; with neither the newest event, else an example."""
+    """`event` is a stored one, `payload` a document in its place; with neither the newest event, else an example.
+
+    `decisions` are outcomes of approvals by key. Other approvals are asked for in a real test; else they take what is
+    known of them, or their first outcome.
+    """
 
     mode: Mode
     scope: Scope
     step: str = ""
     event: uuid.UUID | None = None
     payload: Any = msgspec.UNSET
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +103,7 @@ def prepare(workflow: Workflow, request: Request, *, by: Person) -> Prepared:
         step=request.step,
         content={key: each for key, each in parts.contents(read.definition.steps).items() if key in part.keys},
         sample=words,
-        **_data(workflow, read.definition, part, request),
+        **_data(workflow, read.definition, part, request, by),
     )
     try:
         parse(to_document(definition))
@@ -131,7 +138,8 @@ def start(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
     )
     waking.wake([run.pk])
     if request.mode == "real":
-        tested = {"scope": request.scope, "step": request.step, "run": str(run.pk)}
+        outcomes = {key: each["outcome"] for key, each in prepared.terms.decisions.items()}
+        tested = {"scope": request.scope, "step": request.step, "run": str(run.pk), "decisions": outcomes}
         audit.record(by, "workflow.tested", workflow, changes=tested, trace_id=run.trace_id)
     _forget_older(workflow, prepared.terms)
     return run
@@ -182,8 +190,8 @@ def _is_in_the_way(problem: DraftProblem, part: Part, mode: Mode) -> bool:
     return problem.field not in {"name", "steps", "triggers"}
 
 
-def _data(workflow: Workflow, definition: Definition, part: Part, request: Request) -> dict[str, Any]:
-    """What the terms say of outputs: those given, those of mocks, and those that stand in."""
+def _data(workflow: Workflow, definition: Definition, part: Part, request: Request, by: Person) -> dict[str, Any]:
+    """What the terms say of outputs: those given, those of mocks, those that stand in, and decisions."""
     written = msgspec.json.encode(part.steps).decode()
     before = {key for key in _keys(definition) - part.keys if key in written} if request.scope == "step" else set()
     known = samples.outputs(workflow, before | part.keys)
@@ -193,7 +201,15 @@ def _data(workflow: Workflow, definition: Definition, part: Part, request: Reque
         there.pop(request.step, None)  # whoever tests a step wants to see the step
     given = {**part.given, "steps": {key: {"output": known[key]} for key in before & known.keys()}}
     stand_ins = {key: known[key] for key in part.keys & known.keys()} if request.mode != "real" else {}
-    data: dict[str, Any] = redact({"given": given, "mocks": there, "stand_ins": stand_ins})
+    try:
+        chosen = decisions.resolve(part.steps, request.decisions, by=by)
+        if request.mode != "real":
+            stand_ins = {each.key: decisions.preset(each, by=by) for each in decisions.approvals(part.steps)} | stand_ins
+    except DecisionError as error:
+        raise NotTestableError(str(error)) from error
+    data: dict[str, Any] = redact(
+        {"given": given, "mocks": there, "stand_ins": stand_ins, "decisions": chosen}
+    )
     return data
 
 

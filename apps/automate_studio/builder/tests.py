@@ -32,7 +32,7 @@ from automate_core.trials.results import Result
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.permissions import Person, can
 from automate_studio import asked, payload, versions, words
-from automate_studio.builder import plain_json, steps, told
+from automate_studio.builder import plain_json, steps, test_decisions, told
 from automate_studio.builder.samples import chosen_by
 from automate_studio.builder.told import Line
 from automate_studio.payload import Shown
@@ -191,8 +191,15 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
         if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
             prepared = starting.prepare(workflow, wanted, by=asked.person(request))
             touched = touches.of(prepared.definition, request.user)
-            fields = {name: str(value) for name, value in request.POST.items() if name in _FIELDS}
-            systems = tuple(_systems(prepared.definition))
+            fields = {
+                name: str(value)
+                for name, value in request.POST.items()
+                if name in _FIELDS or test_decisions.is_field(name)
+            }
+            systems = (
+                *_systems(prepared.definition),
+                *test_decisions.sentences(prepared.definition, wanted.decisions),
+            )
             view = _view(request, workflow, key, None, confirm=touched, systems=systems, asked=fields)
             return _answer(request, view)
         run = starting.start(workflow, wanted, by=asked.person(request))
@@ -231,7 +238,10 @@ def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
     if not event and not text:
         chosen, data = _chosen(workflow, asked.person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
-    return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data)
+    chosen_outcomes = test_decisions.posted(request.POST, reading.read(rows.load(workflow)).definition)
+    return Request(
+        mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes
+    )
 
 
 def _chosen(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
@@ -359,6 +369,7 @@ def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse
             key: (badge.kind, badge.icon, badge.text) for key, badge in badges(view.workflow, definition).items()
         },
         "events": [(str(event.pk), f"{event.type or event.source}", event.received_at) for event in events],
+        "approvals": test_decisions.offered(view.workflow, definition, view.key) if view.may_see else [],
     }
     return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)
 
