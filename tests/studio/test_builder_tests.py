@@ -11,10 +11,11 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, workflow_files
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
+from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Wait, Workflow
+from automate_governance.models import AuditEntry
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import HOSTILE, Page
-from tests.trials.test_test_runs import MODELS, STORY
+from tests.trials.test_test_runs import ASKING, MODELS, STORY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,6 +110,27 @@ def test_for_real_is_confirmed_by_name(tester, drain):
     assert tester.client.post(tester.url("builder_test"), fields).status_code == 202
     drain()
     assert len(mail.outbox) == 1 and "Test passed" in tester.result("tell").text
+
+
+def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_in, drain):
+    bench = Bench(sign_in(owner), authoring.save_definition(workflow_files.read(ASKING), owner=owner))
+    page = bench.result()
+    assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["type"] == "number"
+    assert "approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text
+    assert not bench.result("last").all(id="decision:ask:sum") and bench.result("last").all(id="decision:ask")
+    chosen = {"decision:ask": "approved", "decision:ask:amount": "250", "payload": "{}"}
+    assert bench.test(**chosen).status_code == 202
+    drain()
+    assert StepRun.objects.get(path="ask/pay").output == {"sum": 250}
+    refused = bench.test(**chosen | {"decision:ask:amount": "much"})
+    assert refused.status_code == 422 and "amount must be a number" in Page(refused).text
+    asked = Page(bench.test(mode="real", **chosen))
+    assert "Refund the order: approved, without asking the approvers." in asked.text
+    fields = {each["name"]: each.get("value") for each in asked.all(type="hidden")}
+    assert fields["decision:ask:amount"] == "250" and bench.client.post(bench.url("builder_test"), fields).status_code == 202
+    drain()
+    assert not Wait.objects.exists() and ExecutionRun.objects.filter(status="succeeded").count() == 2
+    assert AuditEntry.objects.get(verb="workflow.tested").changes["decisions"] == {"ask": "approved"}
 
 
 def test_pin_mock_and_delete(tester, drain):

@@ -9,8 +9,9 @@ from django.core import mail
 from automate_connectors.models import Connection
 from automate_core import authoring, control, workflow_files
 from automate_core.authoring import NotPermittedError
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample, WorkflowVersion
+from automate_core.models import Event, ExecutionRun, RunLog, StepRun, StepSample, Wait, WorkflowVersion
 from automate_core.trials import results, samples, starting
+from automate_core.trials.decisions import Decision
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.models import AuditEntry
 
@@ -126,6 +127,61 @@ def test_a_mock_is_used_in_place_of_its_step(tested, story, owner):
     assert not Group.objects.filter(name="Ops").exists() and mail.outbox[0].subject == "About Mocked"
     assert results.of_run(run, "make").logs == ["Mocked: the step was not run."]
     assert results.mocked(story) == {"make", "rename"}
+
+
+ASKING = """
+name: Asking
+slug: asking
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - kind: approval
+    key: ask
+    name: Refund the order
+    assignees: [owner]
+    timeout: 4h
+    form: [{name: amount, kind: number, required: true}, {name: level, kind: choice, choices: [low, high]}]
+    outcomes:
+      - {key: approved, steps: [{key: pay, action: data.set, inputs: {sum: '{{ steps.ask.output.form.amount }}'}}]}
+      - {key: rejected, steps: [{key: refuse, action: data.set, inputs: {by: '{{ steps.ask.output.by }}'}}]}
+    on_timeout: [{key: late, action: data.set, inputs: {late: true}}]
+  - {key: last, action: data.set, inputs: {came: '{{ steps.ask.output.outcome }}'}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "chosen", "reached"),
+    [
+        ("dry", {}, ("pay", {"sum": 1}, "approved")),
+        ("preview", {}, ("pay", {"sum": 1}, "approved")),
+        ("dry", {"outcome": "approved", "form": {"amount": "250"}}, ("pay", {"sum": 250}, "approved")),
+        ("dry", {"outcome": "rejected"}, ("refuse", {"by": "owner"}, "rejected")),
+        ("dry", {"outcome": "timeout"}, ("late", {"late": True}, "timeout")),
+        ("real", {"outcome": "rejected"}, ("refuse", {"by": "owner"}, "rejected")),
+    ],
+)
+def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoint, drain, mode, chosen, reached):
+    story = authoring.save_definition(workflow_files.read(ASKING), owner=owner)
+    decisions = {"ask": Decision(**chosen)} if chosen else {}
+    run = starting.start(story, Request(mode=mode, scope="whole", payload={}, decisions=decisions), by=owner)
+    drain()
+    run.refresh_from_db()
+    found, (key, output, outcome) = steps(run), reached
+    assert (run.status, set(found)) == ("succeeded", {"ask", f"ask/{key}", "last"})
+    assert (found[f"ask/{key}"].output, found["last"].output) == (output, {"came": outcome})
+    assert not Wait.objects.exists() and not AuditEntry.objects.filter(verb="approval.decided").exists()
+    assert "Nobody is asked" in RunLog.objects.get(run=run).message
+
+
+def test_an_outcome_that_cannot_be_taken_is_refused(owner, endpoint):
+    story = authoring.save_definition(workflow_files.read(ASKING), owner=owner)
+    for chosen, said in (
+        (Decision(outcome="maybe"), "Refund the order has no outcome 'maybe'"),
+        (Decision(outcome="approved", form={"amount": "much"}), "Refund the order: amount must be a number"),
+    ):
+        asked = Request(mode="dry", scope="whole", payload={}, decisions={"ask": chosen})
+        with pytest.raises(NotTestableError, match=said):
+            starting.start(story, asked, by=owner)
+    assert not ExecutionRun.objects.exists()
 
 
 def test_the_last_five_of_each_are_kept(tested, story):

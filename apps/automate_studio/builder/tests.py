@@ -87,6 +87,7 @@ class View:
     problems: Sequence[Line] = ()
     confirm: Touches | None = None
     systems: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
     asked: Mapping[str, str] | None = None
     may_see: bool = True
 
@@ -196,11 +197,11 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
                 for name, value in request.POST.items()
                 if name in _FIELDS or test_decisions.is_field(name)
             }
-            systems = (
-                *_systems(prepared.definition),
-                *test_decisions.sentences(prepared.definition, wanted.decisions),
+            systems = tuple(_systems(prepared.definition))
+            outcomes = tuple(test_decisions.sentences(prepared.definition, wanted.decisions))
+            view = _view(
+                request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
             )
-            view = _view(request, workflow, key, None, confirm=touched, systems=systems, asked=fields)
             return _answer(request, view)
         run = starting.start(workflow, wanted, by=asked.person(request))
     except NotPermittedError as error:
