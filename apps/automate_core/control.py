@@ -12,7 +12,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
-from automate_core import approvals, limits, search_terms
+from automate_core import approvals, limits, search_terms, subjects
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
@@ -200,6 +200,7 @@ def _edited(run: ExecutionRun, payload: Any) -> Event:
         headers=event.headers if event else {},
         trace_id=run.trace_id,
         received_at=AutomateNow(),
+        subject=subjects.guess(payload),
     )
 
 

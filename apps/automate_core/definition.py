@@ -371,7 +371,9 @@ class Retention(_Part, frozen=True, kw_only=True):
 
 
 class Definition(_Part, frozen=True, kw_only=True):
-    """A whole workflow. `search_terms` are names and expressions whose values its runs are found by."""
+    """A whole workflow. `search_terms` are names and expressions whose values its runs are found by, `subject` is an
+    expression for the line that names a run in lists; an empty one has it guessed.
+    """
 
     schema: Literal[1] = 1
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -383,6 +385,7 @@ class Definition(_Part, frozen=True, kw_only=True):
     concurrency: Concurrency | None = None
     retention: Retention | None = None
     vars: dict[str, Any] = msgspec.field(default_factory=dict)
+    subject: Annotated[str, Meta(max_length=500)] = ""
     search_terms: dict[str, str] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)

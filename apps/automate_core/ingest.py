@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from automate_core import database, wakeups
+from automate_core import database, subjects, wakeups
 from automate_core.ids import new_trace_id, uuid7
 from automate_core.lifecycle import DISPATCH
 from automate_governance.redaction import STRONG, redact_json
@@ -20,10 +20,10 @@ from automate_governance.redaction import STRONG, redact_json
 INGEST = f"""
 WITH incoming AS (
     SELECT * FROM json_to_recordset(%(events)s::json) AS e(
-        id uuid, source text, type text, delivery_key text, payload jsonb, headers jsonb, trace_id text)
+        id uuid, source text, type text, delivery_key text, payload jsonb, headers jsonb, trace_id text, subject text)
 ), accepted AS (
-    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
-    SELECT id, source, type, delivery_key, payload, headers, trace_id, automate_now() FROM incoming
+    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at, subject)
+    SELECT id, source, type, delivery_key, payload, headers, trace_id, automate_now(), subject FROM incoming
     ON CONFLICT (source, delivery_key) DO NOTHING
     RETURNING id, source, type
 ), handed_in AS (SELECT * FROM accepted), owed AS ({DISPATCH})
@@ -78,6 +78,7 @@ class Batch:
                     "payload": msgspec.Raw(_known_masked(event.payload).encode()),
                     "headers": msgspec.Raw(_known_masked(msgspec.json.encode(event.headers).decode()).encode()),
                     "trace_id": event.trace_id,
+                    "subject": subjects.guess_document(event.payload),
                 }
                 for identifier, event in self.events
             ]

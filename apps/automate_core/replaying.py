@@ -95,6 +95,7 @@ def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
         trace_id=event.trace_id,
         received_at=AutomateNow(),
         replay_of=event.pk,
+        subject=event.subject,
     )
     before = dict(
         ExecutionRun.objects.filter(event=event, cause=ExecutionRun.Cause.TRIGGER).values_list("workflow_id", "pk")

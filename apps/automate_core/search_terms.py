@@ -1,16 +1,25 @@
-"""What a workflow declares of its events so that its runs are found by it: `order_no: event.payload.order.no`."""
+"""What runs are found by: values that a workflow declares of its events, `order_no: event.payload.order.no`, and the
+subject line, which is stored as the term `subject`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from automate_core import subjects
 from automate_core.definition import Definition
 from automate_core.lookups import TemplateError, as_text
 from automate_core.templating import Template, compile_value
 from automate_governance.redaction import redactor
 
 MOST = 10
+SUBJECT = "subject"  #: the name of the term that holds the subject line
+MOST_WORDS = 8  #: of a text that is looked for in subjects
+SHORTEST_QUERY = 2  #: characters
+_BETWEEN_WORDS = re.compile(r"[\s!-/:-@\[-`{-~]+")  #: as `models.fields.Words` has it
 LONGEST = 200  #: characters of a value that are kept
 
 
@@ -19,30 +28,51 @@ def written(expression: str) -> str:
     return expression if "{{" in expression else f"{{{{ {expression} }}}}"
 
 
-def compiled(declared: Mapping[str, str]) -> dict[str, Template]:
-    """The templates by name. Raises TemplateError."""
-    return {name: compile_value(written(expression)) for name, expression in declared.items()}
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a version's runs are found by: declared values by name, and the subject that it declares, if any."""
+
+    declared: dict[str, Template]
+    subject: Template | None
+
+    def values(self, event: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
+        """What an event gives: single values alone, without those that it lacks. The subject is among them."""
+        scope = {"event": event, "vars": variables}
+        found = {name: value for name, each in self.declared.items() if (value := normal(_rendered(each, scope)))}
+        if self.subject is not None:
+            found[SUBJECT] = subjects.one_line(_rendered(self.subject, scope))
+        elif SUBJECT not in self.declared:
+            found[SUBJECT] = subjects.guess(event["payload"])
+        return {name: value for name, value in found.items() if value}
 
 
-def values(templates: Mapping[str, Template], event: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
-    """The values that an event gives, without those that it lacks and without what is no single value."""
-    found = {}
-    for name, template in templates.items():
-        try:
-            value = template.render({"event": event, "vars": variables})
-        except TemplateError:
-            continue
-        if isinstance(value, str | int | float) and (text := normal(as_text(value))):
-            found[name] = text
-    return found
+def compiled(definition: Definition) -> Terms:
+    """The terms of a definition. Raises TemplateError."""
+    subject = compile_value(written(definition.subject)) if definition.subject.strip() else None
+    return Terms({name: compile_value(written(each)) for name, each in definition.search_terms.items()}, subject)
 
 
 def of(definition: Definition, event: Mapping[str, Any]) -> dict[str, str]:
-    """The same for a definition; none when it can no longer be compiled."""
+    """The values of an event; none when the definition can no longer be compiled."""
     try:
-        return values(compiled(definition.search_terms), event, definition.vars)
+        return compiled(definition).values(event, definition.vars)
     except TemplateError:
         return {}
+
+
+def words_query(text: str) -> str:
+    """The tsquery of subjects in which a word begins with each word of the text; empty when that is too short."""
+    words = [word for word in _BETWEEN_WORDS.split(text.replace("\0", "")) if word][:MOST_WORDS]
+    return " & ".join(f"'{word}':*" for word in words) if len("".join(words)) >= SHORTEST_QUERY else ""
+
+
+def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
+    """The value as text; empty when it is missing or no single value."""
+    try:
+        value = template.render(scope)
+    except TemplateError:
+        return ""
+    return as_text(value) if isinstance(value, str | int | float) else ""
 
 
 def normal(value: str) -> str:

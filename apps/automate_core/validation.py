@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -107,7 +107,7 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
     if definition.concurrency and definition.concurrency.key:
         event_only = replace(here, names=frozenset({"event", "vars"}))
         yield from _in_template(definition.concurrency.key, "concurrency.key", event_only, light=True)
-    yield from _search_terms(definition.search_terms, here)
+    yield from _search_terms(definition, here)
     keys: set[str] = set()
     for index, trigger in enumerate(definition.triggers):
         place = f"triggers[{index}]"
@@ -127,10 +127,13 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
                 yield Problem(f"{place}.workflow", "a workflow cannot be started by its own end")
 
 
-def _search_terms(declared: Mapping[str, str], here: _Here) -> Iterator[Problem]:
+def _search_terms(definition: Definition, here: _Here) -> Iterator[Problem]:
+    declared = definition.search_terms
     if len(declared) > search_terms.MOST:
         yield Problem("search_terms", f"there are at most {search_terms.MOST}, not {len(declared)}")
     event_only = replace(here, names=frozenset({"event", "vars"}))
+    if definition.subject.strip():
+        yield from _in_template(search_terms.written(definition.subject), "subject", event_only, light=True)
     for name, expression in declared.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
             yield Problem("search_terms", f"the name {name!r} is not lower-case letters, digits and underscores")

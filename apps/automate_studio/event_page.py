@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import event_access, replaying
+from automate_core import event_access, replaying, subjects
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.drafts import commands
@@ -29,6 +29,7 @@ from automate_studio.builder import sample_choice
 from automate_studio.doing import SeeOther
 from automate_studio.event_search import find, lookup
 from automate_studio.json_tree import Tree
+from automate_studio.payload import visible
 
 MOST_RUNS = 50
 CHECKED = 10  #: events of a workflow that are offered to be checked
@@ -98,6 +99,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         replays=replays.order_by("-pk")[:20],
         original=_known(request.user, event.replay_of),
         tree=_tree(event) if why.may_read and not event.emptied_at else None,
+        subject=visible(event.subject or subjects.guess(event.payload)) if why.may_read else "",
         headers=sorted(event.headers.items()) if why.may_read else [],
     )
 

@@ -22,7 +22,7 @@ from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
-from automate_studio import asked, words
+from automate_studio import asked, payload, words
 from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find
 from automate_studio.lists import Choice, Page, Query, Tab, address, beside
 
@@ -55,13 +55,17 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class EventRow:
-    """An event in the list. `is_ahead`: no worker has looked at it yet. `more`: it started further runs."""
+    """An event in the list. `is_ahead`: no worker has looked at it yet. `more`: it started further runs.
+
+    `subject` is empty for whom its payload is not shown.
+    """
 
     event: Event
     source: Source
     runs: list[ExecutionRun]
     more: bool
     is_ahead: bool
+    subject: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +130,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     rows = found.rows
     back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None
     return EventPage(
-        rows=_rows(rows, user),
+        rows=_rows(rows, user, readable),
         tabs=tabs(kept),
         search=kept.get("q", ""),
         filtered=bool(kept),
@@ -159,12 +163,15 @@ def _kept(query: Query) -> dict[str, str]:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def _rows(found: list[Event], user: User) -> list[EventRow]:
+def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
     keys = [event.pk for event in found]
     if not keys:
         return []
-    listed = Event.objects.filter(pk__in=keys).values_list("pk", event_access.runs_started(user, RUNS_SHOWN + 1))
-    started: dict[uuid.UUID, list[uuid.UUID]] = dict(listed)
+    rows = Event.objects.filter(pk__in=keys)
+    started: dict[uuid.UUID, list[uuid.UUID]] = dict(
+        rows.values_list("pk", event_access.runs_started(user, RUNS_SHOWN + 1))
+    )
+    subjects = dict(rows.filter(readable.condition()).exclude(subject="").values_list("pk", "subject"))
     wanted = [run for runs in started.values() for run in runs]
     runs = ExecutionRun.objects.select_related("workflow").only("status", "workflow__name", "workflow__slug")
     by_key = runs.in_bulk(wanted)
@@ -177,6 +184,7 @@ def _rows(found: list[Event], user: User) -> list[EventRow]:
             runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
             more=len(started.get(event.pk, [])) > RUNS_SHOWN,
             is_ahead=event.pk in ahead,
+            subject=payload.visible(subjects.get(event.pk, "")),
         )
         for event in found
     ]

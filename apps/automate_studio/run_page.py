@@ -22,8 +22,9 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_core.step_paths import key_of
 from automate_governance.admin_site import reverse
 from automate_governance.people import display_name
-from automate_studio import events, items, run_header, versions, words
+from automate_studio import events, items, payload, run_header, versions, words
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
+from automate_studio.run_subjects import subject_of_run
 from automate_studio.timeline import Timeline, timeline
 from automate_studio.tree import Card, Tree, run_tree
 
@@ -65,6 +66,11 @@ class RunPage:
         """From what started it to the first step: the delivery, or the person who ran it again or tests it."""
         event = self.run.event if self.run.cause == ExecutionRun.Cause.TRIGGER else None
         return words.between(event.received_at if event else self.run.created_at, self.run.started_at)
+
+    @property
+    def subject(self) -> str:
+        """The line that names it, for those who may view payloads."""
+        return payload.visible(self.run.subject)  # type: ignore[attr-defined]
 
     @property
     def trigger(self) -> str:
@@ -143,7 +149,8 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = No
     """
     view = view or View()
     run = (
-        runs.select_related("workflow__published", "version", "event")
+        runs.annotate(subject=subject_of_run())
+        .select_related("workflow__published", "version", "event")
         .defer("event__payload", "event__headers", "version__definition", "workflow__published__definition")
         .get(pk=run_id)
     )

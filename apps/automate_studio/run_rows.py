@@ -18,8 +18,9 @@ from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.step_names import step_name
 from automate_core.step_paths import key_of, without_items_in
 from automate_governance.permissions import User, permitted
-from automate_studio import versions, words
+from automate_studio import payload, versions, words
 from automate_studio.run_search import WITH_ERRORS
+from automate_studio.run_subjects import subject_of_run
 
 _WAITS = {
     Wait.Kind.APPROVAL.value: "Waits for an approval",
@@ -46,7 +47,7 @@ class Again:
 class RunRow:
     """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector.
 
-    `again` is the latest run that repeats one that did not succeed.
+    `again` is the latest run that repeats one that did not succeed. `subject` is empty for whom payloads are not shown.
     """
 
     run: ExecutionRun
@@ -57,6 +58,7 @@ class RunRow:
     started: str
     tile: tuple[str, int] | None
     again: Again | None
+    subject: str = ""
 
     @property
     def progress(self) -> str:
@@ -92,7 +94,7 @@ def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow
 
 
 def _rows(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
-    told = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"))
+    told = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"), subject=subject_of_run())
     return told.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
 
 
@@ -167,6 +169,7 @@ def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.d
         started=words.ago(run.started_at or run.created_at, now),
         tile=_tile(definition),
         again=facts.again,
+        subject=payload.visible(run.subject) if facts.may_see else "",  # type: ignore[attr-defined]
     )
 
 

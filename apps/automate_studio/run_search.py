@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.contrib.postgres.search import SearchQuery
 from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast, Right
 
 from automate_core import search_terms
 from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
+from automate_core.models.fields import Words
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
 from automate_studio import run_lanes
@@ -118,7 +120,7 @@ class Search:
         return self._searched(found) if "q" in kept else [found]
 
     def _searched(self, part: Part) -> list[Part]:
-        """The same, when the search finds it: by workflow name, run id, trace, search term or error, each a part.
+        """The same, when the search finds it: by workflow, run id, trace, search term, subject or error, each a part.
 
         One condition with OR would be asked of every run.
         """
@@ -139,8 +141,9 @@ class Search:
             parts.append(_named(ids, part.workflows, part.statuses, rest))
         readable, term = self._readable(part.workflows), search_terms.normal(text)
         parts.append(_by_term("", term, readable, part.statuses, rest))
-        known = SearchTerm.objects.filter(value=term)
-        if ids or (known if readable is None else known.filter(run__workflow__in=readable)).exists():
+        if query := search_terms.words_query(text):
+            parts.append(_by_subject(query, readable, part.statuses, rest))
+        if ids or _names_a_run(term, query, readable):
             return parts  # it is the name of something: errors are not looked through for it
         failed = [status for status in part.statuses or WITH_ERRORS if status in WITH_ERRORS]
         said = "run.error ->> 'message' ILIKE %(q)s"
@@ -262,3 +265,24 @@ def _by_term(name: str, value: str, workflows: list[int] | None, statuses: list[
     )
     part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
     return replace(part, values={**part.values, "term_name": name, "term_value": value})
+
+
+def _by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+    """Runs whose subject has words that begin so."""
+    words = Words.template % {"expressions": "term.value"}
+    source = (
+        "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
+        f" WHERE term.name = '{search_terms.SUBJECT}' AND {words} @@ to_tsquery('simple', %(subject_words)s)"
+    )
+    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    return replace(part, values={**part.values, "subject_words": query})
+
+
+def _names_a_run(term: str, query: str, workflows: list[int] | None) -> bool:
+    """Whether the text is a search term of a run of these workflows, or stands in a subject of one."""
+    known = SearchTerm.objects.filter(value=term)
+    subjects = SearchTerm.objects.filter(name=search_terms.SUBJECT).alias(words=Words("value"))
+    found = subjects.filter(words=SearchQuery(query, config="simple", search_type="raw")) if query else known.none()
+    if workflows is not None:
+        known, found = (some.filter(run__workflow__in=workflows) for some in (known, found))
+    return known.exists() or found.exists()

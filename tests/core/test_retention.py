@@ -161,7 +161,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
 
     # the first delivery is remembered, though nothing of it is left; it starts nothing again
     event = Event.objects.get(delivery_key="first")
-    assert (event.payload, event.headers, bool(event.emptied_at)) == (None, {}, True)
+    assert (event.payload, event.headers, event.subject, bool(event.emptied_at)) == (None, {}, "", True)
     assert deliver(delivery="first").json()["trace_id"] == traced
     settle(drain)
     assert set(ExecutionRun.objects.values_list("pk", flat=True)) == there

@@ -127,7 +127,10 @@ def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_
     asked = Page(bench.test(mode="real", **chosen))
     assert "Refund the order: approved, without asking the approvers." in asked.text
     fields = {each["name"]: each.get("value") for each in asked.all(type="hidden")}
-    assert fields["decision:ask:amount"] == "250" and bench.client.post(bench.url("builder_test"), fields).status_code == 202
+    assert (
+        fields["decision:ask:amount"] == "250"
+        and bench.client.post(bench.url("builder_test"), fields).status_code == 202
+    )
     drain()
     assert not Wait.objects.exists() and ExecutionRun.objects.filter(status="succeeded").count() == 2
     assert AuditEntry.objects.get(verb="workflow.tested").changes["decisions"] == {"ask": "approved"}

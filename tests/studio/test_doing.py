@@ -113,7 +113,9 @@ def test_rerun_preselects_the_version_that_changed_the_failed_step(failed, workf
     workflow(FAILING.replace("Not today", "Not now"))
     chosen, text = preselected()
     assert chosen == ["newest"] and "Refuse was changed in v3, so v3 is selected." in text
-    workflow(FAILING.replace("kind: stop, key: refuse, outcome: failed, message: Not today", "key: other, action: data.set"))
+    workflow(
+        FAILING.replace("kind: stop, key: refuse, outcome: failed, message: Not today", "key: other, action: data.set")
+    )
     chosen, text = preselected()
     assert chosen == ["original"] and "v4 cannot start from Refuse, so v1 is selected." in text
 

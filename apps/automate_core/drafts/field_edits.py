@@ -26,6 +26,7 @@ _SETTING_TYPES: dict[str, Any] = {
     "concurrency": dict[str, Any] | None,
     "retention": dict[str, Any] | None,
     "vars": dict[str, Any],
+    "subject": Annotated[str, Meta(max_length=500)],
     "search_terms": dict[str, str],
 }
 

@@ -129,6 +129,7 @@ class Settings:
     concurrency: Any
     retention: Any
     vars: Any
+    subject: str
     search_terms: Any
     run_as: Any
 

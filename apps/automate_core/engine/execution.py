@@ -18,7 +18,7 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
-from automate_core import database, documents, search_terms, triggers
+from automate_core import database, documents, triggers
 from automate_core.definition import DefinitionError, parse
 from automate_core.engine.effects import EffectCall
 from automate_core.engine.journal import Journal
@@ -195,7 +195,7 @@ class ExecutionEngine:
         """The new run with what its version says of it: what it is found by, and whether it waits before it starts."""
         program = self._readable(match.version_id)
         if program is not None:
-            run.terms = search_terms.values(program.search_terms, event, program.vars)
+            run.terms = program.search_terms.values(event, program.vars)
             run.priority = program.priority
         if match.is_paused:
             return QueuedRun(run, Wait.Kind.PAUSED)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from automate_core import database
+from automate_core import database, subjects
 from automate_core.engine import statements
 from automate_core.engine.records import (
     CallRecord,
@@ -176,6 +176,7 @@ def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
     return {
         "run": run.id, "id": call.event_id, "source": f"call:{call.workflow}",
         "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(call.payload),
+        "subject": subjects.guess_document(call.payload.decode()),
         "headers": caller if call.waits else {"automate-depth": caller["automate-depth"]},
     }  # fmt: skip
 

@@ -241,7 +241,7 @@ class Program:
     priority: int
     limit: Limit | None
     vars: dict[str, Any]
-    search_terms: dict[str, Template]
+    search_terms: search_terms.Terms
     body: LoopBody
     terms: Terms | None = None
 
@@ -254,7 +254,7 @@ def prepare(definition: Definition) -> Program:
         priority=definition.priority,
         limit=limit_of(definition.concurrency),
         vars=definition.vars,
-        search_terms=search_terms.compiled(definition.search_terms),
+        search_terms=search_terms.compiled(definition),
         body=_body(definition.steps),
     )
 

@@ -236,10 +236,10 @@ _PARTS = (
     (
         "calls",
         """called AS (
-    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at)
-    SELECT c.id, c.source, '', c.key, c.payload, c.headers, live.trace_id, automate_now()
+    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at, subject)
+    SELECT c.id, c.source, '', c.key, c.payload, c.headers, live.trace_id, automate_now(), c.subject
     FROM json_to_recordset(%(calls)s::json) AS c(
-        run uuid, id uuid, source text, key text, payload jsonb, headers jsonb)
+        run uuid, id uuid, source text, key text, payload jsonb, headers jsonb, subject text)
     JOIN live ON live.run = c.run
     ON CONFLICT (source, delivery_key) DO NOTHING
     RETURNING id, source, type

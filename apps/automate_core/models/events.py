@@ -117,7 +117,8 @@ class Event(models.Model):
     """Something that happened, accepted once for each (source, delivery key).
 
     `replay_of` is the event that a person had replayed as this one: it has that one's trace id. One that was emptied
-    has no payload and no headers any more: only its delivery key is still remembered.
+    has no payload and no headers any more: only its delivery key is still remembered. `subject` is guessed from the
+    payload when it is stored (`subjects`), and is as private as that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -130,6 +131,7 @@ class Event(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     replay_of = models.UUIDField(null=True)
     emptied_at = models.DateTimeField(null=True)
+    subject = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-id"]

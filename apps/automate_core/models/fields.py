@@ -1,10 +1,12 @@
-"""Columns that keep what authors wrote, to the order of its names."""
+"""Columns that keep what authors wrote, to the order of its names; and the words of a text, for its index."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.db.models import Func
 from psycopg.types.json import Json
 
 
@@ -26,3 +28,10 @@ class DocumentField(models.JSONField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """psycopg has parsed it already."""
         return value
+
+
+class Words(Func):
+    """The words of a text, whatever its language: what stands between punctuation and spaces."""
+
+    template = "to_tsvector('simple', regexp_replace(%(expressions)s, '[[:punct:][:space:]]+', ' ', 'g'))"
+    output_field = SearchVectorField()

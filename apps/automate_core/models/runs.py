@@ -141,6 +141,8 @@ class ExecutionRun(models.Model):
 class SearchTerm(models.Model):
     """A value that its workflow declares as one to find the run by, written when the run is made.
 
+    The one called `subject` names the run in lists. It is guessed from the payload when none is declared.
+
     It is part of the event's payload: who may not see that finds nothing by it.
     """
 
@@ -155,6 +157,7 @@ class SearchTerm(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_value_per_term")]
+        # A migration adds `runs_by_words_of_subject`, over the words of the values called `subject`.
         indexes = [models.Index(F("value"), F("name"), F("run").desc(), name="runs_by_term")]
 
     def __str__(self) -> str:

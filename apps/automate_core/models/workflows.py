@@ -35,6 +35,7 @@ class Workflow(Governed):
     concurrency = DocumentField(null=True, blank=True)
     retention = DocumentField(null=True, blank=True)  # days by state; what is not there is the site's
     vars = DocumentField(default=dict)
+    subject = models.CharField(max_length=500, blank=True, default="", db_default="")
     search_terms = DocumentField(default=dict)
     published = models.ForeignKey(
         "automate_core.WorkflowVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

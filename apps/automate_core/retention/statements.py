@@ -116,7 +116,7 @@ DELETE_EVENTS = (
     (
         "emptied",
         """
-UPDATE automate_core_event SET payload = NULL, headers = '{}', emptied_at = automate_now()
+UPDATE automate_core_event SET payload = NULL, headers = '{}', subject = '', emptied_at = automate_now()
 WHERE id = ANY(%(remembered)s)""",
     ),
 )

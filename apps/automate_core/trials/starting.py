@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from automate_core import authoring, waking
+from automate_core import authoring, subjects, waking
 from automate_core.authoring import NotPermittedError
 from automate_core.database import AutomateNow
 from automate_core.definition import Definition, DefinitionError, parse, to_document
@@ -204,12 +204,11 @@ def _data(workflow: Workflow, definition: Definition, part: Part, request: Reque
     try:
         chosen = decisions.resolve(part.steps, request.decisions, by=by)
         if request.mode != "real":
-            stand_ins = {each.key: decisions.preset(each, by=by) for each in decisions.approvals(part.steps)} | stand_ins
+            presets = {each.key: decisions.preset(each, by=by) for each in decisions.approvals(part.steps)}
+            stand_ins = presets | stand_ins
     except DecisionError as error:
         raise NotTestableError(str(error)) from error
-    data: dict[str, Any] = redact(
-        {"given": given, "mocks": there, "stand_ins": stand_ins, "decisions": chosen}
-    )
+    data: dict[str, Any] = redact({"given": given, "mocks": there, "stand_ins": stand_ins, "decisions": chosen})
     return data
 
 
@@ -242,4 +241,5 @@ def _made(workflow: Workflow, definition: Definition, payload: Any) -> Event:
         headers={},
         trace_id=new_trace_id(),
         received_at=AutomateNow(),
+        subject=subjects.guess(payload),
     )

@@ -176,6 +176,11 @@ SETTINGS_FIELDS = (
     FieldSpec(name="priority", label="Priority", kind=_K.INTEGER, default=0, help="-10 to 10; more is sooner."),
     FieldSpec(name="vars", label="Variables", kind=_K.MAPPING),
     FieldSpec(
+        name="subject",
+        label="Subject line",
+        help="Names each run in lists, such as {{ event.payload.order.no }}. Leave empty to guess it from the event.",
+    ),
+    FieldSpec(
         name="search_terms",
         label="Search terms",
         kind=_K.MAPPING,

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Func, IntegerField
 
+from automate_core import subjects
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event
@@ -19,6 +20,8 @@ from automate_governance.permissions import Person
 from automate_studio import words
 from automate_studio.builder import expressions, plain_json, samples
 from automate_studio.models import ChosenSample
+from automate_studio.payload import visible
+from automate_studio.run_subjects import subject_of_run
 
 MAX_EDITED = 200_000  #: characters of an example
 EVENTS, RUNS = 8, 5  #: how many are offered
@@ -52,22 +55,32 @@ def options(state: State, person: Person) -> Choice:
     chosen = samples.chosen_by(person, state.workflow)
     present = _present(chosen)
     events = list(samples.of_triggers(samples.readable(state, person), state.workflow).defer("payload")[:EVENTS])
-    runs = list(samples.runs_of(state.workflow)[:RUNS])
+    runs = list(samples.runs_of(state.workflow).annotate(subject=subject_of_run())[:RUNS])
     payloads = _payloads(events)
     return Choice(
         chosen=present,
         events=[
-            Option(value=f"event:{event.pk}", label=event.type or event.source, detail=_summary(payloads.get(event.pk)),
-                   at=event.received_at, on=present == f"event:{event.pk}")
+            Option(
+                value=f"event:{event.pk}",
+                label=event.type or event.source,
+                detail=_detail(event, payloads.get(event.pk)),
+                at=event.received_at,
+                on=present == f"event:{event.pk}",
+            )
             for event in events
         ],
         runs=[
-            Option(value=f"run:{run.pk}", label=f"Run {words.short(run.pk)}", detail=words.word(run.status),
-                   at=run.created_at, on=present == f"run:{run.pk}")
+            Option(
+                value=f"run:{run.pk}",
+                label=f"Run {words.short(run.pk)}",
+                detail=", ".join(filter(None, (words.word(run.status), visible(run.subject)))),
+                at=run.created_at,
+                on=present == f"run:{run.pk}",
+            )
             for run in runs
         ],
         text=json.dumps(_example(state, person, chosen), indent=2, ensure_ascii=False),
-    )  # fmt: skip
+    )
 
 
 def _present(chosen: ChosenSample) -> str:
@@ -81,6 +94,11 @@ def _payloads(events: list[Event]) -> dict[Any, Any]:
     size = Func(F("payload"), function="pg_column_size", output_field=IntegerField())
     small = Event.objects.filter(pk__in=[event.pk for event in events]).alias(size=size).filter(size__lt=_SUMMED_UP)
     return dict(small.values_list("pk", "payload"))
+
+
+def _detail(event: Event, payload: Any) -> str:
+    """The event's subject; of one that has none, the first few values."""
+    return visible(event.subject or subjects.guess(payload)) or _summary(payload)
 
 
 def _summary(payload: Any) -> str:

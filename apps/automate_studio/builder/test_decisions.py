@@ -69,7 +69,7 @@ def _steps(definition: Definition, key: str) -> list[Step]:
 def _drawn(step: ApprovalStep, known: Any) -> Approval:
     outcomes = _outcomes(step)
     names = dict(outcomes)
-    present = known.get("outcome") if isinstance(known, dict) else None
+    present = str(known.get("outcome")) if isinstance(known, dict) else ""
     return Approval(
         id=_id(step.key),
         name=step.name or step.key,

@@ -240,9 +240,7 @@ def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
         chosen, data = _chosen(workflow, asked.person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
     chosen_outcomes = test_decisions.posted(request.POST, reading.read(rows.load(workflow)).definition)
-    return Request(
-        mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes
-    )
+    return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
 
 
 def _chosen(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:

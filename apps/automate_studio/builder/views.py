@@ -247,6 +247,7 @@ _EMPTY: dict[str, Any] = {
     "timezone": "",
     "priority": 0,
     "vars": {},
+    "subject": "",
     "search_terms": {},
     "concurrency": None,
     "retention": None,

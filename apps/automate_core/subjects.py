@@ -1,0 +1,127 @@
+"""The subject line of an event: the few words of its payload by which people tell it from others.
+
+A workflow may declare an expression for its runs (`search_terms`); otherwise the line is guessed from usual names of
+members: a number, a title or a person, and an amount, such as `INV-204 · Acme Ltd · 1500 EUR`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from automate_governance.redaction import redactor
+from automate_governance.shapes import MASK, is_secret_name
+
+LONGEST = 120  #: characters of a subject
+LONGEST_PART = 60
+LARGEST = 200_000  #: characters of a payload that is looked through
+MOST_MEMBERS = 200  #: members that are looked at, outer ones first
+LONGEST_NAME = 40  #: characters of a member's name that may say something
+DEEPEST = 3  #: levels of objects that are looked into
+SEPARATOR = " · "
+
+#: Names of members by what they say, the best first. One of each role is taken, in this order.
+ROLES: tuple[tuple[str, ...], ...] = (
+    (
+        "invoice_number", "invoice_no", "order_number", "order_no", "ticket_number", "case_number", "number",
+        "reference", "ref",
+    ),
+    (
+        "subject", "title", "summary", "customer_name", "customer", "company_name", "company", "full_name", "name",
+        "employee", "email", "customer_email",
+    ),
+    ("amount", "total", "total_amount", "grand_total", "total_price", "amount_due", "price"),
+)  # fmt: skip
+_AMOUNT = 2
+_RANKS = {name: (role, rank) for role, names in enumerate(ROLES) for rank, name in enumerate(names)}
+_NAMES_OF_OBJECTS = ("name", "full_name", "title", "email")  #: what stands for an object such as a customer
+_PRIVATE = re.compile(
+    r"secret|passw|passphrase|token|credential|auth|cookie|session|signature|key|card|iban|bank|account|ssn|tax"
+)
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-\s.]+")
+_DIGITS = re.compile(r"[\d -]{13,}")  #: as card and account numbers are
+
+
+def guess(payload: Any) -> str:
+    """The subject that a payload suggests; empty when it suggests none. Never a member that looks like a secret."""
+    found: dict[int, tuple[tuple[int, int], str]] = {}
+    currency = ""
+    for depth, name, value in _members(payload):
+        if name == "currency":
+            currency = currency or _text(value)
+            continue
+        role, rank = _RANKS[name]
+        if (role not in found or (depth, rank) < found[role][0]) and (text := _part(value)):
+            found[role] = (depth, rank), text
+    parts = [text for _, (_, text) in sorted(found.items())]
+    if _AMOUNT in found and re.fullmatch(r"[A-Za-z]{3}", currency):
+        parts[-1] = f"{parts[-1]} {currency.upper()}"
+    return SEPARATOR.join(parts)[:LONGEST]
+
+
+def guess_document(document: str) -> str:
+    """The same of a payload as JSON text; empty when that is too long to be looked through."""
+    if len(document) > LARGEST or not document.startswith("{"):
+        return ""
+    try:
+        return guess(msgspec.json.decode(document))
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """A text as it is stored and shown in a list: one line, no NUL, not too long. Secrets are masked."""
+    clean = redactor.text(text.replace("\0", "").encode("utf-8", "replace").decode())
+    short = " ".join(clean.split())
+    return short if len(short) <= longest else f"{short[: longest - 1].rstrip()}…"
+
+
+def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
+    """(depth, name, value) of members whose names say something, outer ones first; of a change, the state after it."""
+    waiting: deque[tuple[Any, int]] = deque([(payload, 1)] if isinstance(payload, Mapping) else ())
+    left = MOST_MEMBERS
+    while waiting:
+        at, depth = waiting.popleft()
+        for name, value in at.items():
+            left -= 1
+            if left < 0:
+                return
+            if not isinstance(name, str) or len(name) > LONGEST_NAME:
+                continue
+            if (known := _known(name)) is not None:
+                yield depth, known, value
+            is_outdated = name == "before" and at.get("after")
+            if isinstance(value, Mapping) and depth < DEEPEST and not is_outdated and not _is_private(name):
+                waiting.append((value, depth + 1))
+
+
+def _part(value: Any) -> str:
+    """What a member says, when it is a single value, or an object with a name."""
+    if isinstance(value, Mapping):
+        value = next((value[name] for name in _NAMES_OF_OBJECTS if isinstance(value.get(name), str)), None)
+    text = _text(value)
+    return "" if not text or MASK in text or _DIGITS.fullmatch(text) else text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return one_line(str(value)[: 10 * LONGEST_PART], LONGEST_PART)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _known(name: str) -> str | None:
+    """The name as the roles have it, `orderNumber` as `order_number`; None when it is none of theirs."""
+    key = _WORDS.sub("_", name).lower()
+    return key if key in _RANKS or key == "currency" else None
+
+
+@functools.lru_cache(maxsize=4_096)
+def _is_private(name: str) -> bool:
+    """Whether what lies under the name is none of a list's business."""
+    return is_secret_name(name) or _PRIVATE.search(name.lower()) is not None

@@ -1,0 +1,91 @@
+"""Subject lines: guessed from what events carry or declared by workflows, stored with the event and with its run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from automate_core import control, definition, search_terms, subjects, validation
+from automate_core.models import Event, ExecutionRun
+from automate_governance.redaction import redactor
+
+GUESSED = """
+name: Orders
+slug: orders
+triggers: [{endpoint: github}]
+steps: [{key: keep, action: data.set, inputs: {n: '{{ event.payload.number }}'}}]
+"""
+DECLARED = f"{GUESSED}subject: '{{{{ event.payload.customer }}}} ({{{{ vars.shop }}}})'\nvars: {{shop: Bonn}}\n"
+
+
+@pytest.mark.parametrize(
+    ("payload", "subject"),
+    [
+        (
+            {"number": "INV-204", "customer": "Acme Ltd", "amount": 1500, "currency": "eur"},
+            "INV-204 · Acme Ltd · 1500 EUR",
+        ),
+        (
+            {"action": "opened", "issue": {"number": 7, "title": "It  broke\n"}, "repository": {"name": "shop"}},
+            "7 · It broke",
+        ),
+        ({"orderNumber": 12, "customer": {"id": "c1", "name": "Ada"}, "total_price": 9.5}, "12 · Ada · 9.5"),
+        ({"data": {"object": {"number": "X-1"}}}, "X-1"),
+        ({"operation": "updated", "before": {"name": "Old"}, "after": {"name": "New"}}, "New"),
+        ({"title": "x" * 200}, "x" * 59 + "…"),
+        ({"customer": {"number": 1}, "employee": "zoe"}, "1 · zoe"),
+        ({"card": {"number": "4242", "name": "Ada"}, "token": {"title": "abc"}, "api_key": {"name": "k"}}, ""),
+        ({"number": "4242 4242 4242 4242", "name": "sk-abcdefghijklmnopqrstuv"}, ""),
+        ({"number": True, "title": None, "name": [], "total": {}}, ""),
+        ({"a": {"b": {"c": {"title": "too deep"}}}}, ""),
+        ({f"k{n}": n for n in range(300)} | {"title": "too late"}, ""),
+        ({"currency": "EUR"}, ""),
+        (["title"], ""),
+        (None, ""),
+    ],
+)
+def test_the_subject_is_guessed_from_usual_names(payload, subject):
+    assert subjects.guess(payload) == subject == subjects.guess_document(json.dumps(payload))
+
+
+def test_a_known_secret_is_never_part_of_a_subject():
+    redactor.learn("hunter2-hunter2")
+    assert subjects.guess({"number": 1, "title": "the password is hunter2-hunter2"}) == "1"
+
+
+def test_a_payload_that_is_no_json_or_too_long_has_no_subject():
+    assert subjects.guess_document('{"title": ') == subjects.guess_document('{"a": ' * 2_000) == ""
+    assert subjects.guess_document(json.dumps({"title": "x", "rest": "y" * subjects.LARGEST})) == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_event_and_run_are_written_with_their_subject(workflow, deliver, drain):
+    workflow(GUESSED)
+    deliver({"number": 204, "customer": "Acme"})
+    drain()
+    assert Event.objects.get().subject == "204 · Acme"
+    run = ExecutionRun.objects.get()
+    assert dict(run.terms.values_list("name", "value")) == {"subject": "204 · Acme"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_declared_subject_takes_the_place_of_the_guess(workflow, deliver, drain, owner):
+    workflow(DECLARED)
+    deliver({"number": 204, "customer": "Acme"})
+    deliver({"number": 205})
+    drain()
+    first, second = ExecutionRun.objects.order_by("pk")
+    assert first.terms.get().value == "Acme (Bonn)" and not second.terms.exists(), "it names what is not there"
+    again = control.retry(first, by=owner, start="start", payload={"customer": "Zoe"})
+    assert again.terms.get().value == "Zoe (Bonn)" and again.event.subject == "Zoe"
+
+
+def test_a_search_term_called_subject_is_the_subject():
+    made = definition.parse({"name": "A", "slug": "a", "search_terms": {"subject": "event.payload.no"}})
+    assert search_terms.of(made, {"payload": {"no": 9, "title": "Not this"}}) == {"subject": "9"}
+
+
+def test_a_subject_that_names_what_a_new_run_lacks_is_a_problem():
+    made = definition.parse({"name": "A", "slug": "a", "subject": "{{ steps.keep.output.n }}"})
+    assert [problem.path for problem in validation.problems(made)] == ["subject"]
