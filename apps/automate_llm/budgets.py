@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_governance import audit
+from automate_governance.permissions import Person
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import CURRENCY
 
@@ -112,3 +115,40 @@ def _name(budget: LLMBudget) -> str:
 
 def _money(amount: Decimal) -> str:
     return f"{amount.quantize(Decimal('0.0001')):f} {CURRENCY}"
+
+
+# --- what a workflow may spend ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What may be spent in one period; a None is no limit."""
+
+    cost: Decimal | None = None
+    tokens: int | None = None
+
+
+def limits_of(workflow: str) -> dict[str, LLMBudget]:
+    """The budgets of a workflow by period; those of the site with an empty name."""
+    return {budget.period: budget for budget in LLMBudget.objects.filter(workflow=workflow)}
+
+
+@transaction.atomic
+def set_limit(workflow: str, period: LLMBudget.Period, limit: Limit, *, by: Person) -> LLMBudget | None:
+    """Limit what a workflow spends in a period, or lift the limit when it names neither cost nor tokens. Audited.
+
+    Setting what is set already changes nothing.
+    """
+    budget = LLMBudget.objects.select_for_update().filter(workflow=workflow, period=period).first()
+    if (budget.max_cost, budget.max_tokens) == (limit.cost, limit.tokens) if budget else limit == Limit():
+        return budget
+    if limit == Limit() and budget is not None:
+        audit.record(by, "model_budget.deleted", budget)
+        budget.delete()
+        return None
+    verb = "model_budget.changed" if budget else "model_budget.created"
+    budget = budget or LLMBudget(workflow=workflow, period=period)
+    budget.max_cost, budget.max_tokens = limit.cost, limit.tokens
+    budget.save()
+    audit.record(by, verb, budget, changes={"max_cost": str(limit.cost), "max_tokens": str(limit.tokens)})
+    return budget

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from automate_core import control, definition, search_terms, subjects, validation
-from automate_core.models import Event, ExecutionRun
+from automate_core import control, database, definition, search_terms, subjects, validation
+from automate_core.ingest import INGEST
+from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_governance.redaction import redactor
 
 GUESSED = """
@@ -67,6 +68,23 @@ def test_event_and_run_are_written_with_their_subject(workflow, deliver, drain):
     assert Event.objects.get().subject == "204 · Acme"
     run = ExecutionRun.objects.get()
     assert dict(run.terms.values_list("name", "value")) == {"subject": "204 · Acme"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_subject_costs_no_statement(workflow, deliver, drain, monkeypatch):
+    workflow(GUESSED)
+    statements, run = [], database.run
+    monkeypatch.setattr(database, "run", lambda *given: (statements.append(given[1]), run(*given))[1])
+
+    def written(payload):
+        statements.clear()
+        deliver(payload)
+        drain()
+        return sum(each is INGEST or "INSERT INTO automate_core_steprun" in each for each in statements)
+
+    counts = [written({"number": 204}), written({"x": 1}), written({"number": 205})]
+    assert counts == [2, 2, 2], "the event with its job, and the run with its steps"
+    assert SearchTerm.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,9 +6,10 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core import authoring, workflow_files
-from automate_core.models import ExecutionRun, StepSample
+from automate_core.models import ExecutionRun, StepSample, Wait
 from tests.processes import wait_for
 from tests.studio.test_screens import HOSTILE
+from tests.trials.test_test_runs import ASKING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,4 +69,38 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
     expect(page.locator("#inspector-name")).to_have_text("Tell somebody")
     expect(result).to_contain_text("Mocked")
     wait_for(lambda: set(ExecutionRun.objects.values_list("cause", flat=True)) == {"test"})
+    assert not faults(page)
+
+
+def test_the_outcome_of_an_approval_is_chosen_for_a_test(workflow, signed_in, site, faults, shot, owner):
+    made = authoring.save_definition(workflow_files.read(ASKING), owner=owner)
+    page = signed_in
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~test")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    result = page.locator("#test-result")
+    result.get_by_text("Approvals").click()
+    outcome, amount = page.get_by_label("Outcome"), page.get_by_label("Amount")
+    outcome.select_option("Deadline passes")
+    outcome.select_option("rejected")
+    amount.fill("250")
+    shot(page, "builder-test-approval")
+    page.locator("#test-start").click()
+    expect(result).to_contain_text("Test passed")
+    expect(result.get_by_role("link", name="Refuse")).to_be_visible()
+    expect(outcome).to_have_value("rejected")
+    expect(amount).to_have_value("250")
+    shot(page, "builder-test-approval-decided")
+    page.get_by_text("For real").click()
+    page.locator("#test-start").click()
+    confirm = page.get_by_role("alertdialog", name="Run for real?")
+    expect(confirm).to_contain_text("Refund the order: rejected, without asking the approvers.")
+    confirm.get_by_role("button", name="Run for real").click()
+    expect(confirm).to_have_count(0)
+    wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 2)
+    assert not Wait.objects.exists()
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~workflow")
+    budget = page.get_by_role("region", name="Model budget")
+    expect(budget).to_contain_text("Only administrators can change budgets.")
+    budget.scroll_into_view_if_needed()
+    shot(page, "builder-settings-budget")
     assert not faults(page)

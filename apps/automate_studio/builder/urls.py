@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automate_studio.builder import connections, data, options, presence, tests, views
+from automate_studio.builder import budget, connections, data, options, presence, tests, views
 from automate_studio.sign_in import staff
 
 urlpatterns = [
@@ -21,5 +21,6 @@ urlpatterns = [
     staff("step/<path:path>/", views.step, "builder_step"),
     staff("data/<path:path>/", data.picker_tree, "builder_data"),
     staff("preview/<path:path>/", data.preview, "builder_preview"),
+    staff("budget/", budget.budget, "builder_budget"),
     staff("sample/", data.sample, "builder_sample"),
 ]
