@@ -180,6 +180,7 @@ def _start():
         priority=0,
         concurrency=None,
         vars={},
+        subject="",
         search_terms={},
         retention=None,
         run_as=1,
