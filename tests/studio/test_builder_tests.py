@@ -116,7 +116,7 @@ def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_
     bench = Bench(sign_in(owner), authoring.save_definition(workflow_files.read(ASKING), owner=owner))
     page = bench.result()
     assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["type"] == "number"
-    assert "approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text
+    assert "Approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text
     assert not bench.result("last").all(id="decision:ask:sum") and bench.result("last").all(id="decision:ask")
     chosen = {"decision:ask": "approved", "decision:ask:amount": "250", "payload": "{}"}
     assert bench.test(**chosen).status_code == 202
@@ -125,7 +125,7 @@ def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_
     refused = bench.test(**chosen | {"decision:ask:amount": "much"})
     assert refused.status_code == 422 and "amount must be a number" in Page(refused).text
     asked = Page(bench.test(mode="real", **chosen))
-    assert "Refund the order: approved, without asking the approvers." in asked.text
+    assert "Refund the order: Approved, without asking the approvers." in asked.text
     fields = {each["name"]: each.get("value") for each in asked.all(type="hidden")}
     assert (
         fields["decision:ask:amount"] == "250"

@@ -277,7 +277,7 @@ def test_builder_opened_from_a_failed_run_shows_its_event(workflow, deliver, dra
     drain()
     sample, builder = reverse("studio:run_sample", args=[run.pk]), reverse("studio:builder", args=[made.pk])
     page = Page(client.get(_page(run)))
-    assert [each["action"] for each in page.all(**{"class": "da-wide da-when-failed"})] == [sample]
+    assert [each["action"] for each in page.all(class_="da-when-failed")] == [sample]
     assert {"value": "refuse", "name": "step", "type": "hidden"} in page.all(name="step")
     answer = client.post(sample, {"step": "refuse"})
     assert (answer.status_code, answer["Location"]) == (303, f"{builder}?step=refuse")

@@ -10,6 +10,7 @@ import msgspec
 
 from automate_core.definition import ApprovalStep, Definition, Step
 from automate_core.models import Workflow
+from automate_core.step_names import title
 from automate_core.trials import decisions, parts, samples
 from automate_core.trials.decisions import TIMED_OUT, Decision
 from automate_studio import forms
@@ -51,7 +52,7 @@ def sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterato
     for step in decisions.approvals(definition.steps):
         if step.key in chosen:
             names = dict(_outcomes(step))
-            yield f"{step.name or step.key}: {names.get(chosen[step.key].outcome, chosen[step.key].outcome)}"
+            yield f"{step.name or title(step.key)}: {names.get(chosen[step.key].outcome, chosen[step.key].outcome)}"
 
 
 def is_field(name: str) -> bool:
@@ -72,7 +73,7 @@ def _drawn(step: ApprovalStep, known: Any) -> Approval:
     present = str(known.get("outcome")) if isinstance(known, dict) else ""
     return Approval(
         id=_id(step.key),
-        name=step.name or step.key,
+        name=step.name or title(step.key),
         preset=names.get(present) or next(iter(names.values()), ""),
         outcomes=outcomes,
         fields=[_field(step, document) for document in msgspec.to_builtins(step.form)],
@@ -80,7 +81,7 @@ def _drawn(step: ApprovalStep, known: Any) -> Approval:
 
 
 def _outcomes(step: ApprovalStep) -> list[tuple[str, str]]:
-    return [*((lane.key, lane.name or lane.key) for lane in step.outcomes), (TIMED_OUT, "Deadline passes")]
+    return [*((lane.key, lane.name or title(lane.key)) for lane in step.outcomes), (TIMED_OUT, "Deadline passes")]
 
 
 def _field(step: ApprovalStep, document: Mapping[str, Any]) -> forms.Field:
