@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -52,7 +53,8 @@ def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> H
         return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
     messages.success(request, said.format(run=words.short(run.pk)))
     step = panel if panel in {"", TEST} else _path(state, panel)
-    return SeeOther(reverse("studio:builder", args=[run.workflow_id], query={"step": step} if step else None))
+    query = f"?{urlencode({'step': step}, safe='/~')}" if step else ""
+    return SeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")
 
 
 def _path(state: State, recorded: str) -> str:
