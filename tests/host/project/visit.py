@@ -18,7 +18,7 @@ django.setup()
 from django.apps import apps  # noqa: E402 - they need Django to be set up
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.contrib.auth.models import Group  # noqa: E402
-from django.test import Client  # noqa: E402
+from django.test import Client, RequestFactory  # noqa: E402
 from django.urls import NoReverseMatch, URLPattern, get_resolver  # noqa: E402
 
 from automate_connectors.models import Connection  # noqa: E402
@@ -75,6 +75,9 @@ def main() -> None:
             found["pages"].append([who, "GET", name, visit(visitor, "get", address)])
     found["first"] = seen(client.get(reverse("admin:index")))
     found["overview"] = seen(client.get(reverse("studio:overview"), follow=True))
+    request = RequestFactory().get("/")
+    request.user = made["root"]
+    found["app_list"] = [model["admin_url"] for app in admin_site().get_app_list(request) for model in app["models"]]
     found["nobody"] = [[name, visit(Client(), "get", address)] for name, address in pages]
     found["htmx"] = Client(headers={"HX-Request": "true"}).get(reverse("studio:gallery")).status_code
     for name, address in pages:
