@@ -73,7 +73,13 @@ def preview(
 def _unseen(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
     """The first path that is documented and that the sample lacks; empty when it lacks none, or others as well."""
     missing = [path for path in paths if json_tree.at(scope, path) is ABSENT]
-    return missing[0] if missing and all(documented.holds(shape, path) for path in missing) else ()
+    return missing[0] if missing and all(_is_documented(path, scope, shape) for path in missing) else ()
+
+
+def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
+    """Whether what the sample lacks first is declared by name, and may hold the rest."""
+    depth = next(at for at in range(1, len(path) + 1) if json_tree.at(scope, path[:at]) is ABSENT)
+    return json_tree.at(shape, path[:depth]) is not ABSENT and documented.holds(shape, path)
 
 
 def _stopped(reason: str) -> str:
