@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors import invocation, trial
-from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, NotedOptions
 from automate_connectors.models import Connection
 from automate_governance import audit
 from automate_governance.permissions import Person, can
@@ -17,8 +17,8 @@ MOST = 1_000
 
 def offered(
     adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
-) -> list[tuple[str, str]]:
-    """(value, label) of what is there, at most MOST; one call that changes nothing.
+) -> NotedOptions:
+    """(value, label) of what is there, at most MOST, with a note or an empty one; one call that changes nothing.
 
     Raises ConnectorError, whose message tells what to do, and trial.NotPermittedError.
     """
@@ -27,8 +27,10 @@ def offered(
             raise trial.NotPermittedError(f"{by.get_username()} may not use {connection}")
         audit.record(by, "connection.asked", connection, changes={"for": name})
     try:
-        return invocation.options(adapter, name, params, trial.context(connection, by))[:MOST]
+        found = invocation.options(adapter, name, params, trial.context(connection, by))
     except ConnectorError as error:
         raise ConnectorError(redactor.text(error.message)[:500], code=error.code) from error
     except (SecretNotFoundError, SecretUnavailableError) as error:
         raise ConnectorError(str(error), code="secret_not_found") from error
+    note = redactor.text(found.note)[:500] if isinstance(found, NotedOptions) else ""
+    return NotedOptions(found[:MOST], note)

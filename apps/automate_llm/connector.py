@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, NotedOptions
+from automate_egress import EgressError
 from automate_llm import actions, prices
 from automate_llm.asking import DEFAULT_PROVIDER, Asking, provider_of
 from automate_llm.providers.base import LLMProviderError
@@ -139,12 +140,19 @@ class LLMConnector(ConnectorAdapter):
         return (host,) if host else ()
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
-        """`models`: those of the connection's provider whose prices are known; others can be named as well."""
-        provider = f"{context['connection'].get('provider') or DEFAULT_PROVIDER}/"
-        known = sorted({*prices.site_prices(), *prices.shipped_prices()})
-        return [
-            (each.removeprefix(provider), each.removeprefix(provider)) for each in known if each.startswith(provider)
-        ]
+        """`models`: those that the connection's service lists, else those whose prices are known, with a note of why.
+
+        Others can be named as well.
+        """
+        connection = context["connection"]
+        provider = provider_of(connection)
+        if not provider.can_list:
+            return _priced(connection, "This provider does not list its models.")
+        try:
+            found = provider.models({"http": context["http"], "connection": connection})
+        except (LLMProviderError, EgressError) as error:
+            return _priced(connection, f"The models of this connection could not be listed: {error}.")
+        return [(each, each) for each in sorted(found)]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Do what the action says with the connection's provider; each output holds `usage`."""
@@ -164,3 +172,11 @@ class LLMConnector(ConnectorAdapter):
             return provider.check(ChatOptions(http=context["http"], connection=connection))
         except LLMProviderError as error:
             raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
+
+
+def _priced(connection: dict[str, Any], why: str) -> NotedOptions:
+    """The models of the connection's provider whose prices are known."""
+    provider = f"{connection.get('provider') or DEFAULT_PROVIDER}/"
+    known = sorted({*prices.site_prices(), *prices.shipped_prices()})
+    names = [each.removeprefix(provider) for each in known if each.startswith(provider)]
+    return NotedOptions([(each, each) for each in names], f"{why} Shown instead: models with a known price.")

@@ -112,7 +112,7 @@ def _url_problem(value: str) -> str | None:
     except ValueError:
         return "is not a URL"
     if parts.scheme not in {"http", "https"} or not host:
-        return f"must be a URL that begins with https:// (or http://), not {value[:100]!r}"
+        return "must be a URL that begins with https:// (or http://)"  # without the value: it may hold a password
     return "must not hold a user name or password" if user else None
 
 

@@ -87,6 +87,6 @@ def trigger(part: Trigger) -> tuple[str, str]:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_value(item) for item in value)
-    return (
-        {None: "nothing", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, dict) else "{}"
-    )
+    if isinstance(value, bool):  # 0 and 1 are numbers
+        return "true" if value else "false"
+    return "nothing" if value is None else "{}" if isinstance(value, dict) else str(value)

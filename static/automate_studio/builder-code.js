@@ -36,6 +36,14 @@
     let mine = false; // whether the field's change comes from the editor
     const named = field.getAttribute("aria-labelledby") ?? `${field.id}-label`;
     const describe = { "aria-labelledby": named, "aria-describedby": field.getAttribute("aria-describedby") ?? "", "aria-multiline": "true", spellcheck: "false" };
+    const said = (update, end) => {
+      const isTyped = update.transactions.some((each) => each.isUserEvent("input.type") || each.isUserEvent("delete"));
+      const event = new InputEvent("input", { bubbles: true, data: isTyped ? update.state.sliceDoc(end - 1, end) : null });
+      if (isTyped) Object.defineProperty(event, "detail", { value: "typed" });
+      mine = true;
+      field.dispatchEvent(event);
+      mine = false;
+    };
     const view = new cm.EditorView({
       parent: field.parentElement,
       state: cm.EditorState.create({
@@ -46,14 +54,10 @@
           language(cm, field.dataset.code), theme(cm), colours(cm),
           cm.EditorView.contentAttributes.of(describe),
           cm.EditorView.updateListener.of((update) => {
-            mine = true;
-            if (update.docChanged) {
-              field.value = update.state.doc.toString();
-              field.dispatchEvent(new Event("input", { bubbles: true }));
-            }
             const { from, to } = update.state.selection.main;
-            if (update.selectionSet) field.setSelectionRange(from, to);
-            mine = false;
+            if (update.docChanged) field.value = update.state.doc.toString();
+            if (update.docChanged || update.selectionSet) field.setSelectionRange(from, to);
+            if (update.docChanged) said(update, from);
           }),
         ],
       }),

@@ -104,7 +104,8 @@
 
   const insert = async (item, { stay = false } = {}) => {
     const { editor, start, end } = target;
-    const text = item.dataset.actData === "each" ? "{{ item }}" : insertOf(item);
+    const expression = item.dataset.actData === "each" ? "{{ item }}" : insertOf(item);
+    const text = editor.takesNames ? expression : automateInsertion.written(editor.field, editor.raw.slice(0, start), expression);
     editor.focus();
     editor.replace(start, end, text);
     const caret = { start: start + text.length };
@@ -143,9 +144,9 @@
       End: () => focusOn(shown.at(-1)),
       ArrowRight: () => (isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
       ArrowLeft: () => (isOpen ? expand(item, false) : focusOn(item.closest("[role=group]")?.previousElementSibling)),
-      Enter: () => (insertOf(item) ? insert(item) : expand(item, !isOpen)),
+      Enter: () => (insertOf(item) ? insert(item) : isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
     };
-    if (!item && event.key === "ArrowDown") { event.preventDefault(); focusOn(shown.find((each) => each.tabIndex === 0) ?? shown[0]); }
+    if (!item && event.key === "ArrowDown") { event.preventDefault(); focusOn(nearest(event.target.value)); }
     if (!item && event.key === "Enter") { event.preventDefault(); if (first()) insert(first()); }
     if (!item || !acts[event.key]) return;
     event.preventDefault();
@@ -154,8 +155,10 @@
 
   // While somebody types after a brace, the arrow goes into the tree; Enter takes the first that fits, once there is a search.
   const first = () => items().find(insertOf);
+  // Of what was found the first hit, not the heading above it.
+  const nearest = (query) => (query && first()) || items().find((each) => each.tabIndex === 0) || items()[0];
   const acts = {
-    ArrowDown: () => (focusOn(items()[0]), true),
+    ArrowDown: () => (focusOn(nearest(target.query)), true),
     Enter: () => target.query && !isSearching && first() && (insert(first()), true),
   };
 
@@ -185,11 +188,9 @@
 
   // --- typing a brace -----------------------------------------------------------------------------------------------------
 
-  const OPENER = /\{\{?\s*([^{}|\n]*)$/;
-
   const typed = (editor, event) => {
     const { start, end } = editor.caret;
-    const found = start === end && OPENER.exec(editor.raw.slice(0, start));
+    const found = start === end && automateInsertion.opener(editor.field, editor.raw.slice(0, start));
     const query = found ? found[1].replace(/[.[\]"']+/g, " ").trim() : "";
     if (target?.isTyped && target.editor === editor) {
       if (!found) close({ back: false });
@@ -200,7 +201,7 @@
   builder.addEventListener("input", (event) => {
     const editor = of(event.target);
     if (!editor) return;
-    if (event.isTrusted && editor.box) typed(editor, event);
+    if (event.isTrusted || event.detail === "typed") typed(editor, event);
     preview(editor, 300);
   });
 

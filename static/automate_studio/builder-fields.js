@@ -140,6 +140,18 @@
     event.target.setCustomValidity?.("");
   });
 
+  // --- numbers ----------------------------------------------------------------------------------------------------------
+
+  // What is typed replaces the number that is there, by keyboard and by mouse; a second click places the caret.
+  inspector.addEventListener("focusin", (event) => {
+    const field = event.target;
+    if (!field.matches("[inputmode=decimal], [type=number]")) return;
+    field.select();
+    const again = () => { if (field.selectionStart === field.selectionEnd) field.select(); };
+    field.addEventListener("mouseup", again, { once: true });
+    field.addEventListener("input", () => field.removeEventListener("mouseup", again), { once: true });
+  });
+
   // --- what stands only with a choice, and what is wrong ----------------------------------------------------------------
 
   const CONDITIONS = [["on_error.value", "on_error.then", "value"], ["inputs::choices", "inputs::kind", "choice"], ["form::choices", "form::kind", "choice"]];

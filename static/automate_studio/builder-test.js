@@ -43,13 +43,13 @@
     },
   };
 
-  const show = (html) => {
+  const show = (html, { isFresh = true } = {}) => {
     const template = document.createElement("template");
     template.innerHTML = html;
     const part = template.content.getElementById("test-result");
     if (!part) return;
     known.set(part.dataset.testShown, html);
-    drawBadges(JSON.parse(part.querySelector("#test-badges").textContent));
+    if (isFresh) drawBadges(JSON.parse(part.querySelector("#test-badges").textContent));
     if (key() !== part.dataset.testShown) return;
     Idiomorph.morph(result(), part, morphing);
     restore();
@@ -155,13 +155,25 @@
     if (!pane() || !result()?.hasAttribute("data-test-load")) return;
     restore();
     const before = known.get(key());
-    if (before) show(before);
+    if (before) show(before, { isFresh: false });
     else result().removeAttribute("data-test-load");
     const first = startWhenShown && key() === "";
     startWhenShown = false;
     if (first) start();
     else fetchResult().catch(() => say("The server cannot be reached."));
   };
+
+  // A step that was edited, or is again what was tested: what came of its test is told anew.
+  const edited = () => {
+    const place = result();
+    if (!place?.querySelector(".da-st") || place.dataset.testPoll || key() === "") return;
+    const kind = builder.querySelector(`.da-flow [data-key="${CSS.escape(key())}"] .da-badge`)?.dataset.test;
+    const isChanged = kind === "changed";
+    if (!["changed", "tested", "failed"].includes(kind) || place.dataset.testChanged === String(isChanged)) return;
+    place.dataset.testChanged = isChanged; // asked for once
+    fetchResult(place.querySelector("[data-test-run][aria-current]")?.dataset.testRun).catch(() => say("The server cannot be reached."));
+  };
+  builder.addEventListener("automate:shown", edited);
 
   new MutationObserver(shown).observe(inspector, { childList: true });
   shown();

@@ -179,7 +179,7 @@
       if (!this.isTokens && !this.isFormula && pieces(raw).some((piece) => piece.token)) this.showTokens(true);
       else if (this.isTokens) this.draw(raw);
       if (hadFocus) this.focus();
-      if (caret !== undefined && hadFocus) this.caret = { start: caret };
+      if (caret !== undefined && (hadFocus || !this.box)) this.caret = { start: caret };
       this.said();
     }
 
@@ -365,7 +365,8 @@
   const takesTokens = (field) => !CODE.has(field.dataset.takesExpression);
 
   const of = (element) => {
-    const field = element?.closest?.(`${FIELDS}, .da-exp-edit`);
+    const code = element?.closest?.(".cm-editor")?.parentElement.querySelector(FIELDS); // the field behind an editor of code
+    const field = code ?? element?.closest?.(`${FIELDS}, .da-exp-edit`);
     return field ? editors.get(field.dataset.of ?? field.id) : undefined;
   };
 

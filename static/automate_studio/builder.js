@@ -7,6 +7,7 @@
   let selected = builder.dataset.selected;
   let choices = 0; // how often somebody chose a step
   let leaving = false; // what is sent now outlives the page
+  let entering = null; // the field of a condition or a route's name in which somebody types: it is sent when they leave it
   let busy = Promise.resolve(); // one request after the other, in the order in which they were made
 
   const draft = () => document.getElementById("draft-state").dataset;
@@ -18,6 +19,7 @@
 
   // Where something waits to be mended, the bar leads there.
   const sayUnsaved = () => {
+    if (entering) saved("Not saved yet");
     const [first] = unsaved.all();
     if (!first) return;
     const link = Object.assign(document.createElement("a"), { href: `?step=${encodeURIComponent(first.path)}`, textContent: `Not saved: ${first.name}` });
@@ -30,23 +32,47 @@
 
   // Parts are morphed into what has their id, so that focus, scroll and open disclosures stay; `data-anew` replaces the content.
   // What the answer chooses is chosen, unless somebody has chosen another step meanwhile: its panel is on its way.
-  const show = (html, follow) => {
+  const show = (html, follow, sent) => {
     const template = document.createElement("template");
     template.innerHTML = html;
     keepTyped(template.content);
     const chosen = template.content.getElementById("draft-state")?.dataset.selected;
     if (follow && chosen !== undefined) selected = chosen;
-    const outdated = (part) => part.id === "inspector" && chosen !== selected;
-    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id) && !outdated(part));
-    for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", "morph");
+    const isOutdated = (part) => (part.id === "inspector" && chosen !== selected) || (part.id === "conflict" && !part.childElementCount && isUnsettled(sent));
+    const parts = [...template.content.children].filter((part) => part.id && document.getElementById(part.id) && !isOutdated(part));
+    for (const part of parts.filter((each) => !each.hasAttribute("data-anew"))) part.setAttribute("hx-swap-oob", `morph:#${CSS.escape(part.id)}`);
     htmx.swap(builder, parts.filter((part) => part.hasAttribute("hx-swap-oob")).map((part) => part.outerHTML).join(""), { swapStyle: "none" });
     for (const part of parts.filter((each) => each.hasAttribute("data-anew"))) {
       const target = document.getElementById(part.id);
+      const back = target === inspector ? place() : null;
       target.replaceChildren(...part.childNodes);
       htmx.process(target);
       if (target === inspector) unsaved.restore(inspector);
+      back?.();
     }
     if (chosen !== undefined) mark();
+  };
+
+  // A field's conflict keeps its note until that field is stored, whatever else is stored meanwhile.
+  const isUnsettled = (sent) => {
+    const form = document.querySelector("#conflict form[data-again]");
+    if (!form || form.elements.do) return false;
+    const names = new Set(new FormData(form).keys());
+    return !(sent instanceof FormData && [...sent.keys()].some((name) => !["rev", "trigger"].includes(name) && names.has(name)));
+  };
+
+  // The focus, the caret and what is scrolled, to be given back to a panel that is drawn anew.
+  const place = () => {
+    const field = document.activeElement;
+    const top = inspector.scrollTop;
+    const { id = "", selectionStart: start, selectionEnd: end } = inspector.contains(field) ? field : {};
+    return () => {
+      inspector.scrollTop = top;
+      const same = document.getElementById(id);
+      if (!same || document.activeElement !== document.body) return;
+      same.focus({ preventScroll: true });
+      if (Number.isInteger(start)) same.setSelectionRange(start, end);
+    };
   };
 
   // What somebody has typed since the request left stays, and is sent when they leave the field: a browser that has been
@@ -64,22 +90,24 @@
     else same.setAttribute("value", typing.value);
   };
 
-  // The status of the answer, 0 where there is none.
+  // {status, unread}: the status of the answer, 0 where there is none, and the fields that it says were not stored.
   const post = (url, values) => {
     const before = choices;
     const turn = async () => {
       saved("Saving");
-      const answer = await automateAsk(url, typeof values === "function" ? values() : values, { keepalive: leaving });
+      const sent = typeof values === "function" ? values() : values;
+      const answer = await automateAsk(url, sent, { keepalive: leaving });
       const html = await answer.text();
-      if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before);
+      if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before, sent);
       if (answer.status === 409 || answer.status === 422) saved("Not saved", true);
       else if (!answer.ok) saved(`Not saved: the server answered ${answer.status}`, true);
-      return answer.status;
+      const { unread } = html.includes("data-unread") ? draft() : {};
+      return { status: answer.status, unread: unread ? JSON.parse(unread) : [] };
     };
     busy = busy.then(turn).catch((error) => {
       saved("Not saved: the server cannot be reached", true);
       if (!(error instanceof TypeError)) reportError(error);
-      return 0;
+      return { status: 0, unread: [] };
     });
     return busy;
   };
@@ -87,14 +115,14 @@
   const isOk = (status) => status >= 200 && status < 300;
 
   const send = async (url, values) => {
-    const done = isOk(await post(url, values));
+    const done = isOk((await post(url, values)).status);
     sayUnsaved();
     return done;
   };
 
   const command = async (values, focus = true) => {
     await flush();
-    const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...values }));
+    const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...(typeof values === "function" ? values() : values) }));
     if (done && focus) cardOf(selected)?.focus();
   };
 
@@ -225,8 +253,8 @@
     if (!form) return busy;
     let sent = null;
     const attempt = async () => {
-      const status = await post(`${steps}${form.dataset.autosave}/`, () => (sent = new FormData(form)));
-      if (isOk(status)) unsaved.stored(form, sent);
+      const { status, unread } = await post(`${steps}${form.dataset.autosave}/`, () => (sent = unsaved.values(form)));
+      if (isOk(status) || unread.length) unsaved.stored(form, sent, unread);
       else if (status === 409) unsaved.drop(form); // the note has it, and the other's
       else unsaved.refused(form);
       const isAway = !status || status >= 500;
@@ -249,8 +277,9 @@
   });
   window.addEventListener("beforeunload", (event) => {
     leaving = true;
-    if (waiting || unsaved.all().length) event.preventDefault();
+    if (waiting || entering || unsaved.all().length) event.preventDefault();
     flush();
+    entering?.dispatchEvent(new Event("change", { bubbles: true }));
     setTimeout(() => { leaving = false; }, 1000); // whoever stays goes on
   });
 
@@ -260,7 +289,13 @@
   const changeArm = async (input) => {
     await flush();
     const values = JSON.parse(input.dataset.doChange);
-    command({ ...values, rev: revIn(`rev-${values.key}`), [input.name]: input.value }, false);
+    command(() => ({ ...values, rev: revIn(`rev-${values.key}`), [input.name]: input.value }), false);
+  };
+
+  // Make the change that met a conflict all the same; what the other one changed is drawn as well.
+  const again = async (form) => {
+    const path = selected;
+    if ((await send(form.dataset.again, new FormData(form))) && path === selected) choose(path);
   };
 
   // A condition goes as a whole, with what is to be done with its rows; the server says what it looks like then.
@@ -281,7 +316,13 @@
   };
 
   builder.addEventListener("focusout", (event) => { if (unsent && event.target === unsent) sendCondition(unsent.form); });
+  builder.addEventListener("input", (event) => {
+    if (!event.isTrusted || !event.target.closest("[data-condition], [data-do-change]")) return;
+    entering = event.target;
+    saved("Not saved yet");
+  });
   builder.addEventListener("change", (event) => {
+    entering = null;
     const input = event.target.closest("[data-do-change]");
     if (input) changeArm(input);
     else if (event.target.closest("[data-condition]")) sendCondition(event.target.form);
@@ -291,7 +332,7 @@
     event.preventDefault();
     const form = event.target;
     if (form.matches("[data-autosave]")) flush();
-    if (form.matches("[data-again]")) send(form.dataset.again, new FormData(form));
+    if (form.matches("[data-again]")) again(form);
   });
 
   // --- commands ---------------------------------------------------------------------------------------------------------

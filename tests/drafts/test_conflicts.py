@@ -32,6 +32,52 @@ def test_a_stale_field_carries_who_when_and_what(editor, anna):
     assert editor.draft.steps["look"].notes == "mine"
 
 
+@pytest.mark.parametrize(
+    ("do", "fields", "meanwhile"),
+    [
+        ("edit", {"key": "look", "set": {"notes": "b"}}, {"do": "edit", "key": "look", "set": {"inputs.title": "a"}}),
+        ("edit", {"key": "look", "set": {"inputs.x": 1}}, {"do": "edit", "key": "look", "set": {"inputs.y": 2}}),
+        ("edit", {"key": "look", "set": {"retry": {}}}, {"do": "rename", "key": "look", "name": "See"}),
+        ("disable", {"key": "look", "disabled": True}, {"do": "edit", "key": "look", "unset": ["inputs.title"]}),
+        ("edit_settings", {"set": {"name": "B"}}, {"do": "edit_settings", "set": {"description": "A"}}),
+        (
+            "edit_trigger",
+            {"key": "webhook", "set": {"event": "b"}},
+            {"do": "edit_trigger", "key": "webhook", "set": {"filter": True}},
+        ),
+        (
+            "edit_condition",
+            {"key": "route", "arm": "bug", "when": True},
+            {"do": "edit_condition", "key": "route", "arm": "question", "when": False},
+        ),
+        (
+            "edit_condition",
+            {"key": "route", "arm": "bug", "when": True},
+            {"do": "rename_arm", "key": "route", "arm": "bug", "name": "B"},
+        ),
+    ],
+)
+def test_different_fields_merge(editor, anna, do, fields, meanwhile):
+    before = editor.draft
+    seen = editor.rev_of(do, fields)
+    anna.do(**meanwhile)
+    between = editor.draft
+    state = editor.do(do, rev=seen, **fields)
+    assert state.changed and [other.who for other in state.merged] == ["colleague"]
+    assert editor.draft not in (before, between)
+    editor.undo()
+    assert editor.draft == between, "undo takes back the one edit alone"
+
+
+def test_a_field_beside_the_same_field_is_a_conflict(editor, anna):
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.do("edit", key="look", set={"inputs.title": "a"})
+    anna.do("edit", key="look", set={"notes": "x"})
+    with pytest.raises(ConflictError) as caught:
+        editor.do("edit", rev=seen, key="look", set={"inputs.title": "b", "inputs.more": 1})
+    assert [other.words for other in caught.value.others] == ["Changed title of Look"], "that of the field alone"
+
+
 def test_two_people_in_two_steps_do_not_meet(editor, anna):
     mine, theirs = (editor.rev_of("edit", {"key": key}) for key in ("look", "last"))
     anna.do("edit", rev=theirs, key="last", set={"notes": "x"})
@@ -87,7 +133,12 @@ def test_a_stale_tree(editor, anna, fields):
         (
             "edit_condition",
             {"key": "route", "arm": "bug", "when": True},
-            {"do": "rename_arm", "key": "route", "arm": "bug", "name": "B"},
+            {"do": "edit_condition", "key": "route", "arm": "bug", "when": False},
+        ),
+        (
+            "rename_arm",
+            {"key": "route", "arm": "bug", "name": "B"},
+            {"do": "rename_arm", "key": "route", "arm": "bug", "name": "A"},
         ),
     ],
 )

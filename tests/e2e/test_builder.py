@@ -183,13 +183,13 @@ def test_two_people_at_one_draft(opened, made, site, new_context, colleague, sho
     expect(theirs.locator("#saved")).to_have_text("Saved")
     wait_for(lambda: Step.objects.get(key="look").notes == "Theirs")
     notes(mine).fill("Mine")
-    note = mine.get_by_role("alert").filter(has_text="Edited elsewhere")
+    note = mine.get_by_role("alert").filter(has_text="colleague changed this step. Your change is not saved.")
     expect(note).to_contain_text("Changed notes of Look")
     expect(note).to_contain_text("colleague")
     expect(mine.locator("#saved")).to_have_text("Not saved")
     shot(mine, "builder-conflict")
     assert Step.objects.get(key="look").notes == "Theirs"
-    mine.get_by_role("button", name="Make mine all the same").click()
+    mine.get_by_role("button", name="Keep my change").click()
     expect(note).to_have_count(0)
     assert Step.objects.get(key="look").notes == "Mine"
     theirs.locator("#card-last").click()

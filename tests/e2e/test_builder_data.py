@@ -51,7 +51,6 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page.keyboard.type(" by {login")
     expect(page.get_by_role("treeitem", name="user.login, tkowalczyk, text")).to_be_visible()
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
     expect(page.get_by_role("treeitem", name="user.login, tkowalczyk, text")).to_be_focused()
     shot(page, "builder-data-picker")
     page.keyboard.press("Enter")

@@ -14,6 +14,8 @@ from automate_connectors.models import Connection
 from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
 from automate_governance.models import StoredSecret
+from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_governance.secrets.resolver import NOT_A_REFERENCE, resolve
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +110,23 @@ def test_a_secret_that_was_refused_is_not_sent_back(owner, sign_in):
         reverse("admin:automate_governance_storedsecret_add"), {"name": "not a name!", "value": "typed-in-clear-text"}
     )
     assert "name" in said(answer) and b"typed-in-clear-text" not in answer.content
+
+
+PASTED = "whsec_Pasted-in-clear-4711"
+
+
+def test_a_secret_pasted_where_a_reference_belongs_is_not_repeated(admin, sign_in):
+    for pasted in (PASTED, f"sk:{PASTED}", f"https://user:{PASTED}@example.com"):
+        with pytest.raises(ValidationError) as refused:
+            WebhookEndpoint(slug="mine", scheme="github", secret=pasted, owner=admin).full_clean()
+        assert refused.value.message_dict == {"secret": [NOT_A_REFERENCE]}
+        answer = sign_in(admin).post(reverse(ADD), form("", config_token_other=pasted))
+        assert said(answer).keys() == {"config_token"} and PASTED.encode() not in answer.content
+    answer = sign_in(admin).post(reverse(ADD), form("", config_base_url=f"postgres://user:{PASTED}@db/x"))
+    assert said(answer) and PASTED not in str(said(answer))
+    with pytest.raises(SecretNotFoundError) as caught:
+        resolve(PASTED)
+    assert PASTED not in str(caught.value)
 
 
 REFUSED = {

@@ -399,3 +399,32 @@ def test_a_large_draft_with_a_large_sample(owner, sign_in, django_assert_max_num
         with at_most(40), django_assert_max_num_queries(20):  # ten, on a machine of its own
             answer = builder.client.get(builder.url("builder_data", "branch_210"), query)
         assert answer.status_code == 200 and len(answer.content) < 400_000
+
+
+APPROVED = """
+name: Approved
+slug: approved
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: ask, action: http.request, inputs: {url: "https://api.example.com"}}
+  - kind: approval
+    key: approve
+    name: Approve
+    assignees: [owner]
+    timeout: 2d
+    form: [{name: reason, label: Reason}]
+  - {key: tell, action: data.log, inputs: {message: ''}}
+"""
+
+
+def test_what_has_no_sample_yet_is_not_called_missing(workflow, sign_in, owner, deliver, drain):
+    builder = Picker(sign_in(owner), workflow(APPROVED, publish=False))
+    Event.objects.create(source="webhook:github", type="issues", payload=ISSUE)
+    offered = builder.rows("tell", q="reason")
+    assert [found["data-insert"] for found in offered.values()] == ["{{ steps.approve.output.form.reason }}"]
+    hint = "No sample yet for steps.approve.output.form.reason."
+    assert hint in builder.preview("tell", "inputs.message", "Why: {{ steps.approve.output.form.reason }}")
+    assert "No sample yet" in builder.preview("tell", "inputs.message", "{{ steps.ask.output.body.id }}")
+    for text in ("{{ steps.approve.output.form.raeson }}", "{{ event.payload.titel }}", "{{ steps.nope.output }}"):
+        shown = builder.preview("tell", "inputs.message", text)
+        assert "No sample yet" not in shown and re.search("did you mean|there is", shown), text

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from automate_core.models import DraftCommand, Step, Trigger
 from automate_core.rules import read
+from automate_studio import sentences
 from automate_studio.builder.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
@@ -361,3 +362,8 @@ def test_hostile_samples_and_rules_are_inert(builder, deliver):
     assert answer.status_code == 200
     for shown in (answer, builder.client.get(builder.url(), {"step": "~trigger"})):
         assert "<script>window" not in shown.content.decode()
+
+
+def test_numbers_are_not_called_true_or_false():
+    said = [sentences.condition({"==": [{"var": "event.payload.n"}, value]}) for value in (0, 1, False, True, None)]
+    assert said == ["n is 0", "n is 1", "n is false", "n is true", "n is nothing"]

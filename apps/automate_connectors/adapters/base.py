@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,14 @@ class Action:
     effect: Effect = Effect.EFFECTFUL
     moves_money: bool = False
     outputs: tuple[FieldSpec, ...] = ()
+
+
+class NotedOptions(list[tuple[str, str]]):
+    """Options of a field with a note for people, such as why they are not those of the connection."""
+
+    def __init__(self, found: Iterable[tuple[str, str]], note: str) -> None:
+        super().__init__(found)
+        self.note = note
 
 
 class ConnectorAdapter(ABC):

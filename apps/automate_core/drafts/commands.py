@@ -16,7 +16,8 @@ from automate_core.authoring import NotPermittedError
 from automate_core.drafts import changes as changed
 from automate_core.drafts import edits, field_edits, history, problems, reading, requests, rows
 from automate_core.drafts.edits import Allowed, Done
-from automate_core.drafts.errors import ConflictError, RefusedError
+from automate_core.drafts.errors import ConflictError, OtherChange, RefusedError
+from automate_core.drafts.fields import OF_STEP, fields_of
 from automate_core.drafts.history import Past
 from automate_core.drafts.problems import DraftProblem
 from automate_core.drafts.reading import Reading
@@ -28,7 +29,10 @@ from automate_governance.permissions import Person, can, permitted
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A draft as the builder shows it: its values and revisions, what it reads as, its problems, what can be undone."""
+    """A draft as the builder shows it: its values and revisions, what it reads as, its problems, what can be undone.
+
+    `merged` are the edits of other fields of the same step that the person had not seen when they made theirs.
+    """
 
     workflow: Workflow
     draft: Draft
@@ -37,6 +41,7 @@ class State:
     past: Past
     done: Done
     changed: bool
+    merged: tuple[OtherChange, ...] = ()
 
 
 _NOTHING = Done("")
@@ -66,21 +71,21 @@ def do(workflow_id: int, request: requests.Request, *, by: Person) -> State:
     """Make one edit. One that changes nothing is not kept."""
     workflow = _locked(workflow_id, by)
     before = rows.load(workflow)
-    _is_present(workflow, before, request)
+    merged = _merged(workflow, before, request)
     after = before.copy()
     done = _made(after, request, by, workflow)
     edits.within_limits(after)
     found = changed.between(before, after)
     past = history.past(workflow)
     if not found:
-        return _state(workflow, before, past, done)
+        return replace(_state(workflow, before, past, done), merged=merged)
     after = _store(workflow, before, after, found, by)
     kind = str(request.__struct_config__.tag)
     command, is_new = history.record(workflow, kind, done.words, found, by, past)
     _save_revisions(workflow, found, structural=command.structural)
     if is_new:
         audit.record(by, "workflow.edited", workflow, changes={"what": done.words})
-    return _state(workflow, after, Past(command, None), done, changed=True)
+    return replace(_state(workflow, after, Past(command, None), done, changed=True), merged=merged)
 
 
 @transaction.atomic
@@ -138,26 +143,34 @@ def _locked(workflow_id: int, by: Person) -> Workflow:
     return workflow
 
 
-def _is_present(workflow: Workflow, draft: Draft, request: requests.Request) -> None:
-    """Raise ConflictError when what the request is about has changed since the person saw it."""
+def _merged(workflow: Workflow, draft: Draft, request: requests.Request) -> tuple[OtherChange, ...]:
+    """The edits since `request.rev` that the request goes together with: those of other fields of the same row.
+
+    Raises ConflictError when the same field was changed since, or the tree was where the request changes the tree.
+    """
+    table, key, present = _guarded(workflow, draft, request)
+    if request.rev == present:
+        return ()
+    fields = fields_of(draft, request)
+    found = history.clashes(workflow, request.rev, fields, table=table, key=key, present=present) if fields else None
+    if found is None:
+        raise ConflictError(present, history.since(workflow, request.rev, table=table, key=key))
+    same, others = found
+    if same:
+        raise ConflictError(present, same)
+    return tuple(others)
+
+
+def _guarded(workflow: Workflow, draft: Draft, request: requests.Request) -> tuple[str, str, int]:
+    """(table, key, revision) of the row that the request changes; of the whole tree for all others."""
     match request:
-        case (
-            requests.Edit(key=key)
-            | requests.RenameInput(key=key)
-            | requests.Rename(key=key)
-            | requests.Disable(key=key)
-        ):
-            table, rev = "step", edits.step_of(draft, key).rev
-        case requests.RenameInput(key=key) | requests.RenameArm(key=key) | requests.EditCondition(key=key):
-            table, rev = "step", edits.step_of(draft, key).rev
         case requests.EditTrigger(key=key):
-            table, rev = "trigger", field_edits.trigger_of(draft, key).rev
+            return "trigger", key, field_edits.trigger_of(draft, key).rev
         case requests.EditSettings():
-            key, table, rev = "", "workflow", workflow.settings_rev
-        case _:
-            key, table, rev = "", "", workflow.structure_rev
-    if request.rev != rev:
-        raise ConflictError(rev, history.since(workflow, request.rev, table=table, key=key))
+            return "workflow", "", workflow.settings_rev
+        case _ if isinstance(request, OF_STEP):
+            return "step", request.key, edits.step_of(draft, request.key).rev
+    return "", "", workflow.structure_rev
 
 
 def _made(draft: Draft, request: requests.Request, by: Person, workflow: Workflow) -> Done:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from automate_core.drafts.changes import Change, merged
 from automate_core.drafts.errors import OtherChange
+from automate_core.drafts.values import LANES
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import Person
 
@@ -98,8 +99,31 @@ def _names(change: Change) -> set[str]:
     names = set(after) - {"inputs", "settings", "policy", "config"}
     for column in set(after) - names:
         was, now = before[column], after[column]
-        names |= {f"{column}.{name}" for name in {*was, *now} if was.get(name) != now.get(name)}
+        for name in {*was, *now}:
+            if was.get(name) != now.get(name):
+                names |= _parts(f"{column}.{name}", was.get(name), now.get(name))
     return names
+
+
+def _parts(name: str, was: Any, now: Any) -> set[str]:
+    """The fields of routes, tracks or outcomes that differ; the name itself where it holds none, or not the same."""
+    lanes = [{lane["key"]: lane for lane in value} for value in (was, now) if _are_lanes(value)]
+    if name not in _LANES or len(lanes) < 2 or list(lanes[0]) != list(lanes[1]):
+        return {name}
+    old, new = lanes
+    return {
+        f"{name}.{key}.{field}"
+        for key, lane in new.items()
+        for field in {*lane, *old[key]}
+        if lane.get(field) != old[key].get(field)
+    }
+
+
+_LANES = {f"settings.{name}" for name in LANES.values()}
+
+
+def _are_lanes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(lane, dict) and "key" in lane for lane in value)
 
 
 def changes_of(command: DraftCommand) -> list[Change]:
@@ -124,6 +148,35 @@ def since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> li
         if not table or any((change.table, change.key) == (table, key) for change in changes_of(command))
     ]
     return [other(command) for command in found[:5]]
+
+
+def clashes(
+    workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int
+) -> tuple[list[OtherChange], list[OtherChange]] | None:
+    """(edits after `rev` of these fields of that row, edits of its other fields), newest first, at most five each.
+
+    None where that is not known: the row was made or deleted since, or edits are kept back to `rev` no longer.
+    `present` is the row's revision.
+    """
+    oldest = workflow.commands.order_by("number").values_list("number", flat=True).first()
+    commands = workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")
+    found = [
+        (command, change)
+        for command in commands
+        for change in changes_of(command)
+        if (change.table, change.key) == (table, key) and change.says_something_else
+    ]
+    is_whole = oldest is not None and oldest <= rev + 1 and bool(found) and found[0][0].rev == present
+    if not is_whole or any(change.before is None or change.after is None for _, change in found):
+        return None
+    same = [command for command, change in found if _overlap(_names(change), fields)]
+    rest = [command for command, change in found if not _overlap(_names(change), fields)]
+    return [other(command) for command in same[:5]], [other(command) for command in rest[:5]]
+
+
+def _overlap(some: set[str], others: set[str]) -> bool:
+    """Whether one of them is, or is a part of, one of the others."""
+    return any(f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.") for a in some for b in others)
 
 
 def after(workflow: Workflow, rev: int) -> list[OtherChange]:

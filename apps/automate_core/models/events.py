@@ -15,7 +15,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from automate_core import states
 from automate_core.ids import uuid7
 from automate_governance.governed import Governed, verbs
-from automate_governance.secrets.resolver import is_reference
+from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
 
 
 class WebhookEndpoint(Governed):
@@ -79,7 +79,7 @@ class WebhookEndpoint(Governed):
             raise ValidationError({"secret": "This scheme needs a secret. Only the scheme “unsigned” goes without."})
         for name, references in self.references().items():
             if not all(map(is_reference, references)):
-                raise ValidationError({name: f"{references[0]!r} is not a reference such as database:github."})
+                raise ValidationError({name: NOT_A_REFERENCE})
 
 
 class WebhookEndpointUserPermission(UserObjectPermissionBase):

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import F, Func, QuerySet, TextField, Value
 
 from automate_core.definition import Definition, walk
+from automate_core.drafts import reading, rows
 from automate_core.drafts.values import Draft
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, StepSample, Workflow
 from automate_core.states import FINAL_RUN_STATES, StepStatus
@@ -141,6 +142,13 @@ def last_tested(workflow: Workflow, definition: Definition) -> dict[str, Tested]
         if at is not None and key in present and (key not in found or (found[key].changed and not changed)):
             found[key] = Tested(at=at, went_well=status == StepStatus.SUCCEEDED, changed=changed)
     return found
+
+
+def is_changed(workflow: Workflow, result: Result, key: str) -> bool:
+    """Whether the step, or with an empty key any step of the draft, says something else than in that test."""
+    present = contents(reading.read(rows.load(workflow)).definition.steps)
+    tested: dict[str, str] = result.terms.get("content") or {}
+    return tested.get(key) != present.get(key) if key else tested != present
 
 
 def mocked(workflow: Workflow) -> set[str]:

@@ -20,6 +20,10 @@ backends: Registry[SecretsBackend] = Registry(
 )
 
 
+#: What is said of a text that is no reference. It may be a secret that somebody pasted, so it is never repeated.
+NOT_A_REFERENCE = "This is not a reference. Store the secret first, then refer to it, for example database:github."
+
+
 class SecretValue:
     """A secret on its way to a connector. Every way to print, format, copy or pickle it gives the mask."""
 
@@ -62,7 +66,9 @@ def resolve(reference: str) -> SecretValue:
 
     Raises SecretNotFoundError, and SecretUnavailableError whatever else a backend raises.
     """
-    name, _, key = reference.partition(":")
+    name, separator, key = reference.partition(":")
+    if not separator:
+        raise SecretNotFoundError(NOT_A_REFERENCE)
     try:
         value = backends.get(name).get_secret(key)
     except (SecretNotFoundError, SecretUnavailableError):

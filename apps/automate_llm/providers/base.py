@@ -83,6 +83,18 @@ class LLMProvider(ABC):
         """
         raise NotImplementedError
 
+    def models(self, options: dict[str, Any]) -> list[str]:
+        """Optional: the names of the models that the connection can ask; `options` holds `http` and `connection`.
+
+        Raises LLMProviderError.
+        """
+        raise NotImplementedError
+
+    @property
+    def can_list(self) -> bool:
+        """Whether `models` is there."""
+        return type(self).models is not LLMProvider.models
+
     @property
     def can_check(self) -> bool:
         """Whether `check` is there."""

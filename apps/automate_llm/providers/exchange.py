@@ -67,6 +67,12 @@ def exchange(
     return answer
 
 
+def names_of(listed: Any, name: str) -> list[str]:
+    """The member `name` of each mapping in a list; nothing where the service answers something else."""
+    found = listed if isinstance(listed, list) else []
+    return [each[name] for each in found if isinstance(each, dict) and isinstance(each.get(name), str)]
+
+
 def report(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *, cut_off: bool) -> None:
     """Tell `on_usage`, if it is there and the numbers are."""
     on_usage = options.get("on_usage")

@@ -9,7 +9,7 @@ from typing import Any
 
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
-from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, report, text_of
+from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, names_of, report, text_of
 
 _OPTIONS = {"temperature": "temperature", "max_tokens": "num_predict", "top_p": "top_p", "seed": "seed", "stop": "stop"}
 
@@ -40,11 +40,14 @@ class OllamaProvider(LLMProvider):
         """An estimate: each model has a vocabulary of its own."""
         return tokens.estimate(text)
 
+    def models(self, options: dict[str, Any]) -> list[str]:
+        """The names in the service's list."""
+        url = f"{base_url(options, self.default_base_url)}/api/tags"
+        return names_of(exchange(options, "GET", url, headers=_headers(options), said=_said).get("models"), "name")
+
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
-        url = f"{base_url(options, self.default_base_url)}/api/tags"
-        found = exchange(options, "GET", url, headers=_headers(options), said=_said).get("models")
-        return f"{len(found)} models" if isinstance(found, list) else "It answers"
+        return f"{len(self.models(options))} models"
 
 
 def _headers(options: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
-from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, report, text_of
+from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, names_of, report, text_of
 from automate_llm.schemas import portable
 
 # What strict mode knows beyond the common ground: https://platform.openai.com/docs/guides/structured-outputs.
@@ -45,11 +45,14 @@ class OpenAICompatibleProvider(LLMProvider):
         """An estimate: servers use many vocabularies."""
         return tokens.estimate(text)
 
+    def models(self, options: dict[str, Any]) -> list[str]:
+        """The names in the service's list."""
+        url = f"{base_url(options, self.default_base_url)}/models"
+        return names_of(exchange(options, "GET", url, headers=_headers(options), said=_said).get("data"), "id")
+
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
-        url = f"{base_url(options, self.default_base_url)}/models"
-        found = exchange(options, "GET", url, headers=_headers(options), said=_said).get("data")
-        return f"{len(found)} models" if isinstance(found, list) else "It answers"
+        return f"{len(self.models(options))} models"
 
 
 def _headers(options: dict[str, Any]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     state, node = _at(request, pk, path)
     name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
     sample = samples.for_step(state, node, asked.person(request))
-    found = previews.preview(text, _spec(node, name), sample)
+    found = previews.preview(text, _spec(node, name), sample, _shape(state, node))
     context = {"preview": found, "id": asked.words(request.POST.get("id")), "workflow": state.workflow}
     return TemplateResponse(request, "automate_studio/builder/data/preview.html", context)
 
@@ -99,18 +99,18 @@ def _data(
     request: HttpRequest, state: State, node: StepNode, sample: Sample | Withheld | None, opened: list[str]
 ) -> Data:
     """What the rows are made from; of the `opened` steps also what they gave at other times."""
-    definition = state.reading.definition
-    outputs = {known.node.key: {"output": documented.output(known.node)} for known in reach.before(state.draft, node)}
-    shape: dict[str, Any] = {
-        **documented.scope(state),
-        "steps": outputs,
-        "callbacks": _Texts(),
-        "vars": definition.vars,
-    }
+    shape = _shape(state, node)
     if not isinstance(sample, Sample):
         return Data(scope=None, shape=shape)
     others = earlier.seen(state, asked.person(request), sample.scope["event"], opened)
     return Data(scope=sample.scope, shape=shape, others=others)
+
+
+def _shape(state: State, node: StepNode) -> dict[str, Any]:
+    """What is documented of what expressions see at a step."""
+    outputs = {known.node.key: {"output": documented.output(known.node)} for known in reach.before(state.draft, node)}
+    definition = state.reading.definition
+    return {**documented.scope(state), "steps": outputs, "callbacks": _Texts(), "vars": definition.vars}
 
 
 class _Texts(dict[str, Typed]):

@@ -12,6 +12,7 @@ from automate_connectors.registry import find_action
 from automate_core.definition import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
+from automate_core.lookups import Path
 from automate_core.validation import ERROR_NAMES, EVENT_NAMES
 from automate_core.watched import watched
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -118,6 +119,17 @@ def _of_action(node: StepNode) -> Any:
     except LookupError:
         return ANYTHING
     return {spec.name: of_spec(spec) for spec in action.outputs} or ANYTHING
+
+
+def holds(shape: Any, path: Path) -> bool:
+    """Whether a shape has that path, or what may have it: of a value of any type, all that is inside it."""
+    for part in path:
+        if shape in (ANYTHING, MAPPING, LIST):
+            return True
+        if not isinstance(shape, dict) or part not in shape:
+            return False
+        shape = shape[part]
+    return True
 
 
 def of_spec(spec: FieldSpec) -> Typed:

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from automate_connectors import offering, trial
-from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.base import ConnectorError, NotedOptions
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.drafts import rows
@@ -48,7 +48,8 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         raise PermissionDenied from error
     except ConnectorError as error:
         problem = words.sentence(error.message)
-    context = {"options": list(found), "problem": problem}
+    note = found.note if isinstance(found, NotedOptions) else ""
+    context = {"options": list(found), "problem": problem, "note": note}
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 
 

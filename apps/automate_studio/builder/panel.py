@@ -109,7 +109,7 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
     mine = [problem for problem in state.problems if problem.step == node.key]
     said = told.by_field(mine, refused, node.kind)
     drawn = [forms.views(specs, values, said, prefix) for specs, values, prefix in steps.specs(node, user)]
-    extra = steps.extras(node)
+    extra = set(steps.free_inputs(node))
     drawn = [[_as_drawn(view, extra) for view in part] for part in drawn]
     conditions = builder_conditions.of_step(state, node, user, said)
     policy = drawn[-2] if node.kind == "action" else []

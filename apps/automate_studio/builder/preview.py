@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automate_core.lookups import Scope, TemplateError, as_text
+from automate_core.lookups import ABSENT, Path, Scope, TemplateError, as_text, describe
 from automate_core.templating import compile_value
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio import payload, words
-from automate_studio.builder import expressions, plain_json
+from automate_studio import json_tree, payload, words
+from automate_studio.builder import documented, expressions, plain_json
 from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 2_000
@@ -42,8 +43,10 @@ class Preview:
     is_cut: bool = False
 
 
-def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None) -> Preview:
-    """What `text`, in the field that `spec` describes, comes to."""
+def preview(
+    text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None = None
+) -> Preview:
+    """What `text`, in the field that `spec` describes, comes to. `shape` is what is documented of what it can name."""
     try:
         value = _value(text, spec)
         template = compile_value(value)
@@ -60,8 +63,23 @@ def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None)
     try:
         found = template.render(sample.scope)
     except TemplateError as error:
+        unseen = _unseen(template.paths, sample.scope, shape or {})
+        if unseen:
+            return Preview(hint=f"No sample yet for {describe(unseen)}. Run or test the workflow to see its value.")
         return Preview(error=_stopped(str(error)), sample=sample)
     return _shown(found, text, spec, sample)
+
+
+def _unseen(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
+    """The first path that is documented and that the sample lacks; empty when it lacks none, or others as well."""
+    missing = [path for path in paths if json_tree.at(scope, path) is ABSENT]
+    return missing[0] if missing and all(_is_documented(path, scope, shape) for path in missing) else ()
+
+
+def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
+    """Whether what the sample lacks first is declared by name, and may hold the rest."""
+    depth = next(at for at in range(1, len(path) + 1) if json_tree.at(scope, path[:at]) is ABSENT)
+    return json_tree.at(shape, path[:depth]) is not ABSENT and documented.holds(shape, path)
 
 
 def _stopped(reason: str) -> str:

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder import plain_json
 from automate_studio.builder.forms import MISSING, ROWS, Group, view
+from automate_studio.builder.steps import DRAWN
 
 _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}
@@ -26,7 +27,7 @@ def changed(
     errors: dict[str, str] = {}
     for spec in specs:
         name, value = f"{prefix}{spec.name}", present.get(spec.name, MISSING)
-        posted = _of(name, post)
+        posted = _of(spec, name, post)
         shown = view(spec, name, value).posted()
         compared = shown if name + ROWS in posted else posted  # of no rows at all, nothing is posted
         if all(posted.get(at, []) == shown.get(at) for at in compared):
@@ -43,13 +44,16 @@ def changed(
     return found, unset, errors
 
 
-def _of(name: str, post: QueryDict) -> dict[str, list[str]]:
-    """What is posted of one field: of its own name, or of those that begin with it."""
-    return {
+def _of(spec: FieldSpec, name: str, post: QueryDict) -> dict[str, list[str]]:
+    """What is posted of one field: of its own name, its columns or its parts; nothing of one that nobody touched."""
+    begins = f"{name}." if isinstance(spec, Group) else f"{name}::"
+    found = {
         at: [text.replace("\r\n", "\n") for text in post.getlist(at)]
         for at in post
-        if at == name or at.startswith((f"{name}::", f"{name}."))
+        if at == name or (at.startswith(begins) and not at.endswith(DRAWN))
     }
+    is_there = isinstance(spec, Group) or name in found or name + ROWS in found
+    return found if is_there else {}
 
 
 def _whole(spec: FieldSpec, name: str, posted: Mapping[str, list[str]], present: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automate_connectors.models import Connection
@@ -32,10 +32,13 @@ def path_of(draft: Draft, key: str) -> str:
     return path
 
 
-def specs(node: StepNode, user: User | None = None) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
+def specs(
+    node: StepNode, user: User | None = None, drawn: Mapping[str, FieldKind] | None = None
+) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
     """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes.
 
-    Without a `user` no connections are offered, which costs no query.
+    Without a `user` no connections are offered, which costs no query. `drawn` are the kinds of the free inputs as a
+    form shows them, which stay while somebody types, whatever is stored meanwhile.
     """
     base = {"name": node.name, "notes": node.notes}
     yield (builder_fields.NAME,), base, ""
@@ -43,7 +46,7 @@ def specs(node: StepNode, user: User | None = None) -> Iterator[tuple[tuple[Fiel
         if takes_connection(node):
             spec = _connection_spec(node, user) if user else _CONNECTION
             yield (spec,), {"connection": node.connection}, ""
-        yield _input_specs(node), node.inputs, "inputs."
+        yield _input_specs(node, drawn or {}), node.inputs, "inputs."
     yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
     if node.kind == "action":
         yield builder_fields.POLICY_FIELDS, node.policy, ""
@@ -75,27 +78,41 @@ def _connection_spec(node: StepNode, user: User) -> FieldSpec:
     return forms.with_choices([_CONNECTION], "connection", choices)[0]
 
 
-def _input_specs(node: StepNode) -> tuple[FieldSpec, ...]:
+def _input_specs(node: StepNode, drawn: Mapping[str, FieldKind]) -> tuple[FieldSpec, ...]:
     """The action's fields, and whatever else is filled in, so that it can be taken out."""
-    try:
-        _, action = find_action(node.action)
-        known = action.fields or ()
-    except LookupError:
-        known = ()
-    names = {spec.name for spec in known}
-    return (
-        *known,
-        *(FieldSpec(name=name, kind=_kind(value)) for name, value in node.inputs.items() if name not in names),
-    )
+    return (*_known(node), *free_inputs(node, drawn).values())
 
 
-def extras(node: StepNode) -> set[str]:
-    """The names of the inputs that its action says nothing of: people named them."""
+def free_inputs(node: StepNode, drawn: Mapping[str, FieldKind] | None = None) -> dict[str, FieldSpec]:
+    """The inputs that the action says nothing of, since people named them, by the names of their fields."""
+    known = {spec.name for spec in _known(node)}
+    kinds = {**{name: _kind(value) for name, value in node.inputs.items()}, **(drawn or {})}
+    return {f"inputs.{name}": FieldSpec(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
+
+
+def _known(node: StepNode) -> tuple[FieldSpec, ...]:
     try:
-        known = {spec.name for spec in find_action(node.action)[1].fields or ()}
+        return find_action(node.action)[1].fields or ()
     except LookupError:
-        known = set()
-    return {f"inputs.{name}" for name in node.inputs if name not in known}
+        return ()
+
+
+DRAWN = "::drawn"  #: ends the name of what says how a free input is drawn
+
+
+def drawn_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
+    """How the free inputs of a form that was posted are drawn, by the inputs' names."""
+    kinds = {name: text for name, text in post.items() if name.startswith("inputs.") and name.endswith(DRAWN)}
+    return {
+        name.removeprefix("inputs.").removesuffix(DRAWN): FieldKind(text)
+        for name, text in kinds.items()
+        if text in set(FieldKind)
+    }
+
+
+def emptied(kind: FieldKind) -> str | None:
+    """What a free input holds once its field is empty: it keeps its name until somebody removes it."""
+    return "" if kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else None
 
 
 def _kind(value: Any) -> FieldKind:

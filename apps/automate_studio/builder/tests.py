@@ -90,6 +90,7 @@ class View:
     outcomes: tuple[str, ...] = ()
     asked: Mapping[str, str] | None = None
     may_see: bool = True
+    changed: bool = False
 
     @property
     def mode(self) -> str:
@@ -101,6 +102,8 @@ class View:
         """What came of it, in two words."""
         if self.shown is None:
             return "Not tested yet"
+        if self.changed and self.shown.has_ended:
+            return "Changed since test"
         state = self.shown.run.status if not self.key else self.shown.state
         known = {
             "succeeded": "Previewed" if self.shown.terms["mode"] == "preview" else "Test passed",
@@ -114,7 +117,11 @@ class View:
     @property
     def state(self) -> str:
         """The state that the title stands for."""
-        return "" if self.shown is None else str(self.shown.state if self.key else self.shown.run.status)
+        if self.shown is None:
+            return ""
+        if self.changed and self.shown.has_ended:
+            return "waiting"
+        return str(self.shown.state if self.key else self.shown.run.status)
 
     @property
     def seconds(self) -> str:
@@ -303,6 +310,7 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
         details=payload.show(error["details"]) if error and error.get("details") else None,
         pin=kept.get("pin"),
         mock=mock,
+        changed=shown is not None and results.is_changed(workflow, shown, key),
         mock_text=payload.visible(json.dumps(present, indent=2, ensure_ascii=False)),
         **more,
     )

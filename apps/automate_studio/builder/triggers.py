@@ -240,8 +240,10 @@ def _read_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
         if not on:
             raise PlanError("on", "choose one or more")
         wanted["on"] = on
-    if "fields" in post:
-        wanted["fields"] = [] if "model" in wanted else [name for name in post.getlist("fields") if name]
+    if "model" in wanted:
+        wanted["fields"] = []  # those of the other model
+    elif "fields" in post:
+        wanted["fields"] = [name for name in post.getlist("fields") if name]
     if "own_changes" in post:
         wanted["own_changes"] = "on" in post.getlist("own_changes")
     return wanted

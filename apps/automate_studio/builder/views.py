@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.models import Connection
@@ -16,6 +18,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.drafts import clips, commands, requests, rows
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
+from automate_core.drafts.fields import OF_STEP
 from automate_core.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
@@ -35,6 +38,7 @@ from automate_studio.builder import (
     waiting,
 )
 from automate_studio.builder.fields import SETTINGS_FIELDS
+from automate_studio.builder.forms import ROWS
 from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values
 from automate_studio.builder.steps import SETTINGS
 from automate_studio.builder.told import Line
@@ -165,11 +169,22 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
         "reason": words.sentence(str(error)),
         "again": again,
         "conflict": isinstance(error, ConflictError),
+        "subject": _subject(request),
         "url": request.path,
     }
     return TemplateResponse(
         request, "automate_studio/builder/conflict.html", context, status=409 if context["conflict"] else 422
     )
+
+
+def _subject(request: HttpRequest) -> str:
+    """What a request would have changed, as a person calls it."""
+    if request.POST.get("trigger") or request.POST.get("do") == "edit_trigger":
+        return _("this trigger")
+    if request.path.endswith(f"/{SETTINGS}/"):
+        return _("the settings")
+    is_tree = request.POST.get("do") in requests.TYPES.keys() - {each.__struct_config__.tag for each in OF_STEP}
+    return _("this workflow") if is_tree or request.POST.get("do") in {"undo", "redo"} else _("this step")
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
@@ -180,9 +195,11 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     workflow = asked.workflow(request, pk)
     structure = workflow.structure_rev
     document: dict[str, Any] = {}
+    unread: list[str] = []
     try:
         before = rows.load(workflow)
         document, refused = _changes(request, before, path)
+        unread = list(refused)
         if document:
             state = commands.do(pk, requests.read(document), by=asked.person(request))
         else:
@@ -193,6 +210,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         if not error.field:
             return _refused(request, error)
         refused = {error.field: words.sentence(f"not saved: {error}")}
+        unread = []  # none of the fields was stored
         state = commands.look(workflow)
     except ConflictError as error:
         return _refused(request, error)
@@ -204,10 +222,17 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         **_context(request, state, panel),
         "form": shown,
         "not_saved": bool(refused),
+        "unread": json.dumps([_posted_as(request, name) for name in unread]),
         "redraw": state.workflow.structure_rev != structure or _slots(state.draft, path) != _slots(before, path),
         "written": {*document.get("set", ()), *document.get("unset", ())},
     }
     return TemplateResponse(request, "automate_studio/builder/saved.html", context, status=422 if refused else 200)
+
+
+def _posted_as(request: HttpRequest, name: str) -> str:
+    """The name of a field in its form: of a trigger's rows that begins with the trigger's key."""
+    rows_of_trigger = f"{request.POST.get('trigger', '')}.{name}"
+    return rows_of_trigger if f"{rows_of_trigger}{ROWS}" in request.POST else name
 
 
 def _slots(draft: Draft, path: str) -> list[str]:
@@ -231,11 +256,15 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
     all_found: dict[str, Any] = {}
     all_unset: list[str] = []
     all_errors: dict[str, str] = {}
-    for specs, present, prefix in steps.specs(node, request.user):
+    drawn = steps.drawn_kinds(request.POST)
+    for specs, present, prefix in steps.specs(node, request.user, drawn):
         found, unset, errors = reading.changed(specs, present, request.POST, prefix)
         all_found |= found
         all_unset += unset
         all_errors |= errors
+    free = {name: spec.kind for name, spec in steps.free_inputs(node, drawn).items()}
+    all_found |= {name: steps.emptied(free[name]) for name in all_unset if name in free}
+    all_unset = [name for name in all_unset if name not in free]
     document = {"do": "edit", "rev": rev, "key": node.key, "set": all_found, "unset": all_unset}
     return (document if all_found or all_unset else {}), all_errors
 

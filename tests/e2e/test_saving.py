@@ -1,0 +1,225 @@
+"""What people type in the builder is what is stored: emptied and filled again, beside other people, and in JSON."""
+
+from __future__ import annotations
+
+import pytest
+from guardian.shortcuts import assign_perm
+from playwright.sync_api import expect
+
+from automate_core.drafts import commands, requests
+from automate_core.models import Event, Step, Workflow
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SAVING = """
+name: Saving
+slug: saving
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: values, name: Values, action: data.set, inputs: {title: Hello, count: 3, flag: '{{ run.id }}'}}
+  - {key: ask, name: Ask, action: http.request, inputs: {url: "https://api.example.com/x", headers: {X-A: "1"}}}
+  - key: mail
+    name: Mail
+    action: email.send
+    inputs: {to: a@example.com, subject: Hi, text: Hello}
+  - kind: branch
+    key: route
+    name: Route
+    arms: [{key: big, name: Big, when: {'>': [{var: event.payload.count}, 5]}}]
+"""
+
+
+@pytest.fixture
+def made(workflow):
+    return workflow(SAVING, publish=False)
+
+
+@pytest.fixture
+def opened(made, signed_in, site):
+    def go(path):
+        signed_in.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step={path}")
+        signed_in.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+        return signed_in
+
+    return go
+
+
+def step(key):
+    return Step.objects.get(key=key)
+
+
+def stored(key, name, value):
+    wait_for(lambda: step(key).inputs.get(name, "missing") == value)
+
+
+def test_what_was_emptied_takes_a_new_value(opened, faults):
+    page = opened("values")
+    title = page.get_by_role("textbox", name="title", exact=True)
+    title.fill("")
+    stored("values", "title", "")
+    title.fill("New")
+    stored("values", "title", "New")
+    count = page.get_by_role("textbox", name="count", exact=True)
+    count.fill("")
+    stored("values", "count", None)
+    count.fill("7")
+    stored("values", "count", 7)
+    switch = page.get_by_role("group", name="count is")
+    switch.get_by_role("button", name="Expression").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    stored("values", "count", None)
+    page.keyboard.type("{{ event.payload.number }}")
+    stored("values", "count", "{{ event.payload.number }}")
+    switch.get_by_role("button", name="Value").click()
+    count.fill("12")
+    stored("values", "count", 12)
+    flag = page.get_by_role("textbox", name="flag", exact=True)
+    flag.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    stored("values", "flag", "")
+    page.keyboard.type("{{ event.payload.other }}")
+    page.keyboard.press("Escape")
+    stored("values", "flag", "{{ event.payload.other }}")
+
+    # a number that is there is replaced by what is typed
+    page.get_by_role("textbox", name="Name of the new value").fill("amount")
+    page.get_by_label("Type of the new value").select_option("Number")
+    page.get_by_role("button", name="Add a value").click()
+    expect(page.get_by_role("textbox", name="amount", exact=True)).to_be_focused()
+    page.keyboard.type("1500")
+    stored("values", "amount", 1500)
+    page.get_by_role("textbox", name="count", exact=True).click()
+    page.keyboard.type("8")
+    stored("values", "count", 8)
+
+    page = opened("values")
+    for name, text in (("title", "New"), ("count", "8"), ("amount", "1500")):
+        expect(page.get_by_role("textbox", name=name, exact=True)).to_have_value(text)
+
+    # undo takes all of it back, edit by edit
+    while page.locator("#undo").is_enabled():
+        last = page.locator("#undo").get_attribute("title")
+        page.locator("#undo").click()
+        expect(page.locator("#undo")).not_to_have_attribute("title", last)
+    assert step("values").inputs == {"title": "Hello", "count": 3, "flag": "{{ run.id }}"}
+    assert faults(page) == []
+
+
+def test_what_cannot_be_stored_yet_stays(opened, faults):
+    page = opened("ask")
+    headers = page.locator("[data-field='inputs.headers']")
+    headers.get_by_role("button", name="Add to Headers").click()
+    headers.get_by_role("textbox", name="Value", exact=True).last.fill("of no name")
+    expect(page.locator("#saved")).to_have_text("Not saved: Ask")
+    page.locator("#card-route").click()
+    expect(page.locator("#inspector-name")).to_have_text("Route")
+    value = page.get_by_role("textbox", name="Value", exact=True)
+    value.press("Control+a")
+    value.press_sequentially("77")
+    expect(page.locator("#saved")).to_have_text("Not saved yet")
+    value.press("Tab")
+    wait_for(lambda: step("route").settings["arms"][0]["when"] == {">": [{"var": "event.payload.count"}, 77]})
+    page.get_by_role("link", name="Not saved: Ask").click()
+    expect(headers.locator("[data-row]")).to_have_count(2)
+    expect(headers.locator("[name='inputs.headers::value']").last).to_have_value("of no name")
+    headers.get_by_role("combobox", name="Name").or_(headers.get_by_role("textbox", name="Name")).last.fill("X-B")
+    stored("ask", "headers", {"X-A": "1", "X-B": "of no name"})
+    expect(page.locator("#saved")).to_have_text("Saved")
+    headers.locator("[name='inputs.headers::value']").last.fill("")
+    stored("ask", "headers", {"X-A": "1", "X-B": ""})
+    headers.locator("[name='inputs.headers::value']").last.fill("named")
+    stored("ask", "headers", {"X-A": "1", "X-B": "named"})
+    assert [fault for fault in faults(page) if "422" not in fault] == []
+
+
+def test_settings_are_edited_again_and_again(opened, faults):
+    page = opened("~workflow")
+    for number in range(3):
+        page.locator("[name='name']").fill(f"Saving {number}")
+        wait_for(lambda number=number: Workflow.objects.get().name == f"Saving {number}")
+        expect(page.locator("#saved")).to_have_text("Saved")
+    page.locator("[name='description']").fill("Twice")
+    wait_for(lambda: Workflow.objects.get().description == "Twice")
+    expect(page.locator("#conflict")).to_be_empty()
+    assert faults(page) == []
+
+
+def test_two_people_in_different_fields_of_a_step(opened, made, colleague, faults, shot):
+    for verb in ("view_workflow", "change_workflow"):
+        assign_perm(verb, colleague, made)
+
+    def theirs(**fields):
+        edit = {"do": "edit", "key": "mail", "rev": step("mail").rev, "set": fields}
+        commands.do(made.pk, requests.read(edit), by=colleague)
+
+    page = opened("mail")
+    subject, text = page.locator("[name='inputs.subject']"), page.locator("[name='inputs.text']")
+    theirs(**{"inputs.text": "Theirs"})
+    subject.fill("Mine")
+    stored("mail", "subject", "Mine")
+    assert step("mail").inputs["text"] == "Theirs"
+    expect(text).to_have_value("Theirs")
+    expect(subject).to_be_focused()
+    expect(page.get_by_text("colleague also edited this")).to_be_visible()
+
+    # the same field asks, and keeps nothing but that field
+    theirs(**{"inputs.subject": "Theirs", "inputs.text": "Theirs again"})
+    subject.fill("Mine again")
+    note = page.get_by_role("alert").filter(has_text="colleague changed this step. Your change is not saved.")
+    expect(note).to_be_visible()
+    shot(page, "saving-conflict")
+    page.get_by_role("tab", name="Notes").click()
+    page.get_by_role("textbox", name="Notes").fill("Of another field")
+    wait_for(lambda: step("mail").notes == "Of another field")
+    expect(note).to_be_visible()
+    note.get_by_role("button", name="Keep my change").click()
+    stored("mail", "subject", "Mine again")
+    expect(note).to_have_count(0)
+    expect(text).to_have_value("Theirs again")
+    assert step("mail").inputs["text"] == "Theirs again" and step("mail").notes == "Of another field"
+    page.locator("#undo").click()
+    stored("mail", "subject", "Theirs")
+    assert [fault for fault in faults(page) if "409" not in fault] == []
+
+
+def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
+    Event.objects.create(source="webhook:github", type="issues", payload={"mail": "ada@example.com", "number": 7})
+    page = opened("mail")
+    page.locator("[name='inputs.to']").fill("")
+    page.keyboard.type("{mail")
+    hit = page.get_by_role("treeitem", name="mail, ada@example.com, text")
+    expect(hit).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(hit).to_be_focused()
+    page.keyboard.press("Enter")
+    stored("mail", "to", "{{ event.payload.mail }}")
+
+    # in the search box as well: the hit is chosen, not its heading
+    page.locator("[name='inputs.subject']").press("End")
+    page.locator("[data-field='inputs.subject']").get_by_role("button", name="Insert data").click()
+    page.get_by_role("searchbox", name="Search names").fill("number")
+    number = page.get_by_role("treeitem", name="number, 7, a number")
+    expect(number).to_be_visible()
+    expect(page.locator("#picker-said")).to_have_text("1 found")
+    page.keyboard.press("ArrowDown")
+    expect(number).to_be_focused()
+    page.keyboard.press("Enter")
+    stored("mail", "subject", "Hi{{ event.payload.number }}")
+    assert [fault for fault in faults(page) if "422" not in fault] == []
+
+
+def test_a_step_that_was_changed_is_not_called_tested(opened, faults):
+    page = opened("values")
+    result, badge = page.locator("#test-result"), page.locator("#card-values .da-badge")
+    page.get_by_role("button", name="Test step").click()
+    expect(result.get_by_role("status").first).to_have_text("Test passed", timeout=60_000)
+    title = page.get_by_role("textbox", name="title", exact=True)
+    title.fill("Another")
+    expect(result.get_by_role("status").first).to_have_text("Changed since test", timeout=30_000)
+    expect(badge).to_have_text("Changed since test")
+    title.fill("Hello")
+    expect(result.get_by_role("status").first).to_have_text("Test passed", timeout=30_000)
+    assert faults(page) == []
