@@ -59,10 +59,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Told:
-    """What is said at a field: an error, or a warning."""
+    """What is said at a field: an error, or a warning. A `missing` value is asked for before it is complained about."""
 
     text: str
     level: Literal["error", "warning"] = "error"
+    missing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

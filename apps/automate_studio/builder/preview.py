@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_core.lookups import Scope, TemplateError, as_text
 from automate_core.templating import compile_value
+from automate_core.templating.arithmetic import read_sum
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import payload, words
 from automate_studio.builder import expressions, plain_json
@@ -31,7 +32,10 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on."""
+    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on.
+
+    `sum` is the expression that computes what is written as a sum and makes a text.
+    """
 
     pieces: list[Piece] = field(default_factory=list)
     type: str = ""
@@ -40,10 +44,30 @@ class Preview:
     hint: str = ""
     sample: Sample | None = None
     is_cut: bool = False
+    sum: str = ""
 
 
 def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None) -> Preview:
     """What `text`, in the field that `spec` describes, comes to."""
+    return replace(_of(text, spec, sample), sum=_sum(text, sample))
+
+
+def _sum(text: str, sample: Sample | Withheld | None) -> str:
+    """The expression that computes a sum; of an uncertain one, where the sample has numbers in all its places."""
+    found = read_sum(text)
+    if found is None:
+        return ""
+    if not found.certain:
+        try:
+            values = compile_value(list(found.operands)).render(sample.scope) if isinstance(sample, Sample) else [""]
+        except TemplateError:
+            return ""
+        if not all(isinstance(value, int | float) for value in values):
+            return ""
+    return found.whole
+
+
+def _of(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None) -> Preview:
     try:
         value = _value(text, spec)
         template = compile_value(value)
