@@ -127,7 +127,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     page = opened
     card(page, "route").click()
     page.get_by_label("Routes").get_by_role("button", name="Add route").click()
-    expect(page.locator("#problem-count")).to_have_text("1 problem")
+    expect(page.locator("#problem-count")).to_have_text("1 to fill in")
     expect(page.locator("#problems")).to_contain_text("A condition is needed")
     new = page.locator(".da-condition").last
     new.get_by_text("As JSON").click()

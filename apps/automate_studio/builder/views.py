@@ -36,7 +36,7 @@ from automate_studio.builder import (
     waiting,
 )
 from automate_studio.builder.fields import SETTINGS_FIELDS
-from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values
+from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values, with_json
 from automate_studio.builder.steps import SETTINGS
 from automate_studio.builder.told import Line
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
@@ -80,6 +80,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
+    panel = with_json(panel, request.GET.get("json", ""))
     return TemplateResponse(request, "automate_studio/builder/panel.html", _context(request, state, panel))
 
 
