@@ -4,20 +4,24 @@
   const builder = document.getElementById("builder");
   const dialog = document.getElementById("functions");
   const { EXPRESSION } = window.automateTokens;
+  const sought = dialog.querySelector("input");
   let target = null; // {editor, at}: where it goes
+  let loading = null; // the list, once it was asked for
 
   const open = async (editor) => {
     target = { editor, at: editor.caret.start };
-    if (!dialog.childElementCount) {
-      const answer = await automateAsk(builder.dataset.functions);
-      if (!answer.ok) return;
-      dialog.innerHTML = await answer.text();
-    }
-    const sought = dialog.querySelector("input");
     sought.value = "";
-    search("");
     dialog.showModal();
     sought.focus();
+    loading ??= load();
+    await loading;
+    search(sought.value); // what was typed meanwhile
+  };
+
+  const load = async () => {
+    const answer = await automateAsk(builder.dataset.functions);
+    dialog.querySelector("[data-functions-list]").innerHTML = answer.ok ? await answer.text() : "";
+    if (!answer.ok) loading = null; // the next opening tries again
   };
 
   const offers = () => [...dialog.querySelectorAll(".da-offer")];
@@ -31,7 +35,7 @@
       offer.style.order = words.length && words.every((word) => offer.dataset.function.includes(word)) ? -1 : 0;
     }
     for (const group of dialog.querySelectorAll(".da-offers")) group.hidden = !group.querySelector(".da-offer:not([hidden])");
-    document.getElementById("functions-none").hidden = offers().some((offer) => !offer.hidden);
+    dialog.querySelector("[data-functions-none]").hidden = offers().some((offer) => !offer.hidden);
   };
 
   // Applied to the expression that the caret is in or just behind; where there is none, its example comes.
@@ -59,7 +63,7 @@
     const at = all.indexOf(document.activeElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
     if (event.key === "Escape") { event.preventDefault(); dialog.close(); }
-    else if (to !== undefined) { event.preventDefault(); (to < 0 ? dialog.querySelector("input") : all[Math.min(all.length - 1, to)])?.focus(); }
+    else if (to !== undefined) { event.preventDefault(); (to < 0 ? sought : all[Math.min(all.length - 1, to)])?.focus(); }
     else if (event.key === "Enter" && at < 0) { event.preventDefault(); all[0]?.click(); }
   });
   dialog.addEventListener("close", () => { if (document.activeElement === document.body) target?.editor.focus(); });

@@ -23,7 +23,8 @@
   inspector.addEventListener("focusout", (event) => {
     const field = event.target.closest(".da-field, .da-condition");
     const why = field?.querySelector("[data-missing]");
-    if (!why || !field.isConnected || field.contains(event.relatedTarget) || !isEmpty(field)) return;
+    const isAtIt = field?.contains(event.relatedTarget) || event.relatedTarget?.closest?.("#picker, #options, dialog, .da-menu");
+    if (!why || !field.isConnected || isAtIt || !isEmpty(field)) return;
     left.add(`${path()} ${why.id}`);
     complain();
   });

@@ -26,6 +26,11 @@ class Offer:
     around: str = ""
 
     @property
+    def words(self) -> str:
+        """What it gives, without the signs that set names apart in a text file."""
+        return self.entry.words.replace("`", "")
+
+    @property
     def sought(self) -> str:
         """What a search looks through after the name."""
         return f"{self.entry.words} {self.entry.about}".lower()
