@@ -17,6 +17,7 @@ from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 2_000
 MAX_PIECES = 200
+MAX_UNSCROLLED = 240  #: characters that a preview shows in any case
 _TEXT = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
 _EXPRESSION = re.compile(rf"(\{{\{{(?:{_TEXT}|(?!\}}\}})[^'\"])*+\}}\}})")
 _JSON = {FieldKind.JSON, FieldKind.MAPPING}
@@ -45,6 +46,12 @@ class Preview:
     sample: Sample | None = None
     is_cut: bool = False
     sum: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it may have to be scrolled, which takes the focus of the keyboard."""
+        text = "".join(piece.text for piece in self.pieces)
+        return len(text) > MAX_UNSCROLLED or text.count("\n") > MAX_UNSCROLLED // 80
 
 
 def preview(text: str, spec: FieldSpec | None, sample: Sample | Withheld | None) -> Preview:
