@@ -98,7 +98,7 @@ name: Extract
 slug: extract
 triggers: [{kind: manual}]
 steps:
-  - {key: read, action: llm.extract, inputs: {model: m, text: '{{ event.payload }}'}}
+  - {key: read, action: llm.extract, inputs: {model: m, text: '{{ event.payload }}', schema: {type: object}}}
 """
 
 

@@ -15,13 +15,14 @@ from automate_plugins.fields import FieldKind, FieldSpec
 LANGUAGE = "json-schema"  #: of a mapping that is edited so
 REST = "::rest"  #: ends the name of what the table does not show
 _JSON = "json"
+#: What each type is in a schema, the narrower ones first.
 _KINDS: dict[str, dict[str, Any]] = {
+    "date": {"type": "string", "format": "date"},
     "text": {"type": "string"},
     "number": {"type": "number"},
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},
     "choice": {"type": "string"},
-    "date": {"type": "string", "format": "date"},
     "list": {"type": "array", "items": {"type": "string"}},
 }
 _K = FieldKind
