@@ -105,7 +105,7 @@ steps:
 def sent(name, records, rest="{}"):
     fields = {column.name for column in schema_table.COLUMNS}
     cells = {f"{name}::{field}": [record.get(field, "") for record in records] for field in fields}
-    return {f"{name}::rows": "1", f"{name}::rest": rest, **cells}
+    return {f"{name}::rows": "1", f"{name}::beside": rest, **cells}
 
 
 @pytest.mark.django_db(transaction=True)

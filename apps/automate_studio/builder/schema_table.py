@@ -13,7 +13,7 @@ from typing import Any
 from automate_plugins.fields import FieldKind, FieldSpec
 
 LANGUAGE = "json-schema"  #: of a mapping that is edited so
-REST = "::rest"  #: ends the name of what the table does not show
+REST = "::beside"  #: ends the name of what the table does not show
 _JSON = "json"
 #: What each type is in a schema, the narrower ones first.
 _KINDS: dict[str, dict[str, Any]] = {
@@ -65,7 +65,7 @@ def records(schema: Any) -> list[dict[str, Any]] | None:
     names = sorted(properties, key=lambda name: order.get(name, len(order)))
     found = [_record(name, properties[name], name in order) for name in names]
     try:
-        return found if not schema or _same(document(found, rest(schema)), schema) else None
+        return found if not schema or _same(document(found, rest(schema)), {"properties": {}, **schema}) else None
     except ValueError:
         return None
 
