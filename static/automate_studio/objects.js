@@ -46,6 +46,6 @@
     dialog.close();
   });
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target.id === "question") event.detail.target.showModal();
+    if (event.detail.target?.id === "question") event.detail.target.showModal();
   });
 })();
