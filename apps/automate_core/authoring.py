@@ -325,7 +325,11 @@ def _published_calls(slugs: set[str]) -> dict[str, set[str]]:
 
 def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     """What the definition names and the site does not have, or these people may not use."""
-    found = [] if definition.steps else [Problem("steps", "a workflow that is published needs at least one step")]
+    found = (
+        []
+        if definition.steps
+        else [Problem("steps", "a workflow that is published needs at least one step", missing=True)]
+    )
     found += _uncallable(definition, people)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -42,12 +42,14 @@ class DefinitionError(ValueError):
 class Problem:
     """One fault: `path` is the place in the document (`steps[1].arms[0].when`), `reason` says what to mend.
 
-    `line` is the one in the file that it was read from, counted from 1.
+    `line` is the one in the file that it was read from, counted from 1. `missing`: something is not filled in yet,
+    as in each new step.
     """
 
     path: str
     reason: str
     line: int | None = None
+    missing: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         where = [f"line {self.line}"] if self.line else []

@@ -238,7 +238,8 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _lanes(step.arms, f"{place}.arms", "")
         case ForEachStep():
             if not (isinstance(step.items, list) or (isinstance(step.items, str) and "{{" in step.items)):
-                yield Problem(f"{place}.items", "For each needs a list, or an expression that gives one")
+                reason = "For each needs a list, or an expression that gives one"
+                yield Problem(f"{place}.items", reason, missing=not step.items)
             yield from _in_template(step.items, f"{place}.items", here)
             inside["steps"] = here.inside("item", "index")
         case RepeatStep():
@@ -267,11 +268,11 @@ def _hollow(step: Step, place: str) -> Iterator[Problem]:
     """What has to hold something and does not."""
     match step:
         case BranchStep(arms=[]):
-            yield Problem(f"{place}.arms", "a branch needs at least one route")
+            yield Problem(f"{place}.arms", "a branch needs at least one route", missing=True)
         case ParallelStep(arms=[]):
-            yield Problem(f"{place}.arms", "a parallel step needs at least one track")
+            yield Problem(f"{place}.arms", "a parallel step needs at least one track", missing=True)
         case ForEachStep(steps=[]) | RepeatStep(steps=[]) | TryStep(steps=[]):
-            yield Problem(f"{place}.steps", "there is no step in it yet")
+            yield Problem(f"{place}.steps", "there is no step in it yet", missing=True)
 
 
 def _inner_keys(steps: list[Step]) -> Iterator[str]:
@@ -289,7 +290,8 @@ def _lanes(lanes: Iterable[Arm | Lane], place: str, reserved: str) -> Iterator[P
 
 def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
     if (step.duration is not None) + (step.until is not None) + step.callback != 1:
-        yield Problem(place, "a wait needs one of duration, until and callback")
+        is_open = step.duration is None and step.until is None and not step.callback
+        yield Problem(place, "a wait needs one of duration, until and callback", missing=is_open)
     for name in ("duration", "timeout"):
         if (value := getattr(step, name)) is not None:
             yield from _span(value, f"{place}.{name}")
@@ -309,7 +311,7 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
 
 def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Problem]:
     if not step.assignees and not step.groups:
-        yield Problem(f"{place}.assignees", "say who decides: people (assignees) or groups")
+        yield Problem(f"{place}.assignees", "say who decides: people (assignees) or groups", missing=True)
     if not step.outcomes:
         yield Problem(f"{place}.outcomes", "an approval needs at least one outcome")
     yield from _lanes(step.outcomes, f"{place}.outcomes", TIMEOUT)
@@ -355,7 +357,7 @@ def _in_fields(inputs: dict[str, Any], fields: dict[str, FieldSpec], place: str)
         if name in inputs or field.default is None:
             problem = field.problem(value)
             if problem:
-                yield Problem(f"{place}.{name}", problem)
+                yield Problem(f"{place}.{name}", problem, missing=value is None)
 
 
 def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) -> Iterator[Problem]:
@@ -379,7 +381,7 @@ def _compiled(text: str) -> Template:
 
 def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
     if rule is None:
-        yield Problem(place, "a condition is needed: say when this holds")
+        yield Problem(place, "a condition is needed: say when this holds", missing=True)
         return
     if not isinstance(rule, dict | bool):
         yield Problem(place, f"a condition is true, false or an operator with its values, not {rule!r}")

@@ -88,10 +88,11 @@ class LLMConnector(ConnectorAdapter):
                 _TEXT,
                 FieldSpec(
                     name="schema",
-                    label="JSON Schema of the answer",
+                    label="Output fields",
                     kind=FieldKind.MAPPING,
                     required=True,
-                    language="json",
+                    language="json-schema",
+                    help="The fields of the answer. Each one is checked, and later steps can use it.",
                 ),
                 _INSTRUCTIONS,
                 *_LIMITS,

@@ -63,8 +63,9 @@ class FieldSpec:
     it is shown. `default` stands in for a missing value. A `literal` one is taken as it is written: no expressions.
     `options` names what the connector's `options` method offers for it: values, the items of a list, or the names of a
     mapping. `columns` are the fields of each item, where the value is a list of mappings. `language` is that of
-    `FieldKind.CODE`: html, json or sql; a mapping whose language is json is edited as such, a JSON value whose language
-    is text as a text. A `shown` field stands among those that are required.
+    `FieldKind.CODE`: html, json or sql; a mapping whose language is json is edited as such, one whose language is
+    json-schema as a table of fields, a JSON value whose language is text as a text. A `shown` field stands among those
+    that are required.
     """
 
     name: str

@@ -168,7 +168,7 @@ def written(value: Any) -> Iterator[Said]:
 
 
 def _short(expression: str) -> str:
-    path = _PATH.match(expression)
+    path = _PATH.match(expression.removeprefix("first("))  # of several places the first
     return (path[0].rstrip(".").rpartition(".")[2] if path else "") or expression[:_LONGEST]
 
 

@@ -32,6 +32,8 @@
     picker.innerHTML = html;
     picker.hidden = false;
     picker.toggleAttribute("data-names", Boolean(editor.takesNames));
+    picker.toggleAttribute("data-one", Boolean(editor.picksOne));
+    if (editor.title) picker.querySelector("h2").textContent = editor.title;
     ready();
     if (target.query) search(target.query); // what was typed meanwhile
     if (!isTyped) document.getElementById("picker-search").focus();
@@ -126,7 +128,7 @@
   picker.addEventListener("click", (event) => {
     const item = event.target.closest("[role=treeitem]");
     if (event.target.closest("[data-close-picker]")) close();
-    else if (item && insertOf(item) && !event.target.closest(".turn")) insert(item, { stay: !target.editor.takesNames && matchMedia("(min-width: 1281px)").matches });
+    else if (item && insertOf(item) && !event.target.closest(".turn")) insert(item, { stay: !target.editor.picksOne && matchMedia("(min-width: 1281px)").matches });
     else if (item) { focusOn(item); expand(item, item.getAttribute("aria-expanded") !== "true"); }
   });
 
@@ -173,6 +175,7 @@
   const naming = (field, button) => ({
     field,
     takesNames: true,
+    picksOne: true,
     caret: { start: 0, end: field.value.length },
     focus: () => (field.value ? field : button).focus(), // an empty one would open its own chooser
     replace: (start, end, text) => {
@@ -256,6 +259,15 @@
   let latest = null; // the field that had the focus last: of a field of rows, the one that the buttons are about
   builder.addEventListener("focusin", (event) => { latest = of(event.target) ?? latest; });
 
+  // A sum becomes one expression.
+  builder.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-use]");
+    const editor = button && editors.get(button.dataset.useIn);
+    if (!editor) return;
+    editor.focus();
+    editor.set(button.dataset.use, button.dataset.use.length);
+  });
+
   const dress = (editor) => {
     const holder = holderOf(editor);
     if (!holder) return;
@@ -270,6 +282,7 @@
     const current = () => { const all = inside(holder); return all.includes(latest) ? latest : all[0]; };
     made.append(
       button("Edit as formula", (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
+      button("Functions", () => window.automateFunctions.open(current())),
       button("Insert data", () => open(current()), "braces"),
     );
     return made;
@@ -292,9 +305,9 @@
     scan();
     for (const editor of editors.values()) if (holderOf(editor) && !holderOf(editor).querySelector(".da-exp-tools")) dress(editor);
     for (const left of document.querySelectorAll("#inspector .da-exp-tools")) if (!inside(left.closest(".da-field")).length) left.remove();
-    const isThere = target?.editor.takesNames ? target.editor.field.isConnected : editors.has(target?.editor.field.id);
+    const isThere = target?.editor.picksOne ? target.editor.field.isConnected : editors.has(target?.editor.field.id);
     if (target && (target.path !== selected() || !isThere)) close({ back: false });
-    else if (target && !target.editor.takesNames) target.editor = editors.get(target.editor.field.id);
+    else if (target && !target.editor.picksOne) target.editor = editors.get(target.editor.field.id);
   }).observe(document.getElementById("inspector"), { childList: true, subtree: true });
 
   // --- samples ------------------------------------------------------------------------------------------------------------

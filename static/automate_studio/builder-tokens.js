@@ -1,25 +1,20 @@
-/* Expressions in text fields as tokens. The field itself, hidden meanwhile, keeps the text that is saved. */
+/* Expressions in text fields as tokens: a name, or `first(a, b)`, and its formats. The field itself, hidden meanwhile, keeps the text that is saved. */
 (() => {
   "use strict";
   const TEXT = `'(?:[^'\\\\]|\\\\.)*'|"(?:[^"\\\\]|\\\\.)*"`;
   const EXPRESSION = new RegExp(`\\{\\{(?:${TEXT}|(?!\\}\\})[^'"])*\\}\\}`, "g");
-  const REFERENCE = new RegExp(
-    `^\\s*(event|steps|item|index|vars|run|error|callbacks)((?:\\.[A-Za-z_]\\w*|\\[(?:\\d+|${TEXT})\\])*)\\s*((?:\\|\\s*\\w+\\s*(?:\\((?:${TEXT}|[^()'"])*\\))?\\s*)*)$`,
-  );
+  const NAME = `(?:event|steps|item|index|vars|run|error|callbacks)(?:\\.[A-Za-z_]\\w*|\\[(?:\\d+|${TEXT})\\])*`;
+  const FILTERS = `((?:\\|\\s*\\w+\\s*(?:\\((?:${TEXT}|[^()'"])*\\))?\\s*)*)`;
+  const REFERENCE = new RegExp(`^\\s*(?:(${NAME})|first\\(\\s*(${NAME}(?:\\s*,\\s*${NAME})+)\\s*\\))\\s*${FILTERS}$`);
   const FILTER = new RegExp(`\\|\\s*(\\w+\\s*(?:\\((?:${TEXT}|[^()'"])*\\))?)`, "g");
   const ICONS = { event: "hook", steps: "braces", item: "loop", index: "loop", vars: "sliders", run: "play", error: "warn", callbacks: "link" };
-  const FORMATS = [
-    ["As it is", ""], ["Date", "date"], ["Date and time", "date('%Y-%m-%d %H:%M')"], ["Time", "time"], ["Number with two digits", "number(2)"],
-    ["Upper case", "upper"], ["Lower case", "lower"], ["Without spaces around it", "trim"], ["First 80 characters", "truncate(80)"],
-    ["How many", "length"], ["Joined by commas", "join(', ')"],
-  ];
 
   // --- what is a token ----------------------------------------------------------------------------------------------------
 
-  // {root, rest, filters}, or null for an expression that is more than a name with formats: that stays text.
+  // {names, filters}, of `first(a, b)` all its names; null for an expression that is more than that: it stays text.
   const parse = (raw) => {
     const found = REFERENCE.exec(raw.slice(2, -2).replace(/^-|-$/g, " "));
-    return found && { root: found[1], rest: found[2], filters: [...found[3].matchAll(FILTER)].map((each) => each[1].trim()) };
+    return found && { names: (found[1] ?? found[2]).match(new RegExp(NAME, "g")), filters: [...found[3].matchAll(FILTER)].map((each) => each[1].trim()) };
   };
 
   const pieces = (raw) => {
@@ -37,7 +32,11 @@
 
   const cardOf = (key) => document.querySelector(`.da-flow [data-key="${CSS.escape(key)}"]`);
 
-  const named = ({ root, rest }) => {
+  const rootOf = (name) => /^\w+/.exec(name)[0];
+
+  const named = (whole) => {
+    const root = rootOf(whole);
+    const rest = whole.slice(root.length);
     const path = rest.replace(/^\./, "");
     if (root === "event" && path.startsWith("payload")) return { label: path.slice(7).replace(/^\./, "") || "payload" };
     if (root === "vars" && path) return { label: path };
@@ -51,14 +50,16 @@
 
   const chip = (raw) => {
     const parsed = parse(raw);
-    const { label, lost } = named(parsed);
+    const all = parsed.names.map(named);
+    const label = all.map((each) => each.label).join(", or ");
+    const lost = all.some((each) => each.lost);
     const made = document.createElement("span");
     made.className = `da-tok${lost ? " lost" : ""}`;
     made.contentEditable = "false";
     made.dataset.raw = raw;
     made.title = lost ? `${raw}: there is no such step` : raw;
     const icon = document.createElement("i");
-    icon.className = `i i-${ICONS[parsed.root]}`;
+    icon.className = `i i-${ICONS[rootOf(parsed.names[0])]}`;
     icon.setAttribute("aria-hidden", "true");
     const text = document.createElement("span");
     text.className = "trunc";
@@ -215,7 +216,7 @@
       box.addEventListener("paste", (event) => { event.preventDefault(); this.put(event.clipboardData.getData("text/plain")); });
       box.addEventListener("drop", (event) => event.preventDefault());
       box.addEventListener("keydown", (event) => this.key(event));
-      box.addEventListener("click", (event) => { const token = event.target.closest(".da-tok"); if (token) menu(this, token); });
+      box.addEventListener("click", (event) => { const token = event.target.closest(".da-tok"); if (token) window.automateTokenMenu(this, token); });
     }
 
     put(text) {
@@ -281,7 +282,7 @@
         let at = 0;
         for (const node of this.box.childNodes) {
           at += written(node).length;
-          if (isChip(node) && at === start) { event.preventDefault(); menu(this, node); }
+          if (isChip(node) && at === start) { event.preventDefault(); window.automateTokenMenu(this, node); }
         }
       }
     }
@@ -294,67 +295,6 @@
       this.focus();
     }
   }
-
-  // --- formats of a token -------------------------------------------------------------------------------------------------
-
-  let opened = null;
-
-  const menu = (editor, token) => {
-    close();
-    const parsed = parse(token.dataset.raw);
-    const kept = parsed.filters.filter((filter) => filter.startsWith("default"));
-    const format = parsed.filters.find((filter) => !filter.startsWith("default")) ?? "";
-    const list = document.createElement("div");
-    list.className = "da-menu da-tok-menu";
-    list.setAttribute("role", "menu");
-    list.setAttribute("aria-label", `Format of ${token.textContent}`);
-    const write = (filters) => {
-      const name = `${parsed.root}${parsed.rest}`;
-      at(editor, token, filters === null ? "" : `{{ ${[name, ...filters].join(" | ")} }}`);
-    };
-    const offer = (label, on, act, role = "menuitemradio") => {
-      const item = document.createElement("button");
-      item.type = "button";
-      item.className = "da-menu-item";
-      item.tabIndex = -1;
-      item.setAttribute("role", role);
-      if (role !== "menuitem") item.setAttribute("aria-checked", on);
-      item.textContent = label;
-      item.addEventListener("click", () => { close(); act(); });
-      list.append(item);
-    };
-    for (const [label, filter] of FORMATS) offer(label, filter === format, () => write([...kept, ...(filter ? [filter] : [])]));
-    offer("Empty when it is missing", kept.length > 0, () => write([...(kept.length ? [] : ["default('')"]), ...(format ? [format] : [])]), "menuitemcheckbox");
-    offer("Remove", false, () => write(null), "menuitem");
-    list.addEventListener("keydown", (event) => keys(event, list));
-    document.getElementById("builder").append(list);
-    const place = token.getBoundingClientRect();
-    list.style.left = `${Math.max(8, Math.min(place.left, innerWidth - list.offsetWidth - 8))}px`;
-    list.style.top = `${place.bottom + 4 + list.offsetHeight > innerHeight ? Math.max(8, place.top - list.offsetHeight - 4) : place.bottom + 4}px`;
-    opened = { list, editor };
-    (list.querySelector("[aria-checked=true]") ?? list.firstChild).focus();
-  };
-
-  const at = (editor, token, text) => {
-    let start = 0;
-    for (const node of editor.box.childNodes) {
-      if (node === token) break;
-      start += written(node).length;
-    }
-    editor.focus();
-    editor.replace(start, start + token.dataset.raw.length, text);
-  };
-
-  const keys = (event, list) => {
-    const items = [...list.children];
-    const now = items.indexOf(document.activeElement);
-    const to = { ArrowDown: (now + 1) % items.length, ArrowUp: (now - 1 + items.length) % items.length, Home: 0, End: items.length - 1 }[event.key];
-    if (to !== undefined) { event.preventDefault(); items[to].focus(); }
-    if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); event.stopPropagation(); const { editor } = opened; close(); editor.focus(); }
-  };
-
-  const close = () => { opened?.list.remove(); opened = null; };
-  document.addEventListener("pointerdown", (event) => { if (opened && !opened.list.contains(event.target)) close(); });
 
   // --- all fields of the panel --------------------------------------------------------------------------------------------
 
@@ -394,7 +334,7 @@
   });
   document.addEventListener("focusin", (event) => { if (!of(event.target)) last = null; });
 
-  window.automateTokens = { of, scan, editors, cardOf };
+  window.automateTokens = { of, scan, editors, cardOf, parse, named, written, EXPRESSION };
   new MutationObserver(scan).observe(document.getElementById("inspector"), { childList: true, subtree: true });
   addEventListener("DOMContentLoaded", scan);
 })();

@@ -22,6 +22,8 @@ GIVES = {
     "{{ none | default('x') }}": None,
     "{{ none | default('x', true) }}": "x",
     "{{ '' | default('x', boolean=true) }}": "x",
+    "{{ ('19.90' | to_number) * 2 }} {{ 3 | to_number }}": "39.8 3",
+    "{{ ' 12 ' | to_number }}": 12,
     "{{ 5 | upper }}": "5",
     "{{ 'straße' | upper }}": "STRASSE",
     "{{ true | upper }}": "TRUE",

@@ -50,6 +50,17 @@ RESULTS = {
     "{{ event.payload.issue | tojson }}": '{"number": 7, "title": "Hi", "labels": [{"name": "bug"}, {"name": "p1"}], "body": null}',
     "{{ event.payload.items | sum }} of {{ event.payload.items | length }}": "6 of 3",
     "{{ 'a' ~ 1 }}": "a1",
+    "{{ first(event.payload.missing, event.payload.price, 'none') }}": "409.94",
+    "{{ first(event.payload.x.y.z, steps.later.output.n, steps.a.output.n) }}": 2,
+    "{{ first(event.payload.issue.body, 'empty') }}": "empty",
+    "{{ first(event.payload.missing, event.payload.issue.body) }}": None,
+    "{{ first(false, 1) }}": False,
+    "{{ first(event.payload.x | upper | trim, event.payload.action | upper) }}": "OPENED",
+    "{{ first(event.payload.x, first(event.payload.y, 'z')) }}": "z",
+    "{{ first(event.payload.x, event.payload.y) | default('z') }}": "z",
+    "{{ first(event.payload.x) is defined }}": False,
+    "{{ first(event.payload.x, event.payload.issue.number) + 1 }}": 8,
+    "{% for label in event.payload.issue.labels %}{{ first(label.title, label.name) }} {% endfor %}": "bug p1 ",
     "{{ event.payload.items[1:] }}": [2, 3],
     "{{ true ~ none ~ [1, 'a'] }}": 'true[1, "a"]',
     "{{ [event.payload.issue.number, event.type] }}": [7, "issues"],
@@ -310,6 +321,13 @@ x{{ 'x'.upper }}
 {{ [{}, []] | sort }}
 {{ [] | min }}
 {{ [] | first }}
+{{ first() }}
+{{ first(value=1) }}
+{{ first(*[1]) }}
+{{ first(event.payload.x, event.payload.y) }}
+{{ first(event.payload.x + 1, 2) }}
+{% for a in [1] %}{{ first(loop) }}{% endfor %}
+{{ now(1) }}
 {{ {} | first }}
 {{ 7 | length }}
 {{ 'maybe' | bool }}
@@ -322,6 +340,35 @@ x{{ 'x'.upper }}
 {{ "unclosed }}
 {# unclosed
 """.strip().splitlines()
+
+
+@pytest.mark.parametrize("light", [True, False], ids=["here", "render worker"])
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "{{ event.payload.price | default(event.payload.titel) }}",
+            "event.payload.titel does not exist; did you mean 'items'? Use first(a, b): it skips missing values",
+        ),
+        ("{{ first(event.payload.email, event.payload.mail) }}", "first() found no value: email and mail do not exist"),
+        ("{{ event.payload.x }}", "event.payload.x does not exist; there is _id, action, issue, items, price"),
+    ],
+)
+def test_an_error_names_the_cure(source, reason, light):
+    with pytest.raises(TemplateError) as caught:
+        compile_template(source if light else source + "{{ 1 + 1 }}").render(SCOPE)
+    assert caught.value.reason == reason
+
+
+def test_a_text_in_a_sum_names_the_cure():
+    with pytest.raises(TemplateError, match="text \\* a number cannot be computed; `to_number` makes a number"):
+        compile_template("{{ event.payload.price * 2 }}").render(SCOPE)
+
+
+def test_first_is_light_and_tells_all_that_it_may_look_up():
+    template = compile_template("{{ first(steps.a.output.n, event.payload.b | upper) }}")
+    assert template.is_light
+    assert template.paths == (("steps", "a", "output", "n"), ("event", "payload", "b"))
 
 
 @pytest.mark.parametrize("source", ATTACKS)
@@ -430,8 +477,9 @@ def test_what_is_evaluated_in_place_takes_no_time(source):
 
 def test_each_thing_that_is_allowed_is_needed_by_somebody():
     """The allow-lists hold no more than what the tests above and the reference page show."""
-    assert set(sandbox.ENVIRONMENT.globals) == {"now", "range"}
-    assert set(sandbox.ENVIRONMENT.filters) == {*FILTERS, "_each", "_concat", "_item"}
+    assert set(sandbox.ENVIRONMENT.globals) == {"first", "now", "range"}
+    maybe = {f"_maybe_{name}" for name in FILTERS if name != "default"}  # the same in an argument of `first`
+    assert set(sandbox.ENVIRONMENT.filters) == {*FILTERS, *maybe, "_each", "_concat", "_item"}
     assert set(sandbox.ENVIRONMENT.tests) == TESTS
     assert not sandbox.ENVIRONMENT.extensions and sandbox.ENVIRONMENT.loader is None
 

@@ -51,6 +51,14 @@ def test_an_action_may_say_that_it_moves_money(draft, monkeypatch):
     assert warned(draft({"key": "s", "action": "data.settle"}), "moves money") == {("s", "on_error")}
 
 
+def test_a_sum_outside_the_braces_makes_a_text(draft):
+    sums = {"a": "{{ event.payload.amount }} * 2", "b": {"c": ["{{ event.payload.x }} + {{ event.payload.y }}"]}}
+    texts = {"d": "{{ event.payload.a }} - {{ event.payload.b }}", "e": "{{ (event.payload.amount | to_number) * 2 }}"}
+    editor = draft({"key": "set", "action": "data.set", "inputs": sums | texts})
+    assert warned(editor, "this sum makes a text") == {("set", "inputs.a"), ("set", "inputs.b")}
+    assert warned(editor, "write {{ (event.payload.amount | to_number) * 2 }}") == {("set", "inputs.a")}
+
+
 def test_what_starts_itself(draft, settings):
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": ["email"]}}
     settings.AUTOMATE_MODELS = {"auth.User": {"read": ["email"], "write": ["email"]}}

@@ -374,6 +374,30 @@ def test_each_edit_is_in_the_audit_trail_and_in_the_list(editor):
     assert Workflow.objects.get().has_unpublished_changes
 
 
+def test_a_new_step_is_called_as_its_action_and_no_two_are_called_the_same(editor):
+    for _ in range(2):
+        editor.do("add", kind="action", action="http.request", index=0)
+    editor.do("duplicate", key="request_2")
+    names = {key: node.name for key, node in editor.draft.steps.items() if key.startswith("request")}
+    assert names == {"request": "Send a request", "request_2": "Send a request 2", "request_3": "Send a request 3"}
+
+
+def test_the_only_connection_of_a_kind_is_chosen_in_a_new_step(editor, colleague):
+    from automate_connectors.models import Connection
+
+    def added():
+        state = editor.do("add", kind="action", action="http.request", index=0)
+        return state.draft.steps[state.done.selected].connection
+
+    Connection.objects.create(name="Theirs", slug="theirs", connector="http", owner=colleague)
+    Connection.objects.create(name="Chat", slug="chat", connector="slack", owner=editor.by)
+    assert added() == "", "the only one is another person's"
+    Connection.objects.create(name="Mine", slug="mine", connector="http", owner=editor.by)
+    assert added() == "mine"
+    Connection.objects.create(name="Second", slug="second", connector="http", owner=editor.by)
+    assert added() == "", "two to choose from"
+
+
 def test_a_workflow_that_gets_too_large_is_refused(editor, monkeypatch):
     from automate_core.drafts import edits
 

@@ -26,6 +26,7 @@ OTHER = "name: Other\nslug: other\ntriggers: [{kind: manual}]\nsteps: [{key: tel
         ("{% if steps.a.output %}{{ callbacks.a }}{% endif %}", "{% if steps.b.output %}{{ callbacks.b }}{% endif %}"),
         ("{{ steps.ab.output ~ mysteps.a ~ x.steps.a }}", "{{ steps.ab.output ~ mysteps.a ~ x.steps.a }}"),
         ("{{ 'steps.a' ~ \"it's steps.a\" }}", "{{ 'steps.a' ~ \"it's steps.a\" }}"),
+        ("{{ first(steps.a.output.x, steps.c.output) }}", "{{ first(steps.b.output.x, steps.c.output) }}"),
         ("{{ '}}' ~ steps.a }}", "{{ '}}' ~ steps.b }}"),
         ("steps.a stays in plain text", "steps.a stays in plain text"),
         ("{{ steps.a", "{{ steps.a"),

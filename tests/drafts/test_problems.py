@@ -39,6 +39,18 @@ def test_a_draft_reads_as_its_definition(owner, text):
             "inputs.title",
             "no step 'nope'",
         ),
+        (
+            {"do": "edit", "key": "look", "set": {"inputs.title": "{{ first(event.payload.a, steps.tell.output) }}"}},
+            "look",
+            "inputs.title",
+            "no step 'tell' comes before",
+        ),
+        (
+            {"do": "edit", "key": "look", "set": {"inputs.title": "{{ first() }}"}},
+            "look",
+            "inputs.title",
+            "first: missing a required argument",
+        ),
         ({"do": "edit", "key": "look", "set": {"inputs.title": "{{ 1 +"}}, "look", "inputs.title", "unexpected"),
         ({"do": "edit", "key": "each", "set": {"items": "no list"}}, "each", "items", "For each needs a list"),
         ({"do": "edit", "key": "tell", "set": {"action": "nope.nope"}}, "tell", "action", "no connector 'nope'"),
@@ -57,6 +69,11 @@ def test_a_draft_reads_as_its_definition(owner, text):
 def test_errors_stand_at_their_step_and_field(editor, fields, step, field, reason):
     [problem] = [found for found in editor.do(**fields).problems if found.level == "error"]
     assert (problem.step, problem.field) == (step, field) and reason in problem.reason
+
+
+def test_a_value_that_may_lie_in_two_places_is_none(editor):
+    either = "{{ first(steps.tell.output.message, steps.look.output.title, event.payload.title) | upper }}"
+    assert editor.do("edit", key="last", set={"inputs.found": either}).problems == []
 
 
 def test_several_faults_of_one_draft_are_all_told(editor):

@@ -140,7 +140,7 @@ def document_of(draft, operation, first, second):
     ][operation]
 
 
-_ANYTHING = Allowed(connections=lambda slugs: slugs, endpoints=lambda slugs: slugs)
+_ANYTHING = Allowed(connections=lambda slugs: slugs, endpoints=lambda slugs: slugs, only_connection=lambda action: "")
 
 
 def purely(draft, request):

@@ -55,13 +55,13 @@ def test_by_keyboard_alone(opened, faults, shot):
     page.keyboard.press("Enter")
     expect(card(page, "log")).to_be_focused()
     assert keys()[:3] == ["look", "log", "route"]
-    expect(card(page, "log")).to_have_accessible_name("Log, 2 · Data, write to log, Message is required.")
+    expect(card(page, "log")).to_have_accessible_name("Write to log, 2 · Data, write to log, Message is required.")
     page.keyboard.press("Enter")
     expect(page.locator("#inspector-name")).to_be_focused()
     field(page, "Message").focus()
     page.keyboard.type("Seen {{ steps.look.output.title }}")
     expect(page.locator("#saved")).to_have_text("Saved")
-    expect(card(page, "log")).to_have_accessible_name("Log, 2 · Data, write to log")
+    expect(card(page, "log")).to_have_accessible_name("Write to log, 2 · Data, write to log")
     assert Step.objects.get(key="log").inputs == {"message": "Seen {{ steps.look.output.title }}"}
     shot(page, "builder-panel")
     page.keyboard.press("Escape")
@@ -72,10 +72,10 @@ def test_by_keyboard_alone(opened, faults, shot):
     page.keyboard.press("Control+d")
     expect(card(page, "log_2")).to_be_focused()
     page.keyboard.press("e")
-    expect(card(page, "log_2")).to_have_accessible_name("Log 2, 8 · Data, write to log, disabled")
+    expect(card(page, "log_2")).to_have_accessible_name("Write to log 2, 8 · Data, write to log, disabled")
     page.keyboard.press("Delete")
     expect(card(page, "log_2")).to_have_count(0)
-    expect(page.get_by_role("status").filter(has_text="Deleted Log 2")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Deleted Write to log 2")).to_be_visible()
     page.keyboard.press("Control+z")
     expect(card(page, "log_2")).to_be_visible()
     page.keyboard.press("Control+Shift+z")
@@ -127,7 +127,7 @@ def test_routes_and_the_list_of_problems(opened, faults):
     page = opened
     card(page, "route").click()
     page.get_by_label("Routes").get_by_role("button", name="Add route").click()
-    expect(page.locator("#problem-count")).to_have_text("1 problem")
+    expect(page.locator("#problem-count")).to_have_text("1 to fill in")
     expect(page.locator("#problems")).to_contain_text("A condition is needed")
     new = page.locator(".da-condition").last
     new.get_by_text("As JSON").click()

@@ -115,9 +115,18 @@ def test_every_kind_is_added_and_its_panel_draws(builder, kind):
 def test_an_answer_holds_all_that_a_command_may_have_changed(builder):
     page = Page(builder.do("add", kind="action", action="data.log", index="1"))
     assert {"flow", "draft-state", "problems", "inspector", "toast", "card-log"} <= set(page.ids)
-    assert page.ids["draft-state"]["data-selected"] == "log" and "Added Log" in page.text
+    assert page.ids["draft-state"]["data-selected"] == "log" and "Added Write to log" in page.text
     assert page.ids["card-log"]["aria-label"].endswith("Message is required.")
-    assert "1 problem" in page.text
+    assert "1 to fill in" in page.text and "problem" not in page.text
+
+
+def test_a_new_step_is_asked_to_be_filled_in_before_it_is_complained_about(builder):
+    page = Page(builder.do("add", kind="action", action="data.log", index="1"))
+    [why] = page.all(data_missing="error")
+    assert why["id"] == "field-inputs-message-why" and "err" not in why["class"].split() and "role" not in why
+    assert not page.all(role="alert") and "Message required" in page.text
+    review = Page(builder.client.get(reverse("studio:review", args=[builder.workflow.pk])))
+    assert "Error: Write to log" in review.text and "To fill in" not in review.text
 
 
 def test_saving_a_panel_stores_what_differs(builder):
@@ -182,14 +191,15 @@ def test_every_problem_names_its_field_and_stands_there(builder, endpoint):
     assert len(found) >= 13
     for line in found:
         panel, at = builder.panel(line["data-problem"]), line["data-field"]
-        said = panel.ids.get(f"{at}-why", {}).get("class", "")
+        why = panel.ids.get(f"{at}-why", {})
+        said = f"{why.get('class', '')} {'missing' if why.get('data-missing') else ''}"
         is_hollow = not at and line["data-problem"] in {"for_each", "repeat"}  # it is mended in the tree
-        assert is_hollow or (at in panel.ids and {"err", "warn"} & {*said.split()}), line
-    assert re.search(r"Trigger event\s*\u203a\s*,\s*Event\s*:\s*Is needed", page.text)
+        assert is_hollow or (at in panel.ids and {"err", "warn", "missing"} & {*said.split()}), line
+    assert re.search(r"Trigger event\s*\u203a\s*,\s*Event\s*:\s*Is required", page.text)
     warned = builder.panel("approval").ids["field-assignees-why"]
     assert "warn" in warned["class"] and "err" not in warned["class"] and warned["role"] == "status"
     triggers = builder.panel("~trigger")
-    assert "err" in triggers.ids["t-event-event-why"]["class"] and "Event is needed." in triggers.text
+    assert triggers.ids["t-event-event-why"]["data-missing"] == "error" and "Event is required." in triggers.text
     assert "warn" in triggers.ids["t-webhook-endpoint-why"]["class"], "not signed, which is no error"
 
 

@@ -279,6 +279,35 @@ steps: [{key: wait, action: http.request, inputs: {url: 'https://example.com/', 
     assert "must be integer, not list" in other.preview("wait", "inputs.max_pages", "{{ event.payload.list }}")
 
 
+def test_a_preview_offers_to_compute_a_sum(builder, ran):
+    def offered(text):
+        answer = builder.client.post(builder.url("builder_preview", "last"), {"name": "inputs.found", "text": text})
+        return [found["data-use"] for _, found in Page(answer).tags if "data-use" in found]
+
+    assert offered("{{ event.payload.number }} * 2") == ["{{ (event.payload.number | to_number) * 2 }}"]
+    number = "event.payload.number"
+    assert offered(f"{{{{ {number} }}}} - {{{{ {number} }}}}") == [
+        f"{{{{ ({number} | to_number) - ({number} | to_number) }}}}"
+    ]
+    assert offered("{{ event.payload.title }} - {{ event.payload.number }}") == [], "a title and a number: text"
+    assert offered("{{ event.payload.number * 2 }}") == []
+
+
+def test_functions_are_listed_with_what_is_inserted(builder, sign_in, stranger):
+    page = Page(builder.client.get(builder.url("builder_functions")))
+    every = [each for _, each in page.tags if "data-function" in each]
+    found = {each["data-function"]: each for each in reversed(every)}  # `first` is a filter as well
+    assert {"first", "now", "to_number", "truncate"} <= set(found)
+    assert found["truncate"]["data-applied"].startswith("truncate(") and not found["truncate"]["data-around"]
+    assert found["first"]["data-around"] == "first($, '')"
+    for name, each in found.items():
+        compile_template(each["data-example"])
+        if each["data-applied"]:
+            assert each["data-applied"].partition("(")[0] == name
+            compile_template(f"{{{{ event | {each['data-applied']} }}}}")
+    assert sign_in(stranger).get(builder.url("builder_functions")).status_code in {403, 404}
+
+
 def test_a_text_that_is_a_number_is_taken_as_one_when_it_runs(workflow, deliver, drain):
     workflow("""
 name: Typed

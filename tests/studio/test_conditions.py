@@ -269,7 +269,7 @@ def test_a_filter_and_the_end_of_a_loop(workflow, sign_in, owner):
     names = [{"var": f"steps.{key}.output.n"} for key in ("first", "inner")]
     assert Step.objects.get(key="again").settings["until"] == {"==": names}
     page = Page(send(builder, "again", field="until", json=""))
-    assert "1 problem" in page.text and page.ids["condition-again-until-why"]["role"] == "alert"
+    assert "1 to fill in" in page.text and page.ids["condition-again-until-why"]["data-missing"] == "error"
 
 
 def test_the_newest_event_says_what_a_filter_comes_to(builder, deliver):

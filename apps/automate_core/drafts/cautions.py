@@ -28,7 +28,8 @@ from automate_core.definition import (
 from automate_core.engine import people
 from automate_core.lookups import TemplateError, describe
 from automate_core.rules import RuleError, read
-from automate_core.templating import compile_value
+from automate_core.templating import compile_value, expressions
+from automate_core.templating.arithmetic import read_sum
 from automate_governance.shapes import is_secret_name
 
 _MONEY = re.compile(r"(?:^|[^a-z])(?:pay(?:s|ment|out)?s?|charges?|refunds?|transfers?|payroll)(?:[^a-z]|$)")
@@ -51,6 +52,7 @@ def of(definition: Definition) -> Iterator[Problem]:
             yield Problem(f"{place}.until", f"{told} {step.maximum:,} times and then fails")
         elif isinstance(step, ActionStep):
             yield from _sends_outside(step, place)
+            yield from _adds_texts(step, place)
 
 
 # --- people ---------------------------------------------------------------------------------------------------------
@@ -149,6 +151,17 @@ def _never_ends(step: RepeatStep) -> bool:
     given |= {("vars", each.save_as) for each in inner if isinstance(each, ActionStep) and each.save_as}
     given |= {("callbacks", each.key) for each in inner if isinstance(each, WaitStep)}
     return not any(path[0] == "index" or tuple(path[:2]) in given for path in paths) and bool(inner)
+
+
+# --- sums -------------------------------------------------------------------------------------------------------------
+
+
+def _adds_texts(step: ActionStep, place: str) -> Iterator[Problem]:
+    """Inputs that look like a sum and are none, since its operators stand outside the braces."""
+    for name, value in step.inputs.items():
+        for found in filter(None, map(read_sum, expressions(value))):
+            if found.certain:
+                yield Problem(f"{place}.inputs.{name}", f"this sum makes a text: write {found.whole}")
 
 
 # --- what leaves ------------------------------------------------------------------------------------------------------

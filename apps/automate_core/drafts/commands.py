@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from automate_connectors.models import Connection
+from automate_connectors.registry import find_action
 from automate_core.authoring import NotPermittedError
 from automate_core.drafts import changes as changed
 from automate_core.drafts import edits, field_edits, history, problems, reading, requests, rows
@@ -179,6 +180,7 @@ def _made(draft: Draft, request: requests.Request, by: Person, workflow: Workflo
     allowed = Allowed(
         connections=lambda slugs: _slugs(permitted(by, "use", Connection.objects.filter(slug__in=slugs))),
         endpoints=lambda slugs: _slugs(permitted(by, "view_payload", WebhookEndpoint.objects.filter(slug__in=slugs))),
+        only_connection=lambda action: _only_connection(action, {by, workflow.run_as}),
     )
     make, may_name = _EDITS[type(request)]
     done: Done = make(draft, request, allowed) if may_name else make(draft, request)
@@ -186,7 +188,7 @@ def _made(draft: Draft, request: requests.Request, by: Person, workflow: Workflo
 
 
 _EDITS: dict[type[Any], tuple[Callable[..., Done], bool]] = {
-    requests.Add: (edits.add, False),
+    requests.Add: (edits.add, True),
     requests.Move: (edits.move, False),
     requests.Paste: (edits.paste, True),
     requests.Duplicate: (edits.duplicate, False),
@@ -206,6 +208,19 @@ _EDITS: dict[type[Any], tuple[Callable[..., Done], bool]] = {
     requests.EditTrigger: (field_edits.edit_trigger, True),
     requests.RemoveTrigger: (field_edits.remove_trigger, False),
 }
+
+
+def _only_connection(action: str, people: set[Person]) -> str:
+    """The connection that all of them may use, where there is one alone and the action takes one."""
+    try:
+        adapter, _ = find_action(action)
+    except LookupError:
+        return ""
+    if not adapter.takes_connection:
+        return ""
+    usable = [_slugs(permitted(who, "use", Connection.objects.filter(connector=adapter.code))) for who in people]
+    found = set.intersection(*usable)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _slugs(found: Any) -> set[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from automate_connectors.registry import find_action
 from automate_core.definition import MAX_NESTING, MAX_STEPS
 from automate_core.drafts import clips, places, planting, requests
 from automate_core.drafts.errors import RefusedError
@@ -26,10 +27,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the person may name: of these slugs those that they may use, and of these endpoints those they may read."""
+    """What the person may name: of these slugs those that they may use, and of these endpoints those they may read.
+
+    `only_connection` gives the one that there is for an action, or nothing.
+    """
 
     connections: Callable[[set[str]], set[str]]
     endpoints: Callable[[set[str]], set[str]]
+    only_connection: Callable[[str], str]
 
 
 def step_of(draft: Draft, key: str) -> StepNode:
@@ -57,20 +62,31 @@ def within_limits(draft: Draft) -> None:
         raise RefusedError(f"steps are nested at most {MAX_NESTING} deep")
 
 
-def add(draft: Draft, request: requests.Add) -> Done:
-    """A new step."""
+def add(draft: Draft, request: requests.Add, allowed: Allowed) -> Done:
+    """A new step, called as its action is, with the only connection there is for it."""
     place = destination(draft, request)
     if (request.kind == "action") != bool(request.action):
         raise RefusedError("an action, and nothing else, needs to say which one", "action")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
-    document = {"kind": request.kind, "key": "new", "name": request.name, **planting.fresh(request.kind)}
+    name = planting.free_name(request.name or _name_of(request.action), draft)
+    document = {"kind": request.kind, "key": "new", "name": name, **planting.fresh(request.kind)}
     if request.action:
         document |= {"action": request.action, "inputs": planting.checked("inputs", request.inputs)}
+        document |= {"connection": allowed.only_connection(request.action)}
     elif request.inputs:
         raise RefusedError("only an action has inputs", "inputs")
     made = planting.node(document, planting.free_key(wish, draft.steps))
     draft.place_at(made, place, request.index)
     return Done(f"Added {made.label}", made.key)
+
+
+def _name_of(action: str) -> str:
+    """What a step of an action is called at first; empty for one that is not installed, and for other kinds."""
+    try:
+        found = find_action(action)[1]
+    except LookupError:
+        return ""
+    return found.label or found.name.replace("_", " ").capitalize()
 
 
 def move(draft: Draft, request: requests.Move) -> Done:

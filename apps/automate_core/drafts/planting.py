@@ -72,6 +72,16 @@ def free_key(wish: str, taken: Mapping[str, Any] | set[str]) -> str:
     return key
 
 
+def free_name(wish: str, draft: Draft) -> str:
+    """A name like `wish` that no step has yet: `Send message`, then `Send message 2`."""
+    taken = {node.label for node in draft.steps.values()}
+    number, name, stem = 1, wish, re.sub(r" \d+$", "", wish)[:190]
+    while name and name in taken:
+        number += 1
+        name = f"{stem} {number}"
+    return name
+
+
 def storable(value: Any, place: str = "") -> None:
     """Raise RefusedError for what no JSON column takes."""
     try:
@@ -172,6 +182,7 @@ def _plant(
     planted = []
     for number, document in enumerate(documents):
         made = node(document, keys[document["key"]])
+        made = replace(made, name=free_name(made.name, draft))
         draft.place_at(made, place, None if index is None else index + number)
         planted.append(made.key)
         _plant_inside(draft, made, document, keys)
@@ -184,6 +195,7 @@ def _plant_inside(draft: Draft, outer: StepNode, document: Mapping[str, Any], ke
         mapping, name = holder({**document, "kind": outer.kind}, slot)
         for number, inner in enumerate(mapping.get(name) or [], 1):
             made = node(inner, keys[inner["key"]])
+            made = replace(made, name=free_name(made.name, draft))
             draft.steps[made.key] = replace(made, parent=outer.key, slot=slot, position=number * GAP)
             _plant_inside(draft, made, inner, keys)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_connectors.registry import find_action
@@ -32,7 +32,8 @@ _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authori
 class DraftProblem:
     """`step` or `trigger` is a key, both empty when it is about the workflow; `field` is named as in its document.
 
-    An error keeps the draft from being published, a warning does not.
+    An error keeps the draft from being published, a warning does not. `missing`: something is not filled in yet, which
+    is told as such while somebody is still at it.
     """
 
     level: Literal["error", "warning"]
@@ -40,6 +41,7 @@ class DraftProblem:
     step: str = ""
     trigger: str = ""
     field: str = ""
+    missing: bool = False
 
 
 def of(reading: Reading, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
@@ -97,7 +99,7 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
     except LookupError:
         return  # an error already
     if not step.connection and any(field.required and field.default is None for field in adapter.config_fields):
-        yield Problem(f"{place}.connection", f"{adapter.name} needs a connection")
+        yield Problem(f"{place}.connection", f"{adapter.name} needs a connection", missing=True)
     told = set(plain_secrets(action, step.inputs))
     for name, value in step.inputs.items():
         plain = isinstance(value, str) and len(value) >= 8 and "{" not in value
@@ -107,13 +109,13 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
 
 def _placed(level: Literal["error", "warning"], problem: Problem, reading: Reading) -> DraftProblem:
     """A problem at its step and field instead of its place in the document."""
+    found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing)
     place, field = problem.path, ""
     while place:
         if place in reading.places:
-            return DraftProblem(level=level, reason=problem.reason, step=reading.places[place], field=field)
+            return replace(found, step=reading.places[place], field=field)
         if place.startswith("triggers[") and place.endswith("]") and "." not in place:
-            key = reading.triggers[int(place[len("triggers[") : -1])]
-            return DraftProblem(level=level, reason=problem.reason, trigger=key, field=field)
+            return replace(found, trigger=reading.triggers[int(place[len("triggers[") : -1])], field=field)
         place, separator, last = place.rpartition(".")
         field = f"{last}.{field}".rstrip(".") if separator else field
-    return DraftProblem(level=level, reason=problem.reason, field=problem.path)
+    return replace(found, field=problem.path)

@@ -149,7 +149,7 @@ def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: Re
             except DefinitionError as error:
                 reading.faults += [replace(fault, reason=in_words(fault.reason)) for fault in error.problems]
         elif spec.required and not reading.is_told(place):
-            reading.faults.append(Problem(place, f"{spec.name} is needed"))
+            reading.faults.append(Problem(place, f"{spec.name} is required", missing=True))
         if spec.required:
             values[spec.name] = _STAND_INS.get(spec.name, "")
     return values

@@ -114,7 +114,7 @@ def answer(template: bytes, scope: bytes) -> bytes:
             raise TemplateError(f"the inputs are larger than {MAX_DOCUMENT:,} bytes")
         result = Answer(value=msgspec.Raw(document))
     except MissingNameError as error:
-        result = Answer(reason=error.reason, line=error.line, path=error.path)
+        result = Answer(reason=error.reason, line=error.line, path=error.path, advice=error.advice)
     except TemplateError as error:
         result = Answer(reason=error.reason, line=error.line)
     except MemoryError:

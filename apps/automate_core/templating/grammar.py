@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from inspect import Signature
 from typing import NoReturn
 
 import jinja2  # noqa: TID251
@@ -13,6 +14,7 @@ from jinja2 import nodes  # noqa: TID251
 
 from automate_core.lookups import Path, TemplateError
 from automate_core.templating.filters import FILTERS
+from automate_core.templating.functions import FUNCTIONS
 from automate_core.templating.limits import (
     LIGHT_STEPS,
     MAX_BITS,
@@ -23,7 +25,7 @@ from automate_core.templating.limits import (
 
 METHODS = frozenset({"upper", "lower", "strip", "split", "startswith", "endswith", "title"})
 LOOP_FIELDS = frozenset({"index", "index0", "revindex", "first", "last", "length"})
-GLOBALS = frozenset({"now", "range"})
+GLOBALS = frozenset(FUNCTIONS)
 _TESTS = "boolean defined divisibleby even false in integer mapping none number odd sequence string true undefined"
 TESTS = frozenset(_TESTS.split())
 _RESERVED = frozenset({"self", "caller", "varargs", "kwargs"})
@@ -144,7 +146,8 @@ def is_light(tree: nodes.Template) -> bool:
             return False
         if isinstance(node, nodes.Filter) and not FILTERS[node.name].is_cheap:
             return False
-        if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name != "now":
+        called = node.node if isinstance(node, nodes.Call) else None
+        if isinstance(called, nodes.Name) and not FUNCTIONS[called.name].is_cheap:
             return False
         if isinstance(node, _LITERALS) and node.find(nodes.Name):
             return False  # the same look-up many times over, in one value
@@ -189,11 +192,13 @@ def _check_node(node: nodes.Node) -> None:
             _refuse(node, f"{node.name!r} is not a name that can be used here")
         case nodes.Call():
             called = node.node
-            known = isinstance(called, nodes.Name) and called.name in GLOBALS
+            known = called.name if isinstance(called, nodes.Name) and called.name in GLOBALS else ""
             method = isinstance(called, nodes.Getattr) and called.attr in METHODS
             if not (known or method) or node.dyn_args or node.dyn_kwargs:
                 names = ", ".join(sorted(GLOBALS)), ", ".join(sorted(METHODS))
                 _refuse(node, f"only {names[0]} and the text methods {names[1]} can be called")
+            if known:
+                _check_arguments(node, known, FUNCTIONS[known].signature)
         case nodes.Const():
             _check_number(node)
 
@@ -203,11 +208,14 @@ def _check_filter(node: nodes.Filter) -> None:
         _refuse(node, _no_such("filter", node.name, FILTERS))
     if node.dyn_args or node.dyn_kwargs:
         _refuse(node, f"{node.name} takes its values one by one")
+    _check_arguments(node, node.name, FILTERS[node.name].signature, None)
+
+
+def _check_arguments(node: nodes.Filter | nodes.Call, name: str, taken: Signature, *before: None) -> None:
     try:
-        named = {str(pair.key): None for pair in node.kwargs}
-        FILTERS[node.name].signature.bind(None, *[None] * len(node.args), **named)
+        taken.bind(*before, *[None] * len(node.args), **{str(pair.key): None for pair in node.kwargs})
     except TypeError as error:
-        _refuse(node, f"{node.name}: {error}")
+        _refuse(node, f"{name}: {error}")
 
 
 def _check_number(node: nodes.Const) -> None:

@@ -23,6 +23,7 @@ import msgspec
 
 from automate_core.lookups import ABSENT, Path, Scope, TemplateError, look_up, part_of
 from automate_core.templating.limits import MAX_SECONDS
+from automate_core.templating.values import advised
 from automate_core.templating.wire import HEADER, MAX_ANSWER, Answer, Ready, frame
 
 log = logging.getLogger(__name__)
@@ -254,7 +255,9 @@ def render(template: bytes, paths: tuple[Path, ...], scope: Scope) -> bytes:
         try:
             look_up(scope, answer.path)
         except TemplateError as error:
-            reason = error.reason  # which names what is there: a worker knows only what it needs
+            reason = advised(
+                error.reason, answer.advice
+            )  # which names what is there: a worker knows only what it needs
     raise TemplateError(reason, answer.line)
 
 

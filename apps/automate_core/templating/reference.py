@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Iterator
-from inspect import Parameter
+from dataclasses import dataclass
+from inspect import Parameter, Signature
 from itertools import groupby
 from typing import Any
 
@@ -18,10 +20,12 @@ from automate_core.templating.child import CPU_SECONDS, MEMORY_BYTES
 from automate_core.templating.filters import FILTERS, Filter
 from automate_core.templating.filters.numbers import LOCALES
 from automate_core.templating.filters.times import MAX_FORMAT
+from automate_core.templating.functions import FUNCTIONS, Function
 from automate_core.templating.grammar import LOOP_FIELDS, METHODS, TESTS
 from automate_core.templating.pool import WORKERS
 from automate_core.templating.wire import MAX_DOCUMENT
 
+FUNCTIONS_ABOUT = "Functions"
 _ORDER = ["Anything", "Text", "Numbers", "Lists", "Dates and times", "Encodings", "Regular expressions"]
 
 _HEAD = """\
@@ -36,15 +40,23 @@ never anything of Python's: `event.payload.items` is the field of that name, wha
 - A text that is exactly one `{{ expression }}` keeps its type: a number stays a number, a list a list.
 - Inside a text, null is empty, true and false stand in JSON's words, lists and mappings as JSON.
 - A name that is not there is an error that names the nearest ones. `default` and `is defined` ask without an error.
+- `first(a, b)` is for a value that may lie in two places: it skips what is missing or null. What stands in the brackets
+  of `default` has to be there.
 - `{% if %}`, `{% elif %}`, `{% else %}` and `{% for item in list %}` with `loop.` {loop} exist, and so do
   comparisons, `and`, `or`, `not`, `in`, `a if b else c`, arithmetic, `~` for joining texts, and literals.
-- `now()` is the time in UTC, such as `2026-12-24T18:00:00Z`; `range(n)` gives at most {range} numbers.
+- `range(n)` gives at most {range} numbers.
 - Texts have the methods {methods}. Nothing else can be called, and nothing can be included, imported, set or
   defined.
 - Tests after `is`: {tests}.
 
 Names in scope: `event` (payload, type, source, headers, id, time), `steps.<key>.output` of the steps before,
 `vars`, `run`, inside loops `item` and `index`, in error steps `error`. Secrets are in no scope.
+
+## Functions
+
+| function | what it gives | example |
+|---|---|---|
+{functions}
 
 ## Filters
 
@@ -110,6 +122,7 @@ What is not defended:
 def page() -> str:
     """The whole page."""
     words = {
+        "functions": "\n".join(_row(each) for each in entries() if each.about == FUNCTIONS_ABOUT),
         "loop": _names(LOOP_FIELDS),
         "range": f"{limits.MAX_RANGE:,}",
         "methods": _names(METHODS),
@@ -150,39 +163,75 @@ def _names(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names))
 
 
-def _tables() -> Iterator[str]:
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A function or filter: its name with its parameters, what it gives, and an example with its result."""
+
+    name: str
+    heading: str
+    about: str
+    words: str
+    example: str
+    result: str
+    is_cheap: bool
+
+
+@functools.cache
+def entries() -> tuple[Entry, ...]:
+    """All functions and filters, by what they are about."""
     ordered = sorted(FILTERS.values(), key=lambda each: (_ORDER.index(each.about), each.name))
-    for about, group in groupby(ordered, key=lambda each: each.about):
+    return (
+        *(_entry(each, FUNCTIONS_ABOUT, _parameters(each.signature)) for each in FUNCTIONS.values()),
+        *(_entry(each, each.about, _parameters(each.signature, skip=1)) for each in ordered),
+    )
+
+
+def _entry(offered: Filter | Function, about: str, parameters: str) -> Entry:
+    brackets = f"({parameters})" if parameters or isinstance(offered, Function) else ""
+    return Entry(
+        name=offered.name,
+        heading=f"{offered.name}{brackets}",
+        about=about,
+        words=" ".join((inspect.getdoc(offered.code) or "").split()),
+        example=offered.example,
+        result=_result(offered.example),
+        is_cheap=offered.is_cheap,
+    )
+
+
+def _result(example: str) -> str:
+    budget.start()
+    result = compile_template(example).evaluate({"event": {"payload": {}}})
+    return result if isinstance(result, str) else as_text(result)
+
+
+def _tables() -> Iterator[str]:
+    filters = [each for each in entries() if each.about != FUNCTIONS_ABOUT]
+    for about, group in groupby(filters, key=lambda each: each.about):
         yield f"\n### {about}\n\n| filter | what it gives | example |\n|---|---|---|"
-        for offered in group:
-            yield f"| {_heading(offered)} | {_described(offered)} | {_exemplified(offered)} |"
+        yield from map(_row, group)
 
 
-def _heading(offered: Filter) -> str:
-    shown = [_parameter(each) for each in list(offered.signature.parameters.values())[1:]]
-    brackets = f"({', '.join(shown)})" if shown else ""
-    return f"`{offered.name}{brackets}`{'' if offered.is_cheap else ' *'}"
+def _row(entry: Entry) -> str:
+    heading = f"`{entry.heading}`{'' if entry.is_cheap else ' *'}"
+    shown = "" if "now()" in entry.example else f" gives `{entry.result}`"
+    cells = (heading, entry.words, f"`{entry.example}`{shown}")
+    return f"| {' | '.join(cell.replace('|', '\\|') for cell in cells)} |"
+
+
+def _parameters(signature: Signature, skip: int = 0) -> str:
+    return ", ".join(_parameter(each) for each in list(signature.parameters.values())[skip:])
 
 
 def _parameter(parameter: Parameter) -> str:
     default = parameter.default
+    if parameter.kind is Parameter.VAR_POSITIONAL:
+        return f"{parameter.name}, ..."
     if default is Parameter.empty:
         return parameter.name
     if default is None or type(default) is object:
         return f"[{parameter.name}]"
     return f"{parameter.name}={str(default).lower() if isinstance(default, bool) else repr(default)}"
-
-
-def _described(offered: Filter) -> str:
-    return " ".join((inspect.getdoc(offered.code) or "").split()).replace("|", "\\|")
-
-
-def _exemplified(offered: Filter) -> str:
-    """The example with what it gives."""
-    budget.start()
-    result = compile_template(offered.example).evaluate({"event": {"payload": {}}})
-    shown = result if isinstance(result, str) else as_text(result)
-    return f"`{offered.example}` gives `{shown}`".replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ context; either alone leaves a way.
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -34,17 +33,29 @@ from automate_core.lookups import (
 from automate_core.templating import budget
 from automate_core.templating.filters import FILTERS, Filter
 from automate_core.templating.filters.numbers import finite
+from automate_core.templating.functions import FUNCTIONS
 from automate_core.templating.grammar import LOOP_FIELDS, METHODS, TESTS, Lookup, lookups
-from automate_core.templating.limits import MAX_BITS, MAX_RANGE, MAX_STRIPPED
-from automate_core.templating.values import Missing, UsedMissingError, checked, fits, is_number, kind, plain
+from automate_core.templating.limits import MAX_BITS, MAX_STRIPPED
+from automate_core.templating.values import Missing, UsedMissingError, advised, checked, fits, is_number, kind, plain
 
 
 class MissingNameError(TemplateError):
-    """A look-up that led nowhere: `path` as far as the part that is not there; empty where it began in a loop."""
+    """A look-up that led nowhere: `path` as far as the part that is not there; empty where it began in a loop.
 
-    def __init__(self, reason: str, line: int, path: Path) -> None:
-        super().__init__(reason, line)
+    `advice` ends the reason: what to write instead.
+    """
+
+    def __init__(self, reason: str, line: int, path: Path, advice: str = "") -> None:
+        super().__init__(advised(reason, advice), line)
         self.path = path
+        self.advice = advice
+
+
+_TAKE_MISSING = [each.code for each in FUNCTIONS.values() if each.takes_missing]
+
+
+def _is_function(called: Any) -> bool:
+    return any(called is each.code for each in FUNCTIONS.values())
 
 
 class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
@@ -71,14 +82,16 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         if isinstance(obj, jinja2.Undefined):
             str(obj)  # raises its own error
-        if obj is _now or obj is _range:
+        if _is_function(obj):
             return True
         return isinstance(getattr(obj, "__self__", None), str) and getattr(obj, "__name__", "") in METHODS
 
     def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
         """Call what `is_safe_callable`, with JSON values; a method on a text that is not too long."""
         budget.look()
-        if self.is_safe_callable(obj) and obj is not _now and obj is not _range:
+        if any(obj is code for code in _TAKE_MISSING):
+            return super().call(context, obj, *arguments, **named)
+        if self.is_safe_callable(obj) and not _is_function(obj):
             name = obj.__name__
             fits(len(obj.__self__), name)
             if name == "strip" and any(isinstance(each, str) and len(each) > MAX_STRIPPED for each in arguments):
@@ -91,7 +104,8 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         left, right = checked(left, operator), checked(right, operator)
         numbers = is_number(left) and is_number(right)
         if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, str | list)):
-            raise TemplateError(f"{kind(left)} {operator} {kind(right)} cannot be computed")
+            advice = "; `to_number` makes a number of a text" if isinstance(left, str) or isinstance(right, str) else ""
+            raise TemplateError(f"{kind(left)} {operator} {kind(right)} cannot be computed{advice}")
         if not numbers:
             fits(len(left) + len(right), operator)
             return left + right
@@ -107,17 +121,6 @@ def _bound(operator: str, left: float, right: float) -> None:
     grown = bits[0] * abs(right) if operator == "**" else sum(bits) if operator == "*" else max(bits)
     if grown > MAX_BITS:
         raise TemplateError(f"the numbers of {operator} are too large")
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _range(*bounds: int) -> range:
-    numbers = range(*bounds)
-    if len(numbers) > MAX_RANGE:
-        raise TemplateError(f"range() gives at most {MAX_RANGE:,} numbers")
-    return numbers
 
 
 def _each(items: Any) -> Iterator[Any]:
@@ -151,14 +154,26 @@ def _guarded(offered: Filter) -> Callable[..., Any]:
         budget.look()
         if not takes_missing:
             value = checked(value, name)
-        result = code(
-            value,
-            *[checked(argument, name) for argument in arguments],
-            **{key: checked(argument, name) for key, argument in named.items()},
-        )
+        try:
+            arguments = tuple(checked(argument, name) for argument in arguments)
+            named = {key: checked(argument, name) for key, argument in named.items()}
+        except UsedMissingError as error:
+            error.advice = "Use first(a, b): it skips missing values" if takes_missing else ""
+            raise
+        result = code(value, *arguments, **named)
         if isinstance(result, str):
             fits(len(result), name)
         return result
+
+    return run
+
+
+def _tolerant(code: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter as it stands in an argument of `first`: a missing value stays one."""
+
+    @functools.wraps(code)
+    def run(value: Any, *arguments: Any, **named: Any) -> Any:
+        return value if isinstance(value, jinja2.Undefined) else code(value, *arguments, **named)
 
     return run
 
@@ -183,8 +198,9 @@ def _sandbox() -> Sandbox:
     sandbox = Sandbox(
         undefined=Missing, optimized=False, finalize=_finalize, autoescape=False, loader=None, cache_size=0
     )
-    sandbox.globals = {"now": _now, "range": _range}
+    sandbox.globals = {each.name: each.code for each in FUNCTIONS.values()}
     sandbox.filters = {offered.name: _guarded(offered) for offered in FILTERS.values()}
+    sandbox.filters |= {f"_maybe_{name}": _tolerant(sandbox.filters[name]) for name in FILTERS.keys() - {"default"}}
     sandbox.filters |= {"_each": _each, "_concat": _concat, "_item": _checked_item}
     about_names = {"defined", "undefined"}
     tests: dict[str, Any] = sandbox.tests
@@ -219,10 +235,25 @@ class _Guards(NodeTransformer):
         node.key, node.value = _item(node.key), _item(node.value)
         return node
 
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        self.generic_visit(node)
+        if isinstance(node.node, nodes.Name) and FUNCTIONS[node.node.name].takes_missing:
+            for argument in node.args:
+                _allow_missing(argument)
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         values = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(values, "_concat", [], [], None, None, lineno=node.lineno)
+
+
+def _allow_missing(node: nodes.Expr | None) -> None:
+    """Let the filters behind an argument pass a missing value on."""
+    while isinstance(node, nodes.Filter):
+        if f"_maybe_{node.name}" in ENVIRONMENT.filters:
+            node.name = f"_maybe_{node.name}"
+        node = node.node
 
 
 def _item(node: nodes.Expr) -> nodes.Expr:
@@ -319,5 +350,5 @@ class _Errors:
             is_it = error.parent is parent or (error.parent is missing and depth == 0)
             if depth >= 0 and is_it and error.name == lookup.path[depth]:
                 path = lookup.path[: depth + 1]
-                return MissingNameError(missing_reason(self.scope, path), lookup.line, path)
-        return MissingNameError(str(error), line, ())
+                return MissingNameError(missing_reason(self.scope, path), lookup.line, path, error.advice)
+        return MissingNameError(str(error), line, (), error.advice)

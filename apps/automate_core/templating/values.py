@@ -27,7 +27,9 @@ _KINDS: dict[type, str] = {
 
 
 class UsedMissingError(jinja2.UndefinedError):
-    """Something was done with a name that is not there: `parent` has no part `name`."""
+    """Something was done with a name that is not there: `parent` has no part `name`. `advice` says what to write."""
+
+    advice = ""
 
     def __init__(self, parent: Any, name: Any, message: str) -> None:
         super().__init__(message)
@@ -60,6 +62,11 @@ class Missing(jinja2.StrictUndefined):
 
     def __getitem__(self, key: Any) -> Any:
         return self
+
+
+def advised(reason: str, advice: str) -> str:
+    """A reason with what to write instead, where that is known."""
+    return f"{reason}{'' if reason.endswith('?') else '.'} {advice}" if advice else reason
 
 
 def kind(value: Any) -> str:

@@ -22,6 +22,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     reason: str = ""
     line: int = 1
     path: tuple[str | int, ...] = ()
+    advice: str = ""
 
 
 class Ready(msgspec.Struct):

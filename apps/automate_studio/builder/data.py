@@ -20,7 +20,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import asked, words
-from automate_studio.builder import documented, earlier, picker, reach, sample_choice, samples, steps
+from automate_studio.builder import documented, earlier, picker, picker_search, reach, sample_choice, samples, steps
 from automate_studio.builder import preview as previews
 from automate_studio.builder.documented import Typed
 from automate_studio.builder.picker import Data, Group
@@ -46,7 +46,7 @@ def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     found = picker.groups(state, node, data)
     query = asked.words(request.GET.get("q"))
     if query:
-        found = picker.search(query, found, data)
+        found = picker_search.search(query, found, data)
     context |= {"groups": found, "query": query, "withheld": isinstance(sample, Withheld), "step": node.label}
     template = "tree.html" if "q" in request.GET else "picker.html"
     return TemplateResponse(request, f"automate_studio/builder/data/{template}", context)

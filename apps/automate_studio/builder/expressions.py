@@ -10,6 +10,7 @@ from automate_core.lookups import Path
 from automate_studio import payload
 
 MAX_SHOWN = 60
+MAX_TAIL = 24  #: characters of a path's end that always stay readable
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES: dict[type, tuple[str, str]] = {
     str: ("abc", "text"),
@@ -33,6 +34,15 @@ def _part(part: str | int, *, first: bool) -> str:
     if _NAME.fullmatch(part):
         return part if first else f".{part}"
     return f"[{json.dumps(part)}]"
+
+
+def halves(label: str) -> tuple[str, str]:
+    """A path in two parts, the second its end: its last name where that is short."""
+    if len(label) <= MAX_TAIL:
+        return label, ""
+    at = max(label.rfind("."), label.rfind("["))
+    at = at if len(label) - at <= MAX_TAIL and at > 0 else len(label) - MAX_TAIL // 2
+    return label[:at], label[at:]
 
 
 def glyph(value: Any) -> str:

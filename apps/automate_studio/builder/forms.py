@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder import plain_json
+from automate_studio.builder import plain_json, schema_table
 
 _K = FieldKind
 MISSING: Any = object()  #: what is not set
@@ -59,10 +59,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Told:
-    """What is said at a field: an error, or a warning."""
+    """What is said at a field: an error, or a warning. A `missing` value is asked for before it is complained about."""
 
     text: str
     level: Literal["error", "warning"] = "error"
+    missing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,11 +156,12 @@ class FieldView:
                     for name, attribute in columns.items()
                 }
                 return {self.name + ROWS: ["1"], **texts}
-            case "records":
+            case "records" | "schema":
                 cells = {
                     view.name: [row.cells[index].text for row in self.rows] for index, view in enumerate(self.columns)
                 }
-                return {self.name + ROWS: ["1"], **cells}
+                rest = {self.name + schema_table.REST: [self.text]} if self.widget == "schema" else {}
+                return {self.name + ROWS: ["1"], **cells, **rest}
             case "group":
                 return {name: texts for part in self.parts for name, texts in part.posted().items()}
         return {self.name: [self.text]}
@@ -174,7 +176,7 @@ def views(
 
 def view(spec: FieldSpec, name: str, value: Any, told: Mapping[str, Told] | None = None) -> FieldView:
     """One field with its present value."""
-    told = told or {}
+    told, spec = told or {}, schema_table.with_columns(spec)
     if isinstance(spec, Group):
         parts = views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
         own = {at: each for at, each in told.items() if not any(is_about(at, part.name) for part in parts)}
@@ -192,7 +194,7 @@ def view(spec: FieldSpec, name: str, value: Any, told: Mapping[str, Told] | None
         return replace(drawn, other=_as_value(found, spec.default))
     drawn = _as_value(found, spec.default if value is MISSING else value)
     if found.takes_expression and drawn.widget not in _WRITTEN:
-        text = "" if drawn.rows or drawn.widget == "check" else drawn.text
+        text = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
         return replace(drawn, other=replace(found, widget="expression", text=text))
     return drawn
 
@@ -256,6 +258,9 @@ def cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
 def _as_value(drawn: FieldView, value: Any) -> FieldView:
     spec = drawn.spec
     rows = _rows(spec, drawn.name, value)
+    if rows is not None and spec.language == schema_table.LANGUAGE:
+        rest = plain_json.write(schema_table.rest(value), indent=None)
+        return replace(drawn, widget="schema", rows=rows, text=rest)
     if rows is not None:
         widget = "records" if spec.columns else "pairs" if spec.kind is _K.MAPPING else "list"
         return replace(drawn, widget=widget, rows=rows)
@@ -272,7 +277,7 @@ def _as_value(drawn: FieldView, value: Any) -> FieldView:
 def _rows(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
     """The value as rows; None when it does not consist of such."""
     if spec.columns:
-        return _records(spec, name, value)
+        return _records(spec, name, schema_table.records(value) if spec.language == schema_table.LANGUAGE else value)
     if spec.kind is _K.MAPPING and isinstance(value, dict | None) and not spec.language:
         return [_entry(number, key, each) for number, (key, each) in enumerate((value or {}).items(), 1)]
     if spec.kind is not _K.LIST or not isinstance(value, list | None):
@@ -291,7 +296,7 @@ def _entry(number: int, key: str, value: Any) -> Row:
 
 def _records(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
     columns = {column.name for column in spec.columns}
-    if not isinstance(value, list | None):
+    if not isinstance(value, list | None) or (value is None and spec.language):
         return None
     if not all(isinstance(item, dict) and item.keys() <= columns for item in value or ()):
         return None

@@ -14,7 +14,7 @@ from automate_core.drafts.values import KINDS, LANES, OWN_FIELDS, Draft, StepNod
 from automate_governance.permissions import User
 from automate_studio.builder import conditions as builder_conditions
 from automate_studio.builder import fields as builder_fields
-from automate_studio.builder import forms, steps, told
+from automate_studio.builder import forms, plain_json, steps, told
 from automate_studio.builder import triggers as builder_triggers
 from automate_studio.builder.conditions import Conditions, ConditionView
 from automate_studio.builder.forms import FieldView, Told
@@ -91,6 +91,18 @@ class Panel:
         """All of its own, and their parts."""
         own = [*self.fields, *self.policy, *self.notes]
         return [*own, *(part for view in own for part in view.parts)]
+
+
+def with_json(panel: Panel, name: str) -> Panel:
+    """The same panel, in which the field of that name is JSON instead of a table."""
+    values = panel.node.inputs if panel.node else {}
+
+    def drawn(view: FieldView) -> FieldView:
+        if view.name != name or view.widget != "schema":
+            return view
+        return replace(view, widget="json", rows=[], text=plain_json.write(values.get(view.spec.name, {})))
+
+    return replace(panel, fields=[drawn(view) for view in panel.fields])
 
 
 def panel_at(state: State, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:

@@ -20,9 +20,6 @@ from automate_studio.builder import documented, expressions, reach
 from automate_studio.builder.documented import Typed
 
 MAX_ROWS = 50  #: of one level
-MAX_HITS = 60
-MAX_SEARCHED = 20_000  #: values that one search looks at
-MAX_ITEMS_SEARCHED = 20  #: of each list
 OPEN_STEPS = 2  #: the nearest steps, whose data are there at once
 _DEFAULTS: dict[type, str] = {str: "''", bool: "false", int: "0", float: "0", list: "[]"}
 
@@ -47,6 +44,11 @@ class Row:
     def place(self) -> str:
         """The path as a parameter."""
         return json.dumps(self.path) if self.path else ""
+
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The label in two parts, of which the first is cut off at its end where there is no room."""
+        return expressions.halves(self.label)
 
     @property
     def name(self) -> str:
@@ -143,14 +145,14 @@ def _others(state: State, around: reach.Around) -> Iterator[tuple[str, str, list
 
 
 def _named(title: str, icon: str, paths: list[Path], data: Data) -> Group:
-    rows = tuple(_row(str(path[-1]), path, data.at(path), None) for path in paths)
+    rows = tuple(row(str(path[-1]), path, data.at(path), None) for path in paths)
     return Group(label=title, path=paths[0][:-1], icon=icon, note=str(len(rows)), rows=rows)
 
 
 def filled(group: Group, data: Data) -> Group:
     """The same group with the rows of its first level."""
     value = data.at(group.path)
-    whole = _row("Everything", group.path, value, data, only_if=group.only_if)
+    whole = row("Everything", group.path, value, data, only_if=group.only_if)
     if value is ABSENT or not isinstance(value, dict | list) or not value:
         return replace(group, rows=(replace(whole, label="The value"),), hint=_hint(value))
     return replace(group, rows=(*level(group.path, data, only_if=group.only_if), replace(whole, opens=False)))
@@ -171,13 +173,13 @@ def level(path: Path, data: Data, *, only_if: str = "", depth: int = 2) -> tuple
     if not isinstance(value, dict):
         return ()
     names = [name for name in value if isinstance(name, str)]
-    rows = [_row(name, (*path, name), value[name], data, only_if=only_if, depth=depth) for name in names[:MAX_ROWS]]
+    rows = [row(name, (*path, name), value[name], data, only_if=only_if, depth=depth) for name in names[:MAX_ROWS]]
     if len(names) > MAX_ROWS:
         rows.append(Row(label=f"{len(names) - MAX_ROWS:,} more: search for them", path=None, insert="", level=depth))
     return tuple(rows)
 
 
-def _row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str = "", depth: int = 2) -> Row:
+def row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str = "", depth: int = 2) -> Row:
     maybe = data is not None and _is_sometimes_missing(path, data)
     typed = documented.ANYTHING if value is ABSENT else value if isinstance(value, Typed) else None
     expression = expressions.reference(path)
@@ -206,7 +208,7 @@ def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int)
             label=label, path=None, insert=f"{{{{ {expression} }}}}", glyph="ƒ", value=shown, level=depth, act=act
         )
 
-    rows = [replace(_row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
+    rows = [replace(row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
     rows.append(made("How many", f"{name} | length", str(len(value))))
     by = _telling(first) if isinstance(first, dict) else ""
     if isinstance(first, dict) and by:
@@ -238,64 +240,3 @@ def _is_sometimes_missing(path: Path, data: Data) -> bool:
         return False
     inner = path[len(root) :]
     return any(json_tree.at(other, inner) is ABSENT for other in data.others[root])
-
-
-# --- search -----------------------------------------------------------------------------------------------------------
-
-
-def search(words: str, found: list[Group], data: Data) -> list[Group]:
-    """The same groups with the rows alone in whose names or values the words are, from all levels.
-
-    A group in which something is called just so comes first: `sku` of the item before `items[0].sku` of the event.
-    """
-    wanted = words.lower().split()
-    hits = _Hits(wanted)
-    answer = []
-    for group in found:
-        rows = tuple(hits.of(group, data))
-        if rows:
-            answer.append(replace(group, rows=rows, open=True, hint=""))
-        elif all(word in group.label.lower() for word in wanted):
-            answer.append(group if group.rows else filled(replace(group, open=True), data))
-    return sorted(answer, key=lambda group: all(row.label.lower() != words.lower() for row in group.rows))
-
-
-class _Hits:
-    """Finds rows, and counts down what may be looked at and found by one search."""
-
-    def __init__(self, wanted: list[str]) -> None:
-        self._wanted = wanted
-        self._values, self._rows = MAX_SEARCHED, MAX_HITS
-
-    def of(self, group: Group, data: Data) -> Iterator[Row]:
-        """The rows of one group."""
-        is_list_of_names = len(group.path) < 2 and group.path != ("item",)
-        for root in [row.path for row in group.rows if row.path] if is_list_of_names else [group.path]:
-            for path, value in _walk(root, data.at(root)):
-                self._values -= 1
-                if self._values < 0 or self._rows <= 0:
-                    return
-                if self._is_hit(group, path, value):
-                    self._rows -= 1
-                    label = expressions.reference(path[len(group.path) :] or path[-1:]).lstrip(".")
-                    yield _row(label, path, value, data, only_if=group.only_if)
-
-    def _is_hit(self, group: Group, path: Path, value: Any) -> bool:
-        own = str(path[-1]).lower()
-        text = str(value).lower() if isinstance(value, str | int | float) else ""
-        if value is ABSENT or not any(word in own or word in text for word in self._wanted):
-            return False
-        around = f"{group.label} {expressions.reference(path)}".lower()
-        return all(word in around or word in text for word in self._wanted)
-
-
-def _walk(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
-    """Every value, holders before what they hold. Iterative: data may be nested as deep as it likes."""
-    stack: list[tuple[Path, Any]] = [(path, value)]
-    while stack:
-        here, value = stack.pop()
-        yield here, value
-        if isinstance(value, dict):
-            stack += [((*here, name), inner) for name, inner in reversed(value.items()) if isinstance(name, str)]
-        elif isinstance(value, list):
-            stack += [((*here, at), value[at]) for at in reversed(range(min(len(value), MAX_ITEMS_SEARCHED)))]

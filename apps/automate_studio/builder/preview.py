@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_core.lookups import ABSENT, Path, Scope, TemplateError, as_text, describe
 from automate_core.templating import compile_value
+from automate_core.templating.arithmetic import read_sum
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import json_tree, payload, words
 from automate_studio.builder import documented, expressions, plain_json
@@ -17,6 +18,7 @@ from automate_studio.builder.samples import Sample, Withheld
 
 MAX_SHOWN = 2_000
 MAX_PIECES = 200
+MAX_UNSCROLLED = 240  #: characters that a preview shows in any case
 _TEXT = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
 _EXPRESSION = re.compile(rf"(\{{\{{(?:{_TEXT}|(?!\}}\}})[^'\"])*+\}}\}})")
 _JSON = {FieldKind.JSON, FieldKind.MAPPING}
@@ -32,7 +34,10 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on."""
+    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on.
+
+    `sum` is the expression that computes what is written as a sum and makes a text.
+    """
 
     pieces: list[Piece] = field(default_factory=list)
     type: str = ""
@@ -41,12 +46,40 @@ class Preview:
     hint: str = ""
     sample: Sample | None = None
     is_cut: bool = False
+    sum: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it may have to be scrolled, which takes the focus of the keyboard."""
+        text = "".join(piece.text for piece in self.pieces)
+        return len(text) > MAX_UNSCROLLED or text.count("\n") > MAX_UNSCROLLED // 80
 
 
 def preview(
     text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None = None
 ) -> Preview:
-    """What `text`, in the field that `spec` describes, comes to. `shape` is what is documented of what it can name."""
+    """The result of `text` in the field that `spec` describes. `shape` is what is documented of what it can name."""
+    return replace(_result(text, spec, sample, shape), sum=_sum(text, sample))
+
+
+def _sum(text: str, sample: Sample | Withheld | None) -> str:
+    """The expression that computes a sum; of an uncertain one, where the sample has numbers in all its places."""
+    found = read_sum(text)
+    if found is None:
+        return ""
+    if not found.certain:
+        try:
+            values = compile_value(list(found.operands)).render(sample.scope) if isinstance(sample, Sample) else [""]
+        except TemplateError:
+            return ""
+        if not all(isinstance(value, int | float) for value in values):
+            return ""
+    return found.whole
+
+
+def _result(
+    text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None
+) -> Preview:
     try:
         value = _value(text, spec)
         template = compile_value(value)

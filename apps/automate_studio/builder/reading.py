@@ -10,7 +10,7 @@ from typing import Any
 from django.http import QueryDict
 
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder import plain_json
+from automate_studio.builder import plain_json, schema_table
 from automate_studio.builder.forms import MISSING, ROWS, Group, view
 from automate_studio.builder.steps import DRAWN
 
@@ -79,6 +79,8 @@ def _part(part: FieldSpec, name: str, posted: Mapping[str, list[str]], present: 
 
 
 def _rows(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
+    if spec.language == schema_table.LANGUAGE:
+        return _schema(schema_table.with_columns(spec), name, posted)
     if spec.columns:
         return _records(spec, name, posted)
     if spec.kind is _K.MAPPING:
@@ -138,6 +140,15 @@ def _records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> lis
                 record[column.name] = value
         found.append(record)
     return found
+
+
+def _schema(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
+    """The schema of a table; MISSING when it says nothing at all."""
+    rest = plain_json.loads(posted.get(name + schema_table.REST, ["{}"])[-1])
+    found = _records(spec, name, posted)
+    if not isinstance(rest, dict):
+        raise ValueError("what the table does not show is not a mapping")
+    return schema_table.document(found, rest) if found or rest else MISSING
 
 
 def _cell(column: FieldSpec, text: str) -> Any:

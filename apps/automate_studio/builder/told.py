@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_core.drafts.problems import DraftProblem
@@ -27,10 +27,10 @@ _ELSEWHERE = {
 class Line:
     """One problem in a list: whose it is, the label of its field, and the id of what it is told at.
 
-    `text` is the whole of it, as a card says it.
+    `text` is the whole of it, as a card says it. While a draft is being edited, what is missing has a level of its own.
     """
 
-    level: Literal["error", "warning"]
+    level: Literal["error", "warning", "missing"]
     path: str
     whose: str
     label: str
@@ -47,22 +47,28 @@ def by_field(problems: Iterable[DraftProblem], refused: Mapping[str, str], kind:
     found: dict[str, Told] = {}
     for problem in sorted(problems, key=lambda problem: problem.level):
         name, reason = _here(problem, kind)
-        said = Told(words.sentence(reason), problem.level)
+        said = Told(words.sentence(reason), problem.level, problem.missing)
         before = found.setdefault(name, said)
         if before is not said and before.level == said.level:
-            found[name] = Told(f"{before.text} {said.text}", said.level)
+            found[name] = Told(f"{before.text} {said.text}", said.level, before.missing and said.missing)
     return found | {name: Told(reason) for name, reason in refused.items()}
 
 
 def of_no_field(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[Told]:
     """What is said above a form: all that it `has` no field for."""
-    found = [(problem.level, *_here(problem, kind)) for problem in problems]
-    return [Told(words.sentence(reason), level) for level, name, reason in found if not has(name)]
+    found = [(problem, *_here(problem, kind)) for problem in problems]
+    return [Told(words.sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
 
 
 def lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
     """The problems, each with its field's label. No query."""
     return [_line(draft, problem) for problem in problems]
+
+
+def lines_while_editing(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
+    """The same, with what is still to be filled in told apart from what is wrong."""
+    found = [(problem, _line(draft, problem)) for problem in problems]
+    return [replace(line, level="missing") if problem.missing else line for problem, line in found]
 
 
 def _here(problem: DraftProblem, kind: str) -> tuple[str, str]:

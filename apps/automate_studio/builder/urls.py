@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automate_studio.builder import budget, connections, data, options, presence, tests, views
+from automate_studio.builder import budget, connections, data, functions, options, presence, tests, views
 from automate_studio.sign_in import staff
 
 urlpatterns = [
@@ -22,5 +22,6 @@ urlpatterns = [
     staff("data/<path:path>/", data.picker_tree, "builder_data"),
     staff("preview/<path:path>/", data.preview, "builder_preview"),
     staff("budget/", budget.budget, "builder_budget"),
+    staff("functions/", functions.functions, "builder_functions"),
     staff("sample/", data.sample, "builder_sample"),
 ]

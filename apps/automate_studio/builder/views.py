@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ from automate_studio.builder import (
 )
 from automate_studio.builder.fields import SETTINGS_FIELDS
 from automate_studio.builder.forms import ROWS
-from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values
+from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values, with_json
 from automate_studio.builder.steps import SETTINGS
 from automate_studio.builder.told import Line
 from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
@@ -83,6 +84,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
+    panel = with_json(panel, request.GET.get("json", ""))
     return TemplateResponse(request, "automate_studio/builder/panel.html", _context(request, state, panel))
 
 
@@ -342,11 +344,11 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
     badges = tests.badges(state.workflow, state.reading.definition)
-    problems = told.lines(state.draft, state.problems)
+    problems = told.lines_while_editing(state.draft, state.problems)
     edited = Edited(*_marks(problems), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
     tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
-    errors = [problem for problem in state.problems if problem.level == "error"]
+    levels = Counter(line.level for line in problems)
     return {
         "state": state,
         "workflow": state.workflow,
@@ -357,8 +359,9 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
         "step_url": reverse("studio:builder", args=[state.workflow.pk]) + "step/",
         "condition_url": reverse("studio:builder_condition", args=[state.workflow.pk, selected or START]),
         "problems": problems,
-        "errors": len(errors),
-        "warnings": len(state.problems) - len(errors),
+        "errors": levels["error"],
+        "missing": levels["missing"],
+        "warnings": levels["warning"],
         "triggers": TRIGGERS,
         "containers": _CONTAINERS,
         "remarks": [words.sentence(remark) for remark in state.done.remarks],
@@ -385,9 +388,12 @@ def _card(tree: Tree, path: str) -> Card | None:
     return tree.trigger if path == START else next((card for card in tree.flat() if card.path == path), None)
 
 
+_SEVERITY = ("warning", "missing", "error")  #: the last wins
+
+
 def _marks(problems: list[Line]) -> tuple[Mapping[str, Mark], Mark | None]:
     """The worst problem of each step by its key, and of the triggers."""
     found: dict[str, Mark] = {}
-    for line in sorted(problems, key=lambda line: line.level, reverse=True):  # errors last, to win
+    for line in sorted(problems, key=lambda line: _SEVERITY.index(line.level)):
         found[line.path.rpartition("/")[2]] = Mark(level=line.level, text=line.text)
     return found, found.get(START)

@@ -66,6 +66,15 @@ def float_(value: Any, default: Any = _NOTHING) -> Any:
         return default
 
 
+@offer(ABOUT, "{{ ('19.90' | to_number) * 2 }}")
+def to_number(value: Any) -> Any:
+    """The number that the value is or that its text holds: 12 stays a whole number, 12.5 one with a point."""
+    if is_number(value):
+        return value
+    exact = decimal_of(value, "to_number")
+    return int(exact) if exact == exact.to_integral_value() and "." not in str(value) else float(exact)
+
+
 @offer(ABOUT, "{{ 'yes' | bool }}", name="bool")
 def bool_(value: Any) -> bool:
     """True for `true`, `yes`, `on`, `1`, and false for `false`, `no`, `off`, `0` and an empty text, in any case of

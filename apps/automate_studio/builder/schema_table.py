@@ -1,0 +1,164 @@
+"""A JSON Schema of an object as a table of fields, and back: what a row cannot show goes with it unseen.
+
+A field whose schema is none of the simple ones is a row of JSON; a schema that is no plain object is no table at all.
+Whatever a table is made from, the table gives again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from automate_plugins.fields import FieldKind, FieldSpec
+
+LANGUAGE = "json-schema"  #: of a mapping that is edited so
+REST = "::beside"  #: ends the name of what the table does not show
+_JSON = "json"
+#: What each type is in a schema, the narrower ones first.
+_KINDS: dict[str, dict[str, Any]] = {
+    "date": {"type": "string", "format": "date"},
+    "text": {"type": "string"},
+    "number": {"type": "number"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "choice": {"type": "string"},
+    "list": {"type": "array", "items": {"type": "string"}},
+}
+_K = FieldKind
+COLUMNS = (
+    FieldSpec(name="name", label="Name"),
+    FieldSpec(
+        name="kind",
+        label="Type",
+        kind=_K.CHOICE,
+        default="text",
+        choices=(
+            ("text", "Text"),
+            ("number", "Number"),
+            ("integer", "Whole number"),
+            ("boolean", "Yes or no"),
+            ("choice", "Choice"),
+            ("date", "Date"),
+            ("list", "List of texts"),
+            (_JSON, "JSON Schema"),
+        ),
+    ),
+    FieldSpec(name="required", label="Required", kind=_K.BOOLEAN, default=True),
+    FieldSpec(name="description", label="Description"),
+    FieldSpec(name="choices", label="Choices", kind=_K.LIST),
+    FieldSpec(name="schema", label="Schema", kind=_K.JSON),
+    FieldSpec(name="rest", label="Rest", kind=_K.JSON),
+)
+
+
+def records(schema: Any) -> list[dict[str, Any]] | None:
+    """The fields of a schema, the required ones first in their order; None where it is no table."""
+    if schema is None:
+        return []
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
+        return None
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if schema.get("type", "object" if not schema else "") != "object" or not _are_names(required, properties):
+        return None
+    order = {name: number for number, name in enumerate(required)}
+    names = sorted(properties, key=lambda name: order.get(name, len(order)))
+    found = [_record(name, properties[name], name in order) for name in names]
+    try:
+        return found if not schema or _same(document(found, rest(schema)), {"properties": {}, **schema}) else None
+    except ValueError:
+        return None
+
+
+def rest(schema: Any) -> dict[str, Any]:
+    """What a schema says beside its fields."""
+    shown = {"type", "properties", *(["required"] if (schema or {}).get("required") else [])}
+    return {name: value for name, value in (schema or {}).items() if name not in shown}
+
+
+def with_columns(spec: FieldSpec) -> FieldSpec:
+    """The same field, with the columns of a table where it is a schema."""
+    return replace(spec, columns=COLUMNS) if spec.language == LANGUAGE else spec
+
+
+def document(rows: list[dict[str, Any]], rest: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a table. Raises ValueError with the row."""
+    properties: dict[str, Any] = {}
+    required = []
+    for number, row in enumerate(rows, 1):
+        name = str(row.get("name") or "").strip()
+        if not name:
+            raise ValueError(f"row {number} needs a name")
+        if name in properties:
+            raise ValueError(f"the name {name!r} stands there twice")
+        try:
+            properties[name] = _schema(row)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        required += [name] if row.get("required", True) else []
+    made = {**rest, "type": "object", "properties": properties}
+    return made | ({"required": required} if required else {})
+
+
+def _are_names(required: Any, properties: dict[str, Any]) -> bool:
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        return False
+    return len(set(required)) == len(required) and set(required) <= set(properties)
+
+
+def _record(name: str, schema: Any, required: bool) -> dict[str, Any]:
+    record = {"name": name, "required": required}
+    for kind in _KINDS:
+        shown = record | _shown(kind, schema) if isinstance(schema, dict) else {}
+        if shown and _gives(shown, schema):
+            return shown
+    return record | {"kind": _JSON, "schema": schema}
+
+
+def _shown(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema as a row of that kind."""
+    own = {*_KINDS[kind], "description", *(["enum"] if kind == "choice" else [])}
+    unseen = {name: value for name, value in schema.items() if name not in own}
+    found: dict[str, Any] = {"kind": kind}
+    if "description" in schema:
+        found["description"] = schema["description"]
+    if kind == "choice":
+        found["choices"] = schema.get("enum")
+    if unseen:
+        found["rest"] = {"kind": kind, "keywords": unseen}
+    return found
+
+
+def _gives(record: dict[str, Any], schema: dict[str, Any]) -> bool:
+    """Whether a row can be typed, and gives that schema; `enum` belongs to choices alone."""
+    description, choices = record.get("description", "-"), record.get("choices", ["-"])
+    texts = [description, *choices] if isinstance(choices, list) else [None]
+    if not all(isinstance(text, str) and text and text == text.strip() and "\n" not in text for text in texts):
+        return False
+    if any("," in str(text) for text in texts[1:]) or ("enum" in schema and record["kind"] != "choice"):
+        return False
+    try:
+        return _same(_schema(record), schema)
+    except ValueError:
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same: 1 and true are not."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _schema(row: dict[str, Any]) -> Any:
+    kind = row.get("kind", "text")
+    if kind == _JSON:
+        if not isinstance(row.get("schema"), dict | bool):
+            raise ValueError('write its JSON Schema, such as {"type": "object"}')
+        return row["schema"]
+    unseen = row.get("rest")
+    keywords = unseen.get("keywords") if isinstance(unseen, dict) and unseen.get("kind") == kind else None
+    made = {**_KINDS.get(kind, {}), **(keywords if isinstance(keywords, dict) else {})}
+    if kind == "choice":
+        if not row.get("choices"):
+            raise ValueError("write its choices, with commas between them")
+        made["enum"] = row["choices"]
+    return made | ({"description": row["description"]} if row.get("description") else {})
