@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, NotedOptions
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
 from automate_connectors.context import Context
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
@@ -43,15 +43,10 @@ def check(adapter: ConnectorAdapter, context: dict[str, Any]) -> str:
 def options(
     adapter: ConnectorAdapter, name: str, params: dict[str, Any], context: dict[str, Any]
 ) -> list[tuple[str, str]]:
-    """What a field offers, as (value, label), with its note if it has one. Raises ConnectorError and nothing else."""
-
-    def ask() -> list[tuple[str, str]]:
-        found = adapter.options(name, params, Context(context))
-        offered = [(str(value), str(label)) for value, label in found]
-        return NotedOptions(offered, found.note) if isinstance(found, NotedOptions) else offered
-
-    offered: list[tuple[str, str]] = _crossing(ask)
-    return offered
+    """What a field offers, as (value, label). Raises ConnectorError and nothing else."""
+    given = Context(context)
+    found = _crossing(lambda: [(str(value), str(label)) for value, label in adapter.options(name, params, given)])
+    return list(found)
 
 
 def _crossing(call: Callable[[], Any]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors import invocation, trial
-from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, NotedOptions
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, OptionsError
 from automate_connectors.models import Connection
 from automate_governance import audit
 from automate_governance.permissions import Person, can
@@ -15,10 +16,18 @@ from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUn
 MOST = 1_000
 
 
+@dataclass(frozen=True)
+class Offered:
+    """Options as (value, label), at most MOST; `note` says why they are not those that were asked for."""
+
+    options: list[tuple[str, str]]
+    note: str = ""
+
+
 def offered(
     adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
-) -> NotedOptions:
-    """(value, label) of what is there, at most MOST, with a note or an empty one; one call that changes nothing.
+) -> Offered:
+    """What is there, or what the connector offers in its place; one call that changes nothing.
 
     Raises ConnectorError, whose message tells what to do, and trial.NotPermittedError.
     """
@@ -27,10 +36,10 @@ def offered(
             raise trial.NotPermittedError(f"{by.get_username()} may not use {connection}")
         audit.record(by, "connection.asked", connection, changes={"for": name})
     try:
-        found = invocation.options(adapter, name, params, trial.context(connection, by))
+        return Offered(invocation.options(adapter, name, params, trial.context(connection, by))[:MOST])
+    except OptionsError as error:
+        return Offered(error.instead[:MOST], redactor.text(error.message)[:500])
     except ConnectorError as error:
         raise ConnectorError(redactor.text(error.message)[:500], code=error.code) from error
     except (SecretNotFoundError, SecretUnavailableError) as error:
         raise ConnectorError(str(error), code="secret_not_found") from error
-    note = redactor.text(found.note)[:500] if isinstance(found, NotedOptions) else ""
-    return NotedOptions(found[:MOST], note)

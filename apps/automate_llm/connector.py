@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, NotedOptions
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, OptionsError
 from automate_egress import EgressError
 from automate_llm import actions, prices
 from automate_llm.asking import DEFAULT_PROVIDER, Asking, provider_of
@@ -141,18 +141,16 @@ class LLMConnector(ConnectorAdapter):
         return (host,) if host else ()
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
-        """`models`: those that the connection's service lists, else those whose prices are known, with a note of why.
-
-        Others can be named as well.
-        """
+        """`models`: those that the connection's service lists; in their place those whose prices are known."""
         connection = context["connection"]
         provider = provider_of(connection)
         if not provider.can_list:
-            return _priced(connection, "This provider does not list its models.")
+            raise _unlisted(connection, "This provider does not list its models.", code="not_offered")
         try:
-            found = provider.models({"http": context["http"], "connection": connection})
+            found = provider.models(ChatOptions(http=context["http"], connection=connection))
         except (LLMProviderError, EgressError) as error:
-            return _priced(connection, f"The models of this connection could not be listed: {error}.")
+            why = f"The models of this connection could not be listed: {error}."
+            raise _unlisted(connection, why, code=error.code, retryable=error.retryable) from error
         return [(each, each) for each in sorted(found)]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
@@ -175,9 +173,10 @@ class LLMConnector(ConnectorAdapter):
             raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
 
 
-def _priced(connection: dict[str, Any], why: str) -> NotedOptions:
-    """The models of the connection's provider whose prices are known."""
+def _unlisted(connection: dict[str, Any], why: str, *, code: str, retryable: bool = False) -> OptionsError:
+    """The error, with the models of the connection's provider whose prices are known."""
     provider = f"{connection.get('provider') or DEFAULT_PROVIDER}/"
     known = sorted({*prices.site_prices(), *prices.shipped_prices()})
     names = [each.removeprefix(provider) for each in known if each.startswith(provider)]
-    return NotedOptions([(each, each) for each in names], f"{why} Shown instead: models with a known price.")
+    message = f"{why} Shown instead: models with a known price."
+    return OptionsError(message, [(each, each) for each in names], code=code, retryable=retryable)

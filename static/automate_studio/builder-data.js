@@ -42,6 +42,7 @@
   const close = ({ back = true } = {}) => {
     asked += 1;
     clearTimeout(timer);
+    isSearching = false;
     picker.hidden = true;
     picker.replaceChildren();
     const { editor, start, end, isTyped } = target ?? {};
@@ -66,10 +67,13 @@
   };
 
   let isSearching = false; // what is shown was found for an earlier text
+  let pending = null; // what a key asks for meanwhile: it is about what will be found
+  const settled = (act) => { if (isSearching) pending = act; else act(); };
 
   const search = (query) => {
     const turn = ++asked;
     isSearching = true;
+    pending = null;
     clearTimeout(timer);
     timer = setTimeout(async () => {
       const { ok, html } = await ask(`${url()}?${new URLSearchParams({ q: query })}`);
@@ -80,6 +84,8 @@
       ready();
       const found = picker.querySelectorAll("[data-insert]").length;
       say(found === 1 ? "1 found" : `${found} found`);
+      pending?.();
+      pending = null;
     }, 150);
   };
 
@@ -148,8 +154,8 @@
       ArrowLeft: () => (isOpen ? expand(item, false) : focusOn(item.closest("[role=group]")?.previousElementSibling)),
       Enter: () => (insertOf(item) ? insert(item) : isOpen ? focusOn(shown[at + 1]) : expand(item, true)),
     };
-    if (!item && event.key === "ArrowDown") { event.preventDefault(); focusOn(nearest(event.target.value)); }
-    if (!item && event.key === "Enter") { event.preventDefault(); if (first()) insert(first()); }
+    if (!item && event.key === "ArrowDown") { event.preventDefault(); settled(() => focusOn(nearest(event.target.value))); }
+    if (!item && event.key === "Enter") { event.preventDefault(); settled(() => first() && insert(first())); }
     if (!item || !acts[event.key]) return;
     event.preventDefault();
     acts[event.key]();
@@ -160,8 +166,8 @@
   // Of what was found the first hit, not the heading above it.
   const nearest = (query) => (query && first()) || items().find((each) => each.tabIndex === 0) || items()[0];
   const acts = {
-    ArrowDown: () => (focusOn(nearest(target.query)), true),
-    Enter: () => target.query && !isSearching && first() && (insert(first()), true),
+    ArrowDown: () => (settled(() => focusOn(nearest(target.query))), true),
+    Enter: () => target.query && (isSearching || first()) && (settled(() => first() && insert(first())), true),
   };
 
   // Before the builder's own: Escape closes the picker, and the panel keeps the focus.

@@ -211,6 +211,33 @@ def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
     assert [fault for fault in faults(page) if "422" not in fault] == []
 
 
+def test_data_is_put_into_json(opened, faults, shot):
+    Event.objects.create(source="webhook:github", type="issues", payload={"mail": "ada@example.com", "number": 7})
+    page = opened("ask")
+    page.get_by_text("More options").click()
+    body = page.locator("[data-field='inputs.json'] .cm-content")
+    body.click()
+    page.keyboard.type('{"number": {number')
+    number = page.get_by_role("treeitem", name="number, 7, a number")
+    expect(number).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(number).to_be_focused()
+    page.keyboard.press("Enter")
+    field = page.locator("[name='inputs.json']")
+    expect(field).to_have_value('{"number": "{{ event.payload.number }}"')
+    page.keyboard.type(', "who": "To {mail')
+    expect(page.locator("#picker")).to_be_visible()
+    page.keyboard.press("ArrowDown")  # where the search is on its way it waits for what is found
+    expect(page.get_by_role("treeitem", name="mail, ada@example.com, text")).to_be_focused()
+    shot(page, "saving-json")
+    page.keyboard.press("Enter")
+    page.keyboard.type('!"}')
+    expect(field).to_have_value('{"number": "{{ event.payload.number }}", "who": "To {{ event.payload.mail }}!"}')
+    stored("ask", "json", {"number": "{{ event.payload.number }}", "who": "To {{ event.payload.mail }}!"})
+    expect(page.locator("#preview-field-inputs-json")).to_contain_text('"number": 7')
+    assert [fault for fault in faults(page) if "422" not in fault] == []
+
+
 def test_a_step_that_was_changed_is_not_called_tested(opened, faults):
     page = opened("values")
     result, badge = page.locator("#test-result"), page.locator("#card-values .da-badge")

@@ -161,7 +161,7 @@ def test_saving_a_panel_stores_what_differs(builder):
         ("both", {"limit": "many"}, "settings", "many"),
         ("route/each", {"items": '["a"]'}, "settings", '["a"]'),
         ("look", {"save_as": "kept"}, "settings", "kept"),
-        ("look", {"inputs.title": ""}, "inputs", {}),
+        ("look", {"inputs.title": ""}, "inputs", {"title": ""}),
     ],
 )
 def test_values_are_typed(builder, path, fields, column, value):

@@ -68,12 +68,12 @@ class Action:
     outputs: tuple[FieldSpec, ...] = ()
 
 
-class NotedOptions(list[tuple[str, str]]):
-    """Options of a field with a note for people, such as why they are not those of the connection."""
+class OptionsError(ConnectorError):
+    """Why a field's options cannot be listed, with others to offer `instead`, which the message names."""
 
-    def __init__(self, found: Iterable[tuple[str, str]], note: str) -> None:
-        super().__init__(found)
-        self.note = note
+    def __init__(self, message: str, instead: Iterable[tuple[str, str]], *, code: str, retryable: bool = False) -> None:
+        super().__init__(message, code=code, retryable=retryable)
+        self.instead = list(instead)
 
 
 class ConnectorAdapter(ABC):

@@ -83,7 +83,7 @@ class LLMProvider(ABC):
         """
         raise NotImplementedError
 
-    def models(self, options: dict[str, Any]) -> list[str]:
+    def models(self, options: ChatOptions) -> list[str]:
         """Optional: the names of the models that the connection can ask; `options` holds `http` and `connection`.
 
         Raises LLMProviderError.

@@ -13,8 +13,9 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from automate_connectors import offering, trial
-from automate_connectors.adapters.base import ConnectorError, NotedOptions
+from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
+from automate_connectors.offering import Offered
 from automate_connectors.registry import find_action
 from automate_core.drafts import rows
 from automate_core.drafts.values import Draft, StepNode
@@ -37,19 +38,18 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     draft = rows.load(workflow)
     spec = _spec(draft, path, request.POST.get("field", ""), person)
     node = steps.at(draft, path)
-    found: Options = ()
+    found = Offered([])
     problem = ""
     try:
         if request.POST["field"].startswith("inputs.") and node is not None:
             found = _of_connector(node, spec, person)
         else:
-            found = _OWN[spec.options](workflow, person)
+            found = Offered(list(_OWN[spec.options](workflow, person)))
     except trial.NotPermittedError as error:
         raise PermissionDenied from error
     except ConnectorError as error:
         problem = words.sentence(error.message)
-    note = found.note if isinstance(found, NotedOptions) else ""
-    context = {"options": list(found), "problem": problem, "note": note}
+    context = {"options": found.options, "problem": problem, "note": found.note}
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 
 
@@ -71,7 +71,7 @@ def _spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
     return found
 
 
-def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Options:
+def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
     """What the step's connector says. Raises ConnectorError and trial.NotPermittedError."""
     try:
         adapter, _ = find_action(node.action)
