@@ -174,7 +174,7 @@ def test_errors_keep_it_from_being_published(door, editor, made):
     editor.do("edit", key="tell", unset=["inputs.message"])
     page = Page(door.review())
     assert "publish" not in page.ids and "Errors have to be mended" in page.text
-    assert door.url("builder") + "?step=route/tell" in [a.get("href") for _, a in page.tags]
+    assert door.url("builder") + "?step=route/tell&complain" in [a.get("href") for _, a in page.tags]
     made.refresh_from_db()
     answer = door.client.post(door.url("review"), {"rev": made.rev, "version": 1})
     assert answer.status_code == 422 and "message" in Page(answer).text and made.versions.count() == 1
