@@ -51,7 +51,10 @@ def test_cancelling_and_retrying_many(runs, capsys):
     assert run(capsys, "automate_runs", "cancel", "--workflow", "one", "--dry-run") == "1 would be cancelled\n"
     assert run(capsys, "automate_runs", "cancel", "--workflow", "one", "--reason", "no need") == "1 cancelled\n"
     runs["one", "waiting"].refresh_from_db()
-    assert (runs["one", "waiting"].status, runs["one", "waiting"].error["message"]) == ("cancelled", "no need")
+    assert (runs["one", "waiting"].status, runs["one", "waiting"].error["message"]) == (
+        "cancelled",
+        "Cancelled by root: no need",
+    )
     assert run(capsys, "automate_runs", "retry", "--status", "failed", "--newest") == "2 run again\n"
     assert ExecutionRun.objects.exclude(retried_from=None).count() == 2
     assert run(capsys, "automate_runs", "cancel", str(runs["two", "waiting"].pk)) == "1 cancelled\n"

@@ -219,7 +219,7 @@ def test_a_sibling_that_failed_meanwhile_withdraws_it(workflow, deliver):
 # --- saving -----------------------------------------------------------------------------------------------------------
 
 REFUSED = {
-    "{{ ''.__class__.mro() }}": "only now, range and the text methods",
+    "{{ ''.__class__.mro() }}": "only first, now, range and the text methods",
     "{{ 'x' | attr('y') }}": "there is no filter 'attr'",
     "{% include 'x' %}": "include is not allowed here",
     "{{ event.payload | truncat(3) }}": "did you mean 'truncate'?",

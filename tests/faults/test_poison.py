@@ -95,7 +95,7 @@ def test_a_job_that_kills_its_worker_is_dead_after_three_crashes(workflow, mill,
         return OutboxJob.objects.filter(status="dead").exists() and runs("succeeded") == 9
 
     mill.worker("--concurrency", "10", **fault)
-    wait_for(dead, seconds=150, every=0.2)
+    wait_for(dead, seconds=400, every=0.2)
     poison = OutboxJob.objects.get(status="dead")
     assert (poison.crashes, poison.run.status) == (3, "failed")
     assert poison.last_error

@@ -64,7 +64,7 @@ def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wr
     if start in {"asgi", "runserver"}:
         command = [*command, str(free_port())]
     own = {**environment, "AUTOMATE_WORKER": "off", "AUTOMATE_SECRETS_KEYS": keys or generate_key()}
-    ended = subprocess.run(command, env=own, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    ended = subprocess.run(command, env=own, capture_output=True, text=True, cwd=ROOT, timeout=240)
     shown = ended.stdout + ended.stderr
     assert ended.returncode not in {0, -9} and said in " ".join(shown.split()), shown
     assert "automate_generate_key" in shown or "Put that key back" in shown, "it says what to do"
