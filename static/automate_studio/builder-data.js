@@ -113,7 +113,7 @@
   const insert = async (item, { stay = false } = {}) => {
     const { editor, start, end } = target;
     const expression = item.dataset.actData === "each" ? "{{ item }}" : insertOf(item);
-    const text = editor.takesNames ? expression : automateInsertion.written(editor.field, editor.raw.slice(0, start), expression);
+    const text = editor.takesNames || editor.picksOne ? expression : automateInsertion.written(editor.field, editor.raw.slice(0, start), expression);
     editor.focus();
     editor.replace(start, end, text);
     const caret = { start: start + text.length };
