@@ -7,11 +7,12 @@ from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
 from django.db.models.signals import post_migrate
 
+from automate_governance import app_config
 
-class AutomateConnectorsConfig(AppConfig):
+
+class AutomateConnectorsConfig(app_config.AutomateAppConfig):
     name = "automate_connectors"
     verbose_name = "Connectors"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from automate_connectors import exposed, used_by

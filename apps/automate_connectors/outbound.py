@@ -46,21 +46,24 @@ def _internal_hosts() -> tuple[str, ...]:
 
 def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """Django system checks of the settings that say what may be reached."""
-    return [
-        Error(message, hint="See docs/settings.md.", id=f"automate_connectors.E01{number}")
-        for number, message in _wrong_settings()
-    ]
+    return [Error(message, hint="See docs/settings.md.", id=id_) for id_, message in _wrong_settings()]
 
 
-def _wrong_settings() -> Iterator[tuple[int, str]]:
-    for pair in getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()):
+def _listed(name: str) -> Iterable[Any]:
+    """The items of a setting; none where it is no list, which another check reports."""
+    value = getattr(settings, name, ())
+    return value if isinstance(value, list | tuple | set | frozenset) else ()
+
+
+def _wrong_settings() -> Iterator[tuple[str, str]]:
+    for pair in _listed("AUTOMATE_EGRESS_ALLOW"):
         try:
             split_host(pair)
         except (ValueError, AttributeError):
-            yield 1, f"AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080, not {pair!r}."
-    for port in getattr(settings, "AUTOMATE_EGRESS_PORTS", ()):
+            yield "automate_connectors.E011", f"AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080, not {pair!r}."
+    for port in _listed("AUTOMATE_EGRESS_PORTS"):
         if not isinstance(port, int) or not 1 <= port <= 65_535:
-            yield 2, f"AUTOMATE_EGRESS_PORTS takes numbers of ports, not {port!r}."
+            yield "automate_connectors.E012", f"AUTOMATE_EGRESS_PORTS takes numbers of ports, not {port!r}."
     proxy = getattr(settings, "AUTOMATE_EGRESS_PROXY", "")
-    if proxy and not is_proxy_url(proxy):
-        yield 3, "AUTOMATE_EGRESS_PROXY must be like http://proxy.internal:4750."
+    if proxy and not (isinstance(proxy, str) and is_proxy_url(proxy)):
+        yield "automate_connectors.E013", "AUTOMATE_EGRESS_PROXY must be like http://proxy.internal:4750."

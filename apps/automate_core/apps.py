@@ -8,16 +8,17 @@ from django.core.checks import CheckMessage, Warning, register
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_migrate
 
+from automate_governance import app_config
 
-class AutomateCoreConfig(AppConfig):
+
+class AutomateCoreConfig(app_config.AutomateAppConfig):
     name = "automate_core"
     verbose_name = "Automate"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from automate_connectors import health
         from automate_connectors.models import Connection
-        from automate_core import changes, reconnecting, used_by, watched
+        from automate_core import changes, checks, reconnecting, used_by, watched
         from automate_core.models import WebhookEndpoint
         from automate_governance import uses
         from automate_governance.models import StoredSecret
@@ -28,6 +29,7 @@ class AutomateCoreConfig(AppConfig):
         uses.register(Connection, used_by.rules_of_connections)
         uses.register(StoredSecret, used_by.rules_of_secrets)
         health.recovered.connect(reconnecting.resume)
+        checks.register_all()
         register(watched.settings_make_sense)
         register(_templates_can_be_read)
         changes.connect()

@@ -74,6 +74,20 @@ def install() -> None:
             cursor.execute(_trigger(table, entry))
 
 
+@transaction.atomic
+def remove() -> None:
+    """Drop the triggers from the project's tables, and their function."""
+    with connection.cursor() as cursor:
+        for table in tables():
+            cursor.execute(f"DROP TRIGGER {TRIGGER} ON {table}")
+        cursor.execute("DROP FUNCTION IF EXISTS automate_capture()")
+
+
+def tables() -> list[str]:
+    """The tables that have such a trigger, as SQL writes them."""
+    return [row.table for row in database.run(None, INSTALLED, {"name": TRIGGER})]
+
+
 def _trigger(table: str, entry: Watched) -> str:
     """A field cannot be called `pk`, so that the key stands among the fields under that name."""
     columns = {"pk": entry.model._meta.pk.column, **{field.name: field.column for field in entry.fields}}

@@ -36,3 +36,12 @@ DEFAULTS: dict[str, Any] = {
 def setting(name: str) -> Any:
     """The value of that setting, or its default. Raises KeyError for a name that is not ours."""
     return getattr(settings, name, DEFAULTS[name])
+
+
+#: Environment variables that fill settings of Django's, where the project that is served has such variables.
+variables: dict[str, str] = {}
+
+
+def named(name: str) -> str:
+    """A setting as messages call it: with its environment variable, where the project has one for it."""
+    return f"{name} (environment variable {variables[name]})" if name in variables else name

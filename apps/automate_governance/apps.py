@@ -7,11 +7,12 @@ from django.apps.registry import Apps
 from django.core.checks import register
 from django.db.models.signals import post_migrate, pre_save
 
+from automate_governance import app_config
 
-class AutomateGovernanceConfig(AppConfig):
+
+class AutomateGovernanceConfig(app_config.AutomateAppConfig):
     name = "automate_governance"
     verbose_name = "Governance"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from django.contrib.admin.models import LogEntry

@@ -57,7 +57,8 @@ def _stored() -> Iterator[str]:
 
 def _of_settings() -> Iterator[str]:
     keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
-    yield from [keys] if isinstance(keys, str) else keys
+    given = keys if isinstance(keys, list | tuple) else [keys]
+    yield from (key for key in given if isinstance(key, str))  # a check reports others
     yield settings.SECRET_KEY
     mailers: dict[str, Any] = getattr(settings, "MAILERS", None) or {}
     passwords = [

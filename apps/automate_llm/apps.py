@@ -7,11 +7,12 @@ from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db.models.signals import post_migrate
 
+from automate_governance import app_config
 
-class AutomateLLMConfig(AppConfig):
+
+class AutomateLLMConfig(app_config.AutomateAppConfig):
     name = "automate_llm"
     verbose_name = "Language models"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         register(_providers_load)

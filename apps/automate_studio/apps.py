@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from django.apps import AppConfig
+from automate_governance import app_config
 
 
-class AutomateStudioConfig(AppConfig):
+class AutomateStudioConfig(app_config.AutomateAppConfig):
     name = "automate_studio"
     verbose_name = "Studio"

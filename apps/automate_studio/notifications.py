@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.notifications import rules
-from automate_core.notifications.channels import NO_MAIL, can_mail
+from automate_core.notifications.channels import can_mail, no_mail
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
@@ -159,7 +159,7 @@ def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
         rules=notification_list.rules(workflow),
         site_rules=notification_list.site_rules(workflow) if workflow else [],
         found=notification_list.log(workflow, request.GET),
-        no_mail="" if can_mail() else NO_MAIL,
+        no_mail="" if can_mail() else no_mail(),
         removed=removed.first(),
         new=reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
     )
@@ -190,7 +190,7 @@ def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflo
         rule=rule,
         form=form,
         secret=secret,
-        no_mail="" if can_mail() else NO_MAIL,
+        no_mail="" if can_mail() else no_mail(),
         back=_page_of(workflow),
         action=_address(rule, workflow),
     )

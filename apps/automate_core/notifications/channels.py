@@ -19,6 +19,7 @@ from automate_connectors.invocation import invoke
 from automate_connectors.models import Connection
 from automate_connectors.outbound import http_session
 from automate_connectors.trial import context
+from automate_core.conf import named
 from automate_core.models import Notification, NotificationRule
 from automate_core.notifications import asking, wording
 from automate_core.webhooks.schemes import scheme_for
@@ -30,7 +31,6 @@ from automate_governance.secrets.resolver import resolve
 from automate_plugins.registry import PluginNotFoundError
 
 WEBHOOK_SECONDS = 15.0
-NO_MAIL = "This site cannot send e-mail yet: an administrator names a mail server (AUTOMATE_SMTP)."
 _NOT_SENDING = ("console.EmailBackend", "dummy.EmailBackend", "filebased.EmailBackend")
 _PASSING = {408, 425, 429}  #: statuses below 500 after which the same may go well
 
@@ -51,6 +51,11 @@ def can_mail() -> bool:
     else:
         backend = settings.EMAIL_BACKEND
     return not str(backend).endswith(_NOT_SENDING)
+
+
+def no_mail() -> str:
+    """The message where the site cannot send mail."""
+    return f"This site cannot send email yet. An administrator has to configure a mail server in {named('MAILERS')}."
 
 
 def deliver(notification: Notification) -> None:
@@ -84,7 +89,7 @@ def why(notification: Notification) -> str:
 
 def _mail(notification: Notification) -> None:
     if not can_mail():
-        raise NotDeliveredError(NO_MAIL, again=False)
+        raise NotDeliveredError(no_mail(), again=False)
     facts, count = notification.facts, notification.count
     if notification.wait_id is not None:
         subject, message, due, url = asking.text(notification)

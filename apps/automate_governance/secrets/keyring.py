@@ -115,6 +115,8 @@ class Keyring:
 def keyring() -> Keyring:
     """The keyring of the current settings. Raises ImproperlyConfigured when a key is malformed."""
     keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
+    if not isinstance(keys, str | list | tuple) or not all(isinstance(key, str) for key in keys):
+        raise ImproperlyConfigured("AUTOMATE_SECRETS_KEYS is not a list of keys")
     return _keyring((keys,) if isinstance(keys, str) else tuple(keys))
 
 

@@ -41,6 +41,8 @@ class VaultSettings:
     def read(cls) -> VaultSettings | None:
         """What the project says; None when it has no server. Raises ImproperlyConfigured."""
         given: Mapping[str, Any] = getattr(settings, "AUTOMATE_VAULT", None) or {}
+        if not isinstance(given, Mapping):
+            raise ImproperlyConfigured("AUTOMATE_VAULT is not a dict")
         if not given.get("url"):
             return None
         if unknown := given.keys() - cls.__slots__:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from automate_governance.secrets.keyring import generate_key, key_id
+from automate_governance.generate_key import new_key
 
 
 class Command(BaseCommand):
@@ -15,9 +14,6 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        key = generate_key()
+        key, note = new_key()
         self.stdout.write(key)
-        self.stderr.write(
-            f"This is key {key_id(base64.urlsafe_b64decode(key))}. Put it first in AUTOMATE_SECRETS_KEYS, restart web"
-            " and workers, then run automate_rotate_keys."
-        )
+        self.stderr.write(note)

@@ -1,0 +1,45 @@
+"""System checks of a project's wiring. docs/settings.md lists their ids.
+
+None of them asks the database, except the one that Django runs with `--database` and at `migrate`.
+"""
+
+from __future__ import annotations
+
+from django.core.checks import Tags, register
+
+from automate_core.checks import databases, features, installation, people, requests, serving, setting_names, urls
+from automate_core.checks import setting_values as values
+
+_CHECKS = (
+    databases.check_engine,
+    databases.check_options,
+    databases.check_routers,
+    databases.check_time_zones,
+    features.check_sessions,
+    features.check_storage,
+    installation.check_apps,
+    installation.check_templates,
+    installation.check_static_files,
+    people.check_backends,
+    people.check_user_model,
+    requests.check_middleware,
+    requests.check_order,
+    requests.check_content_policy,
+    serving.check_asgi,
+    serving.check_worker,
+    serving.check_pool,
+    setting_names.check_names,
+    urls.check_admin_site,
+    urls.check_site_url,
+    urls.check_urls,
+    values.check_values,
+)
+
+
+def register_all() -> None:
+    """Register every check of this package: `manage.py check --tag automate` runs them alone."""
+    for check in _CHECKS:
+        register(check, "automate")
+    register(databases.check_version, Tags.database)
+    register(features.check_mail, "automate", deploy=True)
+    register(requests.check_policy_is_sent, "automate", deploy=True)

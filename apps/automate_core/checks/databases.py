@@ -1,0 +1,124 @@
+"""Checks of the database: its engine, its version, its options, and routers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, OperationalError, connections, models, router
+
+OLDEST_POSTGRESQL = 15
+OUR_APPS = ("automate_governance", "automate_connectors", "automate_llm", "automate_core", "automate_studio")
+_BESIDE_OURS = ("auth", "contenttypes", "guardian")  # our rows refer to theirs
+
+
+def check_engine(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E030: the default database is not PostgreSQL."""
+    try:
+        vendor = connections[DEFAULT_DB_ALIAS].vendor
+    except ImproperlyConfigured as error:  # the driver is missing
+        vendor = str(error)
+    if vendor == "postgresql":
+        return []
+    hint = 'Set DATABASES["default"]["ENGINE"] to "django.db.backends.postgresql", or to a backend based on it.'
+    return [Error(f"Automate needs PostgreSQL; the default database is {vendor}.", hint=hint, id="automate_core.E030")]
+
+
+def check_version(app_configs: Any, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E031: the server is older than PostgreSQL 15. Asks the database."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if DEFAULT_DB_ALIAS not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    try:
+        connection.ensure_connection()
+        found = connection.get_database_version()
+    except NotSupportedError as error:  # Django's own limit is the same or a later one
+        return [_too_old(str(error))]
+    except OperationalError:
+        return []  # the command itself reports a database that cannot be reached
+    return [] if found[0] >= OLDEST_POSTGRESQL else [_too_old(f"The server is version {found[0]}.")]
+
+
+def _too_old(message: str) -> CheckMessage:
+    hint = f"Upgrade the server to PostgreSQL {OLDEST_POSTGRESQL} or later."
+    return Error(f"The database server is too old. {message}", hint=hint, id="automate_core.E031")
+
+
+def check_options(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E032 to E035: options of the default database that Automate cannot work with."""
+    database = settings.DATABASES.get(DEFAULT_DB_ALIAS, {})
+    return [
+        Error(f'DATABASES["default"]: {message}', hint=hint, id=id_)
+        for id_, is_wrong, message, hint in _options(database, database.get("OPTIONS") or {})
+        if is_wrong
+    ]
+
+
+def _options(database: dict[str, Any], options: dict[str, Any]) -> Iterator[tuple[str, bool, str, str]]:
+    """(id, whether it is wrong, message, hint) of each rule."""
+    yield (
+        "automate_core.E032",
+        database.get("AUTOCOMMIT") is False,
+        "AUTOCOMMIT is off.",
+        "Remove AUTOCOMMIT: runs are saved in short transactions of their own.",
+    )
+    yield (
+        "automate_core.E033",
+        bool(database.get("ATOMIC_REQUESTS")),
+        "ATOMIC_REQUESTS is on.",
+        "Turn it off, and decorate your own views with transaction.atomic: with it, Django refuses the asynchronous"
+        " view of live pages.",
+    )
+    level = getattr(options.get("isolation_level"), "name", options.get("isolation_level"))
+    yield (
+        "automate_core.E034",
+        str(level or "READ_COMMITTED").upper().replace(" ", "_") not in {"READ_COMMITTED", "2"},
+        "isolation_level is not READ COMMITTED.",
+        "Remove isolation_level: the queue and the audit trail need READ COMMITTED.",
+    )
+    yield (
+        "automate_core.E035",
+        bool(options.get("pool")) and database.get("CONN_MAX_AGE", 0) != 0,
+        "it has a connection pool and CONN_MAX_AGE.",
+        "Set CONN_MAX_AGE to 0: the pool keeps connections open.",
+    )
+
+
+def check_routers(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E036: a router sends our tables, or tables that they refer to, to another database."""
+    elsewhere = [model._meta.label for model in _governed_models() if not _is_in_default(model)]
+    if not elsewhere:
+        return []
+    more = f" and {len(elsewhere) - 3} more" if len(elsewhere) > 3 else ""
+    return [
+        Error(
+            f"DATABASE_ROUTERS sends {', '.join(elsewhere[:3])}{more} to another database than the default one.",
+            hint="Automate and the users need one database, the default one: let the router return None for their apps"
+            f" ({', '.join((*OUR_APPS, *_BESIDE_OURS))}).",
+            id="automate_core.E036",
+        )
+    ]
+
+
+def _governed_models() -> list[type[models.Model]]:
+    labels = (*OUR_APPS, *_BESIDE_OURS)
+    found = [model for config in apps.get_app_configs() if config.label in labels for model in config.get_models()]
+    return [*found, *({get_user_model()} - set(found))]
+
+
+def _is_in_default(model: type[models.Model]) -> bool:
+    used = {router.db_for_read(model), router.db_for_write(model)}
+    return used == {DEFAULT_DB_ALIAS} and router.allow_migrate_model(DEFAULT_DB_ALIAS, model)
+
+
+def check_time_zones(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E037: USE_TZ is off."""
+    if settings.USE_TZ:
+        return []
+    hint = "Set USE_TZ = True: schedules, leases and deadlines are points in time."
+    return [Error("USE_TZ is off.", hint=hint, id="automate_core.E037")]

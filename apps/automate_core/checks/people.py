@@ -1,0 +1,63 @@
+"""Checks of the people: the user model, and the backends that answer what a person may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import PermissionsMixin
+from django.core.checks import CheckMessage, Error, Warning
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, Resolver404, resolve
+from guardian.backends import ObjectPermissionBackend
+
+_NEEDED = ("is_active", "is_staff")
+
+
+def check_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E020, E021: a backend is missing. W020: guardian would make a user. W021: LOGIN_URL leads nowhere."""
+    backends = _backends()
+    found: list[CheckMessage] = []
+    for id_, needed in (("automate_core.E020", ModelBackend), ("automate_core.E021", ObjectPermissionBackend)):
+        if backends is not None and not any(isinstance(each, needed) for each in backends):
+            name = f"{needed.__module__}.{needed.__name__}"
+            found.append(Error(f"{name} is not in AUTHENTICATION_BACKENDS.", hint="Add it.", id=id_))
+    if getattr(settings, "ANONYMOUS_USER_NAME", "AnonymousUser") is not None:
+        hint = "Set ANONYMOUS_USER_NAME = None: Automate grants nothing to people who have not signed in."
+        found.append(Warning("guardian adds a user for anonymous visitors.", hint=hint, id="automate_core.W020"))
+    if not _leads_somewhere(settings.LOGIN_URL):
+        hint = 'Set LOGIN_URL = "admin:login".'
+        found.append(Warning("LOGIN_URL leads to no page.", hint=hint, id="automate_core.W021"))
+    return found
+
+
+def _backends() -> list[Any] | None:
+    """The backends; None when one cannot be loaded, which every sign-in reports."""
+    try:
+        return [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
+    except ImportError:
+        return None
+
+
+def _leads_somewhere(url: str) -> bool:
+    try:
+        path = resolve_url(url)
+        return not path.startswith("/") or resolve(path) is not None
+    except (NoReverseMatch, Resolver404):
+        return False
+
+
+def check_user_model(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E022: the user model lacks what roles and grants are made of."""
+    model = get_user_model()
+    missing = [name for name in _NEEDED if not hasattr(model, name)]
+    if not issubclass(model, PermissionsMixin):
+        missing.insert(0, "PermissionsMixin")
+    if not missing:
+        return []
+    hint = "Let the model inherit django.contrib.auth.models.PermissionsMixin, and give it is_active and is_staff."
+    return [
+        Error(f"AUTH_USER_MODEL {model._meta.label} has no {', '.join(missing)}.", hint=hint, id="automate_core.E022")
+    ]

@@ -1,0 +1,39 @@
+"""Remove everything that Automate keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core import uninstallation
+
+
+class Command(BaseCommand):
+    help = (
+        "List what Automate keeps in the database and in its storage; with --yes, delete it. Afterwards remove"
+        " Automate's apps from the settings. Exit 1 when runs have not ended or workers are alive."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="delete it; without this, only list it")
+        parser.add_argument("--force", action="store_true", help="delete it although runs have not ended")
+        parser.add_argument("--keep-groups", action="store_true", help="keep the groups, without permissions")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        obstacles = uninstallation.obstacles()
+        if options["yes"] and obstacles and not options["force"]:
+            raise CommandError(
+                f"Nothing was deleted: {', '.join(obstacles)}. Use --force to delete anyway.", returncode=1
+            )
+        self.stdout.write("Deleting:" if options["yes"] else "This would be deleted:")
+        for line in uninstallation.plan(keep_groups=options["keep_groups"]):
+            self.stdout.write(f"- {line}")
+        if options["yes"]:
+            uninstallation.remove(keep_groups=options["keep_groups"])
+            self.stdout.write("Deleted. Now remove Automate from INSTALLED_APPS, MIDDLEWARE and your URLs.")
+            return
+        for obstacle in obstacles:
+            self.stdout.write(f"Before --yes: {obstacle}.")
+        self.stdout.write("Nothing was deleted. Run it again with --yes.")
