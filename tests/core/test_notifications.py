@@ -402,3 +402,13 @@ def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings)
     call_command("automate_prune")
     assert not Notification.objects.exists() and not Occurrence.objects.exists()
     assert NotificationRule.objects.get().built_in
+
+
+def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(monkeypatch):
+    """A host project has no variables of the site's: its messages name the setting alone."""
+    from automate_core import conf
+    from automate_core.notifications import channels
+
+    assert "MAILERS (environment variable AUTOMATE_SMTP)" in channels.no_mail()
+    monkeypatch.setattr(conf, "variables", {})
+    assert channels.no_mail().endswith("in MAILERS.")

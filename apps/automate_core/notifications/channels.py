@@ -55,7 +55,7 @@ def can_mail() -> bool:
 
 def no_mail() -> str:
     """The message where the site cannot send mail."""
-    return f"This site cannot send email yet. An administrator has to configure a mail server in {named('MAILERS')}."
+    return f"This site cannot send e-mail yet. An administrator has to configure a mail server in {named('MAILERS')}."
 
 
 def deliver(notification: Notification) -> None:
