@@ -36,6 +36,7 @@ def check_version(app_configs: Any, databases: Sequence[str] | None = None, **_:
         return []
     try:
         connection.ensure_connection()
+        connection.check_database_version_supported()  # connecting asks once, and another check may have come first
         found = connection.get_database_version()
     except NotSupportedError as error:  # Django's own limit is the same or a later one
         return [_too_old(str(error))]
