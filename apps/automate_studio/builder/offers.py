@@ -95,8 +95,8 @@ def _actions(adapter: ConnectorAdapter) -> Iterator[Offer]:
         )
     if not adapter.actions:
         name, description, step = generic_action.offered(adapter)
-        action = f"{adapter.code}.{generic_action.FIRST_NAME}"
-        yield Offer(**tile, action=action, name=name, description=description, step=step)
+        reference = f"{adapter.code}.{generic_action.FIRST_NAME}"
+        yield Offer(**tile, action=reference, name=name, description=description, step=step)
 
 
 # --- the site's models ------------------------------------------------------------------------------------------------
