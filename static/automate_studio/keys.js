@@ -15,6 +15,11 @@
     else dialog.showModal();
   }, true);
 
+  // The browser gives the focus before the frame shows anything, and then to nothing.
+  document.addEventListener("DOMContentLoaded", () => {
+    if (document.activeElement === document.body) document.querySelector(".da-root [autofocus]")?.focus();
+  });
+
   // The frame's keys are heard at the window, and know texts but no choices: there a letter chooses.
   document.addEventListener("keydown", (event) => {
     if (event.key.length === 1 && !CHORD(event) && isTyping(event.target)) event.stopPropagation();
