@@ -102,7 +102,7 @@ def _of_action(reference: str) -> Looks:
         adapter, action = find_action(reference)
     except LookupError:
         return Looks(f"{reference}, not installed", "extension_off", "tl-logic")
-    does = f", {(action.label or action.name).lower()}" if len(adapter.actions) > 1 else ""
+    does = f", {(action.label or action.name).lower()}" if len(adapter.actions) != 1 else ""
     return Looks(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
 
 

@@ -1,4 +1,5 @@
-"""The command palette (Ctrl or Cmd and K): workflows, runs, connections, webhooks and events that a person may view.
+"""The command palette (Ctrl or Cmd and K): commands, and workflows, runs, connections, webhooks and events that a
+person may view.
 
 Unfold keeps what it found for a person and a text for five minutes. Here that is forgotten before each search and after
 it: rights that were withdrawn hold at once, and nothing of what was found stays in a cache.
@@ -25,7 +26,7 @@ from automate_core import event_access
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, event_page, events, run_search, words
+from automate_studio import asked, event_page, events, palette_commands, run_search, words
 from automate_studio.event_search import lookup
 from automate_studio.lists import TRACE_BEGINNING
 
@@ -42,6 +43,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         return []
     user = request.user
     return [
+        *palette_commands.commands(request, text),
         *_named(user, Workflow, "account_tree", "Workflow", ("name", "slug"), text),
         *_runs(user, text),
         *_events(user, text),

@@ -30,8 +30,9 @@ def of(workflow: Workflow, event_id: uuid.UUID) -> Started | None:
     event = Event.objects.filter(pk=event_id, source=f"manual:{workflow.slug}").only("pk").first()
     if event is None:
         return None
-    run = ExecutionRun.objects.filter(workflow=workflow, event=event, parent=None).order_by("id").first()
+    # The job first: it ends together with the run that it makes, which is there for whoever reads it afterwards.
     waits = OutboxJob.objects.filter(event=event, status__in=("ready", "leased")).exists()
+    run = ExecutionRun.objects.filter(workflow=workflow, event=event, parent=None).order_by("id").first()
     return Started(
         event=event.pk, run=run, is_taken=not waits, ended=run.status in FINAL_RUN_STATES if run else not waits
     )

@@ -80,6 +80,9 @@
     else point(offers().find((offer) => offer.dataset.value === field.value) ?? null);
   };
 
+  // Of names that the page knows, a part will do; elsewhere what is typed stays.
+  const takesFirst = (field) => field.dataset.optionsFrom && field.value && shown().length && !offers().some((offer) => offer.dataset.value === field.value);
+
   const choose = (offer) => {
     const field = input;
     field.value = offer.dataset.value;
@@ -132,10 +135,10 @@
       event.preventDefault();
       const next = shown().at(Math.min(shown().length - 1, Math.max(0, at + (down ? 1 : -1))));
       if (next) point(next);
-    } else if (event.key === "Enter" && at >= 0) {
+    } else if (event.key === "Enter" && (at >= 0 || takesFirst(field))) {
       event.preventDefault();
-      event.stopImmediatePropagation();
-      choose(shown()[at]);
+      if (!field.dataset.optionsFrom) event.stopImmediatePropagation(); // in a condition, Enter goes on as well
+      choose(shown()[Math.max(at, 0)]);
     } else if (event.key === "Escape") {
       event.preventDefault();
       event.stopPropagation();

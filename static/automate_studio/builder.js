@@ -3,6 +3,7 @@
   "use strict";
   const builder = document.getElementById("builder");
   const unsaved = window.automateUnsaved;
+  const focus = window.automateFocus;
   const steps = builder.dataset.steps;
   let selected = builder.dataset.selected;
   let choices = 0; // how often somebody chose a step
@@ -34,6 +35,7 @@
   // What the answer chooses is chosen, unless somebody has chosen another step meanwhile: its panel is on its way.
   const show = (html, follow, sent) => {
     const template = document.createElement("template");
+    const hadFocus = !focus.isLost();
     template.innerHTML = html;
     keepTyped(template.content);
     const chosen = template.content.getElementById("draft-state")?.dataset.selected;
@@ -51,6 +53,7 @@
       back?.();
     }
     if (chosen !== undefined) mark();
+    if (hadFocus) focus.rescue(cardOf(selected));
   };
 
   // A field's conflict keeps its note until that field is stored, whatever else is stored meanwhile.
@@ -120,10 +123,11 @@
     return done;
   };
 
-  const command = async (values, focus = true) => {
+  const command = async (values, toCard = true) => {
     await flush();
+    const before = choices;
     const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...(typeof values === "function" ? values() : values) }));
-    if (done && focus) cardOf(selected)?.focus();
+    if (done && before === choices) focus.afterEdit(typeof values === "function" ? {} : values, cardOf(selected), toCard);
   };
 
   // --- what is folded up: by path, kept while the tree is drawn anew ------------------------------------------------------
@@ -174,6 +178,7 @@
       card.setAttribute("aria-selected", on);
       card.tabIndex = on ? 0 : -1;
     }
+    for (const empty of builder.querySelectorAll(".da-flow .da-empty > [role=treeitem]")) empty.tabIndex = -1;
     builder.classList.toggle("has-panel", Boolean(selected));
     const shown = inspector.querySelector("[data-inspected]");
     inspector.inert = Boolean(shown && selected && shown.dataset.inspected !== selected); // until its own panel is there
@@ -185,7 +190,7 @@
   const inspector = document.getElementById("inspector");
   builder.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === inspector) event.preventDefault(); });
 
-  const choose = (path, { focus = false, field = "" } = {}) => {
+  const choose = (path, { focus: toField = false, field = "" } = {}) => {
     selected = path;
     choices += 1;
     mark();
@@ -199,7 +204,8 @@
       htmx.process(inspector);
       unsaved.restore(inspector);
       inspector.scrollTop = 0;
-      if (focus || isSheet()) focusOn(field);
+      if (toField || isSheet()) focusOn(field);
+      focus.rescue(cardOf(path));
     };
     busy = busy.then(turn).catch(() => { inspector.inert = false; sayInPanel("The server cannot be reached: choose the step again in a moment."); });
   };
@@ -393,6 +399,8 @@
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && document.activeElement?.closest("#inspector")) { isSheet() ? closePanel() : cardOf(selected)?.focus(); return; }
     if (typing) return;
+    const empty = event.target.closest(".da-flow .da-empty > [role=treeitem]");
+    if (empty && ["+", "a", "A"].includes(event.key) && !control) { event.preventDefault(); empty.click(); return; }
     if (control && event.key.toLowerCase() === "z") {
       event.preventDefault();
       document.getElementById(event.shiftKey ? "redo" : "undo").click();

@@ -151,12 +151,13 @@
   });
 
   // Left and right: the same step in the way beside, or beside what holds it.
+  const CARDS = ":scope > [role=treeitem], :scope > .da-empty > [role=treeitem]"; // an empty way is entered, too
   const beside = (card, by) => {
     for (let arm = card.closest(".da-arm"); arm; arm = arm.parentElement.closest(".da-arm")) {
-      const own = [...arm.querySelectorAll(":scope > [role=treeitem]")];
+      const own = [...arm.querySelectorAll(CARDS)];
       const at = Math.max(0, own.findIndex((each) => each === card || each.nextElementSibling?.nextElementSibling?.contains(card)));
       for (let next = arm; (next = by > 0 ? next.nextElementSibling : next.previousElementSibling);) {
-        const found = [...next.querySelectorAll(":scope > [role=treeitem]")];
+        const found = [...next.querySelectorAll(CARDS)];
         if (found.length) return found[Math.min(at, found.length - 1)];
       }
     }

@@ -53,6 +53,8 @@ def test_by_keyboard_alone(opened, faults, shot):
     expect(page.get_by_role("searchbox", name="Search steps")).to_be_focused()
     page.keyboard.type("write to log")
     page.keyboard.press("Enter")
+    expect(field(page, "Message")).to_be_focused()
+    page.keyboard.press("Escape")
     expect(card(page, "log")).to_be_focused()
     assert keys()[:3] == ["look", "log", "route"]
     expect(card(page, "log")).to_have_accessible_name("Write to log, 2 · Data, write to log, Message is required.")

@@ -163,4 +163,4 @@ class ConnectorAdapter(ABC):
                 return action
         if self.actions:
             raise LookupError(f"{self.code} has no action {name!r}; it has {', '.join(a.name for a in self.actions)}")
-        return Action(name=name, label=name)
+        return Action(name=name, label=name.replace("_", " ").capitalize())

@@ -33,6 +33,7 @@ _WRITTEN = {"text", "area", "code", "json", "secret"}  #: widgets in which an ex
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
 _RENDERED = {
     "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
+    "inputs",
 }  # fmt: skip
 TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON"))
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.exposed import Exposed, exposed
 from automate_connectors.registry import connectors
 from automate_core.drafts.values import KINDS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
+from automate_studio.builder import generic_action
 
 MOST_FITTING = 6
 MOST_RECENT = 5
@@ -51,8 +53,8 @@ class Offer:
     def request(self) -> str:
         """The fields of the command that adds it, as JSON."""
         asked = {"do": "add", "kind": self.kind, "action": self.action}
-        if self.inputs:
-            asked |= {"name": self.step, "inputs": json.dumps(self.inputs)}
+        asked |= {"name": self.step} if self.step else {}
+        asked |= {"inputs": json.dumps(self.inputs)} if self.inputs else {}
         return json.dumps(asked)
 
 
@@ -75,19 +77,26 @@ def _kinds() -> dict[str, list[Offer]]:
     minds: list[Offer] = []
     for name in connectors.names():
         adapter = connectors.get(name)
-        for action in adapter.actions:
-            offer = Offer(
-                kind="action",
-                action=f"{adapter.code}.{action.name}",
-                name=f"{adapter.name}: {action.label or action.name}",
-                description=action.description or adapter.description,
-                icon=adapter.icon,
-                hue=adapter.hue,
-            )
-            (minds if adapter.code == "llm" else apps).append(offer)
+        (minds if adapter.code == "llm" else apps).extend(_actions(adapter))
     logic = [Offer(kind=kind, name=KINDS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC]
     people = [Offer(kind="approval", name=KINDS["approval"], description="Ask people to decide", icon="how_to_reg")]
     return {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
+
+
+def _actions(adapter: ConnectorAdapter) -> Iterator[Offer]:
+    """The actions that a connector describes, or one by which any can be called."""
+    tile: Any = {"kind": "action", "icon": adapter.icon, "hue": adapter.hue}
+    for action in adapter.actions:
+        yield Offer(
+            **tile,
+            action=f"{adapter.code}.{action.name}",
+            name=f"{adapter.name}: {action.label or action.name}",
+            description=action.description or adapter.description,
+        )
+    if not adapter.actions:
+        name, description, step = generic_action.offered(adapter)
+        reference = f"{adapter.code}.{generic_action.FIRST_NAME}"
+        yield Offer(**tile, action=reference, name=name, description=description, step=step)
 
 
 # --- the site's models ------------------------------------------------------------------------------------------------

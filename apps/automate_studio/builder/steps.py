@@ -11,7 +11,7 @@ from automate_core.drafts.values import Draft, StepNode
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder import fields as builder_fields
-from automate_studio.builder import forms
+from automate_studio.builder import forms, generic_action
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow
 SETTINGS = "~workflow"  #: the path of the workflow's own panel
@@ -46,7 +46,10 @@ def specs(
         if takes_connection(node):
             spec = _connection_spec(node, user) if user else _CONNECTION
             yield (spec,), {"connection": node.connection}, ""
-        yield _input_specs(node, drawn or {}), node.inputs, "inputs."
+        if generic_action.is_generic(node):
+            yield from generic_action.specs(node)
+        else:
+            yield _input_specs(node, drawn or {}), node.inputs, "inputs."
     yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
     if node.kind == "action":
         yield builder_fields.POLICY_FIELDS, node.policy, ""
@@ -65,7 +68,7 @@ def takes_connection(node: StepNode) -> bool:
 def takes_any(node: StepNode) -> bool:
     """Whether an action takes inputs of any name."""
     try:
-        return find_action(node.action)[1].fields is None
+        return find_action(node.action)[1].fields is None and not generic_action.is_generic(node)
     except LookupError:
         return False
 

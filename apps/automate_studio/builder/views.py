@@ -29,6 +29,7 @@ from automate_studio import asked, frame, words
 from automate_studio.builder import (
     conditions,
     endpoints,
+    generic_action,
     offers,
     plain_json,
     reading,
@@ -267,6 +268,8 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
     free = {name: spec.kind for name, spec in steps.free_inputs(node, drawn).items()}
     all_found |= {name: steps.emptied(free[name]) for name in all_unset if name in free}
     all_unset = [name for name in all_unset if name not in free]
+    if generic_action.is_generic(node):
+        generic_action.stored(node, all_found, all_unset, all_errors)
     document = {"do": "edit", "rev": rev, "key": node.key, "set": all_found, "unset": all_unset}
     return (document if all_found or all_unset else {}), all_errors
 

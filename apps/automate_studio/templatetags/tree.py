@@ -9,6 +9,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from automate_studio.tree import Card, Place
 
@@ -31,6 +32,20 @@ def card(card: Card, step_url: str, selected: str) -> SafeString:
 def insert(place: Place | None) -> SafeString:
     """The button on a connector, for pointers: with the keyboard, + does the same at the focused card."""
     return _button(place) if place else SafeString("")
+
+
+@register.simple_tag
+def insert_first(place: Place, inside: str, level: int) -> SafeString:
+    """The button of a list that is empty: one of the tree's items, for pointers and for the keyboard."""
+    name = _("Drop a step here, %(place)s") % {"place": inside}
+    return format_html(
+        '<button type="button" class="da-add" data-insert="{}" role="treeitem" aria-level="{}" aria-label="{}"'
+        ' tabindex="-1"><i class="i i-plus x12" aria-hidden="true"></i><span aria-hidden="true">{}</span></button>',
+        place.query,
+        level + 1,
+        name,
+        _("Drop a step here"),
+    )
 
 
 @functools.lru_cache(maxsize=4_096)

@@ -1,0 +1,63 @@
+"""The action of a connector that describes none: its name is typed, and its inputs are one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.registry import connectors
+from automate_core.drafts.values import StepNode
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.registry import PluginNotFoundError
+
+FIRST_NAME = "execute"  #: of the action, until somebody types another
+
+
+def is_generic(node: StepNode) -> bool:
+    """Whether a step's connector describes no actions."""
+    try:
+        return node.kind == "action" and not connectors.get(_code(node)).actions
+    except PluginNotFoundError:
+        return False
+
+
+def specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
+    """The fields of such a step with their values, as `steps.specs` gives them."""
+    action = FieldSpec(
+        name="action",
+        label=_("Action"),
+        required=True,
+        help=_("Passed to the connector as it is. Its documentation lists the names."),
+    )
+    inputs = FieldSpec(
+        name="inputs",
+        label=_("Inputs"),
+        kind=FieldKind.MAPPING,
+        language="json",
+        shown=True,
+        help=_("A JSON object, passed to the connector as parameters."),
+    )
+    yield (action, inputs), {"action": node.action.partition(".")[2], "inputs": node.inputs or None}, ""
+
+
+def stored(node: StepNode, found: dict[str, Any], unset: list[str], errors: dict[str, str]) -> None:
+    """Put the connector's code before a name that was typed; one that was deleted stays, with the reason."""
+    if "action" in found:
+        found["action"] = f"{_code(node)}.{found['action'].strip()}"
+    if "action" in unset:
+        unset.remove("action")
+        errors["action"] = _("Not saved: enter the name of an action.")
+
+
+def offered(adapter: ConnectorAdapter) -> tuple[str, str, str]:
+    """(name in the palette, description, name of the step) of the one action of such a connector."""
+    name = _("%(connector)s: Any action") % {"connector": adapter.name}
+    description = adapter.description or _("Enter an action and its inputs as JSON")
+    return name, description, _("Call %(connector)s") % {"connector": adapter.name}
+
+
+def _code(node: StepNode) -> str:
+    return node.action.partition(".")[0]

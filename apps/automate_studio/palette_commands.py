@@ -1,0 +1,60 @@
+"""What the command palette does besides finding records: begin a workflow, run one, go to a page of the sidebar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from unfold.dataclasses import SearchResult
+
+from automate_core.models import Workflow
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import User, can, permitted
+from automate_studio import navigation
+
+EACH = 6  #: workflows that are offered to run
+_RUN = "run"
+
+
+def commands(request: HttpRequest, text: str) -> list[SearchResult]:
+    """The commands whose words begin as those of the text do; those whose name begins with it come first."""
+    wanted = text.lower()
+    found = [*_new(request.user, wanted), *_pages(request, wanted), *_runs(request.user, wanted)]
+    return sorted(found, key=lambda each: not each.title.lower().startswith(wanted))
+
+
+def _new(user: User, text: str) -> Iterator[SearchResult]:
+    title = _("New workflow")
+    if _fits(title, text) and can(user, "add", Workflow):
+        yield SearchResult(title=title, description=_("Command"), link=reverse("studio:workflow_new"), icon="add")
+
+
+def _pages(request: HttpRequest, text: str) -> Iterator[SearchResult]:
+    """The pages of the sidebar, which holds those that the person may open."""
+    for group in navigation.sidebar(request):
+        for item in group["items"]:
+            if _fits(f"{_('Go to')} {item['title']}", text):
+                yield SearchResult(
+                    title=str(item["title"]), description=_("Go to page"), link=item["link"], icon=item["icon"]
+                )
+
+
+def _runs(user: User, text: str) -> Iterator[SearchResult]:
+    """Workflows that may be run now, by name; all of them for the beginning of the word "run"."""
+    first, _space, rest = text.partition(" ")
+    name = rest.strip() if first == _RUN else "" if _RUN.startswith(text) else text
+    live = Workflow.objects.filter(status__in=(Workflow.Status.ACTIVE, Workflow.Status.PAUSED), name__icontains=name)
+    for workflow in permitted(user, "run", live).order_by("name", "pk")[:EACH]:
+        yield SearchResult(
+            title=_("Run %(workflow)s") % {"workflow": workflow.name},
+            description=_("Command"),
+            link=reverse("studio:workflow_start", args=[workflow.pk]),
+            icon="play_arrow",
+        )
+
+
+def _fits(title: str, text: str) -> bool:
+    """Whether each word of the text begins a word of the title."""
+    words = title.lower().split()
+    return all(any(word.startswith(part) for word in words) for part in text.split())
