@@ -76,9 +76,10 @@ def _answers() -> bool:
     host = f"127.0.0.1:{environment.port()}"
     try:
         response = HttpSession(internal_hosts=[host]).request("GET", f"http://{host}/healthz/")
-        product = response.json().get("product")
     except EgressError:
         return False
+    try:
+        product = response.json().get("product")
     except (ValueError, AttributeError):
         product = None
     if product != PRODUCT:
