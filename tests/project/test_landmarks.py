@@ -11,13 +11,22 @@ import unfold
 from tests.conftest import ROOT
 
 _NAMES = re.compile(r"\{#.*?#\}|\s+|(?:role|aria-[a-z]+)=\"(?:[^\"{]|\{%.*?%\})*\"")
-_PALETTE = {  # what ours does otherwise: it says what it finds, and Enter opens the first of it
+_CHOOSE = "selectItem({% if command_show_history %}true{% else %}false{% endif %}, false)"
+_PALETTE = {  # what ours does otherwise: it says what it finds, takes what is typed at once, and Enter opens the first hit
     "Workflow, connection, run, event or trace id": "Type to search",
     "delay:250ms": "delay:500ms",
-    "{ if (!currentIndex && totalItems && searchTerm === $el.value) nextItem(); selectItem(": "selectItem(",
-    ", false) }": ", false)",
+    " if (openCommandResults && ($event.metaKey || $event.ctrlKey) && $event.key === 'k')"
+    " { $el.style.display = ''; $refs.searchInputCommand.focus() }": "",
+    "handleShortcut($event);": "handleShortcut($event)",
+    ' x-show="openCommandResults" x-cloak': ' x-show="openCommandResults" x-transition x-transition:leave.duration.0ms x-cloak',
+    "{ if (searchTerm !== $el.value) { $el.dataset.entered = $el.value }"
+    " else { if (!currentIndex && totalItems) nextItem(); } " + _CHOOSE + " }": _CHOOSE,
+    "; if (totalItems && $refs.searchInputCommand.dataset.entered === searchTerm)"
+    " { delete $refs.searchInputCommand.dataset.entered; nextItem(); " + _CHOOSE + " }": "",
 }
-_LANDMARK = re.compile(r"</?(?:main|header)\b[^>]*>|</?div\b[^>]*>|\{#.*?#\}|\s+")
+_LANDMARK = re.compile(
+    r"</?(?:main|header)\b(?:[^>{]|\{%.*?%\})*>|</?div\b[^>]*>|\{% block skip %\}.*?\{% endblock %\}|\{#.*?#\}|\s+"
+)
 
 
 @pytest.mark.parametrize("name", ["admin/base.html", "unfold/layouts/unauthenticated.html"])
