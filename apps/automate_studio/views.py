@@ -15,6 +15,7 @@ from automate_core import authoring, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, FailureGroup, Workflow
+from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import (
     asked,
@@ -146,10 +147,12 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 
 @require_safe
 def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """What of a run waits for this person."""
+    """What of a run waits for this person, and once it has ended the reason, which patches leave out."""
     run = asked.run(request, run_id)
-    context = {"run": run, "asks": inspector.asks(run, request.user)}
-    return TemplateResponse(request, "automate_studio/run/asks.html", context)
+    page = load_run(request.user, run_id, View()) if run.status in FINAL_RUN_STATES else None
+    may_see = page is not None and can(request.user, "view_payload", run)
+    context = {"run": run, "asks": inspector.asks(run, request.user), "page": page, "may_see": may_see}
+    return TemplateResponse(request, "automate_studio/run/asks_answer.html", context)
 
 
 def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspector.Inspector | None:

@@ -143,6 +143,15 @@ def test_a_waiting_run_is_cancelled_for_a_reason(waiting, sign_in, owner):
     assert "Cancelled by owner: Wrong customer" in page.text and "cancel" not in page.ids
 
 
+def test_an_open_page_is_told_why_its_run_ended(failed, sign_in, owner, colleague):
+    assign_perm("automate_core.view_workflow", colleague, failed.workflow)
+    url = reverse("studio:run_asks", args=[failed.pk])
+    told = Page(sign_in(owner).get(url))
+    assert told.ids["run-error"]["hx-swap-oob"] == "true" and "Not today" in told.text
+    hidden = Page(sign_in(colleague).get(url))
+    assert "run-error" in hidden.ids and "Not today" not in hidden.text
+
+
 def test_a_run_is_cancelled_without_a_reason(waiting, sign_in, owner):
     sign_in(owner).post(reverse("studio:run_cancel", args=[waiting.run_id]))
     assert ExecutionRun.objects.get().error["message"] == "Cancelled by owner."
