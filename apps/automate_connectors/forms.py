@@ -101,11 +101,21 @@ class SecretField(forms.MultiValueField):
         return ("", value) if value else (other or choice or "", "")
 
 
+class _Decoder(json.JSONDecoder):
+    """Refuses text that is nested too deeply as it refuses all that is no JSON."""
+
+    def decode(self, s: str, *args: Any) -> Any:
+        try:
+            return super().decode(s, *args)
+        except RecursionError as error:
+            raise json.JSONDecodeError("nested too deeply", "", 0) from error
+
+
 class JsonField(forms.JSONField):
     """A JSON value of one kind; text that is none is an error with a reason."""
 
     def __init__(self, kind: FieldKind, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(decoder=_Decoder, **options)
         self.kind = kind
 
     def prepare_value(self, value: Any) -> Any:

@@ -13,17 +13,62 @@ from typing import Any
 import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.parser import Parser
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from automate_core.definition import Definition, DefinitionError, Problem, parse, to_document
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 150  #: of lists and mappings: steps are nested 20 deep at most, with a few of these for each
+MAX_PARTS = 60_000  #: values, and beginnings and ends of lists and mappings
 
 
 class WorkflowFileError(ValueError):
     """A file that cannot be read as YAML, with the line where it can be told."""
+
+
+class _BoundedParser(Parser):
+    """Stops at once where a text is nested too deeply, too long or has aliases.
+
+    The scanner's work for each bracket grows with how many are open: a whole file of them would take it hours.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
+        self._parts = self._depth = 0
+
+    def get_event(self) -> Any:
+        event = super().get_event()
+        self._parts += 1
+        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+            self._depth += 1
+        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            self._depth -= 1
+        if isinstance(event, AliasEvent):
+            raise _refused_at(event, "aliases (*name) are not allowed")
+        if self._depth > MAX_DEPTH:
+            raise _refused_at(event, f"nested more than {MAX_DEPTH} levels deep")
+        if self._parts > MAX_PARTS:
+            raise _refused_at(event, f"more than {MAX_PARTS:,} values; split the workflow")
+        return event
+
+
+def _refused_at(event: Any, reason: str) -> WorkflowFileError:
+    return WorkflowFileError(f"line {event.start_mark.line + 1}: {reason}")
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Parser = _BoundedParser
+    return yaml
 
 
 def read(text: str) -> Definition:
@@ -40,9 +85,7 @@ def read_yaml(text: str) -> Any:
     if len(text) > MAX_BYTES:
         raise WorkflowFileError(f"larger than {MAX_BYTES:,} characters")
     try:
-        if any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(text)):
-            raise WorkflowFileError("aliases (*name) are not allowed")
-        document = YAML(typ="safe", pure=True).load(text)
+        document = _yaml().load(text)
     except WorkflowFileError:
         raise
     except MarkedYAMLError as error:
@@ -65,7 +108,7 @@ _IN_OUR_WORDS = {
 
 def located(text: str, problems: Iterable[Problem]) -> list[Problem]:
     """The problems with the lines of `text`, a YAML document, that they are about."""
-    root = YAML(typ="safe", pure=True).compose(text)
+    root = _yaml().compose(text)
     return [replace(problem, line=_line(root, problem.path)) for problem in problems]
 
 

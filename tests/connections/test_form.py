@@ -82,6 +82,7 @@ def test_nothing_is_stored_with_a_form_that_is_refused(probe, sign_in, owner):
         ({"config_token_value": ""}, "config_token"),
         ({"config_region": "mars"}, "config_region"),
         ({"config_headers": "{not json"}, "config_headers"),
+        ({"config_headers": "[" * 100_000}, "config_headers"),
         ({"config_headers": "[1]"}, "config_headers"),
         ({"config_headers": '{"Authorization": "Bearer abc"}'}, "__all__"),
         ({"config_token_value": "", "config_token_choice": "database:not-mine"}, "config_token"),

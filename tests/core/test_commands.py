@@ -104,6 +104,7 @@ def test_endpoint_is_created_and_updated(admin, tmp_path, monkeypatch, capsys):
         (["--scheme", "github", "--secret-env", "NOT_SET"], "NOT_SET is not set"),
         (["--scheme", "github", "--secret-file", "/nonexistent"], "No such file"),
         (["--scheme", "hmac", "--config", "{"], "--config is not JSON"),
+        (["--scheme", "hmac", "--config", "[" * 100_000], "--config is not JSON"),
         (["--scheme", "github", "--secret-env", "SHORT"], "shorter than 16"),
         (["--scheme", "unsigned", "--config", "{}", "--owner", "nobody"], "no user 'nobody'"),
     ],

@@ -50,7 +50,7 @@ def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
         raise CommandError(f"--scheme is needed: {', '.join(SCHEMES)}", returncode=2)
     try:
         config = json.loads(options["config"])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"--config is not JSON: {error}", returncode=2) from error
     endpoint, created = endpoints.save(
         options["slug"],

@@ -85,7 +85,7 @@ def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) 
         return control.try_now_many(runs, path, by, dry_run=dry_run)
     try:
         output = json.loads(options["output"])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"--output is no JSON: {error}", returncode=2) from error
     return control.skip_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
 
