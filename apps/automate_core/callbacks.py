@@ -22,6 +22,7 @@ from automate_core.webhooks import bodies
 from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
 from automate_governance.admin_site import reverse
+from automate_governance.origin import Source
 from automate_governance.redaction import STRONG, redact
 
 SALT = "automate.callback"
@@ -80,6 +81,8 @@ def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None
 @method_decorator(csrf_exempt, name="dispatch")
 class CallbackView(View):
     """`POST /hooks/callback/<token>/`. The token is the only credential: neither cookies nor session are read."""
+
+    audit_source = Source.WEBHOOK
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """202 with the trace id; 400, 404, 409, 410, 413, 415 or 503 with a reason."""

@@ -89,7 +89,7 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             verb = f"{self.opts.verbose_name}.{'changed' if change else 'created'}"
-            audit.record(request.user, verb, obj, changes={"fields": form.changed_data}, address=_address(request))
+            audit.record(request.user, verb, obj, changes={"fields": form.changed_data})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What is in use is protected, and the page names what uses it."""
@@ -100,7 +100,7 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         """Delete and audit in one transaction."""
         with transaction.atomic():
-            audit.record(request.user, f"{self.opts.verbose_name}.deleted", obj, address=_address(request))
+            audit.record(request.user, f"{self.opts.verbose_name}.deleted", obj)
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -113,10 +113,6 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR") or "")
 
 
 class WriteOnlyTextarea(forms.Textarea):
@@ -220,11 +216,16 @@ class StoredSecretAdmin(GovernedAdmin):
 class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     """The trail, newest first. Nothing here can be changed."""
 
-    list_display = ("at", "actor", "verb", "object", "kind", "details", "trace_id")
-    list_filter = ("verb", "object_type")
+    list_display = ("at", "who", "verb", "object", "kind", "details", "address", "trace_id")
+    list_filter = ("verb", "object_type", "source")
     search_fields = ("actor", "object", "trace_id")
     date_hierarchy = "at"
     show_full_result_count = False
+
+    @admin.display(description="Person", ordering="actor")
+    def who(self, entry: AuditEntry) -> str:
+        """The person, and how it was done where that was not in the browser."""
+        return entry.who
 
     @admin.display(description="Kind", ordering="object_type")
     def kind(self, entry: AuditEntry) -> str:

@@ -11,8 +11,11 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 
+from automate_governance import origin
 from automate_governance.models import AuditEntry, AuditLink
 from automate_governance.redaction import redact, redactor
+
+_LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 
 
 def record(
@@ -22,12 +25,13 @@ def record(
     *,
     changes: dict[str, Any] | None = None,
     trace_id: str = "",
-    address: str = "",
 ) -> AuditEntry:
     """Write one entry. Call it inside the transaction that makes the change: both commit or neither.
 
-    `actor` None is the system itself. `changes` is a JSON-like summary without secret values.
+    `actor` None is the system itself. `changes` is a JSON-like summary without secret values. Source and address are
+    those of what is done now (`origin.current`).
     """
+    whence = origin.current()
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",
@@ -38,7 +42,9 @@ def record(
         "object": redactor.text(str(obj))[:200],
         "changes": redact(changes or {}),
         "trace_id": trace_id,
-        "address": address,
+        "address": whence.address,
+        "source": whence.source.value,
+        "system_user": whence.system_user,
     }
     return AuditEntry.objects.create(**values, canonical=canonical_text(values))
 
@@ -81,7 +87,9 @@ def _faults(link: AuditLink, previous: AuditLink | None) -> Iterator[str]:
         yield f"position {link.position} does not follow its predecessor"
     if link.hash != hashlib.sha256((link.previous + link.entry.canonical).encode()).hexdigest():
         yield f"position {link.position} was altered"
-    columns = {name: getattr(link.entry, name) for name in json.loads(link.entry.canonical)}
+    recorded = json.loads(link.entry.canonical)
+    columns = {name: getattr(link.entry, name) for name in recorded}
     columns["at"] = link.entry.at.isoformat()
-    if canonical_text(columns) != link.entry.canonical:
+    added_since = (getattr(link.entry, name) for name in _LATER if name not in recorded)
+    if canonical_text(columns) != link.entry.canonical or any(added_since):
         yield f"entry {link.entry_id} does not say what was recorded"

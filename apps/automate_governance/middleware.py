@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
+from automate_governance import origin
 from automate_governance.redaction import STRONG, RedactedStream, redactor
 
 _SHOWN = re.compile(rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$""")
@@ -23,13 +24,17 @@ def show_once(response: HttpResponse, secret: str) -> None:
 
 
 class RedactAnswersMiddleware:
-    """Masks known values of 16 characters or more in answers of text. Shorter ones could be part of a page's markup."""
+    """Masks known values of 16 characters or more in answers of text. Shorter ones could be part of a page's markup.
+
+    It also tells the audit trail which request is being answered.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+        with origin.of_request(request):
+            response = self.get_response(request)
         if response.headers.get("Content-Type", "").startswith(_TEXTS):
             if isinstance(response, StreamingHttpResponse):
                 content: Any = response.streaming_content

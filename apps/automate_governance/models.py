@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_governance.governed import Governed, verbs
+from automate_governance.origin import Source
 from automate_governance.redaction import redactor
 from automate_governance.secrets.keyring import Place, Sealed, keyring
 
@@ -154,6 +155,8 @@ class AuditEntry(models.Model):
     object = models.CharField(max_length=200)
     changes = models.JSONField(default=dict)
     trace_id = models.CharField(max_length=32, blank=True)
+    source = models.CharField(max_length=10, blank=True, choices=Source, default="", db_default="")  # old entries: none
+    system_user = models.CharField(max_length=100, blank=True, default="", db_default="")
     address = models.CharField(max_length=45, blank=True)
     canonical = models.TextField()
 
@@ -176,6 +179,14 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.object}"
+
+    @property
+    def who(self) -> str:
+        """The person, and how it was done where that was not in the browser: "olga, by command line (deploy)"."""
+        if self.source in ("", Source.BROWSER):
+            return self.actor
+        as_whom = f" ({self.system_user})" if self.system_user else ""
+        return f"{self.actor}, by {Source(self.source).label.lower()}{as_whom}"
 
 
 class AuditLink(models.Model):

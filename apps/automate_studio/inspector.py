@@ -302,7 +302,7 @@ def _audit(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Did]:
             changes["outcome"] = _REVIEWED.get(changes.get("outcome", ""), "")
         what = _DID.get(entry.verb, words.sentence(entry.verb.replace(".", " "), stop=""))
         note = changes.get("reason", "") if may_see else ""
-        yield Did(who=entry.actor, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
+        yield Did(who=entry.who, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
 
 
 class _Changes(dict[str, str]):

@@ -15,11 +15,14 @@ from automate_core.ingest import EventIngestor
 from automate_core.webhooks import rates
 from automate_core.webhooks.receive import METHOD, Answer, find_receiver, hasty, not_accepted, too_large
 from automate_core.webhooks.signing import Delivery
+from automate_governance.origin import Source
 
 
 @method_decorator(csrf_exempt, name="dispatch")
 class WebhookView(View):
     """`POST /hooks/<slug>/`. Reads neither cookies nor session: the signature is the only credential."""
+
+    audit_source = Source.WEBHOOK
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
         """202 with trace and event id, or what the scheme answers; 400, 401, 413, 415, 429 or 503 with a reason."""

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.queue_status import QueueStatus, as_json, read_status
 from automate_core.worker import SuspectWorker, Worker
-from automate_governance import boot
+from automate_governance import boot, origin
 
 
 class Command(BaseCommand):
@@ -60,7 +60,8 @@ def _run(worker: Worker) -> None:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, urge)
-    worker.run()
+    with origin.of_process(origin.Source.WORKER):
+        worker.run()
 
 
 def _lines(status: QueueStatus) -> Iterator[str]:

@@ -1,0 +1,103 @@
+"""Where a deed comes from: a browser, a command line, a delivery, a worker. The audit trail asks at each entry."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db.models import TextChoices
+from django.http import HttpRequest
+
+
+class Source(TextChoices):
+    """What kind of door a deed came in by."""
+
+    BROWSER = "browser", "Browser"  # a page of the site, by a person who has signed in or tries to
+    API = "api", "API"  # a program, with somebody's credentials
+    WEBHOOK = "webhook", "Webhook"  # a delivery or a callback
+    COMMAND = "command", "Command line"  # manage.py, as a user of the system
+    WORKER = "worker", "Worker"  # what a person asked for, done later
+    CODE = "code", "Code"  # of the project, outside of all these
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The door, the network address behind it, and on a command line the user of the system."""
+
+    source: Source
+    address: str = ""
+    system_user: str = ""
+
+
+_request: ContextVar[HttpRequest | None] = ContextVar("automate_request", default=None)
+_process: list[Source] = []  # of this process, the innermost last
+_PROGRAMS = {"manage", "django-admin"}
+
+
+def current() -> Origin:
+    """The origin of what is done now."""
+    request = _request.get()
+    if request is not None:
+        return Origin(source=_source(request), address=address(request))
+    source = _process[-1] if _process else _of_program()
+    return Origin(source=source, system_user=_system_user() if source == Source.COMMAND else "")
+
+
+def person() -> Any:
+    """Who has signed in, in a request; None outside of requests and for nobody."""
+    user = getattr(_request.get(), "user", None)
+    return user if user is not None and user.is_authenticated else None
+
+
+def address(request: HttpRequest) -> str:
+    """The network address that a request came from."""
+    return str(request.META.get("REMOTE_ADDR") or "")[:45]
+
+
+@contextlib.contextmanager
+def of_request(request: HttpRequest) -> Iterator[None]:
+    """All that is done in the block comes from that request."""
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+@contextlib.contextmanager
+def of_process(source: Source) -> Iterator[None]:
+    """All that this process does meanwhile, in any thread and outside of requests, comes from there."""
+    _process.append(source)
+    try:
+        yield
+    finally:
+        _process.remove(source)
+
+
+def _source(request: HttpRequest) -> Source:
+    """BROWSER, unless the view says otherwise by `audit_source`."""
+    view = getattr(request.resolver_match, "func", None)
+    source: Source = getattr(getattr(view, "view_class", view), "audit_source", Source.BROWSER)
+    return source
+
+
+def _of_program() -> Source:
+    program = Path(sys.argv[0]) if sys.argv else Path()
+    is_django = program.stem in _PROGRAMS or program.parts[-2:] == ("django", "__main__.py")
+    return Source.COMMAND if is_django else Source.CODE
+
+
+def _system_user() -> str:
+    """The user that the system runs this process as, which no variable of the environment can change."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name[:100]
+    except (ImportError, KeyError):
+        return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")[:100]
