@@ -4,12 +4,51 @@ from __future__ import annotations
 
 import socket  # noqa: TID251 - to see whether the port is free before anything is started
 import sys
+from asyncio import TimerHandle, Transport
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from automate_core.conf import setting
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 3
+
+
+class PunctualProtocol(HttpToolsProtocol):
+    """Closes connections whose next request's headers do not arrive in time (bodies: `automate_core.asgi`)."""
+
+    _timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_timer()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._start_timer()
+        else:
+            self._stop_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _start_timer(self) -> None:
+        if self._timer is None and (seconds := setting("AUTOMATE_REQUEST_SECONDS")):
+            self._timer = self.loop.call_later(seconds, self._close_late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close_late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self.transport.close()
 
 
 class PortTakenError(Exception):
@@ -45,6 +84,8 @@ def make(port: int) -> Server:
             server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_keep_alive=30,
+            http=PunctualProtocol,
+            ws="none",
         )
     )
 

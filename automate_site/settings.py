@@ -22,6 +22,7 @@ AUTOMATE_DEMO = environment.one_of("AUTOMATE_DEMO", "on", "off") == "on"
 AUTOMATE_WORKER = environment.one_of("AUTOMATE_WORKER", "managed", "off")
 AUTOMATE_LEASE_SECONDS = environment.number("AUTOMATE_LEASE_SECONDS", 30, least=1)
 AUTOMATE_WORKER_GRACE_SECONDS = environment.number("AUTOMATE_WORKER_GRACE_SECONDS", 5, least=0)
+AUTOMATE_REQUEST_SECONDS = environment.number("AUTOMATE_REQUEST_SECONDS", 30, least=0)
 AUTOMATE_HOOK_RATE = int(environment.number("AUTOMATE_HOOK_RATE", 60_000, least=0))
 AUTOMATE_HOOK_FAILURE_RATE = int(environment.number("AUTOMATE_HOOK_FAILURE_RATE", 60, least=0))
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")

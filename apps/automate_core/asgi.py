@@ -8,6 +8,7 @@ Importing this imports no model, so that it may stand above the line that sets D
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,23 @@ if TYPE_CHECKING:
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the time that it needs
+TIMEOUT = b"The request did not arrive in time. Send it again."
+
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def automate(application: Application) -> Application:
     """`application` with deliveries answered in front of it, and the managed worker beside it if the settings ask."""
+    from automate_core.conf import setting
     from automate_core.webhooks.application import HooksApplication
 
     hooks = HooksApplication()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            body = _Body(receive, send, setting("AUTOMATE_REQUEST_SECONDS"))
+            receive, send = body.receive, body.send
         if scope["type"] == "lifespan":
             await _lifespan(hooks, receive, send)
         elif scope["type"] == "http" and hooks.takes(scope["path"]):
@@ -37,6 +45,46 @@ def automate(application: Application) -> Application:
             await application(scope, receive, send)
 
     return serve
+
+
+class _Body:
+    """A request whose body has to arrive in time, else it is answered with 408 and its connection is closed.
+
+    To the application, such a request is one whose sender has gone away. Waiting for the end of the connection, which
+    comes after the body, has no deadline.
+    """
+
+    def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
+        self._receive, self._send = receive, send
+        self._until = time.monotonic() + seconds
+        self._is_arriving = seconds > 0
+        self._is_answered = self._is_late = False
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        if not self._is_arriving:
+            return {"type": "http.disconnect"} if self._is_late else await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(self._until - time.monotonic(), 0))
+        except TimeoutError:
+            self._is_arriving, self._is_late = False, True
+            await self._refuse()
+            return {"type": "http.disconnect"}
+        self._until += len(message.get("body", b"")) / BYTES_A_SECOND
+        self._is_arriving = bool(message.get("more_body"))
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if not self._is_late:
+            self._is_answered = True
+            await self._send(message)
+
+    async def _refuse(self) -> None:
+        if self._is_answered:
+            return
+        headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+        headers.append((b"content-length", str(len(TIMEOUT)).encode()))
+        await self._send({"type": "http.response.start", "status": 408, "headers": headers})
+        await self._send({"type": "http.response.body", "body": TIMEOUT})
 
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import json
 
 import pytest
+from django.core.asgi import get_asgi_application
 
 from automate_core import endpoints
+from automate_core.asgi import automate
 from automate_core.models import Event
 from automate_core.webhooks.application import GroupIngestor, HooksApplication
 from automate_core.webhooks.schemes import GitHubScheme
@@ -83,3 +85,50 @@ def test_whatever_breaks_the_writer_every_sender_is_told_to_come_again(endpoint,
 
     monkeypatch.setattr(GroupIngestor, "_write", broken)
     assert [status for status, _ in post(b"{}", b"{}")] == [503, 503]
+
+
+# --- bodies that stop coming ------------------------------------------------------------------------------------------
+
+
+def arriving(pieces, *, path):
+    """Send a request whose body comes as `pieces` gives it: the status of the answer, and whether it closes."""
+    sent = []
+
+    async def receive():
+        try:
+            return await anext(pieces)
+        except StopAsyncIteration:
+            return await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b"", "client": ("::1", 1)}
+    application = automate(get_asgi_application())
+    asyncio.run(asyncio.wait_for(application(scope, receive, send), 60))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    return sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]
+
+
+@pytest.mark.parametrize("path", ["/hooks/github/", "/hooks/github/some-callback/", "/admin/login/"])
+def test_a_body_that_stops_coming_is_answered_with_408(endpoint, settings, path):
+    settings.AUTOMATE_REQUEST_SECONDS = 0.2
+
+    async def pieces():
+        while True:
+            yield {"type": "http.request", "body": b"x", "more_body": True}
+            await asyncio.sleep(0.01)
+
+    assert arriving(pieces(), path=path) == (408, True)
+    assert not Event.objects.exists()
+
+
+def test_a_large_body_has_the_time_that_it_needs(endpoint, settings):
+    settings.AUTOMATE_REQUEST_SECONDS = 0.2
+
+    async def pieces():
+        yield {"type": "http.request", "body": b"x" * 500_000, "more_body": True}
+        await asyncio.sleep(0.5)
+        yield {"type": "http.request", "body": b"x", "more_body": False}
+
+    assert arriving(pieces(), path="/hooks/github/") == (401, False)
