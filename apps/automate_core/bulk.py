@@ -103,7 +103,7 @@ def _do(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
     try:
         with transaction.atomic():
             if action.verb == BulkAction.Verb.RETRY:
-                item.result = control.retry(run, by=person, **action.options).pk
+                item.result = control.retry(run, by=person, **{"again": False, **action.options}).pk
             else:
                 item.result = control.cancel(run, by=person, **action.options).pk
     except (control.ControlError, NotPermittedError) as error:

@@ -12,7 +12,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
-from automate_core import approvals, limits, search_terms, subjects
+from automate_core import approvals, limits, reruns, search_terms, subjects
 from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
@@ -48,6 +48,10 @@ class EndedError(ControlError):
 
 class NotEndedError(ControlError):
     """The run goes on: only one that has ended is run again."""
+
+
+class RepeatedError(ControlError):
+    """A re-run of the run succeeded or goes on: a further one would repeat its effects."""
 
 
 class NoSuchStepError(ControlError):
@@ -93,21 +97,24 @@ def retry(
     variables: Mapping[str, Any] | None = None,
     request: uuid.UUID | None = None,
     once: bool = False,
+    again: bool = True,
 ) -> ExecutionRun:
     """Run an ended run again, as a new run with the same trace id that points to it.
 
     `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
     is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
     workflow's for this run. The same `request` again gives the run that it made; `once` refuses a run that somebody
-    has run again already.
-    Raises NotPermittedError, NotEndedError, NoSuchStepError, ControlError.
+    has run again already, `again=False` one whose re-run succeeded or goes on.
+    Raises NotPermittedError, NotEndedError, RepeatedError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
     _hold(run)
-    if request is not None and (made := run.retries.filter(request=request).first()):
-        return made
+    if request is not None and (earlier := run.retries.filter(request=request).first()):
+        return earlier
     if once and run.retries.exists():
         raise ControlError(f"run {run} was run again already")
+    if not again:
+        _refuse_repetition(run)
     if run.cause == ExecutionRun.Cause.TEST:
         raise ControlError(f"run {run} is a test: test the draft again")
     if run.workflow.status == Workflow.Status.ARCHIVED:
@@ -117,22 +124,31 @@ def retry(
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
-    again = _new_run(run, chosen, event, _variables(run, chosen, variables or {}), request)
-    _copy(run, again, taken_over)
+    made = _new_run(run, chosen, event, _variables(run, chosen, variables or {}), request)
+    _copy(run, made, taken_over)
+    ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=AutomateNow())
     changes = {
-        "run": str(again.pk),
+        "run": str(made.pk),
         "start": start,
         "version": str(chosen),
         "edited": payload is not msgspec.UNSET or bool(variables),
     }
     audit.record(by, "run.retried", run, changes=changes, trace_id=run.trace_id)
-    return again
+    return made
 
 
 def _hold(run: ExecutionRun) -> None:
     """Nobody lets go of the run while it is read, nor answers the same request. Raises ControlError when it is gone."""
     if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():
         raise ControlError(f"run {run} was removed")
+
+
+def _refuse_repetition(run: ExecutionRun) -> None:
+    rerun = reruns.find([run.pk]).get(run.pk)
+    if rerun is not None and rerun.repeats_effects:
+        state = {reruns.DELETED: "was deleted"}.get(rerun.status, "goes on" if rerun.is_open else rerun.status)
+        name = str(rerun.run)[-8:] if rerun.status != reruns.DELETED else ""
+        raise RepeatedError(f"run {run} was re-run already: the re-run {f'{name} ' if name else ''}{state}")
 
 
 def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:
@@ -301,16 +317,18 @@ def _copied(step: StepRun, again: ExecutionRun, attempt: int) -> StepRun:
 
 @dataclass
 class Done:
-    """What became of many: how many were done, and of those that were refused the reason, by run."""
+    """What became of many: how many were done, of those that were refused the reason, by run, and how many were left
+    out because they were re-run already."""
 
     done: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    left_out: reruns.LeftOut = field(default_factory=reruns.LeftOut)
 
 
 def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> Done:
     """Cancel those of `runs` that have not ended, each for itself. With `dry_run`, only count them."""
     going_on = runs.exclude(status__in=FINAL_RUN_STATES)
-    return _each(going_on, lambda run: cancel(run, by=by, reason=reason), dry_run=dry_run)
+    return _each(_ids(going_on), lambda run: cancel(run, by=by, reason=reason), dry_run=dry_run)
 
 
 def retry_many(
@@ -320,18 +338,27 @@ def retry_many(
     start: str = "failed",
     version: Version = "original",
     once: bool = False,
+    again: bool = False,
     dry_run: bool = False,
 ) -> Done:
-    """Run those of `runs` again that have ended, each for itself. With `dry_run`, only count them."""
+    """Run those of `runs` again that have ended, each for itself, without those whose effects that would repeat unless
+    `again`. With `dry_run`, only count them."""
     ended = runs.filter(status__in=FINAL_RUN_STATES)
-    return _each(ended, lambda run: retry(run, by=by, start=start, version=version, once=once), dry_run=dry_run)
+    chosen, left_out = reruns.choose(_ids(ended), again=again)
+
+    def act(run: ExecutionRun) -> None:
+        retry(run, by=by, start=start, version=version, once=once, again=again)
+
+    result = _each(chosen, act, dry_run=dry_run)
+    result.left_out = left_out
+    return result
 
 
 def try_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> Done:
     """Make the next attempt of the step at `path` now, in those of `runs` that wait there."""
     there = Wait.objects.filter(path=path, status=WaitStatus.OPEN, kind=Wait.Kind.RETRY)
     waiting = runs.filter(pk__in=there.values("run"))
-    return _each(waiting, lambda run: approvals.try_now(there.get(run=run), by=by), dry_run=dry_run)
+    return _each(_ids(waiting), lambda run: approvals.try_now(there.get(run=run), by=by), dry_run=dry_run)
 
 
 def skip_many(
@@ -346,14 +373,20 @@ def skip_many(
     """Have the step at `path` passed over, in those of `runs` that wait there."""
     there = Wait.objects.filter(path=path, status=WaitStatus.OPEN)
     waiting = runs.filter(pk__in=there.values("run"))
-    return _each(
-        waiting, lambda run: approvals.skip(there.get(run=run), by=by, output=output, reason=reason), dry_run=dry_run
-    )
+
+    def act(run: ExecutionRun) -> None:
+        approvals.skip(there.get(run=run), by=by, output=output, reason=reason)
+
+    return _each(_ids(waiting), act, dry_run=dry_run)
 
 
-def _each(runs: QuerySet[ExecutionRun], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> Done:
-    """Act on each run in a transaction of its own, oldest first: what is made meanwhile is left alone."""
-    ids = list(runs.order_by("id").values_list("pk", flat=True))
+def _ids(runs: QuerySet[ExecutionRun]) -> list[uuid.UUID]:
+    """Oldest first: what is made meanwhile is left alone."""
+    return list(runs.order_by("id").values_list("pk", flat=True))
+
+
+def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> Done:
+    """Act on each run in a transaction of its own."""
     result = Done(done=len(ids) if dry_run else 0)
     for first in range(0, 0 if dry_run else len(ids), BATCH):
         batch = ExecutionRun.objects.select_related("workflow__published", "version", "event")

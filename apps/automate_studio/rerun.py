@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
-from automate_core import control
+from automate_core import control, reruns
 from automate_core.authoring import NotPermittedError
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
@@ -51,6 +51,7 @@ class Form:
     advice: str
     is_edited: bool
     payload: str | None
+    earlier: reruns.Rerun | None
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -151,6 +152,7 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
         advice=preset.reason,
         is_edited=chosen.get("input") == "edited",
         payload=(chosen["payload"] if "payload" in chosen else _payload(run)) if may_see else None,
+        earlier=reruns.find([run.pk]).get(run.pk),
         errors=errors,
     )
 

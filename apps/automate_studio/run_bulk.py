@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import bulk
+from automate_core import bulk, reruns
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.states import FINAL_RUN_STATES
@@ -34,6 +34,7 @@ class Asked:
     start: str
     version: str
     reason: str
+    again: bool
     every: bool
     chosen: list[str]
     upto: uuid.UUID
@@ -41,13 +42,14 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """A dry run: how many were found, which of them it can be done to, and how many for what reason not."""
+    """A dry run: how many were found, which of them it is done to, and how many for what reason not."""
 
     asked: Asked
     ids: list[uuid.UUID]
     found: int
     not_theirs: int
     wrong_state: int
+    left_out: reruns.LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +96,13 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return _refused(request, f"More than {bulk.MOST:,} runs match: set a further filter, such as a time.", 422)
     if counted.not_theirs == counted.found:
         raise PermissionDenied
-    if not counted.ids:
-        said = "None of these runs has ended." if wanted.verb == "retry" else "All of these runs have ended already."
-        return _refused(request, said, 409)
-    if "confirm" not in request.POST:
+    is_confirmed = "confirm" in request.POST
+    if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
+        return _refused(request, _nothing(counted), 409)
+    if not is_confirmed:
         context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
-    of_retry = {"start": wanted.start, "version": wanted.version}
+    of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
     clicked = asked.key(request.POST.get("request"))
     action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request), request=clicked)
@@ -152,6 +154,7 @@ def _asked(request: HttpRequest) -> Asked | None:
         start=start,
         version=version,
         reason=asked.words(given.get("reason")),
+        again="again" in given,
         every=every,
         chosen=[] if every else chosen,
         upto=upto,
@@ -166,16 +169,25 @@ def _count(user: User, filters: Filters, wanted: Asked) -> Counted:
         chosen = ExecutionRun.objects.filter(pk__in=wanted.chosen)
         ids = list(permitted(user, "view", chosen).order_by("-pk").values_list("pk", flat=True))
     if len(ids) > bulk.MOST:
-        return Counted(asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0)
+        return Counted(asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.LeftOut())
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
     able = [key for key, status, cause in theirs if _fits(wanted.verb, status, cause)]
+    is_retry = wanted.verb == BulkAction.Verb.RETRY
+    left, left_out = reruns.choose(able, again=wanted.again) if is_retry else (able, reruns.LeftOut())
     return Counted(
         asked=replace(wanted, upto=ids[0]) if ids else wanted,
-        ids=able,
+        ids=left,
         found=len(ids),
         not_theirs=len(ids) - len(theirs),
         wrong_state=len(theirs) - len(able),
+        left_out=left_out,
     )
+
+
+def _nothing(counted: Counted) -> str:
+    if counted.left_out.by_choice:
+        return "Nothing to re-run: these runs were re-run already. Choose to repeat them in the dialog."
+    return "None of these runs has ended." if counted.asked.verb == "retry" else "All of these runs have ended already."
 
 
 def _fits(verb: str, status: str, cause: str) -> bool:

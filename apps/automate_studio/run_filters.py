@@ -51,6 +51,8 @@ ORIGINS = {
     ExecutionRun.Origin.CALL.value: "A step of another run",
 }
 
+RERUNS = {"none": "Not yet re-run", "any": "Already re-run"}
+
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
 
@@ -254,6 +256,7 @@ _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
     "q": _text,
     "status": _some_of(STATUSES, "state"),
     "reason": _some_of(REASONS, "reason to wait"),
+    "rerun": _some_of(RERUNS, "kind of re-run"),
     "workflow": _slugs,
     "origin": _some_of(ORIGINS, "kind of trigger"),
     "version": _version,
@@ -304,6 +307,7 @@ def _term_words(filters: Filters, _: Mapping[str, str]) -> str:
 
 CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str]], str]]] = {
     "status": ("Status is", ("status",), _named("status", STATUSES)),
+    "rerun": ("Only", ("rerun",), _named("rerun", RERUNS)),
     "time": ("Started", ("since", "from", "to"), _started),
     "workflow": ("Workflow is", ("workflow",), _workflows),
     "origin": ("Trigger is", ("origin",), _named("origin", ORIGINS)),

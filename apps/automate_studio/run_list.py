@@ -14,15 +14,15 @@ from automate_core.models import Workflow
 from automate_governance.permissions import User, holds_anywhere
 from automate_studio import asked, run_rows, saved_views
 from automate_studio.lists import Query
-from automate_studio.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, STATUSES, Chip, Filters, read
+from automate_studio.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, RERUNS, STATUSES, Chip, Filters, read
 from automate_studio.run_histogram import Histogram, histogram
 from automate_studio.run_rows import RunRow
 from automate_studio.run_search import FIRST, LAST, Search
 
 ON_A_PAGE = 25
-_ALWAYS = ("status", "time", "workflow", "origin")  #: filters that can be added by a button of their own
-_CHOSEN = {"status": STATUSES, "reason": REASONS, "origin": ORIGINS}
-_LABELS = {"status": "Status", "time": "Started", "workflow": "Workflow", "origin": "Trigger"}
+_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own
+_CHOSEN = {"status": STATUSES, "reason": REASONS, "origin": ORIGINS, "rerun": RERUNS}
+_LABELS = {"status": "Status", "time": "Started", "workflow": "Workflow", "origin": "Trigger", "rerun": "Re-run"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
 from automate_connectors.registry import find_action
+from automate_core import reruns
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
@@ -35,19 +36,11 @@ _WAITS = {
 }
 
 
-@dataclass(frozen=True)
-class Again:
-    """A run that repeats another, and its state."""
-
-    run: uuid.UUID
-    state: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
     """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector.
 
-    `again` is the latest run that repeats one that did not succeed. `subject` is empty for whom payloads are not shown.
+    `rerun` is what came of re-running one that did not succeed. `subject` is empty for whom payloads are not shown.
     """
 
     run: ExecutionRun
@@ -57,7 +50,7 @@ class RunRow:
     duration: str
     started: str
     tile: tuple[str, int] | None
-    again: Again | None
+    rerun: reruns.Rerun | None
     subject: str = ""
 
     @property
@@ -79,7 +72,7 @@ class _Facts:
     wait: tuple[str, str, dt.datetime | None] | None
     retrying: set[str]
     may_see: bool
-    again: Again | None
+    rerun: reruns.Rerun | None
 
 
 def of(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
@@ -122,12 +115,12 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     for run_id, kind, path, _ in found:
         if kind == Wait.Kind.RETRY:
             retrying[run_id].add(path)
-    again = _again([row.pk for row in rows if row.status in WITH_ERRORS])
+    rerun = reruns.find(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
     return [
         _run_row(
             row,
             definitions[row.version_id],
-            _Facts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, again.get(row.pk)),
+            _Facts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, rerun.get(row.pk)),
             now,
         )
         for row in rows
@@ -146,14 +139,6 @@ def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.dat
     return [(run_id, kind, path, due) for _, run_id, kind, path, due, _ in rows]
 
 
-def _again(runs: list[uuid.UUID]) -> dict[uuid.UUID, Again]:
-    """The latest repetition of each of them; whoever may view a run may view those of the same workflow."""
-    if not runs:
-        return {}
-    found = ExecutionRun.objects.filter(retried_from__in=runs).order_by("pk")
-    return {of: Again(key, status) for of, key, status in found.values_list("retried_from", "pk", "status") if of}
-
-
 def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.datetime) -> RunRow:
     waits = run.status == ExecutionRun.Status.WAITING
     failed = _failed(run, facts)
@@ -168,7 +153,7 @@ def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.d
         duration=words.between(run.started_at, run.finished_at or (now if run.started_at else None)),
         started=words.ago(run.started_at or run.created_at, now),
         tile=_tile(definition),
-        again=facts.again,
+        rerun=facts.rerun,
         subject=payload.visible(run.subject) if facts.may_see else "",  # type: ignore[attr-defined]
     )
 

@@ -196,6 +196,8 @@ class Search:
                     f"coalesce(run.finished_at, automate_now()) - run.started_at {sign} %({name})s * interval '1 s'"
                 )
                 values[name] = seconds
+        if len(kinds := self.filters.many("rerun")) == 1:
+            asked.append(f"run.rerun_at IS {'NULL' if kinds == ['none'] else 'NOT NULL'}")
         if "reason" in kept:
             asked.append(
                 "EXISTS (SELECT FROM automate_core_wait wait WHERE wait.run_id = run.id AND wait.status = 'open'"

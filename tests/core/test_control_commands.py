@@ -55,7 +55,7 @@ def test_cancelling_and_retrying_many(runs, capsys):
         "cancelled",
         "Cancelled by root: no need",
     )
-    assert run(capsys, "automate_runs", "retry", "--status", "failed", "--newest") == "2 run again\n"
+    assert run(capsys, "automate_runs", "retry", "--status", "failed", "--newest") == "2 re-run\n"
     assert ExecutionRun.objects.exclude(retried_from=None).count() == 2
     assert run(capsys, "automate_runs", "cancel", str(runs["two", "waiting"].pk)) == "1 cancelled\n"
 

@@ -8,10 +8,12 @@ import json
 import re
 
 import pytest
+from django.core.management import call_command
+from django.db.models import Count
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import bulk, chores
+from automate_core import bulk, chores, control
 from automate_core.models import BulkAction, ExecutionRun, StepRun
 from automate_governance.models import AuditEntry
 from automate_studio import run_export
@@ -74,7 +76,45 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     assert AuditEntry.objects.filter(verb="runs.bulk_retry", actor="owner").count() == 1
     assert runs_in(sign_in(owner).get(URL, {"bulk": action.pk})) != []
     listed = Page(client.get(URL, {"status": "failed"}))
-    assert listed.text.count("Run again, succeeded") == 24, "all on the page but the one that was not run again"
+    assert listed.text.count("Re-run succeeded:") == 24, "all on the page but the one that was not re-run"
+    there = reverse("admin:automate_core_executionrun_change", args=[again[0].pk])
+    original = Page(client.get(URL, {"run": again[0].retried_from_id}))
+    assert original.all(href=there) and again[0].retried_from.error["message"] in original.text, "its own error stays"
+    assert runs_in(client.get(URL, {"status": "failed", "rerun": "none"})) == [late.pk]
+
+
+def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, capsys):
+    client, url = sign_in(owner), f"{BULK}?show=attention"
+    runs = list(ExecutionRun.objects.filter(status="failed").order_by("id"))
+    for run in runs[:6]:
+        control.retry(run, by=owner, version="newest")
+    drain()
+    open_one = control.retry(runs[6], by=owner)
+    failed_again = control.retry(runs[7], by=owner)
+    ExecutionRun.objects.filter(pk=failed_again.pk).update(status="failed", error={"message": "no", "step": "check"})
+    ExecutionRun.objects.filter(retried_from=runs[0]).delete()  # as retention may: nobody knows what became of it
+    said = "23 to re-run, 5 already succeeded, 1 is being re-run, 1 was re-run, and the re-run was deleted"
+    asked = client.post(url, {"do": "retry", "all": "on"})
+    assert f"{said}, 1 has a later re-run among these." in Page(asked).text
+    call_command("automate_runs", "retry", "--status", "failed", "--dry-run", "--as", "owner")
+    assert said.replace("to re-run", "would be re-run") in capsys.readouterr().out
+    assert "409" in str(client.post(BULK, {"do": "retry", "id": [runs[1].pk], "confirm": "1"}).status_code)
+    client.post(url, hidden(asked))
+    open_one.refresh_from_db()
+    late = control.retry(runs[9], by=owner)  # by somebody else, between the dialog and the worker
+    while bulk.go_on() is not None:
+        pass
+    action = BulkAction.objects.get()
+    assert (action.done, action.refused) == (22, 1) and "was re-run already" in bulk.refusals(action, 1)[0][0]
+    counts = dict(ExecutionRun.objects.exclude(retried_from=None).values_list("retried_from").annotate(Count("pk")))
+    assert set(counts.values()) == {1} and failed_again.pk in counts and late.retried_from_id == runs[9].pk
+    drain()
+    call_command("automate_runs", "retry", str(runs[1].pk), "--again", "--as", "owner")
+    assert capsys.readouterr().out == "1 re-run\n" and runs[1].retries.count() == 2
+    chosen = client.post(BULK, {"do": "retry", "id": [runs[2].pk], "confirm": "1", "again": "on"})
+    assert chosen.status_code == 200 and BulkAction.objects.latest("id").options["again"] is True
+    form = Page(client.get(reverse("studio:run_retry", args=[runs[1].pk]))).text
+    assert "A further re-run repeats its effects." in form
 
 
 def test_each_run_is_asked_for_by_itself(failed, workflow, sign_in, owner, colleague, stranger):

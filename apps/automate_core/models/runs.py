@@ -28,6 +28,7 @@ class ExecutionRun(models.Model):
     `seq` grows with every checkpoint and is stamped on the rows it wrote: the live page asks for what is newer.
     `noticed` says that a failed run was seen by the rules for notifications.
     `wakes` counts the waits that were resolved, so that a walker that is about to park notices one it missed.
+    `rerun_at` is when it was re-run last: it stays when the re-run is deleted.
     `kept_at` is since when it is held back from pruning. `parent` and `retried_from` may be gone: see `retention`.
     """
 
@@ -88,6 +89,7 @@ class ExecutionRun(models.Model):
     wakes = models.PositiveIntegerField(default=0)
     kept_at = models.DateTimeField(null=True)
     noticed = models.BooleanField(db_default=False)
+    rerun_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "run"

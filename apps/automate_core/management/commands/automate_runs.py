@@ -44,6 +44,9 @@ class Command(BaseCommand):
             "--start", default="failed", metavar="STEP", help="retry: failed (default), start or a path"
         )
         parser.add_argument("--newest", action="store_true", help="retry: on the version that is published now")
+        parser.add_argument(
+            "--again", action="store_true", help="retry: also those whose re-run succeeded or goes on: effects repeat"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say how many")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,7 +63,8 @@ class Command(BaseCommand):
             done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
         else:
             version: control.Version = "newest" if options["newest"] else "original"
-            done = control.retry_many(runs, by, start=options["start"], version=version, dry_run=options["dry_run"])
+            chosen = {name: options[name] for name in ("start", "again", "dry_run")}
+            done = control.retry_many(runs, by, version=version, **chosen)
         self._tell(options, done)
 
     def _list(self, runs: QuerySet[ExecutionRun]) -> None:
@@ -68,8 +72,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe(run)}")
 
     def _tell(self, options: dict[str, Any], done: control.Done) -> None:
-        verb = {"cancel": "cancelled", "retry": "run again", "try-now": "tried now", "skip": "skipped"}[options["verb"]]
-        self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}")
+        verb = {"cancel": "cancelled", "retry": "re-run", "try-now": "tried now", "skip": "skipped"}[options["verb"]]
+        left_out = f", {done.left_out.words}" if done.left_out.words else ""
+        self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
+        if done.left_out.by_choice:
+            self.stdout.write("To re-run those as well, add --again: their effects happen a second time.")
         for run_id, reason in done.refused.items():
             self.stderr.write(f"{run_id}: {reason}")
         if done.refused:

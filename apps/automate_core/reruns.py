@@ -1,0 +1,129 @@
+"""What came of re-running a run: the one rule by which lists show it, and by which re-running many leaves runs out."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from automate_core import database
+from automate_core.states import RunStatus
+
+BATCH = 5_000
+OPEN = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
+DELETED = "deleted"  #: the state of a re-run that retention deleted: it may have succeeded
+
+# Each run with its re-runs and theirs. OFFSET 0 keeps the planner to one look into the index of re-runs for each.
+# A run that was re-run, but has no re-run any more, stands for the one that was deleted.
+_RERUNS = """
+WITH RECURSIVE chain AS (
+    SELECT run.id AS root, run.id, run.status, run.rerun_at FROM automate_core_executionrun run
+    WHERE run.id = ANY(%(runs)s) AND run.rerun_at IS NOT NULL
+    UNION ALL
+    SELECT chain.root, rerun.id, rerun.status, rerun.rerun_at FROM chain CROSS JOIN LATERAL (
+        SELECT id, status, rerun_at FROM automate_core_executionrun WHERE retried_from_id = chain.id OFFSET 0
+    ) rerun WHERE chain.rerun_at IS NOT NULL
+)
+SELECT chain.root, chain.id, CASE WHEN last.deleted THEN 'deleted' ELSE chain.status END AS status
+FROM chain CROSS JOIN LATERAL (
+    SELECT chain.rerun_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM automate_core_executionrun WHERE retried_from_id = chain.id) AS deleted
+) last
+WHERE chain.id <> chain.root OR last.deleted ORDER BY chain.root, chain.id
+"""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The re-run that counts for a run, and its state; of one that was deleted, the run that it repeated."""
+
+    run: uuid.UUID
+    status: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.status in OPEN
+
+    @property
+    def repeats_effects(self) -> bool:
+        """Whether its effects would be repeated by a further re-run."""
+        return self.is_open or self.status in {RunStatus.SUCCEEDED, DELETED}
+
+
+def find(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, Rerun]:
+    """For each of those that was re-run: the re-run that succeeded, else one that goes on, else the latest."""
+    return {root: max(reruns, key=_weight) for root, reruns in _all(runs).items()}
+
+
+def _weight(rerun: Rerun) -> tuple[bool, bool, bool, uuid.UUID]:
+    return rerun.status == RunStatus.SUCCEEDED, rerun.is_open, rerun.status == DELETED, rerun.run
+
+
+def _all(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Rerun]]:
+    found: dict[uuid.UUID, list[Rerun]] = {}
+    keys = list(runs)
+    for first in range(0, len(keys), BATCH):
+        for row in database.run(None, _RERUNS, {"runs": keys[first : first + BATCH]}):
+            found.setdefault(row.root, []).append(Rerun(row.id, row.status))
+    return found
+
+
+# --- re-running many --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many of many runs are left out, by what became of their re-runs; `superseded`: by one that is among them."""
+
+    succeeded: int = 0
+    open: int = 0
+    deleted: int = 0
+    superseded: int = 0
+
+    @property
+    def by_choice(self) -> int:
+        """Those that a person may choose to re-run all the same."""
+        return self.succeeded + self.open + self.deleted
+
+    @property
+    def words(self) -> str:
+        """`25 already succeeded, 3 are being re-run`; empty when none is left out."""
+        said = (
+            (self.succeeded, "already succeeded"),
+            (self.open, "{are} being re-run"),
+            (self.deleted, "{were} re-run, and the re-run was deleted"),
+            (self.superseded, "{have} a later re-run among these"),
+        )
+        return ", ".join(f"{count} {_agree(text, count)}" for count, text in said if count)
+
+
+def _agree(text: str, count: int) -> str:
+    one = {"are": "is", "were": "was", "have": "has"}
+    return text.format(**(one if count == 1 else {word: word for word in one}))
+
+
+def choose(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], LeftOut]:
+    """Those of `runs` that are to be re-run, in their order, and how many are left out.
+
+    A run whose re-run succeeded or goes on would repeat effects: it is left out unless `again`. Of a run and a failed
+    re-run of it, the later one alone is re-run.
+    """
+    among, chosen, left = set(runs), [], Counter[str]()
+    reruns = _all(runs)
+    for key in runs:
+        if (reason := _left_out(key, reruns.get(key, []), among, again=again)) is None:
+            chosen.append(key)
+        else:
+            left[reason] += 1
+    return chosen, LeftOut(**left)
+
+
+def _left_out(run: uuid.UUID, reruns: list[Rerun], among: set[uuid.UUID], *, again: bool) -> str | None:
+    if any(rerun.run in among and rerun.run != run for rerun in reruns):
+        return "superseded"
+    counts = max(reruns, key=_weight, default=None)
+    if again or counts is None or not counts.repeats_effects:
+        return None
+    return "open" if counts.is_open else counts.status
