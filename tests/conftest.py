@@ -101,8 +101,11 @@ def _person(name: str, *roles: str, staff: bool = True) -> Any:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
-    user = get_user_model().objects.create_user(name, f"{name}@example.com", "password-of-tests", is_staff=staff)
-    user.groups.set(Group.objects.filter(name__in=roles))
+    from automate_governance.people_trail import unrecorded
+
+    with unrecorded():
+        user = get_user_model().objects.create_user(name, f"{name}@example.com", "password-of-tests", is_staff=staff)
+        user.groups.set(Group.objects.filter(name__in=roles))
     return user
 
 
@@ -129,7 +132,10 @@ def admin(db: None) -> Any:
     """The superuser."""
     from django.contrib.auth import get_user_model
 
-    return get_user_model().objects.create_superuser("root", "root@example.com", "password-of-tests")
+    from automate_governance.people_trail import unrecorded
+
+    with unrecorded():
+        return get_user_model().objects.create_superuser("root", "root@example.com", "password-of-tests")
 
 
 @pytest.fixture
@@ -137,10 +143,13 @@ def sign_in() -> Callable[[Any], Any]:
     """A client of that person."""
     from django.test import Client
 
+    from automate_governance.people_trail import unrecorded
+
     def make(user: Any = None) -> Client:
         client = Client()
         if user is not None:
-            client.force_login(user)
+            with unrecorded():
+                client.force_login(user)
         return client
 
     return make

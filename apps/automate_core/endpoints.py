@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import secrets
 from typing import Any
@@ -54,6 +55,7 @@ def save(
     if not can(actor, *(("add", WebhookEndpoint) if endpoint is None else ("change", endpoint))):
         raise NotPermittedError(f"{actor.get_username()} may not {'add' if created else 'change'} endpoints")
     endpoint = endpoint or WebhookEndpoint(slug=slug, owner=actor)
+    before = WebhookEndpoint() if created else copy.copy(endpoint)
     endpoint.scheme, endpoint.config = scheme, config
     if enabled is not None:
         endpoint.enabled = enabled
@@ -68,7 +70,8 @@ def save(
     if found := next(unusable(actor, endpoint.references()), None):
         raise NotPermittedError(found[1])
     endpoint.save()
-    audit.record(actor, "webhook.created" if created else "webhook.changed", endpoint, changes={"scheme": scheme})
+    changes = audit.differences(before, endpoint, without=("owner", "created_at", "updated_at"))
+    audit.record(actor, "webhook.created" if created else "webhook.changed", endpoint, changes=changes)
     return endpoint, created
 
 

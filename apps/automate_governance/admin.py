@@ -51,6 +51,7 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
     view_verb = "view"
     change_verb = "change"
     exclude = ("owner",)
+    unsaid: tuple[str, ...] = ("owner", "created_at", "updated_at")  #: fields that the audit trail leaves out
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The objects that this person may know of."""
@@ -87,9 +88,14 @@ class GovernedAdmin(ModelAdmin):  # type: ignore[misc]
         if not change:
             obj.owner = request.user  # type: ignore[assignment]
         with transaction.atomic():
+            before = self.model._default_manager.filter(pk=obj.pk).first() if change else None
             super().save_model(request, obj, form, change)
             verb = f"{self.opts.verbose_name}.{'changed' if change else 'created'}"
-            audit.record(request.user, verb, obj, changes={"fields": form.changed_data})
+            audit.record(request.user, verb, obj, changes=self.said(before or self.model(), obj))
+
+    def said(self, before: models.Model, after: models.Model) -> dict[str, Any]:
+        """What the audit trail says of a change: the fields with their old and new values."""
+        return audit.differences(before, after, without=self.unsaid)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What is in use is protected, and the page names what uses it."""
@@ -211,6 +217,16 @@ class StoredSecretAdmin(GovernedAdmin):
         obj.put(form.cleaned_data["value"])
         super().save_model(request, obj, form, change)
 
+    def said(self, before: models.Model, after: models.Model) -> dict[str, Any]:
+        """That the value changed, never the value."""
+        return {"value": audit.CHANGED}
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"from", "to"}:
+        return f"{_in_words(value['from'])} → {_in_words(value['to'])}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
 
 @admin.register(AuditEntry, site=admin_site())
 class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
@@ -239,9 +255,7 @@ class AuditEntryAdmin(ModelAdmin):  # type: ignore[misc]
     def details(self, entry: AuditEntry) -> str:
         """The summary in words."""
         return "; ".join(
-            f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            for name, value in entry.changes.items()
-            if value not in ("", [], None)
+            f"{name}: {_in_words(value)}" for name, value in entry.changes.items() if value not in ("", [], None)
         )
 
     def has_module_permission(self, request: HttpRequest) -> bool:

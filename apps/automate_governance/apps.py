@@ -17,7 +17,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         from django.contrib.admin.models import LogEntry
 
-        from automate_governance import boot, checks, sinks
+        from automate_governance import boot, checks, people_trail, sinks
 
         for check in (
             checks.secrets_backends_load,
@@ -30,6 +30,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         register(checks.secrets_keys_open_what_is_stored, "database")
         post_migrate.connect(_seed_roles, sender=self)
         pre_save.connect(sinks.redact_history, sender=LogEntry)
+        people_trail.connect()
         sinks.guard_handlers()
         boot.learn_what_is_the_sites_own()
 

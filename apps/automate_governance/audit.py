@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -14,8 +14,14 @@ from django.utils import timezone
 from automate_governance import origin
 from automate_governance.models import AuditEntry, AuditLink
 from automate_governance.redaction import redact, redactor
+from automate_governance.secrets.resolver import is_reference
+from automate_governance.shapes import is_secret_name
 
 _LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
+
+
+CHANGED = "changed"  # what is said of a value that is not told
+MOST_SAID = 500  # characters of a value
 
 
 def record(
@@ -35,18 +41,62 @@ def record(
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",
-        "actor": actor.get_username()[:200] if actor else "system",
+        "actor": (actor.get_username()[:200] or "nobody") if actor else "system",
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
         "object": redactor.text(str(obj))[:200],
-        "changes": redact(changes or {}),
+        "changes": _masked(changes or {}),
         "trace_id": trace_id,
         "address": whence.address,
         "source": whence.source.value,
         "system_user": whence.system_user,
     }
     return AuditEntry.objects.create(**values, canonical=canonical_text(values))
+
+
+def differences(
+    before: models.Model, after: models.Model, *, only: Iterable[str] | None = None, without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What two states of a row differ in: {"from", "to"} by field, and by key within a mapping; long texts are cut.
+
+    Of binary columns and passwords only that they are CHANGED. `only` are the fields that were saved.
+    """
+    found: dict[str, Any] = {}
+    for field in after._meta.concrete_fields:
+        if field.primary_key or field.name in without or (only is not None and field.name not in only):
+            continue
+        old, new = field.value_from_object(before), field.value_from_object(after)
+        if isinstance(old, dict) and isinstance(new, dict):
+            for name in sorted(old.keys() | new.keys()):
+                found |= _difference(name, old.get(name), new.get(name))
+        elif isinstance(field, models.BinaryField) or field.name == "password":
+            found |= {field.name: CHANGED} if old != new else {}
+        else:
+            found |= _difference(field.name, old, new)
+    return found
+
+
+def _difference(name: str, old: Any, new: Any) -> dict[str, Any]:
+    if old == new:
+        return {}
+    if is_secret_name(name) and not all(each in (None, "") or is_reference(str(each)) for each in (old, new)):
+        return {name: CHANGED}
+    said = {"from": _said(old), "to": _said(new)}
+    return {name: said} if said["from"] != said["to"] else {}
+
+
+def _masked(changes: dict[str, Any]) -> dict[str, Any]:
+    """Without secret values; that one changed may be said under any name."""
+    masked: dict[str, Any] = redact(changes)
+    return masked | {name: CHANGED for name, value in changes.items() if value == CHANGED and name in masked}
+
+
+def _said(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text.strip('"')[:MOST_SAID]
 
 
 def canonical_text(values: dict[str, Any]) -> str:

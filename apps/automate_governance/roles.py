@@ -10,6 +10,8 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 
+from automate_governance import people_trail
+
 BUILDERS = "Builders"
 OPERATORS = "Operators"
 CONNECTION_ADMINS = "Connection admins"
@@ -46,10 +48,12 @@ def seed(app: AppConfig, shares: Mapping[str, tuple[str, ...]], state: Apps | No
     if not is_migrated(state, "auth", "contenttypes", app.label):
         return
     create_permissions(app, verbosity=0)
-    for role, codenames in shares.items():
-        group, _ = Group.objects.get_or_create(name=role)
-        if not group.permissions.filter(content_type__app_label=app.label).exists():
-            group.permissions.add(*Permission.objects.filter(content_type__app_label=app.label, codename__in=codenames))
+    with people_trail.unrecorded():
+        for role, codenames in shares.items():
+            group, _ = Group.objects.get_or_create(name=role)
+            if not group.permissions.filter(content_type__app_label=app.label).exists():
+                shared = Permission.objects.filter(content_type__app_label=app.label, codename__in=codenames)
+                group.permissions.add(*shared)
 
 
 def share(model: str, *names: str, scope: str = "") -> tuple[str, ...]:

@@ -59,6 +59,19 @@ def test_a_secret_is_stored_in_place_and_only_its_reference_kept(probe, sign_in,
     assert b"mine-token" in page.content and b"canary" not in page.content
 
 
+def test_a_change_is_audited_with_old_and_new_values_and_no_secret(probe, sign_in, owner):
+    sign_in(owner).post(reverse(ADD), sent())
+    page = reverse("admin:automate_connectors_connection_change", args=[Connection.objects.get().pk])
+    answer = sign_in(owner).post(page, sent(config_base_url="https://other.example.com", config_retries="4"))
+    assert answer.status_code == 302, errors(answer)
+    assert AuditEntry.objects.get(verb="connection.changed").changes == {
+        "base_url": {"from": "https://api.example.com", "to": "https://other.example.com"},
+        "retries": {"from": 3, "to": 4},
+        "token": {"from": "database:mine-token", "to": "database:mine-token-2"},
+    }
+    assert "canary" not in str(list(AuditEntry.objects.values()))
+
+
 def test_a_new_secret_never_overwrites_one_that_is_there(probe, sign_in, owner, stranger):
     taken = StoredSecret(name="mine-token", owner=stranger)
     taken.put("of-somebody-else")

@@ -1,0 +1,128 @@
+"""What is done to people and groups, and who signs in and out, for the audit trail: by whichever page or command."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from django.contrib.auth import get_user_model, signals
+from django.contrib.auth.models import AnonymousUser, Group
+from django.db import ProgrammingError, models, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from psycopg.errors import UndefinedColumn, UndefinedTable
+
+from automate_governance import audit, origin
+from automate_governance.permissions import SITE
+
+_SHOWN = {
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "first_name",
+    "last_name",
+    "name",
+}
+_LINKS = ("groups", "user_permissions", "permissions")
+_off: ContextVar[bool] = ContextVar("automate_people_trail_off", default=False)
+
+
+def connect() -> None:
+    """Listen to the site's model of people, to groups, and to sign-ins."""
+    for model in (get_user_model(), Group):
+        pre_save.connect(_remember, sender=model)
+        post_save.connect(_saved, sender=model)
+        post_delete.connect(_deleted, sender=model)
+        for name in _LINKS:
+            if hasattr(model, name):
+                m2m_changed.connect(_linked, sender=getattr(model, name).through)
+    signals.user_logged_in.connect(_signed_in)
+    signals.user_logged_out.connect(_signed_out)
+    signals.user_login_failed.connect(_failed)
+
+
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Leave out what the installation itself does, such as making the groups that every site starts with."""
+    token = _off.set(True)
+    try:
+        yield
+    finally:
+        _off.reset(token)
+
+
+def _remember(sender: Any, instance: models.Model, update_fields: Any = None, **_: Any) -> None:
+    """What was stored before. A sign-in alone, which stores its time, is told by an entry of its own."""
+    if _off.get() or (update_fields is not None and set(update_fields) <= {"last_login"}):
+        instance._audited = None  # type: ignore[attr-defined]
+        return
+    found = sender._base_manager.filter(pk=instance.pk).first() if instance.pk else None
+    instance._audited = found or sender()  # type: ignore[attr-defined]
+
+
+def _saved(sender: Any, instance: Any, created: bool, update_fields: Any = None, **_: Any) -> None:
+    before = instance.__dict__.pop("_audited", None)
+    if before is None:
+        return
+    changes = audit.differences(before, instance, only=update_fields, without=("last_login", "date_joined"))
+    told = {name: value if name in _shown() else audit.CHANGED for name, value in changes.items()}
+    if created or told:
+        _record("created" if created else "changed", instance, told)
+
+
+def _deleted(sender: Any, instance: Any, **_: Any) -> None:
+    _record("deleted", instance, {})
+
+
+def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: Any, **_: Any) -> None:
+    """Groups of a person, members and permissions of a group, permissions of a person."""
+    if action not in {"post_add", "post_remove", "pre_clear"} or _off.get():
+        return
+    keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
+    names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
+    if names:
+        what = "members" if reverse else model._meta.verbose_name_plural
+        _record(f"{what}_changed", instance, {"added" if action == "post_add" else "removed": names})
+
+
+def _linked_to(through: Any, instance: models.Model, model: Any) -> Any:
+    """The keys of all that a table of links links to `instance`."""
+    ends = {field.related_model: field.attname for field in through._meta.fields if field.is_relation}
+    return through._base_manager.filter(**{ends[type(instance)]: instance.pk}).values(ends[model])
+
+
+def _signed_in(sender: Any, user: Any, **_: Any) -> None:
+    _record("signed_in", user, {}, by=user)
+
+
+def _signed_out(sender: Any, user: Any, **_: Any) -> None:
+    if user is not None:
+        _record("signed_out", user, {}, by=user)
+
+
+def _failed(sender: Any, credentials: dict[str, Any], **_: Any) -> None:
+    """A name that nobody has is left out: it may be a password, typed into the wrong field."""
+    users = get_user_model()
+    name = credentials.get(users.USERNAME_FIELD) or credentials.get("username") or ""
+    user = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
+    _record("sign_in_failed", user or SITE(pk=0), {} if user else {"name": "unknown"}, by=AnonymousUser())
+
+
+def _record(what: str, instance: models.Model, changes: dict[str, Any], *, by: Any = None) -> None:
+    """Before the trail has its tables, as in the midst of the first `migrate`, there is nothing to write to."""
+    if _off.get():
+        return
+    kind = "group" if isinstance(instance, Group) else "user"
+    try:
+        with transaction.atomic():
+            audit.record(by or origin.person(), f"{kind}.{what}", instance, changes=changes)
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
+            raise
+
+
+def _shown() -> set[str]:
+    """The fields whose values are told; of others, such as the password, only that they changed."""
+    users = get_user_model()
+    return {*_SHOWN, users.USERNAME_FIELD, users.get_email_field_name()}
