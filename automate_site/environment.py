@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_core.proxies import read_networks
 from automate_egress.policy import is_proxy_url, split_host
 from automate_site import running
 from automate_site.embedded_postgres import Cluster
@@ -149,7 +150,7 @@ def one_of(name: str, *choices: str) -> str:
     """The word in the variable `name`, the first of `choices` when it is not set. Raises ImproperlyConfigured."""
     given = os.environ.get(name) or choices[0]
     if given not in choices:
-        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {given!r}.")
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(filter(None, choices))}, not {given!r}.")
     return given
 
 
@@ -162,6 +163,29 @@ def hosts(name: str) -> list[str]:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name} takes pairs like db.internal:8080: {error}.") from error
     return pairs
+
+
+def networks(name: str) -> list[str]:
+    """The addresses and networks in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
+    given = [entry.strip() for entry in os.environ.get(name, "").split(",") if entry.strip()]
+    try:
+        read_networks(given)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} takes addresses and networks like 10.0.0.0/8: {error}.") from error
+    return given
+
+
+def demo(name: str) -> bool:
+    """Whether the demo is on: by itself on this machine alone, never elsewhere. Raises ImproperlyConfigured."""
+    given = one_of(name, "", "on", "off")
+    is_local = urlsplit(site_url()).hostname in {"127.0.0.1", "localhost", "::1"}
+    is_local = is_local and not os.environ.get("AUTOMATE_TRUSTED_PROXIES")
+    if given == "on" and not is_local:
+        raise ImproperlyConfigured(
+            f"{name}=on is for a site on this machine alone: its echo service answers everybody. Remove {name}, or "
+            "AUTOMATE_SITE_URL and AUTOMATE_TRUSTED_PROXIES."
+        )
+    return given != "off" and is_local
 
 
 def web_ports(name: str) -> list[int]:

@@ -85,6 +85,7 @@ def make(port: int) -> Server:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_keep_alive=30,
             http=PunctualProtocol,
+            proxy_headers=False,  # AUTOMATE_TRUSTED_PROXIES says whose count
             ws="none",
         )
     )

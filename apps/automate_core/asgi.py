@@ -28,6 +28,7 @@ type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def automate(application: Application) -> Application:
     """`application` with deliveries answered in front of it, and the managed worker beside it if the settings ask."""
+    from automate_core import proxies
     from automate_core.conf import setting
     from automate_core.webhooks.application import HooksApplication
 
@@ -37,6 +38,7 @@ def automate(application: Application) -> Application:
         if scope["type"] == "http":
             body = _Body(receive, send, setting("AUTOMATE_REQUEST_SECONDS"))
             receive, send = body.receive, body.send
+            scope = proxies.asgi_scope(scope)
         if scope["type"] == "lifespan":
             await _lifespan(hooks, receive, send)
         elif scope["type"] == "http" and hooks.takes(scope["path"]):

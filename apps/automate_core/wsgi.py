@@ -6,18 +6,26 @@ application = automate(get_wsgi_application())
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 
+from automate_core import proxies
+from automate_core.conf import setting
 from automate_governance import boot
 
 log = logging.getLogger(__name__)
 
 
-def automate[Application: Any](application: Application) -> Application:
-    """`application` itself, once the process is ready to serve. Raises ImproperlyConfigured, which says what to do."""
+def automate[Application: Callable[..., Any]](application: Application) -> Application | Callable[..., Any]:
+    """`application`, once the process is ready to serve, and behind AUTOMATE_TRUSTED_PROXIES if there are any.
+
+    Raises ImproperlyConfigured, which says what to do.
+    """
     boot.prepare()
     if getattr(settings, "AUTOMATE_WORKER", "off") == "managed":
         log.warning("AUTOMATE_WORKER is managed, but this is a WSGI server: run `manage.py automate_worker` beside it")
-    return application
+    if not setting("AUTOMATE_TRUSTED_PROXIES"):
+        return application
+    return lambda environ, start_response: application(proxies.wsgi_environ(environ), start_response)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from automate_core.conf import DEFAULTS
+from automate_core.proxies import read_networks
 
 
 class Rule(NamedTuple):
@@ -47,6 +48,14 @@ def _are_retention_days(value: Any) -> bool:
     )
 
 
+def _are_networks(value: Any) -> bool:
+    try:
+        return _are_names(value) and read_networks(value) is not None
+    except ValueError:
+        return False
+
+
+_NETWORKS = Rule("a list of addresses, networks such as 10.0.0.0/8, and 'unix'", _are_networks)
 _NAMES = Rule("a list of texts", _are_names)
 _NAMES_OR_ALL = Rule("a list of names, or None for all", lambda value: value is None or _are_names(value))
 _TEXT = Rule("a text", lambda value: isinstance(value, str))
@@ -68,6 +77,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_CONNECTORS": _NAMES_OR_ALL,
     "AUTOMATE_LLM_PROVIDERS": _NAMES_OR_ALL,
     "AUTOMATE_LLM_PRICES": _MAPPING,
+    "AUTOMATE_TRUSTED_PROXIES": _NETWORKS,
     "AUTOMATE_REQUEST_SECONDS": _number(0),
     "AUTOMATE_HOOK_BODY_BYTES": _number(1, whole=True),
     "AUTOMATE_HOOK_RATE": _number(0),

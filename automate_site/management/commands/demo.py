@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.following import describe
@@ -32,6 +33,12 @@ class Command(BaseCommand):
         parser.add_argument("--event", default="issues", metavar="TYPE", help="its type of event (issues)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.AUTOMATE_DEMO:
+            raise CommandError(
+                "the demo is off: it is for a site on this machine alone. Unset AUTOMATE_SITE_URL, "
+                "AUTOMATE_TRUSTED_PROXIES and AUTOMATE_DEMO",
+                returncode=2,
+            )
         body = _body(Path(options["file"]) if options["file"] else demo.PAYLOAD)
         with self._site():
             if not demo.is_seeded():

@@ -89,6 +89,8 @@ class Command(BaseCommand):
             say(_how_to_sign_in(password))
             if settings.AUTOMATE_DEMO:
                 self._first_run()
+            elif os.environ.get("AUTOMATE_DEMO") != "off":
+                say("There is no demo: the site is not for this machine alone.")
         else:
             say("Cannot sign in? .venv/bin/python manage.py changepassword admin")
         say("Ctrl-C stops everything.")
