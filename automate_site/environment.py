@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from automate_core.proxies import read_networks
 from automate_egress.policy import is_proxy_url, split_host
 from automate_site import running
 from automate_site.embedded_postgres import Cluster
@@ -167,6 +166,8 @@ def hosts(name: str) -> list[str]:
 
 def networks(name: str) -> list[str]:
     """The addresses and networks in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
+    from automate_core.proxies import read_networks
+
     given = [entry.strip() for entry in os.environ.get(name, "").split(",") if entry.strip()]
     try:
         read_networks(given)
