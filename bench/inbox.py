@@ -39,12 +39,14 @@ KEPT_EVENTS = f"""
 INSERT INTO automate_core_event
 SELECT copy.* FROM generate_series(1, %(count)s::bigint) AS n
 JOIN automate_core_event event ON event.id = (SELECT max(id::text)::uuid FROM automate_core_event)
+JOIN automate_core_webhookendpoint endpoint
+    ON endpoint.slug = CASE WHEN n %% 1000 = 3 THEN 'items'
+                            ELSE (ARRAY['pure', 'http', 'noop', 'three'])[1 + n %% 4] END
 CROSS JOIN LATERAL jsonb_populate_record(event, jsonb_build_object(
     'id', {_EVENT_ID}, 'trace_id', md5(n::text), 'delivery_key', 'key-' || n,
     'received_at', now() - interval '30 days' + n * interval '2 seconds',
     'type', CASE WHEN n %% 50000 = 9 THEN 'rare' ELSE 'issues' END,
-    'source', 'webhook:' || CASE WHEN n %% 1000 = 3 THEN 'items'
-                                 ELSE (ARRAY['pure', 'http', 'noop', 'three'])[1 + n %% 4] END
+    'source', 'webhook:' || endpoint.slug, 'endpoint_id', endpoint.id
 )) AS copy
 """  # noqa: S608 - our own texts
 KEPT_RUNS = f"""

@@ -1,8 +1,10 @@
 """Who may know of an event, and read what it carries.
 
-An event of an endpoint follows the endpoint, one of a workflow (started by hand or by time, called, or the end of one
-of its runs) that workflow, and one of a model that model. One of the host's code is known to those who operate the site
-and to those who know a workflow that starts from its type. Besides, whoever may know a run that it started may know it.
+An event of an endpoint follows that endpoint, by its key: once it is gone, those who may do so with any endpoint, and
+to be known also those who operate the site. One of a workflow (started by hand or by time, called, or the end of one of
+its runs) follows that workflow, and one of a model that model. One of the host's code is known to those who operate the
+site and to those who know a workflow that starts from its type. Besides, whoever may know a run that it started may
+know it.
 """
 
 from __future__ import annotations
@@ -11,79 +13,68 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
-from automate_core import database
+from automate_core.events import endpoints as of_endpoints
+from automate_core.events.newest import LEAST, Origins
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.watched import view_permission, watched
-from automate_governance.permissions import SITE, User, can, permitted
+from automate_governance.permissions import SITE, User, can, holds_for_any, permitted
 
 OWN = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
 COPIES = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
-
-#: Entries of the index that are read source by source; else the newest events are gone through.
-MOST_LOOKED_UP = 200_000
-
-# Compared by rows, so that no other index has the order that is asked for: the planner would go through all events by
-# key for a source that it takes to be common.
-_BY_SOURCE = """
-SELECT found.id FROM json_to_recordset(%(sources)s::json) AS s(source text, types text[])
-CROSS JOIN LATERAL (
-    SELECT event.id FROM automate_core_event event
-    WHERE (event.source, event.id) < (s.source, %(below)s) AND (event.source, event.id) > (s.source, %(above)s)
-        AND (s.types IS NULL OR event.type = ANY(s.types))
-    ORDER BY event.source {order}, event.id {order} LIMIT %(most)s
-) found
-ORDER BY found.id {order} LIMIT %(most)s
-"""
-_BY_TIME = """
-SELECT event.id FROM automate_core_event event
-WHERE event.id < %(below)s AND event.id > %(above)s AND event.source !~ '^(retry|test):'
-    AND (%(everything)s OR event.source = ANY(%(names)s))
-ORDER BY event.id {order} LIMIT %(most)s
-"""
-_STATEMENTS = {
-    (by_time, is_rising): statement.format(order="" if is_rising else "DESC")
-    for by_time, statement in ((False, _BY_SOURCE), (True, _BY_TIME))
-    for is_rising in (False, True)
-}
-_LEAST, _MOST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
     """The events on which a person may do a verb. `sources` are theirs wholly, or in those types.
 
-    Of the sources in `partly` they may know what started a run of one of the `workflows`.
+    Of `endpoints`, by key with the source of each, all are theirs, whatever source the event names. Of what is in
+    `partly` and `partly_endpoints` they may know what started a run of one of the `workflows`.
     """
 
     everything: bool
     sources: Mapping[str, frozenset[str] | None]
+    endpoints: Mapping[int, str]
     partly: frozenset[str]
+    partly_endpoints: Mapping[int, str]
     workflows: QuerySet[Workflow]
 
     @property
     def is_empty(self) -> bool:
         """Whether there can be no such event."""
-        return not (self.everything or self.sources or self.partly)
+        return not (self.everything or self.names)
 
     @property
     def is_partial(self) -> bool:
         """Whether not all events of these sources are within reach, so that `condition` has to be asked."""
-        return not self.everything and bool(self.partly or any(self.sources.values()))
+        return not self.everything and bool(self.partly or self.partly_endpoints or any(self.sources.values()))
+
+    @property
+    def names(self) -> set[str]:
+        """All sources of which there is something within reach."""
+        return {*self.sources, *self.partly, *self.endpoints.values(), *self.partly_endpoints.values()}
 
     def covers(self, event: Event) -> bool:
-        """Whether the event is one of them by its source."""
+        """Whether the event is one of them by what it came from."""
+        if self.everything or event.endpoint_id:
+            return self.everything or event.endpoint_id in self.endpoints
         types = self.sources.get(event.source, frozenset())
-        return self.everything or types is None or event.type in types
+        return types is None or event.type in types
 
     def among(self, sources: Collection[str]) -> Reach:
         """Those of some sources."""
         known = {source: None if self.everything else self.sources[source] for source in sources if self._has(source)}
-        return replace(self, everything=False, sources=known, partly=self.partly.intersection(sources) - known.keys())
+        return replace(
+            self,
+            everything=False,
+            sources=known,
+            endpoints={key: source for key, source in self.endpoints.items() if source in sources},
+            partly=self.partly.intersection(sources) - known.keys(),
+            partly_endpoints={key: source for key, source in self.partly_endpoints.items() if source in sources},
+        )
 
     def _has(self, source: str) -> bool:
         return self.everything or source in self.sources
@@ -93,7 +84,7 @@ class Reach:
         if self.everything:
             return Q()
         wholly = [source for source, types in self.sources.items() if types is None]
-        found = Q(source__in=wholly)
+        found = Q(endpoint_id__in=list(self.endpoints)) | Q(source__in=wholly, endpoint_id=0)
         for source, types in self.sources.items():
             if types is not None:
                 found |= Q(source=source, type__in=types)
@@ -104,56 +95,66 @@ class Reach:
     ) -> list[uuid.UUID]:
         """The keys of the newest events of these sources, or with `rising` of the oldest, between two keys.
 
-        Of the sources in `partly` all are there: `condition` says which of them are within reach.
+        Of what is known in part all are there: `condition` says which of them are within reach.
         """
-        values = {"below": below or _MOST, "above": above or _LEAST, "most": most}
-        names = [*self.sources, *self.partly]
-        by_time = self.everything or len(names) * most > MOST_LOOKED_UP
-        if by_time:
-            values |= {"everything": self.everything, "names": names}
-        else:
-            listed = [{"source": source, "types": types} for source, types in self.sources.items()]
-            listed += [{"source": source, "types": None} for source in self.partly]
-            values["sources"] = msgspec.json.encode(listed).decode()
-        return [row.id for row in database.run(None, _STATEMENTS[by_time, rising], values)]
+        origins = Origins(
+            everything=self.everything,
+            sources={**self.sources, **dict.fromkeys(self.partly)},
+            endpoints=[*self.endpoints, *self.partly_endpoints],
+        )
+        return origins.newest(most, below=below, above=above, rising=rising)
 
 
-def reach(user: User, verb: str, source: str = "") -> Reach:
-    """The events on which `user` may do `verb`, `view` or `view_payload`; those of one source alone if it is given.
+def reach(user: User, verb: str, event: Event | None = None) -> Reach:
+    """The events on which `user` may do `verb`, `view` or `view_payload`; for one event, what decides about that.
 
-    Three queries, whatever there is.
+    Five queries at the most, whatever there is.
     """
-    name = source.partition(":")[2]
     workflows = permitted(user, verb, Workflow.objects.all())
-    endpoints = permitted(user, verb, WebhookEndpoint.objects.all())
-    named = workflows.filter(slug=name) if source else workflows
     listening = ActiveTrigger.objects.filter(workflow__in=workflows)
-    if source:
-        endpoints, listening = endpoints.filter(slug=name), listening.filter(source=source)
-    known: dict[str, frozenset[str] | None] = {
-        f"webhook:{slug}": None for slug in endpoints.values_list("slug", flat=True)
-    }
-    for slug in named.values_list("slug", flat=True):
-        known |= {f"{own}:{slug}": None for own in OWN}
+    known = _sources(workflows, event)
     operates = verb == "view" and can(user, "operate", SITE)
-    for entry in watched():
-        if operates or user.has_perm(view_permission(entry.label)):
-            known[entry.source] = None
-    listened = set(listening.values_list("source", "event_type"))
+    listened = set((listening.filter(source=event.source) if event else listening).values_list("source", "event_type"))
     types = frozenset(kind for origin, kind in listened if origin == "app")
     if operates or types:
         known["app"] = None if operates else types
+    for entry in watched():
+        if operates or user.has_perm(view_permission(entry.label)):
+            known[entry.source] = None
+    endpoints = _endpoints(user, verb, event, of_gone=operates or holds_for_any(user, verb, WebhookEndpoint))
+    partly = frozenset(origin for origin, _ in listened) - known.keys()
+    partly_endpoints = of_endpoints.named(partly)
     return Reach(
         everything=user.is_active and user.is_superuser,
-        sources={origin: known[origin] for origin in known if not source or origin == source},
-        partly=frozenset(origin for origin, _ in listened) - known.keys(),
+        sources={origin: known[origin] for origin in known if event is None or origin == event.source},
+        endpoints=endpoints,
+        partly=frozenset(origin for origin in partly if not origin.startswith("webhook:")),
+        partly_endpoints={key: partly_endpoints[key] for key in partly_endpoints.keys() - endpoints.keys()},
         workflows=workflows,
     )
 
 
+def _sources(workflows: QuerySet[Workflow], event: Event | None) -> dict[str, frozenset[str] | None]:
+    """The workflows' own sources."""
+    named = workflows.filter(slug=event.source.partition(":")[2]) if event else workflows
+    return {f"{own}:{slug}": None for slug in named.values_list("slug", flat=True) for own in OWN}
+
+
+def _endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> dict[int, str]:
+    """Endpoints within reach, with their sources, and with `of_gone` those that left events behind."""
+    endpoints = permitted(user, verb, WebhookEndpoint.objects.only("slug"))
+    found = endpoints.filter(pk=event.endpoint_id) if event else endpoints
+    known = {endpoint.pk: endpoint.source for endpoint in found} if event is None or event.endpoint_id else {}
+    if not of_gone:
+        return known
+    if event is None:
+        return known | of_endpoints.gone()
+    return known | ({event.endpoint_id: event.source} if of_endpoints.is_gone(event.endpoint_id) else {})
+
+
 def may(user: User, verb: str, event: Event) -> bool:
     """Whether `user` may `view` an event, or `view_payload` of it."""
-    if reach(user, verb, event.source).covers(event):
+    if reach(user, verb, event).covers(event):
         return True
     kind, _, name = event.source.partition(":")
     runs = permitted(user, verb, ExecutionRun.objects.all())
@@ -183,4 +184,4 @@ def _key(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        return _LEAST
+        return LEAST

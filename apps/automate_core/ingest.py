@@ -20,19 +20,23 @@ from automate_governance.redaction import STRONG, redact_json
 INGEST = f"""
 WITH incoming AS (
     SELECT * FROM json_to_recordset(%(events)s::json) AS e(
-        id uuid, source text, type text, delivery_key text, payload jsonb, headers jsonb, trace_id text, subject text)
+        id uuid, source text, endpoint_id bigint, type text, delivery_key text, payload jsonb, headers jsonb,
+        trace_id text, subject text)
 ), accepted AS (
-    INSERT INTO automate_core_event (id, source, type, delivery_key, payload, headers, trace_id, received_at, subject)
-    SELECT id, source, type, delivery_key, payload, headers, trace_id, automate_now(), subject FROM incoming
-    ON CONFLICT (source, delivery_key) DO NOTHING
+    INSERT INTO automate_core_event
+        (id, source, endpoint_id, type, delivery_key, payload, headers, trace_id, received_at, subject)
+    SELECT id, source, endpoint_id, type, delivery_key, payload, headers, trace_id, automate_now(), subject
+    FROM incoming
+    ON CONFLICT (source, delivery_key, endpoint_id) DO NOTHING
     RETURNING id, source, type
 ), handed_in AS (SELECT * FROM accepted), owed AS ({DISPATCH})
 SELECT id FROM accepted
 """  # noqa: S608 - one of our own texts inside another
 
 FIRST_DELIVERIES = """
-SELECT source, delivery_key, id, trace_id FROM automate_core_event
-JOIN json_to_recordset(%(keys)s::json) AS k(source text, delivery_key text) USING (source, delivery_key)
+SELECT source, delivery_key, endpoint_id, id, trace_id FROM automate_core_event
+JOIN json_to_recordset(%(keys)s::json) AS k(source text, delivery_key text, endpoint_id bigint)
+    USING (source, delivery_key, endpoint_id)
 """
 
 
@@ -40,12 +44,14 @@ JOIN json_to_recordset(%(keys)s::json) AS k(source text, delivery_key text) USIN
 class NewEvent:
     """Something that happened. `payload` is a JSON document as text: from the wire to the table without a detour.
 
-    `source` says where it came from (`webhook:<slug>`). Two events of a source with one `delivery_key` are one.
+    `source` says where it came from (`webhook:<slug>`), and `endpoint_id` which endpoint took it, if one did. Two
+    events of both with one `delivery_key` are one.
     """
 
     source: str
     type: str
     payload: str
+    endpoint_id: int = 0
     delivery_key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     trace_id: str = field(default_factory=new_trace_id)
@@ -73,6 +79,7 @@ class Batch:
                 {
                     "id": identifier,
                     "source": event.source,
+                    "endpoint_id": event.endpoint_id,
                     "type": event.type,
                     "delivery_key": event.delivery_key,
                     "payload": msgspec.Raw(_known_masked(event.payload).encode()),
@@ -87,18 +94,21 @@ class Batch:
     def keys(self, accepted: set[str]) -> str:
         """The parameter that asks for the first deliveries of what was not accepted; empty when all was."""
         lost = [event for identifier, event in self.events if identifier not in accepted]
-        keys = [{"source": event.source, "delivery_key": event.delivery_key} for event in lost]
+        keys = [
+            {"source": event.source, "delivery_key": event.delivery_key, "endpoint_id": event.endpoint_id}
+            for event in lost
+        ]
         return msgspec.json.encode(keys).decode() if keys else ""
 
     def answers(self, accepted: set[str], first: Iterable[Any]) -> list[Ingested]:
         """One answer for each event, in order. Raises psycopg.OperationalError when a first delivery has vanished."""
-        known = {(row.source, row.delivery_key): row for row in first}
+        known = {(row.source, row.delivery_key, row.endpoint_id): row for row in first}
         answers = []
         for identifier, event in self.events:
             if identifier in accepted:
                 answers.append(Ingested(identifier, event.trace_id, duplicate=False))
             else:
-                row = known.get((event.source, event.delivery_key))
+                row = known.get((event.source, event.delivery_key, event.endpoint_id))
                 if row is None:
                     raise psycopg.OperationalError("the first delivery was removed at this moment; send it again")
                 answers.append(Ingested(str(row.id), row.trace_id, duplicate=True))

@@ -89,6 +89,7 @@ def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
             raise NotPermittedError(f"{by.get_username()} may not run the workflow {each.workflow.slug}")
     again = Event.objects.create(
         source=event.source,
+        endpoint_id=event.endpoint_id,
         type=event.type,
         payload=event.payload,
         headers=event.headers,

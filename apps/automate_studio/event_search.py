@@ -85,8 +85,7 @@ def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
     """The events within reach by trace id or its beginning, by id or by delivery key: each as a part, by index."""
     plain = hexadecimal(text)
     mine = Event.objects.filter(reach.condition())
-    names = list(reach.sources) + list(reach.partly)
-    parts = [mine.filter(source__in=names, delivery_key=text)]
+    parts = [mine.filter(source__in=reach.names, delivery_key=text)]
     if len(plain) == 32:
         parts += [mine.filter(trace_id=plain), mine.filter(pk=uuid.UUID(plain))]
     elif len(plain) >= TRACE_BEGINNING:

@@ -13,8 +13,9 @@ from guardian.shortcuts import assign_perm
 
 from automate_core import control, dead_jobs, pausing
 from automate_core.authoring import NotPermittedError
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow
+from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait, Workflow
 from automate_governance.models import AuditEntry
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -225,7 +226,7 @@ def test_the_end_of_a_cancelled_run_starts_who_waits_for_ends(workflow, drain, r
 
 @pytest.fixture
 def failed(made):
-    event = Event.objects.create(source="webhook:github", type="issues", payload={"n": 1}, trace_id="1" * 32)
+    event = came_to("github", type="issues", payload={"n": 1}, trace_id="1" * 32)
     run = _run(made, "failed", event=event, error={"code": "x", "message": "no", "step": "inner"})
     _step(run, "first", "succeeded", {"n": 1})
     _step(run, "route", "failed", {"route": "yes_please"})
@@ -423,7 +424,7 @@ def test_a_limited_run_that_was_paused_then_waits_for_its_turn(workflow, owner):
 
 
 def test_a_dead_dispatch_job_is_replayed_once(endpoint, admin, owner):
-    event = Event.objects.create(source="webhook:github", payload={}, trace_id="1" * 32)
+    event = came_to("github", payload={}, trace_id="1" * 32)
     job = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="worker w did not renew")
     assert list(dead_jobs.unreplayed()) == [job]
     with pytest.raises(NotPermittedError):

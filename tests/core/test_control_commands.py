@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.management import CommandError, call_command
 
-from automate_core.models import Event, ExecutionRun, OutboxJob
+from automate_core.models import ExecutionRun, OutboxJob
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,7 +97,7 @@ def _stranger():
 
 
 def test_dead_jobs_are_listed_and_replayed(runs, capsys):
-    event = Event.objects.create(source="webhook:github", type="issues", trace_id="1" * 32)
+    event = came_to("github", type="issues", trace_id="1" * 32)
     jobs = [
         OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="gave up"),
         OutboxJob.objects.create(kind="advance", run=runs["one", "failed"], status="dead", last_error="gave up"),

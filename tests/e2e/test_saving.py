@@ -7,8 +7,9 @@ from guardian.shortcuts import assign_perm
 from playwright.sync_api import expect
 
 from automate_core.drafts import commands, requests
-from automate_core.models import Event, Step, Workflow
+from automate_core.models import Step, Workflow
 from tests.processes import wait_for
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,7 +187,7 @@ def test_two_people_in_different_fields_of_a_step(opened, made, colleague, fault
 
 
 def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
-    Event.objects.create(source="webhook:github", type="issues", payload={"mail": "ada@example.com", "number": 7})
+    came_to("github", type="issues", payload={"mail": "ada@example.com", "number": 7})
     page = opened("mail")
     page.locator("[name='inputs.to']").fill("")
     page.keyboard.type("{mail")
@@ -212,7 +213,7 @@ def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
 
 
 def test_data_is_put_into_json(opened, faults, shot):
-    Event.objects.create(source="webhook:github", type="issues", payload={"mail": "ada@example.com", "number": 7})
+    came_to("github", type="issues", payload={"mail": "ada@example.com", "number": 7})
     page = opened("ask")
     page.get_by_text("More options").click()
     body = page.locator("[data-field='inputs.json'] .cm-content")

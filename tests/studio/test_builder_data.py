@@ -22,6 +22,7 @@ from tests.drafts.test_speed import large
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import Page
 from tests.support.costs import at_most
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -448,7 +449,7 @@ steps:
 
 def test_what_has_no_sample_yet_is_not_called_missing(workflow, sign_in, owner, deliver, drain):
     builder = Picker(sign_in(owner), workflow(APPROVED, publish=False))
-    Event.objects.create(source="webhook:github", type="issues", payload=ISSUE)
+    came_to("github", type="issues", payload=ISSUE)
     offered = builder.rows("tell", q="reason")
     assert [found["data-insert"] for found in offered.values()] == ["{{ steps.approve.output.form.reason }}"]
     hint = "No sample yet for steps.approve.output.form.reason."

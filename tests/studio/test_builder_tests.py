@@ -11,10 +11,11 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, workflow_files
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Wait, Workflow
+from automate_core.models import ExecutionRun, StepRun, StepSample, Wait, Workflow
 from automate_governance.models import AuditEntry
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import HOSTILE, Page
+from tests.support.events import came_to
 from tests.trials.test_test_runs import ASKING, MODELS, STORY
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,7 +207,7 @@ def test_who_may_not(tester, sign_in, colleague, owner):
     tester.test("look", payload=PAYLOAD)
     page = theirs.result("look")
     assert "permission to view payloads" in page.text and "Ops" not in page.text
-    other = Event.objects.create(source="webhook:other", type="issues", payload={"s": 1}, trace_id="0" * 32)
+    other = came_to("other", type="issues", payload={"s": 1}, trace_id="0" * 32)
     assert tester.test("look", event=other.pk).status_code == 422, "an event that is not this workflow's"
 
 

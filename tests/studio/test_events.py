@@ -26,6 +26,7 @@ from automate_governance.models import AuditEntry
 from automate_studio import event_search
 from automate_studio.models import ChosenSample
 from tests.studio.test_screens import Page as Nodes
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -370,7 +371,7 @@ def test_a_download_is_a_file_that_runs_nothing(came, sign_in, owner):
 
 def test_a_payload_is_a_tree_that_is_bounded_searched_and_copied(sign_in, owner, endpoint):
     payload = {"items": [{"no": number, "text": HOSTILE} for number in range(5_000)], "last": "found at the end"}
-    event = Event.objects.create(source="webhook:github", payload=payload, trace_id="d" * 32)
+    event = came_to("github", payload=payload, trace_id="d" * 32)
     client, url = sign_in(owner), reverse("studio:event_value", args=[event.pk])
     page = client.get(page_of(event.pk))
     shown = Nodes(page)
@@ -419,7 +420,7 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     assert found(held="%") == [] and found(held='"') == [], "what a pattern would mean means nothing"
     past = timezone.now() - dt.timedelta(days=2)
     key = uuid.UUID(int=int(past.timestamp() * 1000) << 80)  # a key begins with its time
-    Event.objects.create(id=key, source="webhook:github", payload={}, trace_id="c" * 32, received_at=past)
+    came_to("github", id=key, payload={}, trace_id="c" * 32, received_at=past)
     assert found(since="24h") == keys and found(until=(past + dt.timedelta(days=1)).isoformat()[:16]) == [str(key)]
     assert found(since="7d") == [*keys, str(key)]
     Event.objects.get(pk=key).delete()
@@ -469,7 +470,7 @@ def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owne
     for number in range(6):
         workflow(OTHER.format(f"Copy {number}", f"copy-{number}", "{endpoint: github, event: push}"))
     for _ in range(30):
-        event = Event.objects.create(source="webhook:github", type="push", payload={}, trace_id=uuid.uuid4().hex)
+        event = came_to("github", type="push", payload={}, trace_id=uuid.uuid4().hex)
         ExecutionRun.objects.create(workflow=made, version=made.published, event=event, trace_id=event.trace_id)
         OutboxJob.objects.create(kind="dispatch", event=event)
     assert len(queries(INBOX)) == len(few) <= 24

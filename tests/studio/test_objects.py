@@ -15,12 +15,13 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core import endpoints
-from automate_core.models import Event, WebhookEndpoint
+from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.tally import tally
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import generate_key
 from automate_llm import budgets
 from automate_llm.models import LLMBudget, LLMUsage
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,7 +63,7 @@ def test_webhooks_that_reject_come_first(endpoint, workflow, deliver, sign_in, o
     made = workflow(ONE)
     endpoints.save("calm", scheme="unsigned", config={}, secret=None, actor=owner)
     endpoints.save("off", scheme="unsigned", config={}, secret=None, actor=owner, enabled=False)
-    Event.objects.create(source="webhook:calm", trace_id="1" * 32)
+    came_to("calm", trace_id="1" * 32)
     assert deliver().status_code == 202 and deliver(secret="y" * 32).status_code == 401
     tally.flush()
     client = sign_in(owner)
@@ -84,7 +85,7 @@ def test_many_webhooks_cost_no_more_and_strangers_see_none(endpoint, workflow, s
     before = count(client, WEBHOOKS)
     for number in range(30):
         made, _ = endpoints.save(f"w{number}", scheme="unsigned", config={}, secret=None, actor=owner)
-        Event.objects.create(source=made.source, trace_id="1" * 32)
+        came_to(made.slug, trace_id="1" * 32)
     assert count(client, WEBHOOKS) <= before
     assert "1 to 24 of 31" in words(client.get(WEBHOOKS))
     assign_perm("view_webhookendpoint", colleague, endpoint)

@@ -15,7 +15,6 @@ from automate_connectors.models import Connection
 from automate_core import bulk, control, database
 from automate_core.models import (
     EndedRun,
-    Event,
     ExecutionRun,
     FailureGroup,
     OutboxJob,
@@ -31,6 +30,7 @@ from automate_governance.models import AuditEntry
 from tests.conftest import _person
 from tests.studio.test_screens import HOSTILE, Page
 from tests.studio.test_workflow_list import made
+from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -252,7 +252,7 @@ def _mark(group):
 
 
 def test_dead_jobs_are_replayed(story, sign_in, admin, owner):
-    event = Event.objects.create(source="webhook:github", type="x", payload={}, trace_id="3" * 32)
+    event = came_to("github", type="x", payload={}, trace_id="3" * 32)
     dead = OutboxJob.objects.create(kind="dispatch", event=event, status="dead", last_error="given up")
     client, replay = sign_in(admin), reverse("studio:jobs_replay")
     page = Page(client.get(INDEX))

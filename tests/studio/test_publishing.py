@@ -18,6 +18,7 @@ from tests.drafts.conftest import TRIAGE, Editor
 from tests.drafts.test_speed import large
 from tests.studio.test_screens import Page
 from tests.support.costs import at_most
+from tests.support.events import came_to, of_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -274,10 +275,8 @@ def test_the_latest_events_are_tried_on_both(workflow, deliver, sign_in, owner):
 
 def test_at_most_fifty_of_the_newest(workflow, sign_in, owner, monkeypatch):
     made = workflow(TRIAGE)
-    Event.objects.bulk_create(
-        Event(source="webhook:github", type="issues", payload={}, trace_id=f"{n:032x}") for n in range(60)
-    )
-    Event.objects.create(source="webhook:other", type="issues", payload={}, trace_id="f" * 32)
+    Event.objects.bulk_create(of_endpoint("github", type="issues", payload={}, trace_id=f"{n:032x}") for n in range(60))
+    came_to("other", type="issues", payload={}, trace_id="f" * 32)
     door = Door(sign_in(owner), made)
     assert "Of the last 50 events" in Page(door.review()).text
     monkeypatch.setattr(shadow, "LOOK_BACK", 11)

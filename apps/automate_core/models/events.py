@@ -114,8 +114,11 @@ class RefusedDeliveries(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened, accepted once for each (source, delivery key).
+    """Something that happened, accepted once for each (source, delivery key, endpoint).
 
+    `endpoint_id` is the key of the endpoint that took it, 0 where none did, and stays when that is deleted: another
+    endpoint at the same address has another key, and knows nothing of it. Of events from before that was stored, those
+    of endpoints that were gone already have a negative one, each address its own.
     `replay_of` is the event that a person had replayed as this one: it has that one's trace id. One that was emptied
     has no payload and no headers any more: only its delivery key is still remembered. `subject` is guessed from the
     payload when it is stored (`subjects`), and is as private as that.
@@ -123,6 +126,7 @@ class Event(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     source = models.CharField(max_length=200)
+    endpoint_id = models.BigIntegerField(default=0, db_default=0)
     type = models.CharField(max_length=200, blank=True)
     delivery_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: this delivery has no key to repeat
     payload = models.JSONField(null=True)  # NULL is JSON null
@@ -136,10 +140,14 @@ class Event(models.Model):
     class Meta:
         ordering = ["-id"]
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["source", "delivery_key"], name="one_event_per_delivery")]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "delivery_key", "endpoint_id"], name="one_event_per_delivery_to")
+        ]
         indexes = [
             models.Index(fields=["trace_id"]),
-            models.Index(fields=["source", "id"], name="events_of_source"),
+            # An event is in one of these two
+            models.Index(fields=["source", "id"], condition=Q(endpoint_id=0), name="events_of_plain_source"),
+            models.Index(fields=["endpoint_id", "id"], condition=~Q(endpoint_id=0), name="events_of_endpoint"),
         ]
 
     def __str__(self) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import msgspec
 
 from automate_core import authoring
 from automate_core.definition import Definition, Trigger
+from automate_core.events.endpoints import of_source
 from automate_core.events.scope import event_scope
 from automate_core.matching import Candidate, RuleEngine, rule_of
 from automate_core.models import Event, Workflow
@@ -112,7 +115,7 @@ def _newest(sources: set[str]) -> list[Event]:
         return []
     newest = Event.objects.filter(emptied_at=None).order_by("-id")
     edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
-    found = newest.filter(source__in=sources)
+    found = newest.filter(reduce(or_, map(of_source, sources)))
     return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])
 
 

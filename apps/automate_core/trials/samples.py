@@ -11,6 +11,7 @@ from django.db.models import F, Func, IntegerField, QuerySet
 
 from automate_core.authoring import may_read_events
 from automate_core.definition import Definition, ManualTrigger, ModelTrigger, ScheduleTrigger, Trigger
+from automate_core.events.endpoints import of_source
 from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
 from automate_core.step_paths import key_of
@@ -30,7 +31,7 @@ def events(workflow: Workflow, definition: Definition, person: Person) -> QueryS
     for trigger in definition.triggers:
         if may_read_events(trigger, person):
             source, kind = source_of(trigger, workflow)
-            found |= Event.objects.filter(source=source, emptied_at=None, **({"type": kind} if kind else {}))
+            found |= Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
     return found.order_by("-id")
 
 
@@ -42,7 +43,7 @@ def newest(workflow: Workflow, definition: Definition, person: Person) -> Event 
 
 
 def _newest(source: str, kind: str) -> Event | None:
-    events = Event.objects.filter(source=source, emptied_at=None, **({"type": kind} if kind else {}))
+    events = Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
     return events.order_by("-id").first()
 
 

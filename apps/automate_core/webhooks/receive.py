@@ -140,6 +140,7 @@ class Receiver:
             return Answer(200, reply=challenge)
         event = NewEvent(
             source=self.source,
+            endpoint_id=self.endpoint_id or 0,
             type=_storable(self.scheme.event_type(headers, document.value)),
             payload=document.text,
             delivery_key=_key(self.scheme.delivery_key(delivery, document.value)),
@@ -151,6 +152,7 @@ class Receiver:
     def _cloud_event(self, event: cloudevents.CloudEvent, delivery: Delivery, trace_id: str) -> NewEvent:
         return NewEvent(
             source=self.source,
+            endpoint_id=self.endpoint_id or 0,
             type=_storable(event.type),
             payload=event.document.text,
             delivery_key=_key(event.key),

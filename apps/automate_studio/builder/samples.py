@@ -16,6 +16,7 @@ from automate_core.authoring import may_read_events
 from automate_core.definition import ActionStep, Definition, Trigger, WaitStep, walk
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
+from automate_core.events.endpoints import of_source
 from automate_core.events.scope import event_scope
 from automate_core.lookups import TemplateError
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
@@ -167,7 +168,7 @@ def of_triggers(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Eve
     looked_at = Q(pk__in=[])
     for trigger in triggers:
         source, kind = _matches(trigger, workflow)
-        looked_at |= Q(source=source, type=kind) if kind else Q(source=source)
+        looked_at |= of_source(source) & (Q(type=kind) if kind else Q())
     return Event.objects.filter(looked_at, emptied_at=None).order_by("-id")
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import UNCHOSEN, TriggerNode
+from automate_core.events.endpoints import of_source
 from automate_core.models import Event, WebhookEndpoint, Workflow
 from automate_core.watched import Watched, view_permission, watched
 from automate_governance.permissions import Person, User, permitted
@@ -63,7 +64,7 @@ def _types(source: str) -> tuple[str, ...]:
     """The types of the newest events of a source, in alphabetical order. Bounded: there is no index by source."""
     newest: QuerySet[Event] = Event.objects.order_by("-id")
     edge = newest.values_list("id", flat=True)[_LOOK_BACK : _LOOK_BACK + 1].first()
-    found = (newest.filter(id__gt=edge) if edge else newest).filter(source=source).exclude(type="")
+    found = (newest.filter(id__gt=edge) if edge else newest).filter(of_source(source)).exclude(type="")
     return tuple(found.order_by("type").values_list("type", flat=True).distinct()[:_MOST_TYPES])
 
 

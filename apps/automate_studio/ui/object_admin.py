@@ -32,6 +32,7 @@ class ObjectAdmin:
     above = ""  #: a template above the form
     beside = ""  #: a template beside the form
     save_label = "Save"
+    left_behind = ""  #: what becomes of what it leaves behind when it is deleted, a sentence
     folded: tuple[str, ...] = ()
     conditions: form_view.Conditions = {}
 
@@ -112,6 +113,7 @@ class ObjectAdmin:
         obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
         used = where_used(request.user, [obj])[obj.pk] if obj is not None else None
         shown = {**(extra_context or {}), "used": used, "back": self._url("changelist"), "original": obj}
+        shown["left_behind"] = self.left_behind
         response: HttpResponse = super().delete_view(request, object_id, shown)  # type: ignore[misc]
         return response
 

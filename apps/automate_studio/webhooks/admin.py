@@ -22,6 +22,10 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     above = "automate_studio/webhooks/about.html"
     beside = "automate_studio/webhooks/beside.html"
     conditions = CONDITIONS
+    left_behind = (
+        "Its events stay until their days are over, for those who may view all webhooks. "
+        "A new webhook at this address does not show them."
+    )
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """The list."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Concat
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
 
 from automate_core import database, endpoints
 from automate_core.models import Event, RefusedDeliveries, WebhookEndpoint
@@ -26,12 +25,13 @@ TABS = {"": "All", "rejecting": "Rejecting", "silent": "No deliveries", "receivi
 _ORDER = ("rejecting", "receiving", "silent", "off")
 
 ACCEPTED = """
-SELECT s.source, (
+SELECT s.endpoint, (
     SELECT count(*) FROM (
-        SELECT FROM automate_core_event e WHERE e.source = s.source AND e.id >= %(since)s LIMIT %(most)s
+        SELECT FROM automate_core_event e
+        WHERE e.endpoint_id = s.endpoint AND e.endpoint_id <> 0 AND e.id >= %(since)s LIMIT %(most)s
     ) counted
 ) AS accepted
-FROM unnest(%(sources)s::text[]) AS s(source)
+FROM unnest(%(endpoints)s::bigint[]) AS s(endpoint)
 """
 
 
@@ -92,7 +92,7 @@ def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) 
         for verb in ("change", "share", "delete")
     }
     used = where_used(user, shown)
-    accepted = _accepted([each.source for each in shown], now)
+    accepted = _accepted([each.pk for each in shown], now)
     return [
         WebhookRow(
             endpoint=each,
@@ -102,7 +102,7 @@ def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) 
             signed=each.scheme not in SCHEMES or SCHEMES[each.scheme].signed,
             last=words.ago(each.last_event, now),  # type: ignore[attr-defined]
             last_at=each.last_event,  # type: ignore[attr-defined]
-            accepted=accepted[each.source],
+            accepted=accepted[each.pk],
             rejected=each.rejected or 0,  # type: ignore[attr-defined]
             used=used[each.pk],
             may_change=each.pk in may["change"],
@@ -124,7 +124,7 @@ def _matching(found: QuerySet[WebhookEndpoint], kept: object_list.Kept) -> Query
 
 def _judged(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[WebhookEndpoint]:
     """With when each accepted and rejected a delivery last, and how many it rejected lately."""
-    newest = Event.objects.filter(source=Concat(Value("webhook:"), OuterRef("slug"))).order_by("-id")
+    newest = Event.objects.filter(endpoint_id=OuterRef("pk")).exclude(endpoint_id=0).order_by("-id")
     week = RefusedDeliveries.objects.filter(endpoint=OuterRef("pk"), day__gt=now.date() - dt.timedelta(days=DAYS))
     by_endpoint = week.order_by().values("endpoint")
     return found.annotate(
@@ -152,12 +152,12 @@ def _state(enabled: bool, accepted: dt.datetime | None, rejected: dt.datetime | 
     return "receiving" if accepted else "silent"
 
 
-def _accepted(sources: list[str], now: dt.datetime) -> dict[str, str]:
-    """How many events each source had lately, by the time that stands in their ids."""
+def _accepted(keys: list[int], now: dt.datetime) -> dict[int, str]:
+    """How many events each endpoint had lately, by the time that stands in their ids."""
     floor = uuid.UUID(int=int((now - dt.timedelta(days=DAYS)).timestamp() * 1000) << 80)
-    values = {"sources": sources, "since": floor, "most": MOST_COUNTED + 1}
-    counts = {row.source: row.accepted for row in database.run(None, ACCEPTED, values)} if sources else {}
-    return {source: f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}" for source, count in counts.items()}
+    values = {"endpoints": keys, "since": floor, "most": MOST_COUNTED + 1}
+    counts = {row.endpoint: row.accepted for row in database.run(None, ACCEPTED, values)} if keys else {}
+    return {key: f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}" for key, count in counts.items()}
 
 
 def _scheme_name(code: str) -> str:

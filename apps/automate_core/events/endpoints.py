@@ -1,0 +1,49 @@
+"""Which events are an endpoint's: they are told by its key, so that an address that is used again shows no old ones."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from automate_core import database
+from automate_core.models import WebhookEndpoint
+
+_PREFIX = "webhook:"
+
+# From one key to the next by index, whatever number of events there is.
+_GONE = """
+WITH RECURSIVE known AS (
+    (SELECT endpoint_id, source FROM automate_core_event WHERE endpoint_id <> 0 ORDER BY endpoint_id, id LIMIT 1)
+    UNION ALL
+    SELECT next.endpoint_id, next.source FROM known CROSS JOIN LATERAL (
+        SELECT endpoint_id, source FROM automate_core_event
+        WHERE endpoint_id <> 0 AND endpoint_id > known.endpoint_id ORDER BY endpoint_id, id LIMIT 1
+    ) next
+)
+SELECT endpoint_id, source FROM known
+WHERE NOT EXISTS (SELECT FROM automate_core_webhookendpoint endpoint WHERE endpoint.id = known.endpoint_id)
+"""
+
+
+def of_source(source: str) -> Q:
+    """What the ORM asks of an event to come from a source; for `webhook:SLUG`, from the endpoint that has it now."""
+    if not source.startswith(_PREFIX):
+        return Q(source=source, endpoint_id=0)
+    present = WebhookEndpoint.objects.filter(slug=source.removeprefix(_PREFIX)).values_list("pk", flat=True).first()
+    return Q(endpoint_id=present) if present else Q(pk__in=[])
+
+
+def is_gone(endpoint_id: int) -> bool:
+    """Whether an event's endpoint is not there any more; no when it never had one."""
+    return endpoint_id != 0 and not WebhookEndpoint.objects.filter(pk=endpoint_id).exists()
+
+
+def gone() -> dict[int, str]:
+    """The endpoints that left events behind and are not there any more, with their sources."""
+    return {row.endpoint_id: row.source for row in database.run(None, _GONE, {})}
+
+
+def named(sources: frozenset[str]) -> dict[int, str]:
+    """Those of these sources that endpoints have at present, by key."""
+    slugs = [source.removeprefix(_PREFIX) for source in sources if source.startswith(_PREFIX)]
+    found = WebhookEndpoint.objects.filter(slug__in=slugs) if slugs else WebhookEndpoint.objects.none()
+    return {endpoint.pk: endpoint.source for endpoint in found.only("slug")}
