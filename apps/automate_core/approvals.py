@@ -18,7 +18,7 @@ from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_core.step_names import title
 from automate_core.step_paths import key_of
 from automate_governance import audit
-from automate_governance.permissions import Person, User, can
+from automate_governance.permissions import Person, User, can, permitted
 
 #: The kinds of waits of single steps that may be passed over.
 SKIPPABLE = frozenset(
@@ -62,11 +62,19 @@ def asked(user: User) -> QuerySet[Wait]:
 
 
 def visible_to(user: User) -> QuerySet[Wait]:
-    """The approvals whose page this person may open: those they were asked for or have decided; superusers all."""
+    """The approvals whose page this person may open: those they were asked for, have decided or may reassign."""
     if not user.is_active or isinstance(user, AnonymousUser):
         return Wait.objects.none()
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
-    return waits if user.is_superuser else waits.filter(Q(pk__in=asked(user).values("pk")) | Q(decided_by=user))
+    reassignable = reassignable_by(user).values("pk")
+    return waits.filter(Q(pk__in=asked(user).values("pk")) | Q(decided_by=user) | Q(pk__in=reassignable))
+
+
+def reassignable_by(user: User) -> QuerySet[Wait]:
+    """The approvals, open or not, that this person may ask other people to decide: those of workflows that they operate
+    and whose payloads they may see, as approvals show these."""
+    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
+    return permitted(user, "view_payload", permitted(user, "operate", waits))
 
 
 def is_asked(wait: Wait, person: Person) -> bool:
@@ -119,7 +127,7 @@ def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
     _check_open(wait, run)
     if to == by:
         raise HandOverError("You are asked already: name somebody else.")
-    _check_can_be_asked(wait, [to])
+    check_can_be_asked(wait, [to])
     before = names(wait)
     wait.assignees.filter(user=by).delete()
     WaitAssignee.objects.get_or_create(wait=wait, user=to, excluded=False)
@@ -130,18 +138,15 @@ def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
 
 @transaction.atomic
 def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
-    """Ask other people in place of those who were asked. Superusers may.
+    """Ask other people in place of those who were asked, for who operates the workflow.
 
     Raises NotPermittedError, NotOpenError, HandOverError.
     """
-    if not (by.is_active and by.is_superuser):
-        raise NotPermittedError(f"{by.get_username()} may not reassign approvals; superusers may")
-    run, wait = _locked(wait)
-    _check_open(wait, run)
+    run, wait = lock_to_reassign(wait, by)
     people, teams = list(users), list(groups)
     if not people and not teams:
         raise HandOverError("Name at least one person or group.")
-    _check_can_be_asked(wait, people)
+    check_can_be_asked(wait, people)
     before = names(wait)
     wait.assignees.filter(excluded=False).delete()
     WaitAssignee.objects.bulk_create(
@@ -205,6 +210,18 @@ def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
     return run, wait
 
 
+def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
+    """The locked run and open wait, for who may reassign it. Raises NotPermittedError, NotOpenError."""
+    if not reassignable_by(by).filter(pk=wait.pk).exists():
+        raise NotPermittedError(
+            f"{by.get_username()} may not reassign approvals of the workflow {wait.run.workflow.slug}:"
+            " that needs the permissions to operate it and to view its payloads"
+        )
+    run, wait = _locked(wait)
+    _check_open(wait, run)
+    return run, wait
+
+
 def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
     """The run and the wait as they stand, locked in that order. Raises NotOpenError when they are gone."""
     run = waking.lock(wait.run_id)
@@ -230,7 +247,8 @@ def _check_open(wait: Wait, run: ExecutionRun) -> None:
         raise NotOpenError("The time to decide is over.")
 
 
-def _check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
+def check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
+    """Raises HandOverError for an inactive account, and for one that the step leaves out."""
     barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
     for person in people:
         if not person.is_active:

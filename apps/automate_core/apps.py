@@ -75,7 +75,7 @@ def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
                 *roles.share("workflow", "add", *on_workflows),
                 *roles.share("webhookendpoint", "add", *on_endpoints),
             ),
-            roles.OPERATORS: roles.share("workflow", "view", "view_payload", "run", scope="any"),
+            roles.OPERATORS: roles.share("workflow", "view", "view_payload", "run", "operate", scope="any"),
             roles.AUDITORS: (
                 *roles.share("workflow", "view", "view_payload", scope="any"),
                 *roles.share("webhookendpoint", "view", "view_payload", scope="any"),

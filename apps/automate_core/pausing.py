@@ -19,9 +19,10 @@ from automate_core.database import AutomateNow
 from automate_core.models import Wait, Workflow
 from automate_core.states import WaitStatus
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import Person, User, can, permitted
 
 BATCH = 100
+_OPERATED = {"paused", "resumed"}
 
 DISCARDED = ("discarded", "Not run: the workflow was paused, and what had come meanwhile was discarded.")
 
@@ -114,9 +115,17 @@ def _backlog(workflow: Workflow | None) -> QuerySet[Wait]:
     return waits if workflow is None else waits.filter(run__workflow=workflow)
 
 
+def pausable(user: User, workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:
+    """Those that this person may pause and resume: who publishes a workflow may, and who operates it."""
+    return permitted(user, "publish", workflows) | permitted(user, "operate", workflows)
+
+
 def _check(workflow: Workflow, by: Person, verb: str, usual: set[Workflow.Status]) -> None:
-    if not can(by, "publish", workflow):
-        raise NotPermittedError(f"{by.get_username()} may not publish the workflow {workflow.slug}, nor pause it")
+    if verb in _OPERATED:
+        if not pausable(by, Workflow.objects.filter(pk=workflow.pk)).exists():
+            raise NotPermittedError(f"{by.get_username()} may not publish or operate the workflow {workflow.slug}")
+    elif not can(by, "publish", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not publish the workflow {workflow.slug}")
     if workflow.status not in usual:
         raise WorkflowStateError(f"the workflow {workflow.slug} is {workflow.status}, so it cannot be {verb}")
 

@@ -15,6 +15,11 @@ def name_field() -> str:
     return field
 
 
+def named(name: str) -> QuerySet[Any]:
+    """The people of that name, active or not: one or none."""
+    return get_user_model()._default_manager.filter(**{name_field(): name})
+
+
 def active(names: Iterable[str]) -> QuerySet[Any]:
     """The active people of those names."""
     return get_user_model()._default_manager.filter(**{f"{name_field()}__in": list(names)}, is_active=True)

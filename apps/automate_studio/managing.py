@@ -34,13 +34,18 @@ class Verb:
     done: str
     undo: str = ""
     more: str = ""
+    permission: str = "publish"
 
 
+_OPERATE = "operate or publish"
 _VERBS = {
-    "pause": Verb(pausing.pause, "Paused", "resume", "Events are accepted, and new runs wait."),
-    "resume": Verb(pausing.resume, "Resumed", more="Runs that waited run now."),
+    "pause": Verb(pausing.pause, "Paused", "resume", "Events are accepted, and new runs wait.", _OPERATE),
+    "resume": Verb(pausing.resume, "Resumed", more="Runs that waited run now.", permission=_OPERATE),
     "discard": Verb(
-        lambda workflow, by: pausing.resume(workflow, by, "discard"), "Resumed", more="Runs that waited are cancelled."
+        lambda workflow, by: pausing.resume(workflow, by, "discard"),
+        "Resumed",
+        more="Runs that waited are cancelled.",
+        permission=_OPERATE,
     ),
     "archive": Verb(pausing.archive, "Archived", more="They can be restored under Archived."),
     "restore": Verb(pausing.restore, "Restored", more="What was published is paused: resume it to let it run."),
@@ -86,7 +91,7 @@ def workflows_manage(request: HttpRequest) -> HttpResponse:
     done, refused, forbidden = _each(verb, known, asked.person(request))
     if forbidden and not done and not refused:
         raise PermissionDenied
-    reasons = [*refused, *(f"{name}: only who may publish it can do that." for name in forbidden)]
+    reasons = [*refused, *(f"{name}: you need the permission to {verb.permission} it." for name in forbidden)]
     return _answer(request, _outcome(verb, done, reasons), status=200 if done else 409)
 
 

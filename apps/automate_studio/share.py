@@ -27,6 +27,7 @@ _DOES: dict[str, str] = {
     "use": "Let steps work through it",
     "change": "Change it",
     "run": "Start, cancel and repeat runs",
+    "operate": "Pause and resume it, reassign its approvals",
     "publish": "Publish, pause and resume it",
     "share": "Share it",
     "delete": "Delete it",

@@ -18,7 +18,7 @@ from automate_core.manual import STARTED_BY
 from automate_core.models import Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.step_paths import key_of
-from automate_governance.permissions import User
+from automate_governance.permissions import User, holds_anywhere
 from automate_studio import asked, words
 from automate_studio.lists import Page, Query, Tab, address, beside
 from automate_studio.payload import visible
@@ -47,6 +47,11 @@ class TaskRow:
     decided: str
 
 
+def may_reassign(user: User) -> bool:
+    """Whether there may be tasks of others that this person reassigns."""
+    return holds_anywhere(user, "operate", Wait)
+
+
 def count(user: User) -> str:
     """How many approvals wait for this person, as a badge says it; empty for none."""
     found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
@@ -55,7 +60,7 @@ def count(user: User) -> str:
 
 def tasks(user: User, query: Query, now: dt.datetime) -> Page:
     """One page: what is due first comes first, and of what was decided the newest."""
-    shown = {key: name for key, name in _TABS.items() if key != "all" or (user.is_active and user.is_superuser)}
+    shown = {key: name for key, name in _TABS.items() if key != "all" or may_reassign(user)}
     tab = query.get("show", "") if query.get("show", "") in shown else ""
     search = asked.words(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
@@ -88,8 +93,8 @@ def row(wait: Wait, now: dt.datetime) -> TaskRow:
 def _of_tab(user: User, tab: str) -> QuerySet[Wait]:
     if tab == "decided":
         return Wait.objects.filter(decided_by=user.pk, kind=Wait.Kind.APPROVAL).annotate(at=F("resolved_at"))
-    is_open = Wait.objects.filter(kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
-    waits = is_open.exclude(run__status__in=FINAL_RUN_STATES) if tab == "all" else approvals.assigned_to(user)
+    everyones = approvals.reassignable_by(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
+    waits = everyones if tab == "all" else approvals.assigned_to(user)
     return waits.annotate(at=Coalesce("due_at", _NEVER))
 
 

@@ -10,13 +10,14 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.core import signing
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core import answers, approvals
+from automate_core import answers, approvals, handovers
 from automate_core.authoring import NotPermittedError
 from automate_core.models import Wait
 from automate_core.states import WaitStatus
@@ -28,7 +29,9 @@ from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
 
 LONGEST_FACT = 2_000
+MOST_REFUSALS = 5  #: that are told
 _SHOWN = "automate_studio.tasks.shown"
+_NEEDED = "You need the permissions to operate this workflow and to view its payloads to reassign its tasks."
 _NO_LONGER = "You are not asked to decide this any more: somebody else is, or you left the group. Nothing was decided."
 
 
@@ -36,7 +39,8 @@ _NO_LONGER = "You are not asked to decide this any more: somebody else is, or yo
 def approval_list(request: HttpRequest) -> HttpResponse:
     """What waits for this person, or what they decided."""
     found = task_list.tasks(request.user, request.GET, timezone.now())
-    return _page(request, "automate_studio/tasks.html", "My tasks", found=found)
+    hands_over = found.hidden.get("show") == "all"
+    return _page(request, "automate_studio/tasks.html", "My tasks", found=found, may_hand_over=hands_over)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -69,18 +73,48 @@ def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
-    """Ask other people in place of all that are asked: superusers may."""
+    """Ask other people in place of all that are asked."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
-    if not asked.person(request).is_superuser:
-        return _refused(request, "Only superusers reassign tasks.")
+    if not approvals.reassignable_by(request.user).filter(pk=wait.pk).exists():
+        return _refused(request, _NEEDED)
     name = asked.words(request.POST.get("people"))
+    return _hand_over(
+        request, wait, name, "people", lambda: approvals.reassign(wait, by=asked.person(request), **_whom(name))
+    )
 
-    def act() -> Wait:
-        group = Group.objects.filter(name=name).first()
-        who = {"groups": [group]} if group else {"users": [_person(name)]}
-        return approvals.reassign(wait, by=asked.person(request), **who)
 
-    return _hand_over(request, wait, name, "people", act)
+@require_POST
+def approvals_hand_over(request: HttpRequest) -> HttpResponse:
+    """Ask somebody else in place of one person in all their tasks that this person may reassign."""
+    if not task_list.may_reassign(request.user):
+        raise PermissionDenied
+    absent, name = asked.words(request.POST.get("from")), asked.words(request.POST.get("to"))
+    try:
+        person = people.named(absent).first()
+        if person is None:
+            raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
+        done = handovers.hand_over(person, by=asked.person(request), **_whom(name))
+    except approvals.HandOverError as error:
+        messages.error(request, str(error))
+    else:
+        _tell(request, absent, name, done)
+    return SeeOther(f"{reverse('studio:approval_list')}?show=all")
+
+
+def _tell(request: HttpRequest, absent: str, name: str, done: handovers.HandedOver) -> None:
+    if done.done or not done.refused:
+        tasks = f"{done.done} task{'' if done.done == 1 else 's'}"
+        messages.success(request, f"{name} is asked now in place of {absent}: {tasks}.")
+    for task, why in done.refused[:MOST_REFUSALS]:
+        messages.error(request, f"{task}: {why}")
+    if len(done.refused) > MOST_REFUSALS:
+        messages.error(request, f"{len(done.refused) - MOST_REFUSALS} more tasks could not be handed over.")
+
+
+def _whom(name: str) -> dict[str, Any]:
+    """The group or the person of that name. Raises HandOverError."""
+    group = Group.objects.filter(name=name).first()
+    return {"groups": [group]} if group else {"users": [_person(name)]}
 
 
 def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any) -> HttpResponse:
@@ -150,7 +184,7 @@ def _show(
         is_open=is_open,
         may_decide=may_decide,
         may_delegate=may_decide and approvals.may_delegate(wait, person),
-        may_reassign=is_open and person.is_superuser,
+        may_reassign=is_open and approvals.reassignable_by(person).filter(pk=wait.pk).exists(),
         people=approvals.names(wait),
         given=given,
         errors=errors,

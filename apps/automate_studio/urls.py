@@ -112,6 +112,7 @@ urlpatterns = [
     path("approvals/", signed_in(tasks.approval_list), name="approval_list"),
     path("approvals/<uuid:wait_id>/", signed_in(tasks.approval_page), name="approval_page"),
     path("approvals/<uuid:wait_id>/delegate/", signed_in(tasks.approval_delegate), name="approval_delegate"),
+    path("approvals/hand-over/", signed_in(tasks.approvals_hand_over), name="approvals_hand_over"),
     path("approvals/<uuid:wait_id>/reassign/", signed_in(tasks.approval_reassign), name="approval_reassign"),
     path("sign-in/", sign_in, name="sign_in"),
     path("sign-out/", sign_out, name="sign_out"),

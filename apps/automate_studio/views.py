@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from automate_core import authoring, rights, workflow_files
+from automate_core import authoring, pausing, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, FailureGroup, Workflow
@@ -62,7 +62,8 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
         may_run=can(request.user, "run", workflow),
-        may_pause=can(request.user, "publish", workflow),
+        may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),
+        may_archive=can(request.user, "publish", workflow),
         may_share=can(request.user, "share", workflow),
     )
 

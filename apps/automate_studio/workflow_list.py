@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
 
 from automate_connectors.registry import find_action
-from automate_core import database
+from automate_core import database, pausing
 from automate_core.drafts.reading import read_trigger
 from automate_core.models import Trigger, Workflow
 from automate_governance.people import name_field
@@ -83,7 +83,7 @@ _TABS = {
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowRow:
-    """A workflow in the list. `may_manage`: whether this person may pause, resume, archive and restore it."""
+    """A workflow in the list. `may_manage`: whether this person may pause and resume it, and perhaps archive it."""
 
     workflow: Workflow
     tiles: list[tuple[str, int]]
@@ -240,7 +240,7 @@ def _rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRo
     latest: dict[int, list[Any]] = {row.pk: [] for row in rows}
     for run in database.run(None, LATEST_RUNS, {"workflows": list(latest), "most": LATEST}):
         latest[run.workflow_id].append(run)
-    managed = permitted(user, "publish", Workflow.objects.filter(pk__in=latest))
+    managed = pausing.pausable(user, Workflow.objects.filter(pk__in=latest))
     managed_keys = set(managed.values_list("pk", flat=True))
     return [_row(row, latest[row.pk], row.pk in managed_keys, now) for row in rows]
 

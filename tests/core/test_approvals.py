@@ -126,8 +126,8 @@ def test_what_is_over_is_not_decided(wait, colleague, standing, reason):
         approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
 
 
-def test_superusers_reassign_and_others_do_not(wait, admin, owner, stranger, colleague):
-    with pytest.raises(NotPermittedError):
+def test_operators_reassign_and_others_do_not(wait, admin, owner, stranger, colleague):
+    with pytest.raises(NotPermittedError, match="permissions to operate"):
         approvals.reassign(wait, by=owner, users=[stranger])
     with pytest.raises(ValueError, match="at least one"):
         approvals.reassign(wait, by=admin)

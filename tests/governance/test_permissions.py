@@ -95,7 +95,7 @@ ROLES = {
         StoredSecret: {"add", "use", "replace", "delete"},
         WebhookEndpoint: {"add", "view", "view_payload", "change", "share", "delete"},
     },
-    "Operators": {Workflow: {"view_any", "view_payload_any", "run_any"}},
+    "Operators": {Workflow: {"view_any", "view_payload_any", "run_any", "operate_any"}},
     "Connection admins": {
         Connection: {"add", "view_any", "use_any", "change_any", "share_any", "delete_any"},
         StoredSecret: {"add", "use_any", "replace_any", "delete_any"},

@@ -168,6 +168,46 @@ def test_superusers_reassign_and_decide_nothing(claim, sign_in, admin, owner, fi
     assert sign_in(finance["controller"]).get(urls["page"]).status_code == 200
 
 
+@pytest.fixture
+def operator(db):
+    made = get_user_model().objects.create_user("operator", password="password-of-tests", is_staff=True)
+    made.groups.add(Group.objects.get(name="Operators"))
+    return made
+
+
+def test_operators_hand_over_what_a_leaver_had_to_decide(claim, sign_in, operator, owner, finance):
+    """One task of the leaver alone, one where others are asked too, one that leaves the successor out."""
+    leaver = get_user_model().objects.create_user("leaver", is_active=False)
+    waits = [
+        Wait.objects.create(run=claim.run, path=f"task{n}", kind="approval", data={"name": f"T{n}"}) for n in range(3)
+    ]
+    WaitAssignee.objects.bulk_create(WaitAssignee(wait=wait, user=leaver) for wait in waits)
+    WaitAssignee.objects.create(wait=waits[1], user=finance["controller"])
+    WaitAssignee.objects.create(wait=waits[2], user=finance["deputy"], excluded=True)
+    client, url = sign_in(operator), reverse("studio:approvals_hand_over")
+    assert Page(client.get(LIST, {"show": "all"})).all(action=url)
+    for given, why in (
+        ({"from": "nobody-here", "to": "deputy"}, "no account called"),
+        ({"from": "leaver", "to": "nobody-here"}, "no active account"),
+        ({"from": "deputy", "to": "deputy"}, "other than the one"),
+        ({"from": "leaver", "to": "deputy"}, "2 tasks."),
+    ):
+        assert client.post(url, given).status_code == 303
+        said = Page(client.get(LIST, {"show": "all"})).text
+        assert why in said, given
+    assert "T2: deputy may not decide this" in said
+    asked = [sorted(wait.assignees.filter(excluded=False).values_list("user__username", flat=True)) for wait in waits]
+    assert asked == [["deputy"], ["controller", "deputy"], ["leaver"]]
+    assert AuditEntry.objects.filter(verb="approval.reassigned", actor="operator").count() == 2
+    urls = _urls(claim)
+    assert Page(client.get(urls["page"])).all(action=urls["reassign"]) and not Page(client.get(urls["page"])).all(
+        name="outcome"
+    )
+    assert client.post(urls["reassign"], {"people": "deputy"}).status_code == 303
+    assert sign_in(owner).post(url, {"from": "leaver", "to": "controller"}).status_code == 403
+    assert sign_in(finance["deputy"]).post(url, {"from": "leaver", "to": "deputy"}).status_code == 403
+
+
 def test_what_is_due_first_comes_first_and_the_list_is_paged_by_key(claim, sign_in, finance):
     now, run, person = timezone.now(), claim.run, finance["controller"]
     waits = [

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -272,7 +273,9 @@ def test_each_is_asked_for_itself(mine, owner, colleague, stranger, sign_in):
     assert len(page.all(type="checkbox", name="id")) == 1 and page.all(name="id")[0]["value"] == str(alpha.pk)
     answer = theirs.do("pause", alpha, beta, gamma)
     assert states() == {"Alpha": "paused", "Beta": "active", "Gamma": "active"}
-    assert "Beta: only who may publish it can do that." in text_of(answer) and "Gamma" not in text_of(answer)
+    assert "Beta: you need the permission to operate or publish it." in text_of(answer) and "Gamma" not in text_of(
+        answer
+    )
     assert theirs.do("archive", beta).status_code == 403
     assert theirs.do("archive", gamma).status_code == 404
     assert theirs.do("pause", alpha).status_code == 409
@@ -280,6 +283,21 @@ def test_each_is_asked_for_itself(mine, owner, colleague, stranger, sign_in):
     assert List(sign_in(None)).do("pause", alpha).status_code == 401
     assert mine.do("explode", alpha).status_code == mine.do("pause").status_code == 422
     assert mine.client.get(reverse("studio:workflows_manage")).status_code == 405
+
+
+def test_operators_pause_and_resume_and_archive_nothing(mine, owner, stranger, sign_in):
+    [alpha] = made(owner, "Alpha")
+    stranger.groups.set(Group.objects.filter(name="Operators"))
+    theirs = List(sign_in(stranger))
+    page = reverse("admin:automate_core_workflow_change", args=[alpha.pk])
+    pause, resume, archive = (
+        reverse(f"studio:workflow_{verb}", args=[alpha.pk]) for verb in ("pause", "resume", "archive")
+    )
+    assert Page(theirs.client.get(page)).all(action=pause) and not Page(theirs.client.get(page)).all(action=archive)
+    assert theirs.do("pause", alpha).status_code == 200 and states() == {"Alpha": "paused"}
+    assert theirs.client.post(resume).status_code == 303 and states() == {"Alpha": "active"}
+    assert theirs.do("archive", alpha).status_code == theirs.client.post(archive).status_code == 403
+    assert states() == {"Alpha": "active"}
 
 
 def test_one_is_archived_and_restored_on_its_page(workflow, sign_in, owner, deliver, drain):

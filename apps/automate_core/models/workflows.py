@@ -50,7 +50,9 @@ class Workflow(Governed):
     class Meta:
         ordering = ["name", "id"]
         default_permissions = ()
-        permissions = verbs("workflow", "add", "view", "view_payload", "change", "run", "publish", "share", "delete")
+        permissions = verbs(
+            "workflow", "add", "view", "view_payload", "change", "run", "operate", "publish", "share", "delete"
+        )
 
     def __str__(self) -> str:
         return self.name
