@@ -18,7 +18,7 @@ from django.utils import timezone
 from automate_connectors.adapters.base import REFUSED, ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.web import ANSWERED_BY
-from automate_governance.redaction import redactor
+from automate_governance.redaction import redact_text
 
 NEEDS_RECONNECT = "needs_reconnect"
 CALM_SECONDS = 10
@@ -107,7 +107,7 @@ def _turn(rows: QuerySet[Connection], health: str, note: str) -> bool:
 
 
 def _note(message: str) -> str:
-    return redactor.text(message.replace("\0", "\ufffd"))[:500]
+    return redact_text(message.replace("\0", "\ufffd"))[:500]
 
 
 def _tell(connection: Connection) -> None:

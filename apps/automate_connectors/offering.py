@@ -10,7 +10,7 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, 
 from automate_connectors.models import Connection
 from automate_governance import audit
 from automate_governance.permissions import Person, can
-from automate_governance.redaction import redactor
+from automate_governance.redaction import knowing, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
 MOST = 1_000
@@ -35,11 +35,18 @@ def offered(
         if not can(by, "use", connection):
             raise trial.NotPermittedError(f"{by.get_username()} may not use {connection}")
         audit.record(by, "connection.asked", connection, changes={"for": name})
+    with knowing():
+        return _asked(adapter, connection, name, params, by)
+
+
+def _asked(
+    adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
+) -> Offered:
     try:
         return Offered(invocation.options(adapter, name, params, trial.context(connection, by))[:MOST])
     except OptionsError as error:
-        return Offered(error.instead[:MOST], redactor.text(error.message)[:500])
+        return Offered(error.instead[:MOST], redact_text(error.message)[:500])
     except ConnectorError as error:
-        raise ConnectorError(redactor.text(error.message)[:500], code=error.code) from error
+        raise ConnectorError(redact_text(error.message)[:500], code=error.code) from error
     except (SecretNotFoundError, SecretUnavailableError) as error:
         raise ConnectorError(str(error), code="secret_not_found") from error

@@ -20,7 +20,7 @@ from automate_connectors.oauth.tokens import fresh
 from automate_connectors.outbound import ways_out
 from automate_governance import audit
 from automate_governance.permissions import Person, can
-from automate_governance.redaction import redactor
+from automate_governance.redaction import knowing, learn_given, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.shapes import MASK
 from automate_plugins.registry import PluginNotFoundError
@@ -66,9 +66,8 @@ def attempt(connection: Connection, by: Person) -> Trial:
             health.changed(connection)
             audit.record(by, "connection.released", connection)
         return Trial(message="This connector has no test. Steps that waited for it try again.")
-    started = time.monotonic()
-    code, message = _call(connection)
-    trial = Trial(code=code, message=redactor.text(message)[:500], seconds=time.monotonic() - started)
+    with knowing():
+        trial = _timed(connection)
     with transaction.atomic():
         health.tested(connection, trial.code, trial.message)
         audit.record(by, "connection.tested", connection, changes={"works": trial.works, "said": trial.message})
@@ -84,16 +83,22 @@ def rehearse(connection: Connection, given: Mapping[str, str], by: Person) -> Tr
     if connection.oauth or not can_try(connection):
         reason = "Save the connection, then sign in" if connection.oauth else "This connector has no test"
         return Trial(code="not_tested", message=f"{reason}. It was not tested.")
-    redactor.learn_given(*given.values())
-    started = time.monotonic()
-    code, message = _call(connection, given)
-    for value in given.values():  # also those of plain words, which the redactor leaves alone
-        message = message.replace(value, MASK)
-    trial = Trial(code=code, message=redactor.text(message)[:500], seconds=time.monotonic() - started)
+    with knowing():
+        learn_given(*given.values())
+        trial = _timed(connection, given)
     changes = {"saved": False, "works": trial.works, "said": trial.message}
     with transaction.atomic():
         audit.record(by, "connection.tested", connection, changes=changes)
     return trial
+
+
+@sensitive_variables()
+def _timed(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> Trial:
+    started = time.monotonic()
+    code, message = _call(connection, given)
+    for value in given.values():  # also those of plain words, which redaction leaves alone
+        message = message.replace(value, MASK)
+    return Trial(code=code, message=redact_text(message)[:500], seconds=time.monotonic() - started)
 
 
 @sensitive_variables()

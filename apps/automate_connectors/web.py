@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_egress import HttpResponse
+from automate_governance.redaction import cut
 
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_FILE_BYTES = 5_000_000
@@ -31,7 +32,7 @@ def failed(
         code=code or f"http_{response.status}",
         retryable=response.status in RETRYABLE_STATUSES if retryable is None else retryable,
         retry_after=response.retry_after if wait is None else wait,
-        details={"status": response.status, "body": response.text[:_SHOWN_BODY], **request_id(response.headers)},
+        details={"status": response.status, "body": cut(response.text, _SHOWN_BODY), **request_id(response.headers)},
     )
 
 

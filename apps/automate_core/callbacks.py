@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from automate_core import waking
 from automate_core.conf import setting
 from automate_core.database import AutomateNow
+from automate_core.engine import secrecy
 from automate_core.models import ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.webhooks import bodies
@@ -23,7 +24,7 @@ from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
 from automate_governance.admin_site import reverse
 from automate_governance.origin import Source
-from automate_governance.redaction import STRONG, redact
+from automate_governance.redaction import STRONG
 
 SALT = "automate.callback"
 
@@ -47,9 +48,17 @@ def read(token: str) -> tuple[uuid.UUID, str] | None:
     return uuid.UUID(run_id), path
 
 
-@transaction.atomic
 def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
-    """Hand a payload to the wait at `path`, also when the run has yet to come there. The first one counts."""
+    """Hand a payload to the wait at `path`, also when the run has yet to come there. The first one counts.
+
+    Who answers may say again what a step has sent there: that is masked.
+    """
+    known = secrecy.told(run_id)
+    return _take(run_id, path, known.value({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG))
+
+
+@transaction.atomic
+def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
     run = waking.lock(run_id)
     if run is None or run.status in FINAL_RUN_STATES:
         return OVER
@@ -57,7 +66,6 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
     if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
         return USED
     wait = waits.order_by("id").last()
-    outcome = redact({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG)
     if wait is None:
         _answer_ahead(run, path, outcome)
     elif wait.status == WaitStatus.OPEN:

@@ -22,7 +22,7 @@ from automate_core.states import (
     move,
 )
 from automate_core.step_paths import key_of
-from automate_governance.redaction import redactor
+from automate_governance.redaction import redact_text
 
 
 @transaction.atomic
@@ -37,7 +37,7 @@ def cancel_run(
     run = waking.lock(run_id)
     if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
         return []
-    cancelled = list(_cancel(run, {"code": code, "message": redactor.text(message)}))
+    cancelled = list(_cancel(run, {"code": code, "message": redact_text(message)}))
     _tell_caller(run)
     wakeups.look()
     return cancelled

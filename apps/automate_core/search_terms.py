@@ -13,7 +13,7 @@ from automate_core import subjects
 from automate_core.definition import Definition
 from automate_core.lookups import TemplateError, as_text
 from automate_core.templating import Template, compile_value
-from automate_governance.redaction import redactor
+from automate_governance.redaction import redact_text
 
 MOST = 10
 SUBJECT = "subject"  #: the name of the term that holds the subject line
@@ -76,5 +76,5 @@ def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
 
 
 def normal(value: str) -> str:
-    """A value as it is stored and asked for: no secret, no NUL, no space around it, not too long."""
-    return redactor.text(value.replace("\0", "").encode("utf-8", "replace").decode()).strip()[:LONGEST]
+    """A value as it is stored and asked for: no secret of the run's, no NUL, no space around it, not too long."""
+    return redact_text(value.replace("\0", "").encode("utf-8", "replace").decode()).strip()[:LONGEST]

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from automate_governance.redaction import redactor
+from automate_governance.redaction import redact_text
 from automate_governance.shapes import MASK, is_secret_name
 
 LONGEST = 120  #: characters of a subject
@@ -76,7 +76,7 @@ def guess_document(document: str) -> str:
 
 def one_line(text: str, longest: int = LONGEST) -> str:
     """A text as it is stored and shown in a list: one line, no NUL, not too long. Secrets are masked."""
-    clean = redactor.text(text.replace("\0", "").encode("utf-8", "replace").decode())
+    clean = redact_text(text.replace("\0", "").encode("utf-8", "replace").decode())
     short = " ".join(clean.split())
     return short if len(short) <= longest else f"{short[: longest - 1].rstrip()}…"
 

@@ -94,6 +94,11 @@ class MailError(EgressError):
             self.code = "authentication_failed"
 
 
+def beginning(text: str, most: int) -> str:
+    """As much of what a server said as is shown, in whole words: half a secret is one that nobody recognises."""
+    return text if len(text) <= most else f"{text[:most].rpartition(' ')[0]}…"
+
+
 def no_connection(place: str) -> EgressConnectionError:
     """The error of a connection that could not be made, for whatever reason."""
     error = EgressConnectionError(f"no connection to {place} could be made: check its name and port, and that it is up")

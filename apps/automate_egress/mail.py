@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_egress.answers import timed_file
-from automate_egress.errors import EgressBlockedError, EgressConnectionError, MailError, untrusted
+from automate_egress.errors import EgressBlockedError, EgressConnectionError, MailError, beginning, untrusted
 from automate_egress.network import Network
 from automate_egress.tls import verifying_context
 
@@ -133,4 +133,4 @@ class _Smtps(smtplib.SMTP_SSL, _Smtp):
 
 def _text(reply: bytes | str) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return " ".join(text.split())[:_SHOWN_REPLY]
+    return beginning(" ".join(text.split()), _SHOWN_REPLY)

@@ -17,7 +17,14 @@ from typing import Any
 
 import psycopg
 
-from automate_egress.errors import EgressBlockedError, EgressConnectionError, EgressError, no_connection, untrusted
+from automate_egress.errors import (
+    EgressBlockedError,
+    EgressConnectionError,
+    EgressError,
+    beginning,
+    no_connection,
+    untrusted,
+)
 from automate_egress.network import Network
 from automate_egress.tls import PUBLIC_AUTHORITIES, verifying_context
 
@@ -95,7 +102,7 @@ def _reason(server: PostgresServer, error: psycopg.Error) -> EgressError:
     """Why the server does not let one in, where it says so itself; how the network failed is nobody's business."""
     place, text = f"{server.host}:{server.port}", str(error)
     if "FATAL:" in text:
-        said = text.rpartition("FATAL:")[2].strip()[:300]
+        said = beginning(text.rpartition("FATAL:")[2].strip(), 300)
         refused = EgressConnectionError(f"{place} did not let {server.username} in: {said}")
         if "authentication failed" in said:
             refused.code, refused.retryable = "authentication_failed", False

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from automate_governance import origin
 from automate_governance.models import AuditEntry, AuditLink
-from automate_governance.redaction import redact, redactor
+from automate_governance.redaction import redact, redact_text
 from automate_governance.secrets.resolver import is_reference
 from automate_governance.shapes import is_secret_name
 
@@ -45,7 +45,7 @@ def record(
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
-        "object": redactor.text(str(obj))[:200],
+        "object": redact_text(str(obj))[:200],
         "changes": _masked(changes or {}),
         "trace_id": trace_id,
         "address": whence.address,

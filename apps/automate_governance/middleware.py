@@ -1,4 +1,4 @@
-"""The last wall: no page, fragment, stream, download or answer holds a value that this process knows as a secret."""
+"""The last wall: no page, fragment, stream, download or answer holds a secret that was handed out to make it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from automate_governance import origin
-from automate_governance.redaction import STRONG, RedactedStream, redactor
+from automate_governance.redaction import STRONG, RedactedStream, Redactor, knowing
 
 _SHOWN = re.compile(rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$""")
 _FAR = 10_000  # bytes: longer tags are not looked through
-_TEXTS = ("text/", "application/json", "application/yaml", "application/xml", "application/problem+json")
+#: What is not text, by the beginning of its media type. All else is, whatever it is called.
+_NO_TEXTS = (
+    "image/avif", "image/gif", "image/jpeg", "image/png", "image/vnd.microsoft.icon", "image/webp", "image/x-icon",
+    "audio/", "font/", "video/", "application/font", "application/gzip", "application/octet-stream",
+    "application/pdf", "application/vnd.ms-", "application/vnd.openxmlformats-", "application/wasm", "application/zip",
+)  # fmt: skip
 
 
 def show_once(response: HttpResponse, secret: str) -> None:
@@ -24,7 +29,10 @@ def show_once(response: HttpResponse, secret: str) -> None:
 
 
 class RedactAnswersMiddleware:
-    """Masks known values of 16 characters or more in answers of text. Shorter ones could be part of a page's markup.
+    """Masks what was handed out for this request in answers of text, if it has 16 characters or more.
+
+    Shorter values could be part of a page's markup. What others were handed is not looked for: whoever asks would learn
+    whether a text that they chose is a secret.
 
     It also tells the audit trail which request is being answered.
     """
@@ -33,15 +41,16 @@ class RedactAnswersMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with origin.of_request(request):
+        with origin.of_request(request), knowing() as known:
             response = self.get_response(request)
-        if response.headers.get("Content-Type", "").startswith(_TEXTS):
-            if isinstance(response, StreamingHttpResponse):
-                content: Any = response.streaming_content
-                response.headers.pop("Content-Length", None)
-                response.streaming_content = _later(content) if response.is_async else _pieces(content)
-            elif isinstance(response, HttpResponse):
-                _mask(response)
+        if known.is_empty or response.headers.get("Content-Type", "").lower().startswith(_NO_TEXTS):
+            return response
+        if isinstance(response, StreamingHttpResponse):
+            content: Any = response.streaming_content
+            response.headers.pop("Content-Length", None)
+            response.streaming_content = _later(content, known) if response.is_async else _pieces(content, known)
+        elif isinstance(response, HttpResponse):
+            _mask(response, known)
         return response
 
 
@@ -53,32 +62,40 @@ def is_markup(data: bytes, at: int) -> bool:
     return _SHOWN.search(data, begins, at) is None
 
 
-def _mask(response: HttpResponse) -> None:
+def _mask(response: HttpResponse, known: Redactor) -> None:
     charset = response.charset or "utf-8"
     text = response.content.decode(charset, "surrogateescape")
-    is_html = response.headers["Content-Type"].startswith("text/html")
+    is_html = response.headers.get("Content-Type", "").startswith("text/html")
     once: bytes = getattr(response, "shown_once", b"")
 
     def spare(data: bytes, at: int) -> bool:
         return (bool(once) and data.startswith(once, at)) or (is_html and is_markup(data, at))
 
-    masked = redactor.text(text, shapes=False, at_least=STRONG, spare=spare if is_html or once else None)
+    masked = known.text(text, shapes=False, at_least=STRONG, spare=spare if is_html or once else None)
     if masked != text:
         response.content = masked.encode(charset, "surrogateescape")
         if "Content-Length" in response.headers:
             response.headers["Content-Length"] = str(len(response.content))
 
 
-def _pieces(content: Iterator[bytes]) -> Iterator[bytes]:
-    stream, decoder = RedactedStream(), codecs.getincrementaldecoder("utf-8")("replace")
+def _pieces(content: Iterator[bytes], known: Redactor) -> Iterator[bytes]:
+    stream, decoder = RedactedStream(known), _decoder()
     for piece in content:
-        yield stream.feed(decoder.decode(piece)).encode()
-    yield (stream.feed(decoder.decode(b"", final=True)) + stream.end()).encode()
+        yield _bytes(stream.feed(decoder.decode(piece)))
+    yield _bytes(stream.feed(decoder.decode(b"", final=True)) + stream.end())
 
 
-async def _later(content: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    stream, decoder = RedactedStream(), codecs.getincrementaldecoder("utf-8")("replace")
+async def _later(content: AsyncGenerator[bytes], known: Redactor) -> AsyncIterator[bytes]:
+    stream, decoder = RedactedStream(known), _decoder()
     async with contextlib.aclosing(content):
         async for piece in content:
-            yield stream.feed(decoder.decode(piece)).encode()
-    yield (stream.feed(decoder.decode(b"", final=True)) + stream.end()).encode()
+            yield _bytes(stream.feed(decoder.decode(piece)))
+    yield _bytes(stream.feed(decoder.decode(b"", final=True)) + stream.end())
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("surrogateescape")  # what is no text after all stays as it is
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -10,7 +10,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_governance.governed import Governed, verbs
 from automate_governance.origin import Source
-from automate_governance.redaction import redactor
+from automate_governance.redaction import learn_given
 from automate_governance.secrets.keyring import Place, Sealed, keyring
 
 AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows
@@ -91,8 +91,8 @@ class StoredSecret(Governed):
 
     @sensitive_variables()
     def put(self, value: str) -> None:
-        """Encrypt `value` into this row, without saving it. The redactor knows it from now on."""
-        redactor.learn_given(value)
+        """Encrypt `value` into this row, without saving it. It is known to be a secret from now on."""
+        learn_given(value)
         if self.pk is None:
             self.pk = _next_row()
         self.version += 1
@@ -101,7 +101,7 @@ class StoredSecret(Governed):
     def reveal(self) -> str:
         """The plain value. Raises KeyUnavailableError, or ValueError when the row was altered."""
         value = keyring().open(self._sealed, self._place)
-        redactor.learn_given(value)
+        learn_given(value)
         return value
 
     def rewrap(self) -> None:

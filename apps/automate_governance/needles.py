@@ -12,7 +12,7 @@ _MEMORY = 1 << 28  # bytes that RE2 may take for one automaton; ten thousand lit
 
 
 class Needles:
-    """A set of literals, in UTF-8. A literal that a text breaks off in is found too, if half of it is there."""
+    """A set of literals, in UTF-8."""
 
     def __init__(self, literals: Iterable[bytes]) -> None:
         self.literals = frozenset(literals)
@@ -45,11 +45,8 @@ class Needles:
         left = len(data) - at
         for size in self._sizes:
             for length, literals in self._groups.get(data[at : at + size], ()):
-                if length <= left:
-                    if data[at : at + length] in literals:
-                        return at + length
-                elif 2 * left >= length and any(literal.startswith(data[at:]) for literal in literals):
-                    return len(data)
+                if length <= left and data[at : at + length] in literals:
+                    return at + length
         return 0
 
     def _begins(self, tail: bytes) -> bool:

@@ -1,6 +1,8 @@
-"""The second wall around secrets: every value handed out is replaced at every sink, in the forms it may take there.
+"""The second wall around secrets: a value that was handed out is replaced in what comes of that, in whatever form.
 
-docs/secrets.md lists the sinks, the forms, and what is not caught.
+Whoever chooses a text and sees what is masked in it learns whether that is a secret. So `redactor`, which knows every
+value of the process, serves its log lines alone; a run, a request or a trial knows what it was handed itself
+(`knowing`). docs/secrets.md lists the sinks, the forms, and what is not caught.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from automate_governance.needles import Needles
@@ -16,7 +20,7 @@ from automate_governance.shapes import MASK, is_secret_name, mask_shapes
 from automate_governance.spellings import SHORTEST, parts_of, spellings_of
 
 STRONG = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
-MOST = 20_000  # values that a process remembers; beyond them, the older half is forgotten
+MOST = 20_000  # values that a redactor remembers; beyond them, the older half is forgotten
 _DEEPEST = 200
 _ORDINARY = re.compile(r"[^\W\d_]?[^\W\d_A-Z]*|[A-Z]+|\d+")  # a word or a number
 _BETWEEN = re.compile(r"[\W_]+")
@@ -24,7 +28,7 @@ _SMALL = 1_000  # literals that are compiled in a few milliseconds: a second set
 
 
 class Redactor:
-    """Knows the secret values of this process and blanks them out of text. Thread-safe.
+    """Knows some secret values and blanks them out of text. Thread-safe.
 
     Values lie in sets of growing size, the oldest in the largest, so that one more costs little: a set is compiled
     anew only together with one of its own size.
@@ -35,8 +39,13 @@ class Redactor:
         self._sets: tuple[Needles, ...] = ()
         self._lock = threading.Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it knows nothing."""
+        return not self._values
+
     def learn(self, *values: str) -> None:
-        """Replace `values` everywhere from now on."""
+        """Replace `values` from now on."""
         if all(value in self._values for value in values):
             return
         with self._lock:
@@ -76,6 +85,43 @@ class Redactor:
             data = _masked(data, spans)
             text = data.decode("utf-8", "surrogatepass")
         return mask_shapes(text, data) if shapes else text
+
+    def document(self, document: str, *, shapes: bool = True, at_least: int = SHORTEST) -> str:
+        """A JSON document with secrets masked; it stays a JSON document."""
+        masked = self.text(document, shapes=shapes, at_least=at_least)
+        if masked == document:
+            return document
+        try:
+            json.loads(masked)
+        except RecursionError:
+            return json.dumps(MASK)
+        except ValueError:  # a secret of digits stood inside a number, or a rule met what only looks like a member
+            return json.dumps(self.value(json.loads(document), shapes=shapes, at_least=at_least), ensure_ascii=False)
+        return masked
+
+    def value(self, value: Any, *, shapes: bool = True, at_least: int = SHORTEST) -> Any:
+        """A JSON-like value with secrets masked in keys, texts and numbers, and members whose names say they are one.
+
+        What lies deeper than 200 levels is masked as a whole.
+        """
+
+        def mask(text: str) -> str:
+            return self.text(text, shapes=shapes, at_least=at_least)
+
+        def walk(value: Any, name: str, depth: int) -> Any:
+            if isinstance(value, str):
+                return MASK if value and shapes and is_secret_name(name) else mask(value)
+            if depth > _DEEPEST and isinstance(value, dict | list | tuple):
+                return MASK
+            if isinstance(value, dict):
+                return {mask(str(key)): walk(item, str(key), depth + 1) for key, item in value.items()}
+            if isinstance(value, list | tuple):
+                return [walk(item, name, depth + 1) for item in value]
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return value if mask(str(value)) == str(value) else MASK
+            return value
+
+        return walk(value, "", 0)
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Where known values stand in `data`, which is UTF-8."""
@@ -121,65 +167,73 @@ def _masked(data: bytes, spans: list[tuple[int, int]]) -> bytes:
     return b"".join([*pieces, data[written:]])
 
 
-redactor = Redactor()
+redactor = Redactor()  #: of the process. For what only whoever runs the site reads: see above.
+
+_NOBODY = Redactor()
+_knowing: ContextVar[tuple[Redactor, ...]] = ContextVar("automate_redactors", default=())
+
+
+@contextmanager
+def knowing(known: Redactor | None = None) -> Iterator[Redactor]:
+    """Within it, `known` (or a new one) learns what is handed out, and `redact` and the others mask that."""
+    known = known or Redactor()
+    token = _knowing.set((*_knowing.get(), known))
+    try:
+        yield known
+    finally:
+        _knowing.reset(token)
+
+
+def present() -> Redactor:
+    """What the innermost `knowing` gave; outside, one that knows nothing."""
+    return (_knowing.get() or (_NOBODY,))[-1]
+
+
+def learn(*values: str) -> None:
+    """`values` are handed out: the process knows them from now on, and so does whoever asked for them."""
+    for each in (redactor, *_knowing.get()):
+        each.learn(*values)
+
+
+def learn_given(*values: str) -> None:
+    """The same of values that people handed in, but for those of plain words and numbers."""
+    for each in (redactor, *_knowing.get()):
+        each.learn_given(*values)
+
+
+def redact(value: Any, *, shapes: bool = True, at_least: int = SHORTEST) -> Any:
+    """A JSON-like value as `Redactor.value` has it, masked by what is known here."""
+    return present().value(value, shapes=shapes, at_least=at_least)
+
+
+def redact_text(text: str, *, shapes: bool = True) -> str:
+    """A text masked by what is known here."""
+    return present().text(text, shapes=shapes)
+
+
+def cut(text: str, most: int) -> str:
+    """The first `most` characters of what others said. A value known here that would be cut in two is masked first."""
+    return redact_text(text, shapes=False)[:most]
 
 
 class RedactedStream:
     """Text that comes in pieces: what may be the beginning of a known value is held back until the next one comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Redactor) -> None:
+        self._known = known
         self._held = b""
 
     def feed(self, piece: str) -> str:
         """What can be let go, masked."""
         data = self._held + piece.encode("utf-8", "surrogatepass")
-        cut = redactor.open_end(data)
-        for start, end in redactor.spans(data):
+        cut = self._known.open_end(data)
+        for start, end in self._known.spans(data):
             if start < cut < end:
                 cut = end
         self._held = data[cut:]
-        return redactor.text(data[:cut].decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
+        return self._known.text(data[:cut].decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
 
     def end(self) -> str:
         """What was held back: nothing more comes."""
         held, self._held = self._held, b""
-        return redactor.text(held.decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
-
-
-def redact_json(document: str, *, shapes: bool = True, at_least: int = SHORTEST) -> str:
-    """A JSON document with secrets masked; it stays a JSON document."""
-    masked = redactor.text(document, shapes=shapes, at_least=at_least)
-    if masked == document:
-        return document
-    try:
-        json.loads(masked)
-    except RecursionError:
-        return json.dumps(MASK)
-    except ValueError:  # a secret of digits stood inside a number, or a rule met text that only looked like a member
-        return json.dumps(redact(json.loads(document), shapes=shapes, at_least=at_least), ensure_ascii=False)
-    return masked
-
-
-def redact(value: Any, *, shapes: bool = True, at_least: int = SHORTEST) -> Any:
-    """A JSON-like value with secrets masked in keys, texts and numbers, and members whose names say that they are one.
-
-    What lies deeper than 200 levels is masked as a whole.
-    """
-
-    def mask(text: str) -> str:
-        return redactor.text(text, shapes=shapes, at_least=at_least)
-
-    def walk(value: Any, name: str, depth: int) -> Any:
-        if isinstance(value, str):
-            return MASK if value and shapes and is_secret_name(name) else mask(value)
-        if depth > _DEEPEST and isinstance(value, dict | list | tuple):
-            return MASK
-        if isinstance(value, dict):
-            return {mask(str(key)): walk(item, str(key), depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [walk(item, name, depth + 1) for item in value]
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return value if mask(str(value)) == str(value) else MASK
-        return value
-
-    return walk(value, "", 0)
+        return self._known.text(held.decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)

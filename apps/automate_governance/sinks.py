@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from automate_governance.redaction import redact, redactor
+from automate_governance.redaction import redact_text, redactor
 
 type Mask = Callable[[str], str]
 
@@ -44,7 +44,7 @@ class RedactingFilter(logging.Filter):
         for name in vars(record).keys() - _STANDARD:
             value = getattr(record, name)
             if isinstance(value, str | dict | list | tuple):
-                setattr(masked, name, redact(value, **mask.keywords))
+                setattr(masked, name, redactor.value(value, **mask.keywords))
         return masked
 
 
@@ -81,8 +81,8 @@ def guard_process() -> None:
 
 def redact_history(sender: Any, instance: Any, **_: Any) -> None:
     """A line of the admin's history, before it is saved."""
-    instance.object_repr = redactor.text(instance.object_repr)[:200]
-    instance.change_message = redactor.text(instance.change_message)
+    instance.object_repr = redact_text(instance.object_repr)[:200]
+    instance.change_message = redact_text(instance.change_message)
 
 
 def _say(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_governance.redaction import cut
 from automate_llm import answers, pieces, prompts
 from automate_llm.asking import Asking
 from automate_llm.prompts import Message
@@ -110,7 +111,7 @@ def _document(asking: Asking, schema: Schema, task: str, data: Any, key: str) ->
     raise ConnectorError(
         f"the model's answer does not fit the schema, nor did it when told so: {problems[0]}",
         code="schema_not_met",
-        details={"problems": problems, "answer": text[:_SHOWN]},
+        details={"problems": problems, "answer": cut(text, _SHOWN)},
     )
 
 

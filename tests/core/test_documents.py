@@ -19,7 +19,6 @@ from automate_core import control, documents
 from automate_core.models import ExecutionRun, StepRun
 from automate_core.retention import keeping
 from automate_governance.models import AuditEntry
-from automate_governance.redaction import redactor
 from tests.core.walks import output, settle, states
 from tests.processes import wait_for
 
@@ -59,7 +58,6 @@ def files(settings, tmp_path):
 
 @pytest.fixture
 def answering(sink):
-    redactor.learn(SECRET)
     sink.answer = lambda number, path: (200, LARGE if path == "/rows" else {"ok": True}, {})
     return sink
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from automate_governance import redaction, sinks
 from automate_governance.middleware import RedactAnswersMiddleware, is_markup
-from automate_governance.redaction import MASK, RedactedStream, Redactor, redact, redact_json, redactor
+from automate_governance.redaction import MASK, RedactedStream, Redactor, knowing, redact, redactor
 from automate_governance.sinks import RedactingFilter
 from automate_testing.fakes import context
 from tests.governance.spelt import found, spellings
@@ -28,12 +28,11 @@ VALUE = 's3cret-value/with+odd "characters" & <ümläuts>\\'
 
 @pytest.fixture
 def known(monkeypatch):
-    """A redactor of this test's own, in place of the process's."""
-    made = Redactor()
-    for module in (redaction, sinks):
-        monkeypatch.setattr(module, "redactor", made)
-    monkeypatch.setattr("automate_governance.middleware.redactor", made)
-    return made
+    """A redactor of this test's own: in place of the process's, and of what goes on in the test."""
+    with knowing() as made:
+        for module in (redaction, sinks):
+            monkeypatch.setattr(module, "redactor", made)
+        yield made
 
 
 @pytest.mark.parametrize("name", [name for name in spellings(VALUE) if "base64" not in name])
@@ -79,10 +78,13 @@ def test_parts_that_are_secrets_by_themselves(known):
     assert text == f"{MASK} {MASK} {MASK} {MASK} robot@example.com BEGIN"
 
 
-def test_what_a_text_breaks_off_in_is_masked(known):
-    known.learn("a-very-long-secret-value-0123456789")
-    assert known.text("the body was: a-very-long-secret-val") == f"the body was: {MASK}"
-    assert known.text("the body was: a-very-lo") == "the body was: a-very-lo", "less than half of it"
+def test_a_value_is_masked_as_a_whole_or_not_at_all(known):
+    """Else whoever chooses a text finds a value out letter by letter."""
+    known.learn(value := "a-very-long-secret-value-0123456789")
+    for size in range(6, len(value)):
+        assert known.text(f"it is {value[:size]}") == f"it is {value[:size]}"
+    assert redaction.cut(f"it is {value}", 30) == f"it is {MASK}", "what we cut is masked before"
+    assert redaction.cut("it is long", 5) == "it is"
 
 
 def test_short_values_do_not_blank_out_ordinary_text(known):
@@ -141,7 +143,7 @@ def test_members_are_judged_by_their_names(known):
     }
     assert redact(given) == expected
     assert redact(given, shapes=False) == given
-    assert json.loads(redact_json('{"a": {"cookie":"x=1; y=2"}, "b": [1.50, 1]}')) == {
+    assert json.loads(known.document('{"a": {"cookie":"x=1; y=2"}, "b": [1.50, 1]}')) == {
         "a": {"cookie": MASK},
         "b": [1.5, 1],
     }
@@ -149,13 +151,13 @@ def test_members_are_judged_by_their_names(known):
 
 def test_json_stays_json_even_when_a_secret_is_a_number(known):
     known.learn("73519428")
-    assert json.loads(redact_json('{"a": 7351942861, "b": "73519428", "c": 1}')) == {"a": MASK, "b": MASK, "c": 1}
+    assert json.loads(known.document('{"a": 7351942861, "b": "73519428", "c": 1}')) == {"a": MASK, "b": MASK, "c": 1}
     assert redact({"x": [73519428, None, True]}) == {"x": [MASK, None, True]}
 
 
 def test_what_only_looks_like_a_member_leaves_json_whole(known):
     document = json.dumps({"msg": "'token': 'abc", "b": "it's", "password": "x"})
-    assert json.loads(redact_json(document)) == {"msg": "'token': 'abc", "b": "it's", "password": MASK}
+    assert json.loads(known.document(document)) == {"msg": "'token': 'abc", "b": "it's", "password": MASK}
 
 
 def test_depth_is_no_way_around(known):
@@ -176,7 +178,7 @@ def test_a_value_over_several_pieces_is_masked(known, size):
         f"[{form}]" for name, form in spellings(VALUE).items() if "base64" not in name
     )
     text += base64.b64encode(f"and {VALUE}".encode()).decode()
-    stream = RedactedStream()
+    stream = RedactedStream(known)
     pieces = [stream.feed(text[at : at + size]) for at in range(0, len(text), size)]
     said = "".join(pieces) + stream.end()
     assert not found(VALUE, said) and "another" not in said
@@ -185,26 +187,54 @@ def test_a_value_over_several_pieces_is_masked(known, size):
 
 def test_a_stream_holds_nothing_back_without_need(known):
     known.learn("another-secret-value")
-    stream = RedactedStream()
+    stream = RedactedStream(known)
     assert stream.feed("data: all of it\n\n") == "data: all of it\n\n"
     assert stream.feed("data: anot") == "data: "
     assert stream.feed("her day\n\n") == "another day\n\n"
 
 
+def through(response, *handed_out):
+    """The answer as it leaves, when a view was handed those values."""
+
+    def view(request):
+        redaction.learn(*handed_out)
+        return response
+
+    return RedactAnswersMiddleware(view)(RequestFactory().get("/"))
+
+
 def test_pages_and_streams_hold_no_known_value(known):
-    known.learn(VALUE, "shorty")
     page = HttpResponse(f"<p>{spellings(VALUE)['html']} shorty</p>", headers={"Content-Length": "99"})
     whole = f"a {VALUE}!".encode()
     stream = StreamingHttpResponse((whole[at : at + 9] for at in range(0, len(whole), 9)), content_type="text/plain")
     binary = HttpResponse(VALUE.encode(), content_type="application/octet-stream")
 
-    def through(response):
-        return RedactAnswersMiddleware(lambda request: response)(RequestFactory().get("/"))
-
-    masked = through(page)
+    masked = through(page, VALUE, "shorty")
     assert masked.content == b"<p>*** shorty</p>" and masked["Content-Length"] == "17"
-    assert b"".join(through(stream)) == b"a ***!"
-    assert through(binary).content == VALUE.encode()
+    assert b"".join(through(stream, VALUE)) == b"a ***!"
+    assert through(binary, VALUE).content == VALUE.encode()
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/jsonl", "text/csv", "image/svg+xml", "", "x/y"])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_every_kind_of_text_is_masked_whatever_it_is_called(known, kind, is_stream):
+    """What is not text is a list of its own, and stays as it is, byte for byte."""
+    lines = [b'{"a": "x-%s"}\n' % VALUE[:20].encode(), b"\xff\xfe no utf-8\n"]
+
+    def answer(content_type):
+        made = StreamingHttpResponse(iter(lines)) if is_stream else HttpResponse(b"".join(lines))
+        made["Content-Type"] = content_type
+        return b"".join(through(made, VALUE[:20]))
+
+    assert answer(kind) == b'{"a": "x-***"}\n\xff\xfe no utf-8\n'
+    assert answer("application/zip") == b"".join(lines)
+
+
+def test_an_answer_masks_what_was_handed_out_for_it_and_nothing_else(known):
+    """What the process has learned elsewhere would tell people whether their text is a secret."""
+    redaction.learn("the-secret-of-somebody-else")
+    page = HttpResponse("the-secret-of-somebody-else and the-secret-of-this-request")
+    assert through(page, "the-secret-of-this-request").content == b"the-secret-of-somebody-else and ***"
 
 
 # --- log records ------------------------------------------------------------------------------------------------------
@@ -328,13 +358,11 @@ def test_a_formatter_masks_what_another_writes_in_its_own_way(known):
     assert json.loads(Masked().format(record)) == {"error": f"it was {MASK}"}
 
 
-def test_a_mail_holds_no_known_value(monkeypatch, mailoutbox):
+def test_a_mail_holds_no_known_value(known, mailoutbox):
     """Not even a short one, which an event may have brought along."""
     from automate_connectors.adapters import email
 
-    made = Redactor()
-    made.learn(VALUE, "shorty-7")
-    monkeypatch.setattr(email, "redactor", made)
+    known.learn(VALUE, "shorty-7")
     form = spellings(VALUE)["html"]
     params = {"to": "a@example.com", "subject": "About shorty-7", "text": f"It is {VALUE}", "html": f"<p>{form}</p>"}
     email.EmailConnector().execute("send", params, context())

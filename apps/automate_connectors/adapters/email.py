@@ -17,7 +17,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.web import File, invalid
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
-from automate_governance.redaction import redactor
+from automate_governance.redaction import redact_text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_RECIPIENTS = 50
@@ -186,7 +186,7 @@ def _message(params: dict[str, Any], connection: dict[str, Any], key: str) -> Em
 
 def _without_secrets(text: str) -> str:
     """A mail is read by many, and kept: no secret of ours goes into one."""
-    return redactor.text(text, shapes=False)
+    return redact_text(text, shapes=False)
 
 
 def _sender(wanted: str, connection: dict[str, Any]) -> str | None:

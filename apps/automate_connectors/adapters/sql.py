@@ -25,6 +25,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.web import invalid
 from automate_egress import EgressError
 from automate_egress.postgres import PostgresServer, postgres
+from automate_governance.redaction import cut
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_ROWS = 10_000
@@ -262,7 +263,7 @@ def _said(error: psycopg.Error) -> ConnectorError:
     retryable = broken or state == "55P03" or state[:2] in {"08", "40", "53", "57"}
     details = {"sqlstate": state} if state else {}
     text = f"{message}{hint}" + (f": {advice}" if advice else "")
-    return ConnectorError(text[:2_000], code=code, retryable=retryable, details=details)
+    return ConnectorError(cut(text, 2_000), code=code, retryable=retryable, details=details)
 
 
 def _server(config: dict[str, Any]) -> PostgresServer:

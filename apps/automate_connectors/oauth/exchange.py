@@ -18,7 +18,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.outbound import http_session
 from automate_egress import EgressError, HttpResponse, HttpSession
-from automate_governance.redaction import redactor
+from automate_governance.redaction import learn_given, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 
@@ -106,8 +106,7 @@ def _tokens(setup: OAuthSetup, answer: Mapping[str, Any], refresh: str) -> Token
     access, renewed = answer.get("access_token"), answer.get("refresh_token") or refresh
     if not (_is_token(access) and (renewed == "" or _is_token(renewed)) and len(access) + len(renewed) < _MOST_TOKEN):
         raise ValueError("its answer holds none")
-    for value in filter(None, (access, renewed)):
-        redactor.learn_given(value)
+    learn_given(*filter(None, (access, renewed)))
     return Tokens(access, renewed, answer.get("expires_in"))
 
 
@@ -125,7 +124,7 @@ def _lifetime(value: Any) -> int | None:
 
 
 def _refused(setup: OAuthSetup, error: _RefusedError) -> ConnectorError:
-    said = redactor.text(f"{error.code}: {error.description}" if error.description else error.code)[:300]
+    said = redact_text(f"{error.code}: {error.description}" if error.description else error.code)[:300]
     if error.code in _PASSING:
         return ConnectorError(f"{setup.name} cannot give a token now ({said})", code=UNAVAILABLE, retryable=True)
     return ConnectorError(f"{setup.name} refused the sign-in ({said})", code=NEEDS_RECONNECT)

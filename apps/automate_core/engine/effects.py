@@ -17,7 +17,7 @@ from automate_connectors.outbound import ways_out
 from automate_core import documents
 from automate_core.engine import credentials, dry, people, transactional
 from automate_core.engine.outcomes import EffectOutcome
-from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, WorkflowNode
+from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, SecrecyNode, WorkflowNode
 from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import Walk
@@ -28,7 +28,7 @@ from automate_core.outbox import ClaimedJob
 from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
 from automate_governance.permissions import Person
-from automate_governance.redaction import redact_json
+from automate_governance.redaction import knowing
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,17 @@ class EffectCall:
 
 def perform(call: EffectCall) -> EffectOutcome:
     """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
+    with knowing(call.walk.run.redactor):
+        return _performed(call)
+
+
+def _performed(call: EffectCall) -> EffectOutcome:
     outcome = EffectOutcome()
     try:
         if isinstance(call.effect.node, RenderNode):
             outcome.output = call.effect.node.template.document(call.effect.params)
+        elif isinstance(call.effect.node, SecrecyNode):
+            call.walk.program.secrecy.tell(call.walk.run.workflow_id)
         elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
@@ -81,11 +88,10 @@ def perform(call: EffectCall) -> EffectOutcome:
     return outcome
 
 
-def _put_aside(outcome: EffectOutcome) -> None:
+def _put_aside(outcome: EffectOutcome, walk: Walk) -> None:
     """Keep a large output as a file here, where nothing else waits for it."""
     if outcome.output is not None and len(outcome.output) > documents.limit():
-        redacted = redact_json(outcome.output.decode()).encode()
-        outcome.output, outcome.output_file = documents.put(redacted)
+        outcome.output, outcome.output_file = documents.put(walk.redacted(outcome.output))
 
 
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
@@ -122,5 +128,5 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     else:
         with originating(walk.run.id, walk.program.workflow, walk.run.depth):
             outcome.output = act()
-        _put_aside(outcome)
+        _put_aside(outcome, walk)
     reach("effect.done", step.path)

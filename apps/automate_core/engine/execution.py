@@ -38,6 +38,7 @@ from automate_core.outbox import ClaimedJob
 from automate_core.rights import inactive_error
 from automate_core.rules import RuleError
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
+from automate_governance.redaction import knowing
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +196,8 @@ class ExecutionEngine:
         """The new run with what its version says of it: what it is found by, and whether it waits before it starts."""
         program = self._readable(match.version_id)
         if program is not None:
-            run.terms = program.search_terms.values(event, program.vars)
+            with knowing(program.secrecy.redactor):
+                run.terms = program.search_terms.values(event, program.vars)
             run.priority = program.priority
         if match.is_paused:
             return QueuedRun(run, Wait.Kind.PAUSED)

@@ -34,7 +34,7 @@ from automate_core.ids import uuid7
 from automate_core.models import ExecutionRun
 from automate_core.outbox import ClaimedJob
 from automate_core.states import RunStatus, StepStatus, WaitStatus
-from automate_governance.redaction import redact, redact_json, redactor
+from automate_governance.redaction import Redactor
 
 _ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED})
 
@@ -125,7 +125,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
             "trace_id": run.trace_id,
             "status": run.status,
             "output": run.output,
-            "error": _error(run.error),
+            "error": _error(run.error, run.redactor),
             "parent": run.parent_id,
             "parent_path": run.parent_path,
             "depth": run.depth,
@@ -146,9 +146,9 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
         "path": step.path,
         "attempt": step.attempt,
         "status": step.status,
-        "input": None if step.input is None else msgspec.Raw(redact_json(step.input.decode()).encode()),
+        "input": None if step.input is None else msgspec.Raw(run.redactor.document(step.input.decode()).encode()),
         "output": None if step.output is None else msgspec.Raw(step.output),
-        "error": _error(step.error),
+        "error": _error(step.error, run.redactor),
         "key": idempotency_key(run.id, step.path),
         "started_ago": (now - step.started) * 1000,
         "finished_ago": None if step.finished is None else (now - step.finished) * 1000,
@@ -161,7 +161,7 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
 def _wait(run: RunRecord, wait: WaitRecord) -> dict[str, Any]:
     return {
         "run": run.id, "id": wait.id, "path": wait.path, "kind": wait.kind, "due_in": wait.due_in,
-        "due_at": wait.due_at, "remind_in": wait.remind_in, "data": wait.data and redact(wait.data),
+        "due_at": wait.due_at, "remind_in": wait.remind_in, "data": wait.data and run.redactor.value(wait.data),
     }  # fmt: skip
 
 
@@ -173,23 +173,29 @@ def _assignees(wait: WaitRecord) -> Iterator[dict[str, Any]]:
 
 def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
     caller = {"automate-run": run.id, "automate-path": call.path, "automate-depth": str(run.depth + 1)}
+    payload = run.redactor.document(call.payload.decode(), shapes=False)
     return {
         "run": run.id, "id": call.event_id, "source": f"call:{call.workflow}",
-        "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(call.payload),
-        "subject": subjects.guess_document(call.payload.decode()),
+        "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(payload.encode()),
+        "subject": subjects.guess_document(payload),
         "headers": caller if call.waits else {"automate-depth": caller["automate-depth"]},
     }  # fmt: skip
 
 
 def _effects(run: RunRecord, record: EffectRecord) -> dict[str, Any]:
-    return {"run": run.id, "path": record.path, "attempt": record.attempt, "effects": redact(record.effects)}
+    return {
+        "run": run.id,
+        "path": record.path,
+        "attempt": record.attempt,
+        "effects": run.redactor.value(record.effects),
+    }
 
 
 def _log(run: RunRecord, log: LogRecord, now: float) -> dict[str, Any]:
     ago = (now - log.at) * 1000
     return {
         "run": run.id, "id": log.id, "path": log.path, "attempt": log.attempt,
-        "level": _text(log.level)[:10], "message": _text(log.message), "ago": ago,
+        "level": _text(log.level, run.redactor)[:10], "message": _text(log.message, run.redactor), "ago": ago,
     }  # fmt: skip
 
 
@@ -208,17 +214,17 @@ def _terms(run: RunRecord) -> Iterator[dict[str, Any]]:
         yield {"run": run.id, "name": name, "value": value}
 
 
-def _error(error: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if error is None else clean_error(error)
+def _error(error: dict[str, Any] | None, redactor: Redactor) -> dict[str, Any] | None:
+    return None if error is None else clean_error(error, redactor)
 
 
-def clean_error(error: dict[str, Any]) -> dict[str, Any]:
+def clean_error(error: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     """An error as it may be stored and seen."""
-    shown = {**error, "message": _text(error["message"])}
-    return {**shown, "details": redact(error["details"])} if "details" in error else shown
+    shown = {**error, "message": _text(error["message"], redactor)}
+    return {**shown, "details": redactor.value(error["details"])} if "details" in error else shown
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, redactor: Redactor) -> str:
     """Text that PostgreSQL stores and people may see: no secret, no NUL, no lone surrogate."""
     return redactor.text(str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode())
 

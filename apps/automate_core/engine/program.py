@@ -29,6 +29,7 @@ from automate_core.definition import (
     WorkflowStep,
     slots,
 )
+from automate_core.engine import secrecy
 from automate_core.engine.retry import RetryPolicy
 from automate_core.literals import templated
 from automate_core.lookups import TemplateError, as_text
@@ -216,6 +217,13 @@ type Node = (
 
 
 @dataclass(frozen=True, slots=True)
+class SecrecyNode:
+    """What has a run's secrets told again. `timeout` is for asking whoever keeps them."""
+
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """At most `limit` runs at once for each value of `key`."""
 
@@ -243,7 +251,13 @@ class Program:
     vars: dict[str, Any]
     search_terms: search_terms.Terms
     body: LoopBody
+    secrecy: secrecy.Secrecy
     terms: Terms | None = None
+
+    @property
+    def is_rehearsed(self) -> bool:
+        """Whether it is a test that uses no connection."""
+        return self.terms is not None and self.terms.mode != "real"
 
 
 def prepare(definition: Definition) -> Program:
@@ -256,6 +270,7 @@ def prepare(definition: Definition) -> Program:
         vars=definition.vars,
         search_terms=search_terms.compiled(definition),
         body=_body(definition.steps),
+        secrecy=secrecy.of(definition),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from automate_core.ids import uuid7
 from automate_core.outbox import ClaimedJob
 from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, move
+from automate_governance.redaction import Redactor
 
 
 class Verdict(enum.StrEnum):
@@ -121,6 +122,7 @@ class RunRecord:
     new: bool = False
     is_told: bool = True  # whether its end is counted, and heard of
     started: float = field(default_factory=time.monotonic)
+    redactor: Redactor = field(default_factory=Redactor)  # of its version, once it is walked
 
     def start(self) -> None:
         """A walker took it."""

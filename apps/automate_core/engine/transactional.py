@@ -20,7 +20,6 @@ from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus
 from automate_core.triggers import originating
-from automate_governance.redaction import redact_json
 
 if TYPE_CHECKING:
     from automate_core.engine.effects import EffectCall
@@ -47,7 +46,7 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                     "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
                     [LOCK_TIMEOUT, str(milliseconds)],
                 )
-            output, file = redact_json(act().decode()).encode(), None
+            output, file = walk.redacted(act()), None
             reach("transactional.acted", call.effect.step.path)
             if len(output) > documents.limit():
                 output, file = documents.put(output)

@@ -28,7 +28,7 @@ from automate_core.engine.outcomes import (
     error_document,
     error_of,
 )
-from automate_core.engine.program import LoopBody, Node, Nodes, Program, RenderNode
+from automate_core.engine.program import LoopBody, Node, Nodes, Program, RenderNode, SecrecyNode
 from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
@@ -49,7 +49,6 @@ from automate_core.outbox import ClaimedJob
 from automate_core.rules import Rule, RuleError
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.templating import Template
-from automate_governance.redaction import redact_json
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +74,8 @@ class Walk:
         self.job = job
         self.run = run
         self.program = program
+        run.redactor = program.secrecy.redactor
+        self._is_taken_up = stored is not None
         self.starting: list[Effect] = []
         self.cancelled = False
         self.steps = stored.steps if stored else {}
@@ -173,6 +174,8 @@ class Walk:
     def _whole_run(self, frame: Frame) -> Steps:
         if self.run.status != RunStatus.RUNNING:
             self.run.start()
+        if self._is_taken_up and self.program.secrecy.is_due and not self.program.is_rehearsed:
+            yield Rendering(StepRecord("", 0), SecrecyNode(), None)
         try:
             last = yield from self.sequence(self.program.body.nodes, frame)
             if self.run.parent_id is not None:
@@ -215,7 +218,7 @@ class Walk:
         """Whether a person had the step passed over, now or earlier: its output is what they gave for it."""
         outcome = (answer.outcome if answer else None) or {}
         if outcome.get("outcome") == StepStatus.SKIPPED:
-            step.skip(redact_json(encode_output(outcome.get("output")).decode()).encode())
+            step.skip(self.redacted(encode_output(outcome.get("output"))))
             self.note(step)
             self.strands.settle(step)
         return step.status == StepStatus.SKIPPED
@@ -267,7 +270,7 @@ class Walk:
     def succeed(self, step: StepRecord, output: bytes, file: str | None = None) -> None:
         """Record an output; later steps see what is recorded, so that a resumed walk sees the same."""
         if file is None:
-            output = redact_json(output.decode()).encode()
+            output = self.redacted(output)
             if len(output) > self.most_bytes:
                 output, file = documents.put(output)
         step.succeed(output, file)
@@ -277,8 +280,12 @@ class Walk:
 
     def fail(self, step: StepRecord, error: dict[str, Any]) -> None:
         """Record why an attempt came to nothing."""
-        step.fail(clean_error(error))
+        step.fail(clean_error(error, self.run.redactor))
         self.note(step)
+
+    def redacted(self, document: bytes) -> bytes:
+        """A document as it may be stored and seen."""
+        return self.run.redactor.document(document.decode()).encode()
 
     def weigh(self, document: bytes) -> None:
         """Take breath when the next checkpoint grows heavy."""
@@ -360,7 +367,7 @@ class Walk:
 
     def refuse(self, key: str, code: str, message: str) -> NoReturn:
         """Raises StepFailedError with an error that trying again would not mend."""
-        raise StepFailedError(clean_error({**error_document(code, message), "step": key}))
+        raise StepFailedError(clean_error({**error_document(code, message), "step": key}, self.run.redactor))
 
     def context(self, step: StepRecord) -> dict[str, Any]:
         """What a pure action gets: ids and a log, nothing that reaches outside."""

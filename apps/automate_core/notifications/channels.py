@@ -25,7 +25,7 @@ from automate_core.notifications import asking, wording
 from automate_core.webhooks.schemes import scheme_for
 from automate_egress import EgressError
 from automate_governance.permissions import can
-from automate_governance.redaction import redactor
+from automate_governance.redaction import knowing, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 from automate_plugins.registry import PluginNotFoundError
@@ -39,7 +39,7 @@ class NotDeliveredError(Exception):
     """It was not handed over; the message is for people. `again`: the same may go well later."""
 
     def __init__(self, message: str, *, again: bool) -> None:
-        super().__init__(redactor.text(message)[:500])
+        super().__init__(redact_text(message)[:500])
         self.again = again
 
 
@@ -60,6 +60,11 @@ def no_mail() -> str:
 
 def deliver(notification: Notification) -> None:
     """Hand it over. Raises NotDeliveredError."""
+    with knowing():
+        _hand_over(notification)
+
+
+def _hand_over(notification: Notification) -> None:
     match notification.channel:
         case NotificationRule.Channel.EMAIL:
             _mail(notification)
@@ -103,12 +108,12 @@ def _mail(notification: Notification) -> None:
         {"facts": shown, "more": max(count - len(facts), 0) if facts else 0, "why": why(notification)},
     )
     mail = EmailMultiAlternatives(
-        redactor.text(subject),
-        redactor.text(body),
+        redact_text(subject),
+        redact_text(body),
         to=[notification.target],
         headers={"Message-ID": f"<{notification.pk}@automate>", "Auto-Submitted": "auto-generated"},
     )
-    mail.attach_alternative(redactor.text(html), "text/html")
+    mail.attach_alternative(redact_text(html), "text/html")
     try:
         mail.send()
     except OSError as error:  # SMTP's errors are

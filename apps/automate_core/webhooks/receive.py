@@ -27,6 +27,7 @@ from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.schemes import GitHubScheme, SchemeError, SignatureScheme, scheme_for
 from automate_core.webhooks.signing import Delivery, Reply
 from automate_core.webhooks.tally import tally
+from automate_governance.redaction import STRONG, Redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import SecretValue, resolve
 
@@ -96,13 +97,17 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """An endpoint made ready to verify: its scheme, and its secrets. `trouble` says why it accepts nothing."""
+    """An endpoint made ready to verify: its scheme, and its secrets, which no event of its holds.
+
+    `trouble` says why it accepts nothing.
+    """
 
     endpoint_id: int | None
     source: str
     scheme: SignatureScheme
     secrets: tuple[Secret, ...]
     trouble: str = ""
+    redactor: Redactor = field(default_factory=Redactor)
 
     def receive(self, delivery: Delivery, whence: rates.Source) -> Accepting | Answer:
         """Verify the raw body, then parse it: the events to accept, or the answer to give. Refusals are counted."""
@@ -142,7 +147,7 @@ class Receiver:
             source=self.source,
             endpoint_id=self.endpoint_id or 0,
             type=_storable(self.scheme.event_type(headers, document.value)),
-            payload=document.text,
+            payload=self._kept(document.text),
             delivery_key=_key(self.scheme.delivery_key(delivery, document.value)),
             headers=self._stored_headers(delivery),
             trace_id=trace_id_from(headers.get("traceparent", "")),
@@ -154,11 +159,15 @@ class Receiver:
             source=self.source,
             endpoint_id=self.endpoint_id or 0,
             type=_storable(event.type),
-            payload=event.document.text,
+            payload=self._kept(event.document.text),
             delivery_key=_key(event.key),
             headers=self._stored_headers(delivery),
             trace_id=trace_id_from(event.traceparent) if event.traceparent else trace_id,
         )
+
+    def _kept(self, document: str) -> str:
+        """What others send is kept as it came, but for the secrets by which they prove who they are."""
+        return self.redactor.document(document, shapes=False, at_least=STRONG)
 
     def _stored_headers(self, delivery: Delivery) -> dict[str, str]:
         headers = delivery.headers
@@ -167,7 +176,8 @@ class Receiver:
             for name in (*_GENERAL_HEADERS, *self.scheme.safe_headers)
             if name in headers
         }
-        return {**kept, TEST_HEADER: "1"} if self.scheme.is_test(headers) else kept
+        masked: dict[str, str] = self.redactor.value(kept, shapes=False, at_least=STRONG)
+        return {**masked, TEST_HEADER: "1"} if self.scheme.is_test(headers) else masked
 
 
 def hasty(whence: rates.Source) -> Answer | None:
@@ -214,7 +224,9 @@ def find_receiver(slug: str) -> Receiver:
     except (SchemeError, SecretNotFoundError, ValueError) as error:
         log.error("the endpoint %s cannot verify deliveries: %s", slug, error)
         return _nobody(endpoint.pk, "secret")
-    return Receiver(endpoint.pk, endpoint.source, scheme, secrets)
+    known = Redactor()
+    known.learn(*(each.value.reveal() for each in secrets))
+    return Receiver(endpoint.pk, endpoint.source, scheme, secrets, redactor=known)
 
 
 class Receivers:

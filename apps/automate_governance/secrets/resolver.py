@@ -1,4 +1,4 @@
-"""From a reference (`backend:key`) to a value that does not print itself and that the redactor knows."""
+"""From a reference (`backend:key`) to a value that does not print itself and that is masked from then on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from automate_governance.redaction import redactor
+from automate_governance.redaction import learn
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.shapes import MASK
@@ -62,7 +62,7 @@ def is_reference(text: str) -> bool:
 
 @sensitive_variables()
 def resolve(reference: str) -> SecretValue:
-    """The value behind `backend:key`, known to the redactor from now on.
+    """The value behind `backend:key`, from now on masked in what the asker says (`redaction.knowing`) and in log lines.
 
     Raises SecretNotFoundError, and SecretUnavailableError whatever else a backend raises.
     """
@@ -80,5 +80,5 @@ def resolve(reference: str) -> SecretValue:
     except Exception as error:
         raise SecretUnavailableError(f"{reference!r} cannot be read now: {type(error).__name__}") from error
     if name != "database":  # what people have stored is known by now, if it can be told from ordinary words
-        redactor.learn(value)
+        learn(value)
     return SecretValue(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.web import request_id
+from automate_governance.redaction import cut
 from automate_llm.providers.base import LLMProviderError, TokenUsage
 
 _SHOWN = 300
@@ -97,7 +98,7 @@ def _failure(response: Any, said: Callable[[Any], Refusal], model: str, key: str
     reason = refusal.reason.replace(key, "***") if key else refusal.reason  # some services quote the key
     code, retryable, advice = _meaning(response.status, refusal, model)
     return LLMProviderError(
-        f"{advice} (HTTP {response.status}: {' '.join(reason.split())[:_SHOWN]})",
+        f"{advice} (HTTP {response.status}: {cut(' '.join(reason.split()), _SHOWN)})",
         code=code,
         retryable=retryable,
         retry_after=response.retry_after if retryable else None,

@@ -18,7 +18,6 @@ from automate_core.engine.strands import Effect, Parked, Steps
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait
 from automate_core.states import StepStatus
-from automate_governance.redaction import redact_json
 
 if TYPE_CHECKING:
     from automate_core.engine.walk import Walk
@@ -104,7 +103,7 @@ def _attempt(walk: Walk, node: ActionNode, step: StepRecord, frame: Frame) -> St
         walk.weigh(step.input)
         params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
         if len(step.input) > walk.most_bytes and step.input_file is None:
-            step.input, step.input_file = documents.put(redact_json(step.input.decode()).encode())
+            step.input, step.input_file = documents.put(walk.redacted(step.input))
         if node.pure:
             walk.succeed(step, invoke(node.adapter, node.action, params, walk.context(step)))
             return
@@ -181,7 +180,7 @@ def _instead(walk: Walk, node: ActionNode, path: str, frame: Frame, failure: Ste
         record = failure.record or StepRecord(path, 1)
         if record.output is None:  # rendered once, and kept with the attempt that failed
             value = yield from walk.rendered(node.default, frame.seeing(error=failure.error), node.key, record)
-            record.output = redact_json(walk.encoded(value, node.key).decode()).encode()
+            record.output = walk.redacted(walk.encoded(value, node.key))
             walk.note(record)
         return msgspec.json.decode(record.output)
     if node.on_error is None:

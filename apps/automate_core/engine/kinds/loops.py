@@ -14,7 +14,6 @@ from automate_core.engine.outcomes import StepFailedError
 from automate_core.engine.program import ForEachNode, LoopBody, RepeatNode
 from automate_core.engine.records import StepRecord
 from automate_core.engine.strands import Fork, Steps
-from automate_governance.redaction import redact_json
 
 if TYPE_CHECKING:
     from automate_core.engine.walk import Walk
@@ -60,7 +59,7 @@ def _items(walk: Walk, node: ForEachNode, step: StepRecord, frame: Frame) -> Ste
             items = items[:1]  # one step is tested on one item
         if len(items) > MAX_ITEMS:
             walk.refuse(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
-        document = redact_json(walk.encoded(items, node.key).decode()).encode()
+        document = walk.redacted(walk.encoded(items, node.key))
         step.input = document
         if len(document) > walk.most_bytes:
             step.input, step.input_file = documents.put(document)

@@ -17,7 +17,6 @@ from automate_core.engine.strands import Effect, Steps
 from automate_core.models import Wait
 from automate_core.spans import seconds
 from automate_core.states import StepStatus
-from automate_governance.redaction import redact_json
 
 if TYPE_CHECKING:
     from automate_core.engine.walk import Walk
@@ -142,7 +141,7 @@ def workflow(walk: Walk, node: WorkflowNode, path: str, frame: Frame) -> Steps:
             asks = walk.encoded((yield from walk.rendered(node.payload, frame, node.key, step)), node.key)
             step.input = asks
             if len(asks) > walk.most_bytes:
-                step.input, step.input_file = documents.put(redact_json(asks.decode()).encode())
+                step.input, step.input_file = documents.put(walk.redacted(asks))
             outcome = yield Effect(step, node, None)
             if outcome.error is not None:
                 walk.refuse(node.key, outcome.error.code, outcome.error.message)

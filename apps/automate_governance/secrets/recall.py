@@ -1,0 +1,32 @@
+"""Reading secrets only to mask them: nobody uses one by that, and what cannot be read now is left out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from django.views.decorators.debug import sensitive_variables
+
+from automate_governance.models import StoredSecret
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_governance.secrets.resolver import resolve
+
+log = logging.getLogger(__name__)
+
+
+@sensitive_variables()
+def tell(references: Iterable[str]) -> None:
+    """Have those secrets masked in what is said here (`redaction.knowing`), without writing down that they are used."""
+    wanted = set(references)
+    names = {reference.partition(":")[2] for reference in wanted if reference.startswith("database:")}
+    for secret in StoredSecret.objects.filter(name__in=names) if names else ():
+        try:
+            secret.reveal()
+        except (KeyUnavailableError, ValueError) as error:
+            log.warning("the stored secret %s cannot be masked: %s", secret, error)
+    for reference in sorted(each for each in wanted if not each.startswith("database:")):
+        try:
+            resolve(reference)
+        except (SecretNotFoundError, SecretUnavailableError) as error:
+            log.warning("%s cannot be masked: %s", reference, error)
