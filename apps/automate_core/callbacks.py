@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from automate_core import waking
+from automate_core import refused_callbacks, waking
 from automate_core.conf import setting
 from automate_core.database import AutomateNow
 from automate_core.engine import secrecy
@@ -94,14 +94,16 @@ class CallbackView(View):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """202 with the trace id; 400, 404, 409, 410, 413, 415 or 503 with a reason."""
-        return _response(self._answer(request, token))
+        answer = self._answer(request, known := read(token))
+        if 400 <= answer.status < 500:
+            refused_callbacks.record(answer.status, answer.body["error"], known[0] if known else None)
+        return _response(answer)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """405: what only looks, such as a mail scanner, uses nothing up."""
         return _response(METHOD)
 
-    def _answer(self, request: HttpRequest, token: str) -> Answer:
-        known = read(token)
+    def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
         if known is None:
             return UNKNOWN
         if request.headers.get("Content-Encoding", "identity") != "identity":

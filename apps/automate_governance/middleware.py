@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from automate_governance import origin
+from automate_governance import callback_tokens, origin
 from automate_governance.redaction import STRONG, RedactedStream, Redactor, knowing
 
 _SHOWN = re.compile(rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$""")
@@ -29,7 +29,7 @@ def show_once(response: HttpResponse, secret: str) -> None:
 
 
 class RedactAnswersMiddleware:
-    """Masks what was handed out for this request in answers of text, if it has 16 characters or more.
+    """Masks in answers of text what was handed out for this request, if it has 16 characters or more, and callbacks.
 
     Shorter values could be part of a page's markup. What others were handed is not looked for: whoever asks would learn
     whether a text that they chose is a secret.
@@ -43,7 +43,7 @@ class RedactAnswersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with origin.of_request(request), knowing() as known:
             response = self.get_response(request)
-        if known.is_empty or response.headers.get("Content-Type", "").lower().startswith(_NO_TEXTS):
+        if response.headers.get("Content-Type", "").lower().startswith(_NO_TEXTS):
             return response
         if isinstance(response, StreamingHttpResponse):
             content: Any = response.streaming_content
@@ -63,8 +63,18 @@ def is_markup(data: bytes, at: int) -> bool:
 
 
 def _mask(response: HttpResponse, known: Redactor) -> None:
+    content = callback_tokens.masked(response.content)
+    if not known.is_empty:
+        content = _without(known, content, response)
+    if content != response.content:
+        response.content = content
+        if "Content-Length" in response.headers:
+            response.headers["Content-Length"] = str(len(content))
+
+
+def _without(known: Redactor, content: bytes, response: HttpResponse) -> bytes:
     charset = response.charset or "utf-8"
-    text = response.content.decode(charset, "surrogateescape")
+    text = content.decode(charset, "surrogateescape")
     is_html = response.headers.get("Content-Type", "").startswith("text/html")
     once: bytes = getattr(response, "shown_once", b"")
 
@@ -72,10 +82,7 @@ def _mask(response: HttpResponse, known: Redactor) -> None:
         return (bool(once) and data.startswith(once, at)) or (is_html and is_markup(data, at))
 
     masked = known.text(text, shapes=False, at_least=STRONG, spare=spare if is_html or once else None)
-    if masked != text:
-        response.content = masked.encode(charset, "surrogateescape")
-        if "Content-Length" in response.headers:
-            response.headers["Content-Length"] = str(len(response.content))
+    return masked.encode(charset, "surrogateescape")
 
 
 def _pieces(content: Iterator[bytes], known: Redactor) -> Iterator[bytes]:

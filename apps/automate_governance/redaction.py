@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from automate_governance import callback_tokens
 from automate_governance.needles import Needles
 from automate_governance.shapes import MASK, is_secret_name, mask_shapes
 from automate_governance.spellings import SHORTEST, parts_of, spellings_of
@@ -217,7 +218,7 @@ def cut(text: str, most: int) -> str:
 
 
 class RedactedStream:
-    """Text that comes in pieces: what may be the beginning of a known value is held back until the next one comes."""
+    """Text that comes in pieces: what may begin a known value, or a callback's token, is held back for the next one."""
 
     def __init__(self, known: Redactor) -> None:
         self._known = known
@@ -226,14 +227,18 @@ class RedactedStream:
     def feed(self, piece: str) -> str:
         """What can be let go, masked."""
         data = self._held + piece.encode("utf-8", "surrogatepass")
-        cut = self._known.open_end(data)
-        for start, end in self._known.spans(data):
+        cut = min(self._known.open_end(data), callback_tokens.open_end(data))
+        for start, end in sorted([*self._known.spans(data), *callback_tokens.spans(data)]):
             if start < cut < end:
                 cut = end
         self._held = data[cut:]
-        return self._known.text(data[:cut].decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
+        return self._masked(data[:cut])
 
     def end(self) -> str:
         """What was held back: nothing more comes."""
         held, self._held = self._held, b""
-        return self._known.text(held.decode("utf-8", "surrogatepass"), shapes=False, at_least=STRONG)
+        return self._masked(held)
+
+    def _masked(self, data: bytes) -> str:
+        text = callback_tokens.masked(data).decode("utf-8", "surrogatepass")
+        return self._known.text(text, shapes=False, at_least=STRONG)

@@ -280,6 +280,7 @@ def _ask(run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any
 
 _DID = {
     "run.cancelled": "Cancelled the run",
+    "callback.refused": "Tried a callback and was refused",
     "run.retried": "Ran it again, from {start}",
     "run.reviewed": "Said that it {outcome}",
     "run.payload_downloaded": "Downloaded the {part}",

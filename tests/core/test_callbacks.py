@@ -14,9 +14,10 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import Client
 
-from automate_core import approvals, callbacks
+from automate_core import approvals, callbacks, refused_callbacks
 from automate_core.asgi import automate
 from automate_core.models import ExecutionRun, OutboxJob, Wait
+from automate_governance.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,6 +97,49 @@ def test_only_our_own_addresses_are_taken(run, wait):
 def test_bodies_have_the_limits_of_deliveries(run, wait, body, extra, status):
     assert post(run.pk, body, **extra).status_code == status
     assert Wait.objects.get().status == "open"
+
+
+def test_who_tries_addresses_is_in_the_trail_and_floods_nothing(run, wait, monkeypatch):
+    monkeypatch.setattr(refused_callbacks, "minute", refused_callbacks._Minute())
+    for _ in range(refused_callbacks.MOST + 3):
+        assert post(run.pk, url="/hooks/callback/forged/").status_code == 404
+    assert post(run.pk).status_code == 202
+    entries = AuditEntry.objects.filter(verb="callback.refused")
+    assert entries.count() == refused_callbacks.MOST
+    first = entries.last()
+    assert (first.actor, first.object, first.address, first.source) == ("nobody", "site", "127.0.0.1", "webhook")
+    assert first.changes == {"status": 404, "reason": "There is no such callback."}
+    refused_callbacks.minute._ends = 0  # the next minute
+    ExecutionRun.objects.update(status="succeeded")
+    assert post(run.pk).status_code >= 400
+    assert entries.first().changes["left_out"] == 3
+    assert (entries.first().object_type, entries.first().object_id) == ("automate_core.executionrun", str(run.pk))
+
+
+def test_an_address_is_sent_and_shown_to_nobody(workflow, deliver, drain, sink, sign_in, owner):
+    workflow(f"""
+name: Ask
+slug: ask
+triggers: [{{endpoint: github}}]
+steps:
+  - {{key: text, action: data.set, inputs: {{value: 'Answer at {{{{ callbacks.answer }}}}'}}}}
+  - {{key: send, action: http.request, inputs: {{method: POST, url: '{sink.url}/', json: '{{{{ steps.text.output }}}}'}}}}
+  - {{kind: wait, key: answer, callback: true, timeout: 1h}}
+""")
+    deliver()
+    drain()
+    made = ExecutionRun.objects.get()
+    address = callbacks.url(made.pk, "answer")
+    assert sink.calls[0][2] == {"value": f"Answer at {address}"}
+    client, at = sign_in(owner), f"/admin/automate/runs/{made.pk}"
+    shown = [client.get(f"{at}/step/{path}/").text for path in ("text", "send")]
+    shown += [client.get(f"/admin/automate_core/executionrun/{made.pk}/change/").text]
+    for part in ("input", "output"):
+        answer = client.post(f"{at}/download/text/", {"part": part, "attempt": "1"})
+        shown.append(b"".join(answer.streaming_content).decode() if answer.streaming else answer.text)
+    token = address.split("/")[-2]
+    assert [token in text for text in shown] == [False] * 5
+    assert ["callback/***/" in text for text in shown] == [True, True, False, True, True], "the page says no values"
 
 
 def test_looking_uses_nothing_up(run, wait):

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import threading
+from urllib.parse import quote
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -15,6 +16,7 @@ from django.test import RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from automate_core import callbacks
 from automate_governance import redaction, sinks
 from automate_governance.middleware import RedactAnswersMiddleware, is_markup
 from automate_governance.redaction import MASK, RedactedStream, Redactor, knowing, redact, redactor
@@ -213,6 +215,21 @@ def test_pages_and_streams_hold_no_known_value(known):
     assert masked.content == b"<p>*** shorty</p>" and masked["Content-Length"] == "17"
     assert b"".join(through(stream, VALUE)) == b"a ***!"
     assert through(binary, VALUE).content == VALUE.encode()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_callback_is_masked_whole_or_in_pieces_and_nothing_else_is_held_back(known, size):
+    address = callbacks.url("0190c6b2-8c3e-7d54-9a1c-5e2f7b8d9a10", "each[3]/answer")
+    token = address.split("/")[-2]
+    text = f'{{"a": "{address}"}} WyI= {quote(address, safe="")} WyIx'
+    masked = text.replace(token, MASK).replace(quote(token, safe=""), MASK)
+    assert text.count("WyI") == 4 and masked.count("WyI") == 2
+    assert through(HttpResponse(text)).content.decode() == masked
+    pieces = (text[at : at + size].encode() for at in range(0, len(text), size))
+    assert b"".join(through(StreamingHttpResponse(pieces))).decode() == masked
+    stream = RedactedStream(known)
+    assert stream.feed("data: Why\n\n") == "data: Why\n\n"
+    assert stream.feed("x" * 9_000 + "WyI" + "y" * 9_000)[-1] == "y", "what is too long is no token"
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "application/jsonl", "text/csv", "image/svg+xml", "", "x/y"])
