@@ -83,7 +83,9 @@ def _settings(settings: Any) -> None:
     """What a test does to an endpoint counts at once; leases are short enough to wait for; nothing is left of others."""
     from automate_core.webhooks import rates
     from automate_core.webhooks.tally import tally
+    from automate_governance import looks
 
+    looks.forget()
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400
     settings.AUTOMATE_PRUNE_HOURS = 0

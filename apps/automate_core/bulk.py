@@ -61,11 +61,15 @@ def ask(
     return action
 
 
-def stop(action: BulkAction) -> bool:
-    """Leave the rest alone. False when it has ended already."""
+@transaction.atomic
+def stop(action: BulkAction, by: Person) -> bool:
+    """Leave the rest alone, audited. False when it has ended already."""
     ended = move(BULK_EDGES, BulkStatus.OPEN, BulkStatus.STOPPED)
     still_open = BulkAction.objects.filter(pk=action.pk, status=BulkStatus.OPEN)
-    return bool(still_open.update(status=ended, ended_at=AutomateNow()))
+    is_stopped = bool(still_open.update(status=ended, ended_at=AutomateNow()))
+    if is_stopped:
+        audit.record(by, "runs.bulk_stopped", action)
+    return is_stopped
 
 
 def go_on() -> float | None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import scheme_for
 from automate_egress import HttpResponse, HttpSession
+from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.secrets.resolver import resolve
 
@@ -29,7 +30,7 @@ class Sent:
 def send(
     endpoint: WebhookEndpoint, body: bytes, *, event_type: str = "", headers: Mapping[str, str] | None = None
 ) -> Sent:
-    """Sign `body` with the endpoint's secret and post it, as JSON unless `headers` name another content type.
+    """Sign `body` with the endpoint's secret and post it, as JSON unless `headers` name another content type. Audited.
 
     Raises EgressError, SecretNotFoundError.
     """
@@ -41,6 +42,7 @@ def send(
     kind = given["Content-Type"]
     url = scheme.address(settings.AUTOMATE_SITE_URL + reverse("automate:webhook", args=[endpoint.slug]), body, kind)
     signed = scheme.sign(secret, body, event_type=event_type, delivery=str(uuid.uuid4()), url=url, content_type=kind)
+    audit.record(None, "webhook.delivery_sent", endpoint, changes={"event": event_type})
     response = HttpSession(internal_hosts=_own_host(url)).request("POST", url, headers={**signed, **given}, data=body)
     return _sent(response)
 

@@ -21,7 +21,7 @@ from automate_core.control import ControlError
 from automate_core.drafts import commands
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_governance import audit
+from automate_governance import audit, looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
 from automate_studio import asked, events, frame, json_answers, refused, run_rows, verdicts, words
@@ -86,6 +86,8 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     why = verdicts.of(event, person)
     runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
     shown = list(runs.order_by("pk").values_list("pk", flat=True)[:MOST_RUNS])
+    if why.may_read and not event.emptied_at:
+        looks.at(person, "event.payload_viewed", event, trace_id=event.trace_id)
     replays = Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).defer("payload", "headers")
     return _page(
         request,
@@ -107,7 +109,9 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Rows of the payload, as `json_answers.rows` says."""
-    return json_answers.rows(request, _carrying(request, event_id).payload)
+    event = _carrying(request, event_id)
+    looks.at(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
+    return json_answers.rows(request, event.payload)
 
 
 @require_POST

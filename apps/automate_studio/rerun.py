@@ -20,6 +20,7 @@ from automate_core.authoring import NotPermittedError
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_core.statistics import failures
+from automate_governance import looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, frame, views, words
@@ -28,7 +29,7 @@ from automate_studio.doing import SeeOther
 from automate_studio.recorded import View
 from automate_studio.rerun_preset import preset_version
 from automate_studio.run_page import RunPage
-from automate_studio.tree import Card
+from automate_studio.tree import START, Card
 
 MAX_EDITED = 200_000  #: characters of an input that is edited here
 
@@ -139,6 +140,8 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
     step = chosen.get("step", "")
     by_default = "failed" if page.failed_step else "start"
     may_see = can(request.user, "view_payload", run)
+    if may_see:
+        looks.at(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
     preset = preset_version(page)
     return Form(
         page=page,

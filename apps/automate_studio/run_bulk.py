@@ -119,7 +119,7 @@ def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
 def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     """Leave the rest alone."""
     action = _own(request, action_id)
-    bulk.stop(action)
+    bulk.stop(action, asked.person(request))
     action.refresh_from_db()
     return _progress(request, action)
 

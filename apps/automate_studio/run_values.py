@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_core import documents
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.step_paths import key_of
-from automate_governance import audit
+from automate_governance import audit, looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, json_answers
@@ -55,9 +55,11 @@ def _root(path: str, part: str) -> str:
 def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Rows of a value, as `json_answers.rows` says."""
     try:
-        value = _found(request, run_id, path, request.GET).value
+        found = _found(request, run_id, path, request.GET)
+        value = found.value
     except documents.DocumentError as error:
         return _gone(error)
+    looks.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
     return json_answers.rows(request, value)
 
 

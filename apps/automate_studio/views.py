@@ -16,6 +16,7 @@ from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, FailureGroup, Workflow
 from automate_core.states import FINAL_RUN_STATES
+from automate_governance import audit, looks
 from automate_governance.permissions import User, can, holds_anywhere, permitted
 from automate_studio import (
     asked,
@@ -79,6 +80,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
             return HttpResponse(
                 f"The draft is not a whole workflow yet: {error}", status=409, content_type="text/plain"
             )
+    audit.record(request.user, "workflow.exported", workflow)
     name = f'attachment; filename="{workflow.slug}.yaml"'
     return HttpResponse(
         workflow_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
@@ -158,7 +160,10 @@ def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspector.Inspector | None:
     attempt, tabs = asked.number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
-    return inspector.inspect(page, path, attempt, request.user, tabs=tabs)
+    shown = inspector.inspect(page, path, attempt, request.user, tabs=tabs)
+    if shown and shown.values:
+        looks.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
+    return shown
 
 
 def load_run(user: User, run_id: uuid.UUID, view: View) -> run_page.RunPage:

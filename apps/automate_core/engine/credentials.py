@@ -13,6 +13,7 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.oauth.tokens import fresh
+from automate_governance import looks
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
@@ -62,10 +63,10 @@ class Used:
             log.warning("the health of the connection %s was not written: %s", self.connection.slug, error)
 
 
-def of(slug: str, run_as: Callable[[], Person]) -> Used:
+def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
     """A connection with its secrets, if the run-as user may still use it. Raises ConnectorError.
 
-    While it needs a person nothing is tried (`needs_reconnect`).
+    While it needs a person nothing is tried (`needs_reconnect`). The use is audited, with the slug of the `workflow`.
     """
     connection = permitted(run_as(), "use", Connection.objects.filter(slug=slug)).first()
     if connection is None:
@@ -80,5 +81,7 @@ def of(slug: str, run_as: Callable[[], Person]) -> Used:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
     except SecretUnavailableError as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
+    references = [each for listed in connection.references().values() for each in listed]
+    looks.used(run_as(), references, connection, workflow)
     connections.close_all()  # none is held while the effect goes on
     return Used(connection, config, connection.hosts())

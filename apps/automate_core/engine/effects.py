@@ -107,7 +107,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")
     deadline = time.monotonic() + node.timeout
-    used = credentials.of(node.connection, run_as) if node.connection else None
+    used = credentials.of(node.connection, run_as, walk.program.workflow) if node.connection else None
     hosts = used.hosts if used else None
     context = {
         "connection": used.config if used else {},

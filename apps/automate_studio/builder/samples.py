@@ -24,6 +24,7 @@ from automate_core.step_paths import key_of
 from automate_core.templating import compile_value
 from automate_core.trials import samples as tests
 from automate_core.validation import EVENT_NAMES
+from automate_governance import looks
 from automate_governance.permissions import Person, can
 from automate_studio.builder import reach
 from automate_studio.models import ChosenSample
@@ -68,6 +69,8 @@ def for_trigger(state: State, key: str, person: Person) -> Sample | Withheld | N
     events = of_triggers([found], state.workflow)
     event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest(found, state.workflow)
     sample = _of(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
+    if sample or chosen.edited is not None:
+        looks.at(person, "workflow.sample_viewed", state.workflow)
     return _edited(chosen.edited, sample) if chosen.edited is not None else sample
 
 
@@ -89,6 +92,7 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     of_run, of_tests = outputs(run, keys) if run else {}, _of_tests(workflow, keys)
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _with_run(sample, definition, run, steps)
+    looks.at(person, "workflow.sample_viewed", workflow)
     return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
 
 

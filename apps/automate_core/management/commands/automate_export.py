@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError
 from automate_core.models import Workflow
+from automate_governance import audit
 
 
 class Command(BaseCommand):
@@ -26,4 +27,5 @@ class Command(BaseCommand):
         except DefinitionError as error:
             reason = f"the draft of {workflow.slug} is not a whole workflow yet: {error}"
             raise CommandError(reason, returncode=2) from error
+        audit.record(None, "workflow.exported", workflow)
         self.stdout.write(workflow_files.write(definition), ending="")

@@ -17,6 +17,8 @@ from automate_core import database
 from automate_core.models import Pruning, Workflow
 from automate_core.retention import pruning
 from automate_core.retention.words import said
+from automate_governance import audit
+from automate_governance.permissions import SITE
 
 TELL_SECONDS = 2.0
 INTERRUPTED = 130
@@ -60,6 +62,8 @@ class Command(BaseCommand):
     def _prune(self, pace: pruning.Pace, workflow: Workflow | None) -> None:
         """End the one that goes on, and do one from the beginning: that may have passed over what is due now."""
         began, is_whole, done = database.now(), False, Counter[str]()
+        changes = {"workflow": workflow.slug} if workflow else {}
+        audit.record(None, "retention.prune_started", SITE(pk=0), changes=changes)
         while not is_whole:
             standing: Pruning | None = pruning.begin(by="command", workflow=workflow)
             is_whole = standing is None or standing.started_at >= began

@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.models import ExecutionRun
 from automate_core.statistics import counting
+from automate_governance import audit
+from automate_governance.permissions import SITE
 
 
 class Command(BaseCommand):
@@ -36,6 +38,7 @@ class Command(BaseCommand):
             self.stdout.write("no run has ended")
             return
         counting.rebuild(since)
+        audit.record(None, "statistics.rebuilt", SITE(pk=0), changes={"since": f"{since:%Y-%m-%d}"})
         self.stdout.write(f"counted anew since {since:%Y-%m-%d}")
 
 

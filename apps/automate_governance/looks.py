@@ -1,0 +1,74 @@
+"""Who looked at a payload, and on whose behalf a secret was used: one audit entry in a while, however often it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from automate_governance import audit
+from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.permissions import User
+
+SEEN_EVERY = dt.timedelta(hours=1)  # a person, looking at the same part of the same thing
+USED_EVERY = dt.timedelta(days=1)  # a secret, by the same workflow and person
+MOST_REMEMBERED = 10_000
+
+_told: dict[tuple[str, ...], float] = {}  # what this process need not look up: key to the time on its clock
+
+
+def at(person: User, verb: str, obj: models.Model, *, trace_id: str = "", **changes: Any) -> None:
+    """`person` has been shown what `obj` carries; `changes` say which part."""
+    _once(person, verb, obj, changes, SEEN_EVERY, trace_id)
+
+
+def used(person: User, references: Iterable[str], by: models.Model, workflow: str) -> None:
+    """A run of `workflow`, as `person`, gets the secrets of the connection `by`."""
+    for reference in references:
+        backend, _, name = reference.partition(":")
+        key = ("secret", reference, workflow, str(by.pk), str(person.pk))
+        if not _is_fresh(key, USED_EVERY):
+            secret = StoredSecret.objects.filter(name=name).first() if backend == "database" else None
+            changes = {"reference": reference, "connection": str(by), "workflow": workflow}
+            _once(person, "secret.used", secret or by, changes, USED_EVERY, "")
+            _remember(key)
+
+
+def _once(
+    person: User, verb: str, obj: models.Model, changes: dict[str, Any], every: dt.timedelta, trace_id: str
+) -> None:
+    key = (verb, obj._meta.label_lower, str(obj.pk), str(person.pk), *map(str, changes.values()))
+    if _is_fresh(key, every):
+        return
+    told = AuditEntry.objects.filter(
+        object_type=obj._meta.label_lower,
+        object_id=str(obj.pk),
+        verb=verb,
+        actor_id=str(person.pk),
+        changes=changes,
+        at__gt=timezone.now() - every,
+    )
+    if not told.exists():
+        with transaction.atomic():
+            audit.record(person, verb, obj, changes=changes, trace_id=trace_id)
+    transaction.on_commit(lambda: _remember(key))
+
+
+def _is_fresh(key: tuple[str, ...], every: dt.timedelta) -> bool:
+    """Half of the time: what another process told before this one counts as well."""
+    return key in _told and time.monotonic() - _told[key] < every.total_seconds() / 2
+
+
+def _remember(key: tuple[str, ...]) -> None:
+    if len(_told) >= MOST_REMEMBERED:
+        _told.clear()
+    _told[key] = time.monotonic()
+
+
+def forget() -> None:
+    """What this process remembers: the database knows it too."""
+    _told.clear()
