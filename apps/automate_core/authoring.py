@@ -172,25 +172,27 @@ def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen
         raise ConflictError(workflow.rev, history.after(workflow, seen.rev))
     draft = reading.read(rows.load(workflow))
     definition = draft.definition
-    if found := draft.with_faults(_unpublishable(definition, workflow, author)):
+    if found := draft.with_faults(_unpublishable(definition, author, workflow.run_as)):
         raise DefinitionError(found)
-    return _freeze(workflow, definition, author, message, rev=workflow.rev)
+    return _freeze(workflow, definition, author, workflow.run_as, message, rev=workflow.rev)
 
 
 @transaction.atomic
 def publish_again(
     workflow: Workflow, number: int, *, author: Person, message: str = "", seen: Seen | None = None
 ) -> WorkflowVersion:
-    """Publish what an earlier version says, as a new one. The draft stays as it is.
+    """Publish what an earlier version says, as a new one that acts as that did. The draft stays as it is.
 
     Raises as `publish` does, and WorkflowVersion.DoesNotExist. What the version names has to be there still.
     """
-    workflow = _to_publish(workflow, author, seen)
-    definition = parse(workflow.versions.get(number=number).definition)
-    if found := _unpublishable(definition, workflow, author):
+    version = workflow.versions.select_related("run_as").get(number=number)
+    workflow = _to_publish(workflow, author, seen, version.run_as)
+    definition = parse(version.definition)
+    if found := _unpublishable(definition, author, version.run_as):
         raise DefinitionError(found)
-    same = _says(workflow, definition)
-    return _freeze(workflow, definition, author, message or f"As v{number}", rev=workflow.rev if same else 0)
+    same = workflow.run_as_id == version.run_as_id and _says(workflow, definition)
+    said = message or f"As v{number}"
+    return _freeze(workflow, definition, author, version.run_as, said, rev=workflow.rev if same else 0)
 
 
 @transaction.atomic
@@ -214,19 +216,23 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     return True
 
 
-def refusal(workflow: Workflow, author: Person) -> str:
-    """Why this person may not publish the workflow, whatever its draft says; empty when they may."""
+def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) -> str:
+    """Why this person may not publish the workflow, whatever it says, to act as `run_as`; empty when they may.
+
+    Without one it is whom the draft names.
+    """
+    run_as = run_as or workflow.run_as
     if not can(author, "publish", workflow):
         return f"{author.get_username()} may not publish the workflow {workflow.slug}"
-    if workflow.run_as_id != author.pk and not author.is_superuser:
-        return f"the workflow runs as {workflow.run_as}, who has to publish it"
+    if run_as.pk != author.pk and not author.is_superuser:
+        return f"the workflow runs as {run_as}, who has to publish it"
     return ""
 
 
-def _to_publish(workflow: Workflow, author: Person, seen: Seen | None) -> Workflow:
+def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: Person | None = None) -> Workflow:
     """The locked workflow. Raises NotPermittedError, ConflictError."""
     workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
-    if reason := refusal(workflow, author):
+    if reason := refusal(workflow, author, run_as):
         raise NotPermittedError(reason)
     present = workflow.published
     if seen is not None and seen.version != (present.number if present else 0):
@@ -235,29 +241,32 @@ def _to_publish(workflow: Workflow, author: Person, seen: Seen | None) -> Workfl
     return workflow
 
 
-def _unpublishable(definition: Definition, workflow: Workflow, author: Person) -> list[Problem]:
-    people = sorted({author, workflow.run_as}, key=str)
+def _unpublishable(definition: Definition, author: Person, run_as: Person) -> list[Problem]:
+    people = sorted({author, run_as}, key=str)
     return [*validation.problems(definition), *unusable(definition, people)]
 
 
-def _freeze(workflow: Workflow, definition: Definition, author: Person, message: str, *, rev: int) -> WorkflowVersion:
+def _freeze(
+    workflow: Workflow, definition: Definition, author: Person, run_as: Person, message: str, *, rev: int
+) -> WorkflowVersion:
     """Make the version that runs from now on. `rev` is the draft's that says the same, 0 when none does."""
     document, present = to_document(definition), workflow.published
     workflow.published_rev = rev
     runs = workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
-    if present is not None and runs and present.definition == document:
+    if present is not None and runs and (present.definition, present.run_as_id) == (document, run_as.pk):
         workflow.save(update_fields=["published_rev"])
         return present
     number = (workflow.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version = WorkflowVersion.objects.create(
-        workflow=workflow, number=number, definition=document, author=author, message=message
+        workflow=workflow, number=number, definition=document, author=author, run_as=run_as, message=message
     )
     workflow.published = version
     if workflow.status != Workflow.Status.PAUSED:  # what is paused stays so until it is resumed
         workflow.status = Workflow.Status.ACTIVE
     workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
     _activate(workflow, version, definition)
-    audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message})
+    acting = audit.difference("run_as", present.run_as.get_username() if present else "", run_as.get_username())
+    audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message, **acting})
     return version
 
 

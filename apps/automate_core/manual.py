@@ -36,8 +36,9 @@ def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger:
         raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         raise NotStartableError(f"{workflow.slug} is {workflow.get_status_display().lower()}: publish it first")
-    if not workflow.run_as.is_active:
-        raise NotStartableError(f"{workflow.slug} runs as {workflow.run_as}, whose account is not active")
+    run_as = workflow.published.run_as if workflow.published else workflow.run_as
+    if not run_as.is_active:
+        raise NotStartableError(f"{workflow.slug} runs as {run_as}, whose account is not active")
     chosen = _manual_trigger(workflow, trigger)
     payload = answers.check(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
     event = NewEvent(

@@ -23,7 +23,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Concat, Lower
 
 from automate_core import database
-from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow
+from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.watched import view_permission
 from automate_governance.people import name_field
 from automate_governance.permissions import permitted_to_outer
@@ -42,7 +42,7 @@ class Rights:
 
     def __init__(self) -> None:
         self._triggers = _Remembered(_read_triggers)
-        self._workflows = _Remembered(_read_workflows)
+        self._versions = _Remembered(_read_versions)
         self._stopped: set[int] = set()
 
     def refused(self, connection: Connection, triggers: Iterable[int]) -> set[int]:
@@ -53,12 +53,12 @@ class Rights:
                 self._tell(row)
         return {row.id for row in known.values() if not row.allowed}
 
-    def inactive(self, connection: Connection, workflows: Iterable[int]) -> dict[int, Any]:
-        """Those of these workflows whose run-as user is not active: rows of `id`, `slug` and `who`, the user's name.
+    def inactive(self, connection: Connection, versions: Iterable[int]) -> dict[int, Any]:
+        """Those of these versions whose run-as user is not active: rows of `id`, `slug` and `who`, the user's name.
 
         Raises psycopg.Error.
         """
-        known = self._workflows.of(connection, workflows)
+        known = self._versions.of(connection, versions)
         return {row.id: row for row in known.values() if not row.is_active}
 
     def _tell(self, row: Any) -> None:
@@ -85,7 +85,7 @@ def refusals(triggers: Iterable[int]) -> dict[int, str]:
 
 def inactive_error(row: Any) -> dict[str, Any]:
     """The error of a run, or of a step, that goes no further because of a row of `Rights.inactive`."""
-    message = f"the run-as user {row.who} is not active: activate the account, or let the workflow run as another"
+    message = f"the run-as user {row.who} is not active: activate it, or publish the workflow to run as another"
     return {"code": CODE, "message": message}
 
 
@@ -120,7 +120,7 @@ class _Remembered:
 
 # --- the two queries --------------------------------------------------------------------------------------------------
 
-_RUN_AS = "workflow__run_as"
+_RUN_AS = "version__run_as"
 _IDS = "stands for the ids"
 
 
@@ -133,9 +133,9 @@ def _read_triggers(connection: Connection, ids: list[int]) -> dict[int, Any]:
     return rows
 
 
-def _read_workflows(connection: Connection, ids: list[int]) -> dict[int, Any]:
-    """Workflows with `slug`, and `who` and `is_active` of their run-as users."""
-    return {row.id: row for row in _run(connection, _workflow_query(), ids)}
+def _read_versions(connection: Connection, ids: list[int]) -> dict[int, Any]:
+    """Versions with their workflows' `slug`, and `who` and `is_active` of their run-as users."""
+    return {row.id: row for row in _run(connection, _version_query(), ids)}
 
 
 def _run(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: list[int]) -> list[Any]:
@@ -147,7 +147,7 @@ def _run(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: list[i
 def _says_django(connection: Connection, row: Any) -> bool:
     """What the site's authentication backends say: they may know rights that are not in the database's tables."""
     try:
-        person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).workflow.run_as
+        person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).version.run_as
         return bool(person.has_perm(view_permission(row.handed)))
     except (LookupError, ActiveTrigger.DoesNotExist):
         return False
@@ -191,8 +191,10 @@ def _may_view() -> Q:
 
 
 @cache
-def _workflow_query() -> tuple[str, tuple[Any, ...]]:
-    query = Workflow.objects.annotate(who=F(f"run_as__{name_field()}"), is_active=F("run_as__is_active"))
+def _version_query() -> tuple[str, tuple[Any, ...]]:
+    query = WorkflowVersion.snapshots.annotate(
+        slug=F("workflow__slug"), who=F(f"run_as__{name_field()}"), is_active=F("run_as__is_active")
+    )
     return _compiled(query.values_list("id", "slug", "who", "is_active"))
 
 

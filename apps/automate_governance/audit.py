@@ -69,15 +69,16 @@ def differences(
         old, new = field.value_from_object(before), field.value_from_object(after)
         if isinstance(old, dict) and isinstance(new, dict):
             for name in sorted(old.keys() | new.keys()):
-                found |= _difference(name, old.get(name), new.get(name))
+                found |= difference(name, old.get(name), new.get(name))
         elif isinstance(field, models.BinaryField) or field.name == "password":
             found |= {field.name: CHANGED} if old != new else {}
         else:
-            found |= _difference(field.name, old, new)
+            found |= difference(field.name, old, new)
     return found
 
 
-def _difference(name: str, old: Any, new: Any) -> dict[str, Any]:
+def difference(name: str, old: Any, new: Any) -> dict[str, Any]:
+    """The same of one value; nothing when both say the same."""
     if old == new:
         return {}
     if is_secret_name(name) and not all(each in (None, "") or is_reference(str(each)) for each in (old, new)):

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core import authoring
 from automate_core.authoring import NotPermittedError, Seen
-from automate_core.definition import Definition, DefinitionError
+from automate_core.definition import DefinitionError
 from automate_core.drafts.errors import ConflictError
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.publishing import review as reviews
@@ -138,7 +138,7 @@ def _said(name: str, text: str | None) -> str | None:
 def versions(request: HttpRequest, pk: int) -> HttpResponse:
     """The versions, newest first, `?before=` a number."""
     workflow = _workflow(request, pk)
-    found = workflow.versions.select_related("author").defer("definition")
+    found = workflow.versions.select_related("author", "run_as").defer("definition")
     before = asked.number(request.GET.get("before"))
     shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
     return frame.page(
@@ -228,10 +228,7 @@ def _show_comparison(
     status: int = 200,
 ) -> HttpResponse:
     try:
-        pair: tuple[Definition, Definition] = (
-            reviews.definition_of(workflow, before),
-            reviews.definition_of(workflow, after),
-        )
+        pair = reviews.stated(workflow, before), reviews.stated(workflow, after)
     except WorkflowVersion.DoesNotExist:
         raise Http404 from None
     except DefinitionError as error:
@@ -240,7 +237,7 @@ def _show_comparison(
     found = reviews.compare(*pair)
     published = workflow.published
     older = after if after != DRAFT and not (published and after == str(published.number)) else ""
-    refusal = authoring.refusal(workflow, asked.person(request)) if older else ""
+    refusal = _refusal_of_older(request, workflow, older) if older else ""
     return frame.page(
         request,
         "automate_studio/publishing/compare.html",
@@ -259,6 +256,11 @@ def _show_comparison(
     )
 
 
+def _refusal_of_older(request: HttpRequest, workflow: Workflow, number: str) -> str:
+    run_as = workflow.versions.select_related("run_as").get(number=int(number)).run_as
+    return authoring.refusal(workflow, asked.person(request), run_as)
+
+
 def _label(name: str) -> str:
     return "Draft" if name == DRAFT else f"v{int(name)}"
 
@@ -267,7 +269,7 @@ def _label(name: str) -> str:
 
 
 def _workflow(request: HttpRequest, pk: int) -> Workflow:
-    found = Workflow.objects.select_related("run_as", "owner", "published__author")
+    found = Workflow.objects.select_related("run_as", "owner", "published__author", "published__run_as")
     return get_object_or_404(permitted(request.user, "view", found), pk=pk)
 
 

@@ -90,7 +90,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
 def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definition, bool]:
     """(workflow, what is published or else the draft, whether it is the draft)."""
     workflow = get_object_or_404(
-        permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published")), pk=pk
+        permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published__run_as")), pk=pk
     )
     published = None if request.GET.get("show") == "draft" else authoring.published_definition(workflow)
     return workflow, published or reading.read(rows.load(workflow)).definition, published is None

@@ -112,7 +112,7 @@ def test_a_workflow_cannot_call_what_is_not_allowed(workflow, deliver, drain, si
 
 def test_a_connection_is_used_only_while_run_as_may(workflow, deliver, drain, sink, owner, stranger):
     Connection.objects.create(name="Sink", slug="sink", connector="http", owner=owner, config={"base_url": sink.url})
-    made = workflow("""
+    workflow("""
 name: With connection
 slug: with-connection
 triggers: [{endpoint: github}]
@@ -121,8 +121,7 @@ steps: [{key: call, action: http.request, connection: sink, inputs: {method: POS
     deliver()
     drain()
     assert ExecutionRun.objects.get().status == "succeeded"
-    made.run_as = stranger
-    made.save()
+    WorkflowVersion.objects.update(run_as=stranger)
     assign_perm("view_payload_webhookendpoint", stranger, WebhookEndpoint.objects.get())
     deliver()
     drain()

@@ -11,7 +11,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core import authoring, changes, database, manual, rights, workflow_files
 from automate_core.matching import RuleEngine
-from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow
+from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
 from automate_core.triggers import emit
 from tests.core.walks import settle
 
@@ -238,7 +238,7 @@ def test_a_superuser_needs_no_grant(endpoint, grant, theirs, deliver, drain, col
 
 def test_a_call_of_a_workflow_that_may_not_start_fails_the_step(theirs, workflow, drain):
     theirs("{kind: event, event: unused}")
-    Workflow.objects.filter(slug="theirs").update(run_as=closed())
+    WorkflowVersion.objects.filter(workflow__slug="theirs").update(run_as=closed())
     calling = "[{kind: workflow, key: call, workflow: theirs}]"
     caller = workflow(f"name: C\nslug: caller\ntriggers: [{{kind: event, event: go}}]\nsteps: {calling}", publish=False)
     caller.run_as = caller.owner = User.objects.create_superuser("boss")

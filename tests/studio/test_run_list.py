@@ -73,7 +73,7 @@ def orders(workflow, deliver, drain):
 
 def test_each_filter_finds_what_it_says(orders, sign_in, owner):
     workflow, runs = orders
-    other = WorkflowVersion.objects.create(workflow=workflow, number=2, definition={}, author=owner)
+    other = WorkflowVersion.objects.create(workflow=workflow, number=2, definition={}, author=owner, run_as=owner)
     ExecutionRun.objects.filter(pk=runs["hour"].pk).update(version=other)
     WorkflowVersion.objects.filter(pk=other.pk).update(definition=workflow.published.definition)
     client = sign_in(owner)

@@ -32,7 +32,7 @@ def made(owner, *names, status="active", **values):
         workflow = Workflow.objects.create(name=name, **fields)
         if status != "draft":
             version = WorkflowVersion.objects.create(
-                workflow=workflow, number=1, author=owner, definition={"name": name, "slug": name.lower()}
+                workflow=workflow, number=1, author=owner, run_as=owner, definition={"name": name, "slug": name.lower()}
             )
             Workflow.objects.filter(pk=workflow.pk).update(published=version)
             workflow.refresh_from_db()

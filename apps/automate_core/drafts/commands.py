@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from automate_connectors.models import Connection
@@ -81,11 +82,12 @@ def do(workflow_id: int, request: requests.Request, *, by: Person) -> State:
     if not found:
         return replace(_state(workflow, before, past, done), merged=merged)
     after = _store(workflow, before, after, found, by)
+    acting = _acting(before, after)
     kind = str(request.__struct_config__.tag)
     command, is_new = history.record(workflow, kind, done.words, found, by, past)
     _save_revisions(workflow, found, structural=command.structural)
-    if is_new:
-        audit.record(by, "workflow.edited", workflow, changes={"what": done.words})
+    if is_new or acting:
+        audit.record(by, "workflow.edited", workflow, changes={"what": done.words, **acting})
     return replace(_state(workflow, after, Past(command, None), done, changed=True), merged=merged)
 
 
@@ -127,7 +129,8 @@ def _turn(workflow: Workflow, command: DraftCommand, status: DraftCommand.Status
     history.turn(command, workflow, by, status)
     _save_revisions(workflow, found, structural=command.structural)
     word = "Undid" if status == DraftCommand.Status.UNDONE else "Did again"
-    audit.record(by, "workflow.edited", workflow, changes={"what": f"{word}: {command.words}"})
+    what = f"{word}: {command.words}"
+    audit.record(by, "workflow.edited", workflow, changes={"what": what, **_acting(before, after)})
     whose = f" by {command.author.get_username()}" if command.author and command.author_id != by.pk else ""
     done = Done(f"{word}: {command.words}{whose}", _present_key(found, after))
     return _state(workflow, after, history.past(workflow), done, changed=True)
@@ -236,6 +239,15 @@ def _run_as(asked: dict[str, Any], by: Person) -> Any:
     if found is None:
         raise RefusedError("a workflow runs as yourself, unless a superuser names somebody else", "run_as")
     return found.pk
+
+
+def _acting(before: Draft, after: Draft) -> dict[str, Any]:
+    """What the audit trail says of a change of whom the draft would act as: names, since people may go."""
+    pair = before.settings.run_as, after.settings.run_as
+    if pair[0] == pair[1]:
+        return {}
+    names = {person.pk: person.get_username() for person in get_user_model()._default_manager.filter(pk__in=pair)}
+    return audit.difference("run_as", *(names.get(key, str(key)) for key in pair))
 
 
 def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changed.Change], by: Person) -> Draft:

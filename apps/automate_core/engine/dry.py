@@ -12,10 +12,9 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, foresee, invoke
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_core.engine import written
+from automate_core.engine import people, written
 from automate_core.engine.program import ActionNode
 from automate_core.engine.records import LogRecord, idempotency_key
-from automate_core.models import Workflow
 from automate_core.triggers import originating
 from automate_governance.permissions import Person, permitted
 from automate_plugins.fields import FieldKind
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
 
 def perform(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
     """Fill the outcome with what the step would have done and given. Raises ConnectorError."""
-    workflow = Workflow.objects.select_related("run_as").get(pk=call.walk.run.workflow_id)
+    run_as = people.run_as(call.walk.run.version_id)
     if node.transactional:
-        _in_sandbox(call, node, outcome, workflow.run_as)
+        _in_sandbox(call, node, outcome, run_as)
     else:
-        _described(call, node, outcome, workflow.run_as)
+        _described(call, node, outcome, run_as)
 
 
 def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:

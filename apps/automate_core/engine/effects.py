@@ -23,7 +23,6 @@ from automate_core.engine.strands import Effect
 from automate_core.engine.walk import Walk
 from automate_core.faultpoints import reach
 from automate_core.lookups import TemplateError
-from automate_core.models import Workflow
 from automate_core.outbox import ClaimedJob
 from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
@@ -64,7 +63,7 @@ def _performed(call: EffectCall) -> EffectOutcome:
         elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
-            people.check_may_call(call.walk.run.workflow_id, call.effect.node.workflow)
+            people.check_may_call(people.run_as(call.walk.run.version_id), call.effect.node.workflow)
         elif call.walk.program.terms is not None and call.walk.program.terms.mode == "dry":
             dry.perform(call, call.effect.node, outcome)
         else:
@@ -102,7 +101,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
 
     @functools.cache
     def run_as() -> Person:
-        return Workflow.objects.select_related("run_as").get(pk=walk.run.workflow_id).run_as
+        return people.run_as(walk.run.version_id)
 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")

@@ -121,7 +121,7 @@ class ExecutionEngine:
         self._move()
         if not self._unwritten:
             return False, None
-        begun = {c.run.workflow_id for c in self._unwritten if c.run and c.job.id in self._walks}
+        begun = {c.run.version_id for c in self._unwritten if c.run and c.job.id in self._walks}
         inactive = self.rules.rights.inactive(self.journal.connection, begun)
         reach("journal.writing")
         verdicts = self._verdicts(self._unwritten)
@@ -170,7 +170,7 @@ class ExecutionEngine:
         if advance:
             stored = self.journal.read([job.run_id for job in advance if job.run_id])
             inactive = self.rules.rights.inactive(
-                self.journal.connection, {run.record.workflow_id for run in stored.values()}
+                self.journal.connection, {run.record.version_id for run in stored.values()}
             )
             checkpoints += [
                 self._advance(job, stored.get(job.run_id) if job.run_id else None, inactive) for job in advance
@@ -229,7 +229,7 @@ class ExecutionEngine:
             return Checkpoint(job, Outcome.COMPLETE)
         if stored.record.status in FINAL_RUN_STATES:
             return Checkpoint(job, Outcome.COMPLETE, stored.record, _cut_off(stored))
-        if said := inactive.get(stored.record.workflow_id):
+        if said := inactive.get(stored.record.version_id):
             return _given_up(job, stored, said)
         return self._walk(job, stored.record, scope_of_job(job), stored)
 
@@ -317,7 +317,7 @@ class ExecutionEngine:
                 self._moving[job.id] = walk  # to complete the job
             return
         elif checkpoint.outcome is Outcome.HOLD:
-            self._begin(walk, inactive.get(walk.run.workflow_id))
+            self._begin(walk, inactive.get(walk.run.version_id))
             if walk.resting:
                 self._moving[job.id] = walk
             return

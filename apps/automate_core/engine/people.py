@@ -8,9 +8,9 @@ from typing import Any
 from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core.models import Workflow
+from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.people import active
-from automate_governance.permissions import permitted
+from automate_governance.permissions import Person, permitted
 
 MOST = 100
 
@@ -46,12 +46,16 @@ def groups(names: Iterable[str]) -> dict[str, int]:
     return dict(Group.objects.filter(name__in=names).values_list("name", "pk"))
 
 
-def check_may_call(workflow_id: int, slug: str) -> None:
+def run_as(version_id: int) -> Person:
+    """Whom the runs of a version act as."""
+    return WorkflowVersion.snapshots.select_related("run_as").only("run_as").get(pk=version_id).run_as
+
+
+def check_may_call(person: Person, slug: str) -> None:
     """Raises ConnectorError when the run-as user may no longer run the workflow `slug`; a missing one passes."""
-    run_as = Workflow.objects.select_related("run_as").get(pk=workflow_id).run_as
     called = Workflow.objects.filter(slug=slug)
-    if called.exists() and not permitted(run_as, "run", called).exists():
-        raise ConnectorError(f"{run_as} may not run the workflow {slug}", code="not_permitted")
+    if called.exists() and not permitted(person, "run", called).exists():
+        raise ConnectorError(f"{person} may not run the workflow {slug}", code="not_permitted")
 
 
 def _names(values: Any, what: str) -> list[str]:

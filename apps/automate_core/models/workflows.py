@@ -14,7 +14,10 @@ from automate_governance.governed import Governed, verbs
 
 
 class Workflow(Governed):
-    """An automation. Its triggers and steps are the draft; `published` is what runs."""
+    """An automation. Its triggers and steps are the draft; `published` is what runs.
+
+    `run_as` is the draft's as well: what is published acts as its version's.
+    """
 
     class Status(models.TextChoices):
         """Where a workflow stands."""
@@ -202,7 +205,8 @@ class Published(models.Manager["WorkflowVersion"]):
 
 
 class WorkflowVersion(models.Model):
-    """A published definition. Runs execute the version they started on, whatever happens to the draft.
+    """A published definition, and whom its runs act as. Runs execute the version they started on, whatever happens to
+    the draft.
 
     With `test` it is a snapshot of a draft, number 0, for one test run on these terms (`trials.terms.Terms`):
     `snapshots` finds those as well, `objects` and a workflow's `versions` do not.
@@ -214,6 +218,7 @@ class WorkflowVersion(models.Model):
     number = models.PositiveIntegerField()
     definition = DocumentField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    run_as = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     message = models.TextField(blank=True)
     test = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

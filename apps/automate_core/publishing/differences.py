@@ -53,9 +53,13 @@ class Difference:
     authors: tuple[str, ...] = ()
 
 
-def between(before: Definition, after: Definition) -> list[Difference]:
-    """What makes `after` of `before`: the workflow's own fields, its triggers, then its steps in reading order."""
-    own = _changed("workflow", "", "Workflow", _own_fields(before), _own_fields(after))
+def between(before: Definition, after: Definition, *, run_as: tuple[str, str] = ("", "")) -> list[Difference]:
+    """What makes `after` of `before`: the workflow's own fields, its triggers, then its steps in reading order.
+
+    `run_as` are the names of whom each acts as.
+    """
+    was, now = ({"run as": name} for name in run_as)
+    own = _changed("workflow", "", "Workflow", {**_own_fields(before), **was}, {**_own_fields(after), **now})
     return [*own, *_triggers(before, after), *_steps(before, after)]
 
 

@@ -14,7 +14,7 @@ from automate_core.drafts import history, problems, reading, rows
 from automate_core.drafts.problems import DraftProblem
 from automate_core.drafts.reading import Reading
 from automate_core.drafts.values import Draft
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_core.publishing import differences, shadow, touches
 from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.shadow import Shadow
@@ -76,7 +76,6 @@ def of(workflow: Workflow, *, by: Person) -> Review:
     draft = rows.load(workflow)
     read = reading.read(draft)
     published = workflow.published
-    before = authoring.published_definition(workflow)
     authors = history.authors(workflow, workflow.published_rev if published else 0)
     refusal = authoring.refusal(workflow, by)
     return Review(
@@ -84,7 +83,7 @@ def of(workflow: Workflow, *, by: Person) -> Review:
         draft=draft,
         reading=read,
         problems=[*problems.of(read, workflow, None if refusal else by), *_untested(workflow, read, draft)],
-        comparison=compare(before, read.definition, authors) if before else None,
+        comparison=compare(of_version(published), of_draft(workflow, read), authors) if published else None,
         authors=tuple(dict.fromkeys(name for names in authors.values() for name in names)),
         touches=touches.of(read.definition, by),
         shadow=shadow.evaluate(workflow, read.definition, by=by),
@@ -101,25 +100,45 @@ def _untested(workflow: Workflow, read: Reading, draft: Draft) -> Iterator[Draft
         yield DraftProblem(level="warning", reason=words, field="tests")
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What a version or a draft says, and the name of whom it acts as."""
+
+    definition: Definition
+    run_as: str
+
+
 def compare(
-    before: Definition, after: Definition, authors: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+    before: Stated, after: Stated, authors: Mapping[tuple[str, str], tuple[str, ...]] | None = None
 ) -> Comparison:
     """What makes `after` of `before`, in words and side by side as YAML."""
-    texts = (workflow_files.write(before), workflow_files.write(after))
+    pair = before.definition, after.definition
+    found = differences.between(*pair, run_as=(before.run_as, after.run_as))
     return Comparison(
-        found=differences.authored(differences.between(before, after), authors or {}),
-        lines=differences.side_by_side(*texts),
+        found=differences.authored(found, authors or {}),
+        lines=differences.side_by_side(*map(workflow_files.write, pair)),
     )
 
 
-def definition_of(workflow: Workflow, name: str) -> Definition:
+def stated(workflow: Workflow, name: str) -> Stated:
     """What a version says, by its number, or the `draft` as far as it can be read.
 
     Raises WorkflowVersion.DoesNotExist, and DefinitionError for a version that cannot be read any more.
     """
     if name == DRAFT:
-        return reading.read(rows.load(workflow)).definition
-    return parse(workflow.versions.get(number=int(name) if name.isdecimal() and len(name) < 10 else 0).definition)
+        return of_draft(workflow, reading.read(rows.load(workflow)))
+    number = int(name) if name.isdecimal() and len(name) < 10 else 0
+    return of_version(workflow.versions.select_related("run_as").get(number=number))
+
+
+def of_draft(workflow: Workflow, read: Reading) -> Stated:
+    """What the draft says."""
+    return Stated(read.definition, workflow.run_as.get_username())
+
+
+def of_version(version: WorkflowVersion) -> Stated:
+    """What a version says. Raises DefinitionError for one that cannot be read any more."""
+    return Stated(parse(version.definition), version.run_as.get_username())
 
 
 def going_on(workflow: Workflow) -> dict[str, int]:

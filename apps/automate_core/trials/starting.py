@@ -124,6 +124,7 @@ def start(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
         number=0,
         definition=to_document(prepared.definition),
         author=by,
+        run_as=workflow.run_as,
         test=msgspec.to_builtins(prepared.terms),
     )
     run = ExecutionRun.objects.create(
