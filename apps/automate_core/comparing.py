@@ -129,15 +129,16 @@ def moment(value: Any) -> dt.datetime | None:
     return None
 
 
-def weight(value: Any) -> int:
-    """About how long a comparison with `value` takes, in items. Iterative."""
+def weight(value: Any, most: int) -> int:
+    """About how long a comparison with `value` takes, in items; more than `most` where it is more. Iterative."""
     if type(value) is str:
         return len(value) // 1_000
-    if type(value) is not list:
-        return 0
-    items, lists = 0, [value]
-    while lists:
-        current = lists.pop()
+    items, waiting = 0, [value]
+    while waiting and items // 4 <= most:
+        current = waiting.pop()
+        if type(current) not in (list, dict):
+            continue
         items += len(current)
-        lists.extend(item for item in current if type(item) is list)
+        if items // 4 <= most:
+            waiting.extend(current.values() if type(current) is dict else current)
     return items // 4

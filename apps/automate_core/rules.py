@@ -23,6 +23,7 @@ from automate_core.operators import ARITY, COMPARING, EAGER, LAZY, QUANTIFIERS
 MAX_DEPTH = 30
 MAX_NODES = 1_000
 MAX_COST = 200_000  # operators, items and kilobytes that deciding a rule may look at: some tenths of a second
+QUICK_COST = 4_000  # of these, what may be decided where others wait: some hundredths of a second
 MAX_PATTERN = 500
 MAX_MATCHED = 100_000
 SHOWN_ITEMS = 20
@@ -46,8 +47,8 @@ class Meter:
 
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = MAX_COST
+    def __init__(self, most: int = MAX_COST) -> None:
+        self.left = most
 
     def spend(self, cost: int) -> None:
         """Raises RuleCostError when it is used up."""
@@ -88,6 +89,13 @@ class Rule:
     def holds(self, scope: Any) -> bool:
         """Whether the rule is true for `scope`. Raises RuleCostError."""
         return truthy(self.evaluate(scope))
+
+    def holds_at_once(self, scope: Any) -> bool | None:
+        """The same where it is decided in no time; None where it is not."""
+        try:
+            return truthy(self._bounded(lambda: self.node.evaluate(scope, Meter(QUICK_COST))))
+        except RuleCostError:
+            return None
 
     def explain(self, scope: Any) -> Explanation:
         """Each condition, the values it saw, and its result. Raises RuleCostError."""
@@ -150,7 +158,10 @@ class Operation:
         return Explanation(self.operator, values, self._apply(list(values), meter), parts)
 
     def _apply(self, values: list[Any], meter: Meter) -> Any:
-        meter.spend(1 + (sum(map(weight, values)) if self.operator in COMPARING else 0))
+        meter.spend(1)
+        if self.operator in COMPARING:
+            for value in values:
+                meter.spend(weight(value, meter.left))
         return EAGER[self.operator](*values)
 
 

@@ -67,9 +67,9 @@ def words_query(text: str) -> str:
 
 
 def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
-    """The value as text; empty when it is missing or no single value."""
+    """The value as text; empty when it is missing, no single value, or made of more than may be looked at here."""
     try:
-        value = template.render(scope)
+        value = template.render(scope) if template.is_light_on(scope) else None
     except TemplateError:
         return ""
     return as_text(value) if isinstance(value, str | int | float) else ""
@@ -77,4 +77,5 @@ def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
 
 def normal(value: str) -> str:
     """A value as it is stored and asked for: no secret of the run's, no NUL, no space around it, not too long."""
-    return redact_text(value.replace("\0", "").encode("utf-8", "replace").decode()).strip()[:LONGEST]
+    text = value.replace("\0", "")[: subjects.LOOKED_AT].encode("utf-8", "replace").decode()
+    return redact_text(text).strip()[:LONGEST]

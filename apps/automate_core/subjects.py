@@ -19,6 +19,7 @@ from automate_governance.shapes import MASK, is_secret_name
 
 LONGEST = 120  #: characters of a subject
 LONGEST_PART = 60
+LOOKED_AT = 20_000  #: characters of a text: far more than are kept, so that a secret is masked that begins in these
 LARGEST = 200_000  #: characters of a payload that is looked through
 MOST_MEMBERS = 200  #: members that are looked at, outer ones first
 LONGEST_NAME = 40  #: characters of a member's name that may say something
@@ -76,7 +77,7 @@ def guess_document(document: str) -> str:
 
 def one_line(text: str, longest: int = LONGEST) -> str:
     """A text as it is stored and shown in a list: one line, no NUL, not too long. Secrets are masked."""
-    clean = redact_text(text.replace("\0", "").encode("utf-8", "replace").decode())
+    clean = redact_text(text.replace("\0", "")[:LOOKED_AT].encode("utf-8", "replace").decode())
     short = " ".join(clean.split())
     return short if len(short) <= longest else f"{short[: longest - 1].rstrip()}…"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -17,19 +18,29 @@ from automate_connectors.outbound import ways_out
 from automate_core import documents
 from automate_core.engine import credentials, dry, people, transactional
 from automate_core.engine.outcomes import EffectOutcome
-from automate_core.engine.program import ActionNode, ApprovalNode, RenderNode, SecrecyNode, WorkflowNode
+from automate_core.engine.program import (
+    ActionNode,
+    ApprovalNode,
+    DecideNode,
+    RenderNode,
+    SecrecyNode,
+    WorkflowNode,
+)
 from automate_core.engine.records import LogRecord, idempotency_key
 from automate_core.engine.strands import Effect
 from automate_core.engine.walk import Walk
 from automate_core.faultpoints import reach
 from automate_core.lookups import TemplateError
 from automate_core.outbox import ClaimedJob
+from automate_core.rules import RuleError
 from automate_core.templating.pool import RenderUnavailableError
 from automate_core.triggers import originating
 from automate_governance.permissions import Person
 from automate_governance.redaction import knowing
 
 log = logging.getLogger(__name__)
+
+_DECIDING = threading.Lock()  # one at a time: more would take turns from the thread of the walks
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,9 @@ def _performed(call: EffectCall) -> EffectOutcome:
             outcome.output = call.effect.node.template.document(call.effect.params)
         elif isinstance(call.effect.node, SecrecyNode):
             call.walk.program.secrecy.tell(call.walk.run.workflow_id)
+        elif isinstance(call.effect.node, DecideNode):
+            with _DECIDING:
+                outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))
         elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
@@ -74,6 +88,8 @@ def _performed(call: EffectCall) -> EffectOutcome:
         outcome.error = ConnectorError(error.reason, code="render_unavailable", retryable=True)
     except TemplateError as error:
         outcome.error = ConnectorError(str(error), code="template_error")
+    except RuleError as error:
+        outcome.error = ConnectorError(str(error), code="condition_error")
     except DatabaseError as error:
         outcome.error = ConnectorError(f"the database is away: {error}", code="database_away", retryable=True)
     except Exception as error:  # a thread that dies would leave its run running for ever

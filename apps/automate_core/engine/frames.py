@@ -34,6 +34,10 @@ class Frame:
         """One whose variables stay inside."""
         return Frame(prefix, {**self.scope, "vars": dict(self.vars), **names})
 
+    def still(self) -> dict[str, Any]:
+        """What expressions see here now, for a thread beside the walk: nothing is added to it any more."""
+        return {**self.scope, "steps": dict(self.steps), "vars": dict(self.vars)}
+
     def remember(self, key: str, output: Any) -> None:
         """Later steps see the output."""
         self.steps[key] = {"output": output}

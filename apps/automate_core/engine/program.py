@@ -36,6 +36,7 @@ from automate_core.lookups import TemplateError, as_text
 from automate_core.rules import Rule, read
 from automate_core.step_names import title
 from automate_core.templating import Template, compile_value
+from automate_core.templating.weights import is_small
 
 if TYPE_CHECKING:
     from automate_core.engine.terms import Terms
@@ -202,6 +203,14 @@ class RenderNode:
     timeout: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class DecideNode:
+    """A condition that a `Rendering` decides."""
+
+    rule: Rule
+    timeout: float = 60.0
+
+
 type Node = (
     ActionNode
     | BranchNode
@@ -233,8 +242,10 @@ class Limit:
 
     def key_for(self, event: dict[str, Any], variables: dict[str, Any]) -> str:
         """The value that a run's turn is counted by; empty when it cannot be told: those take turns together."""
+        scope = {"event": event, "vars": variables}
         try:
-            key = as_text(self.key.render({"event": event, "vars": variables}))
+            value = self.key.render(scope) if self.key.is_light_on(scope) else None
+            key = as_text(value) if is_small(value) else ""
         except TemplateError:
             return ""
         return key.replace("\0", "")[:200]

@@ -1,12 +1,13 @@
 """Strands: the parts of a walk that go on side by side, each a generator, scheduled in one thread.
 
-A strand asks for what it needs: an `Effect` (something outside), `Parked` (an answer that a wait brings), or a `Fork`
-(further strands, and to go on when all of them have ended). Nothing here knows what a step is.
+A strand asks for what it needs: an `Effect` (something outside), `Parked` (an answer that a wait brings), a `Fork`
+(further strands, and to go on when all of them have ended), or a `Breath`. Nothing here knows what a step is.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -67,7 +68,12 @@ class Fork:
     failure: Exception | None = None
 
 
-type Ask = Effect | Parked | Fork
+@dataclass(frozen=True, slots=True)
+class Breath:
+    """Nothing but to go on in the next `run`, where this one has had its time."""
+
+
+type Ask = Effect | Parked | Fork | Breath
 
 
 @dataclass(slots=True, eq=False)
@@ -89,15 +95,16 @@ class WithdrawnError(Exception):
 class Scheduler:
     """Runs strands until each of them waits for something. `give_up` is told of what a withdrawn strand leaves.
 
-    At most `breath` steps are begun before `run` returns; `resting` says that there is more to do at once.
+    `run` returns after `breath` steps or `seconds`; `resting` says that there is more to do at once.
     """
 
-    def __init__(self, root: Steps, give_up: Callable[[Strand], None], *, breath: int) -> None:
+    def __init__(self, root: Steps, give_up: Callable[[Strand], None], *, breath: int, seconds: float) -> None:
         self.asked: dict[Effect, Strand] = {}
         self.parked: dict[str, Strand] = {}
         self.current = self.root = Strand(root)
         self.ended = False
-        self._breath = breath
+        self._breath, self._seconds = breath, seconds
+        self._until = 0.0
         self._begun = 0
         self._fresh: list[Effect] = []
         self._give_up = give_up
@@ -107,6 +114,11 @@ class Scheduler:
     def resting(self) -> bool:
         """Whether strands are ready to go on."""
         return bool(self._ready)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether this `run` has done enough: others wait."""
+        return self._begun >= self._breath or time.monotonic() >= self._until
 
     def begin(self, record: Any) -> None:
         """The current strand begins a step. Raises WithdrawnError when it may not."""
@@ -140,8 +152,10 @@ class Scheduler:
 
     def run(self) -> list[Effect]:
         """Go on with every strand that can; gives the effects that were asked for."""
-        self._begun = 0
-        while self._ready and self._begun < self._breath:
+        self._begun, self._until = 0, time.monotonic() + self._seconds
+        has_begun = False
+        while self._ready and not (has_begun and self.is_spent):
+            has_begun = True
             strand, value, error = self._ready.popleft()
             ask = self._advance(strand, value, error)
             if isinstance(ask, Effect):
@@ -150,6 +164,8 @@ class Scheduler:
             elif isinstance(ask, Parked):
                 strand.parked = ask.path
                 self.parked[ask.path] = strand
+            elif isinstance(ask, Breath):
+                self._ready.appendleft((strand, None, None))
             elif isinstance(ask, Fork):
                 ask.asker, strand.below = strand, ask
                 self._fill(ask)

@@ -28,7 +28,7 @@ from automate_core.engine.outcomes import (
     error_document,
     error_of,
 )
-from automate_core.engine.program import LoopBody, Node, Nodes, Program, RenderNode, SecrecyNode
+from automate_core.engine.program import DecideNode, LoopBody, Node, Nodes, Program, RenderNode, SecrecyNode
 from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
@@ -43,18 +43,19 @@ from automate_core.engine.records import (
     idempotency_key,
 )
 from automate_core.engine.sandbox import Sandbox
-from automate_core.engine.strands import Effect, Parked, Rendering, Scheduler, Steps, Strand
-from automate_core.lookups import TemplateError
+from automate_core.engine.strands import Breath, Effect, Parked, Rendering, Scheduler, Steps, Strand
+from automate_core.lookups import Scope, TemplateError
 from automate_core.outbox import ClaimedJob
-from automate_core.rules import Rule, RuleError
+from automate_core.rules import Rule
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
-from automate_core.templating import Template
+from automate_core.templating import NotAtOnceError, Template
 
 log = logging.getLogger(__name__)
 
 _SANDBOXES = threading.Lock()  # arms of a parallel step may want theirs at once
 
 BREATH = 500
+BREATH_SECONDS = 0.05
 MAX_BYTES = 8_000_000
 
 
@@ -94,7 +95,7 @@ class Walk:
         if program.terms is not None:
             scope |= {**program.terms.given, "steps": dict(program.terms.given.get("steps", {}))}
         frame = Frame("", {**scope, "callbacks": self.callbacks(program.body, "")})
-        self.strands = Scheduler(self._whole_run(frame), self._give_up, breath=BREATH)
+        self.strands = Scheduler(self._whole_run(frame), self._give_up, breath=BREATH, seconds=BREATH_SECONDS)
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
@@ -196,6 +197,9 @@ class Walk:
     def sequence(self, nodes: Nodes, frame: Frame) -> Steps:
         """Steps one after the other; gives the last one's key, empty when there is none."""
         for node in nodes:
+            if self.strands.is_spent:
+                yield Breath()
+                self.strands.check()
             yield from kinds.step(self, node, f"{frame.prefix}{node.key}", frame)
         return nodes[-1].key if nodes else ""
 
@@ -345,25 +349,30 @@ class Walk:
 
     def render(self, template: Template, frame: Frame, step: StepRecord) -> Steps:
         """Gives the value, by a render worker if that may take its time. Raises TemplateError and ConnectorError."""
-        if template.is_light:
-            return template.render(frame.scope)
+        try:
+            return template.render_at_once(frame.scope)
+        except NotAtOnceError:
+            return (yield from self._beside(RenderNode(template), frame.scope, step))
+
+    def holds(self, rule: Rule, frame: Frame, key: str, step: StepRecord) -> Steps:
+        """Whether the rule holds here. Raises StepFailedError when deciding it costs too much."""
+        try:
+            if not self.strands.is_spent and (held := rule.holds_at_once(frame.scope)) is not None:
+                return held
+            return (yield from self._beside(DecideNode(rule), frame.still(), step))
+        except ConnectorError as error:
+            self.refuse(key, error.code, error.message)
+
+    def _beside(self, node: RenderNode | DecideNode, scope: Scope, step: StepRecord) -> Steps:
+        """Gives what a thread beside the walk comes to. Raises ConnectorError."""
         is_withheld = self._changed.pop(id(step), None) is not None
-        outcome = yield Rendering(step, RenderNode(template), frame.scope, is_withheld=is_withheld)
+        outcome = yield Rendering(step, node, scope, is_withheld=is_withheld)
         if is_withheld:
             self.note(step)
         self.strands.check()
         if outcome.error is not None:
             raise outcome.error
         return msgspec.json.decode(outcome.output)
-
-    def holds(self, rule: Rule, frame: Frame, key: str) -> bool:
-        """Whether the rule holds here. Raises StepFailedError when deciding it costs too much."""
-        try:
-            return rule.holds(frame.scope)
-        except RuleError as error:
-            self.refuse(key, "condition_error", str(error))
-        except documents.DocumentError as error:
-            self.refuse(key, error.code, error.message)
 
     def refuse(self, key: str, code: str, message: str) -> NoReturn:
         """Raises StepFailedError with an error that trying again would not mend."""

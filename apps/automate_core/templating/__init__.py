@@ -17,7 +17,7 @@ Nothing in this package imports Django: a render worker runs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,12 +25,16 @@ import msgspec
 from jinja2 import nodes  # noqa: TID251
 
 from automate_core.lookups import Path, Scope, TemplateError, as_text, look_up
-from automate_core.templating import budget, grammar, pool, sandbox
+from automate_core.templating import budget, grammar, pool, sandbox, weights
 from automate_core.templating.grammar import GLOBALS, Lookup
-from automate_core.templating.limits import LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
+from automate_core.templating.limits import LIGHT_SECONDS, LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
 from automate_core.templating.values import fits
 
-__all__ = ["Template", "compile_template", "compile_value", "expressions"]
+__all__ = ["NotAtOnceError", "Template", "compile_template", "compile_value", "expressions"]
+
+
+class NotAtOnceError(Exception):
+    """A rendering that is for a render worker."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Template:
     evaluate: Callable[[Scope], Any]  #: in this process, whatever it costs: for render workers
     lookups: tuple[Lookup, ...] = ()
     is_light: bool = True
+    weighed: tuple[Path, ...] = ()  #: of a light one, where the values are that it works on
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -53,6 +58,22 @@ class Template:
             budget.start()
             return self.evaluate(scope)
         return msgspec.json.decode(self.document(scope))
+
+    def is_light_on(self, scope: Scope) -> bool:
+        """Whether rendering takes no time on what `scope` holds: it is light, and so are the values it works on."""
+        return self.is_light and weights.are_small(scope, self.weighed)
+
+    def render_at_once(self, scope: Scope) -> Any:
+        """What `render` gives, where that takes no time. Raises NotAtOnceError otherwise, and TemplateError."""
+        if not self.is_light_on(scope):
+            raise NotAtOnceError
+        budget.start(LIGHT_SECONDS)
+        try:
+            return self.evaluate(scope)
+        except TemplateError:
+            if budget.is_over():
+                raise NotAtOnceError from None
+            raise
 
     def document(self, scope: Scope) -> bytes:
         """The value as a JSON document, by a render worker. Raises TemplateError. May take a second."""
@@ -76,7 +97,9 @@ def compile_template(source: str) -> Template:
     evaluate = _plain(parts)
     if evaluate is None and len(parts) == 1 and isinstance(parts[0], nodes.Expr):
         evaluate = sandbox.expression(parts[0])
-    return Template(source, evaluate or sandbox.text(tree), lookups, is_light)
+    is_reference = len(parts) == 1 and grammar.chain(parts[0]) is not None  # a value as it is, whatever its size
+    weighed = () if is_reference or not is_light else tuple(grammar.weighed(tree))
+    return Template(source, evaluate or sandbox.text(tree), lookups, is_light, weighed)
 
 
 def compile_value(value: Any) -> Template:
@@ -104,7 +127,7 @@ def _compile(value: Any, *, is_light: bool = True) -> Template:
     evaluate: Callable[[Scope], Any]
     if isinstance(value, str):
         template = compile_template(value)
-        return Template(value, template.evaluate, template.lookups, is_light and template.is_light)
+        return replace(template, is_light=is_light and template.is_light)
     if isinstance(value, dict):
         inner = [_compile_at(key, item) for key, item in value.items()]
         keyed = {key: template.evaluate for key, template in zip(value, inner, strict=True)}
@@ -121,7 +144,13 @@ def _compile(value: Any, *, is_light: bool = True) -> Template:
 
     else:
         return Template(value, lambda scope: value)
-    return Template(value, evaluate, tuple(_all(inner)), is_light and all(each.is_light for each in inner))
+    return Template(
+        value,
+        evaluate,
+        tuple(_all(inner)),
+        is_light and all(each.is_light for each in inner),
+        tuple(path for each in inner for path in each.weighed),
+    )
 
 
 def _all(templates: Iterable[Template]) -> Iterable[Lookup]:

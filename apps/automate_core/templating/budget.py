@@ -18,15 +18,20 @@ class _Budget(threading.local):
 _budget = _Budget()
 
 
-def start() -> None:
+def start(seconds: float = CLOCK_SECONDS) -> None:
     """A rendering begins in this thread."""
-    _budget.until = time.monotonic() + CLOCK_SECONDS
+    _budget.until = time.monotonic() + seconds
     _budget.turns = MAX_ITERATIONS
+
+
+def is_over() -> bool:
+    """Whether the time is over."""
+    return time.monotonic() > _budget.until
 
 
 def look() -> None:
     """Raise TemplateError once the time is over."""
-    if time.monotonic() > _budget.until:
+    if is_over():
         raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
 
 

@@ -138,6 +138,31 @@ def lookups(tree: nodes.Node, local: frozenset[str] = GLOBALS) -> Iterator[Looku
         yield from lookups(part, local)
 
 
+_AT_ONCE = frozenset({"length", "first", "last"})  #: filters that take no time, whatever they are applied to
+
+
+def weighed(tree: nodes.Node) -> Iterator[Path]:
+    """The chains whose values the text works on: all but those of which it takes a part, the length, or the existence.
+
+    Of a text that is light, that is.
+    """
+    path = chain(tree)
+    if path is not None:
+        if path[0] not in GLOBALS:
+            yield path
+        return
+    passed_over: nodes.Node | None = None
+    if (
+        isinstance(tree, nodes.Getitem)
+        or (isinstance(tree, nodes.Filter) and tree.name in _AT_ONCE)
+        or (isinstance(tree, nodes.Test) and tree.name != "in")
+    ):
+        passed_over = tree.node
+    for child in tree.iter_child_nodes():
+        if child is not passed_over or chain(child) is None:
+            yield from weighed(child)
+
+
 def is_light(tree: nodes.Template) -> bool:
     """Whether it is proven to be bounded: look-ups, comparisons and a few cheap filters, each on what was looked up."""
     steps = 0

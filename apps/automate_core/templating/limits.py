@@ -24,6 +24,9 @@ MAX_STRIPPED = 100  #: kinds of characters that are taken off the ends of a text
 # What renders in the process that asks: more than that goes to a render worker.
 LIGHT_TEXTS = 25
 LIGHT_STEPS = 20  #: filters, tests, comparisons and calls in one text
+LIGHT_SIZE = 20_000  #: characters of all values that its texts work on; anything else counts as ITEM_SIZE
+ITEM_SIZE = 8
+LIGHT_SECONDS = 0.02  #: after which it is done over
 
 # Regular expressions.
 MAX_PATTERN = 500

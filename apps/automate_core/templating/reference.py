@@ -88,10 +88,16 @@ texts of at most {searched}.
 ## Where templates are evaluated
 
 Look-ups, comparisons, conditions and the filters without a star, at most {steps} of them in a text and {light}
-texts in a step, are evaluated where they are needed: each is bounded by the data it looks at. Everything else
-(loops, arithmetic, `~`, `range`, literals that hold names, the filters with a star) goes to one of {workers} render
-workers of the process, all inputs of a step in one round trip. A limit on how many runs of a workflow go on at once
-takes only the former, since it is needed before a run starts.
+texts in a step, are evaluated where they are needed, as long as the values that they work on have {small}
+characters together (each item of a list or mapping counts as {item} more) and they take {quick} ms. A value that is
+looked up as it is, its length, its first or last item, and a part of it cost nothing, whatever its size.
+
+Everything else (loops, arithmetic, `~`, `range`, literals that hold names, the filters with a star) goes to one of
+{workers} render workers of the process, all inputs of a step in one round trip. A limit on how many runs of a
+workflow go on at once takes only the former, since it is needed before a run starts; so do search terms and subject
+lines. Where these work on larger values, a key is empty, and a search term or subject line is left out.
+
+A worker goes through the steps of a run for 50 ms; then it is the turn of others.
 
 A render worker is started when the first template needs one, with an empty environment. It imports neither Django
 nor the project, gets the templates and only what they look up, and before it reads the first one it gives up
@@ -145,6 +151,9 @@ def page() -> str:
         "seconds": f"{limits.MAX_SECONDS:g}",
         "steps": limits.LIGHT_STEPS,
         "light": limits.LIGHT_TEXTS,
+        "small": f"{limits.LIGHT_SIZE:,}",
+        "item": limits.ITEM_SIZE,
+        "quick": f"{limits.LIGHT_SECONDS * 1_000:g}",
         "workers": WORKERS,
         "memory": MEMORY_BYTES // 1_000_000,
         "cpu": CPU_SECONDS,

@@ -96,7 +96,7 @@ def repeat(walk: Walk, node: RepeatNode, path: str, frame: Frame) -> Steps:
             prefix = f"{path}[{index}]/"
             inside = _inside(walk, node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
             last = yield from walk.sequence(node.body.nodes, inside)
-            if walk.holds(node.until, inside, node.key):
+            if (yield from walk.holds(node.until, inside, node.key, step)):
                 given = {"count": index + 1, "last": walk.output(inside, last)}
                 step.output = walk.encoded(given, node.key)
                 return

@@ -12,6 +12,7 @@ from automate_core.definition import OTHERWISE
 from automate_core.engine.frames import Frame
 from automate_core.engine.outcomes import RunStoppedError, StepFailedError, error_document, error_of
 from automate_core.engine.program import BranchNode, ParallelNode, StopNode, TryNode
+from automate_core.engine.records import StepRecord
 from automate_core.engine.strands import Fork, Steps
 from automate_core.lookups import TemplateError
 
@@ -23,13 +24,24 @@ def branch(walk: Walk, node: BranchNode, path: str, frame: Frame) -> Steps:
     """The first route that holds, or all of them."""
     step, entered = yield from walk.enter(path, node.key)
     with walk.container(step, node, frame):
-        if entered:
-            holding = [route.key for route in node.routes if walk.holds(route.when, frame, node.key)]
-            routes = (holding if node.all else holding[:1]) or [OTHERWISE]
+        if entered or step.output is None:
+            routes = (yield from _routes(walk, node, step, frame)) or [OTHERWISE]
             step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
+            walk.note(step)
         taken = msgspec.json.decode(step.output or b"{}")
         for route in taken.get("routes") or [taken["route"]]:
             yield from walk.sequence(node.nodes_of(route), frame.at(f"{path}/"))
+
+
+def _routes(walk: Walk, node: BranchNode, step: StepRecord, frame: Frame) -> Steps:
+    """Gives the keys of the routes to take."""
+    holding: list[str] = []
+    for route in node.routes:
+        if (yield from walk.holds(route.when, frame, node.key, step)):
+            holding.append(route.key)
+            if not node.all:
+                break
+    return holding
 
 
 def parallel(walk: Walk, node: ParallelNode, path: str, frame: Frame) -> Steps:

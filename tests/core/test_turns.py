@@ -1,0 +1,169 @@
+"""Expressions and conditions that cost much on what they get: others go on meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_core.definition import Concurrency, parse
+from automate_core.engine.program import DecideNode, RenderNode, limit_of
+from automate_core.models import ExecutionRun, StepRun
+from automate_core.rules import read
+from automate_core.search_terms import compiled
+from automate_core.templating import NotAtOnceError, compile_value
+from tests.core.walks import Slow, output
+
+LONG = "ab cd " * 10_000
+ITEMS = [{"n": number} for number in range(30_000)]
+HEAD = "name: {0}\nslug: {0}\ntriggers: [{{endpoint: github, event: {0}}}]\nsteps:\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_sequence_of_costly_expressions_lets_others_finish_first(workflow, deliver):
+    titles = "{{ event.payload.text" + " | title" * 20 + " }}"
+    steps = "".join(f"  - {{key: s{number}, action: data.set, inputs: {{x: '{titles}'}}}}\n" for number in range(300))
+    workflow(HEAD.format("costly") + steps)
+    workflow(HEAD.format("quick") + "  - {key: a, action: data.set, inputs: {x: '{{ event.payload.text }}'}}")
+    deliver({"text": LONG[:2_000]}, event="costly")
+    deliver({"text": "short"}, event="quick")
+    slow = Slow()
+    slow.engine.turn(slow.outbox.claim_batch(10))
+    assert dict(ExecutionRun.objects.values_list("workflow__slug", "status")) == {
+        "costly": "running",
+        "quick": "succeeded",
+    }
+    assert StepRun.objects.filter(run__workflow__slug="costly").count() < 300
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_goes_on_where_it_took_breath(publish, run, monkeypatch):
+    """Every step is a turn of its own, and nothing is done twice or left out."""
+    monkeypatch.setattr("automate_core.engine.walk.BREATH_SECONDS", 0)
+    publish("""
+  - kind: for_each
+    key: each
+    items: [1, 2]
+    concurrency: 2
+    steps:
+      - kind: branch
+        key: which
+        arms: [{key: one, when: {'==': [{var: item}, 1]}, steps: [{key: first, action: data.set, inputs: {n: one}}]}]
+        otherwise: [{key: second, action: data.set, inputs: {n: two}}]
+  - {kind: repeat, key: again, until: {'==': [{var: index}, 1]}, maximum: 3, steps: [{key: in, action: data.set}]}
+  - {key: after, action: data.set, inputs: {n: '{{ steps.again.output.count }}'}}
+""")
+    done = run()
+    assert (done.status, output(done, "after")) == ("succeeded", {"n": 2})
+    assert not StepRun.objects.filter(attempt__gt=1).exists()
+    paths = {"each", "each[0]/which", "each[0]/which/first", "each[1]/which", "each[1]/which/second"}
+    assert paths | {"again", "again[0]/in", "again[1]/in", "after"} == set(
+        StepRun.objects.values_list("path", flat=True)
+    )
+
+
+AT_ONCE = [
+    "{{ event.payload.text }}",  # as it is
+    "{{ event.payload.items | length }}",
+    "{{ (event.payload.items | first).n | string | upper }}",
+    "{{ event.payload.table[event.payload.key] | upper }}",
+    "{{ 'there' if event.payload.items is defined else 'not' }}",
+    "{{ event.payload.key | upper }}",
+]
+BESIDE = [
+    "{{ event.payload.text | upper }}",
+    "{{ event.payload.text }}!",
+    "{{ event.payload.items | tojson }}",
+    "{{ event.payload.items == [] }}",
+    "{{ event.payload.key in event.payload.items }}",
+    ["{{ event.payload.most | upper }}", "{{ event.payload.most | lower }}"],
+    {"a": "{{ event.payload.key | upper }}", "b": ["{{ event.payload.text | trim }}"]},
+]
+SCOPE = {
+    "event": {
+        "payload": {
+            "text": LONG,
+            "most": LONG[:15_000],
+            "items": ITEMS,
+            "key": "k",
+            "table": {"k": "found", **{f"x{number}": number for number in range(30_000)}},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize("source", AT_ONCE)
+def test_what_takes_no_time_is_had_at_once(source):
+    template = compile_value(source)
+    assert template.render_at_once(SCOPE) == template.render(SCOPE)
+
+
+@pytest.mark.parametrize("source", BESIDE, ids=str)
+def test_what_works_on_large_values_is_for_a_render_worker(source):
+    template = compile_value(source)
+    assert template.is_light, "by itself it would be had at once"
+    with pytest.raises(NotAtOnceError):
+        template.render_at_once(SCOPE)
+
+
+def test_what_grows_while_it_is_rendered_is_for_a_render_worker():
+    grown = "{{ event.payload.most | replace(' ', event.payload.most | truncate(30))" + " | title" * 15 + " }}"
+    with pytest.raises(NotAtOnceError):
+        compile_value([grown] * 20).render_at_once(SCOPE)
+
+
+COSTLY = {"any": [{"var": "event.payload.items"}, {"==": [{"var": "n"}, 29_999]}]}
+
+
+def test_a_costly_condition_is_not_decided_at_once():
+    assert read({"==": [{"var": "event.payload.key"}, "k"]}).holds_at_once(SCOPE) is True
+    assert read(COSTLY).holds_at_once(SCOPE) is None and read(COSTLY).holds(SCOPE)
+
+
+@pytest.mark.parametrize("compared", [{"a": {str(n): n for n in range(30_000)}}, [{"a": 1, "b": 2}] * 15_000])
+def test_what_mappings_hold_counts_towards_a_conditions_cost(compared):
+    assert read({"==": [{"var": "x"}, {"var": "y"}]}).holds_at_once({"x": compared, "y": compared}) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_costly_conditions_and_expressions_are_left_to_threads(workflow, deliver):
+    """A crash between asking and answering loses nothing."""
+    workflow(
+        HEAD.format("costly")
+        + """
+  - kind: branch
+    key: which
+    arms:
+      - {key: no, when: {any: [{var: event.payload.items}, {'==': [{var: n}, -1]}]}}
+      - key: yes
+        when: {any: [{var: event.payload.items}, {'==': [{var: n}, 11999]}]}
+        steps: [{key: a, action: data.set, inputs: {x: '{{ event.payload.items | tojson | length }}'}}]
+"""
+    )
+    deliver({"items": ITEMS[:12_000]}, event="costly")
+    slow = Slow()
+    slow.begin()
+    assert [type(call.effect.node) for call in slow.calls] == [DecideNode]
+    slow.crash()
+    kinds = []
+    while slow.calls:
+        kinds += [type(call.effect.node) for call in slow.calls]
+        slow.perform()
+    run = ExecutionRun.objects.get()
+    assert kinds == [DecideNode, DecideNode, RenderNode]
+    assert (run.status, output(run, "which")) == ("succeeded", {"route": "yes"})
+    assert not StepRun.objects.filter(attempt__gt=1).exists()
+
+
+# --- before a run starts ----------------------------------------------------------------------------------------------
+
+
+def test_a_limits_key_is_not_made_of_large_values():
+    limit = limit_of(Concurrency(key="{{ event.payload.text | lower }}"))
+    assert limit.key_for({"payload": {"text": "Short"}}, {}) == "short"
+    assert limit.key_for(SCOPE["event"], {}) == ""
+    assert limit_of(Concurrency(key="{{ event.payload.items }}")).key_for(SCOPE["event"], {}) == ""
+
+
+def test_search_terms_and_subjects_are_not_made_of_large_values():
+    terms = {"a": "event.payload.text | lower", "b": "event.payload.key"}
+    definition = parse({"name": "x", "slug": "x", "search_terms": terms, "subject": "event.payload.text | title"})
+    assert compiled(definition).values(SCOPE["event"], {}) == {"b": "k"}
