@@ -67,11 +67,33 @@ def test_what_is_refused_is_named(runs, capsys):
     assert "did not fail" in capsys.readouterr().err
 
 
+def test_lists_say_that_they_are_cut_and_how_to_go_on(runs, capsys):
+    call_command("automate_runs", "list", "--limit", "3")
+    first = capsys.readouterr()
+    shown = [line.split()[0] for line in first.out.splitlines()]
+    assert f"Showing 3 of 4 runs. Use --limit for more, or --before {shown[-1]} to go on." in first.err
+    call_command("automate_runs", "list", "--limit", "3", "--before", shown[-1])
+    rest = capsys.readouterr()
+    assert [*shown, rest.out.split()[0]] == [str(run.pk) for run in ExecutionRun.objects.order_by("-id")]
+    assert rest.err == "" and len(rest.out.splitlines()) == 1
+    for run in runs.values():
+        OutboxJob.objects.create(kind="advance", run=run, status="dead", last_error="gave up")
+    call_command("automate_dead", "--limit", "3")
+    first = capsys.readouterr()
+    assert "Showing 3 of 4 jobs." in first.err
+    assert len(run_lines(capsys, "automate_dead", "--after", first.out.splitlines()[-1].split()[0])) == 1
+    assert "from 1 on" in refused("automate_runs", "list", "--limit", "0")
+
+
+def run_lines(capsys, *arguments):
+    return run(capsys, *arguments).splitlines()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (("cancel",), "say which runs"),
-        (("cancel", "nonsense"), "a run's id looks like"),
+        (("cancel", "nonsense"), "'nonsense' is not the id of a run"),
         (("list", "--since", "yesterday"), "--since takes"),
         (("cancel", "--status", "failed", "--as", "nobody"), "no user 'nobody'"),
     ],
@@ -109,4 +131,4 @@ def test_dead_jobs_are_listed_and_replayed(runs, capsys):
     assert refused("automate_dead", "--replay", str(jobs[0].pk), code=1) == "1 refused"
     assert f"{jobs[1].pk}: run " in run(capsys, "automate_dead", "--all")
     assert run(capsys, "automate_dead") == ""
-    assert "no job 'x'" in refused("automate_dead", "--replay", "x")
+    assert "'x' is not the id of a job" in refused("automate_dead", "--replay", "x")

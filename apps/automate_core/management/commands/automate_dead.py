@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from automate_core import dead_jobs
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
+from automate_core.management import lookups
 from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import ExecutionRun, OutboxJob
 
@@ -21,11 +21,17 @@ class Command(BaseCommand):
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--replay", metavar="ID", help="do this job's work after all")
         which.add_argument("--all", action="store_true", help="replay all of them")
+        lookups.add_limit(parser, "--after", "list: only jobs that are newer than this one")
         parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["user"]:
+            find_owner(options["user"])
         if not options["replay"] and not options["all"]:
-            for job in dead_jobs.unreplayed():
+            jobs = dead_jobs.unreplayed()
+            if options["after"]:
+                jobs = jobs.filter(pk__gt=lookups.read_key(options["after"], "job"))
+            for job in lookups.listed(self, jobs, options["limit"], "--after", "jobs"):
                 self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'no reason is known'}")
             return
         by = find_owner(options["user"])
@@ -45,13 +51,9 @@ def _chosen(job_id: str | None) -> list[OutboxJob]:
     """The job of that id, or all that are dead. Raises CommandError."""
     if job_id is None:
         return list(dead_jobs.unreplayed())
-    try:
-        job = OutboxJob.objects.filter(pk=uuid.UUID(job_id)).first()
-    except ValueError:
-        job = None
-    if job is None:
-        raise CommandError(f"there is no job {job_id!r}", returncode=2)
-    return [job]
+    key = lookups.read_key(job_id, "job")
+    lookups.check_exist(OutboxJob, [key], "job")
+    return list(OutboxJob.objects.filter(pk=key))
 
 
 def _subject(job: OutboxJob) -> str:

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core import endpoints, spans
 from automate_core.authoring import NotPermittedError
+from automate_core.management import lookups
 from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SCHEMES, SchemeError
@@ -63,9 +64,7 @@ def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
 
 
 def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
-    endpoint = WebhookEndpoint.objects.filter(slug=options["slug"]).first()
-    if endpoint is None:
-        raise CommandError(f"there is no endpoint {options['slug']!r}", returncode=2)
+    endpoint = lookups.find_endpoint(options["slug"])
     secret = _secret(options)
     if secret is None:
         raise CommandError("--rotate needs --secret-file or --secret-env", returncode=2)

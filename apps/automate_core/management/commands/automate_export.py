@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError
-from automate_core.models import Workflow
+from automate_core.management import lookups
 from automate_governance import audit
 
 
@@ -19,9 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("slug", metavar="SLUG")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        workflow = Workflow.objects.filter(slug=options["slug"]).first()
-        if workflow is None:
-            raise CommandError(f"there is no workflow {options['slug']!r}", returncode=2)
+        workflow = lookups.find_workflow(options["slug"])
         try:
             definition = authoring.load_definition(workflow)
         except DefinitionError as error:

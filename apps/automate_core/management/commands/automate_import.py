@@ -57,5 +57,5 @@ def find_owner(username: str | None) -> Person:
     superusers = list(users.filter(is_superuser=True, is_active=True)[:2])
     if len(superusers) != 1:
         found = "no superuser" if not superusers else "more than one superuser"
-        raise CommandError(f"there is {found}: say whose it is with --owner USER", returncode=2)
+        raise CommandError(f"there is {found}: name a user with --owner or --as", returncode=2)
     return superusers[0]

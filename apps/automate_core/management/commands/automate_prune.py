@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from automate_core import database
+from automate_core.management import lookups
 from automate_core.models import Pruning, Workflow
 from automate_core.retention import pruning
 from automate_core.retention.words import said
@@ -38,7 +39,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        workflow = _workflow(options["workflow"])
+        slug = options["workflow"]
+        workflow = lookups.find_workflow(slug) if slug is not None else None
         if not 1 <= options["share"] <= 100:
             raise CommandError("--share takes a number from 1 to 100", returncode=2)
         self._told_at = time.monotonic()
@@ -93,13 +95,3 @@ class Command(BaseCommand):
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
             self.stderr.write(f"{said(counts)} so far")
-
-
-def _workflow(slug: str | None) -> Workflow | None:
-    """The workflow of that slug. Raises CommandError."""
-    if slug is None:
-        return None
-    workflow = Workflow.objects.filter(slug=slug).first()
-    if workflow is None:
-        raise CommandError(f"there is no workflow {slug!r}", returncode=2)
-    return workflow

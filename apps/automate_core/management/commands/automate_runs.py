@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import uuid
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -14,12 +13,11 @@ from django.utils import timezone
 
 from automate_core import control, spans
 from automate_core.following import describe
+from automate_core.management import lookups
 from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import ExecutionRun
 from automate_core.states import RunStatus
 from automate_governance.permissions import Person
-
-MOST_LISTED = 50
 
 
 class Command(BaseCommand):
@@ -35,6 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--status", choices=RunStatus.values, help="runs in this state")
         parser.add_argument("--since", metavar="TIME", help="made since then: a time, or how long ago, such as 2h")
         parser.add_argument("--trace", metavar="ID", help="runs of this trace")
+        lookups.add_limit(parser, "--before", "list: only runs that are older than this one")
         parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
         parser.add_argument("--tests", action="store_true", help="tests of drafts instead of runs")
         parser.add_argument("--reason", default="", help="cancel, skip: why, for those who look at the run")
@@ -50,9 +49,11 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say how many")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["user"]:
+            find_owner(options["user"])
         runs = _found(options)
         if options["verb"] == "list":
-            self._list(runs)
+            self._list(runs, options)
             return
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
             raise CommandError("say which runs: by id, --workflow, --status, --since or --trace", returncode=2)
@@ -67,8 +68,10 @@ class Command(BaseCommand):
             done = control.retry_many(runs, by, version=version, **chosen)
         self._tell(options, done)
 
-    def _list(self, runs: QuerySet[ExecutionRun]) -> None:
-        for run in runs.select_related("workflow")[:MOST_LISTED]:
+    def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
+        if options["before"]:
+            runs = runs.filter(pk__lt=lookups.read_key(options["before"], "run"))
+        for run in lookups.listed(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe(run)}")
 
     def _tell(self, options: dict[str, Any], done: control.Done) -> None:
@@ -101,20 +104,21 @@ def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:
     """The runs that the arguments name. Raises CommandError."""
     runs = ExecutionRun.objects.all()
     if options["runs"]:
-        try:
-            runs = runs.filter(pk__in=[uuid.UUID(each) for each in options["runs"]])
-        except ValueError:
-            raise CommandError("a run's id looks like 0199c0de-0000-7000-8000-000000000000", returncode=2) from None
+        keys = [lookups.read_key(each, "run") for each in options["runs"]]
+        lookups.check_exist(ExecutionRun, keys, "run")
+        runs = runs.filter(pk__in=keys)
     elif options["tests"]:
         runs = runs.filter(cause=ExecutionRun.Cause.TEST)
     else:
         runs = runs.exclude(cause=ExecutionRun.Cause.TEST)
     if options["workflow"]:
-        runs = runs.filter(workflow__slug=options["workflow"])
+        runs = runs.filter(workflow=lookups.find_workflow(options["workflow"]))
     if options["status"]:
         runs = runs.filter(status=options["status"])
     if options["trace"]:
         runs = runs.filter(trace_id=options["trace"])
+        if not ExecutionRun.objects.filter(trace_id=options["trace"]).exists():
+            raise CommandError(f"there is no run of the trace {options['trace'][:100]!r}", returncode=2)
     if options["since"]:
         runs = runs.filter(created_at__gte=_since(options["since"]))
     return runs

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.following import StillRunningError, describe, follow
-from automate_core.models import ExecutionRun, WebhookEndpoint
+from automate_core.management import lookups
+from automate_core.models import ExecutionRun
 from automate_core.sending import Sent, send
 from automate_core.states import RunStatus
 from automate_egress import EgressConnectionError, EgressError
@@ -43,9 +44,7 @@ class Command(BaseCommand):
             self._wait(sent.event_id, options["timeout"])
 
     def _send(self, options: dict[str, Any]) -> Sent:
-        endpoint = WebhookEndpoint.objects.filter(slug=options["slug"]).first()
-        if endpoint is None:
-            raise CommandError(f"there is no endpoint {options['slug']!r}", returncode=2)
+        endpoint = lookups.find_endpoint(options["slug"])
         headers = dict(header.partition("=")[::2] for header in options["header"])
         try:
             body = Path(options["file"]).read_bytes()

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core import pausing
 from automate_core.authoring import NotPermittedError
+from automate_core.management import lookups
 from automate_core.management.commands.automate_import import find_owner
-from automate_core.models import Workflow
 
 
 class Command(BaseCommand):
@@ -22,9 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="user", metavar="USER", help="who does it; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        workflow = Workflow.objects.filter(slug=options["slug"]).first()
-        if workflow is None:
-            raise CommandError(f"there is no workflow {options['slug']!r}", returncode=2)
+        workflow = lookups.find_workflow(options["slug"])
         by = find_owner(options["user"])
         try:
             if options["verb"] == "pause":

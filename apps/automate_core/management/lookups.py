@@ -1,0 +1,69 @@
+"""What commands share: finding what an argument names, with exit code 2 where there is none, and lists that are cut."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Model, QuerySet
+
+from automate_core.models import WebhookEndpoint, Workflow
+
+MOST_LISTED = 50
+MOST_COUNTED = 10_000
+
+
+def find_workflow(slug: str) -> Workflow:
+    """The workflow of that slug. Raises CommandError."""
+    workflow = Workflow.objects.filter(slug=slug).first()
+    if workflow is None:
+        raise CommandError(f"there is no workflow {slug!r}", returncode=2)
+    return workflow
+
+
+def find_endpoint(slug: str) -> WebhookEndpoint:
+    """The endpoint of that slug. Raises CommandError."""
+    endpoint = WebhookEndpoint.objects.filter(slug=slug).first()
+    if endpoint is None:
+        raise CommandError(f"there is no endpoint {slug!r}", returncode=2)
+    return endpoint
+
+
+def read_key(text: str, what: str) -> uuid.UUID:
+    """The id of a run or a job. Raises CommandError."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        like = "0199c0de-0000-7000-8000-000000000000"
+        raise CommandError(f"{text[:100]!r} is not the id of a {what}, such as {like}", returncode=2) from None
+
+
+def check_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:
+    """Raises CommandError, which names the first of those that there are not."""
+    known = set(model.objects.filter(pk__in=keys).values_list("pk", flat=True))
+    if unknown := [key for key in keys if key not in known]:
+        more = f", nor {len(unknown) - 1} others of those named" if len(unknown) > 1 else ""
+        raise CommandError(f"there is no {what} {unknown[0]}{more}", returncode=2)
+
+
+def add_limit(parser: CommandParser, beyond: str, help_of_beyond: str) -> None:
+    """`--limit`, and the option `beyond` that goes on from an id."""
+    parser.add_argument(
+        "--limit", type=int, default=MOST_LISTED, metavar="N", help=f"lists at most so many ({MOST_LISTED})"
+    )
+    parser.add_argument(beyond, metavar="ID", help=help_of_beyond)
+
+
+def listed[M: Model](command: BaseCommand, rows: QuerySet[M], limit: int, beyond: str, what: str) -> list[M]:
+    """The first of `rows`; standard error says when these are not all, and how to go on. Raises CommandError."""
+    if limit < 1:
+        raise CommandError("--limit takes a number from 1 on", returncode=2)
+    found = list(rows[: limit + 1])
+    if len(found) > limit:
+        total = rows.order_by()[: MOST_COUNTED + 1].count()
+        of = f"more than {MOST_COUNTED:,}" if total > MOST_COUNTED else f"{total:,}"
+        last = found[limit - 1].pk
+        command.stderr.write(f"Showing {limit:,} of {of} {what}. Use --limit for more, or {beyond} {last} to go on.")
+    return found[:limit]
