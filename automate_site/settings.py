@@ -26,6 +26,8 @@ AUTOMATE_WORKER_GRACE_SECONDS = environment.number("AUTOMATE_WORKER_GRACE_SECOND
 AUTOMATE_REQUEST_SECONDS = environment.number("AUTOMATE_REQUEST_SECONDS", 30, least=0)
 AUTOMATE_HOOK_RATE = int(environment.number("AUTOMATE_HOOK_RATE", 60_000, least=0))
 AUTOMATE_HOOK_FAILURE_RATE = int(environment.number("AUTOMATE_HOOK_FAILURE_RATE", 60, least=0))
+AUTOMATE_SIGN_IN_TRIES = int(environment.number("AUTOMATE_SIGN_IN_TRIES", 5, least=1))
+AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS = int(environment.number("AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS", 100, least=1))
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
 AUTOMATE_EGRESS_PORTS = environment.web_ports("AUTOMATE_EGRESS_PORTS")
 AUTOMATE_EGRESS_PROXY = environment.proxy("AUTOMATE_EGRESS_PROXY")
@@ -95,6 +97,7 @@ DATABASES = {"default": environment.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
+    "automate_governance.sign_in.ThrottleBackend",
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]

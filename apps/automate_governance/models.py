@@ -189,6 +189,25 @@ class AuditEntry(models.Model):
         return f"{self.actor}, by {Source(self.source).label.lower()}{as_whom}"
 
 
+class SignInCount(models.Model):
+    """Attempts to sign in, within a span: of an account (by a hash of its name), from an address, or of both together.
+
+    `sign_in` writes it, and keeps it short.
+    """
+
+    account = models.CharField(max_length=32, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    tries = models.PositiveIntegerField()
+    ends_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["account", "address"], name="one_count_of_sign_ins")]
+
+    def __str__(self) -> str:
+        return f"{self.tries} tries"
+
+
 class AuditLink(models.Model):
     """An entry's place in the hash chain, made when its transaction commits."""
 

@@ -13,7 +13,7 @@ from django.db import ProgrammingError, models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from automate_governance import audit, origin
+from automate_governance import audit, origin, sign_in
 from automate_governance.permissions import SITE
 
 _SHOWN = {
@@ -92,7 +92,9 @@ def _linked_to(through: Any, instance: models.Model, model: Any) -> Any:
     return through._base_manager.filter(**{ends[type(instance)]: instance.pk}).values(ends[model])
 
 
-def _signed_in(sender: Any, user: Any, **_: Any) -> None:
+def _signed_in(sender: Any, user: Any, request: Any = None, **_: Any) -> None:
+    if sign_in.attempt_of(request).account:
+        sign_in.succeeded(request)
     _record("signed_in", user, {}, by=user)
 
 
@@ -101,11 +103,15 @@ def _signed_out(sender: Any, user: Any, **_: Any) -> None:
         _record("signed_out", user, {}, by=user)
 
 
-def _failed(sender: Any, credentials: dict[str, Any], **_: Any) -> None:
-    """A name that nobody has is left out: it may be a password, typed into the wrong field."""
-    users = get_user_model()
-    name = credentials.get(users.USERNAME_FIELD) or credentials.get("username") or ""
-    user = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
+def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
+    """A name that nobody has is left out: it may be a password, typed into the wrong field.
+
+    What is refused unseen leaves no entry each, nor do the guesses at names from an address that tries many.
+    """
+    users, made = get_user_model(), sign_in.attempt_of(request)
+    user = users._default_manager.filter(**{users.USERNAME_FIELD: sign_in.name_in(credentials)}).first()
+    if made.locked or (made.is_flood and user is None):
+        return
     _record("sign_in_failed", user or SITE(pk=0), {} if user else {"name": "unknown"}, by=AnonymousUser())
 
 

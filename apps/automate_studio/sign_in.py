@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, path, reverse_lazy
@@ -16,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
+from automate_governance.sign_in import attempt_of
 
 type View = Callable[..., HttpResponseBase]
 
@@ -25,6 +27,18 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
 
     error_messages = AuthenticationForm.error_messages
     confirm_login_allowed = AuthenticationForm.confirm_login_allowed
+
+    def get_invalid_login_error(self) -> ValidationError:
+        """After too many attempts, when the next one may be made."""
+        if seconds := attempt_of(self.request).locked:
+            minutes = -(-seconds // 60)
+            return ValidationError(
+                f"Too many failed sign-ins. Try again in {minutes} minute{'' if minutes == 1 else 's'}, "
+                "or ask an administrator to unlock the account.",
+                code="locked",
+            )
+        error: ValidationError = super().get_invalid_login_error()
+        return error
 
 
 class SignInView(LoginView):

@@ -241,6 +241,7 @@ COMMANDS_WITH = {
     "automate_rollup": "statistics.rebuilt",
     "automate_rotate_keys": "secrets.rewrapped",
     "automate_send": "webhook.delivery_sent",
+    "automate_unlock": "user.unlocked",
 }
 
 
@@ -261,6 +262,7 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_prune")
     call_command("automate_rollup", "--rebuild")
     call_command("automate_rotate_keys")
+    call_command("automate_unlock", "owner")
     call_command("automate_runs", "retry", str(run.pk), "--start", "start")
     with pytest.raises(CommandError, match="is the site running"):
         call_command("automate_send", "github", str(tmp_path / "body"))

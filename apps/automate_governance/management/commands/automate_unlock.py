@@ -1,0 +1,25 @@
+"""Let somebody sign in again after too many failed attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_governance import sign_in
+
+
+class Command(BaseCommand):
+    help = "Forget the failed sign-ins of an account, from everywhere, or those from an address. Audited."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("user", nargs="?", metavar="USER", help="the name that the person signs in with")
+        which.add_argument("--address", metavar="ADDRESS", help="a network address, such as 192.0.2.7")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user, address = options["user"] or "", options["address"] or ""
+        if not user and not address:
+            raise CommandError("say whom to unlock: USER, or --address ADDRESS", returncode=2)
+        found = sign_in.unlock(name=user, address=address)
+        self.stdout.write(f"{user or address} is unlocked" if found else f"{user or address} was not locked")

@@ -1,0 +1,143 @@
+"""Failed sign-ins slow down whoever guesses: by account and address together, by account, and by address.
+
+Put `automate_governance.sign_in.ThrottleBackend` first in AUTHENTICATION_BACKENDS. Each attempt is counted before the
+password is looked at, so that many at once get no more tries than one after the other; a sign-in that succeeds takes
+the account's count back. Nobody is told whether an account exists: names that nobody has are counted alike.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db import connection, models, transaction
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from automate_governance import audit, origin
+from automate_governance.models import SignInCount
+from automate_governance.people import active, name_field
+from automate_governance.permissions import SITE
+
+TRIES = 5  # of an account from one address; ten times as many from all addresses
+TRIES_OF_ADDRESS = 100  # of all accounts from one address: beyond them each account has one try from there
+SPAN = dt.timedelta(minutes=15)
+MOST_ROWS = 100_000
+
+_ADD = """
+INSERT INTO automate_governance_signincount AS had (account, address, tries, ends_at)
+VALUES (%(account)s, %(address)s, 1, now() + %(span)s)
+ON CONFLICT (account, address) DO UPDATE SET
+    tries = CASE WHEN had.ends_at <= now() THEN 1 ELSE had.tries + 1 END,
+    ends_at = CASE WHEN had.ends_at <= now() THEN excluded.ends_at ELSE had.ends_at END
+RETURNING id, tries, ceil(extract(epoch FROM ends_at - now()))::int
+"""
+_FORGET = """
+DELETE FROM automate_governance_signincount WHERE id IN (
+    SELECT id FROM automate_governance_signincount WHERE ends_at <= now() OR id <= %(oldest)s
+    ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """`locked`: seconds until the next one may be made, 0 when it may go on. `is_flood`: its address tries many."""
+
+    account: str = ""
+    locked: int = 0
+    is_flood: bool = False
+
+
+class ThrottleBackend:
+    """Refuses attempts beyond the limits, which `attempt_of(request)` tells; it signs nobody in and knows no rights."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        """None lets the next backend look. Raises PermissionDenied, which ends the attempt."""
+        name = name_in(credentials)
+        if request is None or not name or "password" not in credentials:  # no password is guessed here
+            return
+        request.automate_attempt = made = _count(name, _address(request))  # type: ignore[attr-defined]
+        if made.locked:
+            raise PermissionDenied
+
+    async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        """The same."""
+        await sync_to_async(self.authenticate)(request, **credentials)
+
+
+def attempt_of(request: HttpRequest | None) -> Attempt:
+    """What was said of the attempt in that request."""
+    found: Attempt = getattr(request, "automate_attempt", Attempt())
+    return found
+
+
+def name_in(credentials: Mapping[str, Any]) -> str:
+    """The name that somebody tries to sign in with."""
+    return str(credentials.get(name_field()) or credentials.get("username") or "")
+
+
+def succeeded(request: HttpRequest) -> None:
+    """Take back what was counted of the account; of the address, that one attempt."""
+    made, address = attempt_of(request), _address(request)
+    SignInCount.objects.filter(account=made.account, address__in=(address, "")).delete()
+    SignInCount.objects.filter(account="", address=address).update(tries=models.F("tries") - 1)
+
+
+def unlock(*, name: str = "", address: str = "") -> int:
+    """Forget the attempts on an account, or those from an address, audited; how many counts there were."""
+    counts = SignInCount.objects.filter(account=_key(name)) if name else SignInCount.objects.filter(address=address)
+    user = active([name]).first() if name else None
+    with transaction.atomic():
+        found, _ = counts.delete()
+        audit.record(
+            origin.person(), "user.unlocked", user or SITE(pk=0), changes={"address": address} if address else {}
+        )
+    return found
+
+
+def _count(name: str, address: str) -> Attempt:
+    """Always the pair first, then the account, then the address: two attempts never wait for each other."""
+    tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
+    account = _key(name)
+    with transaction.atomic(), connection.cursor() as cursor:
+        (row, *pair), (_, *account_wide), (_, *wide) = (
+            _add(cursor, *key) for key in ((account, address), (account, ""), ("", address))
+        )
+        is_flood = wide[0] > setting("AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS", TRIES_OF_ADDRESS)
+        limits = ((pair, 1 if is_flood else tries), (account_wide, tries * 10))
+        if any(tried == most + 1 for (tried, _), most in limits):
+            user = active([name]).first()
+            audit.record(AnonymousUser(), "user.locked", user or SITE(pk=0))
+        cursor.execute(_FORGET, {"oldest": row - MOST_ROWS})
+    locked = max((seconds for (tried, seconds), most in limits if tried > most), default=0)
+    return Attempt(account, locked, is_flood)
+
+
+def _add(cursor: Any, account: str, address: str) -> tuple[int, int, int]:
+    cursor.execute(_ADD, {"account": account, "address": address, "span": SPAN})
+    found: tuple[int, int, int] = cursor.fetchone()
+    return found
+
+
+def _address(request: HttpRequest) -> str:
+    """Never empty, which stands for all addresses: a socket file has none."""
+    return origin.address(request) or "unknown"
+
+
+def _key(name: str) -> str:
+    """A name as it is counted: one form for all its spellings, and no name in the table."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return salted_hmac("automate.sign-in", plain, algorithm="sha256").hexdigest()[:32]
+
+
+def setting(name: str, usual: int) -> int:
+    """A limit of the project's settings."""
+    return int(getattr(settings, name, usual))
