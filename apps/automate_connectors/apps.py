@@ -21,9 +21,9 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         from automate_governance.models import StoredSecret
 
         uses.register(StoredSecret, used_by.connections_of_secrets)
-        register(_connectors_load)
-        register(check_settings)
-        register(exposed.settings_make_sense)
+        register(_connectors_load, "automate")
+        register(check_settings, "automate")
+        register(exposed.settings_make_sense, "automate")
         post_migrate.connect(_seed_roles, sender=self)
 
 

@@ -47,7 +47,9 @@ def health(request: HttpRequest) -> JsonResponse:
     except (Error, psycopg.Error) as error:  # away, or not migrated; nobody can be signed in by it either
         log.warning("the health check failed: %s", str(error).strip())
         state = {"status": "failing"}
-    return JsonResponse(state, status=200 if state["status"] == "ok" else 503)
+    answer = JsonResponse(state, status=200 if state["status"] == "ok" else 503)
+    answer._has_been_logged = True  # type: ignore[attr-defined] # Django would report each probe as an error
+    return answer
 
 
 def _details() -> dict[str, Any]:

@@ -40,9 +40,10 @@ def plan(*, keep_groups: bool) -> Iterator[str]:
     """Lines that describe what `remove` deletes."""
     tables = [name for name in connection.introspection.table_names() if name.startswith(tuple(f"{a}_" for a in APPS))]
     counts = [f"{model.objects.count()} {word}" for model, word in _COUNTED if _has_table(model)]
-    yield f"{len(tables)} tables, with {', '.join(counts) or 'no workflows'}, the audit trail and stored secrets"
+    held = f", with {', '.join(counts) or 'no workflows'}, the audit trail and stored secrets" if tables else ""
+    yield f"{len(tables)} tables{held}"
     yield f"triggers on tables of the project: {', '.join(captures.tables()) or 'none'}"
-    yield f"functions: {', '.join(_functions())}"
+    yield f"functions: {', '.join(_existing(_functions())) or 'none'}"
     state = _state()
     types = _ours(state)
     permissions = state.get_model("auth", "Permission").objects.filter(content_type__in=types)
@@ -112,6 +113,12 @@ def _functions() -> list[str]:
     """The functions that are ours, those of django-pgtrigger for our tables among them."""
     triggers = [trigger.get_pgid(model) for model, trigger in pgtrigger.registered() if model._meta.app_label in APPS]
     return ["automate_now", "automate_capture", *sorted(triggers)]
+
+
+def _existing(functions: list[str]) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proname::text FROM pg_proc WHERE proname = ANY(%s) ORDER BY proname", [functions])
+        return [name for (name,) in cursor.fetchall()]
 
 
 def _remove_functions() -> None:

@@ -8,14 +8,22 @@ from typing import Any
 from django import urls
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string  # noqa: TID251 - a setting of the project, which is code
 
 DEFAULT = "django.contrib.admin.site"
 
 
 def admin_site() -> AdminSite:
-    """The admin site. Settings name it by path, such as `shop.office.site`. Raises ImportError."""
-    site: AdminSite = import_string(getattr(settings, "AUTOMATE_ADMIN_SITE", DEFAULT))
+    """The admin site. Settings name it by path, such as `shop.office.site`. Raises ImproperlyConfigured."""
+    path = getattr(settings, "AUTOMATE_ADMIN_SITE", DEFAULT)
+    try:
+        site: AdminSite = import_string(path)
+    except (ImportError, AttributeError) as error:
+        raise ImproperlyConfigured(
+            f"AUTOMATE_ADMIN_SITE cannot be imported: {error}. Name the instance by its path, such as shop.office.site."
+            " (automate_core.E066)"
+        ) from error
     return site
 
 

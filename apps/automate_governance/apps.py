@@ -22,11 +22,11 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         for check in (
             checks.secrets_backends_load,
             checks.secrets_keys_are_keys,
-            checks.the_development_server_asks_too,
             checks.vault_settings_make_sense,
             checks.no_debug_pages_in_public,
         ):
-            register(check)
+            register(check, "automate")
+        register(checks.the_development_server_asks_too)
         register(checks.secrets_keys_open_what_is_stored, "database")
         post_migrate.connect(_seed_roles, sender=self)
         pre_save.connect(sinks.redact_history, sender=LogEntry)

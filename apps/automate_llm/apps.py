@@ -15,8 +15,8 @@ class AutomateLLMConfig(app_config.AutomateAppConfig):
     verbose_name = "Language models"
 
     def ready(self) -> None:
-        register(_providers_load)
-        register(_prices_can_be_read)
+        register(_providers_load, "automate")
+        register(_prices_can_be_read, "automate")
         post_migrate.connect(_seed_roles, sender=self)
 
 

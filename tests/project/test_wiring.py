@@ -20,6 +20,7 @@ from django.db.backends.base import base
 from django.urls import include, path
 from unfold.sites import UnfoldAdminSite
 
+from automate_core import asgi
 from automate_core.checks import people, requests
 from automate_core.checks.setting_values import RULES
 from automate_governance.app_config import REQUIRED
@@ -70,6 +71,13 @@ def templates(**changes):
         settings.TEMPLATES = [{**engine, **changes}]
 
     return change
+
+
+def unwrapped(settings, patch):
+    """A managed worker, and an ASGI application as Django makes it."""
+    patch.setattr(asgi, "_wrapped", [])
+    patch.setitem(sys.modules, "plain_asgi", types.SimpleNamespace(application=object()))
+    settings.AUTOMATE_WORKER, settings.ASGI_APPLICATION = "managed", "plain_asgi.application"
 
 
 def processors(missing):
@@ -151,6 +159,8 @@ WRONG = [
     ("automate_core.E042", behind(GZIP)),
     ("automate_core.E043", {"SECURE_CSP": {"default-src": ["'self'"]}}),
     ("automate_core.E050", {"ASGI_APPLICATION": "nowhere.asgi.application"}),
+    ("automate_core.E050", {"ASGI_APPLICATION": "automate_site.asgi.nowhere"}),
+    ("automate_core.W053", unwrapped),
     ("automate_core.E060", unset("AUTOMATE_SITE_URL")),
     ("automate_core.E060", {"AUTOMATE_SITE_URL": ""}),
     *(("automate_core.E061", {"AUTOMATE_SITE_URL": url}) for url in ("example.com", "https://example.com/x", 17)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from typing import Any
@@ -11,27 +10,32 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import DEFAULT_DB_ALIAS
+from django.utils.module_loading import import_string  # noqa: TID251 - a setting of the project, which is code
 
+from automate_core import asgi
 from automate_core.conf import setting
 
 _RUN_WORKERS = 'Run `manage.py automate_worker` beside the web server, and set AUTOMATE_WORKER = "off".'
 
 
 def check_asgi(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E050: the ASGI application is missing that the managed worker and live pages need."""
+    """E050: the ASGI application is missing that the managed worker and live pages need. W053: it starts no worker."""
     named = getattr(settings, "ASGI_APPLICATION", None)
-    module = named.rpartition(".")[0] if named else f"{settings.ROOT_URLCONF.partition('.')[0]}.asgi"
-    if _exists(module) or not (named or _is_managed()):
+    if not (named or _is_managed()):
         return []
-    hint = f"Add asgi.py as in docs/in-your-project.md. Without ASGI: {_RUN_WORKERS}"
-    return [Error(f"There is no module {module}, the ASGI application.", hint=hint, id="automate_core.E050")]
-
-
-def _exists(module: str) -> bool:
+    path = named or f"{settings.ROOT_URLCONF.partition('.')[0]}.asgi.application"
+    hint = f"Write asgi.py as in docs/in-your-project.md. Without ASGI: {_RUN_WORKERS}"
     try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+        import_string(path)
+    except ImportError as error:
+        message = f"The ASGI application {path} cannot be imported: {error}."
+        return [Error(message, hint=hint, id="automate_core.E050")]
+    if asgi.is_wrapped() or not _is_managed():
+        return []
+    message = f"AUTOMATE_WORKER is managed, but the ASGI application {path} starts no worker."
+    return [
+        Warning(message, hint=f"Wrap it: automate(get_asgi_application()). Or: {_RUN_WORKERS}", id="automate_core.W053")
+    ]
 
 
 def check_worker(app_configs: Any, **_: Any) -> list[CheckMessage]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve
 
@@ -72,7 +73,7 @@ def check_urls(app_configs: Any, **_: Any) -> list[CheckMessage]:
 def _path(view: str, args: list[str] | None = None) -> str:
     try:
         return reverse(view, args=args)
-    except (NoReverseMatch, ImportError, AttributeError):  # the last two: the admin site cannot be imported
+    except (NoReverseMatch, ImproperlyConfigured):  # the latter: the admin site cannot be imported
         return ""
 
 
@@ -87,9 +88,9 @@ def check_admin_site(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E066: AUTOMATE_ADMIN_SITE names none. E067: it is not Unfold's. E068: the URLs lead to another."""
     try:
         site: object = admin_site()
-    except (ImportError, AttributeError) as error:
+    except ImproperlyConfigured as error:
         hint = "Name the instance by its path, such as shop.office.site."
-        return [Error(f"AUTOMATE_ADMIN_SITE cannot be imported: {error}", hint=hint, id="automate_core.E066")]
+        return [Error(str(error), hint=hint, id="automate_core.E066")]
     if not isinstance(site, AdminSite) or not _is_unfolds(site):
         hint = 'Let it be an unfold.sites.UnfoldAdminSite, or put "unfold" before "django.contrib.admin".'
         return [Error("The admin site of Automate's pages is not one of Unfold's.", hint=hint, id="automate_core.E067")]
