@@ -56,13 +56,25 @@ def invalid(message: str) -> ConnectorError:
 
 def json_object(what: str, response: HttpResponse) -> dict[str, Any]:
     """The object that an API answered with. Raises ConnectorError when it is anything else."""
-    try:
-        found = response.json()
-    except (ValueError, RecursionError):
-        found = None
+    found = _parsed(response)
     if not isinstance(found, dict):
         raise failed(f"{what} answered with something that is not a JSON object", response, code="invalid_answer")
     return found
+
+
+def json_list(what: str, response: HttpResponse) -> list[Any]:
+    """The list that an API answered with. Raises ConnectorError when it is anything else."""
+    found = _parsed(response)
+    if not isinstance(found, list):
+        raise failed(f"{what} answered with something that is not a JSON list", response, code="invalid_answer")
+    return found
+
+
+def _parsed(response: HttpResponse) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,18 @@ def test_a_planted_fault_is_caught_by_name(suite, fault):
     with pytest.raises(AssertionError) as caught:
         run(faulty(), fault.case)
     assert str(caught.value).strip(), "the failure says what is wrong"
+    assert fault.says in str(caught.value)
+
+
+def test_a_changed_connection_spoils_no_other_case():
+    suite = type("Faulty", (Connectors,), {"adapter_cls": connectors.CompletesTheConnection})
+    failed = []
+    for case in names(suite):
+        try:
+            run(suite(), case)
+        except AssertionError:
+            failed.append(case)
+    assert failed == ["test_contract_inputs_untouched"]
 
 
 def test_every_case_catches_a_planted_fault():

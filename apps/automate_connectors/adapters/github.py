@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import failed, invalid, json_object, quoted
+from automate_connectors.web import failed, invalid, json_list, json_object, quoted
 from automate_egress import HttpResponse
 from automate_governance.redaction import cut
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -370,11 +370,8 @@ def _name(value: Any, key: str) -> Any:
 
 
 def _labels(response: HttpResponse) -> dict[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        found = []
-    return {"labels": [_name(label, "name") for label in found] if isinstance(found, list) else []}
+    found = [] if response.status == 404 else json_list("GitHub", response)  # 404: there was no such label to remove
+    return {"labels": [_name(label, "name") for label in found]}
 
 
 def _names(values: list[Any]) -> list[str]:

@@ -16,11 +16,14 @@ from automate_egress import (
     EgressTimeoutError,
     HttpResponse,
 )
-from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script
+from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script, named
+from automate_testing.contracts.traces import shows
 from automate_testing.fakes import answer
 
 MANY = 200  #: requests by which a cancelled call must have ended
-_PAGE = b"<html><h1>It did not work</h1></html>"
+_TITLE = "It did not work"
+_PAGE = f"<html><h1>{_TITLE}</h1></html>".encode()
+_SHAPES = (b'{"unexpected": true}', b"{}", b"[]", b"null")
 _REFUSED = (400, 401, 403, 422)  #: always errors
 _MISSING = (404, 409, 410)  #: which may mean that there is nothing to do
 _DOWN = (500, 502, 503, 504)
@@ -33,88 +36,135 @@ class ConnectorOutages(ConnectorSuite):
     def test_contract_timeout(self, adapter: ConnectorAdapter) -> None:
         """A time-out is an error that may be retried."""
         for attempt in self.failures(adapter, EgressTimeoutError("it took too long")):
-            assert attempt.error.retryable, f"{attempt.case}: a time-out may be retried"
+            _may_be_retried(attempt)
 
     def test_contract_connection_error(self, adapter: ConnectorAdapter) -> None:
         """A connection that breaks is an error that may be retried."""
         for attempt in self.failures(adapter, EgressConnectionError("it broke")):
-            assert attempt.error.retryable, f"{attempt.case}: a broken connection may be retried"
+            _may_be_retried(attempt)
 
     def test_contract_blocked(self, adapter: ConnectorAdapter) -> None:
         """An address that may not be reached is an error that cannot pass by repeating."""
         for attempt in self.failures(adapter, EgressBlockedError("not an address that workflows may reach")):
-            assert not attempt.error.retryable, f"{attempt.case}: a blocked address cannot be retried"
+            _is_final(attempt)
 
     def test_contract_rate_limit(self, adapter: ConnectorAdapter) -> None:
         """429 is an error that may be retried, after the time that Retry-After asks for."""
         for attempt in self.failures(adapter, answer(429, {"error": "slow down"}, {"retry-after": "7"})):
-            assert attempt.error.retryable, f"{attempt.case}: 429 may be retried"
-            assert attempt.error.retry_after == 7, f"{attempt.case}: Retry-After is handed on"
+            _may_be_retried(attempt)
+            assert attempt.error.retry_after == 7, (
+                f"{attempt.case}: the service asked for 7 seconds in Retry-After, and the error's retry_after is"
+                f" {attempt.error.retry_after!r}; hand on retry_after=response.retry_after"
+            )
 
     def test_contract_retry_after_date(self, adapter: ConnectorAdapter) -> None:
         """A date in Retry-After is read or left out, and no reason to crash; `response.retry_after` reads it."""
         moment = formatdate(time.time() + 3_600, usegmt=True)
         for attempt in self.failures(adapter, answer(429, {"error": "slow down"}, {"retry-after": moment})):
             wait = attempt.error.retry_after
-            assert attempt.error.retryable, f"{attempt.case}: 429 may be retried"
+            _may_be_retried(attempt)
             assert wait is None or 3_000 <= wait <= 3_601, (
-                f"{attempt.case}: Retry-After is a date in an hour, not {wait}"
+                f"{attempt.case}: the date in Retry-After is an hour ahead, and the error's retry_after is {wait};"
+                " hand on retry_after=response.retry_after"
             )
 
     def test_contract_server_error(self, adapter: ConnectorAdapter) -> None:
         """500, 502, 503 and 504 are errors that may be retried, whatever their body is."""
-        for attempt, status in self._statuses(adapter, _DOWN):
-            assert attempt.error.retryable, f"{attempt.case}: HTTP {status} may be retried"
+        for attempt in self._statuses(adapter, _DOWN):
+            _may_be_retried(attempt)
 
     def test_contract_client_error(self, adapter: ConnectorAdapter) -> None:
         """400, 401, 403 and 422 are errors that cannot pass by repeating; so are 404, 409 and 410, if they are any."""
-        for attempt, status in self._statuses(adapter, _REFUSED):
-            assert not attempt.error.retryable, f"{attempt.case}: HTTP {status} cannot be retried"
-        for attempt, status in self._statuses(adapter, _MISSING):
-            is_fine = attempt.call.error is None
-            assert is_fine or not attempt.error.retryable, f"{attempt.case}: HTTP {status} cannot be retried"
+        for attempt in self._statuses(adapter, _REFUSED):
+            _is_final(attempt)
+        for attempt in self._statuses(adapter, _MISSING):
+            if attempt.call.error is not None:
+                _is_final(attempt)
 
     def test_contract_bad_answer(self, adapter: ConnectorAdapter) -> None:
-        """A page in place of JSON is an error of the connector, or a text that it takes."""
-        for body in (_PAGE, b""):
-            for attempt in self.failures(adapter, answer(200, body)):
+        """A page in place of JSON, or JSON of another shape, is an error of the connector, or a text that it takes."""
+        for body in (_PAGE, b"", *(_SHAPES if self.cases else ())):
+            for attempt in self.failures(adapter, _as_json(body) if body in _SHAPES else answer(200, body)):
                 error = attempt.call.error
                 is_own = isinstance(error, ConnectorError) and error.code != "unexpected_error"
-                assert error is None or is_own, f"{attempt.case}: an answer that is not JSON ends with {error}"
+                assert error is None or is_own, (
+                    f"{attempt.case}: the answer {body.decode() or 'without a body'} ends with a bare {error}; look at"
+                    ' what the answer is, and raise ConnectorError(..., code="invalid_answer")'
+                )
+                if body is _PAGE and self.cases:
+                    self._takes_no_page(adapter, attempt)
 
     def test_contract_error_details(self, adapter: ConnectorAdapter) -> None:
         """An error has a message for people, a code for rules, and details that are JSON."""
         for status in (429, 503, 422):
             for attempt in self.failures(adapter, answer(status, {"error": "wrong"})):
                 error = attempt.error
-                assert error.message and isinstance(error.message, str), f"{attempt.case}: an error has a message"
-                assert error.code and isinstance(error.code, str), f"{attempt.case}: an error has a code"
-                assert _is_json(error.details), f"{attempt.case}: the details are a mapping of JSON values"
+                what = f"{attempt.case}: the error for HTTP {status}"
+                assert error.message and isinstance(error.message, str), f"{what} has no message for people"
+                assert error.code and isinstance(error.code, str), f"{what} has no code"
+                assert _is_json(error.details), f"{what} has details that are not a mapping of JSON values"
 
     def test_contract_single_attempt(self, adapter: ConnectorAdapter) -> None:
         """A request that failed is not sent again in the same call: the engine retries, by the step's own rules."""
         broken = (EgressTimeoutError("too long"), EgressConnectionError("broken"))
-        for failure in (answer(500), answer(503), answer(429), *broken):
+        for failure in (answer(500), answer(503), answer(429), *broken, answer(401, {"error": "who"})):
             for attempt in self.failures(adapter, failure):
-                sent = [replace(request, headers={}) for request in attempt.http.requests]
+                is_refused = named(failure) == "HTTP 401"  # a new token may be tried, the same one is refused again
+                sent = [r if is_refused else replace(r, headers={}) for r in attempt.http.requests]
                 count = sent.count(sent[attempt.failed_at])
-                assert count == 1, f"{attempt.case} sends a failed request {count} times: retrying is the engine's"
+                assert count == 1, (
+                    f"{attempt.case}: after {named(failure)} the connector sent the same request again, {count} times"
+                    " in all; send it once and raise: retrying is the engine's"
+                )
 
     def test_contract_cancellation(self, adapter: ConnectorAdapter) -> None:
         """A cancelled request ends the call with an error, and a cancelled call does not go on asking."""
         for attempt in self.failures(adapter, EgressCancelledError("cancelled")):
-            assert not attempt.error.retryable, f"{attempt.case}: a cancelled call is not retried"
-            assert len(attempt.http.requests) == attempt.failed_at + 1, f"{attempt.case}: a cancelled call goes on"
+            _is_final(attempt)
+            assert len(attempt.http.requests) == attempt.failed_at + 1, (
+                f"{attempt.case}: the connector went on asking after its request was cancelled; let the error pass"
+            )
         for case in self.calls(adapter):
             script: Script = (*case.script * MANY, EgressCancelledError("cancelled"))
             attempt = self.attempt(adapter, case, script, cancelled=lambda: True)
-            assert len(attempt.http.requests) < MANY, f"{case}: a cancelled call goes on"
+            assert len(attempt.http.requests) < MANY, (
+                f"{case}: the cancelled call made {MANY} requests; ask context['cancelled']() in loops"
+            )
 
-    def _statuses(self, adapter: ConnectorAdapter, statuses: tuple[int, ...]) -> Iterator[tuple[Attempt, int]]:
+    def _takes_no_page(self, adapter: ConnectorAdapter, attempt: Attempt) -> None:
+        """What is taken for success holds the page's text, or reads nothing of the answer."""
+        case, taken = attempt.case, attempt.call.value
+        was_json = case.script[attempt.failed_at].headers.get("content-type") == "application/json"
+        if taken is None or not was_json or case.action in self.any_answer_actions:
+            return
+        is_unread = taken == self.attempt(adapter, case).call.value
+        assert is_unread or shows(taken.decode(), _PAGE.decode()) or _TITLE in taken.decode(), (
+            f"{case}: the connector took a page of HTML in place of JSON for success and gave {taken.decode()[:200]};"
+            " let the error of response.json() pass, or name the action in `any_answer_actions`"
+        )
+
+    def _statuses(self, adapter: ConnectorAdapter, statuses: tuple[int, ...]) -> Iterator[Attempt]:
         for status in statuses:
             for response in _bodies(status) if status in _DETAILED else (answer(status, {"error": "wrong"}),):
-                for attempt in self.failures(adapter, response):
-                    yield attempt, status
+                yield from self.failures(adapter, response)
+
+
+def _may_be_retried(attempt: Attempt) -> None:
+    assert attempt.error.retryable, (
+        f"{attempt.case}: the connector marked {named(attempt.failure)} as not retryable; the same call may succeed"
+        " later, so raise it with retryable=True"
+    )
+
+
+def _is_final(attempt: Attempt) -> None:
+    assert not attempt.error.retryable, (
+        f"{attempt.case}: the connector marked {named(attempt.failure)} as retryable; repeating the same call cannot"
+        " help, so raise it with retryable=False"
+    )
+
+
+def _as_json(body: bytes) -> HttpResponse:
+    return answer(200, body, {"content-type": "application/json"})
 
 
 def _bodies(status: int) -> tuple[HttpResponse, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_egress import EgressTimeoutError
 from automate_testing.contracts.suite import Attempt, ConnectorSuite, Script
-from automate_testing.contracts.traces import error_text, shows
+from automate_testing.contracts.traces import CANARY, error_text, shows
 from automate_testing.fakes import answer
 
 
@@ -35,6 +35,13 @@ class ConnectorSecrecy(ConnectorSuite):
         """No secret of the connection is in an error's message, nor in the errors behind it."""
         for attempt in self._all(adapter):
             assert not shows(error_text(attempt.call.error)), f"{attempt.case}: an error shows a secret"
+        for status in (401, 422, 503):
+            for attempt in self.failures(adapter, answer(status, {"error": f"{CANARY} is not let in"})):
+                error = attempt.call.error
+                assert not shows(str(error)), (
+                    f"{attempt.case}: the error's message quotes the answer to HTTP {status}, and services quote tokens"
+                    " in theirs; give the status, or a part of the answer that cannot hold one"
+                )
 
     def test_contract_no_secret_in_details(self, adapter: ConnectorAdapter) -> None:
         """No secret of the connection is in an error's details, which people see."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.invocation import invoke
-from automate_plugins.fields import problems
+from automate_plugins.fields import FieldKind, FieldSpec, problems
 from automate_testing.contracts.calls import made
 from automate_testing.contracts.samples import NAME, check_fields, holds_secret, is_host, secret_names, strange_configs
 from automate_testing.contracts.suite import ConnectorSuite
@@ -46,7 +47,23 @@ class ConnectorStructure(ConnectorSuite):
             assert isinstance(action.effect, Effect), f"the effect of {action.name} is not an Effect"
             check_fields(action.fields or ())
             check_fields(action.outputs)
+            for spec in _with_columns(action.fields or ()):
+                assert spec.kind is not FieldKind.SECRET, (
+                    f"the input {spec.name} of {action.name} is of FieldKind.SECRET, which is for settings of a"
+                    " connection alone; move it to `config_fields`, or say sensitive=True"
+                )
         check_fields(adapter.config_fields)
+
+    def test_contract_every_action(self, adapter: ConnectorAdapter) -> None:
+        """Each declared action is called by a case, or named in `untried_actions`."""
+        if not self.cases:
+            pytest.skip("declare `cases` to check what each action does")
+        tried = {case.action for case in self.cases} | set(self.untried_actions)
+        untried = [action.name for action in adapter.actions if action.name not in tried]
+        assert not untried, (
+            f"no case calls {', '.join(untried)}, so nothing of it is checked: add a case for each action, or name it"
+            " in `untried_actions`"
+        )
 
     def test_contract_secret_fields(self, adapter: ConnectorAdapter) -> None:
         """Settings that hold a secret are of FieldKind.SECRET: any other kind is stored and shown in clear text."""
@@ -130,3 +147,9 @@ class ConnectorStructure(ConnectorSuite):
         call = self.observe(lambda: adapter.validate_config(given), "validate_config")
         assert given == config, "validate_config changes the configuration"
         return call
+
+
+def _with_columns(fields: Iterable[FieldSpec]) -> Iterator[FieldSpec]:
+    for spec in fields:
+        yield spec
+        yield from _with_columns(spec.columns)

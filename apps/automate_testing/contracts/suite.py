@@ -32,6 +32,7 @@ class Attempt:
     http: ScriptedHttp
     context: Mapping[str, Any]
     failed_at: int = 0  #: the index of the request that a failure answered
+    failure: HttpResponse | Exception | None = None  #: what it was answered with
 
     @property
     def output(self) -> Any:
@@ -43,8 +44,13 @@ class Attempt:
     def error(self) -> ConnectorError:
         """The error. Fails when there is none, or one that the connector did not raise itself."""
         error = self.call.error
-        assert isinstance(error, ConnectorError), f"{self.case}: a failure is taken for success"
-        assert error.code != "unexpected_error", f"{self.case}: {error.message} in place of a ConnectorError"
+        assert isinstance(error, ConnectorError), (
+            f"{self.case}: the connector took {named(self.failure)} for success and gave {_start(self.call.value)};"
+            " raise ConnectorError"
+        )
+        assert error.code != "unexpected_error", (
+            f"{self.case}: {named(self.failure)} ends with a bare {error.message}; raise ConnectorError in its place"
+        )
         return error
 
     @property
@@ -61,6 +67,8 @@ class ConnectorSuite:
     cases: tuple[Case, ...] = ()
     call_seconds: float = 10.0  #: a call takes no longer, since the other side answers at once
     keyless_actions: Collection[str] = ()  #: actions that POST to services which take no idempotency key
+    untried_actions: Collection[str] = ()  #: declared actions that no case calls
+    any_answer_actions: Collection[str] = ()  #: actions with a result of their own for an answer that is not JSON
     bad_configs: tuple[dict[str, Any], ...] = ()  #: configurations that `validate_config` refuses
     check_answers: tuple[HttpResponse, ...] = ()  #: what the service answers to `check_connection` when all is well
     options_answers: Mapping[str, tuple[HttpResponse, ...]] = {}  #: the same for `options`, by name
@@ -77,7 +85,7 @@ class ConnectorSuite:
     def attempt(self, adapter: ConnectorAdapter, case: Case, script: Script = (), **more: Any) -> Attempt:
         """Call the case's action; the other side answers with `script`, or as the case says."""
         http = ScriptedHttp(script or case.script)
-        given = self.make_context(http, case.connection)
+        given = self.make_context(http, copy.deepcopy(case.connection))
         given.update(more)
         action, params = adapter.action(case.action), copy.deepcopy(case.params)
         call = self.observe(lambda: invoke(adapter, action, params, given), str(case))
@@ -123,7 +131,7 @@ class ConnectorSuite:
             for position in range(len(case.script)):
                 attempt = self.attempt(adapter, case, (*case.script[:position], failure))
                 if len(attempt.http.requests) > position:
-                    yield replace(attempt, failed_at=position)
+                    yield replace(attempt, failed_at=position, failure=failure)
 
     def action(self, adapter: ConnectorAdapter, case: Case) -> Action:
         """The action of a case. Fails when the connector has none of that name."""
@@ -138,7 +146,18 @@ class ConnectorSuite:
         return _sealed(adapter, Case(action="", connection=given or made_up_config(adapter))).connection
 
 
+def named(failure: HttpResponse | Exception | None) -> str:
+    """What a request ended with, in words."""
+    if isinstance(failure, HttpResponse):
+        return f"HTTP {failure.status}"
+    return f"{type(failure).__name__}" if failure is not None else "a failure"
+
+
+def _start(document: Any) -> str:
+    return (document or b"").decode()[:200]
+
+
 def _sealed(adapter: ConnectorAdapter, case: Case) -> Case:
     secret = secret_names(adapter)
-    connection = {name: CANARY if name in secret else value for name, value in case.connection.items()}
+    connection = {name: CANARY if name in secret else value for name, value in copy.deepcopy(case.connection).items()}
     return replace(case, connection=connection)

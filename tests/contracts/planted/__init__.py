@@ -9,10 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fault:
-    """A faulty plug-in, the name of the case that tells its fault, and what its suite says beside that."""
+    """A faulty plug-in, the name of the case that tells its fault and in which words, and what its suite says."""
 
     plugin: type
     case: str
+    says: str = ""
     suite: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -22,9 +23,9 @@ class Fault:
 def planter(faults: list[Fault]) -> Callable[..., Any]:
     """A decorator for faulty classes: `@planted("makes_a_request")`."""
 
-    def planted(case: str, **suite: Any) -> Callable[[type], type]:
+    def planted(case: str, says: str = "", **suite: Any) -> Callable[[type], type]:
         def plant(plugin: type) -> type:
-            faults.append(Fault(plugin, f"test_contract_{case}", suite))
+            faults.append(Fault(plugin, f"test_contract_{case}", says, suite))
             return plugin
 
         return plant

@@ -86,14 +86,20 @@ class Good(ConnectorAdapter):
         return self.result(self.send(context, "POST", "/orders", json=body))
 
     def result(self, response):
-        return {"id": response.json().get("id")}
+        return {"id": self.read(response).get("id")}
+
+    def read(self, response):
+        found = response.json()
+        if not isinstance(found, dict):
+            raise ConnectorError("the answer is not an object", code="invalid_answer")
+        return found
 
     def list(self, params, context):
         items, page = [], 1
         while page is not None:
             if context["cancelled"]():
                 raise ConnectorError("cancelled", code="cancelled")
-            found = self.send(context, "GET", "/orders", params={"page": page}).json()
+            found = self.read(self.send(context, "GET", "/orders", params={"page": page}))
             items += found.get("items", [])
             page = found.get("next")
         return {"items": items}
@@ -295,6 +301,15 @@ class ChangesTheConnection(Good):
         return found
 
 
+@planted("inputs_untouched")
+class CompletesTheConnection(Good):
+    def send(self, context, method, path, **body):
+        response = super().send(context, method, path, **body)
+        context["connection"]["token"] = context["connection"].pop("token") + " "
+        context["connection"].setdefault("region", "eu")
+        return response
+
+
 @planted("outputs")
 class OutputIsMissing(Good):
     actions = (
@@ -325,6 +340,15 @@ class OutputIsAnotherOne(Good):
 class RequestGoesElsewhere(Good):
     def create(self, params, context):
         return self.result(self.send(context, "POST", "/order", json=params))
+
+
+@planted(
+    "requests_as_declared",
+    says="made no request 2",
+    cases=(Case(action="create", params=CASES[0].params, connection=CONNECTION, requests=({}, {"method": "POST"})),),
+)
+class MakesOneRequestOfTwo(Good):
+    pass
 
 
 @planted("requests_as_declared")
@@ -399,6 +423,13 @@ class RetriesAndCounts(Good):
 
 
 @planted("single_attempt")
+class SendsARefusedTokenAgain(Good):
+    def request(self, context, method, url, **more):
+        response = super().request(context, method, url, **more)
+        return response if response.status != 401 else super().request(context, method, url, **more)
+
+
+@planted("single_attempt")
 class RetriesTimeouts(Good):
     def request(self, context, method, url, **more):
         try:
@@ -428,6 +459,39 @@ class KeepsAnswers(Good):
         if (action, str(params)) not in kept:
             kept[action, str(params)] = super().execute(action, params, context)
         return kept[action, str(params)]
+
+
+@planted("keeps_nothing")
+class ListOfTheClassGrows(Good):
+    found = []
+
+    def list(self, params, context):
+        self.found += super().list(params, context)["items"]
+        return {"items": [*self.found][:2]}
+
+
+@planted("keeps_nothing")
+class SetOfTheInstanceGrows(Good):
+    def __init__(self):
+        self.seen = set()
+
+    def create(self, params, context):
+        self.seen.add(id(context))
+        self.seen.add(len(self.seen))
+        return super().create(params, context)
+
+
+@planted("base_url")
+class AddressIsItsOwn(Good):
+    def request(self, context, method, url, **more):
+        return super().request(context, method, "https://erp.example.com/" + url.split("/", 3)[3], **more)
+
+
+@planted("base_url")
+class AddressOfTheFirstCall(Good):
+    def request(self, context, method, url, **more):
+        self.host = getattr(self, "host", None) or url.split("/")[2]
+        return super().request(context, method, f"https://{self.host}/{url.split('/', 3)[3]}", **more)
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -463,7 +527,7 @@ class _Fine(ConnectorError):
         super().__init__("fine", retryable=True)
 
 
-@planted("client_error")
+@planted("client_error", says="marked HTTP 400 as retryable")
 class RefusalMayBeRetried(Good):
     def refusal(self, response, context):
         error = super().refusal(response, context)
@@ -471,7 +535,7 @@ class RefusalMayBeRetried(Good):
         return error
 
 
-@planted("client_error")
+@planted("client_error", says="took HTTP 400 for success")
 class ListOfRefusals(Good):
     def send(self, context, method, path, **body):
         try:
@@ -482,7 +546,7 @@ class ListOfRefusals(Good):
             return answer(200, {"id": None})
 
 
-@planted("server_error")
+@planted("server_error", says="marked HTTP 500 as not retryable")
 class OnlyUnavailableMayBeRetried(Good):
     def refusal(self, response, context):
         error = super().refusal(response, context)
@@ -504,7 +568,40 @@ class BareErrorOnAPage(Good):
         return {"id": int(response.text[7:-1])}
 
 
-@planted("rate_limit")
+@planted("bad_answer", says="bare KeyError: 'id'")
+class KeyErrorOnAnotherShape(Good):
+    def result(self, response):
+        return {"id": response.json()["id"]}
+
+
+@planted("bad_answer")
+class AttributeErrorOnAList(Good):
+    def read(self, response):
+        return response.json()
+
+
+@planted("bad_answer", says='took a page of HTML in place of JSON for success and gave {"id":0}')
+class PageIsTakenForADefault(Good):
+    def read(self, response):
+        try:
+            return super().read(response)
+        except ValueError:
+            return {"id": 0}
+
+
+@planted("bad_answer")
+class PageEndsTheList(Good):
+    def list(self, params, context):
+        items, page = [], 1
+        while page is not None:
+            response = self.send(context, "GET", "/orders", params={"page": page})
+            found = response.json() if response.body.startswith(b"{") else {}
+            items += found.get("items", [])
+            page = found.get("next")
+        return {"items": items}
+
+
+@planted("rate_limit", says="marked HTTP 429 as not retryable")
 class RateLimitIsFinal(Good):
     def refusal(self, response, context):
         error = super().refusal(response, context)
@@ -512,7 +609,7 @@ class RateLimitIsFinal(Good):
         return error
 
 
-@planted("rate_limit")
+@planted("rate_limit", says="retry_after is None; hand on")
 class RetryAfterIsIgnored(Good):
     def refusal(self, response, context):
         error = super().refusal(response, context)
@@ -537,7 +634,7 @@ class TimeoutIsSwallowed(Good):
             return answer(200, {"id": None})
 
 
-@planted("timeout")
+@planted("timeout", says="marked EgressTimeoutError as not retryable")
 class TimeoutIsFinal(Good):
     def request(self, context, method, url, **more):
         try:
@@ -557,7 +654,7 @@ class BrokenConnectionIsBare(Good):
             raise RuntimeError("it broke") from error
 
 
-@planted("blocked")
+@planted("blocked", says="marked EgressBlockedError as retryable")
 class BlockedMayBeRetried(Good):
     def request(self, context, method, url, **more):
         try:
@@ -683,6 +780,13 @@ class TokenInTheMessage(Good):
 
 
 @planted("no_secret_in_errors")
+class AnswerInTheMessage(Good):
+    def refusal(self, response, context):
+        error = super().refusal(response, context)
+        return ConnectorError(f"failed: {response.text}", code=error.code, retryable=error.retryable)
+
+
+@planted("no_secret_in_errors")
 class TokenInTheCause(Good):
     def refusal(self, response, context):
         error = super().refusal(response, context)
@@ -741,6 +845,22 @@ class DefaultDoesNotFit(Good):
 @planted("actions")
 class ChoiceWithoutChoices(Good):
     config_fields = (*Good.config_fields, FieldSpec(name="region", kind=FieldKind.CHOICE))
+
+
+@planted("actions")
+class SecretIsAnInput(Good):
+    actions = (Action(name="sign_in", fields=(FieldSpec(name="pin", kind=FieldKind.SECRET),)), *Good.actions)
+
+
+@planted("actions")
+class SecretIsAColumnOfAnInput(Good):
+    people = FieldSpec(name="people", kind=FieldKind.LIST, columns=(FieldSpec(name="pin", kind=FieldKind.SECRET),))
+    actions = (Action(name="invite", fields=(people,)), *Good.actions)
+
+
+@planted("every_action", says="no case calls delete")
+class NoCaseCallsAnAction(Good):
+    actions = (*Good.actions, Action(name="delete", fields=(FieldSpec(name="id", kind=FieldKind.INTEGER),)))
 
 
 @planted("good_input", cases=(Case(action="create", params={"itme": "anvil"}),))

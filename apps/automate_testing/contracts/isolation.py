@@ -1,0 +1,131 @@
+"""That a call depends on what it is handed, and on nothing else: no call before it, no address of its own."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.invocation import invoke
+from automate_testing.cases import Case
+from automate_testing.contracts.samples import made_up_cases, secret_names
+from automate_testing.contracts.suite import ConnectorSuite
+from automate_testing.contracts.traces import shows
+from automate_testing.fakes import ScriptedHttp
+
+_OTHER = "other-canary-9f8e7d6c5b4a"
+_OTHER_KEY = "key-of-another-step"
+_OTHER_HOST = "contract.example.org"
+_COMPARED = ("connection", "run", "step", "idempotency_key")
+
+
+class ConnectorIsolation(ConnectorSuite):
+    """Checks of what a call takes from elsewhere, and of what it leaves behind."""
+
+    def test_contract_inputs_untouched(self, adapter: ConnectorAdapter) -> None:
+        """The inputs, the connection and the ids of a call are as they were when it ends."""
+        for case in [case for case in self.cases if case.run] or made_up_cases(adapter):
+            watched = _Watched(adapter)
+            http = ScriptedHttp(case.script)
+            given, params = self.make_context(http, copy.deepcopy(case.connection)), copy.deepcopy(case.params)
+            action = self.action(adapter, case)
+            self.observe(lambda p=params, g=given, a=action, w=watched: invoke(w, a, p, g), str(case))
+            assert not watched.changed, f"{case} changes {', '.join(watched.changed)}"
+
+    def test_contract_base_url(self, adapter: ConnectorAdapter) -> None:
+        """Calls go to the host that the connection names, wherever that is."""
+        for case in self.calls(adapter):
+            host = _host(self.attempt(adapter, case).http.requests[0].url)
+            moved = {name: _moved(value, host) for name, value in case.connection.items() if _names(value, host)}
+            if moved and host not in str(case.params):
+                there = replace(case, connection={**case.connection, **moved})
+                for request in self.attempt(adapter, there).http.requests[:1]:
+                    assert _host(request.url) != host, (
+                        f"{case}: with {moved} in the connection, the request still goes to {request.url}; make the"
+                        " address of context['connection']"
+                    )
+
+    def test_contract_attempts_are_alike(self, adapter: ConnectorAdapter) -> None:
+        """Two attempts send the same requests."""
+        for case in self.calls(adapter):
+            first, second = (self.attempt(adapter, case).http.requests for _ in range(2))
+            assert first == second, f"{case}: a repeated attempt sends something else"
+
+    def test_contract_idempotency_key(self, adapter: ConnectorAdapter) -> None:
+        """Each POST carries the key of its step, so that a repeated one has no second effect."""
+        for case in self.calls(adapter):
+            first = self.attempt(adapter, case).http.requests
+            other = self.attempt(adapter, case, idempotency_key=_OTHER_KEY).http.requests
+            for request, another in zip(first, other, strict=False):
+                own = {name.lower(): value for name, value in request.headers.items()}.get("idempotency-key")
+                assert own in (None, "key-of-this-step"), f"{case}: the Idempotency-Key is {own!r}, not the step's own"
+                is_keyless = request.method.upper() != "POST" or case.action in self.keyless_actions
+                assert is_keyless or request != another, (
+                    f"{case} posts without context['idempotency_key']; if the service takes none, name the action in"
+                    " `keyless_actions`"
+                )
+
+    def test_contract_keeps_nothing(self, adapter: ConnectorAdapter) -> None:
+        """A call uses nothing of the one before it: neither its credentials nor its answer."""
+        secret = secret_names(adapter)
+        for case in self.calls(adapter):
+            self.attempt(adapter, case)
+            others = {name: _OTHER if name in secret else value for name, value in case.connection.items()}
+            second = self.attempt(adapter, Case(action=case.action, params=case.params, connection=others), case.script)
+            assert second.http.requests, f"{case}: the second call makes no request"
+            assert not shows(str(second.http.requests)), f"{case}: the second call sends the first one's secret"
+            kept = f"{getattr(adapter, '__dict__', '')} {vars(type(adapter))}"
+            is_kept = shows(kept) or shows(kept, _OTHER)
+            assert not is_kept, f"{case}: the connector, which serves all threads, keeps a secret of a call"
+            before = _sizes(adapter)
+            self.attempt(adapter, case)
+            grown = [name for name, size in _sizes(adapter).items() if size > before.get(name, size)]
+            assert not grown, (
+                f"{case}: {', '.join(grown)} of the connector grows with each call; one instance serves all threads, so"
+                " keep what belongs to a call in variables of `execute`"
+            )
+
+
+class _Watched(ConnectorAdapter):
+    """Another connector, with a look at what it was handed before and after."""
+
+    def __init__(self, adapter: ConnectorAdapter) -> None:
+        self._adapter = adapter
+        self.code, self.name = adapter.code, adapter.name
+        self.changed: list[str] = []
+
+    def execute(self, action: str, params: dict[str, Any], context: Mapping[str, Any]) -> Any:
+        """Call the other one."""
+        handed = {"its params": params, **{f"context[{name!r}]": context.get(name) for name in _COMPARED}}
+        before = copy.deepcopy(handed)
+        try:
+            return self._adapter.execute(action, params, context)  # type: ignore[arg-type]
+        finally:
+            self.changed = [name for name, value in handed.items() if value != before[name]]
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _names(value: Any, host: str) -> bool:
+    return bool(host) and isinstance(value, str) and (value == host or (_host(value) == host and "://" in value))
+
+
+def _moved(value: str, host: str) -> str:
+    return value.replace(host, _OTHER_HOST, 1)
+
+
+def _sizes(adapter: ConnectorAdapter) -> dict[str, int]:
+    """How much is in the collections of the instance and its classes."""
+    held = [(type(adapter).__name__, vars(adapter)), *((cls.__name__, vars(cls)) for cls in type(adapter).__mro__)]
+    return {
+        f"{owner}.{name}": len(value)
+        for owner, names in reversed(held)
+        for name, value in dict(names).items()
+        if isinstance(value, list | dict | set | deque | bytearray)
+    }
