@@ -112,10 +112,10 @@ def _note(step: Step, recorded: Recorded, items: Items | None) -> str:
 
 
 def _share(step: Step, recorded: Recorded, run: Run) -> int:
-    """Nothing where the bar would be a dot."""
+    """Nothing where the bar would be a dot, and never more than the card: an approval waits longer than steps work."""
     if recorded.seconds is None or isinstance(step, HOLDING) or run.longest < 0.001:
         return 0
-    share = round(recorded.seconds / run.longest * 100)
+    share = min(100, round(recorded.seconds / run.longest * 100))
     return share if share >= 4 else 0
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from automate_core.models import FailureGroup, StepRun, Workflow
+from automate_core import approvals
+from automate_core.models import FailureGroup, StepRun, Wait, Workflow
 from tests.drafts.conftest import Editor
 from tests.e2e.places import sign_in_as_root
 from tests.studio.test_overview import ended
@@ -41,6 +44,7 @@ steps:
             assignees: [root]
             timeout: 1d
             form: [{name: note, label: Note, required: true}]
+            outcomes: [{key: approved, name: Approve, steps: [{key: pay, name: Pay it back, action: data.log, inputs: {message: paid}}]}]
       - key: returning
         name: Order of a returning customer
         when: {'==': [{var: event.payload.title}, returning]}
@@ -62,12 +66,21 @@ def busy(places, workflow, deliver, drain, admin):
         deliver({"title": title, "labels": ["a"]})
     drain()
     Editor(made, admin).do("add", kind="action", action="data.log", parent="route", slot="voucher", index=0)
+    deliver({"title": "large"})
+    drain()
+    decided = Wait.objects.filter(kind="approval", run__workflow=made).latest("pk")
+    StepRun.objects.filter(run=decided.run, path="route/ask").update(started_at=timezone.now() - dt.timedelta(hours=9))
+    approvals.decide(decided, by=admin, outcome="approved", form={"note": "fine"})
+    drain()
+    paid = StepRun.objects.filter(run=decided.run, path="route/ask/pay")
+    paid.update(started_at=timezone.now() - dt.timedelta(seconds=1), finished_at=timezone.now())
     runs = {status: made.runs.filter(status=status).latest("pk").pk for status in ("waiting", "failed", "succeeded")}
     return {
         **places,
         "long workflow": f"/admin/automate_core/workflow/{made.pk}/change/",
         "long draft": f"/admin/automate_core/workflow/{made.pk}/change/?show=draft",
         "long builder": f"/admin/automate/workflows/{made.pk}/builder/",
+        "long decided run": f"/admin/automate_core/executionrun/{decided.run_id}/change/",
         **{f"long {status} run": f"/admin/automate_core/executionrun/{pk}/change/" for status, pk in runs.items()},
     }
 
@@ -90,7 +103,16 @@ def _measured(page: Page, *measures: str) -> list[str]:
 
 
 WIDTHS = (1440, 950, 720, 640, 390)  #: 720 is 1440 at 200 % zoom
-FITTED = {"workflow", "long workflow", "long draft", "template", "run", "long waiting run", "long failed run"}
+FITTED = {
+    "workflow",
+    "long workflow",
+    "long draft",
+    "template",
+    "run",
+    "long waiting run",
+    "long failed run",
+    "long decided run",
+}
 PRINTED = FITTED | {
     "overview", "workflows", "runs", "events", "approvals", "approval", "versions", "long builder", "notifications",
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,7 +13,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, workflow_files
-from automate_core.models import Event, ExecutionRun, StepRun
+from automate_core.models import Event, ExecutionRun, StepRun, Wait
 from tests.studio.test_screens import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +111,37 @@ def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in,
     assert "Changed in v2" in _label(page, "both-pause") and "Changed" not in _label(page, "both-ask")
     compare = reverse("studio:versions_compare", args=[made.pk])
     assert page.all(href=f"{compare}?from=1&to=2")
+
+
+ASKED = """
+name: Asked
+slug: asked
+triggers: [{endpoint: github}]
+steps:
+  - kind: approval
+    key: ask
+    assignees: [owner]
+    timeout: 1d
+    outcomes: [{key: approved, name: Approve, steps: [{key: pay, action: data.set, inputs: {a: 1}}]}]
+"""
+
+
+def test_the_bar_of_a_decided_approval_ends_within_its_card(workflow, deliver, drain, sign_in, owner):
+    """Days of waiting against milliseconds of work: the bar made the canvas thousands of pixels wide."""
+    workflow(ASKED)
+    deliver()
+    drain()
+    client, wait = sign_in(owner), Wait.objects.get()
+    asked = StepRun.objects.filter(path="ask")
+    asked.update(started_at=wait.created_at - dt.timedelta(days=2))
+    client.post(reverse("studio:approval_page", args=[wait.pk]), {"outcome": "approved"})
+    drain()
+    StepRun.objects.filter(path="ask/pay").update(
+        finished_at=wait.created_at, started_at=wait.created_at - dt.timedelta(seconds=1)
+    )
+    page = client.get(_url(ExecutionRun.objects.get(status="succeeded")))
+    shares = [int(share) for share in re.findall(r'class="da-took" style="--w:(\d+)"', page.content.decode())]
+    assert shares and max(shares) == 100
 
 
 @pytest.fixture

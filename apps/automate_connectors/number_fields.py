@@ -1,0 +1,40 @@
+"""Form fields for numbers, typed as text: a browser's own number field drops a comma, and 12,50 became 1250."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+
+class NumberInput(forms.TextInput):
+    """A text field with a keypad on phones."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"inputmode": "decimal", "autocomplete": "off", **(attrs or {})})
+
+
+class _Typed:
+    widget = NumberInput
+    with_comma = "Use a point for decimals and no commas: 12.50."
+
+    def to_python(self, value: Any) -> Any:
+        """The number, or None. Raises ValidationError."""
+        if isinstance(value, str) and "," in value:
+            raise ValidationError(self.with_comma, code="comma")
+        return super().to_python(value)  # type: ignore[misc]
+
+
+class DecimalField(_Typed, forms.DecimalField):
+    """A number with decimals after a point."""
+
+
+class FloatField(_Typed, forms.FloatField):
+    """The same, as a float."""
+
+
+class IntegerField(_Typed, forms.IntegerField):
+    """A whole number."""
+
+    with_comma = "Write a whole number without commas: 1250."
