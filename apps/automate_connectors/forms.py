@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from automate_connectors.number_fields import FloatField, IntegerField, NumberInput
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.resolver import is_reference
@@ -35,7 +36,7 @@ class Widgets:
 PLAIN = Widgets(
     text=forms.TextInput,
     area=forms.Textarea,
-    number=forms.NumberInput,
+    number=NumberInput,
     select=forms.Select,
     check=forms.CheckboxInput,
     password=forms.PasswordInput,
@@ -163,9 +164,9 @@ def _field_for(spec: FieldSpec, widgets: Widgets) -> forms.Field:
         case FieldKind.BOOLEAN:
             return forms.BooleanField(widget=widgets.check(), **common)
         case FieldKind.NUMBER:
-            return forms.FloatField(widget=widgets.number(attrs={"step": "any"}), **common)
+            return FloatField(widget=widgets.number(), **common)
         case FieldKind.INTEGER:
-            return forms.IntegerField(widget=widgets.number(), **common)
+            return IntegerField(widget=widgets.number(), **common)
         case FieldKind.CHOICE:
             blank = [] if spec.default is not None else [("", "Choose")]
             return forms.ChoiceField(choices=[*blank, *spec.choices], widget=widgets.select(), **common)

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from automate_connectors.forms import PLAIN, SecretField
+from automate_connectors.number_fields import IntegerField
 from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import config_fields
@@ -42,7 +43,7 @@ class WebhookEndpointForm(ConfigFields, SecretUsingForm):  # type: ignore[misc]
 
     scheme = forms.ChoiceField(label="Sender", choices=[(code, scheme.name) for code, scheme in SCHEMES.items()])
     secret = SecretField(PLAIN, label="Secret")
-    overlap_hours = forms.IntegerField(
+    overlap_hours = IntegerField(
         label="Overlap (hours)",
         min_value=0,
         max_value=24 * 30,

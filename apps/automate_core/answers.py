@@ -71,7 +71,8 @@ def _number(answer: Any) -> int | float:
             try:
                 answer = float(answer)
             except ValueError:
-                raise ValueError("must be a number") from None
+                point = ", with a point for decimals: 12.50" if "," in answer else ""
+                raise ValueError(f"must be a number{point}") from None
     if isinstance(answer, bool) or not isinstance(answer, int | float) or not _is_finite(answer):
         raise ValueError("must be a number")
     return answer

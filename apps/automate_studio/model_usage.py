@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
+from automate_connectors.number_fields import DecimalField, IntegerField, NumberInput
 from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.admin_site import admin_site
@@ -166,6 +167,8 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = LLMBudget
         fields = ("workflow", "period", "max_cost", "max_tokens")
+        field_classes = {"max_cost": DecimalField, "max_tokens": IntegerField}
+        widgets = {"max_cost": NumberInput, "max_tokens": NumberInput}
         labels = {"max_cost": f"Cost limit ({prices.CURRENCY})", "max_tokens": "Token limit (input and output)"}
         help_texts = {
             "max_cost": "Leave empty for no limit. With a limit, models without a known price are refused.",

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from django import forms
 
 from automate_connectors.models import Connection
+from automate_connectors.number_fields import IntegerField
 from automate_core.models import NotificationRule
 from automate_core.notifications.rules import RuleValues
 from automate_core.notifications.wording import lasting
@@ -60,7 +61,7 @@ class RuleForm(forms.Form):
     """One rule. What its kind or its channel has no use for is left out."""
 
     kind = forms.ChoiceField(label="Tell when", choices=_Kind.choices)
-    failures = forms.IntegerField(
+    failures = IntegerField(
         label="So many failures", required=False, min_value=2, max_value=1_000, initial=3, help_text="Of one workflow."
     )
     span = SpanField(label="Span", required=False, help_text="Such as 15m, 2h or 3d.")

@@ -117,7 +117,6 @@ def _page(
         next_at=pruning.next_at(),
         is_tried=is_tried,
         ahead=forecast.AHEAD,
-        most=policy.MOST_DAYS,
     )
 
 

@@ -145,7 +145,7 @@
   // What is typed replaces the number that is there, by keyboard and by mouse; a second click places the caret.
   inspector.addEventListener("focusin", (event) => {
     const field = event.target;
-    if (!field.matches("[inputmode=decimal], [type=number]")) return;
+    if (!field.matches("[inputmode=decimal], [inputmode=numeric], [type=number]")) return;
     field.select();
     const again = () => { if (field.selectionStart === field.selectionEnd) field.select(); };
     field.addEventListener("mouseup", again, { once: true });

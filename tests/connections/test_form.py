@@ -37,7 +37,8 @@ def test_each_field_has_the_widget_of_its_kind(probe, sign_in, owner):
     page = Page(sign_in(owner).get(reverse(ADD), {"connector": "probe"}))
     widgets = {attrs.get("name"): (tag, attrs.get("type")) for tag, attrs in page.tags if attrs.get("name")}
     assert widgets["config_region"][0] == "select" and widgets["config_headers"][0] == "textarea"
-    assert widgets["config_retries"] == ("input", "number") and widgets["config_strict"] == ("input", "checkbox")
+    assert widgets["config_retries"] == ("input", "text") and widgets["config_strict"] == ("input", "checkbox")
+    assert page.ids["id_config_retries"]["inputmode"] == "decimal"
     assert widgets["config_token_choice"][0] == "select" and widgets["config_token_value"] == ("input", "password")
     assert "config_token_other" not in widgets, "references to other backends are for those who may use any secret"
     assert "From your profile" in page.text

@@ -219,6 +219,9 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in
     assert answer.status_code == 422
     assert {page.ids[f"form-{name}"].get("aria-invalid") for name in ("note", "amount")} == {"true"}
     assert "Note is required." in page.text and "kept" in page.text
+    page = Page(client.post(url, {"outcome": "approved", "form-note": "x", "form-amount": "12,50"}))
+    assert "must be a number, with a point for decimals: 12.50" in page.text
+    assert (page.ids["form-amount"]["type"], page.ids["form-amount"]["value"]) == ("text", "12,50")
     assert "Choose one of the outcomes." in Page(client.post(url, {"form-note": "x"})).text
     assert Wait.objects.get().status == "open"
 
@@ -253,7 +256,7 @@ def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner, colleague):
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
     workflow_page = reverse("admin:automate_core_workflow_change", args=[made.pk])
     assert url in str(Page(client.get(workflow_page)).tags)
-    assert Page(client.get(url)).ids["form-amount"]["type"] == "number"
+    assert Page(client.get(url)).ids["form-amount"]["inputmode"] == "decimal"
     refused = client.post(url, {"form-amount": "many"})
     assert refused.status_code == 422 and "Amount " in Page(refused).text and 'value="many"' in refused.content.decode()
     assert not ExecutionRun.objects.exists()

@@ -21,6 +21,7 @@ from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import generate_key
 from automate_llm import budgets
 from automate_llm.models import LLMBudget, LLMUsage
+from tests.studio.test_screens import Page
 from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,6 +214,21 @@ def spend(workflow, cost, tokens):
         workflow=workflow, at=timezone.now(), day=budgets.today(), provider="p", model="m", status="answered",
         tokens_in=tokens, tokens_out=0, cost=Decimal(cost),
     )  # fmt: skip
+
+
+def test_a_comma_never_makes_a_budget_a_hundred_times_larger(workflow, sign_in, admin):
+    """A browser's own number field drops the comma before anybody sees it: numbers are typed as text."""
+    made = workflow(ONE)
+    client, add = sign_in(admin), reverse("admin:automate_llm_llmbudget_add")
+    section = reverse("studio:builder_budget", args=[made.pk])
+    for url, name, also in ((add, "max_cost", {"period": "month"}), (section, "month_cost", {})):
+        assert Page(client.get(url)).ids[f"id_{name}"]["type"] == "text"
+        answer = client.post(url, {name: "12,50", **also})
+        assert "Use a point for decimals and no commas: 12.50." in Page(answer).text
+        assert Page(answer).ids[f"id_{name}"]["value"] == "12,50" and not LLMBudget.objects.exists()
+    assert "without commas" in Page(client.post(section, {"month_tokens": "1,000"})).text
+    client.post(section, {"month_cost": "12.50"})
+    assert LLMBudget.objects.get().max_cost == Decimal("12.50")
 
 
 def test_budgets_that_are_used_up_come_first(workflow, sign_in, admin, owner):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from automate_connectors.number_fields import IntegerField
 from automate_core.webhooks.schemes import SCHEMES, SchemeError
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -65,7 +66,7 @@ def form(*, text: Any, number: Any, choice: Any) -> type[forms.Form]:
         if spec.kind is FieldKind.CHOICE:
             return forms.ChoiceField(choices=spec.choices, widget=choice, **options)
         if spec.kind is FieldKind.INTEGER:
-            return forms.IntegerField(min_value=0, max_value=366 * 86_400, widget=number, **options)
+            return IntegerField(min_value=0, max_value=366 * 86_400, widget=number, **options)
         return forms.CharField(max_length=200, strip=spec.name != "prefix", widget=text, **options)
 
     return type("ConfigFields", (forms.Form,), {name: made(spec) for name, (spec, _) in CONFIG_FIELDS.items()})

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
+from automate_connectors.number_fields import DecimalField, IntegerField
 from automate_core.models import Workflow
 from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices
@@ -31,10 +32,10 @@ class LimitsForm(forms.Form):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         for period, name in PERIODS.items():
-            self.fields[f"{period}_cost"] = forms.DecimalField(
+            self.fields[f"{period}_cost"] = DecimalField(
                 label=f"{name}: cost in {prices.CURRENCY}", required=False, min_value=0, max_digits=12, decimal_places=2
             )
-            self.fields[f"{period}_tokens"] = forms.IntegerField(
+            self.fields[f"{period}_tokens"] = IntegerField(
                 label=f"{name}: tokens", required=False, min_value=0, max_value=MOST_TOKENS
             )
 
