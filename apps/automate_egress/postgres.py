@@ -17,10 +17,12 @@ from typing import Any
 
 import psycopg
 
+from automate_egress.counted import ADDRESS, CountedWay
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
     EgressError,
+    EgressResponseTooLargeError,
     beginning,
     no_connection,
     untrusted,
@@ -29,6 +31,7 @@ from automate_egress.network import Network
 from automate_egress.tls import PUBLIC_AUTHORITIES, verifying_context
 
 POSTGRES_PORTS = frozenset({5432, 6432, 6543})  #: the server's own, and those of the usual poolers
+MAX_BYTES = 32_000_000  #: that come back on one connection: libpq holds a whole row, and all rows without a cursor
 _NOWHERE = "/nonexistent"
 
 
@@ -47,10 +50,13 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def postgres(network: Network, server: PostgresServer) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of one's own, closed at the end and cut off at the deadline.
+def postgres(
+    network: Network, server: PostgresServer, *, most_bytes: int = MAX_BYTES
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of one's own, closed at the end, and cut off at the deadline or when `most_bytes` have come.
 
-    Raises the errors of Network, EgressConnectionError when the server does not let one in, and psycopg.Error later.
+    Raises the errors of Network, EgressConnectionError when the server does not let one in, and later psycopg.Error and
+    EgressResponseTooLargeError.
     """
     place = f"{server.host}:{server.port}"
     if server.tls != "verify-full" and not network.is_internal(server.host, server.port):
@@ -58,32 +64,38 @@ def postgres(network: Network, server: PostgresServer) -> Iterator[psycopg.Conne
             f"{place} may only be used with verified TLS; an administrator can name an internal host in "
             "AUTOMATE_EGRESS_ALLOW"
         )
-    addresses = network.addresses(server.host, server.port, ports=POSTGRES_PORTS)
-    with _authorities(server) as file:
-        connection = _connect(network, server, addresses, file)
-    watch = _Watch(connection.fileno(), network.remaining())
-    try:
-        yield connection
-    finally:
-        watch.end()
-        connection.close()
+    with contextlib.closing(
+        CountedWay(network.connect(server.host, server.port, ports=POSTGRES_PORTS), most_bytes)
+    ) as way:
+        with _authorities(server) as file:
+            connection = _connect(network, server, way.port, file)
+        watch = _Watch(connection.fileno(), network.remaining())
+        try:
+            yield connection
+        except Exception as error:
+            if not way.is_exceeded:
+                raise
+            raise EgressResponseTooLargeError(
+                f"the answer of {place} is larger than {most_bytes:,} bytes: ask for fewer rows, or smaller columns"
+            ) from error
+        finally:
+            watch.end()
+            connection.close()
 
 
-def _connect(
-    network: Network, server: PostgresServer, addresses: list[str], authorities: str
-) -> psycopg.Connection[Any]:
+def _connect(network: Network, server: PostgresServer, port: int, authorities: str) -> psycopg.Connection[Any]:
     own: dict[str, Any] = {"require_auth": "!gss,!sspi"} if psycopg.pq.version() >= 160_000 else {}
     try:
-        return psycopg.connect(  # noqa: TID251 - to an address that was checked
-            host=",".join([server.host] * len(addresses)),
-            hostaddr=",".join(addresses),
-            port=",".join([str(server.port)] * len(addresses)),
+        return psycopg.connect(  # noqa: TID251 - by a connection to an address that was checked
+            host=server.host,
+            hostaddr=ADDRESS,
+            port=port,
             dbname=server.database,
             user=server.username,
             password=server.password,
             sslmode=server.tls,
             sslrootcert=authorities,
-            connect_timeout=max(2, min(5, int(network.remaining() / len(addresses)))),
+            connect_timeout=max(2, min(5, int(network.remaining()))),
             application_name="django-automate",
             client_encoding="UTF8",
             options="",

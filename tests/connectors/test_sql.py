@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import socket
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -36,6 +39,9 @@ GRANT SELECT ON orders TO reader;
 CREATE ROLE writer LOGIN PASSWORD 's3cret-of-writer';
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO writer;
 CREATE ROLE filer LOGIN PASSWORD 's3cret-of-filer' IN ROLE pg_read_server_files;
+CREATE ROLE heir LOGIN NOINHERIT PASSWORD 's3cret-of-heir' IN ROLE automate;
+CREATE ROLE masked LOGIN PASSWORD 's3cret-of-masked' IN ROLE filer, reader;
+ALTER ROLE masked SET role = 'reader';
 """
 
 
@@ -56,7 +62,7 @@ def elsewhere(tmp_path_factory):
     relay = Relay(str(cluster.socket_folder), authority.files(tmp_path_factory.mktemp("sql"), "db.test", "127.0.0.1"))
     try:
         hba = cluster.home / "data" / "pg_hba.conf"
-        hba.write_text("local all reader,writer,filer scram-sha-256\n" + hba.read_text())
+        hba.write_text("local all reader,writer,filer,heir,masked scram-sha-256\n" + hba.read_text())
         with psycopg.connect(cluster.url, autocommit=True) as superuser:
             for statement in SETUP.strip().split(";\n"):
                 superuser.execute(statement.encode())
@@ -143,7 +149,37 @@ def test_rows_and_bytes_have_caps(call, connection):
     assert len(output["rows"]) == 150 and not output["truncated"]
     output = call(database, "query", {"sql": "SELECT repeat('x', 100000) AS x FROM orders"}, connection())
     assert len(output["rows"]) == 19 and output["truncated"]
+    sizes = "SELECT repeat('x', CASE WHEN n < 300 THEN 10 ELSE 30000 END) AS x FROM generate_series(1, 9000) AS n"
+    output = call(database, "query", {"sql": sizes}, connection())
+    assert 300 < len(output["rows"]) < 400 and output["truncated"]
     assert refused(call, "query", {"sql": "SELECT 1", "max_rows": 10_001}, connection()).code == "invalid_input"
+
+
+def _peak(work):
+    """By how many bytes this process grew at most, meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
+    before = _status("VmRSS")
+    work()
+    return _status("VmHWM") - before
+
+
+def _status(name):
+    return int(re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1_024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("action", ["query", "execute"])
+def test_an_answer_is_not_held_beyond_its_cap(call, connection, action):
+    statement = "SELECT repeat('x', %(size)s) AS x" + (" FROM orders WHERE id = 1" if action == "query" else "")
+    huge = {"sql": statement, "parameters": {"size": 200_000_000}}
+    role = connection("writer", writable=True)
+
+    def ask():
+        error = refused(call, action, huge, role)
+        assert error.code == "response_too_large" and "16,000,000 bytes: ask for fewer rows" in error.message
+
+    assert _peak(ask) < 100_000_000
+    assert call(database, action, {**huge, "parameters": {"size": 3}}, role)["rows"] == [{"x": "xxx"}]
 
 
 # --- what it will not do ----------------------------------------------------------------------------------------------
@@ -233,7 +269,7 @@ def test_the_step_has_its_time_whatever_the_statement_does(call, connection):
 
 
 def test_mighty_roles_are_refused(call, connection, settings):
-    for role in ("automate", "filer"):
+    for role in ("automate", "filer", "heir", "masked"):
         error = refused(call, "query", {"sql": "SELECT 1"}, connection(role))
         assert error.code == "role_refused" and role in error.message and "SELECT on single tables" in error.message
     settings.AUTOMATE_SQL_OWN_DATABASE = True
@@ -255,6 +291,8 @@ def test_the_sites_own_role_is_refused(call, own_server, settings):
     with psycopg.connect(url, autocommit=True) as superuser:
         superuser.execute("DROP ROLE IF EXISTS of_the_site")
         superuser.execute("CREATE ROLE of_the_site LOGIN")
+        superuser.execute("DROP ROLE IF EXISTS near_the_site")
+        superuser.execute("CREATE ROLE near_the_site LOGIN IN ROLE of_the_site")
     with own_connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE of_the_site")  # the site works as that role
     given = {
@@ -262,8 +300,9 @@ def test_the_sites_own_role_is_refused(call, own_server, settings):
         "tls": "disable",
     }  # fmt: skip
     try:
-        error = refused(call, "query", {"sql": "SELECT 1"}, given)
-        assert error.code == "role_refused" and "of this site's own database" in error.message
+        for role in ("of_the_site", "near_the_site"):
+            error = refused(call, "query", {"sql": "SELECT 1"}, {**given, "username": role})
+            assert error.code == "role_refused" and "of this site's own database" in error.message
         with own_connection.cursor() as cursor:
             cursor.execute("RESET ROLE")
         assert call(database, "query", {"sql": "SELECT 1 AS one"}, given)["rows"] == [{"one": 1}]
@@ -271,7 +310,7 @@ def test_the_sites_own_role_is_refused(call, own_server, settings):
         with own_connection.cursor() as cursor:
             cursor.execute("RESET ROLE")
         with psycopg.connect(url, autocommit=True) as superuser:
-            superuser.execute("DROP ROLE of_the_site")
+            superuser.execute("DROP ROLE near_the_site, of_the_site")
 
 
 def test_certificates_and_names_are_verified(call, connection, elsewhere):

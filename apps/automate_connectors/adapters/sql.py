@@ -2,14 +2,14 @@
 
 What holds whatever the statement is: the transaction is read-only for `query`, the statement goes by the extended
 protocol (which takes one statement) or a server-side cursor (which takes a SELECT), the role is neither the site's own
-nor a superuser, and the time, the rows and the bytes have limits.
+nor a superuser nor a member of these, and the time, the rows and the bytes have limits.
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_ROWS = 10_000
 MAX_BYTES = 2_000_000
+MAX_ANSWER = 16_000_000  #: bytes of all that the server sends
 _BATCH = 100
 _LOCK_MILLISECONDS = 2_000
 _TLS = (
@@ -37,13 +38,19 @@ _TLS = (
     ("require", "Encrypted (internal hosts only)"),
     ("disable", "None (internal hosts only)"),
 )
-# Roles that reach the server's files and programs (PostgreSQL's manual, "Predefined Roles").
+# Superusers, and roles that reach the server's files and programs (PostgreSQL's manual, "Predefined Roles"). A member
+# of one may become it, and a role that is set for a session may be set back.
 _ROLE = """
-SELECT current_user, extract(epoch FROM pg_postmaster_start_time())::text, rolsuper OR EXISTS (
+SELECT session_user, extract(epoch FROM pg_postmaster_start_time())::text, EXISTS (
     SELECT FROM pg_roles AS mighty
-    WHERE mighty.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
-    AND pg_has_role(current_user, mighty.oid, 'member'))
-FROM pg_roles WHERE rolname = current_user
+    WHERE (mighty.rolsuper
+        OR mighty.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+    AND (pg_has_role(session_user, mighty.oid, 'member') OR pg_has_role(current_user, mighty.oid, 'member')))
+"""
+_IS_ONE_OF = """
+SELECT EXISTS (
+    SELECT FROM pg_roles WHERE rolname = ANY(%s)
+    AND (pg_has_role(session_user, oid, 'member') OR pg_has_role(current_user, oid, 'member')))
 """
 _STATEMENT = FieldSpec(
     name="sql",
@@ -163,11 +170,23 @@ def _most(action: str, params: dict[str, Any], context: dict[str, Any]) -> int:
 
 def _query(connection: psycopg.Connection[Any], statement: str, values: Any, most: int) -> dict[str, Any]:
     with connection.cursor("automate") as cursor:
-        cursor.itersize = min(_BATCH, most + 1)
         cursor.execute(statement.encode(), values)
         columns = [column.name for column in cursor.description or ()]
-        rows, truncated = _taken(cursor, columns, most)
+        rows, truncated = _taken(_fetched(cursor, most + 1), columns, most)
     return {"columns": columns, "rows": rows, "truncated": truncated}
+
+
+def _fetched(cursor: psycopg.ServerCursor[Any], most: int) -> Iterator[tuple[Any, ...]]:
+    """The rows: one, then more and more at a time, as long as they are small."""
+    count = 1
+    while most > 0:
+        rows = cursor.fetchmany(min(count, most))
+        yield from rows
+        if len(rows) < min(count, most):
+            return
+        most -= len(rows)
+        largest = max(len(str(row)) for row in rows)
+        count = max(1, min(4 * count, _BATCH, MAX_BYTES // largest))
 
 
 def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, most: int) -> dict[str, Any]:
@@ -182,13 +201,13 @@ def _execute(connection: psycopg.Connection[Any], statement: str, values: Any, m
     return {"count": count, "rows": rows, "truncated": truncated}
 
 
-def _taken(cursor: Any, columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
+def _taken(found: Iterable[tuple[Any, ...]], columns: list[str], most: int) -> tuple[list[dict[str, Any]], bool]:
     """The rows up to the caps, and whether there were more."""
     if len(set(columns)) != len(columns):
         raise invalid("two columns have the same name: give them names with AS")
     rows: list[dict[str, Any]] = []
     size = 0
-    for row in cursor:
+    for row in found:
         made = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
         size += len(msgspec.json.encode(made))
         if len(rows) == most or size > MAX_BYTES:
@@ -203,7 +222,7 @@ def _session(context: dict[str, Any], *, writes: bool) -> Iterator[psycopg.Conne
     config = context["connection"]
     if not config:
         raise invalid("choose a connection to a database")
-    with postgres(context["network"], _server(config)) as connection:
+    with postgres(context["network"], _server(config), most_bytes=MAX_ANSWER) as connection:
         try:
             connection.read_only = not writes
             _refuse_mighty(connection)
@@ -226,12 +245,14 @@ def _refuse_mighty(connection: psycopg.Connection[Any]) -> None:
     role, started, mighty = found or ("", "", True)
     if mighty:
         raise ConnectorError(
-            f"{role} can read files of the server or run programs: use a role that has SELECT on single tables",
+            f"{role} is or may become a role that can read files of the server or run programs: use a role that has "
+            "SELECT on single tables",
             code="role_refused",
         )
-    if (role, started) in _own_roles():
+    own = [name for name, since in _own_roles() if since == started]
+    if own and connection.execute(_IS_ONE_OF, [own]).fetchone() != (False,):
         raise ConnectorError(
-            f"{role} is the role of this site's own database: use one that has SELECT on tables",
+            f"{role} is or may become the role of this site's own database: use one that has SELECT on tables",
             code="role_refused",
         )
 
