@@ -24,12 +24,6 @@ BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the tim
 TIMEOUT = b"The request did not arrive in time. Send it again."
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-_wrapped: list[Application] = []
-
-
-def is_wrapped() -> bool:
-    """Whether this process has an application that `automate` stands around."""
-    return bool(_wrapped)
 
 
 def automate(application: Application) -> Application:
@@ -52,7 +46,6 @@ def automate(application: Application) -> Application:
         else:
             await application(scope, receive, send)
 
-    _wrapped[:] = [serve]
     return serve
 
 

@@ -20,7 +20,6 @@ from django.db.backends.base import base
 from django.urls import include, path
 from unfold.sites import UnfoldAdminSite
 
-from automate_core import asgi
 from automate_core.checks import people, requests
 from automate_core.checks.setting_values import RULES
 from automate_governance.app_config import REQUIRED
@@ -74,10 +73,8 @@ def templates(**changes):
 
 
 def unwrapped(settings, patch):
-    """A managed worker, and an ASGI application as Django makes it."""
-    patch.setattr(asgi, "_wrapped", [])
-    patch.setitem(sys.modules, "plain_asgi", types.SimpleNamespace(application=object()))
-    settings.AUTOMATE_WORKER, settings.ASGI_APPLICATION = "managed", "plain_asgi.application"
+    """A managed worker, and an application that does not start it."""
+    settings.AUTOMATE_WORKER, settings.ASGI_APPLICATION = "managed", "automate_site.urls.urlpatterns"
 
 
 def processors(missing):

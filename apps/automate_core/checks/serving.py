@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import DEFAULT_DB_ALIAS
-from django.utils.module_loading import import_string  # noqa: TID251 - a setting of the project, which is code
 
-from automate_core import asgi
 from automate_core.conf import setting
 
 _RUN_WORKERS = 'Run `manage.py automate_worker` beside the web server, and set AUTOMATE_WORKER = "off".'
@@ -24,18 +25,34 @@ def check_asgi(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if not (named or _is_managed()):
         return []
     path = named or f"{settings.ROOT_URLCONF.partition('.')[0]}.asgi.application"
+    module, _dot, name = path.rpartition(".")
     hint = f"Write asgi.py as in docs/in-your-project.md. Without ASGI: {_RUN_WORKERS}"
-    try:
-        import_string(path)
-    except ImportError as error:
-        message = f"The ASGI application {path} cannot be imported: {error}."
-        return [Error(message, hint=hint, id="automate_core.E050")]
-    if asgi.is_wrapped() or not _is_managed():
+    if (tree := _source(module)) is None or name not in _names(tree):
+        return [Error(f"There is no ASGI application {path}.", hint=hint, id="automate_core.E050")]
+    if not _is_managed() or any(each.module == "automate_core.asgi" for each in _imports(tree)):
         return []
-    message = f"AUTOMATE_WORKER is managed, but the ASGI application {path} starts no worker."
-    return [
-        Warning(message, hint=f"Wrap it: automate(get_asgi_application()). Or: {_RUN_WORKERS}", id="automate_core.W053")
-    ]
+    message = f"AUTOMATE_WORKER is managed, but {module} does not use automate_core.asgi, which starts the worker."
+    hint = f"Wrap the application: automate(get_asgi_application()). Or: {_RUN_WORKERS}"
+    return [Warning(message, hint=hint, id="automate_core.W053")]
+
+
+def _source(module: str) -> ast.Module | None:
+    """Read, not imported: that would set up Django, and its logging, once more."""
+    try:
+        spec = importlib.util.find_spec(module)
+        return ast.parse(Path(spec.origin).read_bytes()) if spec and spec.origin else None
+    except (ImportError, ValueError, OSError, SyntaxError):
+        return None
+
+
+def _names(tree: ast.Module) -> set[str]:
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {alias.asname or alias.name for node in _imports(tree) for alias in node.names}
+    return names | {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _imports(tree: ast.Module) -> list[ast.ImportFrom]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 
 
 def check_worker(app_configs: Any, **_: Any) -> list[CheckMessage]:
