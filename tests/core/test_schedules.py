@@ -11,12 +11,13 @@ from itertools import islice
 import pytest
 from django.db import connection
 
-from automate_core import authoring, schedules
+from automate_core import authoring, schedules, workflow_files
 from automate_core.chores import Chore, Chores
 from automate_core.database import now
 from automate_core.definition import ScheduleTrigger
 from automate_core.models import Event, Schedule, Workflow
 from automate_core.schedules import due_slots, next_fires, slots_after
+from automate_core.validation import problems
 from tests.processes import wait_for
 
 UTC = dt.UTC
@@ -56,6 +57,36 @@ def slots(times, after, n):
 )
 def test_cron_on_the_days_the_clock_changes(expression, zone, after, expected):
     assert slots(cron(expression, zone), after, len(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        # a star at the beginning of either field of days: both must fit
+        ("0 9 */2 * MON", ["12-07", "12-21", "01-11", "01-25"]),
+        ("0 9 1-7 * */2", ["12-01", "12-03", "12-05", "12-06"]),
+        # without one: either suffices
+        ("0 9 1,15 * MON", ["12-01", "12-07", "12-14", "12-15"]),
+        ("0 9 1-31/2 * MON", ["12-01", "12-03", "12-05", "12-07", "12-09", "12-11", "12-13", "12-14"]),
+        # steps begin anew with each month
+        ("0 9 */15 * *", ["12-01", "12-16", "12-31", "01-01"]),
+        # the last day, the last Monday to Friday, the last and the second Friday
+        ("0 9 L * *", ["12-31", "01-31", "02-28"]),
+        ("0 9 LW * *", ["12-31", "01-29", "02-26"]),
+        ("0 9 * * 5L", ["12-25", "01-29", "02-26"]),
+        ("0 9 * * FRI#2", ["12-11", "01-08", "02-12"]),
+        ("0 9 L * FRI", ["12-04", "12-11", "12-18", "12-25", "12-31", "01-01"]),
+    ],
+)
+def test_cron_days_of_the_month_and_of_the_week(expression, expected):
+    found = slots(cron(expression), "2026-11-30T12:00", len(expected))
+    assert found == [f"{day} 09:00" for day in expected]
+
+
+@pytest.mark.parametrize("expression", ["0 9 * * FRIL", "0 9 L-3 * *", "0 9 15W * *", "0 9 ? * MON", "0 9 30 2 *"])
+def test_cron_that_is_not_taken(expression):
+    text = f"name: x\nslug: x\ntriggers: [{{kind: schedule, cron: '{expression}'}}]\nsteps: []"
+    assert "triggers[0].cron" in [problem.path for problem in problems(workflow_files.read(text))]
 
 
 def test_every_counts_from_its_anchor_across_the_change_of_the_clock():
