@@ -146,6 +146,7 @@ DEFAULT_FROM_EMAIL = os.environ.get("AUTOMATE_FROM_EMAIL", "automate@localhost")
 
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+CSRF_COOKIE_HTTPONLY = True  # pages hold the token themselves
 SECURE_SSL_REDIRECT = False  # the proxy in front does that
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REFERRER_POLICY = "same-origin"

@@ -24,6 +24,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         register(_connectors_load, "automate")
         register(check_settings, "automate")
         register(exposed.settings_make_sense, "automate")
+        register(exposed.nothing_sensitive_is_exposed, "automate")
         post_migrate.connect(_seed_roles, sender=self)
 
 

@@ -16,9 +16,11 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, models, router
+
+from automate_governance import sensitive
 
 _OPTIONS = {"read", "write", "delete"}
 _OWN = "automate_"
@@ -57,6 +59,16 @@ def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
         Error(f"AUTOMATE_MODELS: {entry}.", hint=hint, id="automate_connectors.E001")
         for entry in _entries()
         if isinstance(entry, ExposedError)
+    ]
+
+
+def nothing_sensitive_is_exposed(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W003: an entry offers what holds secrets, or says who may do what."""
+    hint = "Leave it out, unless everybody who builds workflows may have that. SILENCED_SYSTEM_CHECKS silences this."
+    return [
+        Warning(f"AUTOMATE_MODELS: {entry.model._meta.label} {why}.", hint=hint, id="automate_connectors.W003")
+        for entry in exposed().values()
+        if (why := sensitive.reason(entry.model, entry.read, entry.write))
     ]
 
 

@@ -16,6 +16,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.oauth.providers import OAuthSetup, setup_of
 from automate_connectors.registry import connectors
+from automate_egress.policy import ascii_host
 from automate_governance.governed import Governed, verbs
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.resolver import is_reference, resolve
@@ -209,7 +210,7 @@ def _refers(value: Any) -> bool:
 
 
 def _is_host(value: Any) -> bool:
-    return isinstance(value, str) and _HOST.fullmatch(value) is not None
+    return isinstance(value, str) and _HOST.fullmatch(ascii_host(value)) is not None
 
 
 def _plain_secrets(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:

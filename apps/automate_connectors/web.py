@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,6 +107,12 @@ class File:
             "base64": base64.b64encode(self.content).decode(),
             "size": len(self.content),
         }
+
+
+def plain_name(filename: str) -> str:
+    """A file's name as programs read it: plain letters, nothing that is not seen, no dots and blanks at its end."""
+    letters = unicodedata.normalize("NFKC", filename)
+    return "".join(each for each in letters if unicodedata.category(each)[0] != "C").rstrip(". \u00a0").casefold()
 
 
 _BINARY = "application/octet-stream"

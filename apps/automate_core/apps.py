@@ -32,6 +32,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         checks.register_all()
         register(watched.settings_make_sense, "automate")
         register(_templates_can_be_read, "automate")
+        register(watched.nothing_sensitive_is_watched, "automate")
         changes.connect()
         post_migrate.connect(_seed_roles, sender=self)
         post_migrate.connect(_install_captures, sender=self)

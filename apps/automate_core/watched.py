@@ -8,11 +8,12 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_permission_codename
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from automate_core.conf import setting
+from automate_governance import sensitive
 
 MODES = ("signal", "database")
 ALL = "__all__"
@@ -65,6 +66,16 @@ def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
         Error(f"AUTOMATE_MODEL_TRIGGERS: {entry}.", hint=hint, id="automate_core.E001")
         for entry in _entries()
         if isinstance(entry, WatchedError)
+    ]
+
+
+def nothing_sensitive_is_watched(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W002: the events of an entry hold secrets, or say who may do what."""
+    hint = "Leave it out, unless everybody who builds workflows may see that. SILENCED_SYSTEM_CHECKS silences this."
+    return [
+        Warning(f"AUTOMATE_MODEL_TRIGGERS: {entry.model._meta.label} {why}.", hint=hint, id="automate_core.W002")
+        for entry in watched()
+        if (why := sensitive.reason(entry.model, [field.name for field in entry.fields]))
     ]
 
 

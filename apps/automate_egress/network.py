@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from ssrfguard import Address, Policy, connect, resolve
 
 from automate_egress.errors import EgressBlockedError, EgressCancelledError, EgressTimeoutError, connecting
-from automate_egress.policy import MAX_ADDRESSES, Rules, internal_policy, public_policy
+from automate_egress.policy import MAX_ADDRESSES, Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import CONNECT_SECONDS, timed_lookup
 
 TOTAL_SECONDS = 30.0  # where no deadline is given
@@ -31,13 +31,13 @@ class Network:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._pairs = Rules(internal_hosts=frozenset(internal_hosts)).internal_pairs
-        self._bound_hosts = None if bound_hosts is None else frozenset(host.lower() for host in bound_hosts)
+        self._bound_hosts = None if bound_hosts is None else frozenset(map(ascii_host, bound_hosts))
         self._deadline = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
         self._cancelled = cancelled
 
     def is_internal(self, host: str, port: int) -> bool:
         """Whether the installation names that host: it may then be private, and unencrypted."""
-        return (host.lower(), port) in self._pairs
+        return (ascii_host(host), port) in self._pairs
 
     def addresses(self, host: str, port: int, *, ports: Collection[int]) -> list[str]:
         """The addresses of `host`, each checked, in the resolver's order.
@@ -67,7 +67,8 @@ class Network:
         return not self._cancelled() and time.monotonic() < self._deadline
 
     def _resolved(self, host: str, port: int, ports: Collection[int]) -> tuple[Policy, tuple[Address, ...]]:
-        if self._bound_hosts is not None and host.lower() not in self._bound_hosts:
+        host = ascii_host(host)
+        if self._bound_hosts is not None and host not in self._bound_hosts:
             raise EgressBlockedError(f"this connection may not be used for {host}")
         internal = self.is_internal(host, port)
         if not internal and port not in ports:
@@ -80,6 +81,6 @@ class Network:
         literal = f"[{host}]" if ":" in host else host
         with connecting(f"{host}:{port}"):
             target = policy.check_url(f"https://{literal}:{port}/")
-            if (target.host_as_written, target.port) != (host.lower(), port):  # "a/b", "a@b": not a host alone
+            if (target.host_as_written, target.port) != (host, port):  # "a/b", "a@b": not a host alone
                 raise EgressBlockedError(f"{host[:100]!r} is not the name of a host")
             return policy, resolve(target, policy=policy, resolver=timed_lookup(self.remaining))

@@ -6,11 +6,15 @@ public address, IPv4-translated IPv6 (RFC 2765), and ISATAP addresses, which car
 
 from __future__ import annotations
 
+import contextlib
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+import requests  # noqa: TID251 - for the form in which it writes host names
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedAddressError, Policy, Reach
 
 _OURS = (
@@ -25,6 +29,7 @@ _INTERNAL = (
     *map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128")),
     *IPv6Network("fc00::/7").address_exclude(IPv6Network("fd00:ec2::/32")),
 )
+_NAME = re.compile(r"[\w.-]+")
 _ISATAP = 0x0000_5EFE  # RFC 5214, section 6.1; with the universal bit it is 0200:5efe
 WEB_PORTS = frozenset({80, 443})
 MAX_REDIRECTS = 5
@@ -79,12 +84,31 @@ def internal_policy(pairs: Iterable[tuple[str, int]]) -> Policy:
     )
 
 
+def ascii_host(name: str) -> str:
+    """The one form in which host names are compared: as on the wire (RFC 5891), in lower case, without a dot behind."""
+    plain = unicodedata.normalize("NFKC", name).replace("\u3002", ".").rstrip(".").lower()
+    if plain.isascii() or not _NAME.fullmatch(plain):
+        return plain
+    try:
+        encoded = requests.Request("GET", f"https://{plain}/").prepare().url
+    except (ValueError, UnicodeError):
+        return plain
+    return urlsplit(encoded or "").hostname or plain
+
+
+def is_listed(host: str, port: int, pairs: Iterable[str]) -> bool:
+    """Whether `host:port` is one of those pairs; one that makes no sense counts for nothing."""
+    with contextlib.suppress(ValueError):
+        return (ascii_host(host), port) in {split_host(pair) for pair in pairs}
+    return False
+
+
 def split_host(host: str) -> tuple[str, int]:
     """`("db.internal", 8080)` for "db.internal:8080". Raises ValueError when the port is missing."""
     name, _, port = host.strip().rpartition(":")
     if not name or not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
         raise ValueError(f"{host!r} is not host:port")
-    return name.strip("[]").lower(), int(port)
+    return ascii_host(name.strip("[]")), int(port)
 
 
 def is_proxy_url(value: str) -> bool:

@@ -27,7 +27,7 @@ from automate_egress.errors import (
     refusal,
     untrusted,
 )
-from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules
+from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, Rules, ascii_host
 from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
 from automate_egress.transport import transport
@@ -104,7 +104,7 @@ class HttpSession:
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._rules = Rules(internal_hosts=frozenset(internal_hosts), ports=frozenset(ports), proxy=proxy)
-        self._bound_hosts = None if bound_hosts is None else frozenset(host.lower() for host in bound_hosts)
+        self._bound_hosts = None if bound_hosts is None else frozenset(map(ascii_host, bound_hosts))
         self._deadline = deadline
         self._started = time.monotonic()
         self._cancelled = cancelled

@@ -14,7 +14,7 @@ from ssrfguard import Policy, SSRFGuardError
 from ssrfguard.requests import SafeAdapter
 
 from automate_egress.errors import EgressBlockedError
-from automate_egress.policy import Rules, internal_policy, public_policy
+from automate_egress.policy import Rules, ascii_host, internal_policy, public_policy
 from automate_egress.sockets import timed_lookup, timed_pools
 
 _KEPT_ACROSS_ORIGINS = frozenset(
@@ -58,7 +58,7 @@ class Transport(requests.Session):
         """The adapter for one hop; requests asks for it once a hop. Raises EgressBlockedError, SSRFGuardError."""
         self.remaining()
         address = url.decode() if isinstance(url, bytes) else url
-        host = (urlsplit(address).hostname or "").lower()
+        host = ascii_host(urlsplit(address).hostname or "")
         if self.bound_hosts is not None and host not in self.bound_hosts:
             raise EgressBlockedError(f"this connection may not be used for {host or 'that address'}")
         if self._internal_pairs:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
 from automate_connectors.invocation import invoke
+from automate_governance import spreadsheets
 from automate_testing.fakes import context
 from tests.support.costs import at_most, in_proportion
 
@@ -118,6 +119,7 @@ def test_duplicates_and_merges():
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", " =1", "=cmd|' /C calc'!A0"]
+FORMULAS += ["  \t=1", " \n=1", "\u00a0=1", "\u200b=1", "\x01@x", "\uff1d1", " \uff0b1", "\uff0d1", "\uff20SUM(A1)"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -125,6 +127,7 @@ def test_no_cell_or_title_is_a_formula(text):
     written = call("write_csv", items=[{text: text, "n": -1}])["text"]
     cells = [cell for row in csv.reader(io.StringIO(written, newline="")) for cell in row]
     assert cells == [f"'{text}", "n", f"'{text}", "-1"]
+    assert spreadsheets.inert(text) == f"'{text}", "reports are written by the same rule"
     kept = call("write_csv", items=[{"a": text}], guard_formulas=False)["text"]
     assert list(csv.reader(io.StringIO(kept, newline="")))[1] == [text]
 

@@ -166,6 +166,26 @@ def test_what_is_no_message_is_refused(servers, call, connection, kind):
     assert not servers["starttls"].commands
 
 
+NAMES = [
+    "a.exe.",
+    "a.exe .",
+    "a.\uff45\uff58\uff45",
+    "a.ex\u200be",
+    "a.Exe\u202e",
+    "a.exe\t",
+    "a.J\u017f",
+    "a.exe\u00a0",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_is_known_however_its_name_is_written(servers, call, connection, name):
+    with pytest.raises(ConnectorError, match="is a program"):
+        call(mailer, "send", {**MESSAGE, "attachments": [{**FILE, "filename": name}]}, connection())
+    harmless = {**FILE, "filename": "R\u00e9sum\u00e9 2.exe.pdf"}
+    assert call(mailer, "send", {**MESSAGE, "attachments": [harmless]}, connection())
+
+
 def test_no_header_comes_in_by_the_name_of_the_sender(servers, call, connection):
     with pytest.raises(ConnectorError):
         call(mailer, "send", MESSAGE, connection(from_name="Shop\r\nBcc: x@example.com"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_connectors.models import Connection, _is_host
 from automate_connectors.outbound import check_settings, ways_out
 from automate_egress import EgressBlockedError, EgressConnectionError
+from automate_egress.policy import is_listed
 from automate_site import environment
 
 
@@ -22,6 +24,31 @@ def test_the_settings_reach_the_ways_out(settings, monkeypatch):
         ways["http"].request("GET", "https://93.184.216.34:444/")
     with pytest.raises(EgressBlockedError, match="may not be used for"):
         ways["http"].request("GET", "https://93.184.216.35/")
+
+
+SPELLINGS = [
+    "B\u00fccher.localhost",
+    "xn--bcher-kva.localhost.",
+    "B\u00dcCHER\u3002localhost",
+    "\uff42u\u0308cher.localhost",
+]
+
+
+@pytest.mark.parametrize("bound", SPELLINGS)
+@pytest.mark.parametrize("asked", ["b\u00fccher.localhost", "XN--bcher-kva.localhost"])
+def test_host_names_are_compared_in_one_form(settings, bound, asked):
+    """What is bound to a host goes there, however either is written, and to no host that only looks like it."""
+    settings.AUTOMATE_EGRESS_ALLOW = [f"{bound}:1"]
+    ways = ways_out(bound_hosts=[bound])
+    with pytest.raises(EgressConnectionError):
+        ways["http"].request("GET", f"http://{asked}:1/")
+    with pytest.raises(EgressConnectionError):
+        ways["network"].connect(asked, 1, ports=())
+    for other in ("bucher.localhost", "b\u00fccher.localhost.example.com"):
+        with pytest.raises(EgressBlockedError, match="may not be used for"):
+            ways["http"].request("GET", f"http://{other}:1/")
+    assert Connection(allowed_hosts=[bound]).hosts() == [bound] and _is_host(bound)
+    assert is_listed(asked, 1, [f"{bound}:1", "no port"]) is False, "a setting that is wrong allows nothing"
 
 
 @pytest.mark.parametrize(

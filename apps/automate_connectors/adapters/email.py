@@ -14,7 +14,7 @@ from django.core.validators import validate_email
 from django.utils.html import strip_tags
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
-from automate_connectors.web import File, invalid
+from automate_connectors.web import File, invalid, plain_name
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
 from automate_governance.redaction import redact_text
@@ -226,7 +226,7 @@ def _files(values: list[Any]) -> list[File]:
     if sum(len(file.content) for file in files) > MAX_ATTACHED_BYTES:
         raise invalid(f"the attachments are larger than {MAX_ATTACHED_BYTES:,} bytes together")
     for file in files:
-        if _RUNS.search(file.filename):
+        if _RUNS.search(plain_name(file.filename)):
             raise invalid(f"{file.filename} is a program; mail servers refuse such attachments")
     return files
 

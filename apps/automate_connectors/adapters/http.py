@@ -14,6 +14,7 @@ from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Next, Paging, pagin
 from automate_connectors.web import ANSWERED_BY, File, failed, from_base64, invalid
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
+from automate_egress.policy import ascii_host
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _METHODS = tuple((method, method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
@@ -259,7 +260,8 @@ class _Call:
 
 def _host(url: str) -> str:
     """The host of an address, with its port if it names one."""
-    return urlsplit(url).netloc.rpartition("@")[2].lower()
+    parts = urlsplit(url)
+    return ascii_host(parts.hostname or "") + (f":{parts.port}" if parts.port else "")
 
 
 def _shown(body: bytes) -> str:

@@ -70,7 +70,7 @@ def _performed(call: EffectCall) -> EffectOutcome:
         if isinstance(call.effect.node, RenderNode):
             outcome.output = call.effect.node.template.document(call.effect.params)
         elif isinstance(call.effect.node, SecrecyNode):
-            call.walk.program.secrecy.tell(call.walk.run.workflow_id)
+            call.walk.program.secrecy.tell(call.walk.run.version_id)
         elif isinstance(call.effect.node, DecideNode):
             with _DECIDING:
                 outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))

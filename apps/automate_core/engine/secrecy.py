@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 from automate_connectors.models import Connection
 from automate_core.definition import ActionStep, Definition, DefinitionError, parse, walk
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.engine import people
+from automate_core.models import ExecutionRun
 from automate_governance.permissions import permitted
 from automate_governance.redaction import Redactor, knowing
 from automate_governance.secrets import recall
@@ -33,14 +34,13 @@ class Secrecy:
         """Whether a run that is taken up should first have it told again."""
         return bool(self.connections) and time.monotonic() - self._told > FRESH_SECONDS
 
-    def tell(self, workflow_id: int) -> None:
+    def tell(self, version_id: int) -> None:
         """Make it know what those connections hold now. For a thread that may wait; of what cannot be read, nothing."""
         try:
-            run_as = Workflow.objects.select_related("run_as").get(pk=workflow_id).run_as
             named = Connection.objects.filter(slug__in=self.connections).select_related(
                 "token__access", "token__refresh"
             )
-            usable = permitted(run_as, "use", named)
+            usable = permitted(people.run_as(version_id), "use", named)
             with knowing(self.redactor):
                 recall.tell(each for row in usable for found in row.references().values() for each in found)
         finally:
@@ -61,5 +61,5 @@ def told(run_id: uuid.UUID) -> Redactor:
     except DefinitionError:
         return Redactor()
     if run is not None and made.connections:
-        made.tell(run.workflow_id)
+        made.tell(run.version_id)
     return made.redactor

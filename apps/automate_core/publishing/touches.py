@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from automate_connectors.models import Connection
 from automate_core.definition import ActionStep, Definition, ModelTrigger, WorkflowStep, walk
+from automate_egress.policy import ascii_host
 from automate_governance.permissions import User, permitted
 
 AT_RUN_TIME = "a host that is known only when it runs"
@@ -43,7 +44,7 @@ def of(definition: Definition, user: User) -> Touches:
         connection = known.get(slug)
         found.connections.append((connection.name, connection.connector) if connection else (slug, ""))
         for host in connection.hosts() if connection else ():
-            _note(found.hosts, host, connection.name if connection else slug)
+            _note(found.hosts, ascii_host(host), connection.name if connection else slug)
     for step in actions:
         if step.action.startswith("models.") and step.inputs.get("model"):
             _note(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
@@ -72,4 +73,4 @@ def _hosts(step: ActionStep) -> Iterator[str]:
         if "{" in (host or value):
             yield AT_RUN_TIME
         elif host:
-            yield host
+            yield ascii_host(host)

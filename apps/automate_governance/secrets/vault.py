@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_egress.policy import is_listed
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 
 if TYPE_CHECKING:
@@ -104,12 +105,12 @@ def _address_problem(url: str) -> str:
     """Why a token may not be sent to that address; empty when it may."""
     try:
         parts = urlsplit(url)
-        pair = f"{parts.hostname}:{parts.port or 80}"
+        port = parts.port or 80
     except ValueError:
-        parts, pair = urlsplit(""), ""
+        parts, port = urlsplit(""), 0
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query:
         return f"{url!r} is not an address such as https://vault.example.com:8200"
-    named = {each.strip().lower() for each in getattr(settings, "AUTOMATE_EGRESS_ALLOW", ())}
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and pair not in named:
+    is_named = is_listed(parts.hostname, port, getattr(settings, "AUTOMATE_EGRESS_ALLOW", ()))
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_named:
         return f"{url} would carry the token in clear text: use https, or name the host in AUTOMATE_EGRESS_ALLOW"
     return ""

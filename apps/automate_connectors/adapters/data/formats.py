@@ -27,11 +27,11 @@ from automate_connectors.adapters.data.doing import (
     text_of,
     wrong,
 )
+from automate_governance.spreadsheets import inert
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 MAX_COLUMNS = 500
 _DELIMITERS = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Bar"))
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  #: what spreadsheets take for the beginning of a formula
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def _cell(value: Any, guarded: bool) -> Any:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         value = msgspec.json.encode(value).decode()
-    return f"'{value}" if guarded and isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value
+    return inert(value) if guarded and isinstance(value, str) else value
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
