@@ -89,6 +89,7 @@ def _settings(settings: Any) -> None:
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400
     settings.AUTOMATE_PRUNE_HOURS = 0
+    settings.AUTOMATE_EVENT_TYPES = dict.fromkeys(["go", "unused", "order.paid"], "public")
     rates.deliveries.clear()
     rates.failures.clear()
     tally.clear()

@@ -19,6 +19,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_connectors import health
         from automate_connectors.models import Connection
         from automate_core import changes, checks, reconnecting, used_by, watched
+        from automate_core.events import emitted
         from automate_core.models import WebhookEndpoint
         from automate_governance import uses
         from automate_governance.models import StoredSecret
@@ -31,6 +32,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         health.recovered.connect(reconnecting.resume)
         checks.register_all()
         register(watched.settings_make_sense, "automate")
+        register(emitted.settings_make_sense, "automate")
         register(_templates_can_be_read, "automate")
         register(watched.nothing_sensitive_is_watched, "automate")
         changes.connect()

@@ -17,6 +17,7 @@ from automate_core.definition import (
     ActionStep,
     Definition,
     DefinitionError,
+    EventTrigger,
     ModelTrigger,
     Problem,
     RunTrigger,
@@ -32,6 +33,7 @@ from automate_core.drafts.changes import Change, between
 from automate_core.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.drafts.values import GAP, OWN_FIELDS, Draft
 from automate_core.drafts.values import document as draft_document
+from automate_core.events import emitted
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.watched import view_permission
 from automate_governance import audit
@@ -360,8 +362,13 @@ def may_read_events(trigger: TriggerPart, person: Person) -> bool:
 
 def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
     """What a trigger hands on has to be theirs to read."""
+    if isinstance(trigger, EventTrigger) and not emitted.is_declared(trigger.event):
+        yield Problem(f"{place}.event", emitted.refusal(people[0], trigger.event))
+        return
     for person in people:
         match trigger:
+            case EventTrigger(event=kind) if reason := emitted.refusal(person, kind):
+                yield Problem(f"{place}.event", reason)
             case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
                 reason = f"there is no webhook endpoint {slug!r} whose deliveries {person} may read"
                 yield Problem(f"{place}.endpoint", reason)

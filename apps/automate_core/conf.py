@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_LEASE_SECONDS": 30.0,  # how long a job belongs to a worker that does not renew it
     "AUTOMATE_MAX_ATTEMPTS": 5,  # claims of a job without progress before it is dead
     "AUTOMATE_MODEL_TRIGGERS": {},  # "app.Model": {"fields": [...] or "__all__", "mode": "signal" or "database"}
+    "AUTOMATE_EVENT_TYPES": {},  # types of events of the site's code: "order.paid": "shop.view_order", or "public"
     "AUTOMATE_STEP_TIMEOUT_SECONDS": 30.0,  # a step's time unless it says otherwise
 }
 

@@ -3,7 +3,7 @@
 An event of an endpoint follows that endpoint, by its key: once it is gone, those who may do so with any endpoint, and
 to be known also those who operate the site. One of a workflow (started by hand or by time, called, or the end of one of
 its runs) follows that workflow, and one of a model that model. One of the host's code is known to those who operate the
-site and to those who know a workflow that starts from its type. Besides, whoever may know a run that it started may
+site and to those who know of workflows and may listen to its type. Besides, whoever may know a run that it started may
 know it.
 """
 
@@ -17,11 +17,12 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
+from automate_core.events import emitted
 from automate_core.events import endpoints as of_endpoints
 from automate_core.events.newest import LEAST, Origins
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.watched import view_permission, watched
-from automate_governance.permissions import SITE, User, can, holds_for_any, permitted
+from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
 
 OWN = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
 COPIES = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
@@ -115,9 +116,9 @@ def reach(user: User, verb: str, event: Event | None = None) -> Reach:
     known = _sources(workflows, event)
     operates = verb == "view" and can(user, "operate", SITE)
     listened = set((listening.filter(source=event.source) if event else listening).values_list("source", "event_type"))
-    types = frozenset(kind for origin, kind in listened if origin == "app")
+    types = frozenset(emitted.listened_by(user)) if holds_anywhere(user, verb, Workflow) else frozenset()
     if operates or types:
-        known["app"] = None if operates else types
+        known[emitted.SOURCE] = None if operates else types
     for entry in watched():
         if operates or user.has_perm(view_permission(entry.label)):
             known[entry.source] = None

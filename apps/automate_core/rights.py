@@ -23,10 +23,11 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Concat, Lower
 
 from automate_core import database
+from automate_core.events import emitted
 from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.watched import view_permission
 from automate_governance.people import name_field
-from automate_governance.permissions import permitted_to_outer
+from automate_governance.permissions import Person, permitted_to_outer
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +93,13 @@ def inactive_error(row: Any) -> dict[str, Any]:
 def _reason(row: Any) -> str:
     if not row.is_active:
         return f"the run-as user {row.who} is not active"
+    if row.kind == Trigger.Kind.EVENT and not emitted.is_declared(row.handed):
+        return f"{emitted.SETTING} does not list {row.handed!r}"
     may_not = {
         Trigger.Kind.WEBHOOK: f"read the deliveries of the endpoint {row.handed}",
         Trigger.Kind.RUN: f"read the payloads of the workflow {row.handed}",
         Trigger.Kind.MODEL: f"view the model {row.handed}",
+        Trigger.Kind.EVENT: f"listen to events of the type {row.handed}",
     }
     return f"the run-as user {row.who} may no longer {may_not[row.kind]}"
 
@@ -128,8 +132,10 @@ def _read_triggers(connection: Connection, ids: list[int]) -> dict[int, Any]:
     """Active triggers with `allowed`."""
     rows = {row.id: row for row in _run(connection, _trigger_query(), ids)} if ids else {}
     for row in rows.values():
-        if row.kind == Trigger.Kind.MODEL and row.is_active and not row.allowed and _says_django(connection, row):
-            rows[row.id] = row._replace(allowed=True)
+        if not row.is_active or row.kind not in _ASKED:
+            continue
+        if row.kind == Trigger.Kind.EVENT or not row.allowed:
+            rows[row.id] = row._replace(allowed=_says_django(connection, row))
     return rows
 
 
@@ -145,10 +151,13 @@ def _run(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: list[i
 
 
 def _says_django(connection: Connection, row: Any) -> bool:
-    """What the site's authentication backends say: they may know rights that are not in the database's tables."""
+    """What the site's authentication backends say: they may know rights that are not in the database's tables.
+
+    Which permission listening takes is a setting, so that no prepared query knows it.
+    """
     try:
         person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).version.run_as
-        return bool(person.has_perm(view_permission(row.handed)))
+        return _ASKED[row.kind](person, row.handed)
     except (LookupError, ActiveTrigger.DoesNotExist):
         return False
     except DatabaseError as error:
@@ -156,6 +165,12 @@ def _says_django(connection: Connection, row: Any) -> bool:
     finally:
         if connection is not None:
             connections.close_all()
+
+
+_ASKED: dict[str, Callable[[Person, str], bool]] = {
+    Trigger.Kind.MODEL: lambda person, label: bool(person.has_perm(view_permission(label))),
+    Trigger.Kind.EVENT: emitted.may_listen,
+}
 
 
 @cache
@@ -171,7 +186,7 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
         When(kind=Trigger.Kind.MODEL, then=_may_view()),
         default=Value(True),
     )
-    handed = Coalesce(KT("config__endpoint"), KT("config__workflow"), KT("config__model"))
+    handed = Coalesce(KT("config__endpoint"), KT("config__workflow"), KT("config__model"), KT("config__event"))
     query = ActiveTrigger.objects.annotate(
         handed=handed,
         slug=F("workflow__slug"),

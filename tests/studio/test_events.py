@@ -222,7 +222,9 @@ def _everybody(owner, colleague, stranger, admin, django_user_model):
     return {"owner": owner, "colleague": colleague, "stranger": stranger, "admin": admin, "plain": nobody}
 
 
-def test_five_people_and_what_they_may(came, sign_in, owner, colleague, stranger, admin, django_user_model, endpoint):
+def test_five_people_and_what_they_may(
+    came, sign_in, owner, colleague, stranger, admin, django_user_model, endpoint, settings
+):
     made, main, tag, _ = came
     people = _everybody(owner, colleague, stranger, admin, django_user_model)
     clients = {name: sign_in(person) for name, person in people.items()}
@@ -288,17 +290,11 @@ def test_five_people_and_what_they_may(came, sign_in, owner, colleague, stranger
     operator = people["stranger"]
     operator.groups.set(Group.objects.filter(name="Operators"))
     assert answers("stranger")["inbox"] == 1, "an operator knows all workflows, and what started them"
+    settings.AUTOMATE_EVENT_TYPES = {}
     Event.objects.create(source="app", type="order.paid", payload={}, trace_id="a" * 32)
     assert answers("stranger")["inbox"] == 2 and answers("owner")["inbox"] == 3
-    made = authoring.save_definition(_from_code(), owner=owner)
-    authoring.publish(made, author=owner)
-    assert answers("owner")["inbox"] == 4, "who has a workflow that starts from code knows what it listens to"
-
-
-def _from_code():
-    from automate_core import workflow_files
-
-    return workflow_files.read(OTHER.format("Paid", "paid", "{kind: event, event: order.paid}"))
+    settings.AUTOMATE_EVENT_TYPES = {"order.paid": "public"}
+    assert answers("owner")["inbox"] == 4 and answers("plain")["inbox"] == 404
 
 
 def test_the_palette_remembers_nothing(came, sign_in, owner, colleague):

@@ -201,7 +201,7 @@ def test_the_types_that_came_are_suggested(builder, deliver):
     page = builder.panel("~trigger")
     offered = [attributes["value"] for tag, attributes in page.tags if tag == "option"]
     assert {"issues", "push", "order.paid"} <= set(offered)
-    assert "Emitted lately: order.paid" in " ".join(page.text.split())
+    assert "You may listen to go, order.paid" in " ".join(page.text.split())
     mark = wait(builder, "event")["X-After"]
     emit("order.paid", {"order": 2})
     assert "event.payload.order" in Page(catch(builder, "event", mark)).text

@@ -13,9 +13,10 @@ from functools import reduce
 from operator import or_
 
 import msgspec
+from django.db.models import Q
 
 from automate_core import authoring
-from automate_core.definition import Definition, Trigger
+from automate_core.definition import Definition, EventTrigger, Trigger
 from automate_core.events.endpoints import of_source
 from automate_core.events.scope import event_scope
 from automate_core.matching import Candidate, RuleEngine, rule_of
@@ -84,8 +85,7 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
     published = authoring.published_definition(workflow)
     parts = [*draft.triggers, *(published.triggers if published else ())]
     hidden = {source_of(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
-    sources = {source_of(part, workflow) for part in parts} - hidden
-    events = _newest(sources)
+    events = _newest([part for part in parts if source_of(part, workflow) not in hidden], workflow)
     scopes = [{"event": event_scope(event)} for event in events]
     engine = RuleEngine()
     before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
@@ -109,13 +109,19 @@ def source_of(part: Trigger, workflow: Workflow) -> str:
     return part.matches[0] or f"{part.__struct_config__.tag}:{workflow.slug}"
 
 
-def _newest(sources: set[str]) -> list[Event]:
+def looked_at(part: Trigger, workflow: Workflow) -> Q:
+    """What the ORM asks of an event to be one of that source; of what code emits, of the trigger's own type alone."""
+    found = of_source(source_of(part, workflow))
+    return found & Q(type=part.event) if isinstance(part, EventTrigger) else found
+
+
+def _newest(parts: list[Trigger], workflow: Workflow) -> list[Event]:
     """Newest first; ids are in the order in which events came."""
-    if not sources:
+    if not parts:
         return []
     newest = Event.objects.filter(emptied_at=None).order_by("-id")
     edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
-    found = newest.filter(reduce(or_, map(of_source, sources)))
+    found = newest.filter(reduce(or_, [looked_at(part, workflow) for part in parts]))
     return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import UNCHOSEN, TriggerNode
+from automate_core.events import emitted
 from automate_core.events.endpoints import of_source
 from automate_core.models import Event, WebhookEndpoint, Workflow
 from automate_core.watched import Watched, view_permission, watched
@@ -278,7 +279,7 @@ def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any],
 
 
 def _event(state: State, node: TriggerNode, user: User) -> Setup:
-    known = _types("app")
+    known = emitted.listened_by(user)
     return made(
         node,
         drawn(

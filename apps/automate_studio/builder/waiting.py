@@ -18,9 +18,8 @@ from automate_core.authoring import may_read_events
 from automate_core.definition import Trigger, WebhookTrigger
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import RefusedError
-from automate_core.events.endpoints import of_source
 from automate_core.models import Event, RefusedDeliveries
-from automate_core.publishing.shadow import source_of, takes
+from automate_core.publishing.shadow import looked_at, takes
 from automate_core.triggers import TEST_HEADER
 from automate_governance.permissions import can
 from automate_studio import asked, payload
@@ -48,7 +47,7 @@ def after(trigger: Trigger, state: State, mark: str) -> Event | None:
         behind = uuid.UUID(mark)
     except ValueError:
         return None
-    return Event.objects.filter(of_source(source_of(trigger, state.workflow)), id__gt=behind).order_by("id").first()
+    return Event.objects.filter(looked_at(trigger, state.workflow), id__gt=behind).order_by("id").first()
 
 
 def newest_mark() -> str:
@@ -122,7 +121,7 @@ def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
         wanted = uuid.UUID(request.POST.get("event", ""))
     except ValueError:
         raise Http404 from None
-    event = get_object_or_404(Event.objects.filter(of_source(source_of(trigger, state.workflow))), pk=wanted)
+    event = get_object_or_404(Event.objects.filter(looked_at(trigger, state.workflow)), pk=wanted)
     person = asked.person(request)
     with contextlib.suppress(RefusedError):  # of another type than the trigger takes: it is shown, and no sample
         sample_choice.choose(state, {"choose": f"event:{event.pk}"}, by=person)

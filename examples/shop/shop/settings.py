@@ -89,6 +89,9 @@ AUTOMATE_MODEL_TRIGGERS = {
     "shop.Shipment": {"fields": ["order", "status"], "mode": "database"},
 }
 
+# What the shop's code emits, and the permission that it takes to listen to it.
+AUTOMATE_EVENT_TYPES = {"stock.counted": "shop.view_shipment"}
+
 # What workflows may read and write by themselves, as the person they run as.
 AUTOMATE_MODELS = {
     "shop.Order": {"read": ["number", "customer", "status", "total"], "write": ["notes"]},

@@ -1,0 +1,69 @@
+"""Who may listen to what the host's code emits: the setting AUTOMATE_EVENT_TYPES. What it does not list is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error
+
+from automate_core.conf import setting
+from automate_governance.permissions import User
+
+SOURCE = "app"  #: of the events that the host's code emits
+PUBLIC = "public"  #: in place of a permission: whoever builds workflows may listen
+SETTING = "AUTOMATE_EVENT_TYPES"
+
+
+def is_declared(event_type: str) -> bool:
+    """Whether anybody may listen to events of that type."""
+    return event_type in _types()
+
+
+def may_listen(person: User, event_type: str) -> bool:
+    """Whether workflows that act as this person may start from events of that type, and the person read them."""
+    needed = _types().get(event_type)
+    return needed is not None and person.is_active and (needed == PUBLIC or person.has_perm(needed))
+
+
+def listened_by(person: User) -> tuple[str, ...]:
+    """The types to which this person may listen."""
+    return tuple(sorted(each for each in _types() if may_listen(person, each)))
+
+
+def refusal(person: User, event_type: str) -> str:
+    """Why this person may not listen to a type, with what to do about it; empty when they may."""
+    if not is_declared(event_type):
+        return (
+            f"{SETTING} does not list {event_type!r}, so that nobody may listen to it: add it to the site's settings, "
+            f"with the permission that listening takes"
+        )
+    if may_listen(person, event_type):
+        return ""
+    return f"{person} may not listen to {event_type!r}: that takes the permission {_types()[event_type]}"
+
+
+def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E002: an entry of AUTOMATE_EVENT_TYPES names no permission."""
+    hint = f'An entry is "order.paid": "shop.view_order", or "{PUBLIC}" for whoever builds workflows.'
+    return [Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _faults()]
+
+
+def _types() -> Mapping[str, str]:
+    found: Mapping[str, str] = setting(SETTING)
+    return found
+
+
+def _faults() -> Iterator[str]:
+    found = setting(SETTING)
+    for event_type, needed in found.items() if isinstance(found, Mapping) else ():
+        if not isinstance(event_type, str) or not 0 < len(event_type) <= 200:
+            yield f"{event_type!r} is no type of event"
+        elif needed != PUBLIC and not _is_permission(needed):
+            yield f"{needed!r} of {event_type} is no permission of an installed app"
+
+
+def _is_permission(text: Any) -> bool:
+    label, dot, codename = text.partition(".") if isinstance(text, str) else ("", "", "")
+    return bool(dot and codename) and label in apps.app_configs
