@@ -251,6 +251,7 @@ def test_a_token_that_is_never_let_in_fails_the_step(oauth, provider, publish, r
 
 
 @pytest.mark.process
+@pytest.mark.extended
 def test_worker_processes_renew_once_between_them(oauth, provider, publish, deliver, worker_process, sign_in, owner):
     """Three workers, two dozen runs and a token that is over: the provider sees one renewal."""
     connection, client = oauth(), sign_in(owner)

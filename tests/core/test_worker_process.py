@@ -132,6 +132,7 @@ def _children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.extended
 def test_a_job_that_crashes_its_process_dies_alone(workflow, deliver, sink, worker_process):
     """Its first crash takes the worker and its neighbours' attempts; the others hit nothing but its own process."""
     workers = []
@@ -206,6 +207,7 @@ def test_a_second_signal_hands_back_at_once(effect, deliver, sink, worker_proces
     assert (job.status, job.attempts, job.suspect) == ("ready", 0, False)
 
 
+@pytest.mark.extended
 def test_a_worker_that_slept_past_its_lease_writes_nothing(effect, deliver, sink, worker_process):
     frozen = []
 

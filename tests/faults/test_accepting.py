@@ -22,6 +22,7 @@ def _nobody_works(endpoint, evidence):
     evidence.quiet = False
 
 
+@pytest.mark.extended
 def test_kill_9_at_random_while_deliveries_come(mill, evidence, secret):
     """F1: every delivery is answered in the end, and each answer was true."""
     web, address = mill.web()
@@ -129,6 +130,7 @@ def test_two_hundred_at_once_while_the_table_is_locked(mill, evidence, secret):
     assert Event.objects.filter(delivery_key__startswith="free").count() == 200
 
 
+@pytest.mark.extended
 def test_large_deliveries_leave_no_memory_behind(mill, evidence, secret):
     """F31: sixty bodies of almost a megabyte; the process is back at its size."""
     web, address = mill.web()

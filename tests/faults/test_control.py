@@ -15,6 +15,7 @@ from django.db import connections
 from automate_core import approvals, control, dead_jobs
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
 from tests.faults.harness import at_once, wait_for
+from tests.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -31,6 +32,7 @@ steps:
 """
 
 
+@pytest.mark.extended
 def test_a_limit_of_three_holds_while_workers_are_killed(workflow, mill, deliver, sink):
     """F24: a killed worker's runs keep their place until others have ended them, and then it is free."""
     calls, lock = defaultdict(list), threading.Lock()
@@ -219,7 +221,7 @@ def given_up():
     return OutboxJob.objects.filter(status="dead").first()
 
 
-@pytest.mark.parametrize("wakes", ["during", "after"])
+@pytest.mark.parametrize("wakes", representatives(["during", "after"]))
 def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, sink, owner, wakes):
     """F27: the zombie wakes while the new run goes on, with its write in hand, or when all is over."""
     workflow(TWO_CALLS.format(url=sink.url))

@@ -91,6 +91,7 @@ def test_no_bad_answer_outlasts_its_step(workflow, mill, deliver, wild):
     assert all(step.error["message"] for step in ended.values())
 
 
+@pytest.mark.extended
 def test_errors_that_pass_are_tried_again_in_their_time(workflow, mill, deliver, sink):
     """500s by the policy; a 429 when its Retry-After says; a 400 never."""
     started = {"busy": (429, {"Retry-After": "2"}), "broken": (500, {}), "refused": (400, {})}

@@ -15,6 +15,7 @@ from automate_core.models import ExecutionRun, OutboxJob, StepRun
 from automate_core.outbox import OutboxStore
 from tests.faults.conftest import cut_connections, plain_connection
 from tests.faults.harness import wait_for
+from tests.matrix import representatives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -62,7 +63,7 @@ KILLS = {
 }
 
 
-@pytest.mark.parametrize("fault", KILLS)
+@pytest.mark.parametrize("fault", representatives(KILLS))
 def test_kill_9_at_every_turn(two_calls, mill, deliver, sink, fault):
     """F4, F5: wherever it dies, the next worker goes on from what is recorded, after the lease and one look."""
     calls, claims = KILLS[fault]
@@ -93,6 +94,7 @@ def test_a_zombie_writes_nothing(two_calls, mill, deliver, sink):
     assert paths(sink) == ["/first", "/first", "/second"]
 
 
+@pytest.mark.extended
 def test_a_zombie_that_writes_while_another_works(two_calls, mill, deliver, sink):
     """F7: frozen just before it writes, woken while the next holder is in the middle of a step: its token is stale."""
     zombie, second = mill.worker(AUTOMATE_FAULTS="journal.writing=stop@2"), mill.standby()
@@ -136,6 +138,7 @@ def test_a_worker_whose_heartbeat_is_held_up_is_fenced(two_calls, mill, deliver,
     assert paths(sink).count("/second") == 1
 
 
+@pytest.mark.extended
 def test_connections_that_are_cut_at_every_turn(two_calls, mill, deliver, sink):
     """F10: the worker connects again and writes what it has to write, once."""
     points = ("worker.claimed", "journal.writing", "journal.written")
@@ -180,6 +183,7 @@ def test_a_locked_job_holds_up_no_other(one_call, mill, deliver):
     wait_for(lambda: succeeded(7))
 
 
+@pytest.mark.extended
 def test_stale_statistics_mislead_no_claim(evidence, endpoint):
     """F15: with 100,000 jobs that the planner knows nothing of, a claim of 10 is 10."""
     evidence.quiet = False
@@ -207,6 +211,7 @@ SELECT gen_random_uuid(), 'dispatch', 'ready', id, 0, now(), 0, 0, false, '', 0,
 """
 
 
+@pytest.mark.extended
 def test_sigterm_and_a_rolling_restart_under_load(one_call, mill, deliver, sink):
     """F21: every worker in turn; nothing lost, nothing twice, each ends well."""
     sink.answer = lambda number, path: (time.sleep(0.2), (200, {}, {}))[1]
@@ -223,6 +228,7 @@ def test_sigterm_and_a_rolling_restart_under_load(one_call, mill, deliver, sink)
     assert sorted(paths(sink)) == sorted(f"/{number}" for number in range(36))
 
 
+@pytest.mark.extended
 def test_a_second_sigterm_ends_at_once(one_call, mill, deliver, sink):
     """F21: it hands back what it holds, and the next worker does it."""
     gate = threading.Event()
@@ -239,6 +245,7 @@ def test_a_second_sigterm_ends_at_once(one_call, mill, deliver, sink):
     wait_for(succeeded)
 
 
+@pytest.mark.extended
 def test_workers_whose_clocks_are_an_hour_off(one_call, mill, deliver, sink):
     """F22: they neither take what others hold nor lose what they hold."""
     sink.answer = lambda number, path: (time.sleep(2.5), (200, {}, {}))[1]
@@ -251,6 +258,7 @@ def test_workers_whose_clocks_are_an_hour_off(one_call, mill, deliver, sink):
     assert set(OutboxJob.objects.values_list("token", flat=True)) == {1}
 
 
+@pytest.mark.extended
 def test_the_databases_clock_steps_back(one_call, mill, deliver, sink, database_setting):
     """F22: what is final stays final, and new work goes on."""
     mill.worker()
@@ -262,6 +270,7 @@ def test_the_databases_clock_steps_back(one_call, mill, deliver, sink, database_
     assert paths(sink) == ["/1", "/2"]
 
 
+@pytest.mark.extended
 def test_a_log_that_cannot_be_written(one_call, mill, deliver):
     """F29: a full disk behind the log, and a terminal that is gone."""
     with Path("/dev/full").open("w") as full:

@@ -18,6 +18,7 @@ import pytest
 
 from automate_site.embedded_postgres import Cluster
 from tests.conftest import ROOT
+from tests.matrix import representatives
 from tests.processes import free_port, process, wait_for
 
 pytestmark = pytest.mark.process
@@ -191,32 +192,42 @@ def test_something_else_on_the_port(own):
 
 @pytest.mark.parametrize(
     ("variables", "said"),
-    [
-        ({"PORT": "eighty"}, "PORT must be a number"),
-        ({"PORT": "99999"}, "PORT must be a number"),
-        ({"DATABASE_URL": "mysql://x/y"}, "must begin with postgresql://"),
-        ({"DATABASE_URL": "postgresql://x@127.0.0.1:1/y"}, "the database cannot be reached"),
-        ({"DATABASE_URL": "postgresql://x@127.0.0.1:port/y"}, "port that is no number"),
-        ({"AUTOMATE_DATA": "/dev/null/nowhere"}, "cannot be read or written"),
-        ({"AUTOMATE_SECRETS_KEYS": "tooshort"}, "32 bytes in URL-safe base64"),
-        ({"AUTOMATE_LEASE_SECONDS": "abc"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),
-        ({"AUTOMATE_LEASE_SECONDS": "nan"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),
-        ({"AUTOMATE_LOG_LEVEL": "loud"}, "AUTOMATE_LOG_LEVEL must be one of WARNING"),
-        ({"AUTOMATE_SITE_URL": "foo"}, "AUTOMATE_SITE_URL must be like https://"),
-        ({"AUTOMATE_WORKER": "maybe"}, "AUTOMATE_WORKER must be one of managed, off"),
-        ({"AUTOMATE_DEMO": "perhaps"}, "AUTOMATE_DEMO must be one of on, off"),
-        ({"AUTOMATE_DEMO": "on", "AUTOMATE_SITE_URL": "https://a.example"}, "AUTOMATE_DEMO=on is for a site on this"),
-        ({"AUTOMATE_DEMO": "on", "AUTOMATE_TRUSTED_PROXIES": "127.0.0.1"}, "AUTOMATE_DEMO=on is for a site on this"),
-        ({"AUTOMATE_TRUSTED_PROXIES": "10.0.0.1/8"}, "AUTOMATE_TRUSTED_PROXIES takes addresses and networks"),
-        ({"AUTOMATE_EGRESS_ALLOW": "foo"}, "AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080"),
-    ],
+    representatives(
+        [
+            ({"DATABASE_URL": "postgresql://x@127.0.0.1:1/y"}, "the database cannot be reached"),
+            ({"PORT": "eighty"}, "PORT must be a number"),
+            ({"PORT": "99999"}, "PORT must be a number"),
+            ({"DATABASE_URL": "mysql://x/y"}, "must begin with postgresql://"),
+            ({"DATABASE_URL": "postgresql://x@127.0.0.1:port/y"}, "port that is no number"),
+            ({"AUTOMATE_DATA": "/dev/null/nowhere"}, "cannot be read or written"),
+            ({"AUTOMATE_SECRETS_KEYS": "tooshort"}, "32 bytes in URL-safe base64"),
+            ({"AUTOMATE_LEASE_SECONDS": "abc"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),
+            ({"AUTOMATE_LEASE_SECONDS": "nan"}, "AUTOMATE_LEASE_SECONDS must be a number of at least"),
+            ({"AUTOMATE_LOG_LEVEL": "loud"}, "AUTOMATE_LOG_LEVEL must be one of WARNING"),
+            ({"AUTOMATE_SITE_URL": "foo"}, "AUTOMATE_SITE_URL must be like https://"),
+            ({"AUTOMATE_WORKER": "maybe"}, "AUTOMATE_WORKER must be one of managed, off"),
+            ({"AUTOMATE_DEMO": "perhaps"}, "AUTOMATE_DEMO must be one of on, off"),
+            (
+                {"AUTOMATE_DEMO": "on", "AUTOMATE_SITE_URL": "https://a.example"},
+                "AUTOMATE_DEMO=on is for a site on this",
+            ),
+            (
+                {"AUTOMATE_DEMO": "on", "AUTOMATE_TRUSTED_PROXIES": "127.0.0.1"},
+                "AUTOMATE_DEMO=on is for a site on this",
+            ),
+            ({"AUTOMATE_TRUSTED_PROXIES": "10.0.0.1/8"}, "AUTOMATE_TRUSTED_PROXIES takes addresses and networks"),
+            ({"AUTOMATE_EGRESS_ALLOW": "foo"}, "AUTOMATE_EGRESS_ALLOW takes pairs like db.internal:8080"),
+        ],
+        always=4,
+    ),
 )
 def test_what_a_person_can_mend_is_said_in_one_line(own, variables, said):
     assert said in _refused(SERVE, {**own, **variables})
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("[1, 2]", "holds no JSON object"), ("{", "is not JSON"), (None, "No such file")]
+    ("content", "said"),
+    representatives([("[1, 2]", "holds no JSON object"), ("{", "is not JSON"), (None, "No such file")]),
 )
 def test_demo_refuses_what_is_no_json_object(own, tmp_path, content, said):
     path = tmp_path / "p.json"
