@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,8 @@ from automate_core.rules import Explanation, Rule, RuleError, read
 
 log = logging.getLogger(__name__)
 
+AT_ONCE_SECONDS = 0.05  #: for all the filters of events that are matched together
+
 CANDIDATES = """
 SELECT trigger.id, trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
     trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
@@ -26,6 +29,9 @@ JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND wo
 WHERE trigger.source = ANY(%(sources)s) AND trigger.event_type = ANY(%(types)s)
 ORDER BY trigger.workflow_id, trigger.id
 """
+
+
+type Undecided = dict[int, Rule]  #: filters that take longer, by the ids of their triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,21 @@ class RuleEngine:
         A trigger whose run-as user may no longer read what it hands on starts nothing.
         """
         scopes = list(scopes)
-        candidates = self._candidates(scopes)
-        refused = self.rights.refused(self.connection, {row.id for rows in candidates.values() for row in rows})
-        candidates = {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
+        candidates = self._permitted(scopes)
         return [self._matches(scope, candidates) for scope in scopes]
+
+    def match_at_once(
+        self, scopes: Sequence[Mapping[str, Any]], decided: Sequence[Mapping[int, bool]]
+    ) -> list[list[Match] | Undecided]:
+        """The same where it is found in no time; for other events, the filters to decide first.
+
+        `decided` says of each scope which triggers' filters are known to pass.
+        """
+        candidates = self._permitted(scopes)
+        until = time.monotonic() + AT_ONCE_SECONDS
+        return [
+            self._matches_at_once(scope, candidates, known, until) for scope, known in zip(scopes, decided, strict=True)
+        ]
 
     def trial(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
         """For each scope whether one of these triggers takes it, by the same code as `match`. No query."""
@@ -85,7 +102,12 @@ class RuleEngine:
         """The explanation tree of a rule. Raises RuleError."""
         return read(rule).explain(scope)
 
-    def _candidates(self, scopes: list[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+    def _permitted(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+        candidates = self._candidates(scopes)
+        refused = self.rights.refused(self.connection, {row.id for rows in candidates.values() for row in rows})
+        return {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
+
+    def _candidates(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
         sources = {scope["event"]["source"] for scope in scopes}
         types = {scope["event"]["type"] for scope in scopes} | {""}
         found: dict[tuple[str, str], list[Any]] = {}
@@ -95,20 +117,49 @@ class RuleEngine:
         return found
 
     def _matches(self, scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Match]:
-        source, kind = scope["event"]["source"], scope["event"]["type"]
-        is_test = triggers.TEST_HEADER in scope["event"].get("headers", ())
-        rows = [
-            *candidates.get((source, kind), []),
-            *(candidates.get((source, ""), []) if kind and not is_test else []),
-        ]
-        started = {row.workflow_id: row for row in rows if _passes(row, scope)}
-        return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
+        return _started(
+            row for row in _listening(scope, candidates) if _passes(row, scope, lambda rule: rule.holds(scope))
+        )
+
+    def _matches_at_once(
+        self,
+        scope: Mapping[str, Any],
+        candidates: dict[tuple[str, str], list[Any]],
+        known: Mapping[int, bool],
+        until: float,
+    ) -> list[Match] | Undecided:
+        def decide(rule: Rule) -> bool | None:
+            return rule.holds_at_once(scope) if time.monotonic() < until else None
+
+        rows = _listening(scope, candidates)
+        passes = {row.id: known[row.id] if row.id in known else _passes(row, scope, decide) for row in rows}
+        undecided = {row.id: rule_of(row.filter) for row in rows if passes[row.id] is None}
+        return undecided or _started(row for row in rows if passes[row.id])
 
 
-def _passes(row: Any, scope: Mapping[str, Any]) -> bool:
-    """Whether the candidate takes the event. One that can no longer be read starts nothing, and harms no other."""
+def _listening(scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Any]:
+    """The candidates whose source and type the event has."""
+    source, kind = scope["event"]["source"], scope["event"]["type"]
+    is_test = triggers.TEST_HEADER in scope["event"].get("headers", ())
+    return [
+        *candidates.get((source, kind), []),
+        *(candidates.get((source, ""), []) if kind and not is_test else []),
+    ]
+
+
+def _started(rows: Iterable[Any]) -> list[Match]:
+    """What triggers that pass start, each workflow once."""
+    started = {row.workflow_id: row for row in rows}
+    return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
+
+
+def _passes(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:
+    """Whether the candidate takes the event; None where `decide` cannot say of its filter.
+
+    One that can no longer be read starts nothing, and harms no other.
+    """
     try:
-        return _takes_change(row, scope["event"]) and (row.filter is None or rule_of(row.filter).holds(scope))
+        return _takes_change(row, scope["event"]) and (row.filter is None or decide(rule_of(row.filter)))
     except RuleError as error:
         log.error("workflow %s: its filter cannot be read: %s", row.workflow_id, error)
         return False

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core.engine.effects import EffectCall, perform
+from automate_core.engine.effects import Call, perform
 from automate_core.engine.execution import Result
 from automate_core.engine.outcomes import NOT_BEGUN, EffectOutcome
 from automate_core.engine.records import LogRecord
@@ -28,10 +28,10 @@ class Performers:
         self._count = count
         self._answer = answer
         self._may_start = may_start
-        self._calls: queue.SimpleQueue[tuple[int, EffectCall] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[int, Call] | None] = queue.SimpleQueue()
         self._age = 0  # grows when all that was submitted is let go
         self._lock = threading.Lock()
-        self._answer_by: dict[int, tuple[float, EffectCall]] = {}
+        self._answer_by: dict[int, tuple[float, Call]] = {}
         self._overstaying: set[int] = set()
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class Performers:
         for _ in range(self._count):
             self._calls.put(None)
 
-    def submit(self, call: EffectCall) -> None:
+    def submit(self, call: Call) -> None:
         """Perform it as soon as a thread is free."""
         self._calls.put((self._age, call))
 
@@ -84,7 +84,7 @@ class Performers:
             self._overstaying |= self._answer_by.keys()
             self._answer_by.clear()
         for call in calls:
-            call.walk.cancelled = True
+            call.let_go()
 
     def _perform(self) -> None:
         while (submitted := self._calls.get()) is not None:
@@ -92,7 +92,7 @@ class Performers:
             with self._lock:
                 if age != self._age or not self._may_start():
                     continue
-                is_wanted = not call.walk.cancelled and not call.effect.withdrawn
+                is_wanted = call.is_wanted
                 self._answer_by[id(call)] = (time.monotonic() + call.effect.node.timeout + PATIENCE_SECONDS, call)
             outcome = perform(call) if is_wanted else _NOT_WANTED
             with self._lock:
@@ -104,7 +104,7 @@ class Performers:
 _NOT_WANTED = EffectOutcome(error=ConnectorError("withdrawn before it began", code=NOT_BEGUN))
 
 
-def _too_long(call: EffectCall) -> EffectOutcome:
+def _too_long(call: Call) -> EffectOutcome:
     step, timeout = call.effect.step, call.effect.node.timeout
     error = ConnectorError(f"the step took longer than {timeout:g} s", code="timeout", retryable=True)
     return EffectOutcome(error=error, logs=[LogRecord(step.path, step.attempt, "error", error.message)])

@@ -164,15 +164,14 @@ def test_text_that_is_no_unicode_fails_its_own_run(workflow, deliver, drain):
 
 def test_a_job_that_cannot_be_walked_harms_no_other(workflow, deliver, drain, monkeypatch):
     workflow(SET.format("s", "x"))
-    real = RuleEngine.match
+    real = RuleEngine.match_at_once
 
-    def match(self, scopes):
-        scopes = list(scopes)
+    def match(self, scopes, decided):
         if any(scope["event"]["payload"] == "poison" for scope in scopes):
             raise ValueError("poison")
-        return real(self, scopes)
+        return real(self, scopes, decided)
 
-    monkeypatch.setattr(RuleEngine, "match", match)
+    monkeypatch.setattr(RuleEngine, "match_at_once", match)
     deliver()
     deliver("poison")
     deliver()

@@ -153,6 +153,48 @@ def test_costly_conditions_and_expressions_are_left_to_threads(workflow, deliver
     assert not StepRun.objects.filter(attempt__gt=1).exists()
 
 
+FILTERED = """\
+name: {0}
+slug: {0}
+triggers: [{{endpoint: github, event: {1}, filter: {{any: [{{var: event.payload.items}}, {{'==': [{{var: n}}, {2}]}}]}}}}]
+steps: [{{key: a, action: data.set}}]
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_costly_filters_hold_up_no_other_event(workflow, deliver):
+    workflow(FILTERED.format("costly", "costly", 29_999))
+    workflow(FILTERED.format("never", "costly", -1))
+    workflow(HEAD.format("quick") + "  - {key: a, action: data.set}")
+    deliver({"items": ITEMS}, event="costly")
+    deliver({}, event="quick")
+    slow = Slow()
+    slow.begin()
+    assert list(ExecutionRun.objects.values_list("workflow__slug", "status")) == [("quick", "succeeded")]
+    assert len(slow.calls) == len(slow.engine.held) == 1
+    slow.crash()
+    assert len(slow.calls) == len(slow.engine.held) == 1, "the job is tried again"
+    slow.perform()
+    assert not slow.calls and not slow.engine.held
+    assert set(ExecutionRun.objects.values_list("workflow__slug", "status")) == {
+        ("quick", "succeeded"),
+        ("costly", "succeeded"),
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_starts_what_costly_filters_let_through(workflow, deliver, drain, monkeypatch):
+    monkeypatch.setattr("automate_core.matching.AT_ONCE_SECONDS", 0)
+    for number in (1, 2, 3):
+        workflow(FILTERED.format(f"w{number}", "costly", number))
+    deliver({"items": [{"n": 1}, {"n": 3}]}, event="costly")
+    drain()
+    assert set(ExecutionRun.objects.values_list("workflow__slug", "status")) == {
+        ("w1", "succeeded"),
+        ("w3", "succeeded"),
+    }
+
+
 # --- before a run starts ----------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import ways_out
 from automate_core import documents
-from automate_core.engine import credentials, dry, people, transactional
+from automate_core.engine import credentials, dry, people, sifting, transactional
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,
@@ -40,8 +39,6 @@ from automate_governance.redaction import knowing
 
 log = logging.getLogger(__name__)
 
-_DECIDING = threading.Lock()  # one at a time: more would take turns from the thread of the walks
-
 
 @dataclass(frozen=True, slots=True)
 class EffectCall:
@@ -57,9 +54,27 @@ class EffectCall:
         """The job that holds it."""
         return self.job.id
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for the outcome."""
+        return not self.walk.cancelled and not self.effect.withdrawn
 
-def perform(call: EffectCall) -> EffectOutcome:
+    def let_go(self) -> None:
+        """Nobody does: its lease is lost."""
+        self.walk.cancelled = True
+
+
+type Call = EffectCall | sifting.SiftCall
+
+
+def perform(call: Call) -> EffectOutcome:
     """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
+    if isinstance(call, sifting.SiftCall):
+        try:
+            return sifting.perform(call)
+        except Exception as error:  # a thread that dies would leave its job held for ever
+            log.exception("job %s: its filters could not be decided", call.job_id)
+            return EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
     with knowing(call.walk.run.redactor):
         return _performed(call)
 
@@ -72,7 +87,7 @@ def _performed(call: EffectCall) -> EffectOutcome:
         elif isinstance(call.effect.node, SecrecyNode):
             call.walk.program.secrecy.tell(call.walk.run.version_id)
         elif isinstance(call.effect.node, DecideNode):
-            with _DECIDING:
+            with sifting.DECIDING:
                 outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))
         elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))

@@ -20,19 +20,21 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core import database, documents, triggers
 from automate_core.definition import DefinitionError, parse
-from automate_core.engine.effects import EffectCall
+from automate_core.engine import sifting
+from automate_core.engine.effects import Call, EffectCall
 from automate_core.engine.journal import Journal
 from automate_core.engine.kinds.waits import MAX_DEPTH
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import Program, prepare
 from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, StoredRun, Verdict
+from automate_core.engine.sifting import SiftCall
 from automate_core.engine.terms import Terms, on_terms
 from automate_core.engine.walk import Walk
 from automate_core.events.scope import event_scope, scope_of_job
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
 from automate_core.lookups import TemplateError
-from automate_core.matching import Match, RuleEngine
+from automate_core.matching import Match, RuleEngine, Undecided
 from automate_core.models import OutboxJob, Wait
 from automate_core.outbox import ClaimedJob
 from automate_core.rights import inactive_error
@@ -46,7 +48,7 @@ WARM_VERSIONS = 100  # of what is published, read before a worker is ready
 
 CACHED_PROGRAMS = 2_000
 
-type Result = tuple[EffectCall, EffectOutcome]
+type Result = tuple[Call, EffectOutcome]
 
 
 class ExecutionEngine:
@@ -59,7 +61,7 @@ class ExecutionEngine:
         self,
         journal: Journal,
         rules: RuleEngine,
-        start: Callable[[EffectCall], None],
+        start: Callable[[Call], None],
         nudge: Callable[[], None] = lambda: None,
     ) -> None:
         self.journal = journal
@@ -71,12 +73,18 @@ class ExecutionEngine:
         self._walks: dict[uuid.UUID, Walk] = {}
         self._moving: dict[uuid.UUID, Walk] = {}
         self._unopened: list[ClaimedJob] = []
+        self._sifting: dict[uuid.UUID, SiftCall] = {}
+        self._decided: dict[uuid.UUID, dict[int, bool]] = {}
         self._unwritten: list[Checkpoint] = []
 
     @property
     def held(self) -> list[ClaimedJob]:
         """The jobs that are not settled. Callable from any thread."""
-        return [*self._unopened, *(walk.job for walk in list(self._walks.values()))]
+        return [
+            *self._unopened,
+            *(call.job for call in list(self._sifting.values())),
+            *(walk.job for walk in list(self._walks.values())),
+        ]
 
     @property
     def has_more(self) -> bool:
@@ -90,10 +98,21 @@ class ExecutionEngine:
         counts as interrupted.
         """
         for call, outcome in results:
+            if isinstance(call, SiftCall):
+                self._sifted(call, outcome)
+                continue
             walk = self._walks.get(call.job_id)
             if walk is not None and call.effect in walk.awaited:
                 walk.answer(call.effect, outcome)
                 self._moving[call.job_id] = walk
+
+    def _sifted(self, call: SiftCall, outcome: EffectOutcome) -> None:
+        if self._sifting.get(call.job_id) is not call:
+            return
+        if outcome.error is None:  # otherwise its lease runs out, and it is tried again
+            self._decided[call.job_id] = sifting.decisions(outcome)
+            self._unopened.append(call.job)
+        del self._sifting[call.job_id]
 
     def look(self) -> None:
         """Notice what others did to the runs held here: cancelled ones, and waits that ended. Raises psycopg.Error."""
@@ -137,6 +156,7 @@ class ExecutionEngine:
         for walk in self._walks.values():
             walk.close()
         self._walks, self._moving, self._unopened, self._unwritten = {}, {}, [], []
+        self._sifting, self._decided = {}, {}
 
     def _move(self) -> None:
         """Let the walks go on that have something to do, but for those whose last checkpoint is not written."""
@@ -165,8 +185,13 @@ class ExecutionEngine:
         checkpoints: list[Checkpoint] = []
         if dispatch:
             events = [scope_of_job(job) for job in dispatch]
-            matches = self.rules.match([{"event": event} for event in events])
-            checkpoints += [self._dispatch(*each) for each in zip(dispatch, events, matches, strict=True)]
+            decided = [self._decided.pop(job.id, {}) for job in dispatch]
+            found = self.rules.match_at_once([{"event": event} for event in events], decided)
+            for job, event, matches in zip(dispatch, events, found, strict=True):
+                if isinstance(matches, list):
+                    checkpoints.append(self._dispatch(job, event, matches))
+                else:
+                    self._sift(job, event, matches)
         if advance:
             stored = self.journal.read([job.run_id for job in advance if job.run_id])
             inactive = self.rules.rights.inactive(
@@ -176,6 +201,10 @@ class ExecutionEngine:
                 self._advance(job, stored.get(job.run_id) if job.run_id else None, inactive) for job in advance
             ]
         return checkpoints
+
+    def _sift(self, job: ClaimedJob, event: dict[str, Any], filters: Undecided) -> None:
+        self._sifting[job.id] = sifting.call(job, {"event": event}, filters)
+        self._start(self._sifting[job.id])
 
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
         """One match goes on under the same lease; of several, each run gets a job of its own."""
