@@ -25,6 +25,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_governance.models import StoredSecret
 
         uses.register(StoredSecret, used_by.endpoints_of_secrets)
+        uses.register(StoredSecret, used_by.workflows_of_secrets)
         uses.register(WebhookEndpoint, used_by.workflows_of_endpoints)
         uses.register(Connection, used_by.workflows_of_connections)
         uses.register(Connection, used_by.rules_of_connections)

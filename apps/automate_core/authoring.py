@@ -21,6 +21,7 @@ from automate_core.definition import (
     ModelTrigger,
     Problem,
     RunTrigger,
+    WaitStep,
     WebhookTrigger,
     WorkflowStep,
     parse,
@@ -38,6 +39,7 @@ from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, Workf
 from automate_core.watched import view_permission
 from automate_governance import audit
 from automate_governance.permissions import Person, can, permitted
+from automate_governance.secrets import use
 
 
 class NotPermittedError(Exception):
@@ -348,6 +350,9 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     connections = Connection.objects.filter(slug__in=named)
     usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
     for place, step in walk(definition.steps):
+        if isinstance(step, WaitStep) and step.secret:
+            refused = [reason for each in people for _, reason in use.unusable(each, {"secret": [step.secret]})]
+            found += [Problem(f"{place}.secret", reason) for reason in refused[:1]]
         if not isinstance(step, ActionStep) or not step.connection:
             continue
         if not all(step.connection in slugs for slugs in usable):

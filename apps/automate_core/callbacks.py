@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from automate_core import refused_callbacks, waking
+from automate_core import callback_signatures, refused_callbacks, waking
 from automate_core.conf import setting
 from automate_core.database import AutomateNow
 from automate_core.engine import secrecy
@@ -21,7 +21,9 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.webhooks import bodies
 from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, Answer, not_accepted
+from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, UNAUTHORIZED, Answer, not_accepted
+from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.view import delivery_of
 from automate_governance.admin_site import reverse
 from automate_governance.origin import Source
 from automate_governance.redaction import STRONG
@@ -31,6 +33,7 @@ SALT = "automate.callback"
 UNKNOWN = Answer(404, {"error": "There is no such callback."})
 USED = Answer(409, {"error": "This callback was used already."})
 OVER = Answer(410, {"error": "Nothing waits for this callback any more."})
+EMPTY = Answer(400, {"error": "The body is empty, and the callback is still open. Post JSON, such as {}."})
 
 
 def url(run_id: uuid.UUID | str, path: str) -> str:
@@ -60,11 +63,11 @@ def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
 @transaction.atomic
 def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
     run = waking.lock(run_id)
+    waits = Wait.objects.filter(run=run_id, path=path, kind=Wait.Kind.CALLBACK)
+    if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
+        return USED  # whether the run has ended meanwhile or not
     if run is None or run.status in FINAL_RUN_STATES:
         return OVER
-    waits = Wait.objects.filter(run=run, path=path, kind=Wait.Kind.CALLBACK)
-    if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
-        return USED
     wait = waits.order_by("id").last()
     if wait is None:
         _answer_ahead(run, path, outcome)
@@ -88,12 +91,13 @@ def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None
 
 @method_decorator(csrf_exempt, name="dispatch")
 class CallbackView(View):
-    """`POST /hooks/callback/<token>/`. The token is the only credential: neither cookies nor session are read."""
+    """`POST /hooks/callback/<token>/`. The token is the credential, and the signature where the wait demands one:
+    neither cookies nor session are read."""
 
     audit_source = Source.WEBHOOK
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """202 with the trace id; 400, 404, 409, 410, 413, 415 or 503 with a reason."""
+        """202 with the trace id; 400, 401, 404, 409, 410, 413, 415 or 503 with a reason."""
         answer = self._answer(request, known := read(token))
         if 400 <= answer.status < 500:
             refused_callbacks.record(answer.status, answer.body["error"], known[0] if known else None)
@@ -112,13 +116,26 @@ class CallbackView(View):
         body = request.read(most + 1)
         if len(body) > most:
             return TOO_LARGE
+        if not body.strip():
+            return EMPTY
         try:
-            payload = bodies.parse(body, request.headers.get("Content-Type", "")) if body else None
-            return receive(*known, payload)
+            return self._verified(delivery_of(request, body), *known)
         except BodyError as error:
             return Answer(error.status, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
             return not_accepted(error)
+
+    def _verified(self, delivery: Delivery, run_id: uuid.UUID, path: str) -> Answer:
+        """Raises BodyError, and whatever keeps the signature from being verified."""
+        demand = callback_signatures.find_demand(run_id, path)
+        if demand is None:
+            return receive(run_id, path, bodies.parse(delivery.body, delivery.headers.get("content-type", "")))
+        if not demand.is_met(delivery):
+            return UNAUTHORIZED
+        content_type = delivery.headers.get("content-type", "")
+        return receive(
+            run_id, path, bodies.read(delivery.body, content_type, json_field=demand.scheme.json_field).value
+        )
 
 
 def _response(answer: Answer) -> HttpResponse:

@@ -164,12 +164,16 @@ class WaitStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="wait"):
     """Wait for a `duration`, `until` a time, or for a `callback`, a POST to `callbacks.KEY` before `timeout`.
 
     Durations are seconds, or texts such as `2h 30m`. The output of a callback is `{outcome, payload}`; `on_timeout`
-    runs when none came, and without it the step fails.
+    runs when none came, and without it the step fails. With a `scheme` of webhooks, and a `secret` by its reference, a
+    callback has to be signed as well.
     """
 
     duration: Span | None = None
     until: str | None = None
     callback: bool = False
+    scheme: str = ""
+    scheme_config: dict[str, Any] = msgspec.field(default_factory=dict)
+    secret: str = ""
     timeout: Span | None = None
     on_timeout: list[Step] | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.db.models import Q
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from automate_connectors.models import Connection
@@ -23,6 +24,16 @@ CROSS JOIN LATERAL jsonb_path_query(
     version.definition::jsonb, 'strict $.** ? (exists(@.key) && exists(@.action) && exists(@.connection))'
 ) AS step
 WHERE step ->> 'connection' = ANY(%(slugs)s)
+"""
+
+_PUBLISHED_SECRETS = """
+SELECT DISTINCT workflow.id AS workflow, step ->> 'secret' AS secret
+FROM automate_core_workflow workflow
+JOIN automate_core_workflowversion version ON version.id = workflow.published_id
+CROSS JOIN LATERAL jsonb_path_query(
+    version.definition::jsonb, 'strict $.** ? (exists(@.key) && exists(@.scheme) && exists(@.secret))'
+) AS step
+WHERE step ->> 'secret' = ANY(%(references)s)
 """
 
 
@@ -54,6 +65,20 @@ def workflows_of_connections(connections: Sequence[Connection]) -> Iterator[tupl
     for workflow, slug in pairs:
         if workflow in workflows:
             yield by_slug[slug], workflows[workflow]
+
+
+def workflows_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, Workflow]]:
+    """(key of the secret, workflow) for each workflow that verifies callbacks with it, in the draft or in what is
+    published."""
+    by_reference = {secret.reference: secret.pk for secret in secrets}
+    drafts = Step.objects.filter(kind="wait").annotate(secret=KT("settings__secret")).filter(secret__in=by_reference)
+    pairs = set(drafts.order_by().values_list("workflow", "secret").distinct())
+    published = database.run(None, _PUBLISHED_SECRETS, {"references": list(by_reference)})
+    pairs |= {(row.workflow, row.secret) for row in published}
+    workflows = Workflow.objects.in_bulk({workflow for workflow, _ in pairs})
+    for workflow, reference in pairs:
+        if workflow in workflows:
+            yield by_reference[reference], workflows[workflow]
 
 
 def rules_of_connections(connections: Sequence[Connection]) -> Iterator[tuple[int, NotificationRule]]:

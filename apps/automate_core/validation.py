@@ -14,7 +14,7 @@ import msgspec
 from cronsim import CronSim, CronSimError
 
 from automate_connectors.registry import find_action
-from automate_core import search_terms
+from automate_core import callback_signatures, search_terms
 from automate_core.definition import (
     MAX_NESTING,
     MAX_STEPS,
@@ -51,6 +51,8 @@ from automate_core.spans import seconds
 from automate_core.templating import Template, compile_value, expressions
 from automate_core.templating.limits import MAX_WRITTEN
 from automate_core.watched import watched
+from automate_core.webhooks.signing import SchemeError
+from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
 from automate_plugins.fields import FieldSpec
 
 NAMES = frozenset({"event", "steps", "run", "vars", "callbacks"})
@@ -307,6 +309,25 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
         yield Problem(f"{place}.timeout", "a wait for a callback needs a timeout")
     if not step.callback and (step.timeout is not None or step.on_timeout is not None):
         yield Problem(f"{place}.timeout", "only a wait for a callback has a timeout")
+    yield from _signature(step, place)
+
+
+def _signature(step: WaitStep, place: str) -> Iterator[Problem]:
+    if not step.scheme:
+        for name in ("secret", "scheme_config"):
+            if getattr(step, name):
+                yield Problem(f"{place}.{name}", "it needs the scheme by which callbacks are signed")
+        return
+    if not step.callback:
+        yield Problem(f"{place}.scheme", "only a wait for a callback has a scheme")
+    try:
+        callback_signatures.find_signed_scheme(step)
+    except SchemeError as error:
+        yield Problem(f"{place}.{'scheme' if error.field == 'scheme' else 'scheme_config'}", str(error))
+    if not step.secret:
+        yield Problem(f"{place}.secret", "name the secret that callbacks are signed with", missing=True)
+    elif not is_reference(step.secret):
+        yield Problem(f"{place}.secret", NOT_A_REFERENCE)
 
 
 def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Problem]:

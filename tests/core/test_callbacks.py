@@ -16,8 +16,11 @@ from django.test import Client
 
 from automate_core import approvals, callbacks, refused_callbacks
 from automate_core.asgi import automate
+from automate_core.definition import DefinitionError
 from automate_core.models import ExecutionRun, OutboxJob, Wait
-from automate_governance.models import AuditEntry
+from automate_core.webhooks.schemes import SCHEMES
+from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.uses import uses_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,7 +147,11 @@ steps:
 
 def test_looking_uses_nothing_up(run, wait):
     assert Client().get(urlsplit(callbacks.url(run.pk, "answer")).path).status_code == 405
-    assert post(run.pk, "").status_code == 202
+    assert Client().head(urlsplit(callbacks.url(run.pk, "answer")).path).status_code == 405
+    for body in ("", " \n"):
+        assert post(run.pk, body).status_code == post(run.pk, body, content_type="text/plain").status_code == 400
+    assert Wait.objects.get().status == "open"
+    assert post(run.pk, "null").status_code == 202
     assert Wait.objects.get().outcome["payload"] is None
 
 
@@ -215,4 +222,72 @@ def test_a_run_goes_on_with_what_was_posted(workflow, deliver, drain, owner, ahe
         drain()
     run.refresh_from_db()
     assert (run.status, run.steps.get(path="keep").output) == ("succeeded", {"got": 7})
-    assert post(run.pk).status_code == 410
+    assert post(run.pk).status_code == 409, "as before its end"
+
+
+# --- the sender's own signature ---------------------------------------------------------------------------------------
+
+SIGNED = """
+name: Signed
+slug: signed
+steps:
+  - kind: for_each
+    key: each
+    items: '{{ [1] }}'
+    steps: [{kind: wait, key: answer, callback: true, timeout: 1h, scheme: %s, secret: 'database:vendor'}]
+"""
+SIGNING = [code for code, scheme in SCHEMES.items() if scheme.signed]
+
+
+def _stored(owner, value):
+    secret = StoredSecret(name="vendor", owner=owner)
+    secret.put(value)
+    secret.save(force_insert=True)
+    return secret
+
+
+def _signed(scheme, secret, address):
+    body = b'{"paid": true}'
+    address = scheme.address(address, body, "application/json")
+    parts = urlsplit(address)
+    headers = scheme.sign(secret, body, event_type="paid", delivery="d-1", url=address, content_type="application/json")
+    url = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return {"body": body, "url": url, "headers": headers}
+
+
+@pytest.mark.parametrize(
+    "code", [pytest.param(code, marks=[] if code == "stripe" else pytest.mark.extended) for code in SIGNING]
+)
+def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, owner):
+    scheme = SCHEMES[code]({})
+    value, other = scheme.new_secret(), scheme.new_secret()
+    secret = _stored(owner, value)
+    made = workflow(SIGNED % code)
+    run = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
+    wait = Wait.objects.create(run=run, path="each[0]/answer", kind="callback")
+    address = callbacks.url(run.pk, "each[0]/answer")
+    assert post(run.pk, path="each[0]/answer").status_code == 401
+    assert post(run.pk, **_signed(scheme, other, address)).status_code == 401
+    wait.refresh_from_db()
+    assert wait.status == "open"
+    assert post(run.pk, **_signed(scheme, value, address)).status_code == 202
+    wait.refresh_from_db()
+    assert wait.outcome["payload"] == {"paid": True}
+    assert post(run.pk, **_signed(scheme, value, address)).status_code == 409
+    assert uses_of(secret) == ["the workflow Signed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SIGNED % "nothing", "there is no scheme"),
+        (SIGNED % "unsigned", "proves nothing"),
+        ((SIGNED % "stripe").replace("database:", "whsec_"), "not a reference"),
+        ((SIGNED % "stripe").replace("scheme: stripe, ", ""), "needs the scheme"),
+        ((SIGNED % "stripe").replace(", secret: 'database:vendor'", ""), "name the secret"),
+        (SIGNED % "stripe", "no secret database:vendor that you may use"),
+    ],
+)
+def test_what_cannot_be_verified_is_not_published(workflow, text, reason):
+    with pytest.raises(DefinitionError, match=reason):
+        workflow(text)

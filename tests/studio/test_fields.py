@@ -87,6 +87,17 @@ def test_values_are_read_as_their_kind(builder, path, fields, name, value):
     assert inputs(path) == {**before, name: value}
 
 
+def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
+    for fields in (
+        {"until": ""}, {"callback": "on"}, {"timeout": "1h"}, {"scheme": "stripe"}, {"secret": "database:stripe"},
+        rows("scheme_config", key=["tolerance"], value=["1"], type=["text"]),
+    ):  # fmt: skip
+        assert builder.save("pause", **fields).status_code == 200, fields
+    settings = Step.objects.get(key="pause").settings
+    assert (settings["callback"], settings["scheme"], settings["secret"]) == (True, "stripe", "database:stripe")
+    assert "Stripe has nothing to configure, not tolerance" in builder.panel("pause").text
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "said"),
     [

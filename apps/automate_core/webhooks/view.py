@@ -41,7 +41,7 @@ class WebhookView(View):
         if len(body) > most:
             return too_large()
         try:
-            accepting = find_receiver(slug).receive(_delivery(request, body), whence)
+            accepting = find_receiver(slug).receive(delivery_of(request, body), whence)
             if isinstance(accepting, Answer):
                 return accepting
             return accepting.accepted(EventIngestor().ingest(*accepting.events))
@@ -49,7 +49,8 @@ class WebhookView(View):
             return not_accepted(error)
 
 
-def _delivery(request: HttpRequest, body: bytes) -> Delivery:
+def delivery_of(request: HttpRequest, body: bytes) -> Delivery:
+    """The request, with a body that was read, as signature schemes verify it."""
     query = str(request.META.get("QUERY_STRING") or "")
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Delivery(headers, body, request.path + (f"?{query}" if query else ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from automate_core.webhooks.schemes import SCHEMES
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.forms import MISSING, Group
 
@@ -70,6 +71,7 @@ _ON_TIMEOUT = Group(
     whole=lambda parts: [] if parts.get("then") == "steps" else MISSING,
 )
 
+_SIGNED = tuple((code, scheme.name) for code, scheme in SCHEMES.items() if scheme.signed)
 STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     "action": (FieldSpec(name="save_as", label="Keep the output as variable", help="vars.NAME in later steps."),),
     "branch": (_choice("match", "Take", ("first", "The first route that fits"), ("all", "All routes that fit")),),
@@ -94,6 +96,22 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
         FieldSpec(name="until", label="Until a time", kind=_K.DATETIME, help="By the workflow's clock.", shown=True),
         FieldSpec(name="callback", label="For a callback", kind=_K.BOOLEAN, default=False, shown=True),
         FieldSpec(name="timeout", label="Give up after", help=_SPAN),
+        FieldSpec(
+            name="scheme",
+            label="Callback is signed by",
+            kind=_K.CHOICE,
+            default="",
+            choices=(("", "No signature: the address is enough"), *_SIGNED),
+            help="The callback must carry the sender's signature as well.",
+        ),
+        FieldSpec(name="secret", label="Signing secret", kind=_K.SECRET, help="A reference, such as database:stripe."),
+        FieldSpec(
+            name="scheme_config",
+            label="Signature settings",
+            kind=_K.MAPPING,
+            literal=True,
+            help="For schemes with settings, such as header for HMAC.",
+        ),
         _ON_TIMEOUT,
     ),
     "approval": (
