@@ -32,6 +32,7 @@ CALLS = {
     ("automate_send", "FILE"): ["github", "/no/such/file"],
     ("automate_send", "SLUG"): ["nothing", "/no/such/file"],
     ("automate_startplugin", "NAME"): ["not a name"],
+    ("automate_unlock", "USER"): ["nothing"],
     ("automate_workflow", "--as"): ["pause", "one", "--as", "nothing"],
     ("automate_workflow", "SLUG"): ["pause", "nothing"],
 }
