@@ -171,6 +171,24 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["value"].help_text = "Takes the place of the present one, which is not shown."
 
 
+def secrets_known_to(user: User) -> QuerySet[StoredSecret]:
+    """Those that `user` may use; auditors know of all, and use none."""
+    every = StoredSecret.objects.all()
+    return every if can(user, "audit", SITE) else permitted(user, "use", every)
+
+
+class ReadByAuditors:
+    """For pages of people and groups, whose models are Django's: auditors read them."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Auditors as well."""
+        return can(request.user, "audit", SITE) or super().has_module_permission(request)  # type: ignore[misc]
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Auditors as well."""
+        return can(request.user, "audit", SITE) or super().has_view_permission(request, obj)  # type: ignore[misc]
+
+
 @admin.register(StoredSecret, site=admin_site())
 class StoredSecretAdmin(GovernedAdmin):
     """Secrets by name: which key protects them, when they were used, and by what. Nothing here shows a value."""
@@ -178,6 +196,18 @@ class StoredSecretAdmin(GovernedAdmin):
     form = StoredSecretForm
     view_verb = "use"
     change_verb = "replace"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """All of them for auditors, who see what is known of each."""
+        return secrets_known_to(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Auditors as well."""
+        return can(request.user, "audit", SITE) or super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Auditors as well."""
+        return can(request.user, "audit", SITE) or super().has_view_permission(request, obj)
 
     @admin.display(description="Protected by")
     def protected_by(self, secret: StoredSecret) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.signing import Signer
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from automate_governance import origin
 from automate_governance.models import AuditEntry, AuditLink
@@ -20,6 +24,7 @@ from automate_governance.shapes import is_secret_name
 _LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 
 
+EXPORT_SALT = "automate.audit-export"
 CHANGED = "changed"  # what is said of a value that is not told
 MOST_SAID = 500  # characters of a value
 
@@ -111,16 +116,47 @@ def head() -> str:
     return newest or ""
 
 
-def verify(*, head: str = "") -> Iterator[str]:
+def seal(digest: str, entries: int, head: str) -> str:
+    """The last line of an export: the SHA-256 of what stands before it, and what only this site can sign."""
+    said = {"sha256": digest, "entries": entries, "head": head, "at": timezone.now().isoformat(timespec="seconds")}
+    return canonical_text(said | {"signature": Signer(salt=EXPORT_SALT).signature(canonical_text(said))})
+
+
+def verify_export(text: bytes) -> Iterator[str]:
+    """Every fault of an exported file as a sentence; nothing when it is as it was given out."""
+    body, _, last = text.rstrip(b"\n").rpartition(b"\n")
+    try:
+        [line] = csv.reader([last.decode()]) if not last.startswith(b"{") else [[last.decode()]]
+        said = json.loads(line[0].removeprefix("#"))
+        signature = said.pop("signature")
+    except (ValueError, AttributeError, IndexError, KeyError, UnicodeDecodeError):
+        yield "the last line is no signature"
+        return
+    if not constant_time_compare(signature, Signer(salt=EXPORT_SALT).signature(canonical_text(said))):
+        yield "the signature is not this site's"
+    if hashlib.sha256(body + b"\n" if body else b"").hexdigest() != said.get("sha256"):
+        yield "the entries are not those that were given out"
+    if said.get("head") and not AuditLink.objects.filter(hash=said["head"]).exists():
+        yield f"the head {said['head']} is not in the chain: entries were removed since"
+
+
+class VerificationTimeout(Exception):
+    """The chain is longer than could be checked in the given time."""
+
+
+def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
     """Every fault of the chain as a sentence; nothing when it is whole.
 
     Checks that positions follow each other, each link carries its predecessor's hash and its own entry's, each
     entry has one link and its columns say what its canonical text says, and (given an earlier `head`) that this
-    hash is still there.
+    hash is still there. Raises VerificationTimeout after so many `seconds`.
     """
+    ends = None if seconds is None else time.monotonic() + seconds
     previous: AuditLink | None = None
     found_head = not head
     for link in AuditLink.objects.select_related("entry").order_by("position").iterator(chunk_size=2000):
+        if ends is not None and time.monotonic() > ends:
+            raise VerificationTimeout
         yield from _faults(link, previous)
         found_head = found_head or link.hash == head
         previous = link

@@ -12,9 +12,9 @@ from django.shortcuts import redirect
 
 from automate_connectors.models import Connection
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_governance.admin import GovernedAdmin
-from automate_governance.admin_site import admin_site
-from automate_governance.models import StoredSecret
+from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
+from automate_governance.admin_site import admin_site, reverse
+from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import holds_anywhere
 from automate_studio import asked, event_page, quick_search, views
 from automate_studio.budgets.admin import StudioBudgetAdmin
@@ -23,6 +23,7 @@ from automate_studio.model_usage import UsageAdmin
 from automate_studio.models import Overview
 from automate_studio.overview import address
 from automate_studio.secrets.admin import StudioSecretAdmin
+from automate_studio.trail import views as trail
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
 
 __all__ = [
@@ -54,8 +55,12 @@ class StudioAdmin(GovernedAdmin):
         return False
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What people did stands in the audit trail."""
-        raise Http404
+        """What people did with it, from the audit trail."""
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+        return trail.history(request, obj, str(obj), back)
 
 
 @admin.register(Workflow, site=admin_site())
@@ -106,6 +111,10 @@ class EventAdmin(StudioAdmin):
         """The same; the pages ask for each event."""
         return event_page.may_look(request.user)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Event | None:
+        """For the history, which asks for itself."""
+        return Event.objects.filter(pk=_key(object_id)).first()
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The inbox."""
         return event_page.event_list(request)
@@ -123,6 +132,14 @@ def _key(text: str | None) -> uuid.UUID:
         return uuid.UUID(str(text))
     except ValueError:
         raise Http404 from None
+
+
+class TrailAdmin(AuditEntryAdmin):
+    """The audit trail's page."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list."""
+        return trail.trail_list(request)
 
 
 @admin.register(Overview, site=admin_site())
@@ -153,6 +170,7 @@ for model, page in (
     (Connection, StudioConnectionAdmin),
     (StoredSecret, StudioSecretAdmin),
     (WebhookEndpoint, StudioWebhookEndpointAdmin),
+    (AuditEntry, TrailAdmin),
 ):
     site.unregister(model)
     site.register(model, page)

@@ -96,6 +96,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         event=event,
         source=events.source(event.source),
         why=why,
+        audits=can(request.user, "audit", SITE),
         runs=run_rows.of(shown, person, timezone.now()),
         replay=_replay(request, event, may_read=why.may_read),
         replays=replays.order_by("-pk")[:20],

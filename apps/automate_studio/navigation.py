@@ -24,7 +24,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Unfold's SIDEBAR navigation for this person. Use as `"navigation": "automate_studio.navigation.sidebar"`."""
     user = request.user
     sees, administers = holds_anywhere(user, "view", Workflow), can(user, "administer", SITE)
-    may_auth = user.has_module_perms("auth")
+    audits = can(user, "audit", SITE)
+    may_auth = audits or user.has_module_perms("auth")
     groups = [
         (
             "Automate",
@@ -41,7 +42,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Connect",
             [
                 _list("Connections", "power", Connection, holds_anywhere(user, "view", Connection)),
-                _list("Secrets", "key", StoredSecret, holds_anywhere(user, "use", StoredSecret)),
+                _list("Secrets", "key", StoredSecret, audits or holds_anywhere(user, "use", StoredSecret)),
                 _list("Webhooks", "webhook", WebhookEndpoint, holds_anywhere(user, "view", WebhookEndpoint)),
             ],
         ),
@@ -50,9 +51,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _list("Model usage", "auto_awesome", LLMUsage, can(user, "view", LLMUsage)),
                 _list("Model budgets", "savings", LLMBudget, administers),
-                _item("Retention", "auto_delete", "studio:retention", administers),
-                _item("Notifications", "notifications", "studio:notifications", administers),
-                _list("Audit trail", "verified_user", AuditEntry, can(user, "audit", SITE)),
+                _item("Retention", "auto_delete", "studio:retention", administers or audits),
+                _item("Notifications", "notifications", "studio:notifications", administers or audits),
+                _list("Audit trail", "verified_user", AuditEntry, audits),
             ],
         ),
         (

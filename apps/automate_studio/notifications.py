@@ -27,8 +27,9 @@ from automate_studio.notification_forms import RuleForm, initial
 
 @require_safe
 def site_notifications(request: HttpRequest) -> HttpResponse:
-    """The rules of all workflows, and the whole log."""
-    _administers(request)
+    """The rules of all workflows, and the whole log. Auditors read it."""
+    if not can(request.user, "audit", SITE):
+        _administers(request)
     return _show(request, None)
 
 
@@ -156,6 +157,7 @@ def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
         "automate_studio/notifications.html",
         f"Notifications of {workflow}" if workflow else "Notifications",
         workflow=workflow,
+        may_change=workflow is not None or can(request.user, "administer", SITE),
         rules=notification_list.rules(workflow),
         site_rules=notification_list.site_rules(workflow) if workflow else [],
         found=notification_list.log(workflow, request.GET),

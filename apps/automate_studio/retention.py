@@ -66,8 +66,12 @@ class PruningRow:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def retention(request: HttpRequest) -> HttpResponse:
-    """The page; with days in the address, what those would leave. A POST of days makes them the site's."""
-    if not can(request.user, "administer", SITE):
+    """The page; with days in the address, what those would leave. A POST of days makes them the site's.
+
+    Auditors read it.
+    """
+    may_read = request.method != "POST" and can(request.user, "audit", SITE)
+    if not may_read and not can(request.user, "administer", SITE):
         raise PermissionDenied
     stored = _stored()
     given = request.POST if request.method == "POST" else request.GET
@@ -116,6 +120,7 @@ def _page(
         prunings=[PruningRow(pruning=each, said=said(each.counts)) for each in pruning.newest(PRUNINGS)],
         next_at=pruning.next_at(),
         is_tried=is_tried,
+        may_change=can(request.user, "administer", SITE),
         ahead=forecast.AHEAD,
     )
 

@@ -50,13 +50,13 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
     pieces = write(_rows(request.user, Search(request.user, filters, timezone.now()), with_payload), columns)
     name = f"runs-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
-        _later(pieces) if isinstance(request, ASGIRequest) else pieces,
+        later(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type=f"{content_type}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
 
 
-async def _later(pieces: Iterator[str]) -> AsyncIterator[str]:
+async def later(pieces: Iterator[str]) -> AsyncIterator[str]:
     """The same without holding up the server; the connection is given back."""
     try:
         while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:

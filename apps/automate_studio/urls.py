@@ -36,6 +36,7 @@ from automate_studio import (
 from automate_studio.connections import views as connections
 from automate_studio.overview import views as overview
 from automate_studio.sign_in import sign_in, sign_out, signed_in, staff
+from automate_studio.trail import views as trail
 from automate_studio.webhooks import views as webhooks
 
 app_name = "studio"
@@ -98,6 +99,8 @@ urlpatterns = [
     staff("jobs/replay/", overview.replay_dead, "jobs_replay"),
     staff("share/<slug:kind>/<int:pk>/", share.share, "share"),
     staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),
+    staff("audit/export/", trail.trail_export, "trail_export"),
+    staff("audit/verify/", trail.trail_verify, "trail_verify"),
     staff("retention/", retention.retention, "retention"),
     staff("plugins/", plugins.plugin_list, "plugin_list"),
     staff("notifications/", notifications.site_notifications, "notifications"),

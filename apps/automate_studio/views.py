@@ -17,7 +17,7 @@ from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, FailureGroup, Workflow
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit, looks
-from automate_governance.permissions import User, can, holds_anywhere, permitted
+from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
 from automate_studio import (
     asked,
     frame,
@@ -62,6 +62,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         triggers=workflow_triggers.triggers(definition, request.user),
         recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
+        audits=can(request.user, "audit", SITE),
         may_run=can(request.user, "run", workflow),
         may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),
         may_archive=can(request.user, "publish", workflow),
@@ -128,6 +129,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
         may_run=may_run,
         may_change=can(request.user, "change", page.run.workflow),
+        audits=can(request.user, "audit", SITE),
         failures=kinds.first() if may_run and page.run.status == "failed" else None,
         inspector=shown,
         lineage=run_header.lineage(page.run, request.user),

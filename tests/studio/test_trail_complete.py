@@ -70,12 +70,14 @@ LEAVES = {
     "workflow notification mute": ({}, "notification.unmuted"),
     "model usage export": ({}, "model_usage.exported"),
     "runs export": ({}, "runs.exported"),
+    "audit export": ({"format": "csv"}, "audit.exported"),
+    "audit verify": ({}, "audit.verified"),
     "bulk stop": ({}, "runs.bulk_stopped"),
 }
 
 #: what changes nothing of the site's; what a person keeps for themselves alone
 CHANGES_NOTHING = {
-    "search", "connections", "webhooks", "secrets", "audit list", "model budgets", "connection history", "sign-in",
+    "search", "connections", "webhooks", "secrets", "audit list", "model budgets", "sign-in",
     "run sample", "run test", "event sample", "builder sample", "builder sample choose", "builder trigger event",
     "builder trigger caught", "builder test keep",  # the sample that one builds with
     "builder here", "builder options",  # who is looking; what a field offers
@@ -94,6 +96,7 @@ ELSEWHERE = {
     "approval": "approval.decided",
     "approval delegate": "approval.delegated",
     "approval reassign": "approval.reassigned",
+    "approvals hand over": "approval.reassigned",
     "workflow resume": "workflow.resumed",
     "workflow restore": "workflow.restored",
     "runs bulk, nothing said": "runs.bulk_",

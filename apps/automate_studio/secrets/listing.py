@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from automate_governance.admin import MISSING, OLD, key_state
+from automate_governance.admin import MISSING, OLD, key_state, secrets_known_to
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
 from automate_studio import words
@@ -48,9 +48,9 @@ class SecretRow:
 
 
 def secrets(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
-    """One page of the secrets that `user` may use."""
+    """One page of the secrets that `user` may know of."""
     kept = object_list.kept(query, TABS, "owner")
-    known = permitted(user, "use", StoredSecret.objects.all())
+    known = secrets_known_to(user)
     found = known.filter(**object_list.owned_by(kept))
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})

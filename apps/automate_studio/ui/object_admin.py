@@ -10,7 +10,8 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import can
+from automate_governance.permissions import SITE, can
+from automate_studio.trail import views as trail
 from automate_studio.ui import form_view
 from automate_studio.ui.where_used import where_used
 
@@ -103,10 +104,21 @@ class ObjectAdmin:
         may_share = self.share_kind and can(request.user, "share", obj)
         return {
             "used": where_used(request.user, [obj])[obj.pk],
+            "history_url": self._url("history", obj.pk) if self._may_read_history(request, obj) else "",
             "share_url": reverse("studio:share", args=[self.share_kind, obj.pk]) if may_share else "",
             "delete_url": self._url("delete", obj.pk) if self.has_delete_permission(request, obj) else "",  # type: ignore[attr-defined]
             **self.known(request, obj),
         }
+
+    def _may_read_history(self, request: HttpRequest, obj: Any) -> bool:
+        return can(request.user, "audit", SITE) or self.has_change_permission(request, obj)  # type: ignore[attr-defined]
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What people did with it, from the audit trail."""
+        obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if obj is None:
+            raise Http404
+        return trail.history(request, obj, str(obj), self._url("change", obj.pk))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What uses it, and the question."""

@@ -1,0 +1,79 @@
+"""The entries that a page finds as a file, CSV or JSON lines: streamed, and signed in its last line.
+
+The signature is over the SHA-256 of all before it, the number of entries and the head of the chain at that time;
+`manage.py automate_verify_audit --export FILE` checks it, and that this head is still in the chain.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+
+from automate_governance import audit
+from automate_governance.models import AuditEntry
+from automate_governance.redaction import RedactedStream, redactor
+from automate_governance.spreadsheets import inert
+
+COLUMNS = (
+    "position", "at", "who", "actor", "actor_id", "source", "system_user", "address", "verb", "object_type",
+    "object_id", "object", "changes", "trace_id", "previous", "hash",
+)  # fmt: skip
+
+
+def jsonl(entries: QuerySet[AuditEntry]) -> Iterator[str]:
+    """One object a line; `canonical` is what the hash is over, so that a whole trail can be checked elsewhere."""
+    for entry in _each(entries):
+        yield f"{audit.canonical_text(_fields(entry) | {'changes': entry.changes, 'canonical': entry.canonical})}\n"
+
+
+def sheet(entries: QuerySet[AuditEntry]) -> Iterator[str]:
+    """A table, safe to open in a spreadsheet."""
+    yield _line(COLUMNS)
+    for entry in _each(entries):
+        fields = _fields(entry) | {"changes": audit.canonical_text(entry.changes)}
+        yield _line([inert(str(fields[name])) for name in COLUMNS])
+
+
+KINDS: dict[str, tuple[str, Callable[[QuerySet[AuditEntry]], Iterator[str]]]] = {
+    "csv": ("text/csv", sheet),
+    "jsonl": ("application/x-ndjson", jsonl),
+}
+
+
+def signed(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
+    """The file of that kind, and its signature as the last line. What the last wall would mask is masked before."""
+    head, digest, count = audit.head(), hashlib.sha256(), 0
+    stream = RedactedStream(redactor)
+    for line in KINDS[kind][1](entries):
+        count += 1
+        piece = stream.feed(line)
+        digest.update(piece.encode())
+        yield piece
+    rest = stream.end()
+    digest.update(rest.encode())
+    yield rest
+    seal = audit.seal(digest.hexdigest(), count - (kind == "csv"), head)
+    yield f"{seal}\n" if kind == "jsonl" else _line([f"#{seal}"])
+
+
+def _each(entries: QuerySet[AuditEntry]) -> Iterator[AuditEntry]:
+    return entries.select_related("link").order_by("pk").iterator(chunk_size=500)
+
+
+def _fields(entry: AuditEntry) -> dict[str, Any]:
+    link = getattr(entry, "link", None)  # none before its transaction ends
+    found = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name) and name != "changes"}
+    found["at"] = entry.at.isoformat()
+    chained = {"position": link.position, "previous": link.previous, "hash": link.hash} if link else {}
+    return {"position": "", "previous": "", "hash": ""} | found | chained
+
+
+def _line(cells: Any) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,77 @@
+"""Was anything tampered with: the last check of the chain with its anchor, and a new check at a person's wish."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from automate_governance import audit
+from automate_governance.models import AuditEntry, AuditLink
+from automate_governance.permissions import SITE, Person
+
+VERB = "audit.verified"
+SECONDS = 20.0  # of a check in a page; a longer trail is for the command
+MOST_FAULTS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integrity:
+    """The newest link, and the last check: at, by whom, up to which link (the anchor), with which faults."""
+
+    position: int
+    head: str
+    at: dt.datetime | None = None
+    who: str = ""
+    anchor: str = ""
+    checked: int = 0
+    faults: tuple[str, ...] = ()
+    is_whole_trail: bool = True
+
+    @property
+    def state(self) -> str:
+        """The state whose glyph and colour stand for it."""
+        return "waiting" if self.at is None or not self.is_whole_trail else "failed" if self.faults else "succeeded"
+
+    @property
+    def since(self) -> int:
+        """Entries since then."""
+        return self.position - self.checked
+
+
+def state() -> Integrity:
+    """How it stands. Two queries."""
+    newest = AuditLink.objects.order_by("-position").values_list("position", "hash").first() or (0, "")
+    last = AuditEntry.objects.filter(verb=VERB).order_by("-pk").first()
+    found = Integrity(position=newest[0], head=newest[1])
+    if last is None:
+        return found
+    said = last.changes
+    return Integrity(
+        position=newest[0],
+        head=newest[1],
+        at=last.at,
+        who=last.who,
+        anchor=said["anchor"],
+        checked=said["position"],
+        faults=tuple(said["faults"]),
+        is_whole_trail=said["whole"],
+    )
+
+
+def verify(by: Person) -> None:
+    """Check the whole chain, that the anchor of the last check is still in it included, and record what came of it."""
+    before = state()
+    faults: list[str] = []
+    is_whole = True
+    try:
+        for fault in audit.verify(head=before.anchor, seconds=SECONDS):
+            faults.append(fault)
+            if len(faults) == MOST_FAULTS:
+                break
+    except audit.VerificationTimeout:
+        is_whole = False
+    changes = {"anchor": before.head, "position": before.position, "faults": faults, "whole": is_whole}
+    with transaction.atomic():
+        audit.record(by, VERB, SITE(pk=0), changes=changes)
