@@ -8,7 +8,9 @@
   let selected = builder.dataset.selected;
   let choices = 0; // how often somebody chose a step
   let leaving = false; // what is sent now outlives the page
-  let entering = null; // the field of a condition or a route's name in which somebody types: it is sent when they leave it
+  let entering = null; // the field of a condition or a route's name in which somebody types
+  let pausing = null; // until it is sent
+  const LEFT = `automate-left ${location.pathname}`;
   let busy = Promise.resolve(); // one request after the other, in the order in which they were made
 
   const draft = () => document.getElementById("draft-state").dataset;
@@ -85,7 +87,7 @@
   const keepTyped = (answer) => {
     if (conditionsWaiting) for (const stale of answer.querySelectorAll(".da-condition")) stale.remove();
     const typing = document.activeElement;
-    if (!typing?.matches?.("[data-condition] input, [data-condition] textarea")) return;
+    if (!typing?.matches?.("[data-condition] input, [data-condition] textarea, [data-do-change]")) return;
     const same = answer.getElementById(typing.id);
     if (!same || same.value === typing.value) return;
     unsent = typing;
@@ -128,6 +130,7 @@
     const before = choices;
     const done = await send(builder.dataset.do, () => ({ rev: draft().rev, last: draft().last, selected, ...(typeof values === "function" ? values() : values) }));
     if (done && before === choices) focus.afterEdit(typeof values === "function" ? {} : values, cardOf(selected), toCard);
+    return done;
   };
 
   // --- what is folded up: by path, kept while the tree is drawn anew ------------------------------------------------------
@@ -284,6 +287,7 @@
   window.addEventListener("beforeunload", (event) => {
     leaving = true;
     if (waiting || entering || unsaved.all().length) event.preventDefault();
+    if (waiting || entering) sessionStorage.setItem(LEFT, location.search);
     flush();
     entering?.dispatchEvent(new Event("change", { bubbles: true }));
     setTimeout(() => { leaving = false; }, 1000); // whoever stays goes on
@@ -295,7 +299,7 @@
   const changeArm = async (input) => {
     await flush();
     const values = JSON.parse(input.dataset.doChange);
-    command(() => ({ ...values, rev: revIn(`rev-${values.key}`), [input.name]: input.value }), false);
+    return command(() => ({ ...values, rev: revIn(`rev-${values.key}`), [input.name]: input.value }), false);
   };
 
   // Make the change that met a conflict all the same; what the other one changed is drawn as well.
@@ -316,23 +320,43 @@
       if (act) values.set("act", act);
       return values;
     });
-    if (!done || !act) return;
+    if (!done || !act) return done;
     const empty = [...form.querySelectorAll("input[name$='.field']")].filter((field) => !field.value);
     (empty.at(-1) ?? form.querySelector("[data-act-condition^='add:']"))?.focus();
+    return done;
   };
 
-  builder.addEventListener("focusout", (event) => { if (unsent && event.target === unsent) sendCondition(unsent.form); });
+  builder.addEventListener("focusout", (event) => {
+    if (!unsent || event.target !== unsent) return;
+    entering = unsent;
+    sendEntered();
+  });
   builder.addEventListener("input", (event) => {
     if (!event.isTrusted || !event.target.closest("[data-condition], [data-do-change]")) return;
     entering = event.target;
     saved("Not saved yet");
+    clearTimeout(pausing);
+    if (entering.matches("[name$='value'], [data-do-change]")) pausing = setTimeout(sendEntered, 400);
   });
-  builder.addEventListener("change", (event) => {
+  // A value and a name are sent while somebody types them; what a row is about, when it was chosen.
+  const early = new Map(); // by the field's id, what was stored of it before it was left
+  const sendEntered = async () => {
+    clearTimeout(pausing);
+    const field = entering;
     entering = null;
-    const input = event.target.closest("[data-do-change]");
-    if (input) changeArm(input);
-    else if (event.target.closest("[data-condition]")) sendCondition(event.target.form);
-    else if (event.target.closest("[data-autosave]") && event.target.matches("select, [type=checkbox]")) flush();
+    if (!field?.isConnected) return;
+    const { id, value } = field;
+    const done = field.matches("[data-do-change]") ? changeArm(field) : sendCondition(field.form);
+    if (await done) early.set(id, value);
+    else early.delete(id);
+  };
+  builder.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.closest("[data-condition], [data-do-change]")) {
+      if (!entering && early.get(field.id) === field.value) return;
+      entering = field;
+      sendEntered();
+    } else if (event.target.closest("[data-autosave]") && event.target.matches("select, [type=checkbox]")) flush();
   });
   builder.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -438,6 +462,10 @@
   }));
   mark();
   unsaved.restore(inspector);
+
+  // This page may have been drawn before what the one before it sent while it was left.
+  if (sessionStorage.getItem(LEFT) === location.search) setTimeout(() => { if (!waiting && !entering && !inspector.contains(document.activeElement)) choose(selected); }, 1000);
+  sessionStorage.removeItem(LEFT);
 
   // For the scripts of the panel's parts: they send through the same queue.
   window.automateBuilder = { send, command, flush, choose, closePanel, cardOf, isSheet, draft, after, copy, move, toggle, get selected() { return selected; } };

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core.drafts.errors import ConflictError, RefusedError
@@ -67,6 +69,21 @@ def test_different_fields_merge(editor, anna, do, fields, meanwhile):
     assert editor.draft not in (before, between)
     editor.undo()
     assert editor.draft == between, "undo takes back the one edit alone"
+
+
+def test_nobody_conflicts_with_what_they_typed_just_now(editor, anna):
+    """A page that is loaded anew may not know yet what the one before it sent."""
+    seen, rule = editor.rev_of("edit", {"key": "route"}), {"==": [{"var": "steps.look.output.title"}, ""]}
+    for typed in ("d", "de", "def"):
+        editor.do("edit_condition", rev=seen, key="route", arm="bug", when={"==": [rule["=="][0], typed]})
+    assert editor.draft.steps["route"].lanes[0]["when"]["=="][1] == "def"
+    assert DraftCommand.objects.filter(kind="edit_condition").count() == 1, "typing in one value is one edit"
+    DraftCommand.objects.update(changed_at=timezone.now() - dt.timedelta(minutes=1))
+    with pytest.raises(ConflictError):
+        editor.do("edit_condition", rev=seen, key="route", arm="bug", when=rule)
+    anna.do("edit_condition", key="route", arm="bug", when=rule)
+    with pytest.raises(ConflictError):
+        editor.do("edit_condition", rev=seen, key="route", arm="bug", when=True)
 
 
 def test_a_field_beside_the_same_field_is_a_conflict(editor, anna):

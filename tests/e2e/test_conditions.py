@@ -72,6 +72,28 @@ def test_rows_in_a_browser(opened, faults, shot):
     assert faults(page) == []
 
 
+def test_a_value_is_saved_while_the_cursor_stays_in_it(opened, faults):
+    page = opened
+    page.on("dialog", lambda dialog: dialog.accept())
+    bug, name = page.locator("#condition-route-bug"), page.locator("#arm-bug-name")
+    value = bug.get_by_label("Value")
+    for typed in ("defect", "incident"):
+        value.select_text()
+        value.press_sequentially(typed)
+        wait_for(lambda typed=typed: rule() == {"==": [{"var": "steps.look.output.title"}, typed]})
+        expect(value).to_be_focused()
+        value.press_sequentially("s")
+        page.reload()  # what is on its way is neither lost nor in conflict with what is typed next
+        page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+        wait_for(lambda typed=typed: rule()["=="][1] == f"{typed}s")
+        expect(value).to_have_value(f"{typed}s")
+    name.fill("Defect")
+    wait_for(lambda: Step.objects.get(key="route").settings["arms"][0]["name"] == "Defect")
+    expect(name).to_be_focused()
+    expect(page.locator("#conflict")).to_be_empty()
+    assert [fault for fault in faults(page) if "ERR_ABORTED" not in fault] == []
+
+
 def test_what_is_typed_while_an_answer_comes_stays(opened, faults):
     page = opened
     bug = page.locator("#condition-route-bug")

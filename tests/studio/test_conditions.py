@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
+from django.utils import timezone
 from guardian.shortcuts import assign_perm
 from hypothesis import given
 from hypothesis import strategies as st
@@ -347,6 +349,7 @@ def test_another_ones_change_is_shown_first(builder):
     rev = builder.panel("route").ids["rev-route"]["value"]
     row = {"join": "and", "0.field": "event.type", "0.operator": "exists"}
     assert send(builder, "route", arm="bug", **row).status_code == 200
+    DraftCommand.objects.update(changed_at=timezone.now() - dt.timedelta(minutes=1))  # not what they type just now
     answer = send(builder, "route", arm="bug", rev=rev, act="add:", **row)
     again = {attributes["name"]: attributes["value"] for tag, attributes in Page(answer).tags if tag == "input"}
     assert answer.status_code == 409 and again["0.field"] == "event.type"

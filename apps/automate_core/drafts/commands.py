@@ -73,7 +73,7 @@ def do(workflow_id: int, request: requests.Request, *, by: Person) -> State:
     """Make one edit. One that changes nothing is not kept."""
     workflow = _locked(workflow_id, by)
     before = rows.load(workflow)
-    merged = _merged(workflow, before, request)
+    merged = _merged(workflow, before, request, by)
     after = before.copy()
     done = _made(after, request, by, workflow)
     edits.within_limits(after)
@@ -147,7 +147,7 @@ def _locked(workflow_id: int, by: Person) -> Workflow:
     return workflow
 
 
-def _merged(workflow: Workflow, draft: Draft, request: requests.Request) -> tuple[OtherChange, ...]:
+def _merged(workflow: Workflow, draft: Draft, request: requests.Request, by: Person) -> tuple[OtherChange, ...]:
     """The edits since `request.rev` that the request goes together with: those of other fields of the same row.
 
     Raises ConflictError when the same field was changed since, or the tree was where the request changes the tree.
@@ -156,8 +156,8 @@ def _merged(workflow: Workflow, draft: Draft, request: requests.Request) -> tupl
     if request.rev == present:
         return ()
     fields = fields_of(draft, request)
-    found = history.clashes(workflow, request.rev, fields, table=table, key=key, present=present) if fields else None
-    if found is None:
+    found = fields and history.clashes(workflow, request.rev, fields, table=table, key=key, present=present, by=by)
+    if not found:
         raise ConflictError(present, history.since(workflow, request.rev, table=table, key=key))
     same, others = found
     if same:

@@ -75,11 +75,12 @@ def record(
 
 
 _ARMS = {"add_arm", "remove_arm", "move_arm"}
+_TYPED = {"edit", "edit_trigger", "rename", "rename_arm", "edit_condition"}
 
 
 def _goes_on(last: DraftCommand, kind: str, changes: list[Change], by: Person) -> bool:
     """Whether this is more of the last edit: the same fields of the same step, by the same person, at once."""
-    if kind not in {"edit", "edit_trigger", "rename"} or last.kind != kind or last.author_id != by.pk:
+    if kind not in _TYPED or last.kind != kind or last.author_id != by.pk:
         return False
     if last.changed_by_id != by.pk or timezone.now() - last.changed_at > TOGETHER:
         return False
@@ -112,11 +113,20 @@ def _parts(name: str, was: Any, now: Any) -> set[str]:
         return {name}
     old, new = lanes
     return {
-        f"{name}.{key}.{field}"
+        part
         for key, lane in new.items()
         for field in {*lane, *old[key]}
-        if lane.get(field) != old[key].get(field)
+        for part in _leaves(f"{name}.{key}.{field}", old[key].get(field), lane.get(field))
     }
+
+
+def _leaves(name: str, was: Any, now: Any) -> set[str]:
+    """The values within a condition that differ; the whole of what is not of the same shape."""
+    if isinstance(was, dict) and isinstance(now, dict) and list(was) == list(now):
+        return {part for key in now for part in _leaves(f"{name}.{key}", was[key], now[key])}
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        return {part for at in range(len(now)) for part in _leaves(f"{name}.{at}", was[at], now[at])}
+    return {name} if was != now else set()
 
 
 _LANES = {f"settings.{name}" for name in LANES.values()}
@@ -151,11 +161,13 @@ def since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> li
 
 
 def clashes(
-    workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int
+    workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int, by: Person
 ) -> tuple[list[OtherChange], list[OtherChange]] | None:
     """(edits after `rev` of these fields of that row, edits of its other fields), newest first, at most five each.
 
-    None where that is not known: the row was made or deleted since, or edits are kept back to `rev` no longer.
+    What the person typed just now is not among the former: a page that was loaded anew while it was on its way to be
+    stored would have them in conflict with themselves. None where it is not known: the row was made or deleted since,
+    or edits are kept back to `rev` no longer.
     `present` is the row's revision.
     """
     oldest = workflow.commands.order_by("number").values_list("number", flat=True).first()
@@ -169,7 +181,12 @@ def clashes(
     is_whole = oldest is not None and oldest <= rev + 1 and bool(found) and found[0][0].rev == present
     if not is_whole or any(change.before is None or change.after is None for _, change in found):
         return None
-    same = [command for command, change in found if _overlap(_names(change), fields)]
+    just_now = timezone.now() - TOGETHER
+    same = [
+        command
+        for command, change in found
+        if _overlap(_names(change), fields) and not (command.changed_by_id == by.pk and command.changed_at > just_now)
+    ]
     rest = [command for command, change in found if not _overlap(_names(change), fields)]
     return [other(command) for command in same[:5]], [other(command) for command in rest[:5]]
 
