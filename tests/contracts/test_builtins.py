@@ -141,6 +141,7 @@ class TestLLM:
 
 class TestEnvSecrets(SecretsBackendContractTest):
     backend_cls = EnvSecretsBackend
+    keys_ignore_case = True
 
     @pytest.fixture(autouse=True)
     def _environment(self, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_llm.providers.base import LLMProviderError
+from automate_llm.providers.base import LLMProvider, LLMProviderError
 from automate_testing.contracts import LLMProviderContractTest, SecretsBackendContractTest
 from automate_testing.fakes import FakeSecrets, ScriptedModel, answer
 
@@ -28,6 +28,33 @@ def test_a_scripted_model_is_a_provider(scripted_model):
     question = [{"role": "user", "content": "Hello"}]
     assert scripted_model.chat(question, {"model": "m"}) == "An answer"
     assert scripted_model.asked == [(question, {"model": "m"})]
+
+
+class Echo(LLMProvider):
+    """A model that runs in the process."""
+
+    def chat(self, messages, options):
+        return messages[-1]["content"]
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+
+class InTheProcess(LLMProviderContractTest):
+    provider_cls = Echo
+    makes_requests = False
+
+
+def test_a_model_without_requests_is_checked_for_all_else():
+    skipped = set()
+    for name in (name for name in dir(InTheProcess) if name.startswith("test_contract_")):
+        try:
+            getattr(InTheProcess(), name)(Echo())
+        except pytest.skip.Exception:
+            skipped.add(name.removeprefix("test_contract_"))
+    of_requests = {"makes_a_request", "model", "messages", "max_tokens", "base_url", "key_in_headers_alone"}
+    of_failures = {"rate_limit", "retry_after_date", "server_error", "client_error", "bad_answer", "timeout"}
+    assert skipped == of_requests | of_failures | {"usage", "structured_output", "check"}
 
 
 def test_it_gives_its_answers_in_order():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import warnings
+from dataclasses import replace
 
 import pytest
 
+from automate_plugins.fields import FieldSpec
 from automate_testing.contracts import ConnectorContractTest, LLMProviderContractTest, SecretsBackendContractTest
 from automate_testing.contracts.calls import made
 from tests.contracts.planted import connectors, providers, secrets
@@ -62,10 +65,22 @@ def test_a_good_plug_in_passes(suite, case):
 @pytest.mark.parametrize(("suite", "fault"), PLANTED)
 def test_a_planted_fault_is_caught_by_name(suite, fault):
     faulty = type("Faulty", (suite,), {CLASSES[suite]: fault.plugin, **fault.suite})
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as caught, warnings.catch_warnings(record=True):
         run(faulty(), fault.case)
     assert str(caught.value).strip(), "the failure says what is wrong"
     assert fault.says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["api_key_header", "api_key_id", "token_header_name", "access_key_id", "token_type"])
+def test_a_setting_that_only_speaks_of_a_secret_is_none(name):
+    class Signed(connectors.Good):
+        config_fields = (*connectors.Good.config_fields, FieldSpec(name=name, label="Name of the API key"))
+
+        def headers(self, context):
+            return {**super().headers(context), "X-Api-Key-Id": context["connection"].get(name, "")}
+
+    case = replace(connectors.CASES[0], connection={**connectors.CONNECTION, name: "AKIA-1723"})
+    run(type("Suite", (Connectors,), {"adapter_cls": Signed, "cases": (case,)})(), "test_contract_secret_fields")
 
 
 def test_a_changed_connection_spoils_no_other_case():

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from automate_testing.contracts.guard import guard
 from automate_testing.contracts.traces import Traces
 
-# Events of Python's audit hooks: https://docs.python.org/3/library/audit_events.html
-_WAYS_OUT = {
-    "socket.connect": "a socket of its own",
-    "socket.sendto": "a socket of its own",
-    "socket.sendmsg": "a socket of its own",
-    "socket.getaddrinfo": "a socket of its own",
-    "socket.gethostbyname": "a socket of its own",
-    "subprocess.Popen": "a program",
-    "os.system": "a program",
-    "os.exec": "a program",
-    "os.posix_spawn": "a program",
-    "os.spawn": "a program",
-}
+_SECONDS_TO_MAKE = 10.0
 
 
 @dataclass
@@ -40,10 +28,10 @@ def observe(act: Callable[[], Any], *, seconds: float, what: str = "the call", g
     """Make a call and keep its error.
 
     Fails when it takes longer than `seconds` or ends the process, and when a `guarded` one goes out by itself: what it
-    tries is refused, so that nothing is reached.
+    tries is refused, so that nothing is reached. Threads that it started are waited for.
     """
     call = Call()
-    with _guard(guarded) as ways_out, call.traces.recording():
+    with guard() if guarded else contextlib.nullcontext() as watch, call.traces.recording():
         try:
             call.value = _within(seconds, act)
         except Exception as error:  # noqa: BLE001 - it is looked at
@@ -52,20 +40,24 @@ def observe(act: Callable[[], Any], *, seconds: float, what: str = "the call", g
             raise AssertionError(f"{what} ends the process (SystemExit: {error})") from None
         except _OverdueError:
             raise AssertionError(f"{what} did not return within {seconds:g} seconds") from None
-    if ways_out:
+        if watch is not None:
+            watch.wait(seconds)
+    if watch is not None and watch.found:
+        ways = ", ".join(sorted(set(watch.found)))
         raise AssertionError(
-            f"{what} goes out by {', '.join(sorted(set(ways_out)))}: the guarded session, context['http'], is the only"
+            f"{what} goes out by {ways}: the guarded session, context['http'], is the only"
             " way out, and context['network'] that of other protocols"
         )
     return call
 
 
-def made[T](cls: type[T]) -> T:
-    """An instance, made the way the registry makes it. Fails when that takes arguments, or raises."""
-    try:
-        return cls()
-    except Exception as error:
-        raise AssertionError(f"{cls.__name__}() raises {type(error).__name__}: {error}") from error
+def made[T](cls: type[T], *, guarded: bool = True) -> T:
+    """An instance, made the way the registry makes it. Fails when that takes arguments, raises, or goes out."""
+    call = observe(cls, seconds=_SECONDS_TO_MAKE, what=f"{cls.__name__}()", guarded=guarded)
+    if call.error is not None:
+        raise AssertionError(f"{cls.__name__}() raises {type(call.error).__name__}: {call.error}") from call.error
+    instance: T = call.value
+    return instance
 
 
 class _OverdueError(BaseException):
@@ -110,44 +102,3 @@ def _by_thread(seconds: float, act: Callable[[], Any]) -> Any:
     if error is not None:
         raise error
     return value
-
-
-class _Watch:
-    """The ways out that the threads of one call tried: all but those that were there before it."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
-        self._others = others
-
-    def is_watched(self) -> bool:
-        """Whether the current thread is one of the call's."""
-        return threading.get_ident() not in self._others
-
-
-_watches: list[_Watch] = []
-_hooks: list[Callable[[str, tuple[Any, ...]], None]] = []
-
-
-def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if _watches and event in _WAYS_OUT and _watches[-1].is_watched():
-        where = f" ({args[1]})" if event == "socket.connect" else f" ({args[0]})"
-        _watches[-1].found.append(_WAYS_OUT[event] + where[:200])
-        raise ConnectionRefusedError("a contract suite reaches nothing")
-
-
-@contextlib.contextmanager
-def _guard(guarded: bool) -> Iterator[list[str]]:
-    """Refuse and list what the block tries by itself. An audit hook stays for ever: outside of blocks it is idle."""
-    if not guarded:
-        yield []
-        return
-    if not _hooks:
-        _hooks.append(_audit)
-        sys.addaudithook(_audit)
-    watch = _Watch()
-    _watches.append(watch)
-    try:
-        yield watch.found
-    finally:
-        _watches.remove(watch)

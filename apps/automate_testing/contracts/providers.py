@@ -38,7 +38,8 @@ class LLMProviderContractTest:
     """What every provider keeps. `good_answer` is an HTTP answer that its API gives, `good_text` the text in it.
 
     `connection` holds settings that it needs beside `api_key` and `base_url`; `check_answers` are what the service
-    answers to `check` when all is well.
+    answers to `check` when all is well. A model that runs in the process says `makes_requests = False`: what its
+    requests and their failures would be is skipped then, and it fails when it makes one.
     """
 
     provider_cls: type[LLMProvider]
@@ -46,6 +47,7 @@ class LLMProviderContractTest:
     good_answer: HttpResponse | None = None
     good_text: str = ""
     check_answers: tuple[HttpResponse, ...] = ()
+    makes_requests: bool = True  #: False for a model that runs in the process, without HTTP
     call_seconds: float = 10.0  #: a call takes no longer, since the other side answers at once
 
     @pytest.fixture
@@ -82,9 +84,8 @@ class LLMProviderContractTest:
 
     def test_contract_makes_a_request(self, provider: LLMProvider) -> None:
         """A provider with a `good_answer` asks for it by options["http"]."""
-        self._good()
-        _, http = self._ask(provider, self._good())
-        assert http.requests, "it makes no request by options['http']"
+        self._needs_requests()
+        self._chat(provider)
 
     def test_contract_guarded_session(self, provider: LLMProvider) -> None:
         """Nothing goes around the guarded session: no socket, HTTP library or program of its own."""
@@ -98,26 +99,31 @@ class LLMProviderContractTest:
     def test_contract_answer(self, provider: LLMProvider) -> None:
         """The text of a good answer is what `chat` gives."""
         text, _ = self._chat(provider)
-        assert text == self.good_text, f"the answer is {text!r}"
+        assert isinstance(text, str), f"chat gives {text!r}, which is not text"
+        assert text == self.good_text or not (self.good_text or self.makes_requests), f"the answer is {text!r}"
 
     def test_contract_model(self, provider: LLMProvider) -> None:
         """The model of the options is the one that is asked."""
+        self._needs_requests()
         _, http = self._chat(provider, model="contract-model")
         assert "contract-model" in str(http.requests), "options['model'] is ignored"
 
     def test_contract_messages(self, provider: LLMProvider) -> None:
         """All messages are sent, the system's among them."""
+        self._needs_requests()
         _, http = self._chat(provider)
         missing = [message["content"] for message in _MESSAGES if message["content"] not in str(http.requests)]
         assert not missing, f"messages are left out: {', '.join(missing)}"
 
     def test_contract_max_tokens(self, provider: LLMProvider) -> None:
         """The limit of the answer's length is handed to the service: budgets rely on it."""
+        self._needs_requests()
         _, http = self._chat(provider, max_tokens=517)
         assert "517" in str(http.requests), "options['max_tokens'] is ignored"
 
     def test_contract_base_url(self, provider: LLMProvider) -> None:
         """Calls go below the connection's base URL, and to the provider's own when it has none."""
+        self._needs_requests()
         for base, path in (("https://contract.example.org/v9", "/v9"), (provider.default_base_url, "")):
             connection = {"base_url": base} if path else {}
             if not path and not base:
@@ -129,6 +135,7 @@ class LLMProviderContractTest:
 
     def test_contract_key_in_headers_alone(self, provider: LLMProvider) -> None:
         """The connection's key goes to the service, in a header and nowhere else."""
+        self._needs_requests()
         _, http = self._chat(provider)
         for sent in http.requests:
             assert shows(str(sent.headers)), "the connection's api_key is not sent"
@@ -143,7 +150,7 @@ class LLMProviderContractTest:
         """A call uses nothing of the one before it: neither its key nor its answer."""
         self._chat(provider)
         _, http = self._ask(provider, self._good(), connection={"api_key": _OTHER})
-        assert http.requests, "the second call makes no request"
+        assert http.requests or not self.makes_requests, "the second call makes no request"
         assert not shows(str(http.requests)), "the second call sends the first one's key"
         kept = f"{getattr(provider, '__dict__', '')} {vars(type(provider))}"
         assert not (shows(kept) or shows(kept, _OTHER)), "the provider, which serves all threads, keeps a call's key"
@@ -166,28 +173,34 @@ class LLMProviderContractTest:
     def test_contract_rate_limit(self, provider: LLMProvider) -> None:
         """429 is an LLMProviderError that may be retried, after the time that Retry-After asks for."""
         for error, _ in self._errors(provider, answer(429, {"error": {"message": "slow"}}, {"retry-after": "3"})):
-            assert error.retryable, "429 may be retried"
-            assert error.retry_after == 3, "Retry-After is handed on"
+            _may_be_retried(error, "HTTP 429")
+            assert error.retry_after == 3, (
+                f"the service asked for 3 seconds in Retry-After, and the error's retry_after is {error.retry_after!r};"
+                " hand on retry_after=response.retry_after"
+            )
 
     def test_contract_retry_after_date(self, provider: LLMProvider) -> None:
         """A date in Retry-After is read or left out, and no reason to crash; `response.retry_after` reads it."""
         moment = formatdate(time.time() + 3_600, usegmt=True)
         for error, _ in self._errors(provider, answer(429, {}, {"retry-after": moment})):
             wait = error.retry_after
-            assert error.retryable, "429 may be retried"
-            assert wait is None or 3_000 <= wait <= 3_601, f"Retry-After is a date in an hour, not {wait}"
+            _may_be_retried(error, "HTTP 429")
+            assert wait is None or 3_000 <= wait <= 3_601, (
+                f"the date in Retry-After is an hour ahead, and the error's retry_after is {wait}; hand on"
+                " retry_after=response.retry_after"
+            )
 
     def test_contract_server_error(self, provider: LLMProvider) -> None:
         """500, 502, 503 and 504 are LLMProviderErrors that may be retried, whatever their body is."""
         for status in (500, 502, 503, 504):
             for error, _ in self._errors(provider, *_bodies(status)):
-                assert error.retryable, f"HTTP {status} may be retried"
+                _may_be_retried(error, f"HTTP {status}")
 
     def test_contract_client_error(self, provider: LLMProvider) -> None:
         """400, 401, 403, 404 and 422 are LLMProviderErrors that cannot pass by repeating."""
         for status in (400, 401, 403, 404, 422):
             for error, _ in self._errors(provider, *_bodies(status)):
-                assert not error.retryable, f"HTTP {status} cannot be retried"
+                _is_final(error, f"HTTP {status}")
 
     def test_contract_bad_answer(self, provider: LLMProvider) -> None:
         """An answer of another shape is an LLMProviderError."""
@@ -197,24 +210,36 @@ class LLMProviderContractTest:
 
     def test_contract_timeout(self, provider: LLMProvider) -> None:
         """A time-out or a broken connection is an error that may be retried."""
+        self._needs_requests()
         for failure in (EgressTimeoutError("it took too long"), EgressConnectionError("it broke")):
             call, _ = self._ask(provider, failure)
-            assert isinstance(call.error, EgressError | LLMProviderError), f"{failure!r} ends with {call.error!r}"
-            assert call.error.retryable, f"{failure!r} may be retried"
+            assert isinstance(call.error, EgressError | LLMProviderError), (
+                f"{failure!r} ends with {call.error!r}; let it pass, or raise LLMProviderError"
+            )
+            _may_be_retried(call.error, repr(failure))
 
     def test_contract_single_attempt(self, provider: LLMProvider) -> None:
         """A request that failed is not sent again in the same call: the engine retries, by the step's own rules."""
-        for failure in (answer(503), answer(429), EgressTimeoutError("too long")):
+        for failure in (answer(503), answer(429), EgressTimeoutError("too long"), answer(401, {"error": "who"})):
             _, http = self._ask(provider, failure)
-            assert len(http.requests) <= 1, f"it sends {len(http.requests)} requests: retrying is the engine's"
+            is_refused = isinstance(failure, HttpResponse) and failure.status == 401  # a new key may be tried
+            count = len(http.requests) if not is_refused else max(map(http.requests.count, http.requests), default=0)
+            assert count <= 1, (
+                f"after {_named(failure)} the provider sent its request again, {count} times in all; send it once and"
+                " raise: retrying is the engine's"
+            )
 
     def test_contract_cancellation(self, provider: LLMProvider) -> None:
         """A cancelled call ends with an error that is not retried; `cancelled` is taken by those that declare it."""
         call, http = self._ask(provider, EgressCancelledError("cancelled"), cancelled=lambda: True)
         if http.requests:
-            assert isinstance(call.error, EgressError | LLMProviderError), "a cancelled call goes on"
-            assert not call.error.retryable, "a cancelled call is not retried"
-            assert len(http.requests) == 1, "a cancelled call goes on"
+            assert isinstance(call.error, EgressError | LLMProviderError), (
+                f"the provider took a cancelled request for an answer and gave {call.value!r}; let the error pass"
+            )
+            _is_final(call.error, "a cancelled request")
+            assert len(http.requests) == 1, (
+                f"the provider made {len(http.requests)} requests after its first was cancelled; let the error pass"
+            )
         if Capability.CANCELLATION in provider.capabilities and self.good_answer is not None:
             self._chat(provider, cancelled=lambda: False)
 
@@ -253,6 +278,7 @@ class LLMProviderContractTest:
     def test_contract_structured_output(self, provider: LLMProvider) -> None:
         """A provider that declares it hands the schema to the service."""
         self._needs(provider, Capability.STRUCTURED_OUTPUT)
+        self._needs_requests()
         schema: dict[str, Any] = {"type": "object", "properties": {"contract_field": {"type": "string"}}}
         schema |= {"required": ["contract_field"], "additionalProperties": False}
         _, http = self._chat(provider, schema=schema)
@@ -273,10 +299,12 @@ class LLMProviderContractTest:
             assert isinstance(call.value, str) and call.value.strip(), (
                 f"check gives {call.value!r}, not a line for people"
             )
+        if not self.makes_requests:
+            return
         assert any(http.requests for _, http in calls), "check makes no request: it tells nothing of the connection"
         for failure in (answer(401, {"error": "who"}), answer(503, _PAGE), EgressTimeoutError("too long")):
             call, _ = self._checked(provider, failure)
-            assert call.error is not None, f"check takes {failure!r} for success"
+            assert call.error is not None, f"check takes {_named(failure)} for success; raise LLMProviderError"
             assert _is_own(call.error), f"check raises {call.error!r}"
 
     # --- how it is asked ----------------------------------------------------------------------------------------------
@@ -285,7 +313,13 @@ class LLMProviderContractTest:
         if capability not in provider.capabilities:
             pytest.skip(f"the provider does not declare {capability}")
 
+    def _needs_requests(self) -> None:
+        if not self.makes_requests:
+            pytest.skip("the provider makes no requests, says makes_requests = False")
+
     def _good(self) -> HttpResponse:
+        if not self.makes_requests:
+            return answer(200, {})
         if self.good_answer is None:
             pytest.skip("declare good_answer and good_text to check what follows an answer")
         return self.good_answer
@@ -294,7 +328,9 @@ class LLMProviderContractTest:
         """The text of a good answer, and what was asked."""
         call, http = self._ask(provider, given or self._good(), **more)
         assert call.error is None, f"chat fails on its own answer: {call.error!r}"
-        assert http.requests, "it makes no request by options['http']"
+        assert http.requests or not self.makes_requests, (
+            "chat makes no request by options['http']; a model that runs in the process says makes_requests = False"
+        )
         return call.value, http
 
     def _ask(
@@ -313,7 +349,9 @@ class LLMProviderContractTest:
         options = ChatOptions({"model": "a-model", "max_tokens": 50, "http": http, **more})
         options["connection"] = settings if given is None else given
         asked = copy.deepcopy(_MESSAGES) if messages is None else messages
-        return observe(lambda: provider.chat(asked, options), seconds=self.call_seconds, what="chat"), http
+        call = observe(lambda: provider.chat(asked, options), seconds=self.call_seconds, what="chat")
+        assert self.makes_requests or not http.requests, "makes_requests is False, and chat makes a request"
+        return call, http
 
     def _checked(self, provider: LLMProvider, *script: HttpResponse | Exception) -> tuple[Call, ScriptedHttp]:
         http = ScriptedHttp(script)
@@ -325,13 +363,18 @@ class LLMProviderContractTest:
 
     def _errors(self, provider: LLMProvider, *answers: HttpResponse) -> Iterator[tuple[LLMProviderError, HttpResponse]]:
         """The error that each answer ends with. Skips for a provider that makes no request, unless it should."""
+        self._needs_requests()
         for given in answers:
             call, http = self._ask(provider, given)
             if not http.requests and self.good_answer is None:
                 pytest.skip("the provider makes no request by options['http']")
             what = f"HTTP {given.status} ({given.text[:40]})"
-            assert call.error is not None, f"{what} is taken for an answer"
-            assert isinstance(call.error, LLMProviderError | EgressError), f"{what} ends with {call.error!r}"
+            assert call.error is not None, (
+                f"the provider took {what} for an answer and gave {call.value!r}; raise LLMProviderError"
+            )
+            assert isinstance(call.error, LLMProviderError | EgressError), (
+                f"{what} ends with a bare {call.error!r}; raise LLMProviderError in its place"
+            )
             yield _as_own(call.error), given
 
     def _all(self, provider: LLMProvider) -> Iterator[Call]:
@@ -348,6 +391,23 @@ def _bodies(status: int) -> tuple[HttpResponse, ...]:
         answer(status, {}),
         answer(status, _PAGE),
         answer(status, b""),
+    )
+
+
+def _named(failure: HttpResponse | Exception) -> str:
+    return f"HTTP {failure.status}" if isinstance(failure, HttpResponse) else type(failure).__name__
+
+
+def _may_be_retried(error: LLMProviderError | EgressError, what: str) -> None:
+    assert error.retryable, (
+        f"the provider marked {what} as not retryable; the same call may succeed later, so raise it with retryable=True"
+    )
+
+
+def _is_final(error: LLMProviderError | EgressError, what: str) -> None:
+    assert not error.retryable, (
+        f"the provider marked {what} as retryable; repeating the same call cannot help, so raise it with"
+        " retryable=False"
     )
 
 

@@ -17,6 +17,8 @@ from automate_testing.contracts.traces import CANARY
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]|[0-9a-fA-F:]+")
 _ENDING = re.compile(r"(^|_)(token|secret|password|passphrase|credentials?|(api|access|private)_?key)$")
+#: Names of what only speaks of a secret: the header that carries a key, the public half of a pair of keys.
+_ABOUT = re.compile(r"_(header|header_name|parameter|parameter_name|prefix|field|path|type|key_id|key_name)$")
 _SAMPLES: dict[FieldKind, Any] = {
     FieldKind.NUMBER: 1.5,
     FieldKind.INTEGER: 1,
@@ -55,9 +57,14 @@ def check_fields(fields: Iterable[FieldSpec]) -> None:
 
 def holds_secret(spec: FieldSpec) -> bool:
     """Whether a setting's name or label says that its text is a secret."""
-    is_text = spec.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.CODE}
+    is_text = spec.kind in {FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.CODE} and not is_about_a_secret(spec.name)
     names = (spec.name.lower(), re.sub(r"\W+", "_", spec.label.strip().lower()))
     return is_text and any(is_secret_name(name) or _ENDING.search(name) for name in names)
+
+
+def is_about_a_secret(name: str) -> bool:
+    """Whether a setting of that name is no secret itself, such as `api_key_header` and `api_key_id`."""
+    return _ABOUT.search(name.lower()) is not None
 
 
 def is_host(value: Any) -> bool:

@@ -12,7 +12,15 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, 
 from automate_connectors.invocation import invoke
 from automate_plugins.fields import FieldKind, FieldSpec, problems
 from automate_testing.contracts.calls import made
-from automate_testing.contracts.samples import NAME, check_fields, holds_secret, is_host, secret_names, strange_configs
+from automate_testing.contracts.samples import (
+    NAME,
+    check_fields,
+    holds_secret,
+    is_about_a_secret,
+    is_host,
+    secret_names,
+    strange_configs,
+)
 from automate_testing.contracts.suite import ConnectorSuite
 from automate_testing.fakes import context
 
@@ -68,8 +76,12 @@ class ConnectorStructure(ConnectorSuite):
     def test_contract_secret_fields(self, adapter: ConnectorAdapter) -> None:
         """Settings that hold a secret are of FieldKind.SECRET: any other kind is stored and shown in clear text."""
         for spec in adapter.config_fields:
-            assert not holds_secret(spec), f"{spec.name} holds a secret: its kind must be FieldKind.SECRET"
-        open_fields = {spec.name for spec in adapter.config_fields} - secret_names(adapter)
+            assert not holds_secret(spec), (
+                f"{spec.name} holds a secret, by its name or label: its kind must be FieldKind.SECRET; the name of a"
+                " header or an id ends in _header or _key_id"
+            )
+        named = {spec.name for spec in adapter.config_fields if not is_about_a_secret(spec.name)}
+        open_fields = named - secret_names(adapter)
         for case in self.probes(adapter) if adapter.config_fields else ():
             for request in self.attempt(adapter, case).http.requests:
                 sent = [v for k, v in request.headers.items() if any(n in k.lower() for n in _CREDENTIAL_HEADERS)]

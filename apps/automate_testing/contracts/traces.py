@@ -5,8 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import sys
+import tempfile
+import warnings
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from automate_governance.spellings import spellings_of
 
@@ -29,7 +34,7 @@ def error_text(error: BaseException | None) -> str:
 
 
 class Traces(logging.Handler):
-    """Everything that is logged at any level, or printed, while it records."""
+    """Everything that is logged at any level, printed or warned of while it records."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -48,7 +53,7 @@ class Traces(logging.Handler):
 
     @property
     def printed(self) -> str:
-        """What went to stdout and stderr."""
+        """What went to stdout and stderr, by whatever way, and into warnings."""
         return self._printed.getvalue()
 
     @contextlib.contextmanager
@@ -56,16 +61,53 @@ class Traces(logging.Handler):
         """Record until the end of the block."""
         root = logging.getLogger()
         level, disabled = root.level, root.manager.disable
-        root.handlers.insert(0, self)  # before those that change records
+        call_handlers = logging.Logger.callHandlers
+
+        def kept(logger: logging.Logger, record: logging.LogRecord) -> None:
+            self.handle(record)  # before handlers that change records, and of loggers that do not propagate
+            call_handlers(logger, record)
+
         root.setLevel(1)
         root.manager.disable = logging.NOTSET
         try:
-            with contextlib.redirect_stdout(self._printed), contextlib.redirect_stderr(self._printed):
+            with self._printing(), self._warning(), mock.patch.object(logging.Logger, "callHandlers", kept):
                 yield
         finally:
             root.manager.disable = disabled
             root.setLevel(level)
-            root.removeHandler(self)
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+        for each in caught:
+            self._printed.write(f"{each.message}\n")
+            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+
+    @contextlib.contextmanager
+    def _printing(self) -> Iterator[None]:
+        """Keep what is written to stdout and stderr: to Python's streams, to the first ones, and to descriptors."""
+        with contextlib.ExitStack() as last, tempfile.TemporaryFile() as file:
+            _flush()
+            for number in (1, 2):
+                with contextlib.suppress(OSError):  # a process may have none
+                    own = os.dup(number)
+                    last.callback(os.close, own)
+                    os.dup2(file.fileno(), number)
+                    last.callback(os.dup2, own, number)
+            try:
+                with contextlib.redirect_stdout(self._printed), contextlib.redirect_stderr(self._printed):
+                    yield
+            finally:
+                _flush()
+                file.seek(0)
+                self._printed.write(file.read().decode(errors="replace"))
+
+
+def _flush() -> None:
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # there is none, or it is closed
+            stream.flush()  # type: ignore[union-attr]
 
 
 def _message(record: logging.LogRecord) -> Any:

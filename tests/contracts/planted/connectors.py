@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import ctypes
 import http.client
 import logging
+import os
 import random
 import socket
 import subprocess
@@ -14,7 +16,9 @@ import threading
 import time
 import urllib.request
 import uuid
+import warnings
 
+import psycopg
 import requests
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
@@ -215,6 +219,63 @@ class Datagram(Good):
 class Curl(Good):
     def request(self, context, method, url, **more):
         subprocess.run(["curl", url], check=True)
+
+
+@planted("guarded_session", says="a process of its own")
+class Forks(Good):
+    def request(self, context, method, url, **more):
+        try:
+            if os.fork() == 0:
+                os._exit(0)
+        except OSError:
+            logger.debug("no child")
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session", says="a socket of its own (socket)")
+class SocketOfTheCLibrary(Good):
+    def request(self, context, method, url, **more):
+        library = ctypes.CDLL(None)
+        try:
+            os.close(library.socket(2, 1, 0))
+        except OSError:
+            logger.debug("no socket")
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session", says="psycopg.Connection")
+class DatabaseOfItsOwn(Good):
+    def request(self, context, method, url, **more):
+        try:
+            psycopg.connect("host=127.0.0.1 port=9 connect_timeout=2")
+        except OSError:
+            logger.debug("no database")
+        return context["http"].request(method, url, **more)
+
+
+@planted("guarded_session", says="a socket of its own")
+class SocketAfterTheCall(Good):
+    def request(self, context, method, url, **more):
+        over = threading.Event()
+        threading.Thread(target=self.call_home, args=(over,), daemon=True).start()
+        threading.Timer(0.05, over.set).start()
+        return context["http"].request(method, url, **more)
+
+    def call_home(self, over):
+        over.wait()
+        try:
+            socket.create_connection(("203.0.113.7", 443))
+        except OSError:
+            logger.debug("no metrics")
+
+
+@planted("made_without_arguments", says="AsksWhenItIsMade() goes out by")
+class AsksWhenItIsMade(Good):
+    def __init__(self):
+        try:
+            urllib.request.urlopen("https://erp.example.com/schema", timeout=5)
+        except OSError:
+            logger.debug("no schema")
 
 
 @planted("check_connection")
@@ -765,6 +826,40 @@ class WritesTheTokenToStderr(Good):
     def refusal(self, response, context):
         sys.stderr.write(f"failed with {context['connection']['token']}\n")
         return super().refusal(response, context)
+
+
+@planted("no_secret_in_logs")
+class LogsTheTokenApart(Good):
+    apart = logging.getLogger("planted.apart")
+    apart.propagate = False
+    apart.addHandler(logging.NullHandler())
+
+    def headers(self, context):
+        self.apart.warning("token %s", context["connection"]["token"])
+        return super().headers(context)
+
+
+@planted("no_secret_printed")
+class WritesTheTokenToTheDescriptor(Good):
+    def headers(self, context):
+        os.write(1, context["connection"]["token"].encode())
+        return super().headers(context)
+
+
+@planted("no_secret_printed")
+class WritesTheTokenToTheFirstStdout(Good):
+    def headers(self, context):
+        sys.__stdout__.write(context["connection"]["token"])
+        return super().headers(context)
+
+
+@planted("no_secret_printed")
+class WarnsOfTheToken(Good):
+    def headers(self, context):
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn(f"{context['connection']['token']} will expire", stacklevel=1)
+        return super().headers(context)
 
 
 @planted("no_secret_in_output")

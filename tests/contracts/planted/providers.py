@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -224,7 +225,7 @@ class TokensAreAsked(GoodProvider):
         return requests.post("https://llm.example.com/tokens", json=text, timeout=5).json()
 
 
-@planted("rate_limit")
+@planted("rate_limit", says="marked HTTP 429 as not retryable")
 class RateLimitIsFinal(GoodProvider):
     def refusal(self, response, options):
         return LLMProviderError("no", retryable=response.status >= 500, retry_after=response.retry_after)
@@ -261,13 +262,13 @@ class BareErrorOnRefusal(GoodProvider):
         return RuntimeError("no") if response.status < 429 else super().refusal(response, options)
 
 
-@planted("client_error")
+@planted("client_error", says="marked HTTP 400 as retryable")
 class RefusalMayBeRetried(GoodProvider):
     def refusal(self, response, options):
         return LLMProviderError("no", retryable=True, retry_after=response.retry_after)
 
 
-@planted("bad_answer")
+@planted("bad_answer", says="ends with a bare KeyError('text')")
 class BareErrorOnABadAnswer(GoodProvider):
     def read(self, response, options):
         return response.json()["text"]
@@ -287,6 +288,43 @@ class Retries(GoodProvider):
     def request(self, options, method, url, **more):
         response = super().request(options, method, url, **more)
         return response if response.status < 500 else super().request(options, method, url, **more)
+
+
+@planted("single_attempt", says="after HTTP 401")
+class SendsARefusedKeyAgain(GoodProvider):
+    def request(self, options, method, url, **more):
+        response = super().request(options, method, url, **more)
+        return response if response.status != 401 else super().request(options, method, url, **more)
+
+
+@planted("guarded_session", says="a process of its own")
+class Forks(GoodProvider):
+    def read(self, response, options):
+        os.fork()
+
+
+@planted("made_without_arguments", says="AsksWhenItIsMade() goes out by")
+class AsksWhenItIsMade(GoodProvider):
+    def __init__(self):
+        socket.create_connection(("203.0.113.7", 443))
+
+
+@planted("answer", says="makes_requests is False", makes_requests=False)
+class AsksThoughItSaysItDoesNot(GoodProvider):
+    pass
+
+
+@planted("answer", says="says makes_requests = False")
+class AsksNobodyAndDoesNotSaySo(GoodProvider):
+    def chat(self, messages, options):
+        return "Hello back"
+
+
+@planted("no_key_printed")
+class WritesTheKeyToTheDescriptor(GoodProvider):
+    def headers(self, options):
+        os.write(2, str(options["connection"]).encode())
+        return super().headers(options)
 
 
 @planted("cancellation")

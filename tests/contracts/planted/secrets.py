@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import threading
 import time
@@ -86,6 +87,48 @@ class ValueIsCutShort(GoodBackend):
 class ValueIsSplit(GoodBackend):
     def read(self, key):
         return super().read(key).split("=")[-1]
+
+
+@planted("value_is_exact", says="strips the spaces")
+class ValueIsStripped(GoodBackend):
+    def read(self, key):
+        return super().read(key).strip()
+
+
+@planted("neighbours", says="keys_ignore_case")
+class CaseOfKeysIsIgnored(GoodBackend):
+    def read(self, key):
+        return super().read(next((name for name in SAFE if name.lower() == key.lower()), key))
+
+
+@planted("no_endless_miss")
+class MissesAreKept(GoodBackend):
+    def __init__(self):
+        super().__init__()
+        self.missed = set()
+
+    def read(self, key):
+        if key in self.missed:
+            raise self.missing(key)
+        return super().read(key)
+
+    def missing(self, key):
+        self.missed.add(key)
+        return super().missing(key)
+
+
+@planted("no_endless_miss")
+class MissesAreKeptForADay(GoodBackend):
+    missed = {}
+
+    def get_secret(self, key):
+        if self.missed.get(key, 0.0) > time.time():
+            raise self.missing(key)
+        return super().get_secret(key)
+
+    def missing(self, key):
+        self.missed[key] = time.time() + 86_400
+        return super().missing(key)
 
 
 @planted("neighbours")
@@ -175,6 +218,14 @@ class PrintsValues(GoodBackend):
     def read(self, key):
         print(SAFE)
         return super().read(key)
+
+
+@planted("no_value_printed")
+class WritesValuesToTheDescriptor(GoodBackend):
+    def read(self, key):
+        value = super().read(key)
+        os.write(2, value.encode())
+        return value
 
 
 @planted("no_value_printed")

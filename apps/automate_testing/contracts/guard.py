@@ -1,0 +1,119 @@
+"""The guard around a call: what goes out by itself is refused and listed, also from threads that the call started."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Events of Python's audit hooks: https://docs.python.org/3/library/audit_events.html
+_SOCKET, _PROGRAM, _PROCESS = "a socket of its own", "a program", "a process of its own"
+_WAYS_OUT = {
+    "socket.connect": _SOCKET,
+    "socket.sendto": _SOCKET,
+    "socket.sendmsg": _SOCKET,
+    "socket.getaddrinfo": _SOCKET,
+    "socket.gethostbyname": _SOCKET,
+    "ctypes.dlsym": _SOCKET,
+    "subprocess.Popen": _PROGRAM,
+    "os.system": _PROGRAM,
+    "os.exec": _PROGRAM,
+    "os.posix_spawn": _PROGRAM,
+    "os.spawn": _PROGRAM,
+    "os.fork": _PROCESS,
+    "os.forkpty": _PROCESS,
+}
+_OF_SOCKETS = frozenset({"socket", "connect", "send", "sendto", "sendmsg", "getaddrinfo", "gethostbyname"})
+#: Classes that open sockets in C, which no audit hook sees: (module, class).
+_DRIVERS = (("psycopg", "Connection"), ("psycopg", "AsyncConnection"))
+_PATIENCE = 1.0  #: seconds for a thread, once another one was not over in time
+
+
+class Watch:
+    """The ways out that the threads of one call tried: all but those that were there before it."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+
+    def is_watched(self) -> bool:
+        """Whether the current thread is one of the call's."""
+        return threading.get_ident() not in self._others
+
+    def refuse(self, way: str, where: object) -> None:
+        """List a way out and refuse it."""
+        self.found.append(f"{way} ({where})"[:200])
+        raise ConnectionRefusedError("a contract suite reaches nothing")
+
+    def wait(self, seconds: float) -> None:
+        """Wait for threads that the call started and left behind: they may go out when it is over."""
+        is_hasty = any(thread.is_alive() for thread in _left_behind)
+        until = time.monotonic() + (_PATIENCE if is_hasty else seconds)
+        for thread in threading.enumerate():
+            is_own = thread.ident not in self._others and thread is not threading.current_thread()
+            if is_own and thread not in _left_behind:
+                thread.join(max(0.0, until - time.monotonic()))
+                if thread.is_alive():
+                    _left_behind.add(thread)
+
+
+_watches: list[Watch] = []
+_hooks: list[Callable[[str, tuple[Any, ...]], None]] = []
+_left_behind: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  #: which nobody waits for again
+
+
+@contextlib.contextmanager
+def guard() -> Iterator[Watch]:
+    """Refuse and list what the block tries by itself. An audit hook stays for ever: outside of blocks it is idle."""
+    if not _hooks:
+        _hooks.append(_audit)
+        sys.addaudithook(_audit)
+    watch = Watch()
+    _watches.append(watch)
+    try:
+        with _drivers(watch):
+            yield watch
+    finally:
+        _watches.remove(watch)
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if not _watches or event not in _WAYS_OUT or not _watches[-1].is_watched():
+        return
+    where = args[1] if event in {"socket.connect", "ctypes.dlsym"} else args[0] if args else event
+    if event != "ctypes.dlsym" or where in _OF_SOCKETS:
+        _watches[-1].refuse(_WAYS_OUT[event], where)
+
+
+@contextlib.contextmanager
+def _drivers(watch: Watch) -> Iterator[None]:
+    with contextlib.ExitStack() as restored:
+        for module, name in _DRIVERS:
+            driver = getattr(sys.modules.get(module), name, None)
+            if driver is not None:
+                _guarded(restored, watch, driver, module)
+        yield
+
+
+def _guarded(restored: contextlib.ExitStack, watch: Watch, driver: Any, module: str) -> None:
+    """Put a refusal in the place of `driver.connect`, and of the module's short name for it."""
+    original = driver.__dict__["connect"]
+
+    def connect(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        is_djangos = str(sys._getframe(1).f_globals.get("__name__")).startswith("django.db.")
+        if watch.is_watched() and not is_djangos:
+            watch.refuse(_SOCKET, f"{module}.{driver.__name__}")
+        return original.__get__(None, cls)(*args, **kwargs)
+
+    driver.connect = classmethod(connect)
+    restored.callback(setattr, driver, "connect", original)
+    home: Any = sys.modules[module]
+    short = getattr(home, "connect", None)
+    is_driver = getattr(short, "__self__", None) is driver
+    if is_driver:
+        home.connect = driver.connect
+        restored.callback(setattr, home, "connect", short)
