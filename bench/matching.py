@@ -45,7 +45,7 @@ def main(count: int, runs: int) -> None:
             {"event": {"source": "webhook:match", "type": kind, "payload": {"number": 7}, "headers": {}}}
             for kind in types
         ]
-        found = engine.match(scopes)
+        found = engine.match(scopes, [None] * len(scopes))
         if [len(matches) for matches in found] != [1] * BATCH:
             raise RuntimeError(f"each event was to start one workflow: {found}")
         print(json.dumps([_milliseconds(engine, scopes) for _ in range(runs)]))
@@ -56,7 +56,7 @@ def _milliseconds(engine, scopes) -> float:  # type: ignore[no-untyped-def]
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        engine.match(scopes)
+        engine.match(scopes, [None] * len(scopes))
         times.append((time.perf_counter() - began) * 1000)
     return statistics.median(times)
 

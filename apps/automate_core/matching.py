@@ -23,9 +23,11 @@ AT_ONCE_SECONDS = 0.05  #: for all the filters of events that are matched togeth
 CANDIDATES = """
 SELECT trigger.id, trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
     trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
-    workflow.status = 'paused' AS is_paused
+    workflow.status = 'paused' AS is_paused, endpoint.id AS endpoint_id
 FROM automate_core_activetrigger trigger
 JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status IN ('active', 'paused')
+LEFT JOIN automate_core_webhookendpoint endpoint
+    ON trigger.kind = 'webhook' AND endpoint.slug = substr(trigger.source, length('webhook:') + 1)
 WHERE trigger.source = ANY(%(sources)s) AND trigger.event_type = ANY(%(types)s)
 ORDER BY trigger.workflow_id, trigger.id
 """
@@ -60,6 +62,7 @@ class Candidate:
     slug: str
     version_id: int = 0
     is_paused: bool = False
+    endpoint_id: None = None  #: any at the address
 
 
 class RuleEngine:
@@ -69,17 +72,23 @@ class RuleEngine:
         self.connection = connection
         self.rights = Rights()
 
-    def match(self, scopes: Iterable[Mapping[str, Any]]) -> list[list[Match]]:
+    def match(self, scopes: Sequence[Mapping[str, Any]], endpoints: Sequence[int | None]) -> list[list[Match]]:
         """For each scope (`{"event": ...}`) the workflows it starts, each once. Two queries for all at the most.
 
-        A trigger whose run-as user may no longer read what it hands on starts nothing.
+        `endpoints` are the keys of those that took the events. What one took that is gone starts nothing of another at
+        its address. A trigger whose run-as user may no longer read what it hands on starts nothing.
         """
-        scopes = list(scopes)
         candidates = self._permitted(scopes)
-        return [self._matches(scope, candidates) for scope in scopes]
+        return [
+            self._matches(_listening(scope, candidates, endpoint), scope)
+            for scope, endpoint in zip(scopes, endpoints, strict=True)
+        ]
 
     def match_at_once(
-        self, scopes: Sequence[Mapping[str, Any]], decided: Sequence[Mapping[int, bool]]
+        self,
+        scopes: Sequence[Mapping[str, Any]],
+        endpoints: Sequence[int | None],
+        decided: Sequence[Mapping[int, bool]],
     ) -> list[list[Match] | Undecided]:
         """The same where it is found in no time; for other events, the filters to decide first.
 
@@ -88,7 +97,8 @@ class RuleEngine:
         candidates = self._permitted(scopes)
         until = time.monotonic() + AT_ONCE_SECONDS
         return [
-            self._matches_at_once(scope, candidates, known, until) for scope, known in zip(scopes, decided, strict=True)
+            self._matches_at_once(_listening(scope, candidates, endpoint), scope, known, until)
+            for scope, endpoint, known in zip(scopes, endpoints, decided, strict=True)
         ]
 
     def trial(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
@@ -96,7 +106,7 @@ class RuleEngine:
         found: dict[tuple[str, str], list[Any]] = {}
         for candidate in candidates:
             found.setdefault((candidate.source, candidate.event_type), []).append(candidate)
-        return [bool(self._matches(scope, found)) for scope in scopes]
+        return [bool(self._matches(_listening(scope, found), scope)) for scope in scopes]
 
     def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:
         """The explanation tree of a rule. Raises RuleError."""
@@ -116,35 +126,31 @@ class RuleEngine:
             found.setdefault((row.source, row.event_type), []).append(row)
         return found
 
-    def _matches(self, scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Match]:
-        return _started(
-            row for row in _listening(scope, candidates) if _passes(row, scope, lambda rule: rule.holds(scope))
-        )
+    def _matches(self, rows: list[Any], scope: Mapping[str, Any]) -> list[Match]:
+        return _started(row for row in rows if _passes(row, scope, lambda rule: rule.holds(scope)))
 
     def _matches_at_once(
-        self,
-        scope: Mapping[str, Any],
-        candidates: dict[tuple[str, str], list[Any]],
-        known: Mapping[int, bool],
-        until: float,
+        self, rows: list[Any], scope: Mapping[str, Any], known: Mapping[int, bool], until: float
     ) -> list[Match] | Undecided:
         def decide(rule: Rule) -> bool | None:
             return rule.holds_at_once(scope) if time.monotonic() < until else None
 
-        rows = _listening(scope, candidates)
         passes = {row.id: known[row.id] if row.id in known else _passes(row, scope, decide) for row in rows}
         undecided = {row.id: rule_of(row.filter) for row in rows if passes[row.id] is None}
         return undecided or _started(row for row in rows if passes[row.id])
 
 
-def _listening(scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]]) -> list[Any]:
-    """The candidates whose source and type the event has."""
+def _listening(
+    scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]], endpoint: int | None = None
+) -> list[Any]:
+    """The candidates whose source and type the event has, and whose endpoint took it where they have one."""
     source, kind = scope["event"]["source"], scope["event"]["type"]
     is_test = triggers.TEST_HEADER in scope["event"].get("headers", ())
-    return [
+    rows = [
         *candidates.get((source, kind), []),
         *(candidates.get((source, ""), []) if kind and not is_test else []),
     ]
+    return [row for row in rows if row.endpoint_id in {None, endpoint}]
 
 
 def _started(rows: Iterable[Any]) -> list[Match]:

@@ -96,8 +96,8 @@ _LEASED = """, leased AS (
     RETURNING job.id, job.kind, job.token, job.attempts, job.event_id, job.run_id, job.lane, job.available_at
 )
 SELECT leased.id, kind, token, attempts, event_id, run_id, lane, available_at,
-    event.source, event.type, event.payload::text AS payload, event.headers::text AS headers, event.trace_id,
-    event.received_at
+    event.source, event.endpoint_id, event.type, event.payload::text AS payload,
+    event.headers::text AS headers, event.trace_id, event.received_at
 FROM leased LEFT JOIN LATERAL (
     SELECT * FROM automate_core_event WHERE id = leased.event_id LIMIT 1) event ON true
 ORDER BY available_at, leased.id
@@ -257,6 +257,7 @@ class ClaimedJob:
     lane: int
     available_at: datetime
     source: str | None
+    endpoint_id: int | None
     type: str | None
     payload: str | None
     headers: str | None

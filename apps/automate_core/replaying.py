@@ -121,5 +121,5 @@ def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> Exec
 
 
 def _matches(event: Event) -> list[Match]:
-    [found] = RuleEngine().match([{"event": event_scope(event)}])
+    [found] = RuleEngine().match([{"event": event_scope(event)}], [event.endpoint_id])
     return found

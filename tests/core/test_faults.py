@@ -166,10 +166,10 @@ def test_a_job_that_cannot_be_walked_harms_no_other(workflow, deliver, drain, mo
     workflow(SET.format("s", "x"))
     real = RuleEngine.match_at_once
 
-    def match(self, scopes, decided):
+    def match(self, scopes, endpoints, decided):
         if any(scope["event"]["payload"] == "poison" for scope in scopes):
             raise ValueError("poison")
-        return real(self, scopes, decided)
+        return real(self, scopes, endpoints, decided)
 
     monkeypatch.setattr(RuleEngine, "match_at_once", match)
     deliver()

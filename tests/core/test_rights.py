@@ -339,7 +339,7 @@ def test_a_batch_costs_one_query_more_and_the_next_none(endpoint, workflow, monk
     engine, counts = RuleEngine(), []
     for _ in range(2):
         asked.clear()
-        assert [len(matches) for matches in engine.match(scopes(20))] == [30] * 20
+        assert [len(matches) for matches in engine.match(scopes(20), [endpoint.pk] * 20)] == [30] * 20
         counts.append(len(asked))
     assert counts == [2, 1]
 
@@ -348,7 +348,7 @@ def test_the_page_and_the_worker_say_the_same(endpoint, grant, theirs, colleague
     grant(endpoint)
     made = theirs(WEBHOOK)
     made.refresh_from_db()
-    assert rights.stops(made) == [] and len(RuleEngine().match(scopes(1))[0]) == 1
+    assert rights.stops(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
     grant(endpoint, give=False)
-    assert len(rights.stops(made)) == 1 and RuleEngine().match(scopes(1)) == [[]]
+    assert len(rights.stops(made)) == 1 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
     assert ActiveTrigger.objects.filter(workflow=made).exists() and not Event.objects.exists()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, endpoints, workflow_files
-from automate_core.models import Event, WebhookEndpoint
+from automate_core.models import Event, ExecutionRun, OutboxJob, WebhookEndpoint
 from automate_governance.models import AuditEntry
 from tests.conftest import SECRET
 from tests.studio.test_events import INBOX, Page, page_of
@@ -80,6 +80,19 @@ def test_nor_are_they_samples_of_what_is_built_on_it(old, sign_in, stranger):
     assert client.post(door("test"), {"key": "s", "event": old.pk}).status_code == 422
     Event.objects.exclude(pk=old.pk).delete()
     assert "4111" not in client.get(door("sample")).content.decode()
+
+
+def test_what_the_old_endpoint_took_starts_nothing_of_the_new_one(old, deliver, drain, sign_in, stranger, admin):
+    """No worker had looked at it before the endpoint was deleted."""
+    _made_again(stranger)
+    made = authoring.save_definition(workflow_files.read(DRAFT), owner=stranger)
+    authoring.publish(made, author=stranger)
+    assert deliver({"n": 2}).status_code == 202
+    drain()
+    assert ExecutionRun.objects.get().event_id != old.pk and not OutboxJob.objects.exclude(status="completed").exists()
+    replay = reverse("studio:event_replay", args=[old.pk])
+    assert sign_in(admin).post(replay, {"workflow": made.pk}).status_code == 303
+    assert ExecutionRun.objects.count() == 1
 
 
 def test_what_is_left_is_for_those_who_may_view_all(old, sign_in, owner, colleague, stranger, admin):

@@ -186,7 +186,8 @@ class ExecutionEngine:
         if dispatch:
             events = [scope_of_job(job) for job in dispatch]
             decided = [self._decided.pop(job.id, {}) for job in dispatch]
-            found = self.rules.match_at_once([{"event": event} for event in events], decided)
+            endpoints = [job.endpoint_id for job in dispatch]
+            found = self.rules.match_at_once([{"event": event} for event in events], endpoints, decided)
             for job, event, matches in zip(dispatch, events, found, strict=True):
                 if isinstance(matches, list):
                     checkpoints.append(self._dispatch(job, event, matches))
@@ -243,7 +244,7 @@ class ExecutionEngine:
         connectors.names()
         for version_id in self.journal.published(WARM_VERSIONS):
             self._readable(version_id)
-        self.rules.match([{"event": event_scope(None)}])
+        self.rules.match([{"event": event_scope(None)}], [None])
         self.journal.read([])
         self.journal.write([])
 
