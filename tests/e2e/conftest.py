@@ -50,12 +50,17 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
 
 
-def sign_in_at(page: Page, site: str) -> None:
-    """The owner signs in by the form; the page collects what goes wrong in the browser."""
+def watch(page: Page) -> None:
+    """Have the page collect what goes wrong in the browser, for `faults`."""
     page.add_init_script(_WATCH)
     page.faults = []  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))  # type: ignore[attr-defined]
     page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)  # type: ignore[attr-defined]
+
+
+def sign_in_at(page: Page, site: str) -> None:
+    """The owner signs in by the form; the page collects what goes wrong in the browser."""
+    watch(page)
     page.goto(f"{site}/admin/")
     page.get_by_label("Username").fill("owner")
     page.get_by_label("Password").fill("password-of-tests")
