@@ -98,6 +98,8 @@ def places(workflow, deliver, drain, admin, endpoint):
         "model budgets": "/admin/automate_llm/llmbudget/",
         "model budget": f"/admin/automate_llm/llmbudget/{budget.pk}/change/",
         "audit trail": "/admin/automate_governance/auditentry/",
+        "history of a workflow": f"/admin/automate_core/workflow/{made.pk}/history/",
+        "history of a user": f"/admin/auth/user/{admin.pk}/history/",
         "audit entry": f"/admin/automate_governance/auditentry/{entry}/change/",
         "plug-ins": "/admin/automate/plugins/",
         "users": "/admin/auth/user/",
