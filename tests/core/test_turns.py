@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from automate_core.definition import Concurrency, parse
-from automate_core.engine.program import DecideNode, RenderNode, limit_of
-from automate_core.models import ExecutionRun, StepRun
+from automate_core.engine.program import DecideNode, PureNode, RenderNode, limit_of
+from automate_core.models import ExecutionRun, RunLog, StepRun
 from automate_core.rules import read
 from automate_core.search_terms import compiled
 from automate_core.templating import NotAtOnceError, compile_value
@@ -151,6 +151,26 @@ def test_costly_conditions_and_expressions_are_left_to_threads(workflow, deliver
     assert kinds == [DecideNode, DecideNode, RenderNode]
     assert (run.status, output(run, "which")) == ("succeeded", {"route": "yes"})
     assert not StepRun.objects.filter(attempt__gt=1).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pure_action_with_much_to_work_on_is_left_to_a_thread(workflow, deliver):
+    steps = """
+  - key: few
+    action: data.filter
+    inputs: {items: '{{ event.payload.items }}', where: {n: 7}}
+  - {key: said, action: data.log, inputs: {message: '{{ event.payload.text }}'}}
+"""
+    workflow(HEAD.format("costly") + steps)
+    deliver({"items": ITEMS[:9_000], "text": "short"}, event="costly")
+    slow = Slow()
+    slow.begin()
+    assert [type(call.effect.node) for call in slow.calls] == [PureNode]
+    slow.crash()
+    slow.perform()
+    run = ExecutionRun.objects.get()
+    assert run.status == "succeeded" and output(run, "few")["items"] == [{"n": 7}]
+    assert RunLog.objects.get(run=run).message == "short" and StepRun.objects.count() == 2
 
 
 FILTERED = """\

@@ -21,6 +21,7 @@ from automate_core.engine.program import (
     ActionNode,
     ApprovalNode,
     DecideNode,
+    PureNode,
     RenderNode,
     SecrecyNode,
     WorkflowNode,
@@ -89,6 +90,9 @@ def _performed(call: EffectCall) -> EffectOutcome:
         elif isinstance(call.effect.node, DecideNode):
             with sifting.DECIDING:
                 outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))
+        elif isinstance(call.effect.node, PureNode):
+            with sifting.DECIDING:
+                outcome.output = call.effect.node.output(call.effect.params)
         elif isinstance(call.effect.node, ApprovalNode):
             outcome.output = encode_output(people.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):

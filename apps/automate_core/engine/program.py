@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
+from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.invocation import invoke
 from automate_connectors.registry import find_action
 from automate_core import search_terms
 from automate_core.conf import setting
@@ -209,6 +210,21 @@ class DecideNode:
 
     rule: Rule
     timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PureNode:
+    """A call of a pure action with much to work on, for a `Rendering`."""
+
+    node: ActionNode
+    context: dict[str, Any]
+    timeout: float
+
+    def output(self, params: dict[str, Any]) -> bytes:
+        """What it gives, as a document. Raises ConnectorError."""
+        if self.node.adapter is None or self.node.action is None:
+            raise ConnectorError(self.node.missing, code="connector_not_found")
+        return invoke(self.node.adapter, self.node.action, params, self.context)
 
 
 type Node = (

@@ -28,7 +28,7 @@ from automate_core.engine.outcomes import (
     error_document,
     error_of,
 )
-from automate_core.engine.program import DecideNode, LoopBody, Node, Nodes, Program, RenderNode, SecrecyNode
+from automate_core.engine.program import DecideNode, LoopBody, Node, Nodes, Program, PureNode, RenderNode, SecrecyNode
 from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
@@ -352,37 +352,37 @@ class Walk:
         try:
             return template.render_at_once(frame.scope)
         except NotAtOnceError:
-            return (yield from self._beside(RenderNode(template), frame.scope, step))
+            return msgspec.json.decode((yield from self.beside(RenderNode(template), frame.scope, step)))
 
     def holds(self, rule: Rule, frame: Frame, key: str, step: StepRecord) -> Steps:
         """Whether the rule holds here. Raises StepFailedError when deciding it costs too much."""
         try:
             if not self.strands.is_spent and (held := rule.holds_at_once(frame.scope)) is not None:
                 return held
-            return (yield from self._beside(DecideNode(rule), frame.still(), step))
+            return msgspec.json.decode((yield from self.beside(DecideNode(rule), frame.still(), step)))
         except ConnectorError as error:
             self.refuse(key, error.code, error.message)
 
-    def _beside(self, node: RenderNode | DecideNode, scope: Scope, step: StepRecord) -> Steps:
-        """Gives what a thread beside the walk comes to. Raises ConnectorError."""
+    def beside(self, node: RenderNode | DecideNode | PureNode, given: Scope, step: StepRecord) -> Steps:
+        """Gives the document that a thread beside the walk comes to. Raises ConnectorError."""
         is_withheld = self._changed.pop(id(step), None) is not None
-        outcome = yield Rendering(step, node, scope, is_withheld=is_withheld)
+        outcome = yield Rendering(step, node, given, is_withheld=is_withheld)
         if is_withheld:
             self.note(step)
         self.strands.check()
         if outcome.error is not None:
             raise outcome.error
-        return msgspec.json.decode(outcome.output)
+        return outcome.output
 
     def refuse(self, key: str, code: str, message: str) -> NoReturn:
         """Raises StepFailedError with an error that trying again would not mend."""
         raise StepFailedError(clean_error({**error_document(code, message), "step": key}, self.run.redactor))
 
-    def context(self, step: StepRecord) -> dict[str, Any]:
+    def context(self, step: StepRecord, logs: list[LogRecord]) -> dict[str, Any]:
         """What a pure action gets: ids and a log, nothing that reaches outside."""
 
         def write(message: str, level: str = "info") -> None:
-            self.logs.append(LogRecord(step.path, step.attempt, level, message))
+            logs.append(LogRecord(step.path, step.attempt, level, message))
 
         return {
             "run": self.ids,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.health import NEEDS_RECONNECT
-from automate_connectors.invocation import encode_output, invoke
+from automate_connectors.invocation import encode_output
 from automate_core import documents
 from automate_core.engine.frames import Frame
 from automate_core.engine.outcomes import StepFailedError, error_document, error_of
-from automate_core.engine.program import ActionNode
-from automate_core.engine.records import StepRecord, WaitAnswer, WaitRecord
+from automate_core.engine.program import ActionNode, PureNode
+from automate_core.engine.records import LogRecord, StepRecord, WaitAnswer, WaitRecord
 from automate_core.engine.strands import Effect, Parked, Steps
 from automate_core.lookups import TemplateError
 from automate_core.models import Wait
@@ -21,6 +21,8 @@ from automate_core.states import StepStatus
 
 if TYPE_CHECKING:
     from automate_core.engine.walk import Walk
+
+PURE_BYTES = 50_000  #: of inputs that a pure action works on where others wait
 
 # Errors after which nobody knows whether the attempt took effect.
 IN_DOUBT = frozenset(
@@ -105,7 +107,7 @@ def _attempt(walk: Walk, node: ActionNode, step: StepRecord, frame: Frame) -> St
         if len(step.input) > walk.most_bytes and step.input_file is None:
             step.input, step.input_file = documents.put(walk.redacted(step.input))
         if node.pure:
-            walk.succeed(step, invoke(node.adapter, node.action, params, walk.context(step)))
+            walk.succeed(step, (yield from _computed(walk, node, step, params)))
             return
     except TemplateError as error:
         walk.fail(step, error_document("template_error", str(error)))
@@ -125,6 +127,18 @@ def _attempt(walk: Walk, node: ActionNode, step: StepRecord, frame: Frame) -> St
         yield from _review(walk, node, step)
     else:
         walk.conclude(step, outcome)
+
+
+def _computed(walk: Walk, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> Steps:
+    """Gives the output of a pure action, computed here unless it has much to work on. Raises ConnectorError."""
+    logs: list[LogRecord] = []
+    pure = PureNode(node, walk.context(step, logs), node.timeout)
+    try:
+        if len(step.input or b"") <= PURE_BYTES and step.input_file is None:
+            return pure.output(params)
+        return (yield from walk.beside(pure, params, step))
+    finally:
+        walk.logs.extend(logs)
 
 
 def _reconnected(walk: Walk, node: ActionNode, step: StepRecord) -> Steps:
