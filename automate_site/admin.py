@@ -14,6 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from automate_governance.admin import ReadByAuditors
 from automate_governance.admin_site import reverse
+from automate_studio.people.admin import HandOverMixin
 from automate_studio.trail import views as trail
 
 admin.site.unregister(User)
@@ -33,7 +34,7 @@ class PeoplePage(ReadByAuditors):
 
 
 @admin.register(User)
-class UserAdmin(PeoplePage, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Django's, with Unfold's forms: its two-sided lists name their parts by what no screen reader says."""
 
     filter_horizontal = ()

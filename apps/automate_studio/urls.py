@@ -35,6 +35,7 @@ from automate_studio import (
 )
 from automate_studio.connections import views as connections
 from automate_studio.overview import views as overview
+from automate_studio.people.hand_over import hand_over
 from automate_studio.sign_in import sign_in, sign_out, signed_in, staff
 from automate_studio.trail import views as trail
 from automate_studio.webhooks import views as webhooks
@@ -101,6 +102,7 @@ urlpatterns = [
     staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),
     staff("audit/export/", trail.trail_export, "trail_export"),
     staff("audit/verify/", trail.trail_verify, "trail_verify"),
+    staff("people/<str:pk>/hand-over/", hand_over, "hand_over"),
     staff("retention/", retention.retention, "retention"),
     staff("plugins/", plugins.plugin_list, "plugin_list"),
     staff("notifications/", notifications.site_notifications, "notifications"),

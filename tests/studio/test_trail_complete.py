@@ -115,6 +115,7 @@ ELSEWHERE = {
     "builder trigger webhook": "webhook.created",
     "builder test": "workflow.tested",
     "builder test start": "workflow.tested",
+    "hand over": "user.handed_over",
     "retention": "retention.changed",
 }
 
@@ -245,6 +246,7 @@ COMMANDS_WITH = {
     "automate_rotate_keys": "secrets.rewrapped",
     "automate_send": "webhook.delivery_sent",
     "automate_unlock": "user.unlocked",
+    "automate_handover": "user.handed_over",
 }
 
 
@@ -266,6 +268,7 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_rollup", "--rebuild")
     call_command("automate_rotate_keys")
     call_command("automate_unlock", "owner")
+    call_command("automate_handover", "owner", "root")
     call_command("automate_runs", "retry", str(run.pk), "--start", "start")
     with pytest.raises(CommandError, match="is the site running"):
         call_command("automate_send", "github", str(tmp_path / "body"))

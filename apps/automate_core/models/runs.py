@@ -12,6 +12,7 @@ from django.db.models.functions import Cast, Now, Right
 
 from automate_core import states
 from automate_core.ids import uuid7
+from automate_core.models.deletion import protect_open_approvals
 from automate_core.models.events import Event
 from automate_core.models.workflows import Workflow, WorkflowVersion
 
@@ -329,7 +330,7 @@ class WaitAssignee(models.Model):
     governed_by = "wait__run__workflow"
 
     wait = models.ForeignKey(Wait, on_delete=models.CASCADE, related_name="assignees", db_constraint=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", null=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=protect_open_approvals, related_name="+", null=True)
     group = models.ForeignKey("auth.Group", on_delete=models.CASCADE, related_name="+", null=True)
     excluded = models.BooleanField(db_default=False)
     told = models.BooleanField(db_default=False)

@@ -11,8 +11,10 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from automate_connectors.models import Connection
 from automate_core import database, dead_jobs
-from automate_core.models import ExecutionRun, FailureCount, FailureGroup, WebhookEndpoint
+from automate_core.leavers import holdings
+from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
 from automate_core.queue_status import QueueStatus
+from automate_core.states import FINAL_RUN_STATES
 from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_core.step_names import step_name
@@ -22,6 +24,7 @@ from automate_studio import versions, words
 from automate_studio.connections.health import word
 from automate_studio.overview.address import address
 from automate_studio.overview.figures import LONG, undecided
+from automate_studio.task_list import may_reassign
 from automate_studio.workflow_list import LATEST, LATEST_RUNS
 
 SHOWN = 4
@@ -84,7 +87,14 @@ def attention(
         _groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
     )
     open_groups = [group for group in groups if group.muted_at is None]
-    first = [*_dead(user), *_transaction(status), *_connections(user, now), *_waiting(workflows, now), *_unsigned(user)]
+    first = [
+        *_dead(user),
+        *_transaction(status),
+        *_unattended(user, workflows, now),
+        *_connections(user, now),
+        *_waiting(workflows, now),
+        *_unsigned(user),
+    ]
     shown = open_groups[: max(SHOWN - len(first), 2)]
     steps = failed_steps(groups)
     matters = [*first[: SHOWN - 1], *_failures(user, shown, steps, period, counts, now)]
@@ -199,6 +209,26 @@ def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
             said=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
             since=words.duration(oldest.seconds),
         )
+
+
+def _unattended(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
+    """Approvals that no active person can decide: whoever was asked has left."""
+    of_approvals = undecided(workflows).filter(kind=Wait.Kind.APPROVAL).exclude(run__status__in=FINAL_RUN_STATES)
+    found = list(holdings.unattended(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1])
+    if not found:
+        return
+    reassignable = may_reassign(user)
+    tasks = reverse("studio:approval_list") + "?show=all"
+    runs = reverse("admin:automate_core_executionrun_changelist") + "?show=waiting"
+    yield Matter(
+        name="Approvals without an active approver",
+        url=tasks if reassignable else runs,
+        state="waiting",
+        count=f"{len(found)} waiting" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ waiting",
+        said=f"Everyone who was asked has left. {'Reassign them.' if reassignable else 'Ask an operator to reassign.'}",
+        since=words.ago(found[0][1], now),
+        since_at=found[0][1],
+    )
 
 
 def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:

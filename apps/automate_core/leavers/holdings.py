@@ -1,0 +1,95 @@
+"""What a person holds, and whether the site's history names them: such an account is deactivated, never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from automate_core.models import DraftCommand, NotificationRule, Wait, WaitAssignee, Workflow, WorkflowVersion
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance.governed import Governed
+from automate_governance.models import AuditEntry
+from automate_governance.permissions import Person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """Objects of one kind that a person holds, such as the workflows that they own."""
+
+    title: str
+    objects: QuerySet[Any]
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.objects.count()}"
+
+
+def holdings(person: Person) -> list[Holding]:
+    """All that a person holds; kinds of which they hold nothing are left out. One query for each kind."""
+    found = [
+        Holding(title="Open approvals", objects=open_approvals(person)),
+        *(
+            Holding(title=f"{str(model._meta.verbose_name_plural).capitalize()} owned", objects=owned(model, person))
+            for model in governed_models()
+        ),
+        Holding(title="Workflows that run as this person", objects=acting(person)),
+        Holding(title="Notification rules that name this person", objects=notifying(person)),
+    ]
+    return [each for each in found if each.objects.exists()]
+
+
+def governed_models() -> Iterator[type[Governed]]:
+    """Every model whose objects have an owner: our own, and those of plug-ins."""
+    yield from (model for model in apps.get_models() if issubclass(model, Governed))
+
+
+def owned(model: type[Governed], person: Person) -> QuerySet[Governed]:
+    """The objects of that kind that the person owns."""
+    return model._default_manager.filter(owner=person).order_by("pk")
+
+
+def open_approvals(person: Person) -> QuerySet[Wait]:
+    """The open approvals for which the person was asked by name."""
+    asked = WaitAssignee.objects.filter(user=person, excluded=False)
+    waits = Wait.objects.filter(pk__in=asked.values("wait"), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
+    return waits.exclude(run__status__in=FINAL_RUN_STATES).order_by("id")
+
+
+def acting(person: Person) -> QuerySet[Workflow]:
+    """The workflows whose draft or any version runs as the person: a version may be published again."""
+    versions = WorkflowVersion.snapshots.filter(workflow=OuterRef("pk"), run_as=person)
+    return Workflow.objects.filter(Q(run_as=person) | Exists(versions)).order_by("pk")
+
+
+def notifying(person: Person) -> QuerySet[NotificationRule]:
+    """The notification rules that name the person."""
+    return NotificationRule.objects.filter(people=person, removed_at=None).order_by("pk")
+
+
+def is_in_history(person: Person) -> bool:
+    """Whether anything on record was done by the person: an audit entry, a version, an edit, a decision."""
+    return (
+        AuditEntry.objects.filter(actor_id=str(person.pk)).exists()
+        or WorkflowVersion.snapshots.filter(author=person).exists()
+        or Wait.objects.filter(decided_by=person).exists()
+        or WaitAssignee.objects.filter(user=person).exists()
+        or DraftCommand.objects.filter(Q(author=person) | Q(changed_by=person)).exists()
+    )
+
+
+def may_be_deleted(person: Person) -> bool:
+    """Whether deleting the account takes nothing with it: it holds nothing, and the history does not name it."""
+    return not is_in_history(person) and not holdings(person)
+
+
+def unattended(waits: QuerySet[Wait]) -> QuerySet[Wait]:
+    """Those of these open approvals that no active person can decide: whoever was asked has left."""
+    people = WaitAssignee._meta.get_field("user").related_model
+    barred = WaitAssignee.objects.filter(wait=OuterRef(OuterRef("wait")), excluded=True)
+    members = people._default_manager.filter(groups=OuterRef("group"), is_active=True)
+    able = Exists(members.exclude(pk__in=barred.values("user")))
+    asked = WaitAssignee.objects.filter(Q(user__is_active=True) | able, wait=OuterRef("pk"), excluded=False)
+    return waits.filter(~Exists(asked), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)

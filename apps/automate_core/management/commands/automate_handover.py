@@ -1,0 +1,45 @@
+"""Hand over what a person holds to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core.leavers import handover, holdings
+from automate_core.management.commands.automate_import import find_owner
+
+
+class Command(BaseCommand):
+    help = (
+        "Hand over a person's open approvals, workflows, connections, webhooks, secrets and run-as versions, all or "
+        "nothing. Exit 1 when something had to stay, 2 when it cannot be done."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("leaver", metavar="FROM", help="user name of the person who leaves")
+        parser.add_argument("to", metavar="TO", help="user name of an active person")
+        parser.add_argument("--deactivate", action="store_true", help="deactivate the account of FROM as well")
+        parser.add_argument("--dry-run", action="store_true", help="list what FROM holds, and change nothing")
+        parser.add_argument("--as", dest="user", metavar="USER", help="superuser who does it; default: the only one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        leaver = find_owner(options["leaver"])
+        if options["dry_run"]:
+            held = holdings.holdings(leaver)
+            self.stdout.write("\n".join(map(str, held)) or f"{leaver.get_username()} holds nothing")
+            return
+        to, by = find_owner(options["to"]), find_owner(options["user"])
+        try:
+            result = handover.hand_over(leaver, to, by=by, deactivate=options["deactivate"])
+        except handover.HandoverError as error:
+            raise CommandError(str(error), returncode=2) from error
+        for kind, number in result.done.items():
+            self.stdout.write(f"{kind}: {number}")
+        self.stdout.write(f"{result.number} handed over from {leaver.get_username()} to {to.get_username()}")
+        if options["deactivate"]:
+            self.stdout.write(f"the account of {leaver.get_username()} is deactivated")
+        for line in [*result.cautions, *result.left]:
+            self.stderr.write(line)
+        if result.left:
+            raise CommandError(f"{len(result.left)} could not be handed over; see above", returncode=1)

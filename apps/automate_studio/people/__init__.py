@@ -1,0 +1,1 @@
+"""Accounts of people who leave: what they hold, and handing it over."""

@@ -1,0 +1,112 @@
+"""The page on which an administrator sees what a person holds, and hands it over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import NoReverseMatch
+from django.views.decorators.http import require_http_methods
+
+from automate_core import approvals
+from automate_core.leavers import handover, holdings
+from automate_core.models import NotificationRule, Wait
+from automate_governance import people
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import Person
+from automate_studio import asked, frame, words
+from automate_studio.doing import SeeOther
+
+SHOWN = 10  #: objects of a kind
+MOST_PEOPLE = 200  #: that are proposed
+MOST_TOLD = 10  #: that could not be handed over
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
+    """What a person holds, for superusers; a POST hands it over and deactivates the account if asked to."""
+    by = asked.person(request)
+    if not by.is_superuser:
+        raise PermissionDenied
+    leaver, name, problem = _person(pk), asked.words(request.POST.get("to")), ""
+    if request.method == "POST":
+        try:
+            deactivate = bool(request.POST.get("deactivate"))
+            result = handover.hand_over(leaver, handover.find(name), by=by, deactivate=deactivate)
+        except handover.HandoverError as error:
+            problem = str(error)
+        else:
+            _tell(request, leaver, name, result)
+            return SeeOther(request.path)
+    return frame.page(
+        request,
+        "automate_studio/people/hand_over.html",
+        f"Hand over from {leaver.get_username()}",
+        status=422 if problem else 200,
+        leaver=leaver,
+        kinds=[_shown(each) for each in holdings.holdings(leaver)],
+        may_be_deleted=holdings.may_be_deleted(leaver),
+        names=_proposed(leaver),
+        given=name,
+        problem=problem,
+        back=address_of(leaver),
+    )
+
+
+def url(person: Person) -> str:
+    """The address of the page for this person."""
+    return reverse("studio:hand_over", args=[person.pk])
+
+
+def address_of(obj: Any) -> str:
+    """The page of an object; empty for a model that has none."""
+    if isinstance(obj, Wait):
+        return reverse("studio:approval_page", args=[obj.pk])
+    if isinstance(obj, NotificationRule):
+        return reverse("studio:rule_edit", args=[obj.pk])
+    try:
+        return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+    except NoReverseMatch:
+        return ""
+
+
+def _person(pk: str) -> Person:
+    try:
+        found: Person | None = get_user_model()._default_manager.filter(pk=pk).first()
+    except (ValueError, ValidationError):
+        found = None
+    if found is None:
+        raise Http404
+    return found
+
+
+def _proposed(leaver: Person) -> list[str]:
+    active = get_user_model()._default_manager.filter(is_active=True).exclude(pk=leaver.pk)
+    return list(active.order_by(people.name_field()).values_list(people.name_field(), flat=True)[:MOST_PEOPLE])
+
+
+def _shown(held: holdings.Holding) -> dict[str, Any]:
+    number = held.objects.count()
+    objects = held.objects.select_related("run") if held.objects.model is Wait else held.objects
+    return {
+        "title": held.title,
+        "number": number,
+        "objects": [(_name(each), address_of(each)) for each in objects[:SHOWN]],
+        "more": max(number - SHOWN, 0),
+    }
+
+
+def _name(obj: Any) -> str:
+    return approvals.name(obj) if isinstance(obj, Wait) else str(obj)
+
+
+def _tell(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in result.done.items())
+    messages.success(request, f"Handed over from {leaver.get_username()} to {name}: {kinds or 'nothing was left'}.")
+    for line in [*result.cautions, *result.left[:MOST_TOLD]]:
+        messages.warning(request, words.sentence(line))
+    if len(result.left) > MOST_TOLD:
+        messages.warning(request, f"{len(result.left) - MOST_TOLD} more could not be handed over.")
