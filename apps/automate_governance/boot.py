@@ -48,7 +48,7 @@ def learn_what_is_the_sites_own() -> None:
 def _stored() -> Iterator[str]:
     from automate_governance.models import StoredSecret
 
-    for secret in StoredSecret.objects.iterator(chunk_size=1_000):
+    for secret in StoredSecret.objects.filter(lost_at=None).iterator(chunk_size=1_000):
         try:
             yield secret.reveal()
         except (KeyUnavailableError, ValueError) as error:  # one that was altered keeps nobody from starting

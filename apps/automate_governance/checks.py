@@ -54,15 +54,16 @@ def secrets_keys_open_what_is_stored(
             return []
     except NotSupportedError:
         return []  # the check of the server's version reports it
-    missing = StoredSecret.objects.exclude(key_id__in=list(ring.by_id)).values_list("key_id").annotate(Count("id"))
+    missing = StoredSecret.objects.exclude(key_id__in=list(ring.by_id)).exclude(lost_at__isnull=False)
+    by_key = missing.values_list("key_id").annotate(Count("id"))
     return [
         Error(
             f"The key {key_id} is not configured, and {count} of the stored secrets need it "
             f"(configured: {', '.join(ring.by_id) or 'none'}).",
-            hint="Put that key back into AUTOMATE_SECRETS_KEYS, or replace the secrets in the admin.",
+            hint="Put that key back into AUTOMATE_SECRETS_KEYS. If it is lost, run manage.py automate_recover_keys.",
             id="automate_governance.E001",
         )
-        for key_id, count in missing.order_by("key_id")
+        for key_id, count in by_key.order_by("key_id")
     ]
 
 

@@ -74,6 +74,7 @@ class StoredSecret(Governed):
     created_at = models.DateTimeField(auto_now_add=True)
     replaced_at = models.DateTimeField(auto_now=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
+    lost_at = models.DateTimeField(null=True, editable=False)  # with its key, until a new value is entered
 
     class Meta:
         ordering = ["name"]
@@ -96,6 +97,7 @@ class StoredSecret(Governed):
         if self.pk is None:
             self.pk = _next_row()
         self.version += 1
+        self.lost_at = None
         self._take(keyring().seal(value, self._place))
 
     def reveal(self) -> str:

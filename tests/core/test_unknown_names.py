@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command, get_commands, loa
 
 pytestmark = pytest.mark.django_db
 
-NAMES = {"SLUG", "USER", "RUN", "ID", "CODE", "FILE", "F", "NAME"}
+NAMES = {"FROM", "TO", "SLUG", "USER", "RUN", "ID", "CODE", "FILE", "F", "NAME"}
 ID = "0199c0de-0000-7000-8000-000000000000"
 
 # By command and argument: a call in which that argument names what there is not.
@@ -21,6 +21,9 @@ CALLS = {
     ("automate_endpoint", "--secret-file"): ["one", "--scheme", "github", "--secret-file", "/no/such/file"],
     ("automate_endpoint", "SLUG"): ["nothing", "--rotate", "--secret-env", "PATH"],
     ("automate_export", "SLUG"): ["nothing"],
+    ("automate_handover", "--as"): ["root", "root", "--as", "nothing"],
+    ("automate_handover", "FROM"): ["nothing", "root"],
+    ("automate_handover", "TO"): ["root", "nothing"],
     ("automate_import", "--owner"): ["/no/such/file", "--owner", "nothing"],
     ("automate_import", "FILE"): ["/no/such/file"],
     ("automate_prune", "--workflow"): ["--workflow", "nothing"],

@@ -244,6 +244,7 @@ COMMANDS_WITH = {
     "automate_prune": "retention.prune_started",
     "automate_rollup": "statistics.rebuilt",
     "automate_rotate_keys": "secrets.rewrapped",
+    "automate_recover_keys": "secret.marked_lost",
     "automate_send": "webhook.delivery_sent",
     "automate_unlock": "user.unlocked",
     "automate_handover": "user.handed_over",
@@ -272,6 +273,8 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_runs", "retry", str(run.pk), "--start", "start")
     with pytest.raises(CommandError, match="is the site running"):
         call_command("automate_send", "github", str(tmp_path / "body"))
+    settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
+    call_command("automate_recover_keys", "--accept-loss")
     entries = AuditEntry.objects.filter(pk__gt=last)
     assert set(entries.values_list("source", flat=True)) == {"command"}
     assert {*COMMANDS_WITH.values()} - {*entries.values_list("verb", flat=True)} == {"run.cancelled", "job.replayed"}

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_governance.secrets.keyring import KeyUnavailableError
 
 USED_EVERY = dt.timedelta(minutes=5)
 
@@ -22,7 +23,12 @@ class StoredSecretsBackend(SecretsBackend):
         secret = StoredSecret.objects.filter(name=key).first()
         if secret is None:
             raise SecretNotFoundError(f"there is no stored secret named {key!r}")
-        value = secret.reveal()
+        try:
+            value = secret.reveal()
+        except KeyUnavailableError:
+            if secret.lost_at is None:  # a process that has the key may come
+                raise
+            raise SecretNotFoundError(f"the value of {key!r} was lost with its key: enter it again") from None
         if secret.last_used_at is None or secret.last_used_at < timezone.now() - USED_EVERY:
             _mark_used(secret)
         return value

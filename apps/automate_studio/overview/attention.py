@@ -19,6 +19,7 @@ from automate_core.statistics.periods import Period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_core.step_names import step_name
 from automate_governance.admin_site import reverse
+from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio import versions, words
 from automate_studio.connections.health import word
@@ -91,6 +92,7 @@ def attention(
         *_dead(user),
         *_transaction(status),
         *_unattended(user, workflows, now),
+        *_lost(user, now),
         *_connections(user, now),
         *_waiting(workflows, now),
         *_unsigned(user),
@@ -245,6 +247,22 @@ def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
             said="For a decision, longer than a day",
             since=words.ago(row["oldest"], now),
             since_at=row["oldest"],
+        )
+
+
+def _lost(user: User, now: dt.datetime) -> Iterator[Matter]:
+    """Secrets whose key was lost: their values have to be entered again."""
+    lost = permitted(user, "replace", StoredSecret.objects.filter(lost_at__isnull=False)).order_by("lost_at")
+    found = list(lost.values_list("name", "lost_at")[: MOST_COUNTED + 1])
+    if found:
+        yield Matter(
+            name="Secrets to enter again",
+            url=reverse("admin:automate_governance_storedsecret_changelist") + "?show=failing",
+            state="failed",
+            count=f"{len(found)} lost" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ lost",
+            said=f"Their key was lost: {', '.join(name for name, _ in found[:3])}",
+            since=words.ago(found[0][1], now),
+            since_at=found[0][1],
         )
 
 

@@ -1,0 +1,48 @@
+"""Let the site start after a key was lost, and list what has to be entered again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_governance.secrets import recovery
+
+
+class Command(BaseCommand):
+    help = (
+        "List the stored secrets whose key is not configured, with what uses them. With --accept-loss, mark them: the "
+        "site starts without them, and each value has to be entered again. Exit 1 when some are unreadable and not "
+        "marked, 2 when no key is configured."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--accept-loss", action="store_true", help="mark them as lost; the key is gone for good")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for secret in recovery.unmark_found():
+                self.stdout.write(f"{secret}: its key {secret.key_id} is configured again")
+            if options["accept_loss"]:
+                recovery.mark_lost()
+            found = list(recovery.unreadable())
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error), returncode=2) from error
+        for each in found:
+            used = f", used by {', '.join(each.uses)}" if each.uses else ", not used"
+            self.stdout.write(f"{each.secret}: key {each.secret.key_id} is missing{used}")
+        if not found:
+            self.stdout.write("every stored secret can be read")
+        elif all(each.secret.lost_at for each in found):
+            self.stdout.write(f"{len(found)} marked as lost. Start the site and enter their values under Secrets.")
+        else:
+            self.stdout.flush()
+            raise CommandError(_NEXT, returncode=1)
+
+
+_NEXT = (
+    "Put the missing key back into AUTOMATE_SECRETS_KEYS. If it is lost for good, run this again with --accept-loss: "
+    "the site starts, and the values have to be entered again."
+)
