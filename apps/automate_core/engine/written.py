@@ -57,7 +57,7 @@ class Written:
         found = [
             _row(model, key, before, after, person)
             for (model, key), (before, after) in list(self.rows.items())[:MAX_ROWS]
-            if before != after
+            if before != after and not model._meta.db_table.startswith(_OWN)
         ]
         return [*found, *self._uncounted()]
 
