@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from automate_core.lookups import TemplateError
 from automate_core.templating.limits import CLOCK_SECONDS, MAX_ITERATIONS, MAX_SECONDS
 
 
 class _Budget(threading.local):
+    clock = staticmethod(time.monotonic)
     until = 0.0
     turns = 0
 
@@ -18,15 +20,16 @@ class _Budget(threading.local):
 _budget = _Budget()
 
 
-def start(seconds: float = CLOCK_SECONDS) -> None:
-    """A rendering begins in this thread."""
-    _budget.until = time.monotonic() + seconds
+def start(seconds: float = CLOCK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    """A rendering begins in this thread, whose time is told by `clock`."""
+    _budget.clock = clock
+    _budget.until = clock() + seconds
     _budget.turns = MAX_ITERATIONS
 
 
 def is_over() -> bool:
     """Whether the time is over."""
-    return time.monotonic() > _budget.until
+    return _budget.clock() > _budget.until
 
 
 def look() -> None:

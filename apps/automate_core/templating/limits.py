@@ -26,7 +26,7 @@ LIGHT_TEXTS = 25
 LIGHT_STEPS = 20  #: filters, tests, comparisons and calls in one text
 LIGHT_SIZE = 20_000  #: characters of all values that its texts work on; anything else counts as ITEM_SIZE
 ITEM_SIZE = 8
-LIGHT_SECONDS = 0.02  #: after which it is done over
+LIGHT_SECONDS = 0.02  #: of CPU, after which it is done over
 
 # Regular expressions.
 MAX_PATTERN = 500

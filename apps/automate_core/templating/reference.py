@@ -89,8 +89,8 @@ texts of at most {searched}.
 
 Look-ups, comparisons, conditions and the filters without a star, at most {steps} of them in a text and {light}
 texts in a step, are evaluated where they are needed, as long as the values that they work on have {small}
-characters together (each item of a list or mapping counts as {item} more) and they take {quick} ms. A value that is
-looked up as it is, its length, its first or last item, and a part of it cost nothing, whatever its size.
+characters together (each item of a list or mapping counts as {item} more) and they take {quick} ms of CPU. A value that
+is looked up as it is, its length, its first or last item, and a part of it cost nothing, whatever its size.
 
 Everything else (loops, arithmetic, `~`, `range`, literals that hold names, the filters with a star) goes to one of
 {workers} render workers of the process, all inputs of a step in one round trip. A limit on how many runs of a
