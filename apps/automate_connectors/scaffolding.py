@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 import shutil
 import string
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
+
+from automate_plugins.registry import BUILT_IN
 
 TEMPLATES = Path(__file__).parent / "scaffold"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_OF_TESTS = frozenset({"conftest", "pytest", "src", "tests"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ def write(name: str, kind: str, folder: Path) -> list[Path]:
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ScaffoldError(f"{name!r} cannot name a package: lower-case letters, digits and _, such as my_erp")
+    if taken := _taken(name, KINDS[kind].group):
+        raise ScaffoldError(f"{name!r} is the name of {taken}: choose another one, such as my_{name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ScaffoldError(f"{folder} is there already, and is not an empty folder")
     is_new = not folder.exists()
@@ -50,6 +58,16 @@ def write(name: str, kind: str, folder: Path) -> list[Path]:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _taken(name: str, group: str) -> str:
+    """What has the name already; "" when it is free. A package of that name would be imported in its place."""
+    if name in sys.stdlib_module_names or name in _OF_TESTS:
+        return "a module of Python or of its tests"
+    if any(entry.name == name and entry.dist and entry.dist.name == BUILT_IN for entry in entry_points(group=group)):
+        return "a built-in plug-in, which it would replace"
+    found = importlib.util.find_spec(name)
+    return "a package that is installed" if found is not None and found.origin is not None else ""
 
 
 def _written(name: str, kind: Kind, templates: str, folder: Path) -> Iterator[Path]:

@@ -20,7 +20,7 @@ _MAKE_ONE = "Generate one with `manage.py automate_generate_key`, keep it outsid
 
 
 def secrets_backends_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """W001: a secrets backend could not be loaded. W002: one replaces a built-in one."""
+    """W001: a secrets backend could not be loaded. W002: one replaces a built-in one. W009: a name that is none."""
     from automate_governance.secrets.resolver import backends
 
     return [

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from automate_plugins.registry import Registry
 
+#: Names of plug-ins: they are written as `name.action` in steps and as `name:key` in references.
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+
 
 def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
-    """(id, message, hint): W001 for a plug-in that could not be loaded, W002 for one that replaces a built-in."""
+    """(id, message, hint) of what is wrong with plug-ins.
+
+    W001: one could not be loaded. W002: one replaces a built-in one. W009: nothing can name it.
+    """
     for plugin in registry.plugins:
         if plugin.error:
             yield (
                 "W001",
                 f"The plug-in {plugin.name!r} ({plugin.target}) could not be loaded: {plugin.error}",
                 f"Fix or uninstall {plugin.distribution or 'its package'}; everything else works without it.",
+            )
+        elif not NAME.fullmatch(plugin.name):
+            yield (
+                "W009",
+                f"The plug-in {plugin.name!r} ({plugin.target}) has a name that workflows and references cannot write.",
+                "Name it with lower-case letters, digits, _ and -, beginning with a letter; a connector's name is its"
+                " `code`, that of any other plug-in is its entry point's.",
             )
         if plugin.replaces:
             yield (

@@ -104,8 +104,6 @@ class Registry[T]:
             name = self._name_of(entry, cls)
             self._verify(instance)
             return self._row(entry, name, cls=cls, instance=instance)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001 - a stranger's module may raise or exit; it must not take us down
             return self._row(entry, entry.name, error=_reason(error))
 
@@ -134,4 +132,4 @@ def _reason(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a stranger's error may not even have a text
         text = type(error).__name__
-    return f"it ends the process ({text})" if isinstance(error, SystemExit) else text
+    return f"it ends the process ({text})" if isinstance(error, SystemExit | KeyboardInterrupt) else text

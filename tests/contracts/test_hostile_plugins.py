@@ -52,6 +52,15 @@ class Listed(Connector):
     actions = ("create",)
 
 
+class Interrupted(Connector):
+    def __init__(self):
+        raise KeyboardInterrupt
+
+
+class Spaced(Connector):
+    code = "Bad Name"
+
+
 class Http(Connector):
     code = "http"
     name = "Our own HTTP"
@@ -85,9 +94,12 @@ nameless = hostile:Nameless
 listed = hostile:Listed
 works = hostile:Connector
 our_http = hostile:Http
+interrupted = hostile:Interrupted
+spaced = hostile:Spaced
 
 [django_automate.secrets.backends]
 env = hostile:Env
+col:on = hostile:Env
 exit = hostile_exit:Backend
 
 [django_automate.llm.providers]
@@ -98,6 +110,7 @@ FAULTS = {
     "an_exit": "it ends the process (SystemExit: 3)",
     "a_raise": "Away: not today",
     "a_text": "Mute",
+    "interrupted": "it ends the process (KeyboardInterrupt: )",
     "made": "it ends the process (SystemExit: 4)",
     "nameless": "TypeError: name must be text",
     "listed": "TypeError: actions must be a tuple of Action",
@@ -139,6 +152,9 @@ def test_no_command_is_stopped_and_check_names_each(installed):
     for app, target in zip(("connectors", "governance", "llm"), REPLACED, strict=True):
         [line] = [line for line in done.stderr.splitlines() if f"automate_{app}.W002" in line]
         assert "replaces the built-in one" in line and target in line
+    for app, name in (("connectors", "Bad Name"), ("governance", "col:on")):
+        [line] = [line for line in done.stderr.splitlines() if f"automate_{app}.W009" in line]
+        assert f"'{name}' (hostile:" in line and "cannot write" in line
 
 
 @pytest.mark.django_db

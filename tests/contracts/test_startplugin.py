@@ -68,6 +68,30 @@ def test_a_name_that_is_no_package_is_refused(tmp_path, name):
     assert caught.value.returncode == 2 and not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(("json", "connector"), ("http", "llm"), ("django", "connector"), ("automate_core", "secrets")),
+        *(("pytest", "connector"), ("tests", "llm"), ("requests", "connector"), ("slack", "connector")),
+        ("vault", "secrets"),
+    ],
+)
+def test_a_name_that_is_taken_is_refused(tmp_path, name, kind):
+    with pytest.raises(CommandError, match=f"'{name}' is the name of .*: choose another one") as caught:
+        call_command("automate_startplugin", name, kind=kind, to=str(tmp_path / "new"))
+    assert caught.value.returncode == 2 and "\n" not in str(caught.value) and not (tmp_path / "new").exists()
+
+
+def test_it_says_how_to_test_where_pytest_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    call_command("automate_startplugin", "my_erp", to=str(tmp_path / "new"))
+    *_, get, run = capsys.readouterr().out.splitlines()
+    assert get.endswith(f"uv pip install --python {sys.executable} pytest")
+    assert run.endswith(f"cd {tmp_path / 'new'} && {sys.executable} -m pytest")
+    readme = (tmp_path / "new" / "README.md").read_text()
+    assert "\nuv pip install --python $PYTHON . " in readme and "$PYTHON -m pip install" in readme
+
+
 def test_nothing_is_written_over(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CommandError, match="is there already"):

@@ -61,6 +61,7 @@ def test_any_action_is_called_with_json_inputs(signed_in, site, workflow, delive
     expect(page.get_by_text("Not saved: enter the name of an action.")).to_be_visible()
     action.fill("create_invoice")
     expect(page.locator("#saved")).to_have_text("Saved")
+    expect(page.locator("#inspector-about")).to_have_text("My ERP, create invoice")
 
     # what is not JSON is told, and data goes in from the picker
     editor = page.locator("[data-field=inputs] .cm-content")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,4 +30,6 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from error
-        self.stdout.write(f"Now run its tests: cd {folder} && python -m pytest")
+        if importlib.util.find_spec("pytest") is None:
+            self.stdout.write(f"There is no pytest yet: uv pip install --python {sys.executable} pytest")
+        self.stdout.write(f"Now run its tests: cd {folder} && {sys.executable} -m pytest")
