@@ -61,6 +61,11 @@ def ask(
     return action
 
 
+def asked_before(by: Person, request: uuid.UUID) -> BulkAction | None:
+    """The action that this request of a person made, whatever became of it."""
+    return BulkAction.objects.filter(person=by, request=request).first()
+
+
 @transaction.atomic
 def stop(action: BulkAction, by: Person) -> bool:
     """Leave the rest alone, audited. False when it has ended already."""

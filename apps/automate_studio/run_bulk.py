@@ -89,6 +89,9 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     if wanted is None or filters.problems:
         said = " ".join(filters.problems) or f"Choose what to do, and 1 to {ON_A_PAGE} runs or all that match."
         return _refused(request, said, 422)
+    is_confirmed, clicked = "confirm" in request.POST, asked.key(request.POST.get("request"))
+    if is_confirmed and clicked and (earlier := bulk.asked_before(asked.person(request), clicked)):
+        return _progress(request, earlier)
     counted = _count(request.user, filters, wanted)
     if not counted.found:
         raise Http404
@@ -96,7 +99,6 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return _refused(request, f"More than {bulk.MOST:,} runs match: set a further filter, such as a time.", 422)
     if counted.not_theirs == counted.found:
         raise PermissionDenied
-    is_confirmed = "confirm" in request.POST
     if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
         return _refused(request, _nothing(counted), 409)
     if not is_confirmed:
@@ -104,7 +106,6 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
-    clicked = asked.key(request.POST.get("request"))
     action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request), request=clicked)
     return _progress(request, action)
 

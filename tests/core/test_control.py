@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core import control, dead_jobs, pausing
+from automate_core import control, dead_jobs, pausing, reruns
 from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait, Workflow
 from automate_governance.models import AuditEntry
@@ -66,6 +67,17 @@ def _job(run, status="ready", **values):
 
 def _leased(run, seconds):
     return _job(run, "leased", token=1, worker="w", lease_until=timezone.now() + timedelta(seconds=seconds))
+
+
+def test_reruns_of_earlier_sites_are_known(made, owner):
+    first = _run(made, "failed")
+    second = _run(made, "failed", retried_from=first)
+    third = _run(made, "succeeded", retried_from=second)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("automate_core.migrations.0005_reruns_on_their_originals").KNOWN)
+    assert reruns.choose([first.pk, third.pk]) == ([third.pk], reruns.LeftOut(superseded=1))
+    assert reruns.choose([first.pk]) == ([], reruns.LeftOut(succeeded=1)), "by the re-run of its re-run"
+    assert reruns.choose([first.pk, second.pk], again=True) == ([second.pk], reruns.LeftOut(superseded=1))
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     drain()
     said = client.get(reverse("studio:bulk_progress", args=[action.pk]))
     assert "Re-ran 30 of 30 runs." in Page(said).text and f"?bulk={action.pk}" in said.content.decode()
+    late_click = client.post(url, {**hidden(asked), "version": "newest"})
+    assert "Re-ran 30 of 30 runs." in Page(late_click).text and BulkAction.objects.count() == 1
     again = ExecutionRun.objects.filter(cause="retry")
     assert set(again.values_list("status", "version__number", "origin")) == {("succeeded", 2, "webhook")}
     assert set(again.values_list("retried_from", flat=True)) == set(
