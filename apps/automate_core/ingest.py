@@ -26,7 +26,7 @@ WITH incoming AS (
         (id, source, endpoint_id, type, delivery_key, payload, headers, trace_id, received_at, subject)
     SELECT id, source, endpoint_id, type, delivery_key, payload, headers, trace_id, automate_now(), subject
     FROM incoming
-    ON CONFLICT (source, delivery_key, endpoint_id) DO NOTHING
+    ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING
     RETURNING id, source, type
 ), handed_in AS (SELECT * FROM accepted), owed AS ({DISPATCH})
 SELECT id FROM accepted

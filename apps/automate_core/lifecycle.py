@@ -31,7 +31,7 @@ TOLD = """uncounted AS (
         jsonb_build_object('run', id, 'workflow', slug, 'status', status, 'error', error),
         jsonb_build_object('automate-depth', (depth + 1)::text), trace_id, automate_now()
     FROM ended WHERE EXISTS (SELECT FROM automate_core_activetrigger t WHERE t.source = 'run:' || ended.slug)
-    ON CONFLICT (source, delivery_key, endpoint_id) DO NOTHING
+    ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING
     RETURNING id, source, type
 )"""
 

@@ -241,7 +241,7 @@ _PARTS = (
     FROM json_to_recordset(%(calls)s::json) AS c(
         run uuid, id uuid, source text, key text, payload jsonb, headers jsonb, subject text)
     JOIN live ON live.run = c.run
-    ON CONFLICT (source, delivery_key, endpoint_id) DO NOTHING
+    ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING
     RETURNING id, source, type
 )""",
     ),

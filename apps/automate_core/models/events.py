@@ -141,7 +141,12 @@ class Event(models.Model):
         ordering = ["-id"]
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["source", "delivery_key", "endpoint_id"], name="one_event_per_delivery_to")
+            # Not for events without a key, so that nothing else is looked up by its index
+            models.UniqueConstraint(
+                fields=["source", "delivery_key", "endpoint_id"],
+                condition=Q(delivery_key__isnull=False),
+                name="one_event_per_delivery_key",
+            ),
         ]
         indexes = [
             models.Index(fields=["trace_id"]),
