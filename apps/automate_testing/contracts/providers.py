@@ -212,7 +212,8 @@ class LLMProviderContractTest:
         """A time-out or a broken connection is an error that may be retried."""
         self._needs_requests()
         for failure in (EgressTimeoutError("it took too long"), EgressConnectionError("it broke")):
-            call, _ = self._ask(provider, failure)
+            call, http = self._ask(provider, failure)
+            self._skip_without(http)
             assert isinstance(call.error, EgressError | LLMProviderError), (
                 f"{failure!r} ends with {call.error!r}; let it pass, or raise LLMProviderError"
             )
@@ -366,8 +367,7 @@ class LLMProviderContractTest:
         self._needs_requests()
         for given in answers:
             call, http = self._ask(provider, given)
-            if not http.requests and self.good_answer is None:
-                pytest.skip("the provider makes no request by options['http']")
+            self._skip_without(http)
             what = f"HTTP {given.status} ({given.text[:40]})"
             assert call.error is not None, (
                 f"the provider took {what} for an answer and gave {call.value!r}; raise LLMProviderError"
@@ -376,6 +376,12 @@ class LLMProviderContractTest:
                 f"{what} ends with a bare {call.error!r}; raise LLMProviderError in its place"
             )
             yield _as_own(call.error), given
+
+    def _skip_without(self, http: ScriptedHttp) -> None:
+        if not http.requests and self.good_answer is None:
+            pytest.skip(
+                "the provider makes no request by options['http']: declare good_answer, or makes_requests = False"
+            )
 
     def _all(self, provider: LLMProvider) -> Iterator[Call]:
         quoted = {"error": {"message": f"no to {CANARY}", "type": CANARY}}

@@ -71,7 +71,13 @@ class ConnectorResults(ConnectorSuite):
                 found = asdict(sent[index])
                 differing = {name: found.get(name) for name in wanted if found.get(name) != wanted[name]}
                 assert not differing, f"{case}: request {index + 1} has {differing}, which the case names otherwise"
-            assert not case.requests or len(sent) == len(case.requests), f"{case} makes {len(sent)} requests"
+            assert not case.requests or len(sent) == len(case.requests), (
+                f"{case}: the connector made {len(sent)} requests, and the case names {len(case.requests)}"
+            )
+            assert len(sent) >= len(case.answers), (
+                f"{case}: the connector made {len(sent)} requests, and the case has {len(case.answers)} answers; ask on"
+                " until there is no further page"
+            )
 
     def test_contract_pure(self, adapter: ConnectorAdapter) -> None:
         """A pure action gives the same twice, asks nobody, and leaves its inputs as they are."""

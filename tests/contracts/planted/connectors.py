@@ -51,6 +51,8 @@ CASES = (
     ),
     Case(action="total", params={"numbers": [1, 2]}, output={"total": 3}),
 )
+#: The pages again, with nothing said of requests and output.
+UNNAMED = Case(action="list", connection=CONNECTION, answers=CASES[1].answers)
 
 
 class Good(ConnectorAdapter):
@@ -410,6 +412,12 @@ class RequestGoesElsewhere(Good):
 )
 class MakesOneRequestOfTwo(Good):
     pass
+
+
+@planted("requests_as_declared", says="made 1 requests, and the case has 2 answers", cases=(UNNAMED,))
+class FirstPageAlone(Good):
+    def list(self, params, context):
+        return {"items": self.read(self.send(context, "GET", "/orders", params={"page": 1})).get("items", [])}
 
 
 @planted("requests_as_declared")
