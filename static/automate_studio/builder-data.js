@@ -238,7 +238,7 @@
     const abort = new AbortController();
     const path = selected();
     const turn = async () => {
-      const { ok, html } = await ask(`${base}preview/${path}/`, { name: field.name, text: field.value, id: field.id }, abort.signal).catch((error) => {
+      const { ok, html } = await ask(`${base}preview/${path}/`, { name: field.name, text: field.value, id: field.id, drawn: field.form?.elements[`${field.name}::drawn`]?.value ?? "" }, abort.signal).catch((error) => {
         if (error.name !== "AbortError") throw error;
         return { ok: false };
       });

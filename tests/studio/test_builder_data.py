@@ -294,6 +294,17 @@ def test_a_preview_offers_to_compute_a_sum(builder, ran):
     assert offered("{{ event.payload.number * 2 }}") == []
 
 
+def test_a_text_in_a_number_s_place_is_said_and_made_a_number(builder, ran):
+    def said(text, drawn="number"):
+        values = {"name": "inputs.found", "text": text, "drawn": drawn}
+        page = Page(builder.client.post(builder.url("builder_preview", "last"), values))
+        return "This gives a text" in page.text, [found["data-use"] for _, found in page.tags if "data-use" in found]
+
+    assert said("{{ event.payload.title }}") == (True, ["{{ (event.payload.title) | to_number }}"])
+    assert said("No {{ event.payload.number }}") == (True, [])
+    assert said("{{ event.payload.number }}") == said("{{ event.payload.title }}", drawn="long_text") == (False, [])
+
+
 def test_functions_are_listed_with_what_is_inserted(builder, sign_in, stranger):
     page = Page(builder.client.get(builder.url("builder_functions")))
     every = [each for _, each in page.tags if "data-function" in each]

@@ -59,6 +59,8 @@ def preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
     sample = samples.for_step(state, node, asked.person(request))
     found = previews.preview(text, _spec(node, name), sample, _shape(state, node))
+    if request.POST.get("drawn") == FieldKind.NUMBER:
+        found = previews.told_of_number(found, text)
     context = {"preview": found, "id": asked.words(request.POST.get("id")), "workflow": state.workflow}
     return TemplateResponse(request, "automate_studio/builder/data/preview.html", context)
 

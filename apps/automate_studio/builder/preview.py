@@ -21,6 +21,7 @@ MAX_PIECES = 200
 MAX_UNSCROLLED = 240  #: characters that a preview shows in any case
 _TEXT = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
 _EXPRESSION = re.compile(rf"(\{{\{{(?:{_TEXT}|(?!\}}\}})[^'\"])*+\}}\}})")
+_WHOLE = re.compile(rf"\s*\{{\{{((?:{_TEXT}|(?!\}}\}})[^'\"])*+)\}}\}}\s*")
 _JSON = {FieldKind.JSON, FieldKind.MAPPING}
 
 
@@ -36,7 +37,8 @@ class Piece:
 class Preview:
     """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on.
 
-    `sum` is the expression that computes what is written as a sum and makes a text.
+    `sum` is the expression that computes what is written as a sum and makes a text. Where a number is wanted and a text
+    comes, `is_no_number` says so, and `number` is the expression that makes a number of it.
     """
 
     pieces: list[Piece] = field(default_factory=list)
@@ -47,6 +49,8 @@ class Preview:
     sample: Sample | None = None
     is_cut: bool = False
     sum: str = ""
+    is_no_number: bool = False
+    number: str = ""
 
     @property
     def is_long(self) -> bool:
@@ -60,6 +64,14 @@ def preview(
 ) -> Preview:
     """The result of `text` in the field that `spec` describes. `shape` is what is documented of what it can name."""
     return replace(_result(text, spec, sample, shape), sum=_sum(text, sample))
+
+
+def told_of_number(found: Preview, text: str) -> Preview:
+    """The same in a field that was made for a number, where a text comes."""
+    if found.sum or found.type != "text":
+        return found
+    whole = _WHOLE.fullmatch(text)
+    return replace(found, is_no_number=True, number=f"{{{{ ({whole[1].strip()}) | to_number }}}}" if whole else "")
 
 
 def _sum(text: str, sample: Sample | Withheld | None) -> str:

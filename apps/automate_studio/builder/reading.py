@@ -12,7 +12,7 @@ from django.http import QueryDict
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder import plain_json, schema_table
 from automate_studio.builder.forms import MISSING, ROWS, Group, view
-from automate_studio.builder.steps import DRAWN
+from automate_studio.builder.steps import DRAWN, FreeInput
 
 _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}
@@ -114,11 +114,11 @@ def entry(kind: str, text: str) -> Any:
         return plain_json.loads(text) if plain else None
     if kind == "boolean":
         if plain.lower() not in _YES | _NO:
-            raise ValueError("write true or false")
+            raise ValueError("write true or false, or an expression in {{ }}")
         return plain.lower() in _YES
     number = _number(plain)
     if isinstance(number, str):
-        raise ValueError("write a number, such as 12 or 0.5")
+        raise ValueError("write a number, such as 12 or 0.5, or an expression in {{ }}")
     return number
 
 
@@ -163,6 +163,8 @@ def one(spec: FieldSpec, text: str) -> Any:
     """The typed value of one text; an expression stays one. Raises ValueError."""
     if text.strip() == "":
         return "" if spec.kind in {_K.TEXT, _K.LONG_TEXT, _K.CODE} and text else MISSING
+    if isinstance(spec, FreeInput) and spec.kind in {_K.NUMBER, _K.BOOLEAN}:
+        return entry(spec.kind.value, text)
     match spec.kind:
         case _K.JSON:
             return plain_json.read(text)

@@ -90,7 +90,7 @@ def free_inputs(node: StepNode, drawn: Mapping[str, FieldKind] | None = None) ->
     """The inputs that the action says nothing of, since people named them, by the names of their fields."""
     known = {spec.name for spec in _known(node)}
     kinds = {**{name: _kind(value) for name, value in node.inputs.items()}, **(drawn or {})}
-    return {f"inputs.{name}": FieldSpec(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
+    return {f"inputs.{name}": FreeInput(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
 
 
 def _known(node: StepNode) -> tuple[FieldSpec, ...]:
@@ -98,6 +98,10 @@ def _known(node: StepNode) -> tuple[FieldSpec, ...]:
         return find_action(node.action)[1].fields or ()
     except LookupError:
         return ()
+
+
+class FreeInput(FieldSpec):
+    """An input of a name of one's own: its type is that of its value, and nothing else tells what does not fit."""
 
 
 DRAWN = "::drawn"  #: ends the name of what says how a free input is drawn
