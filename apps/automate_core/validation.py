@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim, CronSimError
 
+from automate_connectors.adapters.base import Action
 from automate_connectors.registry import find_action
 from automate_core import callback_signatures, search_terms
 from automate_core.definition import (
@@ -359,6 +360,7 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
         return
     if action.fields is not None:
         yield from _in_fields(step.inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
+        yield from _in_choice(step.inputs, action, f"{place}.inputs")
     for name, reason in templated(action, step.inputs):
         yield Problem(f"{place}.inputs.{name}", reason)
     for name in plain_secrets(action, step.inputs):
@@ -379,6 +381,13 @@ def _in_fields(inputs: dict[str, Any], fields: dict[str, FieldSpec], place: str)
             problem = field.problem(value)
             if problem:
                 yield Problem(f"{place}.{name}", problem, missing=value is None)
+
+
+def _in_choice(inputs: dict[str, Any], action: Action, place: str) -> Iterator[Problem]:
+    if action.needs_one_of and not any(inputs.get(name) for name in action.needs_one_of):
+        labels = {field.name: field.label or field.name for field in action.fields or ()}
+        named = " or ".join(labels.get(name, name) for name in action.needs_one_of)
+        yield Problem(f"{place}.{action.needs_one_of[0]}", f"fill in {named}", missing=True)
 
 
 def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) -> Iterator[Problem]:
@@ -416,7 +425,7 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
         if path:
             yield from _in_path(tuple(path.split(".")), place, here)
         else:
-            yield Problem(place, "choose a field for each row: one names none")
+            yield Problem(place, "one row has no field", missing=True)
 
 
 def _in_path(path: Path, place: str, here: _Here) -> Iterator[Problem]:

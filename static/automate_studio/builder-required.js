@@ -18,7 +18,9 @@
     }
   };
 
-  const isEmpty = (field) => [...field.querySelectorAll("input:not([type=hidden]), textarea, select")].every((control) => !control.value.trim());
+  // A condition is not filled in while one of its rows is about nothing.
+  const rowsOf = (field) => [...field.querySelectorAll(".da-crow input[name$='field']")];
+  const isEmpty = (field) => rowsOf(field).length ? rowsOf(field).some((row) => !row.value.trim()) : [...field.querySelectorAll("input:not([type=hidden]), textarea, select")].every((control) => !control.value.trim());
 
   inspector.addEventListener("focusout", (event) => {
     const field = event.target.closest(".da-field, .da-condition");

@@ -19,7 +19,7 @@ steps:
   - {key: values, action: data.set, inputs: {title: Hello, count: 3, flag: true, tags: [a], more: {x: 1}, any: null}}
   - {key: ask, action: http.request, inputs: {url: "https://api.example.com", headers: {X-A: "1"}}}
   - {key: keep, action: data.filter, inputs: {items: '{{ event.payload.lines }}', where: [{field: total, op: '>', value: 5}]}}
-  - {key: mail, action: email.send, inputs: {to: [ann@example.com], subject: Hi}}
+  - {key: mail, action: email.send, inputs: {to: [ann@example.com], subject: Hi, text: Hello}}
   - {kind: wait, key: pause, until: '2026-12-24T18:00'}
   - {kind: approval, key: approve, assignees: [owner], timeout: 2d}
 """
@@ -58,7 +58,6 @@ def test_each_kind_has_its_control(builder):
     ("path", "fields", "name", "value"),
     [
         ("values", {"inputs.count": "2.5"}, "count", 2.5),
-        ("values", {"inputs.count": "many"}, "count", "many"),
         ("values", {"inputs.flag": "off"}, "flag", False),
         ("values", {"inputs.flag": "{{ event.payload.on }}"}, "flag", "{{ event.payload.on }}"),
         ("values", {"inputs.any": '{"a": [1]}'}, "any", {"a": [1]}),
@@ -105,6 +104,11 @@ def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
         ("values", rows("inputs.more", key=["a", "a"], value=["", "1"], type=["text", "text"]), "stands there twice"),
         ("values", rows("inputs.more", key=["a"], value=["x"], type=["number"]), "a: write a number"),
         ("values", rows("inputs.more", key=["a"], value=["x"], type=["boolean"]), "a: write true or false"),
+        *(
+            ("values", {"inputs.count": text, "inputs.count::drawn": "number"}, "write a number")
+            for text in ("abc", "12,50", "{")
+        ),
+        ("values", {"inputs.flag": "abc", "inputs.flag::drawn": "boolean"}, "write true or false"),
         ("values", {"inputs.any": '{"a": 1,\n "b": True}'}, "line 2: write true in place of True"),
         ("values", {"inputs.any": "[" * 10_000}, "nested too deep"),
         ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "row 1, Value: line 1: put a value here"),
@@ -117,6 +121,15 @@ def test_what_cannot_be_read_is_said_in_plain_words(builder, path, fields, said)
     page = Page(answer)
     assert answer.status_code == 422 and said in page.text and inputs(path) == before
     assert page.ids[f"field-{name}-why"]["role"] == "alert"
+
+
+def test_a_message_without_text_and_html_is_told_at_its_field(builder):
+    builder.save("mail", **{"inputs.text": ""})
+    assert "data-missing" in builder.panel("mail").ids["field-inputs-text-why"]
+    for page in (builder.panel("mail"), Page(builder.client.get(builder.url("review")))):
+        assert "Fill in Text or HTML" in page.text
+    builder.save("mail", **{"inputs.html": "<p>{{ event.payload.title }}</p>"})
+    assert "Fill in Text" not in builder.panel("mail").text
 
 
 def test_values_of_ones_own_are_added_renamed_and_taken_out(builder):

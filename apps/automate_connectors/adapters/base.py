@@ -57,6 +57,7 @@ class Action:
 
     `moves_money`: authors are warned where nothing says what to do when it fails.
     `outputs` are what its output holds, by name and kind: the builder offers them before the action has ever run.
+    Of the inputs that `needs_one_of` names, at least one has to be filled in.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Action:
     effect: Effect = Effect.EFFECTFUL
     moves_money: bool = False
     outputs: tuple[FieldSpec, ...] = ()
+    needs_one_of: tuple[str, ...] = ()
 
 
 class OptionsError(ConnectorError):

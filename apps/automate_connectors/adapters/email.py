@@ -63,6 +63,7 @@ class EmailConnector(ConnectorAdapter):
             label="Send an email",
             description="Send one message to up to 50 people",
             effect=Effect.EFFECTFUL,
+            needs_one_of=("text", "html"),
             fields=(
                 FieldSpec(
                     name="to",
