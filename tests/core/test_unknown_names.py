@@ -36,6 +36,7 @@ CALLS = {
     ("automate_send", "SLUG"): ["nothing", "/no/such/file"],
     ("automate_startplugin", "NAME"): ["not a name"],
     ("automate_unlock", "USER"): ["nothing"],
+    ("automate_verify_audit", "--export"): ["--export", "/no/such/file"],
     ("automate_workflow", "--as"): ["pause", "one", "--as", "nothing"],
     ("automate_workflow", "SLUG"): ["pause", "nothing"],
 }
