@@ -151,6 +151,12 @@ class Connection(Governed):
             found["oauth_token"] = kept
         return found
 
+    def secrets_in_use(self) -> list[str]:
+        """The references that a call resolves: those of the settings, or of its sign-in. No query without a sign-in."""
+        if self.oauth:
+            return [each for listed in self.references().values() for each in listed]
+        return [value for value in self.config.values() if _refers(value)]
+
     def _token(self) -> OAuthToken | None:
         """Its tokens, without a query where they were read with it."""
         if "token" in self._state.fields_cache:

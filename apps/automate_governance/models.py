@@ -5,6 +5,7 @@ from __future__ import annotations
 import pgtrigger
 from django.core.validators import RegexValidator
 from django.db import connection, models
+from django.db.models.functions import Upper
 from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
@@ -166,7 +167,12 @@ class AuditEntry(models.Model):
         ordering = ["-id"]
         verbose_name_plural = "audit entries"
         default_permissions = ()
-        indexes = [models.Index(fields=["object_type", "object_id"])]
+        indexes = [
+            models.Index(fields=["object_type", "object_id"]),
+            models.Index(Upper("actor"), models.F("id").desc(), name="audit_by_person"),
+            models.Index(fields=["verb", "id"], name="audit_by_deed", opclasses=["varchar_pattern_ops", "int8_ops"]),
+            models.Index(fields=["at"], name="audit_by_time"),
+        ]
         triggers = [
             *_APPEND_ONLY,
             pgtrigger.Trigger(

@@ -290,12 +290,13 @@ _DID = {
     "step.skipped": "Skipped the step",
     "step.tried_now": "Had it tried at once",
 }
+_SEEN = "run.payload_viewed"  # which is for auditors, and nothing that is done with a run
 _REVIEWED = {"succeeded": "took effect", "failed": "did not take effect", "again": "is to be done again"}
 
 
 def _audit(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Did]:
     """What people did with the step, and with the whole run; newest first."""
-    about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk))
+    about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
     for entry in rows.defer("canonical")[:MOST_AUDITED]:
         changes = {name: _listed(value) for name, value in entry.changes.items()}

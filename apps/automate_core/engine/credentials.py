@@ -81,7 +81,6 @@ def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
     except SecretUnavailableError as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
-    references = [each for listed in connection.references().values() for each in listed]
-    looks.used(run_as(), references, connection, workflow)
+    looks.used(run_as(), connection.secrets_in_use(), connection, workflow)
     connections.close_all()  # none is held while the effect goes on
     return Used(connection, config, connection.hosts())

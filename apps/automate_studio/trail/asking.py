@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -44,7 +44,7 @@ class Question:
         """All entries that answer it."""
         found, kept = AuditEntry.objects.all(), self.kept
         if who := kept.get("who"):
-            found = found.filter(Q(actor__iexact=who) | Q(system_user=who))
+            found = found.filter(actor__iexact=who)
         if verb := kept.get("verb"):
             found = found.filter(verb__startswith=verb)
         if about := kept.get("about"):
