@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import permitted
+from automate_studio import asked
+from automate_studio.run_rows import recent_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +51,11 @@ def asked_for(text: str | None, workflow: Workflow) -> Started | None:
 
 @require_safe
 def fragment(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse:
-    """The line about it, which asks for itself again until the run has ended."""
+    """The line about it, which asks for itself again until the run has ended, and the latest runs."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
     found = of(workflow, event_id)
     if found is None:
         raise Http404
-    return TemplateResponse(request, "automate_studio/started.html", {"workflow": workflow, "started": found})
+    recent = recent_runs(workflow, asked.person(request), timezone.now())
+    shown = {"workflow": workflow, "started": found, "recent": recent}
+    return TemplateResponse(request, "automate_studio/started_answer.html", shown)

@@ -267,7 +267,10 @@ def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner, colleague):
     asks = waits.ids["started"]["hx-get"]
     drain()
     run = ExecutionRun.objects.get()
-    done = Page(client.get(asks))
+    answer = client.get(asks)
+    done = Page(answer)
+    assert done.ids["latest-runs"]["hx-swap-oob"] == "true"
+    assert "Succeeded" in answer.content.decode().partition('id="latest-runs"')[2], "the list says what the line says"
     assert f"run {str(run.pk)[-8:]}: succeeded" in done.text and "hx-get" not in done.ids["started"]
     assert done.all(href=reverse("admin:automate_core_executionrun_change", args=[run.pk]))
     assert client.get(workflow_page, {"started": "x"}).status_code == 200
