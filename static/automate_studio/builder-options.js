@@ -42,8 +42,28 @@
     } else input.removeAttribute("aria-activedescendant");
   };
 
+  // Of names that the page knows the best come first, as the data picker ranks them: by their own name, single values
+  // before what holds others, the closest and shortest name.
+  const rank = (name, words, all) => {
+    const own = name.split(".").at(-1).toLowerCase();
+    const isHolder = all.some((other) => other.startsWith(`${name}.`));
+    const isNamed = words.some((word) => own.includes(word));
+    const near = words.includes(own) ? 0 : words.some((word) => own.startsWith(word)) ? 1 : words.some((word) => own.split(/[-_ ]/).some((part) => part.startsWith(word))) ? 2 : 3;
+    return [!isNamed, isHolder, near, own.length, name.split(".").length].map(Number);
+  };
+  const sort = (words) => {
+    const all = offers().map((offer) => offer.dataset.value);
+    const ranks = new Map(offers().map((offer) => [offer, rank(offer.dataset.value, words, all)]));
+    const compare = (one, other) => {
+      const at = ranks.get(one).findIndex((part, index) => part !== ranks.get(other)[index]);
+      return at < 0 ? 0 : ranks.get(one)[at] - ranks.get(other)[at];
+    };
+    list.append(...offers().sort(compare));
+  };
+
   const filter = (text) => {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    if (input?.dataset.optionsFrom && words.length) sort(words);
     for (const offer of offers()) {
       const says = `${offer.textContent} ${offer.dataset.value}`.toLowerCase();
       offer.hidden = !words.every((word) => says.includes(word));

@@ -35,6 +35,11 @@ def test_rows_in_a_browser(opened, faults, shot):
     bug.get_by_role("button", name="Add row").click()
     second = bug.get_by_role("group", name="Row 2")
     expect(second.get_by_label("Field")).to_be_focused()
+    page.keyboard.type("title")
+    found = page.locator("#options [role=option]:visible")
+    expect(found.first).to_have_attribute("data-value", "event.payload.title")  # what holds one comes after it
+    expect(found.nth(1)).to_have_attribute("data-value", "steps.look.output.title")
+    page.keyboard.press("Control+a")
     page.keyboard.type("event.payload.count")
     for _ in range(3):  # past the data picker and the button that removes the row
         page.keyboard.press("Tab")

@@ -44,6 +44,11 @@ def test_names_come_before_values_and_single_values_before_what_holds_others():
     ]
 
 
+def test_the_shorter_of_two_names_that_begin_so_comes_first():
+    scope = {"event": {"payload": {"content-type": "json", "customer": {"contact": "Ada"}}}, "steps": {}}
+    assert [label for _, label in found("con", scope)] == ["customer.contact", '["content-type"]']
+
+
 def test_the_group_of_the_best_hit_comes_first():
     assert found("due")[0] == ("Look", "amount_due")
     assert found("look amount") == [("Look", "amount"), ("Look", "amount_due")]

@@ -14,7 +14,7 @@ MAX_HITS = 60
 MAX_SEARCHED = 20_000  #: values that one search looks at
 MAX_ITEMS_SEARCHED = 20  #: of each list
 
-type Rank = tuple[int, int, int, int]
+type Rank = tuple[int, int, int, int, int]
 
 
 def search(words: str, groups: Iterable[Group], data: Data) -> list[Group]:
@@ -41,7 +41,8 @@ def search(words: str, groups: Iterable[Group], data: Data) -> list[Group]:
 def rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
     """How well a value fits the words, the least first; None where it does not. `around` is the name of its group.
 
-    In this order: whether its names suffice, whether it is a single value, how close its own name is, how deep it is.
+    In this order: whether its names suffice, whether it is a single value, how close its own name is, what else is in
+    that name, how deep it is.
     """
     own, is_holder = str(path[-1]).lower(), isinstance(value, dict | list)
     text = str(value).lower() if isinstance(value, str | int | float) else ""
@@ -51,7 +52,8 @@ def rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
     if not all(word in names or word in text for word in wanted):
         return None
     by_name = any(word in own for word in wanted) and all(word in names for word in wanted)
-    return not by_name, is_holder, _distance(own, wanted) if by_name else 0, len(path)
+    distance, rest = (_distance(own, wanted), len(own)) if by_name else (0, 0)
+    return not by_name, is_holder, distance, rest, len(path)
 
 
 def _distance(name: str, wanted: list[str]) -> int:
