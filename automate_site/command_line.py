@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, execute_from_command_line
@@ -10,11 +12,14 @@ from django.db import OperationalError
 
 from automate_site.embedded_postgres import PostgresError
 
+_ALSO_STOPPED = {"automate_backup", "automate_restore", "automate_recover_keys"}
+
 
 def main(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     try:
-        execute_from_command_line(arguments)
+        with _database_of(arguments):
+            execute_from_command_line(arguments)
     except OperationalError as error:
         return _say(f"the database cannot be reached: {str(error).strip().splitlines()[0]}. {_hint()}")
     except (ImproperlyConfigured, PostgresError) as error:
@@ -24,6 +29,14 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _database_of(arguments: list[str]) -> contextlib.AbstractContextManager[Any]:
+    """The embedded PostgreSQL, for commands that are also for a site that is stopped."""
+    from automate_site import environment
+
+    cluster = environment.embedded_cluster() if {*arguments[1:2]} & _ALSO_STOPPED else None
+    return cluster.running() if cluster else contextlib.nullcontext()
 
 
 def _hint() -> str:

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from automate_egress.policy import is_proxy_url, split_host
 from automate_site import running
-from automate_site.embedded_postgres import Cluster
+from automate_site.embedded_postgres import Cluster, PostgresError, binaries
 
 DEFAULT_PORT = 8000
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -94,6 +94,24 @@ def secrets_keys() -> list[str]:
             reason = getattr(error, "strerror", None) or "not text"
             raise ImproperlyConfigured(f"AUTOMATE_SECRETS_KEYS_FILE: {path} cannot be read ({reason})") from error
     return (given or kept("secrets-key", generate_key)).replace(",", " ").split()
+
+
+def key_files() -> dict[str, Path]:
+    """The files of the keys that the site made itself, by setting: those that no variable gives."""
+    files = {}
+    if not os.environ.get("AUTOMATE_SECRET_KEY"):
+        files["SECRET_KEY"] = data_folder() / "secret-key"
+    if not os.environ.get("AUTOMATE_SECRETS_KEYS") and not os.environ.get("AUTOMATE_SECRETS_KEYS_FILE"):
+        files["AUTOMATE_SECRETS_KEYS"] = data_folder() / "secrets-key"
+    return files
+
+
+def postgres_programs() -> str:
+    """The folder of pg_dump: `AUTOMATE_PG_BIN`, else that of the embedded PostgreSQL; empty without one."""
+    try:
+        return os.environ.get("AUTOMATE_PG_BIN") or str(binaries())
+    except PostgresError:
+        return ""
 
 
 def vault() -> dict[str, Any]:

@@ -31,6 +31,8 @@ AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS = int(environment.number("AUTOMATE_SIGN_IN_TRI
 AUTOMATE_EGRESS_ALLOW = environment.hosts("AUTOMATE_EGRESS_ALLOW")
 AUTOMATE_EGRESS_PORTS = environment.web_ports("AUTOMATE_EGRESS_PORTS")
 AUTOMATE_EGRESS_PROXY = environment.proxy("AUTOMATE_EGRESS_PROXY")
+AUTOMATE_PG_BIN = environment.postgres_programs()
+AUTOMATE_KEY_FILES = environment.key_files()
 AUTOMATE_SQL_OWN_DATABASE = environment.one_of("AUTOMATE_SQL_OWN_DATABASE", "off", "on") == "on"
 AUTOMATE_LLM_PRICES = environment.json_file("AUTOMATE_LLM_PRICES")
 if AUTOMATE_DEMO:

@@ -32,6 +32,8 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_MAX_ATTEMPTS": 5,  # claims of a job without progress before it is dead
     "AUTOMATE_MODEL_TRIGGERS": {},  # "app.Model": {"fields": [...] or "__all__", "mode": "signal" or "database"}
     "AUTOMATE_EVENT_TYPES": {},  # types of events of the site's code: "order.paid": "shop.view_order", or "public"
+    "AUTOMATE_PG_BIN": "",  # folder of pg_dump and pg_restore; else PATH
+    "AUTOMATE_KEY_FILES": {},  # files that a restore may write keys to: name of the setting to path
     "AUTOMATE_STEP_TIMEOUT_SECONDS": 30.0,  # a step's time unless it says otherwise
 }
 

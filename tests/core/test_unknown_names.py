@@ -21,6 +21,7 @@ CALLS = {
     ("automate_endpoint", "--secret-file"): ["one", "--scheme", "github", "--secret-file", "/no/such/file"],
     ("automate_endpoint", "SLUG"): ["nothing", "--rotate", "--secret-env", "PATH"],
     ("automate_export", "SLUG"): ["nothing"],
+    ("automate_restore", "FILE"): ["/no/such/file"],
     ("automate_handover", "--as"): ["root", "root", "--as", "nothing"],
     ("automate_handover", "FROM"): ["nothing", "root"],
     ("automate_handover", "TO"): ["root", "nothing"],

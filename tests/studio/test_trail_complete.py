@@ -230,6 +230,7 @@ COMMANDS_WITHOUT = {
     "automate_connector_docs": "writes docs",
     "automate_startplugin": "writes a folder",
     "automate_worker": "does what people asked for, each with its entry",
+    "automate_restore": "needs an empty database; tests/core/test_backup.py looks for its entry",
     "automate_uninstall": "deletes the trail itself",
     "serve": "runs the site",
     "demo": "sends a delivery as automate_send does",
@@ -248,6 +249,7 @@ COMMANDS_WITH = {
     "automate_send": "webhook.delivery_sent",
     "automate_unlock": "user.unlocked",
     "automate_handover": "user.handed_over",
+    "automate_backup": "site.backup_started",
 }
 
 
@@ -270,6 +272,7 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_rotate_keys")
     call_command("automate_unlock", "owner")
     call_command("automate_handover", "owner", "root")
+    call_command("automate_backup", str(tmp_path / "archive"), "--without-keys")
     call_command("automate_runs", "retry", str(run.pk), "--start", "start")
     with pytest.raises(CommandError, match="is the site running"):
         call_command("automate_send", "github", str(tmp_path / "body"))

@@ -72,6 +72,8 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_SITE_URL": _TEXT,
     "AUTOMATE_SECRETS_KEYS": _KEYS,
     "AUTOMATE_ADMIN_SITE": _TEXT,
+    "AUTOMATE_PG_BIN": _TEXT,
+    "AUTOMATE_KEY_FILES": _MAPPING,
     "AUTOMATE_VAULT": Rule("a dict, or None", lambda value: value is None or isinstance(value, Mapping)),
     "AUTOMATE_SECRETS_BACKENDS": _NAMES_OR_ALL,
     "AUTOMATE_CONNECTORS": _NAMES_OR_ALL,

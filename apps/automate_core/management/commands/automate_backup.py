@@ -1,0 +1,45 @@
+"""Write the database, the keys and the stored files into one archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from automate_core.backup import archive
+from automate_core.backup.errors import BackupError
+from automate_core.backup.passphrase import new_passphrase
+from automate_governance import audit
+from automate_governance.models import SitePermission
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the whole database, the keys and the stored files into FILE, while the site runs or is stopped. "
+        "Exit 2 when that cannot be."
+    )
+
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="TARGET", type=Path, help="a file that is not there yet")
+        parser.add_argument(
+            "--encrypt", action="store_true", help="ask for a passphrase, or take AUTOMATE_BACKUP_PASSPHRASE"
+        )
+        parser.add_argument("--without-keys", action="store_true", help="leave the keys out, to be kept elsewhere")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        target, with_keys = options["file"], not options["without_keys"]
+        try:
+            passphrase = new_passphrase(asked=options["encrypt"])
+            with transaction.atomic():  # committed first, so that the backup tells of itself
+                changes = {"file": target.name, "encrypted": bool(passphrase), "keys": with_keys}
+                audit.record(None, "site.backup_started", SitePermission(pk=1), changes=changes)
+            files = archive.write(target, passphrase=passphrase, with_keys=with_keys)
+        except (BackupError, OSError) as error:
+            raise CommandError(str(error), returncode=2) from error
+        self.stdout.write(f"{target}: database, {'keys, ' if with_keys else ''}{files} stored files")
+        if with_keys and not passphrase:
+            self.stderr.write("The archive holds the keys in plain text: whoever has it can read every secret.")

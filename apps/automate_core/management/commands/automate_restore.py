@@ -1,0 +1,47 @@
+"""Restore an archive into an empty place, and say what comes of its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from automate_core.backup import archive, keys, report, restoring
+from automate_core.backup.errors import BackupError
+from automate_core.backup.passphrase import known_passphrase
+
+
+class Command(BaseCommand):
+    help = (
+        "Restore an archive of automate_backup into an empty database and an empty storage, and report which runs go "
+        "on, which attempts are in doubt and which callback addresses are dead. Exit 2 when that cannot be."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", type=Path)
+        parser.add_argument("--keys-to", metavar="FOLDER", type=Path, help="write the archive's keys there; no restore")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source: Path = options["file"]
+        try:
+            passphrase = known_passphrase() if archive.is_sealed(source) else ""
+            if options["keys_to"]:
+                self._write_keys(restoring.read_keys(source, passphrase=passphrase), options["keys_to"])
+                return
+            result = restoring.restore(source, passphrase=passphrase)
+        except (BackupError, OSError) as error:
+            raise CommandError(str(error), returncode=2) from error
+        self.stdout.write(f"Restored: database and {result.files} stored files.")
+        for line in result.keys:
+            self.stdout.write(f"Key written, {line}; the old one is beside it, with the ending .replaced")
+        for line in report.lines(result):
+            self.stdout.write(line)
+
+    def _write_keys(self, found: dict[str, str], folder: Path) -> None:
+        for name, value in found.items():
+            keys.write(folder / name, value)
+            self.stdout.write(f"{folder / name}")
+        if not found:
+            raise CommandError("The archive holds no keys.", returncode=2)

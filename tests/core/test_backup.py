@@ -1,0 +1,167 @@
+"""Backup and restore: one archive, an empty place, a report, and runs that go on where they were (F34)."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+
+from automate_core import callbacks, documents
+from automate_core.backup.sealing import MAGIC
+from automate_core.models import Event, ExecutionRun, OutboxJob, Wait
+from automate_governance import audit
+from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.secrets.keyring import generate_key
+from automate_site import environment as site
+from tests.conftest import ROOT
+from tests.processes import process, wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+MID_RUN = """
+name: Effect
+slug: effect
+triggers: [{{endpoint: github, event: issues}}]
+steps:
+  - {{key: first, action: http.request, inputs: {{method: POST, url: '{url}/first'}}}}
+  - {{key: second, action: http.request, inputs: {{method: POST, url: '{url}/second'}}}}
+"""
+WAITING = """
+name: Waiting
+slug: waiting
+triggers: [{endpoint: github, event: push}]
+steps: [{kind: wait, key: answer, callback: true, timeout: 1h}]
+"""
+PASSPHRASE = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _programs(settings, tmp_path):
+    """The wheel's programs, and a storage of the test's own."""
+    settings.AUTOMATE_PG_BIN = site.postgres_programs()
+    settings.AUTOMATE_KEY_FILES = {}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "automate": {**settings.STORAGES["automate"], "OPTIONS": {"location": tmp_path / "files"}},
+    }
+
+
+@contextlib.contextmanager
+def _elsewhere(name):
+    """Another database of the same server, empty at first, in place of the tests' own."""
+    own = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    connections.close_all()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connections.close_all()
+        connection.settings_dict["NAME"] = own
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
+    workflow, deliver, drain, sink, environment, manage, settings, tmp_path, monkeypatch, capsys
+):
+    """F34: the worker dies with an effect done and not recorded; the archive of that moment is restored elsewhere."""
+    workflow(WAITING)
+    deliver(event="push")
+    drain()
+    waiting = Wait.objects.get()
+    workflow(MID_RUN.format(url=sink.url))
+    assert deliver({"n": 1}, delivery="the-one").status_code == 202
+    settled = {
+        **environment,
+        "AUTOMATE_EGRESS_ALLOW": sink.host,
+        "AUTOMATE_LEASE_SECONDS": "4",
+        "AUTOMATE_FAULT_MARKS": str(tmp_path),
+    }
+    doomed = subprocess.run(
+        [*manage, "automate_worker"],
+        env={**settled, "AUTOMATE_FAULTS": "effect.done(second)=kill"},
+        cwd=ROOT,
+        timeout=240,
+    )
+    assert doomed.returncode == -signal.SIGKILL and OutboxJob.objects.filter(status="leased").count() == 1
+    documents.storage().save(f"{documents.FOLDER}/2026/large.json", ContentFile(b'{"large": true}'))
+    monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
+    archive = tmp_path / "monday.automate"
+    call_command("automate_backup", str(archive))
+    content = archive.read_bytes()
+    assert content.startswith(MAGIC) and settings.SECRET_KEY.encode() not in content
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("automate_backup", str(archive))
+    with pytest.raises(CommandError, match="Restore into an empty database"):
+        call_command("automate_restore", str(archive))
+    deliver({"n": 2})  # unknown to the backup
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "automate": {**settings.STORAGES["automate"], "OPTIONS": {"location": tmp_path / "restored"}},
+    }
+    capsys.readouterr()
+    with _elsewhere("restored"):
+        call_command("automate_restore", str(archive))
+        said = capsys.readouterr().out
+        assert "Runs that go on when a worker starts: 1 running, 1 waiting." in said and "1 jobs were held" in said
+        assert "in doubt, under way at the time of the backup: 1." in said and "effect" in said
+        assert "Callback addresses that work: 1." in said and "1 stored files" in said
+        assert (tmp_path / "restored" / documents.FOLDER / "2026" / "large.json").read_bytes() == b'{"large": true}'
+        assert AuditEntry.objects.filter(verb="site.restored").exists() and list(audit.verify()) == []
+        assert deliver({"n": 1}, delivery="the-one").status_code == 202, "known, and nothing new"
+        assert callbacks.receive(waiting.run_id, waiting.path, {"answered": True}).status == 202
+        restored = environment["DATABASE_URL"].replace(
+            f"/{Path(environment['DATABASE_URL'].partition('?')[0]).name}?", "/restored?"
+        )
+        with process([*manage, "automate_worker"], {**settled, "DATABASE_URL": restored}) as worker:
+            wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 2, seconds=120)
+            worker.terminate()
+            worker.wait(60)
+        assert ExecutionRun.objects.count() == Event.objects.count() == 2
+    calls = [(path, key) for path, key, _ in sink.calls]
+    assert [path for path, _ in calls] == ["/first", "/second", "/second"] and calls[1] == calls[2], "one key"
+
+
+def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp_path, monkeypatch, capsys):
+    secret = StoredSecret(name="crm", owner=owner)
+    secret.put("a-secret-of-the-archive")
+    secret.save()
+    archive, cut = tmp_path / "sealed", tmp_path / "cut"
+    monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", "short")
+    with pytest.raises(CommandError, match="shorter than"):
+        call_command("automate_backup", str(archive))
+    monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
+    call_command("automate_backup", str(archive))
+    cut.write_bytes(archive.read_bytes()[:-20])
+    (tmp_path / "none").write_bytes(b"no archive at all")
+    keys = settings.AUTOMATE_SECRETS_KEYS
+    with _elsewhere("refused"):
+        for name, why in (("cut", "cut off or altered|wrong"), ("none", "no whole archive")):
+            with pytest.raises(CommandError, match=why):
+                call_command("automate_restore", str(tmp_path / name))
+        monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", "another passphrase")
+        with pytest.raises(CommandError, match="passphrase is wrong"):
+            call_command("automate_restore", str(archive))
+        monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
+        settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
+        with pytest.raises(CommandError, match="--keys-to FOLDER"):
+            call_command("automate_restore", str(archive))
+        assert not connection.introspection.table_names()
+        call_command("automate_restore", str(archive), keys_to=tmp_path / "keys")
+        assert (tmp_path / "keys" / "AUTOMATE_SECRETS_KEYS").read_text().split() == list(keys)
+        settings.AUTOMATE_KEY_FILES = {"AUTOMATE_SECRETS_KEYS": tmp_path / "secrets-key"}
+        call_command("automate_restore", str(archive))
+        assert "automate_recover_keys" not in capsys.readouterr().out, "the key that was written is one of its own"
+        assert (tmp_path / "secrets-key").read_text().split() == list(keys)
+        settings.AUTOMATE_SECRETS_KEYS = keys
+        assert StoredSecret.objects.get(name="crm").reveal() == "a-secret-of-the-archive"
