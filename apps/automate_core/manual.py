@@ -52,6 +52,11 @@ def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger:
     return ingested
 
 
+def takes_any(workflow: Workflow) -> bool:
+    """Whether a start by hand takes any payload, since no manual trigger says what it asks for."""
+    return _manual_trigger(workflow, "") is None
+
+
 def form(workflow: Workflow) -> list[dict[str, Any]]:
     """The documents of the fields that a start by hand fills in; none where any payload is taken."""
     chosen = _manual_trigger(workflow, "")

@@ -18,7 +18,7 @@ from automate_core.models import Workflow
 from automate_core.retention import keeping
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
-from automate_studio import asked, forms, frame, words
+from automate_studio import asked, forms, frame, manual_payload, words
 
 
 class SeeOther(HttpResponseRedirect):
@@ -54,19 +54,28 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     workflow = _workflow(request, pk)
     if not can(request.user, "run", workflow):
         raise PermissionDenied
-    form = manual.form(workflow)
+    form, takes_any = manual.form(workflow), manual.takes_any(workflow)
+    text, fault = request.POST.get("payload", ""), ""
     values, errors = forms.given(request.POST, form), {}
     if request.method == "POST":
         try:
+            values = manual_payload.read(text) if takes_any else values
             begun = _do(request, lambda: manual.start(workflow, values, by=asked.person(request)))
             return SeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except answers.AnswersError as error:
             errors = error.errors
+        except ValueError as error:
+            fault = words.sentence(str(error))
+    elif takes_any:
+        text = manual_payload.example(workflow, asked.person(request))
     return frame.page(
         request,
         "automate_studio/start.html",
         f"Run {workflow.name}",
-        status=422 if errors else 200,
+        status=422 if errors or fault else 200,
+        takes_any=takes_any,
+        payload=text,
+        fault=fault,
         workflow=workflow,
         fields=forms.fields(form, values, errors),
     )

@@ -284,6 +284,32 @@ def test_a_person_starts_a_workflow(workflow, drain, sign_in, owner, colleague):
     assert (run.status, run.event.source, run.steps.get().output) == ("succeeded", "manual:by-hand", {"n": 7})
 
 
+OF_EVENTS = """
+name: Of events
+slug: of-events
+triggers: [{endpoint: github}]
+steps: [{key: take, action: data.set, inputs: {n: '{{ event.payload.number }}'}}]
+"""
+
+
+def test_a_workflow_of_a_webhook_is_run_by_hand_with_a_payload(workflow, deliver, drain, sign_in, owner, colleague):
+    made = workflow(OF_EVENTS)
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    assert "payload" in Page(client.get(url)).ids
+    for text, why in (("{", "Line 1"), ("[1]", "The payload has to be a mapping")):
+        refused = client.post(url, {"payload": text})
+        assert refused.status_code == 422 and why in Page(refused).text and not ExecutionRun.objects.exists()
+    deliver({"number": 41})
+    drain()
+    assert "&quot;number&quot;: 41" in client.get(url).content.decode(), "it begins with that of the newest event"
+    for permission in ("view_workflow", "run_workflow"):
+        assign_perm(permission, colleague, made)
+    assert "41" not in Page(sign_in(colleague).get(url)).text, "who may not see payloads begins with nothing"
+    client.post(url, {"payload": '{"number": 42}'})
+    drain()
+    assert ExecutionRun.objects.latest("pk").steps.get().output == {"n": 42}
+
+
 def test_a_draft_is_not_started(workflow, sign_in, owner):
     made = workflow(BY_HAND, publish=False)
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
