@@ -8,6 +8,7 @@ Importing this imports no model, so that it may stand above the line that sets D
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the time that it needs
 TIMEOUT = b"The request did not arrive in time. Send it again."
+TOO_LARGE = b"The request is too large."
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -36,7 +38,8 @@ def automate(application: Application) -> Application:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            body = _Body(receive, send, setting("AUTOMATE_REQUEST_SECONDS"))
+            most_bytes = 0 if hooks.takes(scope["path"]) else setting("AUTOMATE_REQUEST_BYTES")  # those have a limit
+            body = _Body(receive, send, setting("AUTOMATE_REQUEST_SECONDS"), most_bytes)
             receive, send = body.receive, body.send
             scope = proxies.asgi_scope(scope)
         if scope["type"] == "lifespan":
@@ -50,43 +53,48 @@ def automate(application: Application) -> Application:
 
 
 class _Body:
-    """A request whose body has to arrive in time, else it is answered with 408 and its connection is closed.
+    """A request whose body has to arrive in time, and to end: else it is answered with 408 or 413 and closed.
 
     To the application, such a request is one whose sender has gone away. Waiting for the end of the connection, which
     comes after the body, has no deadline.
     """
 
-    def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
+    def __init__(self, receive: Receive, send: Send, seconds: float, most_bytes: int) -> None:
         self._receive, self._send = receive, send
-        self._until = time.monotonic() + seconds
-        self._is_arriving = seconds > 0
-        self._is_answered = self._is_late = False
+        self._until = time.monotonic() + seconds if seconds else math.inf
+        self._left = most_bytes or math.inf
+        self._is_arriving = True
+        self._is_answered = self._is_over = False
 
     async def receive(self) -> MutableMapping[str, Any]:
         if not self._is_arriving:
-            return {"type": "http.disconnect"} if self._is_late else await self._receive()
+            return {"type": "http.disconnect"} if self._is_over else await self._receive()
+        left = None if self._until == math.inf else max(self._until - time.monotonic(), 0)
         try:
-            message = await asyncio.wait_for(self._receive(), max(self._until - time.monotonic(), 0))
+            message = await asyncio.wait_for(self._receive(), left)
         except TimeoutError:
-            self._is_arriving, self._is_late = False, True
-            await self._refuse()
-            return {"type": "http.disconnect"}
-        self._until += len(message.get("body", b"")) / BYTES_A_SECOND
+            return await self._refuse(408, TIMEOUT)
+        size = len(message.get("body", b""))
+        self._until += size / BYTES_A_SECOND
+        self._left -= size
+        if self._left < 0:
+            return await self._refuse(413, TOO_LARGE)
         self._is_arriving = bool(message.get("more_body"))
         return message
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        if not self._is_late:
+        if not self._is_over:
             self._is_answered = True
             await self._send(message)
 
-    async def _refuse(self) -> None:
-        if self._is_answered:
-            return
-        headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
-        headers.append((b"content-length", str(len(TIMEOUT)).encode()))
-        await self._send({"type": "http.response.start", "status": 408, "headers": headers})
-        await self._send({"type": "http.response.body", "body": TIMEOUT})
+    async def _refuse(self, status: int, reason: bytes) -> MutableMapping[str, Any]:
+        self._is_arriving, self._is_over = False, True
+        if not self._is_answered:
+            headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+            headers.append((b"content-length", str(len(reason)).encode()))
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": reason})
+        return {"type": "http.disconnect"}
 
 
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 type Scope = Mapping[str, Any]
 type Path = tuple[str | int, ...]
+LONGEST = 40  #: characters of names that are compared with one that is missing
+MOST = 40  #: names that are compared
 
 
 class TemplateError(Exception):
@@ -80,13 +83,19 @@ def describe_missing(parent: Any, part: Any, where: str = "") -> str:
     shown = f"{where}[{part}]" if isinstance(part, int) else f"{where}.{part}".lstrip(".")
     if isinstance(parent, Mapping):
         there = [str(key) for key in list(parent)]
-        near = difflib.get_close_matches(str(part)[:100], there[:200], n=3)
+        near = difflib.get_close_matches(str(part), _likely(there, str(part)), n=3) if len(str(part)) <= LONGEST else []
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; there is {_some(there)}"
         return f"{shown} does not exist{hint}"
     if isinstance(parent, list):
         return f"{shown} does not exist; {where or 'this'} is a list of {len(parent)}"
     kind = "null" if parent is None else {str: "text", bool: "true or false"}.get(type(parent), "a number")
     return f"{shown} does not exist; {where or 'this'} is {kind}"
+
+
+def _likely(names: list[str], part: str) -> list[str]:
+    """Few and short ones: comparing takes the square of their length, and what is missing may be looked up often."""
+    alike = (name for name in names if len(name) <= LONGEST and abs(len(name) - len(part)) <= LONGEST // 4)
+    return list(itertools.islice(alike, MOST))
 
 
 def missing_at(scope: Any, path: Path) -> tuple[Any, int] | None:

@@ -5,6 +5,7 @@ subject line, which is stored as the term `subject`.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from automate_core.templating import Template, compile_value
 from automate_governance.redaction import redact_text
 
 MOST = 10
+MOST_SECONDS = 0.05  #: of computing, for all terms of one event
 SUBJECT = "subject"  #: the name of the term that holds the subject line
 MOST_WORDS = 8  #: of a text that is looked for in subjects
 SHORTEST_QUERY = 2  #: characters
@@ -36,12 +38,20 @@ class Terms:
     subject: Template | None
 
     def values(self, event: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
-        """What an event gives: single values alone, without those that it lacks. The subject is among them."""
+        """What an event gives: single values alone, without those that it lacks. The subject is among them.
+
+        Other workflows wait meanwhile: what would take longer than a moment is left out.
+        """
         scope = {"event": event, "vars": variables}
-        found = {name: value for name, each in self.declared.items() if (value := normal(_rendered(each, scope)))}
-        if self.subject is not None:
+        began = time.thread_time()
+        found: dict[str, str] = {}
+        for name, each in self.declared.items():
+            if time.thread_time() - began > MOST_SECONDS:
+                break
+            found[name] = normal(_rendered(each, scope))
+        if self.subject is not None and time.thread_time() - began <= MOST_SECONDS:
             found[SUBJECT] = subjects.one_line(_rendered(self.subject, scope))
-        elif SUBJECT not in self.declared:
+        elif self.subject is None and SUBJECT not in self.declared:
             found[SUBJECT] = subjects.guess(event["payload"])
         return {name: value for name, value in found.items() if value}
 

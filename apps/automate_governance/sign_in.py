@@ -104,15 +104,20 @@ def unlock(*, name: str = "", address: str = "") -> int:
 
 
 def _count(name: str, address: str) -> Attempt:
-    """Always the pair first, then the account, then the address: two attempts never wait for each other."""
+    """Always the pair first, then the address, then the account: two attempts never wait for each other.
+
+    What is refused for the pair does not count for the account: one address cannot lock it for all others.
+    """
     tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
     account = _key(name)
     with transaction.atomic(), connection.cursor() as cursor:
-        (row, *pair), (_, *account_wide), (_, *wide) = (
-            _add(cursor, *key) for key in ((account, address), (account, ""), ("", address))
-        )
+        row, *pair = _add(cursor, account, address)
+        _, *wide = _add(cursor, "", address)
         is_flood = wide[0] > setting("AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS", TRIES_OF_ADDRESS)
-        limits = ((pair, 1 if is_flood else tries), (account_wide, tries * 10))
+        limits = [(pair, 1 if is_flood else tries)]
+        if pair[0] <= limits[0][1]:
+            _, *account_wide = _add(cursor, account, "")
+            limits.append((account_wide, tries * 10))
         if any(tried == most + 1 for (tried, _), most in limits):
             user = active([name]).first()
             audit.record(AnonymousUser(), "user.locked", user or SITE(pk=0))

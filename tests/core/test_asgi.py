@@ -132,3 +132,16 @@ def test_a_large_body_has_the_time_that_it_needs(endpoint, settings):
         yield {"type": "http.request", "body": b"x", "more_body": False}
 
     assert arriving(pieces(), path="/hooks/github/") == (401, False)
+
+
+def test_a_body_without_end_is_answered_with_413(settings):
+    settings.AUTOMATE_REQUEST_BYTES = 100_000
+    sent = []
+
+    async def pieces():
+        while True:
+            sent.append(10_000)
+            yield {"type": "http.request", "body": b"x" * 10_000, "more_body": True}
+
+    assert arriving(pieces(), path="/admin/login/") == (413, True)
+    assert sum(sent) == 110_000, "not one piece more is taken"

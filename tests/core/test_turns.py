@@ -6,6 +6,7 @@ import pytest
 
 from automate_core.definition import Concurrency, parse
 from automate_core.engine.program import DecideNode, PureNode, RenderNode, limit_of
+from automate_core.lookups import TemplateError
 from automate_core.models import ExecutionRun, RunLog, StepRun
 from automate_core.rules import read
 from automate_core.search_terms import compiled
@@ -229,3 +230,22 @@ def test_search_terms_and_subjects_are_not_made_of_large_values():
     terms = {"a": "event.payload.text | lower", "b": "event.payload.key"}
     definition = parse({"name": "x", "slug": "x", "search_terms": terms, "subject": "event.payload.text | title"})
     assert compiled(definition).values(SCOPE["event"], {}) == {"b": "k"}
+
+
+def test_what_is_missing_is_compared_with_few_short_names(monkeypatch):
+    """Comparing takes the square of their length, and a message that nobody reads is made as well."""
+    compared = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda word, names, **_: compared.append((word, names)) or [])
+    parent = {**{f"{'a' * 220}{number}": 1 for number in range(200)}, **{f"name{number}": 1 for number in range(200)}}
+    for name in ("a" * 99, "nam"):
+        with pytest.raises(TemplateError, match="does not exist; there is"):
+            compile_value(f"{{{{ event.payload.{name} }}}}").render({"event": {"payload": parent}})
+    assert [word for word, _ in compared] == ["nam"]
+    assert all(len(name) <= 40 for _, names in compared for name in names) and len(compared[0][1]) == 40
+
+
+def test_terms_that_take_too_long_are_left_out(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr("automate_core.search_terms.time.thread_time", lambda: next(clock))
+    terms = compiled(parse({"name": "A", "slug": "a", "steps": [], "search_terms": {"one": "event.payload.n"}}))
+    assert terms.values({"payload": {"n": 1}}, {}) == {}

@@ -49,6 +49,11 @@ def test_the_right_password_does_not_help_from_there_and_does_from_elsewhere(own
     assert _try("owner", "password-of-tests", address=THERE) == "in"
 
 
+def test_one_address_locks_no_account_for_others(owner):
+    assert [_try("owner") for _ in range(40)] == ["wrong"] * 3 + ["locked"] * 37
+    assert _try("owner", "password-of-tests", address=THERE) == "in"
+
+
 def test_a_sign_in_takes_the_count_back(owner):
     for _ in range(3):
         assert [_try("owner"), _try("owner"), _try("owner", "password-of-tests")] == ["wrong", "wrong", "in"]

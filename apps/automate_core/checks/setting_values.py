@@ -82,6 +82,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_TRUSTED_PROXIES": _NETWORKS,
     "AUTOMATE_SIGN_IN_TRIES": _number(1, whole=True),
     "AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS": _number(1, whole=True),
+    "AUTOMATE_REQUEST_BYTES": _number(0, whole=True),
     "AUTOMATE_REQUEST_SECONDS": _number(0),
     "AUTOMATE_HOOK_BODY_BYTES": _number(1, whole=True),
     "AUTOMATE_HOOK_RATE": _number(0),
