@@ -25,6 +25,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         register(check_settings, "automate")
         register(exposed.settings_make_sense, "automate")
         register(exposed.nothing_sensitive_is_exposed, "automate")
+        _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
 
 
@@ -38,12 +39,12 @@ def _connectors_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     ]
 
 
-def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+def _declare_roles(app: AppConfig) -> None:
     from automate_governance import roles
 
     each = ("view", "use", "change", "share", "delete")
-    roles.seed(
-        sender,
+    roles.declare(
+        app,
         {
             roles.BUILDERS: roles.share("connection", "add", *each),
             roles.CONNECTION_ADMINS: (
@@ -52,5 +53,10 @@ def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
             ),
             roles.AUDITORS: roles.share("connection", "view", scope="any"),
         },
-        apps,
     )
+
+
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+    from automate_governance import roles
+
+    roles.seed(sender, apps)

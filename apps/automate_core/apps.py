@@ -37,6 +37,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         register(_templates_can_be_read, "automate")
         register(watched.nothing_sensitive_is_watched, "automate")
         changes.connect()
+        _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
         post_migrate.connect(_install_captures, sender=self)
         post_migrate.connect(_seed_rules, sender=self)
@@ -67,13 +68,13 @@ def _seed_rules(sender: AppConfig, using: str, apps: Apps | None = None, **_: An
         rules.seed()
 
 
-def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+def _declare_roles(app: AppConfig) -> None:
     from automate_governance import roles
 
     on_workflows = ("view", "view_payload", "change", "run", "publish", "share", "delete")
     on_endpoints = ("view", "view_payload", "change", "share", "delete")
-    roles.seed(
-        sender,
+    roles.declare(
+        app,
         {
             roles.BUILDERS: (
                 *roles.share("workflow", "add", *on_workflows),
@@ -85,5 +86,10 @@ def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
                 *roles.share("webhookendpoint", "view", "view_payload", scope="any"),
             ),
         },
-        apps,
     )
+
+
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+    from automate_governance import roles
+
+    roles.seed(sender, apps)

@@ -28,6 +28,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
             register(check, "automate")
         register(checks.the_development_server_asks_too)
         register(checks.secrets_keys_open_what_is_stored, "database")
+        _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
         pre_save.connect(sinks.redact_history, sender=LogEntry)
         people_trail.connect()
@@ -35,12 +36,12 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         boot.learn_what_is_the_sites_own()
 
 
-def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+def _declare_roles(app: AppConfig) -> None:
     from automate_governance import roles
 
     secret_verbs = ("use", "replace", "delete")
-    roles.seed(
-        sender,
+    roles.declare(
+        app,
         {
             roles.BUILDERS: roles.share("storedsecret", "add", *secret_verbs),
             roles.CONNECTION_ADMINS: (
@@ -50,5 +51,10 @@ def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
             roles.OPERATORS: ("operate_site",),
             roles.AUDITORS: ("audit_site",),
         },
-        apps,
     )
+
+
+def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+    from automate_governance import roles
+
+    roles.seed(sender, apps)

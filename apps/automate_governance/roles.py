@@ -8,7 +8,7 @@ from django.apps import AppConfig, apps
 from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
 
 from automate_governance import people_trail
 
@@ -16,6 +16,16 @@ BUILDERS = "Builders"
 OPERATORS = "Operators"
 CONNECTION_ADMINS = "Connection admins"
 AUDITORS = "Auditors"
+
+#: What the members of each role do, in words.
+DOES = {
+    BUILDERS: "Build workflows: make, change, test, run, publish and share their own, with connections and webhooks",
+    OPERATORS: "Operate: see all workflows and their runs, run, re-run and cancel, pause and reassign, tend workers",
+    CONNECTION_ADMINS: "Administer connections: see, use, change and share all connections and secrets",
+    AUDITORS: "Audit: read the audit trail, all workflows, webhooks and connections; change nothing",
+}
+
+_shares: dict[str, Mapping[str, tuple[str, ...]]] = {}
 
 
 def is_migrated(state: Apps | None, *labels: str) -> bool:
@@ -40,8 +50,21 @@ def _columns(model: type[Model] | None) -> set[str | None]:
     return {field.column for field in model._meta.local_concrete_fields} if model else set()
 
 
-def seed(app: AppConfig, shares: Mapping[str, tuple[str, ...]], state: Apps | None) -> None:
-    """Give each role its permissions of `app`, by codename, after a `migrate` that gave `state`.
+def declare(app: AppConfig, shares: Mapping[str, tuple[str, ...]]) -> None:
+    """Say which permissions of `app`, by codename, belong to each role."""
+    _shares[app.label] = shares
+
+
+def permissions_of(role: str) -> QuerySet[Permission]:
+    """The permissions that a role consists of."""
+    wanted = Q(pk__in=())
+    for label, shares in _shares.items():
+        wanted |= Q(content_type__app_label=label, codename__in=shares.get(role, ()))
+    return Permission.objects.filter(wanted)
+
+
+def seed(app: AppConfig, state: Apps | None) -> None:
+    """Give each role its permissions of `app`, as they were declared, after a `migrate` that gave `state`.
 
     Only where the role has none of that app yet: what an administrator took away stays away.
     """
@@ -49,7 +72,7 @@ def seed(app: AppConfig, shares: Mapping[str, tuple[str, ...]], state: Apps | No
         return
     create_permissions(app, verbosity=0)
     with people_trail.unrecorded():
-        for role, codenames in shares.items():
+        for role, codenames in _shares[app.label].items():
             group, _ = Group.objects.get_or_create(name=role)
             if not group.permissions.filter(content_type__app_label=app.label).exists():
                 shared = Permission.objects.filter(content_type__app_label=app.label, codename__in=codenames)

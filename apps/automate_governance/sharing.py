@@ -32,11 +32,16 @@ class NotPermittedError(SharingError):
 
 @dataclass(frozen=True)
 class Grant:
-    """Verbs that a person or a group was granted. `idle` are those for which they lack the role."""
+    """Verbs that a person or a group was granted. `idle` are those for which they, or all members, lack the role.
+
+    `members` are the active people of a group by name, `roleless` those of them who gain nothing by the grant.
+    """
 
     grantee: Grantee
     verbs: tuple[str, ...]
     idle: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    roleless: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -124,15 +129,39 @@ def grants(obj: Governed) -> list[Grant]:
             key = (rank, str(grantee), grantee.pk)
             found.setdefault(key, (grantee, []))[1].append(_verb(row.permission.codename, model))
     order = verbs_of(model)
-    roles = _Roles(model, [grantee.pk for (rank, _, _), (grantee, _) in found.items() if rank == 0])
+    members = _members([grantee for grantee, _ in found.values() if isinstance(grantee, Group)])
+    people = [grantee for grantee, _ in found.values() if not isinstance(grantee, Group)]
+    roles = _Roles(model, [each.pk for each in (*people, *(person for team in members.values() for person in team))])
     return [
-        Grant(
-            grantee,
-            tuple(sorted(verbs, key=order.index)),
-            () if isinstance(grantee, Group) else tuple(verb for verb in verbs if roles.lack(grantee, verb)),
-        )
+        _described(grantee, sorted(verbs, key=order.index), members.get(grantee.pk, []), roles)
         for _, (grantee, verbs) in sorted(found.items(), key=lambda item: item[0])
     ]
+
+
+def _described(grantee: Grantee, verbs: list[str], members: list[Person], roles: _Roles) -> Grant:
+    if not isinstance(grantee, Group):
+        return Grant(grantee, tuple(verbs), tuple(verb for verb in verbs if roles.lack(grantee, verb)))
+    return Grant(
+        grantee,
+        tuple(verbs),
+        tuple(verb for verb in verbs if all(roles.lack(person, verb) for person in members)),
+        tuple(person.get_username() for person in members),
+        tuple(person.get_username() for person in members if all(roles.lack(person, verb) for verb in verbs)),
+    )
+
+
+def _members(groups: list[Group]) -> dict[int, list[Person]]:
+    """The active people in each of these groups by name, at most `MOST_PEOPLE` in all. Two queries."""
+    users = get_user_model()
+    active = users._default_manager.filter(is_active=True, groups__in=groups).order_by(users.USERNAME_FIELD)
+    pairs = list(active.values_list("groups", "pk")[:MOST_PEOPLE])
+    known = users._default_manager.in_bulk([key for _, key in pairs])
+    wanted = {group.pk for group in groups}
+    found: dict[int, list[Person]] = {key: [] for key in wanted}
+    for group, key in pairs:
+        if group in wanted:
+            found[group].append(known[key])
+    return found
 
 
 def access(obj: Governed) -> list[Access]:

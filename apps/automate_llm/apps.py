@@ -17,6 +17,7 @@ class AutomateLLMConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         register(_providers_load, "automate")
         register(_prices_can_be_read, "automate")
+        _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
 
 
@@ -38,7 +39,13 @@ def _prices_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return []
 
 
+def _declare_roles(app: AppConfig) -> None:
+    from automate_governance import roles
+
+    roles.declare(app, {roles.OPERATORS: ("view_llmusage",), roles.AUDITORS: ("view_llmusage",)})
+
+
 def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
     from automate_governance import roles
 
-    roles.seed(sender, {roles.OPERATORS: ("view_llmusage",), roles.AUDITORS: ("view_llmusage",)}, apps)
+    roles.seed(sender, apps)

@@ -80,6 +80,24 @@ def test_groups_and_their_permissions(admin, owner, sign_in):
     ]
 
 
+def test_a_groups_form_offers_roles_in_words(admin, sign_in):
+    client, add = sign_in(admin), reverse("admin:auth_group_add")
+    page = client.get(add).content.decode()
+    assert "Operate: see all workflows" in page and "Single permissions" in page
+    audit_site = Permission.objects.get(codename="audit_site")
+    single = Permission.objects.get(codename="administer_site")
+    client.post(add, {"name": "Watch", "roles": ["Operators", "Auditors"], "permissions": [single.pk]})
+    group = Group.objects.get(name="Watch")
+    shipped = {role: set(Group.objects.get(name=role).permissions.all()) for role in ("Operators", "Auditors")}
+    assert set(group.permissions.all()) == {*shipped["Operators"], *shipped["Auditors"], single}
+    change = reverse("admin:auth_group_change", args=[group.pk])
+    assert client.get(change).content.decode().count("checked") >= 2
+    held = list(group.permissions.values_list("pk", flat=True))
+    client.post(change, {"name": "Watch", "roles": ["Operators"], "permissions": held})
+    assert set(group.permissions.all()) == {*shipped["Operators"], single}, "what both roles have stays"
+    assert audit_site not in group.permissions.all()
+
+
 def test_commands_that_make_people(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["manage.py", "createsuperuser"])
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "from-the-environment")

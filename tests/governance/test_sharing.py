@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
@@ -183,7 +184,6 @@ def test_the_owner_and_administrators_take_away_what_they_like(thing, request, w
 
 
 def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owner):
-    from django.contrib.auth import get_user_model
     from django.db import connection as db
     from django.test.utils import CaptureQueriesContext
 
@@ -201,6 +201,24 @@ def test_the_panel_asks_as_often_for_many_groups_as_for_few(thing, sign_in, owne
             counts.append(len(queries))
             assert f"shared with the group team{number}" in page
     assert counts[0] == counts[1] <= 60
+
+
+def test_sharing_with_a_group_says_who_is_in_it_and_who_gains_nothing(thing, sign_in, owner, colleague):
+    from tests.studio.test_screens import Page
+
+    team, empty = Group.objects.create(name="Team"), Group.objects.create(name="Empty")
+    clerk = get_user_model().objects.create_user("clerk", password="password-of-tests")
+    gone = get_user_model().objects.create_user("gone", password="password-of-tests", is_active=False)
+    for person in (colleague, clerk, gone):
+        person.groups.add(team)
+    for group in (team, empty):
+        sharing.grant(thing, group, ["view", "use"], by=owner)
+    [of_empty, of_team] = sharing.grants(thing)
+    assert (of_team.members, of_team.roleless, of_team.idle) == (("clerk", "colleague"), ("clerk",), ())
+    assert (of_empty.members, of_empty.idle) == ((), ("view", "use"))
+    said = Page(sign_in(owner).get(url("connection", thing))).text
+    assert "Members: clerk, colleague." in said and "No effect for clerk" in said
+    assert "This group has no active members." in said
 
 
 def proposed(client, thing):
