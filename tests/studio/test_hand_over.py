@@ -67,6 +67,7 @@ def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, collea
     assert sign_in(owner).post(_page(leaver), {"to": "owner"}).status_code == 403
     answer = client.post(_page(leaver), {"to": "colleague", "deactivate": "1"}, follow=True)
     assert "Handed over from leaver to colleague" in Page(answer).text and "holds nothing" in Page(answer).text
+    assert "Workflow Holidays asks leaver by name" in Page(answer).text
     held.refresh_from_db()
     leaver.refresh_from_db()
     assert (held.owner, held.run_as, held.published.run_as, leaver.is_active) == (colleague,) * 3 + (False,)

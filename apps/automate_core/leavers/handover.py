@@ -58,6 +58,10 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
     approvals = handovers.hand_over(leaver, by=by, users=[to])
     _count(result, "open approvals", approvals.done)
     result.left += [f"Approval {name}: {why}" for name, why in approvals.refused]
+    result.cautions += [
+        f"Workflow {workflow} asks {leaver.get_username()} by name: change its approval and publish it."
+        for workflow in holdings.naming(leaver)
+    ]
     changes = {"to": to.get_username(), "left": len(result.left), **result.done}
     audit.record(by, "user.handed_over", leaver, changes=changes)
     return result

@@ -9,11 +9,20 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from automate_core import database
 from automate_core.models import DraftCommand, NotificationRule, Wait, WaitAssignee, Workflow, WorkflowVersion
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import Person
+
+_NAMING = """
+SELECT workflow.id FROM automate_core_workflow workflow
+JOIN automate_core_workflowversion version ON version.id = workflow.published_id
+WHERE jsonb_path_exists(
+    version.definition::jsonb, '$.** ? (@.assignees[*] == $name)', jsonb_build_object('name', %(name)s::text)
+)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,12 @@ def acting(person: Person) -> QuerySet[Workflow]:
 def notifying(person: Person) -> QuerySet[NotificationRule]:
     """The notification rules that name the person."""
     return NotificationRule.objects.filter(people=person, removed_at=None).order_by("pk")
+
+
+def naming(person: Person) -> QuerySet[Workflow]:
+    """The workflows in whose published version an approval asks the person by name: an edit alone changes that."""
+    rows = database.run(None, _NAMING, {"name": person.get_username()})
+    return Workflow.objects.filter(pk__in=[row.id for row in rows]).order_by("pk")
 
 
 def is_in_history(person: Person) -> bool:

@@ -48,6 +48,7 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
         status=422 if problem else 200,
         leaver=leaver,
         kinds=[_shown(each) for each in holdings.holdings(leaver)],
+        naming=[(workflow.name, address_of(workflow)) for workflow in holdings.naming(leaver)],
         may_be_deleted=holdings.may_be_deleted(leaver),
         names=_proposed(leaver),
         given=name,
@@ -106,7 +107,7 @@ def _name(obj: Any) -> str:
 def _tell(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in result.done.items())
     messages.success(request, f"Handed over from {leaver.get_username()} to {name}: {kinds or 'nothing was left'}.")
-    for line in [*result.cautions, *result.left[:MOST_TOLD]]:
+    for line in [*result.cautions[:MOST_TOLD], *result.left[:MOST_TOLD]]:
         messages.warning(request, words.sentence(line))
     if len(result.left) > MOST_TOLD:
         messages.warning(request, f"{len(result.left) - MOST_TOLD} more could not be handed over.")
