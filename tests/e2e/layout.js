@@ -109,5 +109,11 @@
     return scrollWidth > clientWidth ? [`${scrollWidth - clientWidth} px`] : [];
   };
 
-  window.layout = { textOverText, controlOverControl, cutCards, covered, sideways };
+  // Controls of the builder's panel that are cut off at its right edge, or reach out of it.
+  const cutInPanel = () => [...document.querySelectorAll(".da-panel-body")].filter(isSeen).flatMap((panel) => {
+    const right = panel.getBoundingClientRect().left + panel.clientWidth;
+    return [...panel.querySelectorAll(CONTROLS)].filter((control) => isSeen(control) && control.getBoundingClientRect().right > right + 1).map(named);
+  });
+
+  window.layout = { cutInPanel, textOverText, controlOverControl, cutCards, covered, sideways };
 })();

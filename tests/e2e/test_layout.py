@@ -138,6 +138,41 @@ def test_controls_are_reached_and_nothing_is_printed_over_anything_else(busy, ro
     assert found == {}
 
 
+VALUES = """
+name: Values
+slug: values
+triggers: [{endpoint: github}]
+steps: [{key: values, action: data.set, inputs: {text: 'About {{ run.id }}', a_number_with_a_long_name: 12, flag: true, list: [a], map: {k: v}}}]
+"""
+
+
+def test_panels_of_the_builder_keep_their_fields_inside(workflow, root, site, admin, shot):
+    made, page, found = workflow(VALUES), root, {}
+    sign_in_as_root(page)
+    for step in ("values", "~workflow"):
+        for width in (1440, 720, 390):
+            _resize(page, width)
+            _open(page, f"{site}/admin/automate/workflows/{made.pk}/builder/?step={step}")
+            page.wait_for_selector("#workflow-budget form" if step == "~workflow" else ".da-exp-tools")
+            for button in page.locator("#inspector [data-mode=expression]").all():
+                button.click()
+            faults = _measured(page, "cutInPanel")
+            shot(page, f"panel-{step}-{width}")
+            if step == "values" and width == 720:
+                page.get_by_role("button", name="Test step").click()
+                expect(page.locator("#test-result").get_by_role("status").first).to_have_text(
+                    re.compile("Test (passed|failed)")
+                )
+            if step == "values" and width == 720:
+                box = page.locator("#inspector .da-panel-body").bounding_box()
+                faults += [] if box["height"] > 180 else [f"the form has {box['height']} px"]
+                ends = page.evaluate("document.querySelector('.da-canvas').getBoundingClientRect().bottom")
+                faults += [] if ends > 400 else [f"the canvas ends at {ends} px"]
+            if faults:
+                found[f"{step} at {width}"] = faults
+    assert found == {}
+
+
 def test_a_canvas_fits_again_until_a_person_zooms(busy, root, site):
     page = root
     sign_in_as_root(page)
