@@ -347,6 +347,14 @@ def test_requests_that_make_no_sense_are_answered(builder, fields):
     assert answer.status_code == 422 and DraftCommand.objects.count() == 0
 
 
+def test_an_example_of_ones_own_has_no_time(builder):
+    example = {"choose": "edited", "payload": '{"title": "bug"}'}
+    assert builder.client.post(builder.url("builder_sample"), example).status_code == 200
+    send(builder, "route", arm="bug", **{"join": "and", "0.field": "event.payload.title", "0.operator": "exists"})
+    text = builder.panel("route").text
+    assert "for your edited example" in text and "Never" not in text
+
+
 def test_another_ones_change_is_shown_first(builder):
     rev = builder.panel("route").ids["rev-route"]["value"]
     row = {"join": "and", "0.field": "event.type", "0.operator": "exists"}

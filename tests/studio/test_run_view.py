@@ -144,6 +144,19 @@ def test_the_bar_of_a_decided_approval_ends_within_its_card(workflow, deliver, d
     assert shares and max(shares) == 100
 
 
+def test_a_reason_that_begins_with_a_name_keeps_its_letters(workflow, deliver, drain, sign_in, owner):
+    workflow(
+        ASKED.replace(
+            "  - kind: approval",
+            "  - {key: take, action: data.set, inputs: {x: '{{ first(event.payload.a, event.payload.b) }}'}}\n  - kind: approval",
+        )
+    )
+    deliver()
+    drain()
+    page = Page(sign_in(owner).get(_url(ExecutionRun.objects.get(status="failed")), {"step": "take"}))
+    assert "first() found no value" in page.text and "First()" not in page.text
+
+
 @pytest.fixture
 def looped(workflow, deliver, drain):
     workflow(LOOP)

@@ -41,6 +41,12 @@ def until(moment: dt.datetime | None) -> str:
 
 
 @register.filter
+def sentence_case(text: str) -> str:
+    """A reason with a capital, unless it begins with a name such as `first()`."""
+    return words.sentence(text, stop="")[:1] + text[1:]
+
+
+@register.filter
 def percent(number: Any) -> str:
     """A number for CSS, whatever the language: `12.5`."""
     return f"{float(number):.2f}"
