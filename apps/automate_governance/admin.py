@@ -170,6 +170,11 @@ class StoredSecretForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["value"].label = "New value"
             self.fields["value"].help_text = "Takes the place of the present one, which is not shown."
 
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors and "value" in self.cleaned_data:
+            self.add_error("value", "The value was not saved and is never shown again: enter it again.")
+
 
 def secrets_known_to(user: User) -> QuerySet[StoredSecret]:
     """Those that `user` may use; auditors know of all, and use none."""

@@ -109,7 +109,8 @@ def test_a_secret_that_was_refused_is_not_sent_back(owner, sign_in):
     answer = sign_in(owner).post(
         reverse("admin:automate_governance_storedsecret_add"), {"name": "not a name!", "value": "typed-in-clear-text"}
     )
-    assert "name" in said(answer) and b"typed-in-clear-text" not in answer.content
+    assert {"name", "value"} <= set(said(answer)) and b"typed-in-clear-text" not in answer.content
+    assert b"enter it again" in answer.content, "that the value has to be typed again is said at its field"
 
 
 PASTED = "whsec_Pasted-in-clear-4711"
