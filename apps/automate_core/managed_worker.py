@@ -6,6 +6,7 @@ import threading
 
 from automate_core import wakeups
 from automate_core.worker import Worker
+from automate_governance import origin
 
 
 class ManagedWorker:
@@ -30,9 +31,14 @@ class ManagedWorker:
     def start(self) -> None:
         """Work in a thread from now on."""
         self._worker = Worker()
-        self._thread = threading.Thread(target=self._worker.run, name="automate-worker", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._worker,), name="automate-worker", daemon=True)
         self._thread.start()
         wakeups.register(self._worker.wake)
+
+    def _run(self, worker: Worker) -> None:
+        """What is done here outside of requests is the worker's doing: its threads are not told from others."""
+        with origin.of_process(origin.Source.WORKER):
+            worker.run()
 
     def stop(self) -> None:
         """Claim nothing more, and return when what runs has ended or the grace time is over."""

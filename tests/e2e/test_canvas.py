@@ -59,8 +59,13 @@ def test_cards_are_moved_by_hand_and_by_keys(opened, faults, shot):  # noqa: F81
     page.keyboard.press("Escape")
 
     card(page, "route-tell").focus()
+    empty = page.locator("[data-insert='parent=route&slot=question&index=0']:focus")
+    page.keyboard.press("ArrowRight")
+    expect(empty).to_be_visible()  # an empty route is one of the cards
     page.keyboard.press("ArrowRight")
     expect(card(page, "route-refuse")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(empty).to_be_visible()
     page.keyboard.press("ArrowLeft")
     expect(card(page, "route-tell")).to_be_focused()
     page.keyboard.press("Shift+O")

@@ -76,6 +76,7 @@ def test_the_sign_in_fields_come_with_the_provider(signed_in, site, faults):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/add/")
     page.get_by_role("link", name="HTTP").click()
+    page.get_by_text("Sign-in", exact=True).click()
     expect(page.get_by_label("Client ID")).to_be_hidden()
     page.get_by_label("Signs in by OAuth 2").select_option("github")
     expect(page.get_by_label("Client ID")).to_be_visible()

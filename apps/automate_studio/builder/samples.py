@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from automate_core.authoring import may_read_events
-from automate_core.definition import ActionStep, Definition, Trigger, WaitStep, walk
+from automate_core.definition import ActionStep, Definition, ManualTrigger, Trigger, WaitStep, walk
 from automate_core.drafts.commands import State
 from automate_core.drafts.values import StepNode
 from automate_core.events.endpoints import of_source
@@ -255,6 +255,13 @@ def known_paths(state: State, node: StepNode | None) -> list[str]:
     names = [f"event.{name}" for name in EVENT_NAMES]
     if node is None:
         return names
+    asked = [
+        each
+        for trigger in state.reading.definition.triggers
+        if isinstance(trigger, ManualTrigger)
+        for each in trigger.inputs
+    ]
+    names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)
     names += [f"steps.{key}.output" for key in steps_before(state, node)]
     return names + [f"vars.{name}" for name in state.reading.definition.vars]
 
