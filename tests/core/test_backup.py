@@ -150,7 +150,7 @@ def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp
             with pytest.raises(CommandError, match=why):
                 call_command("automate_restore", str(tmp_path / name))
         monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", "another passphrase")
-        with pytest.raises(CommandError, match="passphrase is wrong"):
+        with pytest.raises(CommandError, match="passphrase is wrong, or the archive is damaged"):
             call_command("automate_restore", str(archive))
         monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
         settings.AUTOMATE_SECRETS_KEYS = [generate_key()]

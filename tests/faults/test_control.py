@@ -257,9 +257,12 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
 
 
 def snapshot(run):
-    """All that is recorded of a run, but for whether workers have told of its failure yet."""
+    """All that is recorded of a run, but for what others write of it: that its failure was told, and its re-run."""
     return [
-        [{name: value for name, value in row.items() if name != "noticed"} for row in rows.order_by("pk").values()]
+        [
+            {name: value for name, value in row.items() if name not in {"noticed", "rerun_at"}}
+            for row in rows.order_by("pk").values()
+        ]
         for rows in (run, *(model.objects.filter(run__in=run) for model in (StepRun, Wait, OutboxJob)))
     ]
 

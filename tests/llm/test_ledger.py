@@ -124,6 +124,7 @@ def test_a_crash_forgets_no_call(triage, priced, deliver, models):
 
     perform(worker.calls[0])  # its outcome is lost
     worker.crash()
+    worker.perform()  # what the run must not say is told again first
     worker.perform()
     assert ExecutionRun.objects.get().status == "succeeded"
     rows = LLMUsage.objects.order_by("attempt").values_list("attempt", "status")

@@ -116,7 +116,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
 def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_in, drain):
     bench = Bench(sign_in(owner), authoring.save_definition(workflow_files.read(ASKING), owner=owner))
     page = bench.result()
-    assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["type"] == "number"
+    assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["inputmode"] == "decimal"
     assert "Approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text
     assert not bench.result("last").all(id="decision:ask:sum") and bench.result("last").all(id="decision:ask")
     chosen = {"decision:ask": "approved", "decision:ask:amount": "250", "payload": "{}"}

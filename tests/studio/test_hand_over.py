@@ -82,13 +82,22 @@ def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, collea
     assert list(audit.verify()) == []
 
 
+def test_who_may_replace_secrets_is_not_warned_of(held, leaver, admin, capsys):
+    _person("newcomer", "Builders")
+    call_command("automate_handover", "leaver", "newcomer")
+    assert "secrets" not in capsys.readouterr().err
+
+
 def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in, capsys):
     """The receiver may not use connections: the workflow would fail as them. Whoever is left out decides nothing."""
     _person("clerk")
     wait = Wait.objects.get()
     WaitAssignee.objects.create(wait=wait, user=get_user_model().objects.get(username="clerk"), excluded=True)
     call_command("automate_handover", "leaver", "clerk", dry_run=True)
-    assert "Open approvals: 1" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "Open approvals: 1" in listed and "  Holidays" in listed
+    with pytest.raises(CommandError, match="there is no user 'zzz'"):
+        call_command("automate_handover", "leaver", "zzz", dry_run=True)
     with pytest.raises(CommandError) as raised:
         call_command("automate_handover", "leaver", "clerk", deactivate=True)
     said = capsys.readouterr()

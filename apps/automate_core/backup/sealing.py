@@ -68,7 +68,11 @@ class SealedReader:
         try:
             data = self._cipher.decrypt(_nonce(self._prefix, self._number, not self._next), sealed, MAGIC)
         except InvalidTag:
-            why = "The passphrase is wrong." if self._number == 0 else "The archive was cut off or altered."
+            why = (
+                "The passphrase is wrong, or the archive is damaged or incomplete."
+                if self._number == 0
+                else "The archive was cut off or altered."
+            )
             raise BackupError(why) from None
         self._number += 1
         return data

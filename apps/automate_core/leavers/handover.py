@@ -12,6 +12,7 @@ from automate_core.definition import DefinitionError, parse
 from automate_core.leavers import holdings
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance import audit, people
+from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, holds_anywhere
 
 
@@ -50,9 +51,9 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         leaver.save(update_fields=["is_active"])
     for model in holdings.governed_models():
         _count(result, model._meta.verbose_name_plural, _owned(model, leaver, to, by))
-        if result.done.get(str(model._meta.verbose_name_plural)) and not holds_anywhere(to, "change", model):
-            kinds = model._meta.verbose_name_plural
-            result.cautions.append(f"{to.get_username()} has no role with the permission to change {kinds}.")
+        kinds, verb = str(model._meta.verbose_name_plural), "replace" if model is StoredSecret else "change"
+        if result.done.get(kinds) and not holds_anywhere(to, verb, model):
+            result.cautions.append(f"{to.get_username()} has no role with the permission to {verb} {kinds}.")
     _count(result, "run-as users", _acting(leaver, to, by, result))
     _count(result, "notification rules", _notified(leaver, to, by))
     approvals = handovers.hand_over(leaver, by=by, users=[to])

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from automate_core.following import describe
 from automate_core.states import RunStatus
 from automate_egress import EgressError, HttpSession
+from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_site import demo, environment
 from automate_site.demo.sending import NotAcceptedError, deliver
 from automate_site.views import PRODUCT
@@ -45,7 +46,7 @@ class Command(BaseCommand):
                 raise CommandError(f"the demo workflow {demo.WORKFLOW} is not there or not published", returncode=2)
             try:
                 runs = deliver(body, options["event"], self.stdout.write)
-            except (EgressError, TimeoutError, NotAcceptedError) as error:
+            except (EgressError, TimeoutError, NotAcceptedError, SecretNotFoundError) as error:
                 raise CommandError(str(error), returncode=1) from error
         for run in runs:
             self.stdout.write(describe(run))

@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from automate_core.leavers import handover, holdings
 from automate_core.management.commands.automate_import import find_owner
 
+MOST = 20  #: objects of a kind that a dry run names
+
 
 class Command(BaseCommand):
     help = (
@@ -24,12 +26,18 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="user", metavar="USER", help="superuser who does it; default: the only one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        leaver = find_owner(options["leaver"])
+        leaver, to, by = (find_owner(options[name]) for name in ("leaver", "to", "user"))
         if options["dry_run"]:
             held = holdings.holdings(leaver)
-            self.stdout.write("\n".join(map(str, held)) or f"{leaver.get_username()} holds nothing")
+            for each in held:
+                self.stdout.write(f"{each}")
+                for holding in each.objects[:MOST]:
+                    self.stdout.write(f"  {holding}")
+                if (more := each.objects.count() - MOST) > 0:
+                    self.stdout.write(f"  and {more} more")
+            if not held:
+                self.stdout.write(f"{leaver.get_username()} holds nothing")
             return
-        to, by = find_owner(options["to"]), find_owner(options["user"])
         try:
             result = handover.hand_over(leaver, to, by=by, deactivate=options["deactivate"])
         except handover.HandoverError as error:

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             for secret in recovery.unmark_found():
-                self.stdout.write(f"{secret}: its key {secret.key_id} is configured again")
+                self.stdout.write(f"{secret}: its key {secret.key_id} is configured again; restart web and workers")
             if options["accept_loss"]:
                 recovery.mark_lost()
             found = list(recovery.unreadable())
@@ -43,6 +43,7 @@ class Command(BaseCommand):
 
 
 _NEXT = (
-    "Put the missing key back into AUTOMATE_SECRETS_KEYS. If it is lost for good, run this again with --accept-loss: "
+    "Put the missing key back into AUTOMATE_SECRETS_KEYS, or as a line of its own into the file that holds the keys. "
+    "If it is lost for good, run this again with --accept-loss: "
     "the site starts, and the values have to be entered again."
 )
