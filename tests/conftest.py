@@ -35,8 +35,8 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores: many tests wait for processes that they started."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: many tests wait for processes that they started."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
