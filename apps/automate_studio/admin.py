@@ -164,6 +164,14 @@ class OverviewAdmin(StudioAdmin):
         """There are no objects."""
         raise Http404
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Nor what was done with them."""
+        raise Http404
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Nor what could be deleted."""
+        raise Http404
+
 
 site = admin_site()
 for model, page in (

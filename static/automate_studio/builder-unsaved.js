@@ -33,12 +33,13 @@
     for (const base of [baseOf(name), ...(field.name ? together(field) : [])]) entry.fields.set(base, pairsOf(base, now));
   };
 
-  // What is sent of a form: what was touched, and what says which form it is.
+  // What is sent of a form: what was touched, with what goes together with it, and what says which form it is.
   const values = (form) => {
     const all = new FormData(form);
-    const touched = forms.get(keyOf(form))?.fields ?? new Map();
+    const touched = new Set(["rev", "trigger", ...(forms.get(keyOf(form))?.fields.keys() ?? [])]);
+    for (const field of [...form.elements].filter((each) => touched.has(baseOf(each.name)))) for (const base of together(field)) touched.add(base);
     const sent = new FormData();
-    for (const [name, value] of all) if (["rev", "trigger"].includes(name) || touched.has(baseOf(name))) sent.append(name, value);
+    for (const [name, value] of all) if (touched.has(baseOf(name))) sent.append(name, value);
     return sent;
   };
 

@@ -280,3 +280,8 @@ def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):
             assert client.get(INDEX, {"period": "30d"}).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 32, counts
+
+
+@pytest.mark.parametrize("page", ["history", "delete", "change"])
+def test_the_line_of_the_overview_has_no_objects(sign_in, owner, page):
+    assert sign_in(owner).get(f"/admin/automate_studio/overview/1/{page}/").status_code == 404
