@@ -6,13 +6,31 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model, QuerySet
 
 from automate_core.models import WebhookEndpoint, Workflow
+from automate_governance.people import name_field
+from automate_governance.permissions import Person
 
 MOST_LISTED = 50
 MOST_COUNTED = 10_000
+
+
+def find_person(username: str | None) -> Person:
+    """The user of that name, or the only superuser. Raises CommandError."""
+    users = get_user_model()._default_manager
+    if username:
+        user = users.filter(**{name_field(): username}).first()
+        if user is None:
+            raise CommandError(f"there is no user {username!r}", returncode=2)
+        return user
+    superusers = list(users.filter(is_superuser=True, is_active=True)[:2])
+    if len(superusers) != 1:
+        found = "no superuser" if not superusers else "more than one superuser"
+        raise CommandError(f"there is {found}: name a user with --owner or --as", returncode=2)
+    return superusers[0]
 
 
 def find_workflow(slug: str) -> Workflow:

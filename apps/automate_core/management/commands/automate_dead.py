@@ -10,7 +10,6 @@ from automate_core import dead_jobs
 from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.management import lookups
-from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import ExecutionRun, OutboxJob
 
 
@@ -26,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"]:
-            find_owner(options["user"])
+            lookups.find_person(options["user"])
         if not options["replay"] and not options["all"]:
             jobs = dead_jobs.unreplayed()
             if options["after"]:
@@ -34,7 +33,7 @@ class Command(BaseCommand):
             for job in lookups.listed(self, jobs, options["limit"], "--after", "jobs"):
                 self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'no reason is known'}")
             return
-        by = find_owner(options["user"])
+        by = lookups.find_person(options["user"])
         refused = 0
         for job in _chosen(options["replay"]):
             try:

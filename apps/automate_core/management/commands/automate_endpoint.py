@@ -14,7 +14,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from automate_core import endpoints, spans
 from automate_core.authoring import NotPermittedError
 from automate_core.management import lookups
-from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SCHEMES, SchemeError
 
@@ -58,7 +57,7 @@ def _saved(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
         scheme=options["scheme"],
         config=config,
         secret=_secret(options),
-        actor=find_owner(options["owner"]),
+        actor=lookups.find_person(options["owner"]),
     )
     return endpoint, "created" if created else "updated"
 
@@ -72,7 +71,7 @@ def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
         overlap = dt.timedelta(seconds=spans.seconds(options["overlap"]))
     except ValueError as error:
         raise CommandError(f"--overlap: {error}", returncode=2) from error
-    endpoint = endpoints.rotate(endpoint, secret, actor=find_owner(options["owner"]), overlap=overlap)
+    endpoint = endpoints.rotate(endpoint, secret, actor=lookups.find_person(options["owner"]), overlap=overlap)
     until = endpoint.old_secret_until
     lasts = f"accepts the old secret until {until:%Y-%m-%d %H:%M} UTC" if until else "refuses the old secret"
     return endpoint, f"has a new secret and {lasts}"

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.leavers import handover, holdings
-from automate_core.management.commands.automate_import import find_owner
+from automate_core.management import lookups
 
 MOST = 20  #: objects of a kind that a dry run names
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="user", metavar="USER", help="superuser who does it; default: the only one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        leaver, to, by = (find_owner(options[name]) for name in ("leaver", "to", "user"))
+        leaver, to, by = (lookups.find_person(options[name]) for name in ("leaver", "to", "user"))
         if options["dry_run"]:
             held = holdings.holdings(leaver)
             for each in held:

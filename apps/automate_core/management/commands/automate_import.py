@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError
-from automate_governance.people import name_field
-from automate_governance.permissions import Person
+from automate_core.management import lookups
 
 
 class Command(BaseCommand):
@@ -24,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--owner", metavar="USER", help="owner, author and run-as; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        owner = find_owner(options["owner"])
+        owner = lookups.find_person(options["owner"])
         faults: list[str] = []
         for name in options["files"]:
             text = ""
@@ -44,18 +42,3 @@ class Command(BaseCommand):
                     self.stdout.write(f"{name}: it has no trigger, so nothing starts it yet")
         if faults:
             raise CommandError("\n".join(faults), returncode=2)
-
-
-def find_owner(username: str | None) -> Person:
-    """The user of that name, or the only superuser. Raises CommandError."""
-    users = get_user_model()._default_manager
-    if username:
-        user = users.filter(**{name_field(): username}).first()
-        if user is None:
-            raise CommandError(f"there is no user {username!r}", returncode=2)
-        return user
-    superusers = list(users.filter(is_superuser=True, is_active=True)[:2])
-    if len(superusers) != 1:
-        found = "no superuser" if not superusers else "more than one superuser"
-        raise CommandError(f"there is {found}: name a user with --owner or --as", returncode=2)
-    return superusers[0]

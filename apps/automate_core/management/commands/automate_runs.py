@@ -14,7 +14,6 @@ from django.utils import timezone
 from automate_core import control, spans
 from automate_core.following import describe
 from automate_core.management import lookups
-from automate_core.management.commands.automate_import import find_owner
 from automate_core.models import ExecutionRun
 from automate_core.states import RunStatus
 from automate_governance.permissions import Person
@@ -50,14 +49,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"]:
-            find_owner(options["user"])
+            lookups.find_person(options["user"])
         runs = _found(options)
         if options["verb"] == "list":
             self._list(runs, options)
             return
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
             raise CommandError("say which runs: by id, --workflow, --status, --since or --trace", returncode=2)
-        by = find_owner(options["user"])
+        by = lookups.find_person(options["user"])
         if options["verb"] in {"try-now", "skip"}:
             done = _at_step(runs, by, options)
         elif options["verb"] == "cancel":

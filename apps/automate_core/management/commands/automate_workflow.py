@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from automate_core import pausing
 from automate_core.authoring import NotPermittedError
 from automate_core.management import lookups
-from automate_core.management.commands.automate_import import find_owner
 
 
 class Command(BaseCommand):
@@ -23,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         workflow = lookups.find_workflow(options["slug"])
-        by = find_owner(options["user"])
+        by = lookups.find_person(options["user"])
         try:
             if options["verb"] == "pause":
                 workflow = pausing.pause(workflow, by)
