@@ -17,8 +17,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core import answers, approvals, handovers
+from automate_core import answers, approvals
 from automate_core.authoring import NotPermittedError
+from automate_core.leavers import tasks as leaver_tasks
 from automate_core.models import Wait
 from automate_core.states import WaitStatus
 from automate_governance import people
@@ -93,7 +94,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
         person = people.named(absent).first()
         if person is None:
             raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
-        done = handovers.hand_over(person, by=asked.person(request), **_whom(name))
+        done = leaver_tasks.hand_over(person, by=asked.person(request), **_whom(name))
     except approvals.HandOverError as error:
         messages.error(request, str(error))
     else:
@@ -101,7 +102,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     return SeeOther(f"{reverse('studio:approval_list')}?show=all")
 
 
-def _tell(request: HttpRequest, absent: str, name: str, done: handovers.HandedOver) -> None:
+def _tell(request: HttpRequest, absent: str, name: str, done: leaver_tasks.HandedOver) -> None:
     if done.done or not done.refused:
         tasks = f"{done.done} task{'' if done.done == 1 else 's'}"
         messages.success(request, f"{name} is asked now in place of {absent}: {tasks}.")

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db import transaction
 
-from automate_core import authoring, handovers
+from automate_core import authoring
 from automate_core.definition import DefinitionError, parse
-from automate_core.leavers import holdings
+from automate_core.leavers import holdings, tasks
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance import audit, people
 from automate_governance.models import StoredSecret
@@ -56,7 +56,7 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
             result.cautions.append(f"{to.get_username()} has no role with the permission to {verb} {kinds}.")
     _count(result, "run-as users", _acting(leaver, to, by, result))
     _count(result, "notification rules", _notified(leaver, to, by))
-    approvals = handovers.hand_over(leaver, by=by, users=[to])
+    approvals = tasks.hand_over(leaver, by=by, users=[to])
     _count(result, "open approvals", approvals.done)
     result.left += [f"Approval {name}: {why}" for name, why in approvals.refused]
     result.cautions += [

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 
 from automate_core import approvals
 from automate_core.authoring import NotPermittedError
+from automate_core.leavers import holdings
 from automate_core.models import Wait, WaitAssignee
-from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance import audit
 from automate_governance.permissions import Person, User
 
@@ -27,9 +27,7 @@ class HandedOver:
 
 def open_for(absent: Person, by: User) -> QuerySet[Wait]:
     """The open approvals for which a person was asked by name, of those that `by` may reassign."""
-    assigned = WaitAssignee.objects.filter(user=absent, excluded=False)
-    waits = approvals.reassignable_by(by).filter(pk__in=assigned.values("wait"), status=WaitStatus.OPEN)
-    return waits.exclude(run__status__in=FINAL_RUN_STATES)
+    return approvals.reassignable_by(by).filter(pk__in=holdings.open_approvals(absent).values("pk"))
 
 
 def hand_over(absent: Person, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> HandedOver:
