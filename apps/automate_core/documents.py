@@ -157,6 +157,13 @@ def after(name: str, until: dt.date, most: int) -> list[str]:
     return found[:most]
 
 
+def names() -> Iterator[str]:
+    """The names of all files. Raises NotImplementedError for a storage that cannot list them."""
+    where = storage()
+    for day in _days(where) if where else ():
+        yield from (f"{day}/{each}" for each in _listed(where, day)[1])  # type: ignore[arg-type]
+
+
 def _days(where: Storage) -> Iterator[str]:
     for year in sorted(_listed(where, FOLDER)[0]):
         for month in sorted(_listed(where, f"{FOLDER}/{year}")[0]):

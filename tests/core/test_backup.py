@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
@@ -93,7 +94,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
         timeout=240,
     )
     assert doomed.returncode == -signal.SIGKILL and OutboxJob.objects.filter(status="leased").count() == 1
-    documents.storage().save(f"{documents.FOLDER}/2026/large.json", ContentFile(b'{"large": true}'))
+    documents.storage().save(f"{documents.FOLDER}/2026/11/27/large.json", ContentFile(b'{"large": true}'))
     monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
     archive = tmp_path / "monday.automate"
     call_command("automate_backup", str(archive))
@@ -116,7 +117,9 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
         assert "Runs that go on when a worker starts: 1 running, 1 waiting." in said and "1 jobs were held" in said
         assert "in doubt, under way at the time of the backup: 1." in said and "effect" in said
         assert "Callback addresses that work: 1." in said and "1 stored files" in said
-        assert (tmp_path / "restored" / documents.FOLDER / "2026" / "large.json").read_bytes() == b'{"large": true}'
+        assert (
+            tmp_path / "restored" / documents.FOLDER / "2026" / "11" / "27" / "large.json"
+        ).read_bytes() == b'{"large": true}'
         assert AuditEntry.objects.filter(verb="site.restored").exists() and list(audit.verify()) == []
         assert deliver({"n": 1}, delivery="the-one").status_code == 202, "known, and nothing new"
         assert callbacks.receive(waiting.run_id, waiting.path, {"answered": True}).status == 202
@@ -165,3 +168,11 @@ def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp
         assert (tmp_path / "secrets-key").read_text().split() == list(keys)
         settings.AUTOMATE_SECRETS_KEYS = keys
         assert StoredSecret.objects.get(name="crm").reveal() == "a-secret-of-the-archive"
+
+
+def test_files_that_cannot_be_listed_are_not_left_out_in_silence(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setattr("django.core.files.storage.FileSystemStorage.listdir", Storage.listdir)
+    with pytest.raises(CommandError, match="cannot list its files"):
+        call_command("automate_backup", str(tmp_path / "sealed"))
+    assert not list(tmp_path.iterdir())

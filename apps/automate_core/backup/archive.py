@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from django.core.files.storage import Storage
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -59,7 +58,7 @@ def _fill(tar: tarfile.TarFile, *, with_keys: bool) -> int:
         programs.dump(dumped)
         tar.add(dumped, DUMP)
     count, storage = 0, documents.storage()
-    for name in stored_files(storage) if storage else ():
+    for name in stored_files():
         with contextlib.suppress(FileNotFoundError), storage.open(name) as file:  # type: ignore[union-attr]
             _add(tar, f"{FILES}{name}", file.read())
             count += 1
@@ -76,15 +75,14 @@ def applied() -> list[list[str]]:
     return sorted([app, name] for app, name in MigrationRecorder(connection).applied_migrations())
 
 
-def stored_files(storage: Storage, folder: str = documents.FOLDER) -> Iterator[str]:
-    """The names of all stored files."""
+def stored_files() -> Iterator[str]:
+    """The names of all stored files. Raises BackupError where they cannot be listed: an archive would lack them."""
     try:
-        folders, files = storage.listdir(folder)
-    except (FileNotFoundError, NotImplementedError):
-        return
-    yield from (f"{folder}/{name}" for name in files)
-    for name in folders:
-        yield from stored_files(storage, f"{folder}/{name}")
+        yield from documents.names()
+    except NotImplementedError:
+        raise BackupError(
+            "The storage of AUTOMATE_DOCUMENTS_STORAGE cannot list its files. Use a storage that can."
+        ) from None
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -76,8 +76,7 @@ def _check_empty() -> None:
             f"The database {connection.settings_dict['NAME']} has {tables} tables. Restore into an empty database: "
             "create one and name it in DATABASE_URL, or set AUTOMATE_DATA to a new folder."
         )
-    storage = documents.storage()
-    if storage and next(archive.stored_files(storage), None):
+    if next(archive.stored_files(), None):
         raise BackupError("The storage holds files already. Restore into an empty one.")
 
 
