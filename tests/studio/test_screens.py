@@ -21,6 +21,7 @@ from automate_core.models import (
     Wait,
     WaitAssignee,
 )
+from automate_governance.admin_site import admin_site
 from automate_governance.models import AuditEntry
 from automate_studio.models import SavedView
 
@@ -720,3 +721,17 @@ def test_the_file_reads_back(run, sign_in, owner):
     answer = sign_in(owner).get(reverse("studio:workflow_file", args=[run.workflow_id]))
     assert answer["Content-Disposition"] == 'attachment; filename="branching.yaml"'
     assert workflow_files.read(answer.content.decode()) == authoring.load_definition(run.workflow)
+
+
+def test_no_page_of_the_admin_breaks_on_an_object_that_is_not_there(sign_in, admin, stranger):
+    found = []
+    for person in (admin, stranger):
+        client = sign_in(person)
+        client.raise_request_exception = False
+        for model in admin_site()._registry:
+            listed = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            for key in ("1", "no-key", "0199c0de-0000-7000-8000-000000000000"):
+                for page in ("change", "history", "delete"):
+                    address = f"{listed}{key}/{page}/"
+                    found.append((client.get(address).status_code, address))
+    assert len(found) > 200 and [each for each in found if each[0] >= 500] == []
