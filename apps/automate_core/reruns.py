@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from automate_core import database
-from automate_core.states import RunStatus
+from automate_core.states import FINAL_RUN_STATES, RunStatus
 
 BATCH = 5_000
-OPEN = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
+OPEN = frozenset(RunStatus) - FINAL_RUN_STATES
 DELETED = "deleted"  #: the state of a re-run that retention deleted: it may have succeeded
 
 # Each run with its re-runs and theirs. OFFSET 0 keeps the planner to one look into the index of re-runs for each.
