@@ -50,10 +50,10 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
             reach("transactional.acted", call.effect.step.path)
             if len(output) > documents.limit():
                 output, file = documents.put(output)
-            done = copy(call.effect.step)
-            done.succeed(output, file)
             if not call.effect.takes("commit"):
                 raise _NotOursError  # it took too long, and has been answered for
+            done = copy(call.effect.step)
+            done.succeed(output, file)
             checkpoint = Checkpoint(call.job, Outcome.HOLD, walk.run, [done])
             verdict = Journal(None, worker=call.worker).write([checkpoint])[call.job.id]
             if verdict is not Verdict.HELD:
