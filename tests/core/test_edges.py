@@ -270,7 +270,7 @@ def test_a_transactional_action_that_overstays_is_not_done_twice(publish, delive
         return {}
 
     monkeypatch.setattr(data, "execute", execute)
-    publish("  - {key: write, action: data.set, timeout: 1, retry: {attempts: 10, base: 1, factor: 1}}")  # some in its time
+    publish("  - {key: write, action: data.set, timeout: 1, retry: {attempts: 10, base: 1, factor: 1}}")
     deliver()
     working(concurrency=2)
     wait_for(lambda: ExecutionRun.objects.filter(status__in=["succeeded", "failed"]).exists())
