@@ -13,7 +13,8 @@ _django = get_asgi_application()
 from django.contrib.staticfiles.finders import get_finders  # noqa: E402 - needs Django to be set up
 from servestatic import ServeStaticASGI  # noqa: E402
 
-from automate_core.asgi import Application, automate  # noqa: E402
+from automate_core.asgi import automate  # noqa: E402
+from automate_core.webhooks.asgi_types import Application  # noqa: E402
 
 
 def _with_static_files(inner: Application) -> ServeStaticASGI:

@@ -219,8 +219,7 @@ def drain() -> Callable[[], None]:
 @pytest.fixture
 def notify() -> Callable[[], None]:
     """Do in this process what a worker does for notifications, until nothing is due."""
-    from automate_core.chores import Chores
-    from automate_core.notifications.chores import NOTIFYING
+    from automate_core.chores import NOTIFYING, Chores
 
     def go() -> None:
         chores = Chores(NOTIFYING)

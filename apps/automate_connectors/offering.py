@@ -9,7 +9,7 @@ from automate_connectors import invocation, trial
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, OptionsError
 from automate_connectors.models import Connection
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction import knowing, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
@@ -33,7 +33,7 @@ def offered(
     """
     if connection is not None:
         if not can(by, "use", connection):
-            raise trial.NotPermittedError(f"{by.get_username()} may not use {connection}")
+            raise NotPermittedError(f"{by.get_username()} may not use {connection}")
         audit.record(by, "connection.asked", connection, changes={"for": name})
     with knowing():
         return _asked(adapter, connection, name, params, by)

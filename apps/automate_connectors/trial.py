@@ -19,17 +19,13 @@ from automate_connectors.models import Connection
 from automate_connectors.oauth.tokens import fresh
 from automate_connectors.outbound import ways_out
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction import knowing, learn_given, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.shapes import MASK
 from automate_plugins.registry import PluginNotFoundError
 
 TRIAL_SECONDS = 15.0
-
-
-class NotPermittedError(Exception):
-    """That person may neither use nor change the connection."""
 
 
 @dataclass(frozen=True, kw_only=True)

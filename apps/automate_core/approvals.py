@@ -12,13 +12,12 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_core import answers, database, waking
-from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_core.step_names import title
 from automate_core.step_paths import key_of
 from automate_governance import audit
-from automate_governance.permissions import Person, User, can, permitted
+from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 
 #: The kinds of waits of single steps that may be passed over.
 SKIPPABLE = frozenset(

@@ -18,7 +18,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         from automate_connectors import health
         from automate_connectors.models import Connection
-        from automate_core import changes, checks, reconnecting, used_by, watched
+        from automate_core import callback_signatures, changes, checks, reconnecting, used_by, watched  # noqa: F401 - it registers
         from automate_core.events import emitted
         from automate_core.models import WebhookEndpoint
         from automate_governance import uses

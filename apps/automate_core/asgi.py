@@ -10,22 +10,19 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_core.webhooks.asgi_types import Application, Receive, Scope, Send
+
 if TYPE_CHECKING:
     from automate_core.webhooks.application import HooksApplication
 
-type Scope = MutableMapping[str, Any]
-type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the time that it needs
 TIMEOUT = b"The request did not arrive in time. Send it again."
 TOO_LARGE = b"The request is too large."
-
-type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def automate(application: Application) -> Application:

@@ -36,14 +36,11 @@ from automate_core.drafts.values import GAP, OWN_FIELDS, Draft
 from automate_core.drafts.values import document as draft_document
 from automate_core.events import emitted
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.published import published_definition
 from automate_core.watched import view_permission
 from automate_governance import audit
-from automate_governance.permissions import Person, can, permitted
+from automate_governance.permissions import NotPermittedError, Person, can, permitted
 from automate_governance.secrets import use
-
-
-class NotPermittedError(Exception):
-    """The person may not do that; the message says what is missing."""
 
 
 @transaction.atomic
@@ -144,11 +141,6 @@ def trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
     columns = {"kind": fields.pop("kind"), "key": trigger.key, "filter": fields.pop("filter", None)}
     fields.pop("key", None)
     return {**columns, "config": fields}
-
-
-def published_definition(workflow: Workflow) -> Definition | None:
-    """What runs, if anything does. No query when `published` is loaded."""
-    return parse(workflow.published.definition) if workflow.published else None
 
 
 def load_definition(workflow: Workflow) -> Definition:

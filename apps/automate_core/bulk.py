@@ -15,14 +15,13 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from automate_core import control
-from automate_core.authoring import NotPermittedError
 from automate_core.database import AutomateNow
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, BulkItem, ExecutionRun
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_core.statistics import failures
 from automate_governance import audit
-from automate_governance.permissions import Person
+from automate_governance.permissions import NotPermittedError, Person
 
 log = logging.getLogger(__name__)
 

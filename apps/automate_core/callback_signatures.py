@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from automate_core.definition import WaitStep, parse, walk
+from automate_core.definition import Problem, WaitStep, parse, walk
 from automate_core.models import ExecutionRun
 from automate_core.step_paths import key_of
+from automate_core.validators import validates
 from automate_core.webhooks.schemes import SchemeError, SignatureScheme, scheme_for
 from automate_core.webhooks.signing import Delivery
 from automate_governance.secrets.interfaces import SecretNotFoundError
@@ -56,3 +58,14 @@ def find_signed_scheme(step: WaitStep) -> SignatureScheme:
     if not scheme.signed:
         raise SchemeError(f"{scheme.name} proves nothing: choose a scheme with a signature", field="scheme")
     return scheme
+
+
+@validates(WaitStep)
+def signature_problems(step: WaitStep, place: str) -> Iterator[Problem]:
+    """What is wrong with the scheme that a wait names for its callbacks."""
+    if not step.scheme:
+        return
+    try:
+        find_signed_scheme(step)
+    except SchemeError as error:
+        yield Problem(f"{place}.{'scheme' if error.field == 'scheme' else 'scheme_config'}", str(error))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings
-from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -14,6 +12,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from automate_core import callback_signatures, refused_callbacks, waking
+from automate_core.callback_urls import read_callback_token
 from automate_core.conf import setting
 from automate_core.database import AutomateNow
 from automate_core.engine import secrecy
@@ -24,31 +23,13 @@ from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, UNAUTHORIZED, Answer, not_accepted
 from automate_core.webhooks.signing import Delivery
 from automate_core.webhooks.view import delivery_of
-from automate_governance.admin_site import reverse
 from automate_governance.origin import Source
 from automate_governance.redaction import STRONG
-
-SALT = "automate.callback"
 
 UNKNOWN = Answer(404, {"error": "There is no such callback."})
 USED = Answer(409, {"error": "This callback was used already."})
 OVER = Answer(410, {"error": "Nothing waits for this callback any more."})
 EMPTY = Answer(400, {"error": "The body is empty, and the callback is still open. Post JSON, such as {}."})
-
-
-def url(run_id: uuid.UUID | str, path: str) -> str:
-    """The address that the wait at `path` of that run takes one POST at. The same each time; asks nobody."""
-    token = Signer(salt=SALT).sign_object([str(run_id), path])
-    return f"{settings.AUTOMATE_SITE_URL}{reverse('automate:callback', args=[token])}"
-
-
-def read(token: str) -> tuple[uuid.UUID, str] | None:
-    """(run, path) that a token was made for; None when we did not make it."""
-    try:
-        run_id, path = Signer(salt=SALT).unsign_object(token)
-    except BadSignature:
-        return None
-    return uuid.UUID(run_id), path
 
 
 def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
@@ -98,7 +79,7 @@ class CallbackView(View):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """202 with the trace id; 400, 401, 404, 409, 410, 413, 415 or 503 with a reason."""
-        answer = self._answer(request, known := read(token))
+        answer = self._answer(request, known := read_callback_token(token))
         if 400 <= answer.status < 500:
             refused_callbacks.record(answer.status, answer.body["error"], known[0] if known else None)
         return _response(answer)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from django.db import Error, connection
 
 from automate_core import bulk, captures, children, limits, pausing, queue_status, reconnecting, schedules
+from automate_core.notifications import asking, failures, looking, sending
 from automate_core.retention.pruning import Pruner
 from automate_core.statistics import counting, levels
 
@@ -55,6 +56,15 @@ CHORES: tuple[Chore, ...] = (
         rest=queue_status.AGAIN_SECONDS,
     ),
     Chore("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).turn),  # it knows itself when to look
+)
+
+#: On a thread of their own: a slow mail server delays nothing else.
+NOTIFYING: tuple[Chore, ...] = (
+    Chore("failed runs", failures.DUE, failures.notice),
+    Chore("notification rules", looking.DUE, looking.look),
+    Chore("approvals to tell of", asking.UNTOLD, asking.tell),
+    Chore("reminders", asking.TO_REMIND, asking.remind),
+    Chore("notifications", sending.DUE, sending.send),
 )
 
 

@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from automate_core import approvals, limits, reruns, search_terms, subjects
-from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
 from automate_core.definition import Definition, DefinitionError, parse
@@ -31,7 +30,7 @@ from automate_core.restart import Outline, Plan, Record, plan
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
 from automate_core.step_paths import key_of
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 
 BATCH = 100
 

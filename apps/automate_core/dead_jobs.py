@@ -6,12 +6,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_core import control, lifecycle
-from automate_core.authoring import NotPermittedError
 from automate_core.control import BATCH, ControlError, Done
 from automate_core.models import ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
 from automate_governance import audit
-from automate_governance.permissions import SITE, Person, can
+from automate_governance.permissions import SITE, NotPermittedError, Person, can
 
 
 def unreplayed() -> QuerySet[OutboxJob]:

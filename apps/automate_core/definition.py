@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 SCHEMA = 1
+MAX_SEARCH_TERMS = 10
 MAX_STEPS = 1_000
 MAX_NESTING = 20
 

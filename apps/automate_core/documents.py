@@ -23,7 +23,7 @@ from django.core.files.storage import Storage, storages
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.conf import setting
-from automate_core.lookups import DeferredError
+from automate_core.errors import DeferredError
 
 log = logging.getLogger(__name__)
 

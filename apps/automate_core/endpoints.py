@@ -10,13 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from automate_core.authoring import NotPermittedError
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SchemeError, scheme_for
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.secrets.use import unusable
 
 OVERLAP = dt.timedelta(hours=24)

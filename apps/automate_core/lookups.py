@@ -49,10 +49,6 @@ def describe(path: Path) -> str:
 ABSENT: Any = object()
 
 
-class DeferredError(Exception):
-    """What is looked up cannot be read."""
-
-
 class Deferred:
     """A member of a mapping that is read when it is looked up, and only then. `load` raises DeferredError."""
 

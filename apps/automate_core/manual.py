@@ -9,13 +9,13 @@ import msgspec
 from django.db import transaction
 
 from automate_core import answers
-from automate_core.authoring import NotPermittedError, published_definition
 from automate_core.definition import ManualTrigger
 from automate_core.ingest import EventIngestor, Ingested, NewEvent
 from automate_core.models import Workflow
+from automate_core.published import published_definition
 from automate_core.triggers import as_json
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 
 #: The header of an event that says who started it by hand. No delivery can bring it: endpoints keep safe headers alone.
 STARTED_BY = "automate-started-by"

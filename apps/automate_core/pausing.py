@@ -13,13 +13,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from automate_core import limits, waking
-from automate_core.authoring import NotPermittedError
 from automate_core.cancelling import cancel_run
 from automate_core.database import AutomateNow
 from automate_core.models import Wait, Workflow
 from automate_core.states import WaitStatus
 from automate_governance import audit
-from automate_governance.permissions import Person, User, can, permitted
+from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 
 BATCH = 100
 _OPERATED = {"paused", "resumed"}

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from automate_core import control, event_access, triggers
-from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.database import AutomateNow
 from automate_core.events.scope import event_scope
 from automate_core.matching import Match, RuleEngine
 from automate_core.models import Event, ExecutionRun, Workflow, WorkflowVersion
 from automate_governance import audit
-from automate_governance.permissions import Person, permitted
+from automate_governance.permissions import NotPermittedError, Person, permitted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,21 +13,15 @@ from typing import Any
 from automate_core import subjects
 from automate_core.definition import Definition
 from automate_core.lookups import TemplateError, as_text
-from automate_core.templating import Template, compile_value
+from automate_core.templating import Template, as_template, compile_value
 from automate_governance.redaction import redact_text
 
-MOST = 10
 MOST_SECONDS = 0.05  #: of computing, for all terms of one event
 SUBJECT = "subject"  #: the name of the term that holds the subject line
 MOST_WORDS = 8  #: of a text that is looked for in subjects
 SHORTEST_QUERY = 2  #: characters
 _BETWEEN_WORDS = re.compile(r"[\s!-/:-@\[-`{-~]+")  #: as `models.fields.Words` has it
 LONGEST = 200  #: characters of a value that are kept
-
-
-def written(expression: str) -> str:
-    """The template of an expression: the braces may be left out."""
-    return expression if "{{" in expression else f"{{{{ {expression} }}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +52,8 @@ class Terms:
 
 def compiled(definition: Definition) -> Terms:
     """The terms of a definition. Raises TemplateError."""
-    subject = compile_value(written(definition.subject)) if definition.subject.strip() else None
-    return Terms({name: compile_value(written(each)) for name, each in definition.search_terms.items()}, subject)
+    subject = compile_value(as_template(definition.subject)) if definition.subject.strip() else None
+    return Terms({name: compile_value(as_template(each)) for name, each in definition.search_terms.items()}, subject)
 
 
 def of(definition: Definition, event: Mapping[str, Any]) -> dict[str, str]:

@@ -1,11 +1,4 @@
-"""What host code and the engine need of triggers: hand in an event, mark a workflow's own writes, match a change.
-
-from automate_core.triggers import emit
-
-with transaction.atomic():
-    order.save()
-    emit("order.paid", {"order": order.pk})
-"""
+"""Events of the host's code: their JSON, the marks that name the workflow behind a write, and filters of changes."""
 
 from __future__ import annotations
 
@@ -19,26 +12,12 @@ import msgspec
 from django.db import Error, connection
 
 from automate_core.definition import ModelTrigger
-from automate_core.ingest import EventIngestor, Ingested, NewEvent
 from automate_core.watched import watched
 
 ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
 DEPTH_HEADER = "automate-depth"
 TEST_HEADER = "automate-test"  #: a sender's trial: it starts only what asks for its very type
-
-
-def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> Ingested:
-    """Hand in an event of the host's code, for the triggers `{kind: event, event: TYPE}`.
-
-    It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one. Dates,
-    decimals and UUIDs in `payload` become what JSON has for them. Raises psycopg.Error when the database does not take
-    it, and TypeError for what no JSON can hold.
-    """
-    [ingested] = EventIngestor().ingest(
-        NewEvent(source="app", type=event_type, payload=as_json(payload), delivery_key=key)
-    )
-    return ingested
 
 
 def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:

@@ -15,9 +15,9 @@ from cronsim import CronSim, CronSimError
 
 from automate_connectors.adapters.base import Action
 from automate_connectors.registry import find_action
-from automate_core import callback_signatures, search_terms
 from automate_core.definition import (
     MAX_NESTING,
+    MAX_SEARCH_TERMS,
     MAX_STEPS,
     OTHERWISE,
     TIMEOUT,
@@ -30,7 +30,6 @@ from automate_core.definition import (
     FormField,
     Lane,
     ManualTrigger,
-    ModelTrigger,
     ParallelStep,
     Problem,
     RepeatStep,
@@ -49,10 +48,9 @@ from automate_core.lookups import Path, TemplateError, describe
 from automate_core.plain_secrets import plain_secrets
 from automate_core.rules import RuleError, read
 from automate_core.spans import seconds
-from automate_core.templating import Template, compile_value, expressions
+from automate_core.templating import Template, as_template, compile_value, expressions
 from automate_core.templating.limits import MAX_WRITTEN
-from automate_core.watched import watched
-from automate_core.webhooks.signing import SchemeError
+from automate_core.validators import registered_problems
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
 from automate_plugins.fields import FieldSpec
 
@@ -119,11 +117,10 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
         keys.add(trigger.key)
         if trigger.filter is not None:
             yield from _in_rule(trigger.filter, f"{place}.filter", replace(here, names=frozenset({"event"})))
+        yield from registered_problems(trigger, place)
         match trigger:
             case ScheduleTrigger():
                 yield from _schedule(trigger, place)
-            case ModelTrigger():
-                yield from _model(trigger, place)
             case ManualTrigger():
                 yield from _form(trigger.inputs, f"{place}.inputs")
             case RunTrigger() if trigger.workflow == definition.slug:
@@ -132,15 +129,15 @@ def _about_the_whole(definition: Definition, here: _Here) -> Iterator[Problem]:
 
 def _search_terms(definition: Definition, here: _Here) -> Iterator[Problem]:
     declared = definition.search_terms
-    if len(declared) > search_terms.MOST:
-        yield Problem("search_terms", f"there are at most {search_terms.MOST}, not {len(declared)}")
+    if len(declared) > MAX_SEARCH_TERMS:
+        yield Problem("search_terms", f"there are at most {MAX_SEARCH_TERMS}, not {len(declared)}")
     event_only = replace(here, names=frozenset({"event", "vars"}))
     if definition.subject.strip():
-        yield from _in_template(search_terms.written(definition.subject), "subject", event_only, light=True)
+        yield from _in_template(as_template(definition.subject), "subject", event_only, light=True)
     for name, expression in declared.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
             yield Problem("search_terms", f"the name {name!r} is not lower-case letters, digits and underscores")
-        yield from _in_template(search_terms.written(expression), f"search_terms.{name}", event_only, light=True)
+        yield from _in_template(as_template(expression), f"search_terms.{name}", event_only, light=True)
 
 
 def _zone(name: str, place: str) -> Iterator[Problem]:
@@ -164,20 +161,6 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.cron", f"{trigger.cron!r} is no cron expression: {error}")
     else:
         yield from _span(trigger.every, f"{place}.every", least=1)
-
-
-def _model(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
-    """The settings say which models and fields there are to watch."""
-    fields = {entry.label: [field.name for field in entry.fields] for entry in watched()}
-    known = fields.get(trigger.model.lower())
-    if known is None:
-        there = ", ".join(sorted(fields)) or "none"
-        yield Problem(f"{place}.model", f"AUTOMATE_MODEL_TRIGGERS does not list {trigger.model!r}; it lists {there}")
-        return
-    for index, name in enumerate(trigger.fields):
-        if name not in known:
-            there = ", ".join(known)
-            yield Problem(f"{place}.fields[{index}]", f"{name!r} is not watched; of {trigger.model} there is {there}")
 
 
 def _span(value: Any, place: str, *, least: float = 0) -> Iterator[Problem]:
@@ -321,10 +304,7 @@ def _signature(step: WaitStep, place: str) -> Iterator[Problem]:
         return
     if not step.callback:
         yield Problem(f"{place}.scheme", "only a wait for a callback has a scheme")
-    try:
-        callback_signatures.find_signed_scheme(step)
-    except SchemeError as error:
-        yield Problem(f"{place}.{'scheme' if error.field == 'scheme' else 'scheme_config'}", str(error))
+    yield from registered_problems(step, place)
     if not step.secret:
         yield Problem(f"{place}.secret", "name the secret that callbacks are signed with", missing=True)
     elif not is_reference(step.secret):

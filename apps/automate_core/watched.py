@@ -13,6 +13,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from automate_core.conf import setting
+from automate_core.definition import ModelTrigger, Problem
+from automate_core.validators import validates
 from automate_governance import sensitive
 
 MODES = ("signal", "database")
@@ -77,6 +79,21 @@ def nothing_sensitive_is_watched(app_configs: Any, **_: Any) -> list[CheckMessag
         for entry in watched()
         if (why := sensitive.reason(entry.model, [field.name for field in entry.fields]))
     ]
+
+
+@validates(ModelTrigger)
+def model_problems(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
+    """The settings say which models and fields there are to watch."""
+    fields = {entry.label: [field.name for field in entry.fields] for entry in watched()}
+    known = fields.get(trigger.model.lower())
+    if known is None:
+        there = ", ".join(sorted(fields)) or "none"
+        yield Problem(f"{place}.model", f"AUTOMATE_MODEL_TRIGGERS does not list {trigger.model!r}; it lists {there}")
+        return
+    for index, name in enumerate(trigger.fields):
+        if name not in known:
+            there = ", ".join(known)
+            yield Problem(f"{place}.fields[{index}]", f"{name!r} is not watched; of {trigger.model} there is {there}")
 
 
 def _entries() -> Iterator[Watched | WatchedError]:

@@ -20,14 +20,13 @@ import psycopg
 from django.db import connections
 
 from automate_core import database, wakeups
-from automate_core.chores import Chores
+from automate_core.chores import NOTIFYING, Chores
 from automate_core.conf import setting
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
 from automate_core.faultpoints import reach
 from automate_core.heartbeat import Heartbeat
 from automate_core.matching import RuleEngine
-from automate_core.notifications.chores import NOTIFYING
 from automate_core.outbox import ClaimedJob, OutboxStore
 from automate_core.performers import Performers
 from automate_core.suspects import SuspectProcess

@@ -27,6 +27,10 @@ type Person = AuthUser
 type User = Person | AnonymousUser
 
 
+class NotPermittedError(Exception):
+    """The person may not do that; the message says what is missing."""
+
+
 def can(user: User, verb: str, obj: models.Model | type[models.Model]) -> bool:
     """May `user` do `verb` on `obj`? For `add`, and for the verbs on `SITE`, `obj` is the model class."""
     if isinstance(obj, type):

@@ -15,7 +15,7 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from automate_governance import audit, people
 from automate_governance.governed import Governed
-from automate_governance.permissions import Person, can, grants_on, permitted
+from automate_governance.permissions import NotPermittedError, Person, can, grants_on, permitted
 
 MOST_PEOPLE = 200
 
@@ -24,10 +24,6 @@ type Grantee = Person | Group
 
 class SharingError(Exception):
     """It cannot be granted or taken away; the message says why."""
-
-
-class NotPermittedError(SharingError):
-    """That person may not share the object, or lacks the verb."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core import answers, control, manual, pausing
-from automate_core.authoring import NotPermittedError
 from automate_core.models import Workflow
 from automate_core.retention import keeping
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, forms, frame, manual_payload, words
 
 

@@ -16,14 +16,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import event_access, replaying, subjects
-from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.drafts import commands
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance import audit, looks
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
 from automate_studio import asked, events, frame, json_answers, refused, run_rows, verdicts, words
 from automate_studio.builder import sample_choice
 from automate_studio.doing import SeeOther

@@ -15,10 +15,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import pausing
-from automate_core.authoring import NotPermittedError
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import Person, holds_anywhere, permitted
+from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
 from automate_studio import asked, frame, words
 from automate_studio.doing import SeeOther
 from automate_studio.workflow_list import ON_A_PAGE, workflows

@@ -12,14 +12,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core.authoring import NotPermittedError
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.notifications import rules
 from automate_core.notifications.channels import can_mail, no_mail
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
-from automate_governance.permissions import SITE, can
+from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_studio import asked, frame, notification_list
 from automate_studio.doing import SeeOther
 from automate_studio.notification_forms import RuleForm, initial

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core import authoring
-from automate_core.authoring import NotPermittedError, Seen
+from automate_core.authoring import Seen
 from automate_core.definition import DefinitionError
 from automate_core.drafts.errors import ConflictError
 from automate_core.models import Workflow, WorkflowVersion
@@ -21,7 +21,7 @@ from automate_core.publishing import review as reviews
 from automate_core.publishing.differences import Difference, Line
 from automate_core.publishing.review import DRAFT
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame, sentences, words
 from automate_studio.builder import told
 from automate_studio.doing import SeeOther

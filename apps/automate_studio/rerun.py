@@ -16,13 +16,12 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from automate_core import control, reruns
-from automate_core.authoring import NotPermittedError
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_core.statistics import failures
 from automate_governance import looks
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import can
+from automate_governance.permissions import NotPermittedError, can
 from automate_studio import asked, frame, views, words
 from automate_studio.builder import plain_json
 from automate_studio.doing import SeeOther

@@ -14,10 +14,9 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from automate_core import answers, approvals
-from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Wait
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio import asked, forms, inspector, views, words
 from automate_studio.builder import plain_json
 from automate_studio.doing import SeeOther

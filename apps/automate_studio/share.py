@@ -15,7 +15,7 @@ from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance import sharing
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.governed import Governed
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked
 from automate_studio.doing import SeeOther
 
@@ -45,7 +45,7 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     if request.method == "POST":
         try:
             _do(request, obj)
-        except sharing.NotPermittedError as error:
+        except NotPermittedError as error:
             raise PermissionDenied(str(error)) from error
         except sharing.SharingError as error:
             problem = str(error)

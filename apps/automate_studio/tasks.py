@@ -18,13 +18,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core import answers, approvals
-from automate_core.authoring import NotPermittedError
 from automate_core.leavers import tasks as leaver_tasks
 from automate_core.models import Wait
 from automate_core.states import WaitStatus
 from automate_governance import people
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import Person
+from automate_governance.permissions import NotPermittedError, Person
 from automate_studio import asked, forms, frame, task_list, words
 from automate_studio.doing import SeeOther
 from automate_studio.payload import visible

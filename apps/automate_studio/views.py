@@ -15,6 +15,7 @@ from automate_core import authoring, pausing, rights, workflow_files
 from automate_core.definition import Definition, DefinitionError
 from automate_core.drafts import reading, rows
 from automate_core.models import ExecutionRun, FailureGroup, Workflow
+from automate_core.published import published_definition
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit, looks
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
@@ -93,7 +94,7 @@ def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definiti
     workflow = get_object_or_404(
         permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published__run_as")), pk=pk
     )
-    published = None if request.GET.get("show") == "draft" else authoring.published_definition(workflow)
+    published = None if request.GET.get("show") == "draft" else published_definition(workflow)
     return workflow, published or reading.read(rows.load(workflow)).definition, published is None
 
 

@@ -11,10 +11,10 @@ from django.db import connections
 from guardian.shortcuts import assign_perm
 
 from automate_core import answers, approvals
-from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee, Workflow
 from automate_core.notifications import asking
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,8 +14,9 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import Client
 
-from automate_core import approvals, callbacks, refused_callbacks
+from automate_core import approvals, refused_callbacks
 from automate_core.asgi import automate
+from automate_core.callback_urls import callback_url
 from automate_core.definition import DefinitionError
 from automate_core.models import ExecutionRun, OutboxJob, Wait
 from automate_core.webhooks.schemes import SCHEMES
@@ -38,7 +39,7 @@ def wait(run):
 
 def post(run_id, body='{"ok": true}', *, path="answer", url=None, **extra):
     content_type = extra.pop("content_type", "application/json")
-    where = url or urlsplit(callbacks.url(run_id, path)).path
+    where = url or urlsplit(callback_url(run_id, path)).path
     return Client().post(where, body, content_type=content_type, **extra)
 
 
@@ -79,11 +80,11 @@ def test_a_run_that_is_gone_takes_none(run):
 
 
 def test_only_our_own_addresses_are_taken(run, wait):
-    path = urlsplit(callbacks.url(run.pk, "answer")).path
+    path = urlsplit(callback_url(run.pk, "answer")).path
     for forged in (path[:-3] + "xx/", "/hooks/callback/x/", "/hooks/callback/a:b/", "/hooks/callback/%00/"):
         assert post(run.pk, url=forged).status_code == 404
-    other = urlsplit(callbacks.url(run.pk, "other")).path
-    assert other != path and callbacks.url(run.pk, "answer") == callbacks.url(run.pk, "answer")
+    other = urlsplit(callback_url(run.pk, "other")).path
+    assert other != path and callback_url(run.pk, "answer") == callback_url(run.pk, "answer")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ steps:
     deliver()
     drain()
     made = ExecutionRun.objects.get()
-    address = callbacks.url(made.pk, "answer")
+    address = callback_url(made.pk, "answer")
     assert sink.calls[0][2] == {"value": f"Answer at {address}"}
     client, at = sign_in(owner), f"/admin/automate/runs/{made.pk}"
     shown = [client.get(f"{at}/step/{path}/").text for path in ("text", "send")]
@@ -146,8 +147,8 @@ steps:
 
 
 def test_looking_uses_nothing_up(run, wait):
-    assert Client().get(urlsplit(callbacks.url(run.pk, "answer")).path).status_code == 405
-    assert Client().head(urlsplit(callbacks.url(run.pk, "answer")).path).status_code == 405
+    assert Client().get(urlsplit(callback_url(run.pk, "answer")).path).status_code == 405
+    assert Client().head(urlsplit(callback_url(run.pk, "answer")).path).status_code == 405
     for body in ("", " \n"):
         assert post(run.pk, body).status_code == post(run.pk, body, content_type="text/plain").status_code == 400
     assert Wait.objects.get().status == "open"
@@ -186,7 +187,7 @@ def test_the_asgi_application_leaves_callbacks_to_django(run, wait, endpoint):
         await application.wait(10)  # until it has let go of its connection
         return start["status"]
 
-    assert async_to_sync(ask)(urlsplit(callbacks.url(run.pk, "answer")).path) == 202
+    assert async_to_sync(ask)(urlsplit(callback_url(run.pk, "answer")).path) == 202
     assert async_to_sync(ask)("/hooks/callback/nonsense/") == 404
     assert async_to_sync(ask)("/hooks/github/") == 401
     assert async_to_sync(ask)("/hooks/callback/") == 401, "an endpoint may have that name"
@@ -194,7 +195,7 @@ def test_the_asgi_application_leaves_callbacks_to_django(run, wait, endpoint):
 
 def test_making_an_address_asks_nobody(django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert callbacks.url(uuid.uuid4(), "each[3]/answer").startswith("http://127.0.0.1:8000/hooks/callback/")
+        assert callback_url(uuid.uuid4(), "each[3]/answer").startswith("http://127.0.0.1:8000/hooks/callback/")
 
 
 THROUGH = """
@@ -265,7 +266,7 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
     made = workflow(SIGNED % code)
     run = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
     wait = Wait.objects.create(run=run, path="each[0]/answer", kind="callback")
-    address = callbacks.url(run.pk, "each[0]/answer")
+    address = callback_url(run.pk, "each[0]/answer")
     assert post(run.pk, path="each[0]/answer").status_code == 401
     assert post(run.pk, **_signed(scheme, other, address)).status_code == 401
     wait.refresh_from_db()

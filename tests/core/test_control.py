@@ -13,9 +13,9 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core import control, dead_jobs, pausing, reruns
-from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait, Workflow
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)

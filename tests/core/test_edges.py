@@ -15,6 +15,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 from automate_connectors.adapters.base import ConnectorError, Effect
 from automate_connectors.registry import connectors
 from automate_core import authoring, control, database, pausing, workflow_files
+from automate_core.callback_urls import callback_url
 from automate_core.engine.effects import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
@@ -415,13 +416,11 @@ def test_one_broken_version_does_not_keep_others_paused(publish, deliver, drain,
 def test_a_callback_with_what_no_table_holds(publish, deliver, drain):
     from django.test import Client
 
-    from automate_core import callbacks
-
     publish("  - {kind: wait, key: hook, callback: true, timeout: 1d}")
     deliver()
     drain()
     run = ExecutionRun.objects.get()
-    url = callbacks.url(run.pk, "hook")
+    url = callback_url(run.pk, "hook")
     path = url[url.index("/hooks/") :]
     for body in (
         b'{"a": "\\u0000"}',

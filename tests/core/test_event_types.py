@@ -9,11 +9,11 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring, rights, workflow_files
+from automate_core.api import emit
 from automate_core.definition import DefinitionError
 from automate_core.events import emitted
 from automate_core.models import Event, ExecutionRun
 from automate_core.publishing import shadow
-from automate_core.triggers import emit
 from automate_governance.models import AuditEntry
 from tests.studio.test_events import INBOX, Page, page_of
 

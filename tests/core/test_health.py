@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection
 from django.test import RequestFactory
 
-from automate_core import triggers
+from automate_core.api import emit
 from automate_core.health import health
 from automate_core.models import WorkerState
 
@@ -39,7 +39,7 @@ def seen(seconds_ago):
 def test_it_is_healthy_while_a_worker_is_alive(operator, colleague):
     assert ask(AnonymousUser()) == (503, {"status": "failing"}), "there is no worker"
     WorkerState.objects.create(name="worker", slots=40, held=0, started_at="2026-01-01T00:00:00Z")
-    triggers.emit("order.paid", {"order": 17}, key="17")
+    emit("order.paid", {"order": 17}, key="17")
     for nobody_who_operates in (AnonymousUser(), colleague):
         assert ask(nobody_who_operates) == (200, {"status": "ok"})
     status, state = ask(operator)

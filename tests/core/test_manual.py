@@ -7,9 +7,9 @@ from guardian.shortcuts import assign_perm
 
 from automate_core import manual
 from automate_core.answers import AnswersError, check
-from automate_core.authoring import NotPermittedError
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 
 REFUND = """
 name: Refund

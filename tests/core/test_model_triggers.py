@@ -15,9 +15,10 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from automate_core import captures, changes
+from automate_core.api import emit
 from automate_core.definition import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
-from automate_core.triggers import emit, originating, passes
+from automate_core.triggers import originating, passes
 from automate_governance.people_trail import unrecorded
 from tests.processes import wait_for
 from tests.support.locks import somebody_waits

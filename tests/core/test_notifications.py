@@ -15,7 +15,6 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_connectors import health
 from automate_connectors.models import Connection
-from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
 from automate_core.notifications import rules, sending
 from automate_core.notifications.quiet import after_quiet
@@ -24,6 +23,7 @@ from automate_core.states import TransitionError
 from automate_core.webhooks.schemes import scheme_for
 from automate_core.webhooks.signing import Delivery
 from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.permissions import NotPermittedError
 from automate_governance.secrets.resolver import resolve
 from tests.processes import wait_for
 from tests.smtp import MailServer

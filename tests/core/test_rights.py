@@ -10,9 +10,9 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core import authoring, changes, database, manual, rights, workflow_files
+from automate_core.api import emit
 from automate_core.matching import RuleEngine
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
-from automate_core.triggers import emit
 from tests.core.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,10 +12,10 @@ from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core import authoring
-from automate_core.authoring import NotPermittedError
 from automate_core.drafts import commands, requests
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 from tests.studio.test_screens import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)

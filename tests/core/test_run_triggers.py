@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from automate_core import authoring, workflow_files
+from automate_core.api import emit
 from automate_core.definition import DefinitionError
 from automate_core.models import ExecutionRun
-from automate_core.triggers import emit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

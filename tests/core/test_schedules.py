@@ -11,11 +11,12 @@ from itertools import islice
 import pytest
 from django.db import connection
 
-from automate_core import authoring, schedules, workflow_files
+from automate_core import schedules, workflow_files
 from automate_core.chores import Chore, Chores
 from automate_core.database import now
 from automate_core.definition import ScheduleTrigger
 from automate_core.models import Event, Schedule, Workflow
+from automate_core.published import published_definition
 from automate_core.schedules import due_slots, next_fires, slots_after
 from automate_core.validation import problems
 from tests.processes import wait_for
@@ -255,7 +256,7 @@ def test_a_schedule_goes_with_its_trigger(workflow, owner):
     ticking = workflow(TICKING.format(times="every: 1h", n=1))
     workflow(TICKING.format(times="every: 1h", n=1).replace("kind: schedule, key: tick, every: 1h", "endpoint: github"))
     assert not ticking.schedules.exists()
-    assert authoring.published_definition(Workflow.objects.get()).triggers[0].key == "webhook"
+    assert published_definition(Workflow.objects.get()).triggers[0].key == "webhook"
 
 
 # --- chores -----------------------------------------------------------------------------------------------------------

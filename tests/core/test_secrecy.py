@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from automate_connectors.models import Connection
-from automate_core import callbacks
+from automate_core.callback_urls import callback_url
 from automate_core.models import StepRun, Wait
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.resolver import resolve
@@ -78,7 +78,7 @@ WAITING = """
 
 
 def _answer(run):
-    address = urlsplit(callbacks.url(run.pk, "answer")).path
+    address = urlsplit(callback_url(run.pk, "answer")).path
     assert Client().post(address, {"you sent": LIVE}, content_type="application/json").status_code == 202
 
 

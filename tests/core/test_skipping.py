@@ -10,10 +10,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from guardian.shortcuts import assign_perm
 
-from automate_core import approvals, callbacks, control
-from automate_core.authoring import NotPermittedError
+from automate_core import approvals, control
+from automate_core.callback_urls import callback_url
 from automate_core.models import ExecutionRun, StepRun, Wait
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 from tests.core.walks import output, settle, states
 from tests.processes import wait_for
 
@@ -53,7 +54,7 @@ def test_what_waits_is_passed_over_and_stays_so(publish, run, workflow, drain, s
     assert states(made)["all/call"] == "skipped" and StepRun.objects.filter(run=made, path="all/call").count() == 2
     assert output(made, "all/seen") == {"what": {"id": 2**63 - 1}}
     assert output(made, "all/heard") == {"what": "nobody"}
-    address = urlsplit(callbacks.url(made.pk, "all/answer")).path
+    address = urlsplit(callback_url(made.pk, "all/answer")).path
     assert Client().post(address, "{}", content_type="application/json").status_code == 410
     child = made.children.get()
     for path in ("all/nap", "all/other"):

@@ -11,7 +11,6 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core import control, database, pausing
-from automate_core.authoring import NotPermittedError
 from automate_core.models import (
     EndedRun,
     ExecutionRun,
@@ -28,6 +27,7 @@ from automate_core.statistics import buckets, failures, keeping, levels, periods
 from automate_core.trials import starting
 from automate_core.trials.starting import Request
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 from tests.core.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)

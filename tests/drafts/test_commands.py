@@ -6,11 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from automate_core import authoring
-from automate_core.authoring import NotPermittedError
 from automate_core.definition import DefinitionError, walk
 from automate_core.drafts.errors import RefusedError
 from automate_core.models import DraftCommand, Step, Workflow
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 
 pytestmark = pytest.mark.django_db
 

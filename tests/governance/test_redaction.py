@@ -16,7 +16,7 @@ from django.test import RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automate_core import callbacks
+from automate_core.callback_urls import callback_url
 from automate_governance import redaction, sinks
 from automate_governance.middleware import RedactAnswersMiddleware, is_markup
 from automate_governance.redaction import MASK, RedactedStream, Redactor, knowing, redact, redactor
@@ -219,7 +219,7 @@ def test_pages_and_streams_hold_no_known_value(known):
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_callback_is_masked_whole_or_in_pieces_and_nothing_else_is_held_back(known, size):
-    address = callbacks.url("0190c6b2-8c3e-7d54-9a1c-5e2f7b8d9a10", "each[3]/answer")
+    address = callback_url("0190c6b2-8c3e-7d54-9a1c-5e2f7b8d9a10", "each[3]/answer")
     token = address.split("/")[-2]
     text = f'{{"a": "{address}"}} WyI= {quote(address, safe="")} WyIx'
     masked = text.replace(token, MASK).replace(quote(token, safe=""), MASK)

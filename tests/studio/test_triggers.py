@@ -12,9 +12,9 @@ from django.contrib.auth.models import Permission
 from guardian.shortcuts import assign_perm
 
 from automate_core import authoring
+from automate_core.api import emit
 from automate_core.definition import Definition
 from automate_core.models import Event, WebhookEndpoint
-from automate_core.triggers import emit
 from automate_core.webhooks import config_fields
 from automate_core.webhooks.schemes import SCHEMES
 from automate_core.webhooks.tally import tally

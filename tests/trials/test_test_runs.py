@@ -8,12 +8,12 @@ from django.core import mail
 
 from automate_connectors.models import Connection
 from automate_core import authoring, control, workflow_files
-from automate_core.authoring import NotPermittedError
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, StepSample, Wait, WorkflowVersion
 from automate_core.trials import results, samples, starting
 from automate_core.trials.decisions import Decision
 from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.models import AuditEntry
+from automate_governance.permissions import NotPermittedError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,7 +21,7 @@ from automate_connectors.oauth import exchange, tokens
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.oauth.terms import terms
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 
 LASTS = dt.timedelta(minutes=10)
 SALT = "automate.oauth.verifier"
@@ -29,10 +29,6 @@ SALT = "automate.oauth.verifier"
 
 class SignInError(Exception):
     """The sign-in came to nothing; the message says why, for the person who tried."""
-
-
-class NotPermittedError(SignInError):
-    """That person may not connect it."""
 
 
 def redirect_uri(path: str) -> str:

@@ -14,7 +14,6 @@ from django.db import transaction
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.authoring import NotPermittedError
 from automate_core.drafts import changes as changed
 from automate_core.drafts import edits, field_edits, history, problems, reading, requests, rows
 from automate_core.drafts.edits import Allowed, Done
@@ -26,7 +25,7 @@ from automate_core.drafts.reading import Reading
 from automate_core.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
 from automate_governance import audit, people
-from automate_governance.permissions import Person, can, permitted
+from automate_governance.permissions import NotPermittedError, Person, can, permitted
 
 
 @dataclass(frozen=True, kw_only=True)

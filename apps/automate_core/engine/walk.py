@@ -16,7 +16,8 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
-from automate_core import callbacks, documents
+from automate_core import documents
+from automate_core.callback_urls import callback_url
 from automate_core.engine import kinds
 from automate_core.engine.frames import Frame
 from automate_core.engine.journal import clean_error
@@ -229,7 +230,7 @@ class Walk:
 
     def callbacks(self, body: LoopBody, prefix: str) -> dict[str, str]:
         """The addresses that end its waits for a callback, by the step's key."""
-        return {key: callbacks.url(self.run.id, f"{prefix}{path}") for key, path in body.callbacks}
+        return {key: callback_url(self.run.id, f"{prefix}{path}") for key, path in body.callbacks}
 
     def ended_wait(self, path: str) -> Steps:
         """What ended the wait at `path`: known from the journal, or to come."""

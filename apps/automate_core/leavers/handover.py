@@ -13,15 +13,11 @@ from automate_core.leavers import holdings, tasks
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance import audit, people
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import Person, holds_anywhere
+from automate_governance.permissions import NotPermittedError, Person, holds_anywhere
 
 
 class HandoverError(ValueError):
     """It cannot be handed over at all; the message says why. Nothing was changed."""
-
-
-class NotPermittedError(HandoverError):
-    """Only an administrator hands over what belongs to others."""
 
 
 @dataclass

@@ -10,11 +10,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from automate_core import approvals
-from automate_core.authoring import NotPermittedError
 from automate_core.leavers import holdings
 from automate_core.models import Wait, WaitAssignee
 from automate_governance import audit
-from automate_governance.permissions import Person, User
+from automate_governance.permissions import NotPermittedError, Person, User
 
 
 @dataclass

@@ -12,11 +12,11 @@ from django.db.models.functions import Cast, Concat
 
 from automate_connectors.models import Connection
 from automate_core import database
-from automate_core.authoring import published_definition
 from automate_core.definition import ActionStep, walk
 from automate_core.models import ExecutionRun, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
 from automate_core.notifications import messages, wording
 from automate_core.notifications.messages import Happening
+from automate_core.published import published_definition
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.step_names import step_name_in
 

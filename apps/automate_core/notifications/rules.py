@@ -18,7 +18,6 @@ from django.db import transaction
 
 from automate_connectors.models import Connection
 from automate_core import database
-from automate_core.authoring import NotPermittedError
 from automate_core.endpoints import store_secret
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.models.notifications import DEFAULT_WINDOW
@@ -28,7 +27,7 @@ from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_core.webhooks.schemes import scheme_for
 from automate_governance import audit, people
 from automate_governance.people import email_of
-from automate_governance.permissions import SITE, Person, can
+from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 from automate_governance.secrets.use import unusable

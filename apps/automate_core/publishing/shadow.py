@@ -21,6 +21,7 @@ from automate_core.events.endpoints import of_source
 from automate_core.events.scope import event_scope
 from automate_core.matching import Candidate, RuleEngine, rule_of
 from automate_core.models import Event, Workflow
+from automate_core.published import published_definition
 from automate_core.publishing import routes
 from automate_core.publishing.routes import BranchCount, Turn
 from automate_core.rules import RuleError
@@ -82,7 +83,7 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
     """
     if not can(by, "view_payload", workflow):
         return None
-    published = authoring.published_definition(workflow)
+    published = published_definition(workflow)
     parts = [*draft.triggers, *(published.triggers if published else ())]
     hidden = {source_of(part, workflow) for part in parts if any(authoring.unreadable(part, "", [by]))}
     events = _newest([part for part in parts if source_of(part, workflow) not in hidden], workflow)

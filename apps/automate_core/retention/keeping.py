@@ -6,14 +6,13 @@ import datetime as dt
 
 from django.db import transaction
 
-from automate_core.authoring import NotPermittedError
 from automate_core.control import ControlError
 from automate_core.database import AutomateNow
 from automate_core.models import ExecutionRun
 from automate_core.retention import policy
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 
 
 @transaction.atomic

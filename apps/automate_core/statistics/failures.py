@@ -17,12 +17,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from automate_core import control, database
-from automate_core.authoring import NotPermittedError
 from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.states import RunStatus
 from automate_core.step_paths import without_items
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 
 MOST_AT_ONCE = 200  #: runs that are run again by one request
 

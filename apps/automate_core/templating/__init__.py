@@ -103,6 +103,11 @@ def compile_template(source: str) -> Template:
     return Template(source, evaluate or sandbox.text(tree), lookups, is_light, weighed)
 
 
+def as_template(expression: str) -> str:
+    """The template of an expression whose braces may be left out, such as `event.payload.id`."""
+    return expression if "{{" in expression else f"{{{{ {expression} }}}}"
+
+
 def compile_value(value: Any) -> Template:
     """Compile a JSON-like value whose texts are templates. Raises TemplateError, with the place in the reason."""
     texts = len(expressions(value))

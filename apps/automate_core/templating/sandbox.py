@@ -19,9 +19,9 @@ from jinja2.runtime import Context, LoopContext  # noqa: TID251
 from jinja2.utils import missing  # noqa: TID251
 from jinja2.visitor import NodeTransformer  # noqa: TID251
 
+from automate_core.errors import DeferredError
 from automate_core.lookups import (
     ABSENT,
-    DeferredError,
     Path,
     Scope,
     TemplateError,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from automate_core.lookups import ABSENT, DeferredError, Path, Scope, part_of
+from automate_core.errors import DeferredError
+from automate_core.lookups import ABSENT, Path, Scope, part_of
 from automate_core.templating.limits import ITEM_SIZE, LIGHT_SIZE
 
 

@@ -11,7 +11,6 @@ import msgspec
 from django.db import transaction
 
 from automate_core import authoring, subjects, waking
-from automate_core.authoring import NotPermittedError
 from automate_core.database import AutomateNow
 from automate_core.definition import Definition, DefinitionError, parse, to_document
 from automate_core.drafts import problems, reading, rows
@@ -24,7 +23,7 @@ from automate_core.trials import decisions, parts, samples
 from automate_core.trials.decisions import Decision, DecisionError
 from automate_core.trials.parts import Part
 from automate_governance import audit
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction import redact
 
 KEPT = 5  #: test runs that are kept of each step, of each way to it, and of the whole

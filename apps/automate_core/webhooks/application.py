@@ -15,11 +15,11 @@ from django.db import connections
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from automate_core import database, wakeups
-from automate_core.asgi import Receive, Scope, Send
 from automate_core.conf import setting
 from automate_core.faultpoints import reach
 from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
 from automate_core.webhooks import rates
+from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.receive import (
     METHOD,
     Answer,

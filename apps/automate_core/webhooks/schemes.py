@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
+from automate_core.models.events import WebhookEndpoint, endpoint_checks
 from automate_core.webhooks.generic import BasicScheme, BearerScheme, HmacScheme, UnsignedScheme
 from automate_core.webhooks.presets import (
     GitHubScheme,
@@ -46,3 +49,16 @@ def scheme_for(code: str, config: Mapping[str, Any]) -> SignatureScheme:
     if not isinstance(config, dict):
         raise SchemeError("the configuration is a mapping of names to values")
     return SCHEMES[code](config)
+
+
+def check_endpoint(endpoint: WebhookEndpoint) -> None:
+    """Check an endpoint's scheme, its configuration and that a secret is there. Raises ValidationError, by field."""
+    try:
+        scheme = scheme_for(endpoint.scheme, endpoint.config)
+    except SchemeError as error:
+        raise ValidationError({error.field: str(error)}) from error
+    if scheme.signed and not endpoint.secret:
+        raise ValidationError({"secret": "This scheme needs a secret. Only the scheme “unsigned” goes without."})
+
+
+endpoint_checks.append(check_endpoint)

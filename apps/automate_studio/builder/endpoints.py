@@ -11,13 +11,12 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from automate_core.admin import WebhookEndpointForm, form_for
-from automate_core.authoring import NotPermittedError
 from automate_core.drafts import commands, requests
 from automate_core.drafts.commands import State
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes import SchemeError
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import Person, User, can
+from automate_governance.permissions import NotPermittedError, Person, User, can
 from automate_studio import words
 from automate_studio.ui.form_view import FieldView
 from automate_studio.webhooks.form import Note, fields, notes

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
-from automate_connectors import offering, trial
+from automate_connectors import offering
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.offering import Offered
@@ -21,7 +21,7 @@ from automate_core.drafts import rows
 from automate_core.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
 from automate_governance import people, sharing
-from automate_governance.permissions import Person, permitted
+from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_plugins.fields import FieldSpec
 from automate_studio import asked, words
 from automate_studio.builder import fields as builder_fields
@@ -45,7 +45,7 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
             found = _of_connector(node, spec, person)
         else:
             found = Offered(list(_OWN[spec.options](workflow, person)))
-    except trial.NotPermittedError as error:
+    except NotPermittedError as error:
         raise PermissionDenied from error
     except ConnectorError as error:
         problem = words.sentence(error.message)

@@ -19,7 +19,6 @@ from django.views.decorators.http import require_POST
 from automate_connectors.adapters.base import Effect as ActionEffect
 from automate_connectors.registry import find_action
 from automate_core import documents, step_names
-from automate_core.authoring import NotPermittedError
 from automate_core.definition import ActionStep, Definition, walk
 from automate_core.drafts import reading, rows
 from automate_core.engine.terms import Mode, Scope
@@ -30,7 +29,7 @@ from automate_core.step_paths import items_of, key_of
 from automate_core.trials import results, samples, starting
 from automate_core.trials.results import Result
 from automate_core.trials.starting import NotTestableError, Request
-from automate_governance.permissions import Person, can
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio import asked, payload, versions, words
 from automate_studio.builder import plain_json, steps, test_decisions, told
 from automate_studio.builder.samples import chosen_by

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.models import Connection
-from automate_core.authoring import NotPermittedError
 from automate_core.drafts import clips, commands, requests, rows
 from automate_core.drafts.commands import State
 from automate_core.drafts.errors import ConflictError, EditError, RefusedError
@@ -24,7 +23,7 @@ from automate_core.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
-from automate_governance.permissions import User, permitted
+from automate_governance.permissions import NotPermittedError, User, permitted
 from automate_studio import asked, frame, words
 from automate_studio.builder import (
     conditions,

@@ -22,7 +22,7 @@ from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.admin_site import admin_site, reverse
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame
 from automate_studio.connections.health import adapter_of, advice, state, word
 from automate_studio.connections.listing import cards, connections
@@ -108,7 +108,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     connection = _connection(request, pk)
     try:
         result = trial.attempt(connection, asked.person(request))
-    except trial.NotPermittedError as error:
+    except NotPermittedError as error:
         raise PermissionDenied from error
     connection.refresh_from_db()
     shown = {"panel": panel(request, connection), "trial": result, "at": timezone.localtime()}
@@ -146,7 +146,7 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     connection = _connection(request, pk)
     try:
         address = sign_in.begin(connection, asked.person(request), session=_session(request), back=_back())
-    except sign_in.NotPermittedError as error:
+    except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
@@ -168,7 +168,7 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
             back=_back(),
             refused=given["error"] or ("" if given["code"] else "nothing"),
         )
-    except sign_in.NotPermittedError as error:
+    except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))

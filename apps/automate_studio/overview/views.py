@@ -16,13 +16,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core import control, database, dead_jobs, queue_status
-from automate_core.authoring import NotPermittedError
 from automate_core.models import FailureGroup, Workflow
 from automate_core.statistics import failures, reading
 from automate_core.statistics.periods import BARS, Period, period
 from automate_core.statistics.reading import Counts, Workflows
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
+from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
 from automate_studio import asked, frame, navigation, words
 from automate_studio.doing import SeeOther
 from automate_studio.lists import Tab, address

@@ -15,11 +15,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from automate_core import endpoints
-from automate_core.authoring import NotPermittedError
 from automate_core.models import WebhookEndpoint
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
-from automate_governance.permissions import can, permitted
+from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame, words
 from automate_studio.doing import SeeOther
 from automate_studio.refused import REASONS

@@ -14,8 +14,8 @@ from shop.connector import ShopConnector
 from shop.models import Order, Shipment
 
 from automate_core import authoring, captures, database, workflow_files
+from automate_core.api import emit
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun
-from automate_core.triggers import emit
 from automate_core.worker import Worker
 
 WORKFLOWS = Path(shop.__file__).parent / "workflows"

@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core import endpoints, spans
-from automate_core.authoring import NotPermittedError
 from automate_core.management import lookups
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks.schemes import SCHEMES, SchemeError
+from automate_governance.permissions import NotPermittedError
 
 
 class Command(BaseCommand):

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.leavers import handover, holdings
 from automate_core.management import lookups
+from automate_governance.permissions import NotPermittedError
 
 MOST = 20  #: objects of a kind that a dry run names
 
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             return
         try:
             result = handover.hand_over(leaver, to, by=by, deactivate=options["deactivate"])
-        except handover.HandoverError as error:
+        except (handover.HandoverError, NotPermittedError) as error:
             raise CommandError(str(error), returncode=2) from error
         for kind, number in result.done.items():
             self.stdout.write(f"{kind}: {number}")

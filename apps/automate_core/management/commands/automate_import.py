@@ -11,6 +11,7 @@ from django.db import transaction
 from automate_core import authoring, workflow_files
 from automate_core.definition import DefinitionError
 from automate_core.management import lookups
+from automate_governance.permissions import NotPermittedError
 
 
 class Command(BaseCommand):
@@ -34,7 +35,7 @@ class Command(BaseCommand):
                     version = authoring.publish(workflow, author=owner) if options["publish"] else None
             except DefinitionError as error:
                 faults += [f"{name}: {problem}" for problem in workflow_files.located(text, error.problems)]
-            except (workflow_files.WorkflowFileError, authoring.NotPermittedError) as error:
+            except (workflow_files.WorkflowFileError, NotPermittedError) as error:
                 faults.append(f"{name}: {error}")
             else:
                 self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core import pausing
-from automate_core.authoring import NotPermittedError
 from automate_core.management import lookups
+from automate_governance.permissions import NotPermittedError
 
 
 class Command(BaseCommand):
