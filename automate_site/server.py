@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by uvicorn in its main thread. The second signal lets go of what still runs."""
-        from automate_core.managed_worker import managed
+        from automate_core.worker.managed import managed
         from automate_studio.live import hub
 
         hub.close()

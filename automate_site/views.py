@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core.managed_worker import managed
 from automate_core.models import Workflow
+from automate_core.worker.managed import managed
 from automate_governance.permissions import holds_anywhere
 from automate_studio import gallery
 from automate_studio.navigation import sidebar

@@ -13,8 +13,8 @@ import django
 
 def main(path: Path) -> None:
     django.setup()
-    from automate_core.outbox import ClaimedJob
-    from automate_core.worker import Worker
+    from automate_core.outbox.store import ClaimedJob
+    from automate_core.worker.worker import Worker
 
     claims: list[tuple[float, float]] = []
 

@@ -32,7 +32,7 @@ FROM workflow
 def main(count: int, runs: int) -> None:
     django.setup()
     from automate_core import database
-    from automate_core.matching import RuleEngine
+    from automate_core.events.matching import RuleEngine
 
     with database.connect(database.WORKER_OPTIONS) as connection:
         database.run(connection, "DELETE FROM automate_core_activetrigger WHERE source = 'webhook:match'", {})

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from automate_core.templating import Template, compile_value
-from automate_core.templating.pool import POOL
+from automate_core.expressions.templating import Template, compile_value
+from automate_core.expressions.templating.pool import POOL
 from bench.load import BODY
 from bench.measure import figure
 from bench.stage import Stage

@@ -163,7 +163,9 @@ class Stage:
     def ready_worker(self) -> Iterator[None]:
         """A worker from the moment that it says it is ready."""
         said = self.folder / "worker.log"
-        script = "import django; django.setup(); from automate_core.worker import Worker; Worker().run()"  # no checks
+        script = (
+            "import django; django.setup(); from automate_core.worker.worker import Worker; Worker().run()"
+        )
         own = {"DJANGO_SETTINGS_MODULE": "automate_site.settings", "AUTOMATE_LOG_LEVEL": "INFO"}
         with said.open("w") as log:
             process = subprocess.Popen(

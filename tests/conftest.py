@@ -164,7 +164,7 @@ def sign_in() -> Callable[[Any], Any]:
 @pytest.fixture
 def endpoint(owner: Any) -> Any:
     """A GitHub endpoint at /hooks/github/."""
-    from automate_core import endpoints
+    from automate_core.webhooks import endpoints
 
     return endpoints.save("github", scheme="github", config={}, secret=SECRET, actor=owner)[0]
 
@@ -172,12 +172,13 @@ def endpoint(owner: Any) -> Any:
 @pytest.fixture
 def workflow(owner: Any, endpoint: Any) -> Callable[[str], Any]:
     """Publish a workflow from YAML text."""
-    from automate_core import authoring, workflow_files
+    from automate_core.authoring import workflows
+    from automate_core.definition import yaml_files
 
     def make(text: str, *, publish: bool = True) -> Any:
-        made = authoring.save_definition(workflow_files.read(text), owner=owner)
+        made = workflows.save_definition(yaml_files.read(text), owner=owner)
         if publish:
-            authoring.publish(made, author=owner)
+            workflows.publish(made, author=owner)
         made.refresh_from_db()
         return made
 
@@ -211,7 +212,7 @@ def deliver() -> Callable[..., Any]:
 @pytest.fixture
 def drain() -> Callable[[], None]:
     """Run a worker in this process until no job is ready."""
-    from automate_core.worker import Worker
+    from automate_core.worker.worker import Worker
 
     return lambda: Worker(concurrency=4, drain=True, name="test").run()
 
@@ -219,7 +220,7 @@ def drain() -> Callable[[], None]:
 @pytest.fixture
 def notify() -> Callable[[], None]:
     """Do in this process what a worker does for notifications, until nothing is due."""
-    from automate_core.chores import NOTIFYING, Chores
+    from automate_core.worker.maintenance import NOTIFYING, Chores
 
     def go() -> None:
         chores = Chores(NOTIFYING)

@@ -58,7 +58,7 @@ class _Emptier:
         """Whether it did: something large is for the flush."""
         from django.db import connection, transaction
 
-        from automate_core import captures
+        from automate_core.triggers import model_capture
 
         with transaction.atomic(), connection.cursor() as cursor:
             filled = self._filled(cursor)
@@ -71,7 +71,7 @@ class _Emptier:
                     cursor.execute(f'DELETE FROM "{table}"')
             for table in self.seeded:
                 cursor.execute(_RESTORE.format(table=f'"{table}"'))
-        captures.install()
+        model_capture.install()
         return True
 
     def _filled(self, cursor: Any) -> list[str]:

@@ -12,9 +12,8 @@ from django.http import HttpRequest
 
 from automate_connectors.forms import PLAIN, SecretField
 from automate_connectors.number_fields import IntegerField
-from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
-from automate_core.webhooks import config_fields
+from automate_core.webhooks import config_fields, endpoints
 from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
 from automate_core.webhooks.signing import SignatureScheme
 from automate_governance.admin import GovernedAdmin, SecretUsingForm

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automate_core.ingest import EventIngestor, Ingested, NewEvent
-from automate_core.triggers import as_json
+from automate_core.outbox.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.triggers.host_events import as_json
 
 
 def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None) -> Ingested:

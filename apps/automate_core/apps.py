@@ -18,25 +18,28 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         from automate_connectors import health
         from automate_connectors.models import Connection
-        from automate_core import callback_signatures, changes, checks, reconnecting, used_by, watched  # noqa: F401 - it registers
+        from automate_core import checks
+        from automate_core.authoring import references
         from automate_core.events import emitted
         from automate_core.models import WebhookEndpoint
+        from automate_core.runs.waits import reconnection
+        from automate_core.triggers import model_registry, model_signals
         from automate_governance import uses
         from automate_governance.models import StoredSecret
 
-        uses.register(StoredSecret, used_by.endpoints_of_secrets)
-        uses.register(StoredSecret, used_by.workflows_of_secrets)
-        uses.register(WebhookEndpoint, used_by.workflows_of_endpoints)
-        uses.register(Connection, used_by.workflows_of_connections)
-        uses.register(Connection, used_by.rules_of_connections)
-        uses.register(StoredSecret, used_by.rules_of_secrets)
-        health.recovered.connect(reconnecting.resume)
+        uses.register(StoredSecret, references.endpoints_of_secrets)
+        uses.register(StoredSecret, references.workflows_of_secrets)
+        uses.register(WebhookEndpoint, references.workflows_of_endpoints)
+        uses.register(Connection, references.workflows_of_connections)
+        uses.register(Connection, references.rules_of_connections)
+        uses.register(StoredSecret, references.rules_of_secrets)
+        health.recovered.connect(reconnection.resume)
         checks.register_all()
-        register(watched.settings_make_sense, "automate")
+        register(model_registry.settings_make_sense, "automate")
         register(emitted.settings_make_sense, "automate")
         register(_templates_can_be_read, "automate")
-        register(watched.nothing_sensitive_is_watched, "automate")
-        changes.connect()
+        register(model_registry.nothing_sensitive_is_watched, "automate")
+        model_signals.connect()
         _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
         post_migrate.connect(_install_captures, sender=self)
@@ -45,7 +48,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
 
 def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W001: a file in a folder of workflow templates is none."""
-    from automate_core.gallery import files
+    from automate_core.authoring.library import files
 
     if files.are_all_ours():
         return []
@@ -54,14 +57,14 @@ def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 
 def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:
-    from automate_core import captures
+    from automate_core.triggers import model_capture
 
     if using == DEFAULT_DB_ALIAS:
-        captures.install()
+        model_capture.install()
 
 
 def _seed_rules(sender: AppConfig, using: str, apps: Apps | None = None, **_: Any) -> None:
-    from automate_core.notifications import rules
+    from automate_core.operations.notifications import rules
     from automate_governance import roles
 
     if using == DEFAULT_DB_ALIAS and roles.is_migrated(apps, sender.label):

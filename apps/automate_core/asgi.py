@@ -97,8 +97,8 @@ class _Body:
 async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> None:
     """Start and stop what lives beside the requests (ASGI lifespan protocol, version 2). Bad keys refuse the start."""
     from automate_core.conf import setting
-    from automate_core.managed_worker import managed
     from automate_core.webhooks.tally import tally
+    from automate_core.worker.managed import managed
     from automate_governance import boot
 
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from automate_core.callbacks import CallbackView
+from automate_core.runs.waits.callbacks import CallbackView
 from automate_core.webhooks.view import WebhookView
 
 app_name = "automate"

@@ -12,9 +12,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
-from automate_core import answers, control, manual, pausing
+from automate_core.authoring import pausing
+from automate_core.definition import form_validation
 from automate_core.models import Workflow
-from automate_core.retention import keeping
+from automate_core.operations.retention import pinning
+from automate_core.runs import control
+from automate_core.triggers import manual
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, forms, frame, manual_payload, words
@@ -40,7 +43,7 @@ def run_keep(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Keep a run for ever with `keep`, or else like any other."""
     run = asked.run(request, run_id)
     is_kept = bool(request.POST.get("keep"))
-    act = keeping.keep if is_kept else keeping.release
+    act = pinning.keep if is_kept else pinning.release
     if _do(request, lambda: act(run, by=asked.person(request))):
         goes = "It is kept until somebody lets it go." if is_kept else "It is deleted when its days are over."
         messages.success(request, goes)
@@ -61,7 +64,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
             values = manual_payload.read(text) if takes_any else values
             begun = _do(request, lambda: manual.start(workflow, values, by=asked.person(request)))
             return SeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
-        except answers.AnswersError as error:
+        except form_validation.AnswersError as error:
             errors = error.errors
         except ValueError as error:
             fault = words.sentence(str(error))

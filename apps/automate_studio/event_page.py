@@ -15,11 +15,13 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import event_access, replaying, subjects
-from automate_core.control import ControlError
-from automate_core.drafts import commands
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring.drafts import commands
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.events import access
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.outbox import subjects
+from automate_core.runs import replay
+from automate_core.runs.control import ControlError
 from automate_governance import audit, looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
@@ -38,7 +40,7 @@ CHECKED = 10  #: events of a workflow that are offered to be checked
 class Replay:
     """What a replay would start. `reason` says why there is none."""
 
-    startable: list[replaying.Startable]
+    startable: list[replay.Startable]
     reason: str = ""
 
     @property
@@ -120,7 +122,7 @@ def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     event = _event(request, event_id)
     chosen = [number for text in request.POST.getlist("workflow") if (number := asked.number(text)) is not None]
     try:
-        done = replaying.replay(event, chosen, by=asked.person(request))
+        done = replay.replay(event, chosen, by=asked.person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except ControlError as error:
@@ -159,7 +161,7 @@ def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 def event_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose an event, and see why it did or did not start one workflow."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
-    reach = event_access.reach(request.user, "view")
+    reach = access.reach(request.user, "view")
     text = asked.words(request.GET.get("event"))
     event = next((found for part in lookup(text, reach) for found in part[:1]), None) if text else None
     sources = set(workflow.active_triggers.values_list("source", flat=True))
@@ -178,16 +180,16 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _replay(request: HttpRequest, event: Event, *, may_read: bool) -> Replay:
-    if reason := replaying.refusal(event):
+    if reason := replay.refusal(event):
         return Replay(startable=[], reason=words.sentence(reason))
     if not may_read:
         return Replay(startable=[], reason="To replay it takes the permission to view its payload.")
-    return Replay(startable=replaying.startable(event, asked.person(request)))
+    return Replay(startable=replay.startable(event, asked.person(request)))
 
 
 def _event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     event = get_object_or_404(Event, pk=event_id)
-    if not event_access.may(request.user, "view", event):
+    if not access.may(request.user, "view", event):
         raise Http404
     return event
 
@@ -195,7 +197,7 @@ def _event(request: HttpRequest, event_id: uuid.UUID) -> Event:
 def _carrying(request: HttpRequest, event_id: uuid.UUID) -> Event:
     """One whose payload is there, for who may see it."""
     event = _event(request, event_id)
-    if not event_access.may(request.user, "view_payload", event):
+    if not access.may(request.user, "view_payload", event):
         raise PermissionDenied
     if event.emptied_at:
         raise Http404("what it carried was let go")
@@ -210,7 +212,7 @@ def _tree(event: Event) -> Tree:
 def _known(user: User, event_id: uuid.UUID | None) -> Event | None:
     """The event, when this person may know of it."""
     event = Event.objects.defer("payload", "headers").filter(pk=event_id).first() if event_id else None
-    return event if event is not None and event_access.may(user, "view", event) else None
+    return event if event is not None and access.may(user, "view", event) else None
 
 
 def _url(event: Event) -> str:

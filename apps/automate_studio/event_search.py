@@ -16,8 +16,8 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from automate_core import event_access
-from automate_core.event_access import Reach
+from automate_core.events import access
+from automate_core.events.access import Reach
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
 from automate_studio.asked import hexadecimal
@@ -113,7 +113,7 @@ def _conditions(reach: Reach, readable: Reach, kept: Mapping[str, str], now: dt.
     if "type" in kept:
         found.append(Q(type=kept["type"]))
     if "show" in kept:
-        started = Q(event_access.started(reach.workflows))
+        started = Q(access.started(reach.workflows))
         found.append(started if kept["show"] == "started" else ~started)
     if "since" in kept:
         found.append(Q(received_at__gte=now - SINCE[kept["since"]][1]))

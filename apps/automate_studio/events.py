@@ -16,8 +16,8 @@ from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 from psycopg.errors import QueryCanceled
 
-from automate_core import event_access
-from automate_core.event_access import Reach
+from automate_core.events import access
+from automate_core.events.access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
@@ -111,8 +111,8 @@ def source(text: str) -> Source:
 def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     """One page of the events that `user` may view, newest first."""
     kept = _kept(query)
-    reach = event_access.reach(user, "view")
-    readable = event_access.reach(user, "view_payload")
+    reach = access.reach(user, "view")
+    readable = access.reach(user, "view_payload")
     after, before = asked.key(query.get("after")), asked.key(query.get("before"))
     found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
     try:
@@ -168,9 +168,7 @@ def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
     if not keys:
         return []
     rows = Event.objects.filter(pk__in=keys)
-    started: dict[uuid.UUID, list[uuid.UUID]] = dict(
-        rows.values_list("pk", event_access.runs_started(user, RUNS_SHOWN + 1))
-    )
+    started: dict[uuid.UUID, list[uuid.UUID]] = dict(rows.values_list("pk", access.runs_started(user, RUNS_SHOWN + 1)))
     subjects = dict(rows.filter(readable.condition()).exclude(subject="").values_list("pk", "subject"))
     wanted = [run for runs in started.values() for run in runs]
     runs = ExecutionRun.objects.select_related("workflow").only("status", "workflow__name", "workflow__slug")

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from automate_connectors.models import Connection
-from automate_core.gallery import files, needs, using
-from automate_core.gallery.files import CATEGORIES, Template
-from automate_core.gallery.needs import Need
+from automate_core.authoring.library import files, instantiate, needs
+from automate_core.authoring.library.files import CATEGORIES, Template
+from automate_core.authoring.library.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
@@ -92,7 +92,7 @@ def template(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and not any(need.kind == "action" for need in wanted):
         try:
             return _use(request, found, wanted)
-        except using.SettingError as error:
+        except instantiate.SettingError as error:
             errors = error.errors
     tree = draft_tree(found.definition)
     return frame.page(
@@ -198,7 +198,7 @@ def picture(tree: Tree) -> Picture:
 def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
     """Make the draft, and say what is still to be set. Raises SettingError."""
     chosen = {(need.kind, need.name): _chosen(request.POST, need) for need in wanted}
-    workflow = using.use(
+    workflow = instantiate.use(
         template,
         owner=asked.person(request),
         connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},

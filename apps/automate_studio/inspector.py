@@ -10,11 +10,11 @@ from typing import Any
 from django.db.models import Q
 
 from automate_connectors.models import Connection
-from automate_core import approvals
-from automate_core.definition import ActionStep, Step, WorkflowStep, walk
+from automate_core.definition.document import ActionStep, Step, WorkflowStep, walk
+from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
+from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES
-from automate_core.step_paths import key_of
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_llm.models import LLMUsage

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from automate_core.definition import ActionStep, Definition, ForEachStep, RepeatStep, Step, slots
+from automate_core.definition.document import ActionStep, Definition, ForEachStep, RepeatStep, Step, slots
 
 if TYPE_CHECKING:
     from automate_studio.recorded import View

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from automate_core.lookups import ABSENT
+from automate_core.expressions.json_path import ABSENT
 from automate_studio import asked, json_tree
 
 MAX_COPIED = 1_000_000  #: characters that are copied; more is for a download

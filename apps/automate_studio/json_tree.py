@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from automate_core.lookups import ABSENT, Path, part_of
+from automate_core.expressions.json_path import ABSENT, Path, part_of
 from automate_studio import payload
 from automate_studio.builder import expressions
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.registry import find_action
-from automate_core.definition import (
+from automate_core.authoring.drafts.values import KINDS
+from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
     BranchStep,
@@ -22,8 +23,7 @@ from automate_core.definition import (
     WaitStep,
     WorkflowStep,
 )
-from automate_core.drafts.values import KINDS
-from automate_core.spans import seconds
+from automate_core.expressions.durations import seconds
 from automate_studio import sentences, words
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import pausing
+from automate_core.authoring import pausing
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from automate_core.drafts import commands
+from automate_core.authoring.drafts import commands
 from automate_core.models import Workflow
 from automate_governance.permissions import Person
 from automate_studio.builder import plain_json, samples

@@ -11,10 +11,10 @@ from django import forms
 
 from automate_connectors.models import Connection
 from automate_connectors.number_fields import IntegerField
+from automate_core.expressions.durations import seconds
 from automate_core.models import NotificationRule
-from automate_core.notifications.rules import RuleValues
-from automate_core.notifications.wording import lasting
-from automate_core.spans import seconds
+from automate_core.operations.notifications.rules import RuleValues
+from automate_core.operations.notifications.texts import lasting
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, permitted
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.db.models import Max, Q, QuerySet
 
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.notifications.wording import lasting
+from automate_core.operations.notifications.texts import lasting
 from automate_core.states import NotificationStatus
 from automate_studio import asked
 from automate_studio.lists import Page, Query, Tab, address, beside

@@ -13,8 +13,8 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.notifications import rules
-from automate_core.notifications.channels import can_mail, no_mail
+from automate_core.operations.notifications import rules
+from automate_core.operations.notifications.channels import can_mail, no_mail
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once

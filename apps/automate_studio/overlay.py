@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from automate_core.definition import (
+from automate_core.definition.document import (
     ActionStep,
     BranchStep,
     ForEachStep,

@@ -12,14 +12,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core import authoring
-from automate_core.authoring import Seen
-from automate_core.definition import DefinitionError
-from automate_core.drafts.errors import ConflictError
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.publishing import review as reviews
+from automate_core.authoring.publishing.differences import Difference, Line
+from automate_core.authoring.publishing.review import DRAFT
+from automate_core.authoring.workflows import Seen
+from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
-from automate_core.publishing import review as reviews
-from automate_core.publishing.differences import Difference, Line
-from automate_core.publishing.review import DRAFT
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame, sentences, words
@@ -71,7 +71,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_review(request, workflow)
     seen = Seen(_posted(request, "rev"), _posted(request, "version"))
     try:
-        version = authoring.publish(workflow, author=asked.person(request), message=_message(request), seen=seen)
+        version = workflows.publish(workflow, author=asked.person(request), message=_message(request), seen=seen)
     except NotPermittedError as error:
         raise PermissionDenied(str(error)) from error
     except ConflictError as error:
@@ -170,7 +170,7 @@ def restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
     def act() -> None:
         nonlocal changed
-        changed = authoring.restore(workflow, number, by=asked.person(request), rev=rev)
+        changed = workflows.restore(workflow, number, by=asked.person(request), rev=rev)
 
     if (failed := _failed(request, workflow, number, act)) is not None:
         return failed
@@ -188,7 +188,7 @@ def publish_again(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
     def act() -> None:
         made.append(
-            authoring.publish_again(
+            workflows.publish_again(
                 workflow, number, author=asked.person(request), message=_message(request), seen=seen
             )
         )
@@ -258,7 +258,7 @@ def _show_comparison(
 
 def _refusal_of_older(request: HttpRequest, workflow: Workflow, number: str) -> str:
     run_as = workflow.versions.select_related("run_as").get(number=int(number)).run_as
-    return authoring.refusal(workflow, asked.person(request), run_as)
+    return workflows.refusal(workflow, asked.person(request), run_as)
 
 
 def _label(name: str) -> str:

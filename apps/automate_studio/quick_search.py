@@ -22,7 +22,7 @@ from unfold.dataclasses import SearchResult
 from unfold.settings import get_config
 
 from automate_connectors.models import Connection
-from automate_core import event_access
+from automate_core.events import access
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
@@ -110,7 +110,7 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id or its end, or by delivery key."""
     if not event_page.may_look(user):
         return
-    reach = event_access.reach(user, "view")
+    reach = access.reach(user, "view")
     parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), asked.hexadecimal(text))]
     for event in _newest([part.defer("payload", "headers") for part in parts]):
         source = events.source(event.source)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automate_core.step_paths import holder
+from automate_core.definition.step_paths import holder
 from automate_studio import asked
 from automate_studio.items import Items
 

@@ -15,10 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
-from automate_core import control, reruns
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
-from automate_core.statistics import failures
+from automate_core.operations.statistics import failures
+from automate_core.runs import control, reruns
 from automate_governance import looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can

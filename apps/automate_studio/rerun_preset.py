@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automate_core import control
-from automate_core.restart import Outline
-from automate_core.step_paths import key_of
+from automate_core.definition.step_paths import key_of
+from automate_core.runs import control
+from automate_core.runs.rerun_plan import Outline
 from automate_studio import versions
 from automate_studio.run_page import RunPage
 

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import Pruning, SitePolicy, Workflow
-from automate_core.retention import forecast, policy, pruning
-from automate_core.retention.words import said
+from automate_core.operations.retention import forecast, policy, pruning
+from automate_core.operations.retention.describe import said
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio import asked, frame, words

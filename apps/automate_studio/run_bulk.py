@@ -12,9 +12,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import bulk, reruns
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, ExecutionRun
+from automate_core.operations import bulk
+from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_studio import asked

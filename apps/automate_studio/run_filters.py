@@ -12,7 +12,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from automate_core import search_terms, spans
+from automate_core.events import search_terms
+from automate_core.expressions import durations
 from automate_core.models import ExecutionRun, Wait
 from automate_core.states import RunStatus
 from automate_studio import words
@@ -99,12 +100,12 @@ class Filters:
 
     def seconds(self, name: str) -> float | None:
         """`longer` or `shorter`."""
-        return spans.seconds(self.kept[name]) if name in self.kept else None
+        return durations.seconds(self.kept[name]) if name in self.kept else None
 
     def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
         """From when to when the runs were made."""
         if "since" in self.kept:
-            return now - dt.timedelta(seconds=spans.seconds(self.kept["since"])), None
+            return now - dt.timedelta(seconds=durations.seconds(self.kept["since"])), None
         return _moment(self.kept.get("from", "")), _moment(self.kept.get("to", ""))
 
     def address(self, **changed: str) -> str:
@@ -199,7 +200,7 @@ def _version(given: list[str]) -> str:
 
 
 def _span(given: list[str]) -> str:
-    spans.seconds(given[-1])
+    durations.seconds(given[-1])
     return given[-1][:40]
 
 

@@ -14,12 +14,12 @@ from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
 from django.utils import timezone
 
-from automate_core.definition import BranchStep, Definition, walk
+from automate_core.authoring.publishing import differences
+from automate_core.definition.document import BranchStep, Definition, walk
+from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
-from automate_core.publishing import differences
-from automate_core.retention import keeping
+from automate_core.operations.retention import pinning
 from automate_core.states import FINAL_RUN_STATES
-from automate_core.step_paths import key_of
 from automate_governance.admin_site import reverse
 from automate_governance.people import display_name
 from automate_studio import events, items, payload, run_header, versions, words
@@ -174,7 +174,7 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = No
         retries=any(wait.kind == Wait.Kind.RETRY and wait.resolved_at is None for _, wait in waits),
         changed=changed,
         now=now,
-        goes_at=keeping.goes_at(run),
+        goes_at=pinning.goes_at(run),
     )
 
 

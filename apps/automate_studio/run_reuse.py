@@ -11,11 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from automate_core.drafts import commands
-from automate_core.drafts.commands import State
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring.drafts import commands
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun
-from automate_core.step_paths import key_of
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, words

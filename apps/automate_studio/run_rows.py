@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
 from automate_connectors.registry import find_action
-from automate_core import reruns
-from automate_core.definition import ActionStep, Definition, walk
+from automate_core.definition.document import ActionStep, Definition, walk
+from automate_core.definition.step_names import step_name
+from automate_core.definition.step_paths import key_of, without_items_in
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
+from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
-from automate_core.step_names import step_name
-from automate_core.step_paths import key_of, without_items_in
 from automate_governance.permissions import User, permitted
 from automate_studio import payload, versions, words
 from automate_studio.run_search import WITH_ERRORS

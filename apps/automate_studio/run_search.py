@@ -16,7 +16,7 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast, Right
 
-from automate_core import search_terms
+from automate_core.events import search_terms
 from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.models.fields import Words

@@ -13,8 +13,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
-from automate_core import answers, approvals
+from automate_core.definition import form_validation
 from automate_core.models import ExecutionRun, Wait
+from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio import asked, forms, inspector, views, words
@@ -115,7 +116,7 @@ def _act(request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait
         said = act(wait, asked.person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
-    except answers.AnswersError as error:
+    except form_validation.AnswersError as error:
         return _show(request, run.pk, path, 422, given=(values, error.errors))
     except approvals.OutcomeError:
         return _show(request, run.pk, path, 422, given=(values, {"": "Choose one of the outcomes."}))

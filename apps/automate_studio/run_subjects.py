@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from automate_core.events.search_terms import SUBJECT
 from automate_core.models import SearchTerm
-from automate_core.search_terms import SUBJECT
 
 
 def subject_of_run() -> Coalesce:

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core import documents
+from automate_core import artifacts
+from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, StepRun
-from automate_core.step_paths import key_of
 from automate_governance import audit, looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
@@ -40,8 +40,8 @@ def whole(attempt: StepRun, part: str) -> Any:
     """Its input or output; of one whose file cannot be read, the preview."""
     file = getattr(attempt, f"{part}_file")
     try:
-        return documents.value_of(file) if file else getattr(attempt, part)
-    except documents.DocumentError:
+        return artifacts.value_of(file) if file else getattr(attempt, part)
+    except artifacts.DocumentError:
         return getattr(attempt, part)
 
 
@@ -57,7 +57,7 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
     try:
         found = _found(request, run_id, path, request.GET)
         value = found.value
-    except documents.DocumentError as error:
+    except artifacts.DocumentError as error:
         return _gone(error)
     looks.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
     return json_answers.rows(request, value)
@@ -69,8 +69,8 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     found = _found(request, run_id, path, request.POST)
     run, part = found.run, request.POST["part"]
     try:
-        file = documents.open_file(found.file) if found.file else None
-    except documents.DocumentError as error:
+        file = artifacts.open_file(found.file) if found.file else None
+    except artifacts.DocumentError as error:
         return _gone(error)
     with transaction.atomic():
         audit.record(
@@ -82,7 +82,7 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     return json_answers.file(found.value, name)
 
 
-def _gone(error: documents.DocumentError) -> HttpResponse:
+def _gone(error: artifacts.DocumentError) -> HttpResponse:
     """The file of a large document cannot be read: not now, or not any more."""
     return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
 
@@ -98,7 +98,7 @@ class _Found:
     @property
     def value(self) -> Any:
         """All of it. Raises DocumentError."""
-        return documents.value_of(self.file) if self.file else self.stored
+        return artifacts.value_of(self.file) if self.file else self.stored
 
 
 def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_core.definition import (
+from automate_core.definition.document import (
     EventTrigger,
     ManualTrigger,
     ModelTrigger,

@@ -13,9 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST
 
-from automate_core import authoring, validation, workflow_files
-from automate_core.definition import Definition, DefinitionError, Problem
-from automate_core.gallery import files
+from automate_core.authoring import workflows
+from automate_core.authoring.library import files
+from automate_core.definition import validation, yaml_files
+from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
@@ -53,7 +54,7 @@ def new(request: HttpRequest) -> HttpResponse:
         return _page(request, name=name[:1_000], error=error)
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
-    workflow = authoring.start_draft(Definition(name=name, slug=slug), owner=asked.person(request))
+    workflow = workflows.start_draft(Definition(name=name, slug=slug), owner=asked.person(request))
     return SeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
 
 
@@ -64,11 +65,11 @@ def take_in(request: HttpRequest) -> HttpResponse:
     text = ""
     try:
         text = _text(request)
-        definition = workflow_files.read(text)
+        definition = yaml_files.read(text)
         if found := validation.problems(definition):
-            raise DefinitionError(workflow_files.located(text, found))
-        workflow = authoring.start_draft(definition, owner=asked.person(request))
-    except workflow_files.WorkflowFileError as error:
+            raise DefinitionError(yaml_files.located(text, found))
+        workflow = workflows.start_draft(definition, owner=asked.person(request))
+    except yaml_files.WorkflowFileError as error:
         return _refused(request, text, [_problem(str(error))])
     except DefinitionError as error:
         return _refused(request, text, error.problems)
@@ -90,14 +91,14 @@ def _text(request: HttpRequest) -> str:
     if upload is None:
         text = request.POST.get("text", "")
         if not text.strip():
-            raise workflow_files.WorkflowFileError("choose a file, or paste its text")
+            raise yaml_files.WorkflowFileError("choose a file, or paste its text")
         return text
-    if (upload.size or 0) > workflow_files.MAX_BYTES:
-        raise workflow_files.WorkflowFileError(f"larger than {workflow_files.MAX_BYTES:,} bytes")
+    if (upload.size or 0) > yaml_files.MAX_BYTES:
+        raise yaml_files.WorkflowFileError(f"larger than {yaml_files.MAX_BYTES:,} bytes")
     try:
         return bytes(upload.read()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise workflow_files.WorkflowFileError("not UTF-8 text") from error
+        raise yaml_files.WorkflowFileError("not UTF-8 text") from error
 
 
 def _problem(message: str) -> Problem:

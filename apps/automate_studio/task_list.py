@@ -13,11 +13,11 @@ from django.db.models.functions import Coalesce, Left
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from automate_core import approvals
-from automate_core.manual import STARTED_BY
+from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
+from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
-from automate_core.step_paths import key_of
+from automate_core.triggers.manual import STARTED_BY
 from automate_governance.permissions import User, holds_anywhere
 from automate_studio import asked, words
 from automate_studio.lists import Page, Query, Tab, address, beside

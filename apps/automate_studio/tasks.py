@@ -17,9 +17,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core import answers, approvals
-from automate_core.leavers import tasks as leaver_tasks
+from automate_core.definition import form_validation
 from automate_core.models import Wait
+from automate_core.operations.offboarding import tasks as leaver_tasks
+from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance import people
 from automate_governance.admin_site import reverse
@@ -147,7 +148,7 @@ def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
         return _refused(request)
     except approvals.OutcomeError:
         return _show(request, wait, given, {"": "Choose one of the outcomes."})
-    except answers.AnswersError as error:
+    except form_validation.AnswersError as error:
         return _show(request, wait, given, error.errors)
     except approvals.NotOpenError as error:
         messages.error(request, str(error))

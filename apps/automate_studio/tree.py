@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
-from automate_core import step_names
-from automate_core.definition import (
+from automate_core.authoring.drafts import step_location
+from automate_core.definition import step_names
+from automate_core.definition.document import (
     OTHERWISE,
     TIMEOUT,
     ApprovalStep,
@@ -27,8 +28,7 @@ from automate_core.definition import (
     TryStep,
     slots,
 )
-from automate_core.drafts import places
-from automate_core.step_paths import without_items
+from automate_core.definition.step_paths import without_items
 from automate_studio import looks, overlay, sentences, words
 from automate_studio.items import Items
 from automate_studio.looks import Said
@@ -353,7 +353,7 @@ def _routes(
             left=_on_the_way(index - 0.25, chosen, len(shown)),
             right=_on_the_way(index + 0.25, chosen, len(shown)),
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
-            inside=places.in_list(kind, slot.key, slot.name, title) if edited else "",
+            inside=step_location.in_list(kind, slot.key, slot.name, title) if edited else "",
             items=items,
             track=isinstance(step, ParallelStep),
             joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",

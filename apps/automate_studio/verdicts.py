@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automate_core import explaining
-from automate_core.explaining import Outcome, Verdict
+from automate_core.authoring import match_explanation
+from automate_core.authoring.match_explanation import Outcome, Verdict
 from automate_core.models import Event, Workflow
 from automate_governance.permissions import Person, permitted
 from automate_studio import events, words
@@ -58,7 +58,7 @@ class Why:
 
 def of(event: Event, person: Person, workflow: Workflow | None = None) -> Why:
     """Of all workflows that the person may view, or of that one."""
-    told = explaining.explain(event, by=person, workflow=workflow)
+    told = match_explanation.explain(event, by=person, workflow=workflow)
     keys = {verdict.workflow.pk for verdict in told.verdicts}
     change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))
     editable = set(permitted(person, "view_payload", change).values_list("pk", flat=True)) if told.may_read else set()

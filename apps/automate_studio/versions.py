@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from automate_core.definition import Definition, DefinitionError, ForEachStep, RepeatStep, Step, parse, slots
+from automate_core.definition.document import Definition, DefinitionError, ForEachStep, RepeatStep, Step, parse, slots
 from automate_core.models import WorkflowVersion
 
 MOST = 1_000

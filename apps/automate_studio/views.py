@@ -11,11 +11,13 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from automate_core import authoring, pausing, rights, workflow_files
-from automate_core.definition import Definition, DefinitionError
-from automate_core.drafts import reading, rows
+from automate_core.authoring import pausing, workflows
+from automate_core.authoring.drafts import reading, rows
+from automate_core.definition import yaml_files
+from automate_core.definition.document import Definition, DefinitionError
+from automate_core.definition.published import published_definition
+from automate_core.events import run_rights
 from automate_core.models import ExecutionRun, FailureGroup, Workflow
-from automate_core.published import published_definition
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit, looks
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
@@ -57,7 +59,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow.name,
         workflow=workflow,
         is_draft=is_draft,
-        stops=rights.stops(workflow),
+        stops=run_rights.stops(workflow),
         started=started.asked_for(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=workflow_triggers.triggers(definition, request.user),
@@ -77,7 +79,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
     workflow, definition, is_draft = _shown_definition(request, pk)
     if is_draft:
         try:
-            definition = authoring.load_definition(workflow)
+            definition = workflows.load_definition(workflow)
         except DefinitionError as error:
             return HttpResponse(
                 f"The draft is not a whole workflow yet: {error}", status=409, content_type="text/plain"
@@ -85,7 +87,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
     audit.record(request.user, "workflow.exported", workflow)
     name = f'attachment; filename="{workflow.slug}.yaml"'
     return HttpResponse(
-        workflow_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
+        yaml_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
     )
 
 

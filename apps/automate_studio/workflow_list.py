@@ -14,8 +14,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
 
 from automate_connectors.registry import find_action
-from automate_core import database, pausing
-from automate_core.drafts.reading import read_trigger
+from automate_core import database
+from automate_core.authoring import pausing
+from automate_core.authoring.drafts.reading import read_trigger
 from automate_core.models import Trigger, Workflow
 from automate_governance.people import name_field
 from automate_governance.permissions import User, permitted

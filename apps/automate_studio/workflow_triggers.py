@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automate_core import endpoints, schedules
-from automate_core.definition import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
+from automate_core.definition.document import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
 from automate_core.models import WebhookEndpoint
-from automate_core.watched import watched
+from automate_core.triggers import schedules
+from automate_core.triggers.model_registry import watched
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio import sentences, words

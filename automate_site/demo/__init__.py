@@ -9,8 +9,10 @@ from django.conf import settings
 from django.db import transaction
 
 from automate_connectors.models import Connection
-from automate_core import authoring, endpoints, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import Workflow
+from automate_core.webhooks import endpoints
 from automate_governance import audit
 from automate_governance.permissions import Person
 
@@ -29,9 +31,9 @@ def seed(owner: Person) -> None:
     echo.full_clean()
     echo.save()
     audit.record(owner, "connection.created", echo)
-    definition = workflow_files.read(workflow_files.load(FOLDER / f"{WORKFLOW}.yaml"))
-    workflow = authoring.save_definition(definition, owner=owner)
-    authoring.publish(workflow, author=owner, message="The demo")
+    definition = yaml_files.read(yaml_files.load(FOLDER / f"{WORKFLOW}.yaml"))
+    workflow = workflows.save_definition(definition, owner=owner)
+    workflows.publish(workflow, author=owner, message="The demo")
 
 
 def follow_address() -> None:

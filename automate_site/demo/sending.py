@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from automate_core.following import follow
 from automate_core.models import ExecutionRun, StepRun, WebhookEndpoint
-from automate_core.sending import send
+from automate_core.runs.tail import follow
+from automate_core.webhooks.test_delivery import send
 from automate_site import demo
 
 SECONDS = 60.0

@@ -9,10 +9,10 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from automate_connectors.models import OAuthToken
-from automate_core import control
-from automate_core.chores import Chores
 from automate_core.engine.effects import perform
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.runs import control
+from automate_core.worker.maintenance import Chores
 from tests.connections.conftest import reconnect
 from tests.connections.test_health import press
 from tests.connections.test_oauth import CALLBACK, address, start

@@ -16,10 +16,10 @@ from django.db import connection as own_connection
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.sql import SqlConnector
-from automate_core import workflow_files
-from automate_core.definition import DefinitionError
+from automate_core.definition import yaml_files
+from automate_core.definition.document import DefinitionError
 from automate_core.engine import program
-from automate_core.lookups import TemplateError
+from automate_core.expressions.json_path import TemplateError
 from automate_site.embedded_postgres import throw_away
 from tests.certificates import Authority
 from tests.connectors.conftest import real_context
@@ -392,7 +392,7 @@ steps:
 
 
 def test_an_expression_in_sql_that_was_saved_otherwise_never_runs():
-    read = workflow_files.read("""
+    read = yaml_files.read("""
 name: Ask
 slug: ask
 triggers: [{endpoint: github}]

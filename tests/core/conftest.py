@@ -9,7 +9,7 @@ import pytest
 from django.db.models import F
 
 from automate_core.models import ExecutionRun, Wait
-from automate_core.worker import Worker
+from automate_core.worker.worker import Worker
 from tests.core.walks import settle
 
 

@@ -10,9 +10,10 @@ from django.contrib.auth.models import Group
 from django.db import connections
 from guardian.shortcuts import assign_perm
 
-from automate_core import answers, approvals
+from automate_core.definition import form_validation
 from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee, Workflow
-from automate_core.notifications import asking
+from automate_core.operations.notifications import approval_mail
+from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 
@@ -76,7 +77,7 @@ def test_members_of_a_group_decide_as_long_as_they_are_members(wait, stranger):
 
 
 def test_the_form_and_the_outcome_are_checked(wait, colleague):
-    with pytest.raises(answers.AnswersError) as refused:
+    with pytest.raises(form_validation.AnswersError) as refused:
         approvals.decide(wait, by=colleague, outcome="approved", form={"level": "middle", "amount": "x", "extra": 1})
     assert set(refused.value.errors) == {"note", "level", "amount", "extra"}
     with pytest.raises(approvals.OutcomeError, match="approved, rejected"):
@@ -184,7 +185,7 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
 
 def test_nobody_is_told_of_what_is_over(wait, notify, colleague, mailoutbox):
     """Decided after the mail was put on its way, and before it was sent."""
-    asking.tell()
+    approval_mail.tell()
     approvals.decide(wait, by=colleague, outcome="approved", form={"note": "x"})
     notify()
     assert mailoutbox == [] and Notification.objects.get().status == "dropped"

@@ -8,9 +8,9 @@ import json
 import pytest
 from django.core.asgi import get_asgi_application
 
-from automate_core import endpoints
 from automate_core.asgi import automate
 from automate_core.models import Event
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.application import GroupIngestor, HooksApplication
 from automate_core.webhooks.schemes import GitHubScheme
 from tests.conftest import SECRET

@@ -13,9 +13,10 @@ from django.core.files.storage import Storage
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from automate_core import callbacks, documents
-from automate_core.backup.sealing import MAGIC
+from automate_core import artifacts
 from automate_core.models import Event, ExecutionRun, OutboxJob, Wait
+from automate_core.operations.backup.encryption import MAGIC
+from automate_core.runs.waits import callbacks
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
@@ -94,7 +95,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
         timeout=240,
     )
     assert doomed.returncode == -signal.SIGKILL and OutboxJob.objects.filter(status="leased").count() == 1
-    documents.storage().save(f"{documents.FOLDER}/2026/11/27/large.json", ContentFile(b'{"large": true}'))
+    artifacts.storage().save(f"{artifacts.FOLDER}/2026/11/27/large.json", ContentFile(b'{"large": true}'))
     monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
     archive = tmp_path / "monday.automate"
     call_command("automate_backup", str(archive))
@@ -118,7 +119,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
         assert "in doubt, under way at the time of the backup: 1." in said and "effect" in said
         assert "Callback addresses that work: 1." in said and "1 stored files" in said
         assert (
-            tmp_path / "restored" / documents.FOLDER / "2026" / "11" / "27" / "large.json"
+            tmp_path / "restored" / artifacts.FOLDER / "2026" / "11" / "27" / "large.json"
         ).read_bytes() == b'{"large": true}'
         assert AuditEntry.objects.filter(verb="site.restored").exists() and list(audit.verify()) == []
         assert deliver({"n": 1}, delivery="the-one").status_code == 202, "known, and nothing new"

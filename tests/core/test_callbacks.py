@@ -14,11 +14,11 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import Client
 
-from automate_core import approvals, refused_callbacks
 from automate_core.asgi import automate
-from automate_core.callback_urls import callback_url
-from automate_core.definition import DefinitionError
+from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun, OutboxJob, Wait
+from automate_core.runs.waits import approvals, rejected_callbacks
+from automate_core.webhooks.callback_urls import callback_url
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.uses import uses_of
@@ -104,16 +104,16 @@ def test_bodies_have_the_limits_of_deliveries(run, wait, body, extra, status):
 
 
 def test_who_tries_addresses_is_in_the_trail_and_floods_nothing(run, wait, monkeypatch):
-    monkeypatch.setattr(refused_callbacks, "minute", refused_callbacks._Minute())
-    for _ in range(refused_callbacks.MOST + 3):
+    monkeypatch.setattr(rejected_callbacks, "minute", rejected_callbacks._Minute())
+    for _ in range(rejected_callbacks.MOST + 3):
         assert post(run.pk, url="/hooks/callback/forged/").status_code == 404
     assert post(run.pk).status_code == 202
     entries = AuditEntry.objects.filter(verb="callback.refused")
-    assert entries.count() == refused_callbacks.MOST
+    assert entries.count() == rejected_callbacks.MOST
     first = entries.last()
     assert (first.actor, first.object, first.address, first.source) == ("nobody", "site", "127.0.0.1", "webhook")
     assert first.changes == {"status": 404, "reason": "There is no such callback."}
-    refused_callbacks.minute._ends = 0  # the next minute
+    rejected_callbacks.minute._ends = 0  # the next minute
     ExecutionRun.objects.update(status="succeeded")
     assert post(run.pk).status_code >= 400
     assert entries.first().changes["left_out"] == 3

@@ -7,8 +7,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from automate_core import endpoints
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow
+from automate_core.webhooks import endpoints
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.conftest import SECRET
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automate_core import endpoints
-from automate_core.ingest import EventIngestor
 from automate_core.models import Event, ExecutionRun, OutboxJob
-from automate_core.webhooks import bodies, cloudevents
+from automate_core.outbox.ingest import EventIngestor
+from automate_core.webhooks import bodies, cloudevents, endpoints
 from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.schemes import SCHEMES
 from automate_core.webhooks.signing import FORM, Delivery

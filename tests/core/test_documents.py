@@ -15,9 +15,10 @@ from django.core.management import call_command
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import control, documents
+from automate_core import artifacts
 from automate_core.models import ExecutionRun, StepRun
-from automate_core.retention import keeping
+from automate_core.operations.retention import pinning
+from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from tests.core.walks import output, settle, states
 from tests.processes import wait_for
@@ -113,10 +114,10 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     settle(drain)
     assert ExecutionRun.objects.get(pk=again.pk).status == "succeeded" and len(files()) == 5
     _age(files)
-    orphan = documents.storage().save(f"{documents.FOLDER}/2020/01/02/left.json", ContentFile(b"{}"))
-    young, _ = documents.put(b'"' + b"y" * 10 + b'"')
+    orphan = artifacts.storage().save(f"{artifacts.FOLDER}/2020/01/02/left.json", ContentFile(b"{}"))
+    young, _ = artifacts.put(b'"' + b"y" * 10 + b'"')
     settings.AUTOMATE_RETENTION_DAYS = {"succeeded": 1}
-    keeping.keep(again, by=owner)
+    pinning.keep(again, by=owner)
     ExecutionRun.objects.update(finished_at="2020-01-01T00:00Z")
     old = {made.pk: "01700000-0000-7000-8000-000000000001", again.pk: "01700000-0000-7000-8000-000000000002"}
     for was, now in old.items():
@@ -126,9 +127,9 @@ def test_a_large_output_is_a_file_that_later_steps_look_into(
     call_command("automate_prune")
     assert list(ExecutionRun.objects.values_list("pk", flat=True).distinct()) == [uuid.UUID(old[again.pk])]
     names = set(StepRun.objects.exclude(output_file=None).values_list("output_file", flat=True))
-    assert names and all(documents.storage().exists(name) for name in names) and not documents.storage().exists(orphan)
+    assert names and all(artifacts.storage().exists(name) for name in names) and not artifacts.storage().exists(orphan)
     assert len(files()) == 5, "four of the run that is kept, one that was written today"
-    keeping.release(ExecutionRun.objects.get(), by=owner)
+    pinning.release(ExecutionRun.objects.get(), by=owner)
     call_command("automate_prune")
     assert not ExecutionRun.objects.exists() and len(files()) == 1, young
 
@@ -163,19 +164,19 @@ def test_a_storage_that_is_away_or_has_lost_a_file(
 ):
     settings.AUTOMATE_EGRESS_ALLOW = (answering.host,)
     publish(STEPS.format(url=answering.url))
-    monkeypatch.setattr(documents, "_away_until", 0.0)
-    monkeypatch.setattr(type(documents.storage()), "save", _full)
+    monkeypatch.setattr(artifacts, "_away_until", 0.0)
+    monkeypatch.setattr(type(artifacts.storage()), "save", _full)
     began = time.monotonic()
     made = run()
-    assert documents._away_until > began
+    assert artifacts._away_until > began
     monkeypatch.undo()
     assert made.status == "succeeded" and not files() and len(output(made, "fetch")["body"]) == ROWS + 1
-    monkeypatch.setattr(documents, "_away_until", 0.0)
+    monkeypatch.setattr(artifacts, "_away_until", 0.0)
     made = run()
     assert made.status == "succeeded" and len(files()) == 4
     for path in files():
         os.unlink(path)
-    monkeypatch.setattr(documents, "value_of", documents._Remembered().value)
+    monkeypatch.setattr(artifacts, "value_of", artifacts._Remembered().value)
     again = control.retry(made, by=owner, start="some")
     settle(drain)
     again.refresh_from_db()
@@ -195,4 +196,4 @@ def test_previews_are_small_whatever_is_in_them():
         {f"{'k' * 200}{number}": list(range(100)) for number in range(5_000)},
         [[[[[[[["z" * 400] * 50] * 50]]]]]],
     ):
-        assert len(documents.preview(json.dumps(value).encode())) <= 20_000
+        assert len(artifacts.preview(json.dumps(value).encode())) <= 20_000

@@ -14,15 +14,18 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_connectors.adapters.base import ConnectorError, Effect
 from automate_connectors.registry import connectors
-from automate_core import authoring, control, database, pausing, workflow_files
-from automate_core.callback_urls import callback_url
+from automate_core import database
+from automate_core.authoring import pausing, workflows
+from automate_core.definition import yaml_files
 from automate_core.engine.effects import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
-from automate_core.matching import RuleEngine
+from automate_core.events.matching import RuleEngine
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
-from automate_core.outbox import OutboxStore
-from automate_core.worker import Worker
+from automate_core.outbox.store import OutboxStore
+from automate_core.runs import control
+from automate_core.webhooks.callback_urls import callback_url
+from automate_core.worker.worker import Worker
 from automate_governance.redaction import learn
 from tests.core.walks import Slow, fatal, settle, states
 from tests.processes import wait_for
@@ -169,8 +172,8 @@ def test_an_approval_of_a_withdrawn_arm_is_not_asked(workflow, deliver, owner):
     """Both answers arrive in one turn: the arm that fails withdraws the one that just asks."""
     import json
 
-    from automate_core import approvals
     from automate_core.engine.outcomes import EffectOutcome
+    from automate_core.runs.waits import approvals
 
     workflow(
         HEAD
@@ -300,13 +303,14 @@ def test_nothing_goes_out_after_a_cancel(publish, deliver, working, sink, owner)
 
 
 def test_a_number_too_large_is_an_answer_not_a_crash(workflow, owner):
-    from automate_core import answers, manual
+    from automate_core.definition import form_validation
+    from automate_core.triggers import manual
 
     made = workflow(
         "name: F\nslug: f\ntriggers: [{kind: manual, inputs: [{name: n, kind: number}]}]\n"
         "steps: [{key: a, action: data.set}]"
     )
-    with pytest.raises(answers.AnswersError):
+    with pytest.raises(form_validation.AnswersError):
         manual.start(made, {"n": "1" + "0" * 400}, by=owner)
 
 
@@ -334,7 +338,7 @@ def test_a_number_with_twenty_digits_in_the_inbox(publish, deliver, drain, owner
 """)
     deliver()
     drain()
-    from automate_core import approvals
+    from automate_core.runs.waits import approvals
 
     approvals.decide(Wait.objects.get(), by=owner, outcome="approved", form={"n": "1" + "0" * 200})
     drain()
@@ -363,7 +367,7 @@ def test_the_end_of_a_run_whose_job_died_is_told(publish, deliver, drain):
 
     from django.utils import timezone
 
-    from automate_core.outbox import OutboxStore
+    from automate_core.outbox.store import OutboxStore
 
     publish("  - {kind: wait, key: nap, duration: 1h}")
     publish("  - {key: a, action: data.set}", slug="alarm", triggers="[{kind: run, workflow: flow, on: failed}]")
@@ -438,7 +442,7 @@ def test_a_callback_with_what_no_table_holds(publish, deliver, drain):
 def test_once_on_the_long_day(at):
     import datetime as dt
 
-    from automate_core.schedules import due_slots
+    from automate_core.triggers.schedules import due_slots
 
     times = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "missed": "all"}
     since = dt.datetime.fromisoformat("2026-10-25T00:30Z")
@@ -451,17 +455,17 @@ def test_a_right_that_was_taken_back_calls_nothing(publish, deliver, drain, owne
     callee = publish("  - {key: a, action: data.set}", slug="other", triggers="[]")
     for perm in ("view_workflow", "run_workflow"):
         assign_perm(perm, colleague, callee)
-    made = authoring.save_definition(
-        workflow_files.read(
+    made = workflows.save_definition(
+        yaml_files.read(
             "name: C\nslug: c\ntriggers: [{kind: manual}]\nsteps: [{kind: workflow, key: call, workflow: other}]"
         ),
         owner=colleague,
     )
-    authoring.publish(made, author=colleague)
+    workflows.publish(made, author=colleague)
     made.refresh_from_db()
     for perm in ("view_workflow", "run_workflow"):
         remove_perm(perm, colleague, callee)
-    from automate_core import manual
+    from automate_core.triggers import manual
 
     manual.start(made, {}, by=colleague)
     settle(drain)

@@ -166,7 +166,7 @@ def test_a_version_that_cannot_be_read_fails_its_run(workflow, deliver, drain):
 
 def test_one_result_that_cannot_be_stored_takes_no_other_with_it(workflow, deliver, drain, monkeypatch):
     """The grouped write fails; written one by one, only the bad one is refused."""
-    from automate_core.engine.kinds import actions
+    from automate_core.engine.steps import actions
 
     encode = actions.encode_output
     spoil = lambda value: b'{"text": "\\u0000"}' if value == {"n": 13} else encode(value)  # noqa: E731
@@ -240,7 +240,7 @@ def test_a_filter_that_can_no_longer_be_read_starts_nothing_and_harms_no_other(w
 def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drain, sink, owner, monkeypatch):
     from django.db import OperationalError
 
-    from automate_core.engine import credentials
+    from automate_connectors import credentials
 
     real, failed = credentials.of, []
 
@@ -262,7 +262,7 @@ def test_the_database_going_away_in_an_effect_is_retried(workflow, deliver, drai
 
 def test_a_fault_in_the_engine_does_not_kill_the_worker(workflow, deliver, monkeypatch, environment):
     from automate_core.engine.execution import ExecutionEngine
-    from automate_core.worker import Worker
+    from automate_core.worker.worker import Worker
     from tests.processes import wait_for
 
     workflow("{name: S, slug: s, triggers: [{endpoint: github}], steps: [{key: a, action: data.set}]}")

@@ -8,12 +8,13 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring, rights, workflow_files
 from automate_core.api import emit
-from automate_core.definition import DefinitionError
-from automate_core.events import emitted
+from automate_core.authoring import workflows
+from automate_core.authoring.publishing import shadow
+from automate_core.definition import yaml_files
+from automate_core.definition.document import DefinitionError
+from automate_core.events import emitted, run_rights
 from automate_core.models import Event, ExecutionRun
-from automate_core.publishing import shadow
 from automate_governance.models import AuditEntry
 from tests.studio.test_events import INBOX, Page, page_of
 
@@ -34,7 +35,7 @@ def listening(owner, settings, drain):
     emit("salary.paid", {"amount": 90_000})
     drain()
     settings.AUTOMATE_EVENT_TYPES = {"salary.paid": NEEDED}
-    return authoring.save_definition(workflow_files.read(LISTENS), owner=owner)
+    return workflows.save_definition(yaml_files.read(LISTENS), owner=owner)
 
 
 @pytest.fixture
@@ -52,17 +53,17 @@ def permit():
 def test_a_type_that_is_not_listed_is_closed_to_everybody(listening, admin, settings, sign_in, owner):
     settings.AUTOMATE_EVENT_TYPES = {}
     with pytest.raises(DefinitionError, match=r"AUTOMATE_EVENT_TYPES does not list 'salary\.paid'"):
-        authoring.publish(listening, author=admin)
+        workflows.publish(listening, author=admin)
     review = sign_in(owner).get(reverse("studio:review", args=[listening.pk])).content.decode()
     assert "AUTOMATE_EVENT_TYPES" in review and "with the permission that listening takes" in review
     assert "90000" not in sign_in(owner).get(reverse("studio:builder_sample", args=[listening.pk])).content.decode()
 
 
 def test_publishing_and_starting_take_the_permission(listening, owner, permit, drain, monkeypatch, settings):
-    monkeypatch.setattr(rights, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(run_rights, "REMEMBERED_SECONDS", 0.0)
     with pytest.raises(DefinitionError, match=f"owner may not listen to 'salary.paid'.*the permission {NEEDED}"):
-        authoring.publish(listening, author=owner)
-    authoring.publish(listening, author=permit(owner))
+        workflows.publish(listening, author=owner)
+    workflows.publish(listening, author=permit(owner))
 
     def runs():
         emit("salary.paid", {"amount": 1})
@@ -73,23 +74,23 @@ def test_publishing_and_starting_take_the_permission(listening, owner, permit, d
     permit(owner, give=False)
     listening.refresh_from_db()
     assert runs() == 1
-    assert rights.stops(listening) == [
+    assert run_rights.stops(listening) == [
         "Stopped: the run-as user owner may no longer listen to events of the type salary.paid."
     ]
     permit(owner)
     assert runs() == 2
     settings.AUTOMATE_EVENT_TYPES = {}
-    assert runs() == 2 and "does not list 'salary.paid'" in rights.stops(listening)[0]
+    assert runs() == 2 and "does not list 'salary.paid'" in run_rights.stops(listening)[0]
 
 
 def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, permit, sign_in):
     permit(owner)
-    authoring.publish(listening, author=get_user_model().objects.get(pk=owner.pk))
+    workflows.publish(listening, author=get_user_model().objects.get(pk=owner.pk))
     event = Event.objects.get()
     for verb in ("view", "view_payload", "change"):
         assign_perm(f"{verb}_workflow", colleague, listening)
     draft = LISTENS.replace("alaries", "alaries-too")
-    own = authoring.save_definition(workflow_files.read(draft), owner=colleague)
+    own = workflows.save_definition(yaml_files.read(draft), owner=colleague)
     client, download = sign_in(colleague), reverse("studio:event_download", args=[event.pk])
     sample = reverse("studio:builder_sample", args=[own.pk])
     waiting = reverse("studio:builder_trigger_event", args=[own.pk, "event"])
@@ -104,13 +105,13 @@ def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, p
     emit("secret.other", {"amount": 7})
     newest = Event.objects.latest("id")
     assert client.post(waiting, {"event": newest.pk}).status_code == 404, "of another type, which is closed"
-    tried = shadow.evaluate(own, authoring.load_definition(own), by=get_user_model().objects.get(pk=colleague.pk))
+    tried = shadow.evaluate(own, workflows.load_definition(own), by=get_user_model().objects.get(pk=colleague.pk))
     assert tried and [each.id for each in tried.tried] == [str(event.pk)]
 
 
 def test_public_types_are_for_whoever_builds_workflows(listening, owner, settings, sign_in, django_user_model):
     settings.AUTOMATE_EVENT_TYPES = {"salary.paid": "public"}
-    authoring.publish(listening, author=owner)
+    workflows.publish(listening, author=owner)
     plain = django_user_model.objects.create_user("plain", is_staff=True)
     assert sign_in(plain).get(page_of(Event.objects.get().pk)).status_code == 404
 

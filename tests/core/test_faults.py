@@ -15,9 +15,9 @@ from automate_connectors.registry import connectors
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome
-from automate_core.matching import RuleEngine
+from automate_core.events.matching import RuleEngine
 from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun
-from automate_core.outbox import OutboxStore
+from automate_core.outbox.store import OutboxStore
 from automate_governance.redaction import Redactor
 from tests.processes import wait_for
 

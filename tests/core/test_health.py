@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import RequestFactory
 
 from automate_core.api import emit
-from automate_core.health import health
 from automate_core.models import WorkerState
+from automate_core.operations.health import health
 
 pytestmark = pytest.mark.django_db
 
@@ -52,5 +52,7 @@ def test_it_is_healthy_while_a_worker_is_alive(operator, colleague):
 
 
 def test_a_database_that_fails_is_unhealthy(operator, monkeypatch):
-    monkeypatch.setattr("automate_core.health._LIVE_WORKERS", "SELECT 1 FROM not_migrated WHERE %(seconds)s > 0")
+    monkeypatch.setattr(
+        "automate_core.operations.health._LIVE_WORKERS", "SELECT 1 FROM not_migrated WHERE %(seconds)s > 0"
+    )
     assert ask(operator) == (503, {"status": "failing"})

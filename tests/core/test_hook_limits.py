@@ -12,9 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from automate_core import endpoints
 from automate_core.models import Event, RefusedDeliveries, WebhookEndpoint
-from automate_core.webhooks import rates
+from automate_core.webhooks import endpoints, rates
 from automate_core.webhooks.tally import Tally, tally
 from tests.conftest import SECRET
 from tests.core.doors import DOORS, signed

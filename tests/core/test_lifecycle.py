@@ -12,11 +12,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from automate_core import control, dead_jobs
 from automate_core.events.scope import event_scope
 from automate_core.ids import uuid7, uuid7_time
 from automate_core.models import EndedRun, Event, ExecutionRun, OutboxJob, SearchTerm, StepRun, Wait, Workflow
-from automate_core.outbox import OutboxStore
+from automate_core.operations import dead_jobs
+from automate_core.outbox.store import OutboxStore
+from automate_core.runs import control
 from tests.core.walks import Slow
 
 pytestmark = pytest.mark.django_db(transaction=True)

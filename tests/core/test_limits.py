@@ -8,9 +8,9 @@ import time
 import pytest
 from django.db import connection, connections, transaction
 
-from automate_core import control, limits
-from automate_core.cancelling import cancel_run
 from automate_core.models import ExecutionRun, OutboxJob, Wait
+from automate_core.runs import concurrency, control
+from automate_core.runs.cancellation import cancel_run
 from automate_core.states import FINAL_RUN_STATES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,43 +57,43 @@ def _states(runs):
 
 def _is_due():
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {limits.DUE}")
+        cursor.execute(f"SELECT {concurrency.DUE}")
         return cursor.fetchone()[0]
 
 
 def test_the_oldest_go_first_and_the_next_when_one_ends(arrive, limited):
     runs = arrive(4)
-    assert limits.admit(limited.pk, "k") == 2
+    assert concurrency.admit(limited.pk, "k") == 2
     assert _states(runs) == ["admitted", "admitted", "waiting", "waiting"]
     assert set(OutboxJob.objects.values_list("run", "kind", "status")) == {
         (run.pk, "advance", "ready") for run in runs[:2]
     }
     assert list(Wait.objects.values_list("status", flat=True)) == ["resolved", "resolved", "open", "open"]
-    assert limits.admit(limited.pk, "k") == 0
+    assert concurrency.admit(limited.pk, "k") == 0
     cancel_run(runs[0].pk, code="cancelled", message="")
-    assert limits.admit(limited.pk, "k") == 1
+    assert concurrency.admit(limited.pk, "k") == 1
     assert _states(runs) == ["cancelled", "admitted", "admitted", "waiting"]
 
 
 def test_keys_do_not_share_their_limit(arrive, limited):
     runs = [*arrive(2, limit=1, key="a"), *arrive(2, limit=1, key="b")]
-    limits.sweep()
+    concurrency.sweep()
     assert _states(runs) == ["admitted", "waiting", "admitted", "waiting"]
 
 
 def test_what_comes_beyond_the_limit_is_skipped(arrive, limited):
     runs = arrive(4, policy="skip")
-    limits.admit(limited.pk, "k")
+    concurrency.admit(limited.pk, "k")
     assert _states(runs) == ["admitted", "admitted", "cancelled", "cancelled"]
     assert {run.error["code"] for run in ExecutionRun.objects.filter(status="cancelled")} == {"skipped"}
 
 
 def test_the_newest_takes_the_place_of_the_oldest(arrive, limited):
     first = arrive(3, policy="cancel_older")
-    limits.admit(limited.pk, "k")
+    concurrency.admit(limited.pk, "k")
     assert _states(first) == ["cancelled", "admitted", "admitted"]
     [newest] = arrive(1, policy="cancel_older")
-    limits.admit(limited.pk, "k")
+    concurrency.admit(limited.pk, "k")
     assert _states([*first, newest]) == ["cancelled", "cancelled", "admitted", "admitted"]
     first[1].refresh_from_db()
     assert first[1].error["code"] == "superseded"
@@ -101,7 +101,7 @@ def test_the_newest_takes_the_place_of_the_oldest(arrive, limited):
 
 def test_the_terms_of_the_newest_count(arrive, limited):
     runs = [*arrive(3, limit=1), *arrive(1, limit=3)]
-    limits.admit(limited.pk, "k")
+    concurrency.admit(limited.pk, "k")
     assert _states(runs) == ["admitted", "admitted", "admitted", "waiting"]
 
 
@@ -109,16 +109,16 @@ def test_the_sweep_finds_what_nobody_was_told_of(arrive, limited):
     assert not _is_due()
     runs = arrive(3, limit=1)
     assert _is_due()
-    limits.sweep()
+    concurrency.sweep()
     assert _states(runs) == ["admitted", "waiting", "waiting"]
     assert not _is_due(), "there is no room"
     cancel_run(runs[0].pk, code="cancelled", message="")
     assert _is_due()
-    limits.sweep()
+    concurrency.sweep()
     assert _states(runs) == ["cancelled", "admitted", "waiting"]
     [skipped] = arrive(1, limit=1, policy="skip")
     assert _is_due()
-    limits.sweep()
+    concurrency.sweep()
     assert _states([*runs, skipped]) == ["cancelled", "admitted", "cancelled", "cancelled"]
 
 
@@ -165,7 +165,7 @@ def test_many_workers_never_admit_more_than_the_limit(arrive, limited):
     def work():
         try:
             while not over.is_set():
-                limits.admit(limited.pk, "k")
+                concurrency.admit(limited.pk, "k")
                 run = (
                     ExecutionRun.objects.filter(admitted=True)
                     .exclude(status__in=FINAL_RUN_STATES)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from guardian.shortcuts import assign_perm
 
-from automate_core import manual
-from automate_core.answers import AnswersError, check
+from automate_core.definition.form_validation import AnswersError, check
 from automate_core.models import Event, ExecutionRun, Workflow
+from automate_core.triggers import manual
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 

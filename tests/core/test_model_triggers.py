@@ -14,11 +14,11 @@ from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
-from automate_core import captures, changes
 from automate_core.api import emit
-from automate_core.definition import DefinitionError
+from automate_core.definition.document import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
-from automate_core.triggers import originating, passes
+from automate_core.triggers import model_capture, model_signals
+from automate_core.triggers.host_events import originating, passes
 from automate_governance.people_trail import unrecorded
 from tests.processes import wait_for
 from tests.support.locks import somebody_waits
@@ -40,13 +40,13 @@ def watch(settings, owner):
 
     def start(mode):
         settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": FIELDS, "mode": mode}}
-        changes.connect()
-        captures.install()
+        model_signals.connect()
+        model_capture.install()
 
     yield start
     settings.AUTOMATE_MODEL_TRIGGERS = {}
-    changes.disconnect()
-    captures.install()
+    model_signals.disconnect()
+    model_capture.install()
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_fixtures_are_no_changes(signal_mode, tmp_path):
 
 def hand_over():
     """Hand all in; the events in the order of the changes."""
-    captures.hand_over()
+    model_capture.hand_over()
     assert not CapturedChange.objects.exists()
     return sorted(Event.objects.all(), key=lambda event: int(event.delivery_key))
 
@@ -224,7 +224,7 @@ def test_the_database_sees_every_write_in_its_own_transaction(database_mode):
 def test_it_takes_the_place_of_signals_and_each_change_comes_once(database_mode):
     ada()
     assert payloads() == []
-    workers = [threading.Thread(target=lambda: (captures.hand_over(), connection.close())) for _ in range(3)]
+    workers = [threading.Thread(target=lambda: (model_capture.hand_over(), connection.close())) for _ in range(3)]
     for each in workers:
         each.start()
     for each in workers:
@@ -249,13 +249,13 @@ def installed():
 @pytest.mark.django_db(transaction=True)
 def test_the_triggers_follow_the_settings(watch, settings):
     watch("database")
-    captures.install()
+    model_capture.install()
     assert installed() == ["auth_user"]
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.Group": {"fields": "__all__", "mode": "database"}}
-    captures.install()
+    model_capture.install()
     assert installed() == ["auth_group"]
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.Group": {"fields": "__all__"}}
-    captures.install()
+    model_capture.install()
     assert installed() == []
     Group.objects.create(name="still writable")
 
@@ -332,7 +332,7 @@ def test_a_change_starts_the_workflows_that_ask_for_it(watch, workflow, drain, m
     with originating("run", "on-person"):
         user.is_active = True
         user.save()
-    captures.hand_over()
+    model_capture.hand_over()
     drain()
     started = ExecutionRun.objects.values_list("workflow__slug", "status")
     assert sorted(started) == [("another", "succeeded"), ("another", "succeeded"), ("on-person", "succeeded")]

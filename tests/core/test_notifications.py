@@ -16,9 +16,9 @@ from guardian.shortcuts import assign_perm, remove_perm
 from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
-from automate_core.notifications import rules, sending
-from automate_core.notifications.quiet import after_quiet
-from automate_core.notifications.rules import RuleValues
+from automate_core.operations.notifications import rules, sending
+from automate_core.operations.notifications.quiet_hours import after_quiet
+from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
 from automate_core.webhooks.schemes import scheme_for
 from automate_core.webhooks.signing import Delivery
@@ -407,7 +407,7 @@ def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings)
 def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(monkeypatch):
     """A host project has no variables of the site's: its messages name the setting alone."""
     from automate_core import conf
-    from automate_core.notifications import channels
+    from automate_core.operations.notifications import channels
 
     assert "MAILERS (environment variable AUTOMATE_SMTP)" in channels.no_mail()
     monkeypatch.setattr(conf, "variables", {})

@@ -14,9 +14,9 @@ from automate_core import database
 from automate_core.engine.journal import Journal
 from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, Verdict
 from automate_core.ids import uuid7
-from automate_core.ingest import EventIngestor, NewEvent
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
-from automate_core.outbox import LONG_AGO, OutboxStore
+from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_core.outbox.store import LONG_AGO, OutboxStore
 from tests.processes import wait_for
 
 JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "withdrawn", "calls", "logs", "queued"]
@@ -328,7 +328,7 @@ def test_waking_many_claimed_runs_never_makes_a_second_live_job(some_workflow):
 def test_the_claim_reads_its_index_alone():
     _events(3000)
     OutboxJob.objects.exclude(pk__in=OutboxJob.objects.order_by("id")[:20].values("pk")).update(status="completed")
-    from automate_core.outbox import CLAIM
+    from automate_core.outbox.store import CLAIM
 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE automate_core_outboxjob")
@@ -359,8 +359,12 @@ def test_claims_look_no_further_back_than_the_oldest_ready_job():
 
 def test_the_statements_name_columns_that_exist():
     """Every statement of the hot path is planned by PostgreSQL against the tables of the models."""
-    from automate_core import heartbeat, ingest, lifecycle, matching, outbox, queue_status
-    from automate_core.engine import statements
+    from automate_core.engine import journal_sql
+    from automate_core.events import matching
+    from automate_core.outbox import ingest, lifecycle
+    from automate_core.outbox import status as queue_status
+    from automate_core.outbox import store as outbox
+    from automate_core.worker import heartbeat
 
     hot = {
         ingest.INGEST: {"events": "[]"},
@@ -379,11 +383,11 @@ def test_the_statements_name_columns_that_exist():
         heartbeat.REPORT: {"name": "w", "uptime": 1, "slots": 1, "held": 0},
         queue_status.STATUS: {},
         outbox.WAKE_DUE: {},
-        statements.write(frozenset(JOURNALLED)): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
-        statements.write(frozenset()): {"checkpoints": "[]", "steps": "[]", "worker": ""},
-        statements.PUBLISHED: {"most": 1},
-        statements.READ: {"runs": []},
-        statements.WAITS: {"runs": []},
+        journal_sql.write(frozenset(JOURNALLED)): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
+        journal_sql.write(frozenset()): {"checkpoints": "[]", "steps": "[]", "worker": ""},
+        journal_sql.PUBLISHED: {"most": 1},
+        journal_sql.READ: {"runs": []},
+        journal_sql.WAITS: {"runs": []},
     }
     for statement, values in hot.items():
         database.run(None, statement, values)
@@ -397,8 +401,8 @@ def _close_thread_connections():
 
 
 def test_a_hint_wakes_a_worker_in_another_connection(endpoint, deliver, monkeypatch):
-    from automate_core import worker as workers
-    from automate_core.worker import Worker
+    from automate_core.worker import worker as workers
+    from automate_core.worker.worker import Worker
 
     monkeypatch.setattr(workers, "FIRST_POLL_SECONDS", 600.0)
     monkeypatch.setattr(workers, "LAST_POLL_SECONDS", 600.0)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from automate_core.lookups import TemplateError
-from automate_core.templating import compile_value, pool
-from automate_core.templating.pool import POOL, RenderPool, RenderProcess, RenderUnavailableError, needed
-from automate_core.templating.wire import frame
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import compile_value, pool
+from automate_core.expressions.templating.pool import POOL, RenderPool, RenderProcess, RenderUnavailableError, needed
+from automate_core.expressions.templating.wire import frame
 from tests.processes import wait_for
 from tests.support.costs import soon
 
@@ -84,7 +84,7 @@ def test_it_has_nothing_and_may_do_nothing(fresh, monkeypatch):
 ESCAPED = """
 import json, os, sys
 sys.path += sys.argv[1:]
-from automate_core.templating import child
+from automate_core.expressions.templating import child
 child.warm_up()
 out = os.write
 given_up = child.give_up()
@@ -277,8 +277,8 @@ def test_it_says_why_it_cannot_start(fresh, monkeypatch):
 
 OWNER = """
 import os, signal, sys, time
-from automate_core.templating import compile_value
-from automate_core.templating.pool import POOL
+from automate_core.expressions.templating import compile_value
+from automate_core.expressions.templating.pool import POOL
 compile_value("{{ 1 + 1 }}").render({})
 print(POOL.workers[0].pid, flush=True)
 if sys.argv[1] == "kill":
@@ -294,8 +294,8 @@ def test_it_ends_with_the_process_that_started_it(how):
 
 FORKING = """
 import os, sys
-from automate_core.templating import compile_value
-from automate_core.templating.pool import POOL
+from automate_core.expressions.templating import compile_value
+from automate_core.expressions.templating.pool import POOL
 template = compile_value("{{ n + 1 }}")
 assert template.render({"n": 1}) == 2
 mine = POOL.workers[0].pid

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core import approvals, control
 from automate_core.models import ExecutionRun, StepRun, Wait
+from automate_core.runs import control
+from automate_core.runs.waits import approvals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,12 +13,12 @@ from django.db import connection, connections
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import control
+from automate_core.authoring.test_runs import start
+from automate_core.authoring.test_runs.start import Request
 from automate_core.models import Event, ExecutionRun, OutboxJob, Pruning, StepRun, Wait, WorkflowVersion
-from automate_core.retention import keeping, policy
-from automate_core.retention.pruning import Pruner
-from automate_core.trials import starting
-from automate_core.trials.starting import Request
+from automate_core.operations.retention import pinning, policy
+from automate_core.operations.retention.pruning import Pruner
+from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from tests.core.walks import settle
 from tests.processes import process, wait_for
@@ -134,9 +134,9 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     ExecutionRun.objects.filter(pk=failing.pk).update(status="failed", error={"code": "e", "message": "m"})
     dead = OutboxJob.objects.filter(run=failing).get()
     OutboxJob.objects.filter(pk=dead.pk).update(status="dead")
-    keeping.keep(kept, by=owner)
+    pinning.keep(kept, by=owner)
     again = control.retry(retried, by=owner, start="start")
-    starting.start(flow, Request(mode="dry", scope="whole"), by=owner)
+    start.start(flow, Request(mode="dry", scope="whole"), by=owner)
     settle(drain)
     ExecutionRun.objects.filter(pk=again.pk).update(status="waiting", finished_at=None)
     caller = ExecutionRun.objects.get(workflow__slug="caller")
@@ -144,7 +144,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     assert (caller.status, child.status) == ("waiting", "succeeded")
     for each in (kept, failing):
         each.refresh_from_db()
-    assert keeping.goes_at(first) and not keeping.goes_at(kept) and not keeping.goes_at(failing)
+    assert pinning.goes_at(first) and not pinning.goes_at(kept) and not pinning.goes_at(failing)
 
     assert prune() == "Let go of nothing."
     later(31)
@@ -172,7 +172,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
         assert cursor.fetchone() == ("resolved",)
     control.cancel(caller, by=owner)
     ExecutionRun.objects.filter(pk=again.pk).update(status="succeeded", finished_at=retried.finished_at)
-    keeping.release(kept, by=owner)
+    pinning.release(kept, by=owner)
     later(62)
     assert "emptied" not in prune()
     assert set(ExecutionRun.objects.values_list("pk", flat=True)) == {failing.pk}, "the workflow keeps it for ever"

@@ -9,10 +9,14 @@ from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core import authoring, changes, database, manual, rights, workflow_files
+from automate_core import database
 from automate_core.api import emit
-from automate_core.matching import RuleEngine
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
+from automate_core.events import run_rights
+from automate_core.events.matching import RuleEngine
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
+from automate_core.triggers import manual, model_signals
 from tests.core.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,8 +46,8 @@ def theirs(colleague):
 
     def make(trigger, steps=KEEP):
         text = FLOW.format(trigger=trigger, steps=steps)
-        made = authoring.save_definition(workflow_files.read(text), owner=colleague)
-        authoring.publish(made, author=colleague)
+        made = workflows.save_definition(yaml_files.read(text), owner=colleague)
+        workflows.publish(made, author=colleague)
         return made
 
     return make
@@ -78,7 +82,7 @@ def test_a_delivery_starts_nothing_for_whom_it_is_no_longer_theirs_to_read(
     drain()
     assert started() == 1 and "Stopped" not in shown(page, workflow)
     grant(endpoint, give=False)
-    with caplog.at_level(logging.WARNING, "automate_core.rights"):
+    with caplog.at_level(logging.WARNING, "automate_core.events.run_rights"):
         for _ in range(3):
             assert deliver().status_code == 202
         drain()
@@ -159,10 +163,10 @@ def test_the_end_of_a_run_starts_nothing_for_whom_it_is_no_longer_theirs_to_read
 @pytest.fixture
 def watched(settings):
     settings.AUTOMATE_MODEL_TRIGGERS = {"auth.User": {"fields": ["username"], "mode": "signal"}}
-    changes.connect()
+    model_signals.connect()
     yield
     settings.AUTOMATE_MODEL_TRIGGERS = {}
-    changes.disconnect()
+    model_signals.disconnect()
 
 
 def test_a_change_starts_nothing_for_whom_the_model_is_no_longer_theirs_to_view(
@@ -243,7 +247,7 @@ def test_a_call_of_a_workflow_that_may_not_start_fails_the_step(theirs, workflow
     caller = workflow(f"name: C\nslug: caller\ntriggers: [{{kind: event, event: go}}]\nsteps: {calling}", publish=False)
     caller.run_as = caller.owner = User.objects.create_superuser("boss")
     caller.save()
-    authoring.publish(caller, author=caller.owner)
+    workflows.publish(caller, author=caller.owner)
     emit("go", {})
     settle(drain)
     run = ExecutionRun.objects.get()
@@ -282,7 +286,7 @@ def test_a_run_goes_no_further_once_the_account_is_closed(
     sink.answer = close_account
     grant(endpoint)
     theirs(WEBHOOK, ASKS_OUTSIDE.format(url=sink.url))
-    monkeypatch.setattr(rights, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(run_rights, "REMEMBERED_SECONDS", 0.0)
     deliver()
     drain()
     run = ExecutionRun.objects.get()
@@ -348,7 +352,7 @@ def test_the_page_and_the_worker_say_the_same(endpoint, grant, theirs, colleague
     grant(endpoint)
     made = theirs(WEBHOOK)
     made.refresh_from_db()
-    assert rights.stops(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
+    assert run_rights.stops(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
     grant(endpoint, give=False)
-    assert len(rights.stops(made)) == 1 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
+    assert len(run_rights.stops(made)) == 1 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
     assert ActiveTrigger.objects.filter(workflow=made).exists() and not Event.objects.exists()

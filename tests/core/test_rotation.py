@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core import endpoints
 from automate_core.models import Event, WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import SchemeError
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automate_core.operators import ARITY
-from automate_core.rules import MAX_MATCHED, RuleCostError, RuleError, read
+from automate_core.expressions.json_logic import MAX_MATCHED, RuleCostError, RuleError, read
+from automate_core.expressions.operators import ARITY
 from tests.conftest import ROOT
 from tests.support.costs import at_most, in_proportion
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import authoring
-from automate_core.drafts import commands, requests
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import commands, requests
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
@@ -69,9 +69,9 @@ def test_who_may_change_but_not_publish_stops_nothing(calls, act_as, ended, coll
     assert ended().status == "succeeded", "the colleague may not use its connection"
     assert _said("workflow.edited") == [{"from": "owner", "to": "colleague"}]
     with pytest.raises(NotPermittedError):
-        authoring.publish(calls, author=colleague)
+        workflows.publish(calls, author=colleague)
     with pytest.raises(NotPermittedError, match="runs as colleague"):
-        authoring.publish(calls, author=owner)
+        workflows.publish(calls, author=owner)
 
 
 def test_a_superusers_edit_lets_nothing_act_as_them(calls, act_as, deliver, drain, admin, owner):
@@ -110,10 +110,10 @@ def test_publishing_makes_a_version_that_acts_as_the_draft_says(calls, act_as, e
 
 
 def test_a_rerun_acts_as_the_version_that_it_runs(calls, act_as, ended, admin, owner, drain):
-    from automate_core import control
+    from automate_core.runs import control
 
     act_as(calls, "root", admin)
-    authoring.publish(Workflow.objects.get(pk=calls.pk), author=admin)
+    workflows.publish(Workflow.objects.get(pk=calls.pk), author=admin)
     Connection.objects.update(owner=admin)
     old = ended()
     assert old.status == "succeeded"

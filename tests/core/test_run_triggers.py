@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core import authoring, workflow_files
 from automate_core.api import emit
-from automate_core.definition import DefinitionError
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
+from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +54,6 @@ def test_runs_start_what_waits_for_their_end(workflow, drain):
 
 def test_only_the_ends_of_runs_that_one_may_read_are_heard(workflow, colleague):
     workflow(PAYING)
-    listening = authoring.save_definition(workflow_files.read(AFTER.format(on="failed")), owner=colleague)
+    listening = workflows.save_definition(yaml_files.read(AFTER.format(on="failed")), owner=colleague)
     with pytest.raises(DefinitionError, match="there is no workflow 'paying' whose payloads colleague may read"):
-        authoring.publish(listening, author=colleague)
+        workflows.publish(listening, author=colleague)

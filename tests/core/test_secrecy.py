@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from automate_connectors.models import Connection
-from automate_core.callback_urls import callback_url
 from automate_core.models import StepRun, Wait
+from automate_core.webhooks.callback_urls import callback_url
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.resolver import resolve
 from tests.core.walks import output, settle, states

@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from guardian.shortcuts import assign_perm
 
-from automate_core import approvals, control
-from automate_core.callback_urls import callback_url
 from automate_core.models import ExecutionRun, StepRun, Wait
+from automate_core.runs import control
+from automate_core.runs.waits import approvals
+from automate_core.webhooks.callback_urls import callback_url
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from tests.core.walks import output, settle, states

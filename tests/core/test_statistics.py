@@ -10,7 +10,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core import control, database, pausing
+from automate_core import database
+from automate_core.authoring import pausing
+from automate_core.authoring.test_runs import start as starting
+from automate_core.authoring.test_runs.start import Request
 from automate_core.models import (
     EndedRun,
     ExecutionRun,
@@ -22,10 +25,9 @@ from automate_core.models import (
     RunTime,
     Wait,
 )
-from automate_core.outbox import OutboxStore
-from automate_core.statistics import buckets, failures, keeping, levels, periods, reading
-from automate_core.trials import starting
-from automate_core.trials.starting import Request
+from automate_core.operations.statistics import buckets, expiry, failures, levels, periods, reading
+from automate_core.outbox.store import OutboxStore
+from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from tests.core.walks import settle
@@ -256,7 +258,7 @@ def test_what_is_read_is_what_was_added_up(publish, owner):
     assert list(RunCount.objects.filter(**long_ago).values_list("span", flat=True)) == ["day"]
     assert list(RunTime.objects.filter(**long_ago).values_list("span", flat=True).distinct()) == ["day"]
     assert FailureCount.objects.count() == 3
-    assert not any(rows.exists() for rows in keeping.too_old(now))
+    assert not any(rows.exists() for rows in expiry.too_old(now))
 
 
 def test_the_highest_levels_of_an_hour_are_kept(publish, deliver, owner):

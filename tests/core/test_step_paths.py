@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db.models import Value
 
-from automate_core import step_paths
+from automate_core.definition import step_paths
 
 PATHS = {
     "note": ("note", "", "note", ""),

@@ -6,9 +6,13 @@ import json
 
 import pytest
 
-from automate_core import control, database, definition, search_terms, subjects, validation
-from automate_core.ingest import INGEST
+from automate_core import database
+from automate_core.definition import document, validation
+from automate_core.events import search_terms
 from automate_core.models import Event, ExecutionRun, SearchTerm
+from automate_core.outbox import subjects
+from automate_core.outbox.ingest import INGEST
+from automate_core.runs import control
 from automate_governance.redaction import knowing
 
 GUESSED = """
@@ -100,10 +104,10 @@ def test_a_declared_subject_takes_the_place_of_the_guess(workflow, deliver, drai
 
 
 def test_a_search_term_called_subject_is_the_subject():
-    made = definition.parse({"name": "A", "slug": "a", "search_terms": {"subject": "event.payload.no"}})
+    made = document.parse({"name": "A", "slug": "a", "search_terms": {"subject": "event.payload.no"}})
     assert search_terms.of(made, {"payload": {"no": 9, "title": "Not this"}}) == {"subject": "9"}
 
 
 def test_a_subject_that_names_what_a_new_run_lacks_is_a_problem():
-    made = definition.parse({"name": "A", "slug": "a", "subject": "{{ steps.keep.output.n }}"})
+    made = document.parse({"name": "A", "slug": "a", "subject": "{{ steps.keep.output.n }}"})
     assert [problem.path for problem in validation.problems(made)] == ["subject"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.lookups import TemplateError
-from automate_core.templating import budget, compile_template
-from automate_core.templating.filters import FILTERS
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import budget, compile_template
+from automate_core.expressions.templating.filters import FILTERS
 
 SCOPE = {
     "time": "2026-03-29T00:30:00Z",

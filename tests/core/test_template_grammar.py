@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automate_core.lookups import TemplateError
-from automate_core.templating import budget, child, compile_template, compile_value
-from automate_core.templating.filters import FILTERS
-from automate_core.templating.grammar import METHODS, TESTS
-from automate_core.templating.limits import MAX_OUTPUT
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import budget, child, compile_template, compile_value
+from automate_core.expressions.templating.filters import FILTERS
+from automate_core.expressions.templating.grammar import METHODS, TESTS
+from automate_core.expressions.templating.limits import MAX_OUTPUT
 from tests.support.costs import soon
 
 HARMLESS = {"__class__", "get"}  # type checks, and our own look-up of a key

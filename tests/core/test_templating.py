@@ -6,10 +6,10 @@ import contextlib
 
 import pytest
 
-from automate_core.lookups import TemplateError
-from automate_core.templating import budget, compile_template, compile_value, sandbox
-from automate_core.templating.filters import FILTERS
-from automate_core.templating.grammar import TESTS
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import budget, compile_template, compile_value, sandbox
+from automate_core.expressions.templating.filters import FILTERS
+from automate_core.expressions.templating.grammar import TESTS
 from tests.support.costs import at_most, soon
 
 SCOPE = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.definition import Concurrency, parse
+from automate_core.definition.document import Concurrency, parse
 from automate_core.engine.program import DecideNode, PureNode, RenderNode, limit_of
-from automate_core.lookups import TemplateError
+from automate_core.events.search_terms import compiled
+from automate_core.expressions.json_logic import read
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import NotAtOnceError, compile_value
 from automate_core.models import ExecutionRun, RunLog, StepRun
-from automate_core.rules import read
-from automate_core.search_terms import compiled
-from automate_core.templating import NotAtOnceError, compile_value
 from tests.core.walks import Slow, output
 
 LONG = "ab cd " * 10_000
@@ -38,7 +38,7 @@ def test_a_long_sequence_of_costly_expressions_lets_others_finish_first(workflow
 @pytest.mark.django_db(transaction=True)
 def test_a_run_goes_on_where_it_took_breath(publish, run, monkeypatch):
     """Every step is a turn of its own, and nothing is done twice or left out."""
-    monkeypatch.setattr("automate_core.engine.walk.BREATH_SECONDS", 0)
+    monkeypatch.setattr("automate_core.engine.run_walker.BREATH_SECONDS", 0)
     publish("""
   - kind: for_each
     key: each
@@ -205,7 +205,7 @@ def test_costly_filters_hold_up_no_other_event(workflow, deliver):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_starts_what_costly_filters_let_through(workflow, deliver, drain, monkeypatch):
-    monkeypatch.setattr("automate_core.matching.AT_ONCE_SECONDS", 0)
+    monkeypatch.setattr("automate_core.events.matching.AT_ONCE_SECONDS", 0)
     for number in (1, 2, 3):
         workflow(FILTERED.format(f"w{number}", "costly", number))
     deliver({"items": [{"n": 1}, {"n": 3}]}, event="costly")
@@ -246,6 +246,6 @@ def test_what_is_missing_is_compared_with_few_short_names(monkeypatch):
 
 def test_terms_that_take_too_long_are_left_out(monkeypatch):
     clock = iter(range(100))
-    monkeypatch.setattr("automate_core.search_terms.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("automate_core.events.search_terms.time.thread_time", lambda: next(clock))
     terms = compiled(parse({"name": "A", "slug": "a", "steps": [], "search_terms": {"one": "event.payload.n"}}))
     assert terms.values({"payload": {"n": 1}}, {}) == {}

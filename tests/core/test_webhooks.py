@@ -7,9 +7,9 @@ import json
 import psycopg
 import pytest
 
-from automate_core import endpoints
-from automate_core.ingest import EventIngestor
 from automate_core.models import Event, OutboxJob, WebhookEndpoint
+from automate_core.outbox.ingest import EventIngestor
+from automate_core.webhooks import endpoints
 from tests.conftest import SECRET
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +136,7 @@ def test_the_database_being_away_is_503(endpoint, deliver, monkeypatch):
 def test_ingest_rolls_back_with_the_caller(endpoint, db):
     from django.db import transaction
 
-    from automate_core.ingest import NewEvent
+    from automate_core.outbox.ingest import NewEvent
 
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         EventIngestor().ingest(NewEvent(source="api:host", type="order.paid", payload='{"order": 1}'))
@@ -145,7 +145,7 @@ def test_ingest_rolls_back_with_the_caller(endpoint, db):
 
 
 def test_ingest_takes_many_at_once_and_answers_each(db):
-    from automate_core.ingest import NewEvent
+    from automate_core.outbox.ingest import NewEvent
 
     events = [NewEvent(source="api:host", type="n", payload=json.dumps(n), delivery_key=str(n % 3)) for n in range(9)]
     answers = EventIngestor().ingest(*events)

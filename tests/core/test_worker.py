@@ -15,9 +15,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from automate_connectors.registry import connectors
-from automate_core import database, queue_status
+from automate_core import database
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, WorkerState
-from automate_core.outbox import OutboxStore
+from automate_core.outbox import status as queue_status
+from automate_core.outbox.store import OutboxStore
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -247,7 +247,7 @@ SPIED = """
 import sys, threading
 import django
 django.setup()
-from automate_core import worker
+from automate_core.worker import worker
 inside, imported = [], []
 
 class Spy:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automate_core import authoring, workflow_files
-from automate_core.definition import DefinitionError, parse, to_document
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
+from automate_core.definition.document import DefinitionError, parse, to_document
+from automate_core.definition.validation import problems
 from automate_core.models import Step, Workflow
-from automate_core.validation import problems
 
 FULL = """\
 schema: 1
@@ -142,12 +143,12 @@ steps:
 
 @pytest.mark.django_db
 def test_every_kind_goes_through_file_draft_and_file(owner):
-    definition = workflow_files.read(EVERY_KIND)
+    definition = yaml_files.read(EVERY_KIND)
     assert problems(definition) == []
-    draft = authoring.load_definition(authoring.save_definition(definition, owner=owner))
+    draft = workflows.load_definition(workflows.save_definition(definition, owner=owner))
     assert draft == definition
-    assert workflow_files.read(workflow_files.write(draft)) == definition
-    assert workflow_files.write(draft) == workflow_files.write(definition)
+    assert yaml_files.read(yaml_files.write(draft)) == definition
+    assert yaml_files.write(draft) == yaml_files.write(definition)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
 )
 def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
     with pytest.raises(DefinitionError) as raised:
-        definition = workflow_files.read(f"name: W\nslug: w\nsteps: [{part}]")
+        definition = yaml_files.read(f"name: W\nslug: w\nsteps: [{part}]")
         raise DefinitionError(problems(definition))
     assert said in str(raised.value)
 
@@ -202,32 +203,32 @@ def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
 )
 def test_faults_of_triggers_have_a_place_and_a_reason(part, said):
     with pytest.raises(DefinitionError) as raised:
-        definition = workflow_files.read(f"name: W\nslug: w\ntriggers: [{part}]")
+        definition = yaml_files.read(f"name: W\nslug: w\ntriggers: [{part}]")
         raise DefinitionError(problems(definition))
     assert said in str(raised.value)
 
 
 @pytest.mark.django_db
 def test_nothing_is_lost_between_file_draft_and_file(owner):
-    definition = workflow_files.read(FULL)
-    assert workflow_files.write(definition) == FULL
-    workflow = authoring.save_definition(definition, owner=owner)
-    assert authoring.load_definition(workflow) == definition
-    assert workflow_files.write(authoring.load_definition(workflow)) == FULL
+    definition = yaml_files.read(FULL)
+    assert yaml_files.write(definition) == FULL
+    workflow = workflows.save_definition(definition, owner=owner)
+    assert workflows.load_definition(workflow) == definition
+    assert yaml_files.write(workflows.load_definition(workflow)) == FULL
     assert parse(to_document(definition)) == definition
 
 
 @pytest.mark.django_db
 def test_reading_a_draft_costs_two_queries(owner, django_assert_num_queries):
-    workflow = authoring.save_definition(workflow_files.read(FULL), owner=owner)
+    workflow = workflows.save_definition(yaml_files.read(FULL), owner=owner)
     with django_assert_num_queries(2):
-        authoring.load_definition(workflow)
+        workflows.load_definition(workflow)
 
 
 @pytest.mark.django_db
 def test_a_second_import_replaces_the_draft(owner):
-    first = authoring.save_definition(workflow_files.read(FULL), owner=owner)
-    again = authoring.save_definition(workflow_files.read(FULL.replace("Set a value", "Other")), owner=owner)
+    first = workflows.save_definition(yaml_files.read(FULL), owner=owner)
+    again = workflows.save_definition(yaml_files.read(FULL.replace("Set a value", "Other")), owner=owner)
     assert (again.pk, Workflow.objects.count(), Step.objects.get(key="set").name) == (first.pk, 1, "Other")
 
 
@@ -246,11 +247,11 @@ def test_nobody_listens_to_an_endpoint_whose_deliveries_are_not_theirs_to_read(e
     from guardian.shortcuts import assign_perm
 
     text = "name: Spy\nslug: spy\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set}]"
-    draft = authoring.save_definition(workflow_files.read(text), owner=stranger)
+    draft = workflows.save_definition(yaml_files.read(text), owner=stranger)
     with pytest.raises(DefinitionError, match="no webhook endpoint 'github' whose deliveries stranger may read"):
-        authoring.publish(draft, author=stranger)
+        workflows.publish(draft, author=stranger)
     assign_perm("view_payload_webhookendpoint", stranger, endpoint)
-    assert authoring.publish(draft, author=stranger).number == 1
+    assert workflows.publish(draft, author=stranger).number == 1
 
 
 def test_a_workflow_without_steps_is_not_published(workflow):
@@ -281,7 +282,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 def test_whatever_a_step_holds_comes_back_from_its_file(inputs):
     definition = parse({"name": "X", "slug": "x", "steps": [{"key": "a", "action": "data.set", "inputs": inputs}]})
-    assert workflow_files.read(workflow_files.write(definition)) == definition
+    assert yaml_files.read(yaml_files.write(definition)) == definition
 
 
 FAULTS = {
@@ -379,7 +380,7 @@ FAULTS = {
 def test_every_fault_has_a_place_and_a_reason(name):
     text, path, reason = FAULTS[name]
     with pytest.raises(DefinitionError) as caught:
-        definition = workflow_files.read(f"name: X\nslug: x\n{text}")
+        definition = yaml_files.read(f"name: X\nslug: x\n{text}")
         if found := problems(definition):
             raise DefinitionError(found)
     assert any(problem.path == path and reason in problem.reason for problem in caught.value.problems), caught.value
@@ -387,7 +388,7 @@ def test_every_fault_has_a_place_and_a_reason(name):
 
 def test_all_faults_are_told_at_once():
     text = "name: X\nslug: x\nsteps: [{key: a, action: no.no}, {key: b, action: data.set, inputs: {x: '{{ nope }}'}}]"
-    assert [problem.path for problem in problems(workflow_files.read(text))] == ["steps[0].action", "steps[1].inputs.x"]
+    assert [problem.path for problem in problems(yaml_files.read(text))] == ["steps[0].action", "steps[1].inputs.x"]
 
 
 HOSTILE = {
@@ -423,12 +424,12 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_in_one_line(name):
     text, reason = HOSTILE[name]
-    with pytest.raises((workflow_files.WorkflowFileError, DefinitionError)) as caught:
-        workflow_files.read(text)
+    with pytest.raises((yaml_files.WorkflowFileError, DefinitionError)) as caught:
+        yaml_files.read(text)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_yaml_is_read_as_1_2():
     """No and yes are words, and a date is text."""
     text = "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {country: NO, on: yes, day: 2026-11-25}}]"
-    assert workflow_files.read(text).steps[0].inputs == {"country": "NO", "on": "yes", "day": "2026-11-25"}
+    assert yaml_files.read(text).steps[0].inputs == {"country": "NO", "on": "yes", "day": "2026-11-25"}

@@ -7,21 +7,21 @@ from datetime import timedelta
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core import children
 from automate_core.engine.effects import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome
-from automate_core.matching import RuleEngine
+from automate_core.events.matching import RuleEngine
 from automate_core.models import OutboxJob, StepRun
-from automate_core.outbox import OutboxStore
+from automate_core.outbox.store import OutboxStore
+from automate_core.runs.waits import sub_runs
 
 
 def settle(drain):
     """Work until nothing is ready and no run waits for one that has ended."""
     for _ in range(50):
         drain()
-        children.answer()
+        sub_runs.answer()
         OutboxStore().wake_due()
         if not OutboxJob.objects.filter(status="ready").exists():
             return

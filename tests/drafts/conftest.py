@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.drafts import commands, requests
+from automate_core.authoring.drafts import commands, requests
 from automate_core.models import Workflow
 
 TRIAGE = """

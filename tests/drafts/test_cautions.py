@@ -6,8 +6,8 @@ import pytest
 
 from automate_connectors.adapters.base import Action
 from automate_connectors.registry import connectors
-from automate_core import authoring
-from automate_core.definition import DefinitionError, parse
+from automate_core.authoring import workflows
+from automate_core.definition.document import DefinitionError, parse
 from tests.drafts.conftest import Editor
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def draft(owner, endpoint):
 
     def make(*steps, triggers=({"kind": "webhook", "endpoint": "github"},)):
         document = {"name": "Cautious", "slug": "cautious", "triggers": list(triggers), "steps": list(steps)}
-        return Editor(authoring.save_definition(parse(document), owner=owner), owner)
+        return Editor(workflows.save_definition(parse(document), owner=owner), owner)
 
     return make
 
@@ -119,7 +119,7 @@ def test_a_secret_in_plain_text_keeps_a_draft_from_being_published(draft, inputs
     [found] = [each for each in editor.state.problems if each.level == "error"]
     assert (found.step, found.field) == ("send", field) and "secret in plain text" in found.reason
     with pytest.raises(DefinitionError, match="secret in plain text"):
-        authoring.publish(editor.workflow, author=editor.by)
+        workflows.publish(editor.workflow, author=editor.by)
 
 
 def test_what_only_looks_a_little_like_a_secret_is_none(draft):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.core.management import CommandError, call_command
 
-from automate_core import authoring
-from automate_core.definition import DefinitionError, walk
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.definition.document import DefinitionError, walk
 from automate_core.models import DraftCommand, Step, Workflow
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
@@ -132,11 +132,11 @@ def test_a_deleted_step_is_missed_by_those_that_name_it(editor):
     [("branch", "route_1"), ("for_each", "steps"), ("try", "steps"), ("parallel", "track_1"), ("repeat", "steps")],
 )
 def test_wrap_and_unwrap_are_each_others_inverse(editor, kind, slot):
-    before = authoring.load_definition(editor.workflow)
+    before = workflows.load_definition(editor.workflow)
     made = editor.do("wrap", key="careful", kind=kind).done.selected
     assert editor.keys(made, slot) == ["careful"] and editor.keys()[2] == made
     editor.do("unwrap", key=made)
-    assert authoring.load_definition(editor.workflow) == before
+    assert workflows.load_definition(editor.workflow) == before
 
 
 def test_unwrap_refuses_to_run_what_stood_in_different_routes(editor):
@@ -174,7 +174,7 @@ def test_edit_inputs_policy_and_settings(editor):
     )
     editor.do("edit", key="each", set={"concurrency": 5, "on_item_error": "collect"})
     editor.do("edit", key="look", unset=["inputs.title", "notes"])
-    definition = authoring.load_definition(editor.workflow)
+    definition = workflows.load_definition(editor.workflow)
     steps = {step.key: step for _, step in walk(definition.steps)}
     assert (
         steps["look"].inputs == {"extra": [1, True]} and steps["look"].retry.attempts == 3 and steps["look"].notes == ""
@@ -194,11 +194,11 @@ def test_a_faulty_value_is_kept_and_told_at_its_field(editor):
     assert told == {"retry.attempts": "has to be a whole number, not text", "timeout": "has to be a number > 0.0"}
     assert editor.draft.steps["look"].policy["retry"] == {"attempts": "many"}
     with pytest.raises(DefinitionError, match="retry"):
-        authoring.publish(editor.workflow, author=editor.by)
+        workflows.publish(editor.workflow, author=editor.by)
     with pytest.raises(CommandError, match="not a whole workflow yet: steps"):
         call_command("automate_export", "triage")
     editor.do("edit", key="look", set={"retry": {"attempts": 2}}, unset=["timeout"])
-    assert authoring.publish(editor.workflow, author=editor.by).number == 2
+    assert workflows.publish(editor.workflow, author=editor.by).number == 2
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_triggers(editor):
         "edit_trigger", key="webhook", set={"event": "push", "filter": {"exists": [{"var": "event.payload.ref"}]}}
     )
     editor.do("remove_trigger", key="schedule")
-    [trigger] = authoring.load_definition(editor.workflow).triggers
+    [trigger] = workflows.load_definition(editor.workflow).triggers
     assert (trigger.event, trigger.filter) == ("push", {"exists": [{"var": "event.payload.ref"}]})
     state = editor.do("remove_trigger", key="webhook")
     assert [problem.level for problem in state.problems] == ["warning"]
@@ -318,7 +318,7 @@ def test_settings(editor):
     editor.do("edit_settings", set={"name": "New", "tags": ["a"], "timezone": "Europe/Warsaw", "vars": {"n": 1}})
     editor.do("edit_settings", set={"concurrency": {"limit": 2, "policy": "skip"}})
     editor.workflow.refresh_from_db()
-    definition = authoring.load_definition(editor.workflow)
+    definition = workflows.load_definition(editor.workflow)
     assert (definition.name, definition.tags, definition.vars, definition.concurrency.limit) == (
         "New",
         ["a"],
@@ -399,7 +399,7 @@ def test_the_only_connection_of_a_kind_is_chosen_in_a_new_step(editor, colleague
 
 
 def test_a_workflow_that_gets_too_large_is_refused(editor, monkeypatch):
-    from automate_core.drafts import edits
+    from automate_core.authoring.drafts import edits
 
     monkeypatch.setattr(edits, "MAX_STEPS", 13)
     assert "at most 13 steps" in refused(editor.do, "duplicate", key="route")
@@ -413,14 +413,14 @@ def test_a_workflow_that_gets_too_deep_is_refused(editor):
 
 
 def test_an_import_is_an_edit_too(editor, owner):
-    from automate_core import workflow_files
+    from automate_core.definition import yaml_files
 
-    before = authoring.load_definition(editor.workflow)
+    before = workflows.load_definition(editor.workflow)
     text = "name: Small\nslug: triage\ntriggers: [{kind: manual}]\nsteps: [{key: look, kind: stop}]\n"
-    authoring.save_definition(workflow_files.read(text), owner=owner)
+    workflows.save_definition(yaml_files.read(text), owner=owner)
     assert editor.keys() == ["look"] and editor.draft.steps["look"].kind == "stop"
     editor.undo()
-    assert authoring.load_definition(editor.workflow) == before
+    assert workflows.load_definition(editor.workflow) == before
 
 
 @pytest.mark.parametrize(
@@ -440,7 +440,7 @@ def test_an_import_is_an_edit_too(editor, owner):
     ],
 )
 def test_a_request_that_makes_no_sense(request_):
-    from automate_core.drafts import requests
+    from automate_core.authoring.drafts import requests
 
     assert refused(requests.read, request_)
 
@@ -448,7 +448,7 @@ def test_a_request_that_makes_no_sense(request_):
 def test_the_documentation_lists_the_commands_that_there_are():
     import re
 
-    from automate_core.drafts import requests
+    from automate_core.authoring.drafts import requests
     from tests.conftest import ROOT
 
     section = (ROOT / "docs/drafts.md").read_text().split("## Commands")[1].split("\n## ")[0]

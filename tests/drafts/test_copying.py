@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automate_connectors.models import Connection
-from automate_core import authoring
-from automate_core.definition import DefinitionError
-from automate_core.drafts import clips
-from automate_core.drafts.errors import RefusedError
-from automate_core.drafts.references import rewritten
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import clipboard
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.references import rewritten
+from automate_core.definition.document import DefinitionError
 from tests.support.costs import at_most
 
 OTHER = "name: Other\nslug: other\ntriggers: [{kind: manual}]\nsteps: [{key: tell, action: data.set}]\n"
@@ -72,7 +72,7 @@ def other(workflow):
 
 @pytest.mark.django_db
 def test_paste_into_another_workflow(editor, editor_of, owner, other):
-    clip = clips.clip(editor.draft, ["route", "last"])
+    clip = clipboard.clip(editor.draft, ["route", "last"])
     into = editor_of(owner, other)
     state = into.do("paste", clip=clip, index=0)
     assert into.keys() == ["route", "last", "tell"] and state.done.selected == "route"
@@ -91,10 +91,10 @@ def test_a_connection_that_is_not_theirs_has_to_be_chosen_anew(editor, editor_of
     editor.do("add", kind="action", action="http.request", name="Call")
     editor.do("edit", key="call", set={"connection": "mine", "inputs.url": "/x", "inputs.method": "GET"})
     editor.do("wrap", key="call", kind="try")
-    clip = clips.clip(editor.draft, ["try", "webhook"])
-    from automate_core import workflow_files
+    clip = clipboard.clip(editor.draft, ["try", "webhook"])
+    from automate_core.definition import yaml_files
 
-    theirs = authoring.save_definition(workflow_files.read(OTHER), owner=colleague)
+    theirs = workflows.save_definition(yaml_files.read(OTHER), owner=colleague)
     into = editor_of(colleague, theirs)
     state = into.do("paste", clip=clip)
     assert any("Call: choose a connection" in remark for remark in state.done.remarks)
@@ -103,7 +103,7 @@ def test_a_connection_that_is_not_theirs_has_to_be_chosen_anew(editor, editor_of
     assert "not yours to use" in told["call", "connection"].reason and told["call", "connection"].level == "error"
     assert "not yours to use" in told["webhook", "endpoint"].reason
     with pytest.raises(DefinitionError, match="choose the connection"):
-        authoring.publish(theirs, author=colleague)
+        workflows.publish(theirs, author=colleague)
     assign_perm("use_connection", colleague, Connection.objects.get())
     into.do("edit", key="call", set={"connection": "mine"})
     into.do("remove_trigger", key="webhook")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core import authoring, workflow_files
-from automate_core.drafts import commands, reading, rows
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import commands, reading, rows
+from automate_core.definition import yaml_files
+from automate_core.definition.validation import problems as faults_of
 from automate_core.models import WebhookEndpoint
-from automate_core.validation import problems as faults_of
 from tests.core.test_workflow_files import EVERY_KIND
 
 pytestmark = pytest.mark.django_db
@@ -23,10 +24,10 @@ def test_a_whole_draft_has_none(editor):
 
 @pytest.mark.parametrize("text", [EVERY_KIND])
 def test_a_draft_reads_as_its_definition(owner, text):
-    definition = workflow_files.read(text)
-    workflow = authoring.save_definition(definition, owner=owner)
+    definition = yaml_files.read(text)
+    workflow = workflows.save_definition(definition, owner=owner)
     read = reading.read(rows.load(workflow))
-    assert read.definition == definition == authoring.load_definition(workflow) and read.faults == []
+    assert read.definition == definition == workflows.load_definition(workflow) and read.faults == []
     assert faults_of(read.definition) == []
 
 
@@ -112,7 +113,7 @@ def test_warnings_do_not_keep_from_publishing(editor, endpoint):
         ("webhook", "endpoint"),
     } - {("route", "")}
     assert told(state) == set()
-    assert authoring.publish(editor.workflow, author=editor.by).number == 2
+    assert workflows.publish(editor.workflow, author=editor.by).number == 2
 
 
 def test_a_connection_is_judged_for_whom_the_workflow_runs_as(editor, colleague):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core import authoring
-from automate_core.definition import parse
-from automate_core.drafts import commands
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import commands
+from automate_core.definition.document import parse
 from tests.drafts.conftest import Editor
 from tests.support.costs import at_most
 
@@ -45,7 +45,7 @@ def large(steps=220):
 
 @pytest.fixture
 def editor(owner):
-    made = authoring.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large()), owner=owner)
     assert made.steps.count() == 220
     return Editor(made, owner)
 
@@ -77,5 +77,5 @@ def test_an_edit_of_220_steps(editor, name, django_assert_max_num_queries):
 
 def test_an_import_of_1000_steps_takes_few_questions(owner, django_assert_max_num_queries):
     with django_assert_max_num_queries(25):
-        made = authoring.save_definition(parse(large(1000)), owner=owner)
+        made = workflows.save_definition(parse(large(1000)), owner=owner)
     assert made.steps.count() == 1000

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automate_core import authoring, workflow_files
-from automate_core.drafts import changes, clips, commands, edits, field_edits, history, requests, rows
-from automate_core.drafts import values as draft_values
-from automate_core.drafts.edits import Allowed
-from automate_core.drafts.errors import ConflictError, RefusedError
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import changes, clipboard, commands, edits, field_edits, history, requests, rows
+from automate_core.authoring.drafts import values as draft_values
+from automate_core.authoring.drafts.edits import Allowed
+from automate_core.authoring.drafts.errors import ConflictError, RefusedError
+from automate_core.definition import yaml_files
 from automate_core.models import DraftCommand, Workflow
 from tests.drafts.conftest import TRIAGE, Editor
 
@@ -21,18 +22,18 @@ pytestmark = pytest.mark.django_db
 
 
 def test_undo_and_redo_one_after_the_other(editor):
-    before = authoring.load_definition(editor.workflow)
+    before = workflows.load_definition(editor.workflow)
     editor.do("rename", key="look", name="See")
     editor.do("delete", key="route")
-    after = authoring.load_definition(editor.workflow)
+    after = workflows.load_definition(editor.workflow)
     assert editor.undo().done.words == "Undid: Deleted Route with 4 inside it"
     editor.undo()
-    assert authoring.load_definition(editor.workflow) == before
+    assert workflows.load_definition(editor.workflow) == before
     state = editor.state
     assert state.past.undo is None and state.past.redo.words == "Renamed Look to See"
     editor.redo()
     assert editor.redo().done.words == "Did again: Deleted Route with 4 inside it"
-    assert authoring.load_definition(editor.workflow) == after and editor.state.past.redo is None
+    assert workflows.load_definition(editor.workflow) == after and editor.state.past.redo is None
 
 
 def test_there_is_an_end_to_both(editor):
@@ -136,7 +137,7 @@ def document_of(draft, operation, first, second):
         {"do": "edit_condition", "key": key, "arm": arm, "when": _VALUES[second % len(_VALUES)]},
         {"do": "add_trigger", "kind": "manual"} if second % 2 else {"do": "remove_trigger", "key": trigger},
         {"do": "edit_settings", "set": {"name": f"W {second}", "vars": {"n": first}}},
-        {"do": "paste", "clip": clips.clip(draft, [other] if other in draft.steps else []), **to},
+        {"do": "paste", "clip": clipboard.clip(draft, [other] if other in draft.steps else []), **to},
     ][operation]
 
 
@@ -171,7 +172,7 @@ def whole(draft):
 
 
 def _start():
-    definition = workflow_files.read(TRIAGE)
+    definition = yaml_files.read(TRIAGE)
     said = draft_values.Settings(
         name="T",
         description="",
@@ -186,7 +187,7 @@ def _start():
         run_as=1,
     )
     empty = draft_values.Draft(slug="triage", settings=said, steps={}, triggers={})
-    return authoring._drafted(definition, empty)
+    return workflows._drafted(definition, empty)
 
 
 @settings(max_examples=150, deadline=None)
@@ -218,9 +219,9 @@ _numbers = itertools.count()
 @given(_operations)
 def test_any_edits_all_undone_give_the_first_draft_and_redone_the_last(owner, endpoint, operations):
     text = TRIAGE.replace("slug: triage", f"slug: triage-{next(_numbers)}")
-    made = authoring.save_definition(workflow_files.read(text), owner=owner)
+    made = workflows.save_definition(yaml_files.read(text), owner=owner)
     editor = Editor(made, owner)
-    first, definition = exact(rows.load(made)), authoring.load_definition(made)
+    first, definition = exact(rows.load(made)), workflows.load_definition(made)
     for number, one, two in operations:
         try:
             editor.do(**document_of(editor.draft, number, one, two))
@@ -230,7 +231,7 @@ def test_any_edits_all_undone_give_the_first_draft_and_redone_the_last(owner, en
     while editor.state.past.undo:
         editor.undo()
     assert exact(rows.load(Workflow.objects.get(pk=made.pk))) == first
-    assert authoring.load_definition(Workflow.objects.get(pk=made.pk)) == definition
+    assert workflows.load_definition(Workflow.objects.get(pk=made.pk)) == definition
     while editor.state.past.redo:
         editor.redo()
     assert exact(rows.load(Workflow.objects.get(pk=made.pk))) == last

@@ -8,8 +8,8 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from automate_connectors.models import Connection
-from automate_core import approvals
 from automate_core.models import ExecutionRun, Wait
+from automate_core.runs.waits import approvals
 from automate_governance.models import StoredSecret
 from tests.e2e.conftest import watch
 from tests.e2e.test_access import _FOUND, AXE

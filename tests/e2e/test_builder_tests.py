@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from automate_core import authoring, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepSample, Wait
 from tests.processes import wait_for
 from tests.studio.test_screens import HOSTILE
@@ -27,7 +28,7 @@ steps:
 
 
 def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, shot, owner):
-    made = authoring.save_definition(workflow_files.read(MAILING), owner=owner)
+    made = workflows.save_definition(yaml_files.read(MAILING), owner=owner)
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=tell")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
@@ -73,7 +74,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
 
 
 def test_the_outcome_of_an_approval_is_chosen_for_a_test(workflow, signed_in, site, faults, shot, owner):
-    made = authoring.save_definition(workflow_files.read(ASKING), owner=owner)
+    made = workflows.save_definition(yaml_files.read(ASKING), owner=owner)
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~test")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")

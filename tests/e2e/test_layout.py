@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from automate_core import approvals
 from automate_core.models import FailureGroup, StepRun, Wait, Workflow
+from automate_core.runs.waits import approvals
 from tests.drafts.conftest import Editor
 from tests.e2e.places import sign_in_as_root
 from tests.studio.test_overview import ended

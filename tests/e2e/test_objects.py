@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from automate_connectors import health
 from automate_connectors.models import Connection
-from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.tally import tally
 from automate_governance.models import StoredSecret
 from automate_llm import budgets

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from automate_core import bulk
 from automate_core.models import ExecutionRun
+from automate_core.operations import bulk
 from tests.e2e.test_access import _FOUND, AXE
 from tests.studio.test_run_list import ORDERS, made
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from automate_core.models import ExecutionRun
-from automate_core.worker import Worker
+from automate_core.worker.worker import Worker
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -312,7 +312,7 @@ def i17_clocks(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
 
 def i18_schedules(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
     """Each time of a schedule up to the last that fired has its one event; only what was seen too late may lack it."""
-    from automate_core.schedules import ON_TIME, slots_after  # the long forms set Django up later
+    from automate_core.triggers.schedules import ON_TIME, slots_after  # the long forms set Django up later
 
     schedules = connection.execute(
         "SELECT workflow.slug, schedule.key, schedule.times FROM automate_core_schedule schedule"

@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 import pytest
 from django.db import connections
 
-from automate_core import approvals, control, dead_jobs
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.operations import dead_jobs
+from automate_core.runs import control
+from automate_core.runs.waits import approvals
 from tests.faults.harness import at_once, wait_for
 from tests.matrix import representatives
 

@@ -24,8 +24,8 @@ from automate_core import database
 from automate_core.engine.journal import Journal
 from automate_core.engine.records import Checkpoint, Outcome, RunRecord, StepRecord, Verdict
 from automate_core.ids import uuid7
-from automate_core.ingest import EventIngestor, NewEvent
-from automate_core.outbox import ClaimedJob, OutboxStore
+from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_core.outbox.store import ClaimedJob, OutboxStore
 from tests.faults import history, invariants
 from tests.faults.conftest import plain_connection, run_sql
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from automate_core.models import ExecutionRun, OutboxJob, StepRun
-from automate_core.outbox import OutboxStore
+from automate_core.outbox.store import OutboxStore
 from tests.faults.conftest import cut_connections, plain_connection
 from tests.faults.harness import wait_for
 from tests.matrix import representatives

@@ -13,7 +13,8 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection as own
 
 from automate_connectors.models import Connection
-from automate_core import captures, changes, endpoints
+from automate_core.triggers import model_capture, model_signals
+from automate_core.webhooks import endpoints
 from tests.conftest import SECRET
 from tests.connectors.conftest import server  # noqa: F401 - a fixture
 from tests.connectors.test_github import ISSUE
@@ -117,12 +118,12 @@ def provide(world, owner, settings):
             owner.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
             if use.watch:
                 settings.AUTOMATE_MODEL_TRIGGERS = {label: {"fields": use.watch}}
-                changes.connect()
-                captures.install()
+                model_signals.connect()
+                model_capture.install()
             else:
                 settings.AUTOMATE_MODELS = {label: {"read": use.read, "write": use.write}}
 
     yield make
     settings.AUTOMATE_MODEL_TRIGGERS = {}
-    changes.disconnect()
-    captures.install()
+    model_signals.disconnect()
+    model_capture.install()

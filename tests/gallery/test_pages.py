@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from automate_connectors.models import Connection
-from automate_core import authoring
-from automate_core.gallery import files
+from automate_core.authoring import workflows
+from automate_core.authoring.library import files
 from automate_core.models import Workflow, WorkflowVersion
 from automate_studio.gallery import picture
 from automate_studio.tree import draft_tree
@@ -103,7 +103,7 @@ def test_a_draft_has_what_was_chosen_and_says_what_is_missing(sign_in, owner):
     answer = sign_in(owner).post(_url("order-fraud-check"), given, follow=True)
     made = Workflow.objects.get()
     assert (made.slug, made.owner, made.run_as, made.status) == ("order-fraud-check", owner, owner, "draft")
-    definition = authoring.load_definition(made)
+    definition = workflows.load_definition(made)
     assert definition.vars == {"team": "Fraud", "limit": 250.5}
     [shop] = {step.connection for step in made.steps.all() if step.connection and step.action == "http.request"}
     assert shop == "shop-b"
@@ -139,7 +139,7 @@ def test_hostile_settings_are_inert(sign_in, owner):
     hostile = "\0<script>window.hacked=1</script>{{ 7*7 }}"
     answer = sign_in(owner).post(_url("website-check"), {"setting-channel": hostile}, follow=True)
     assert "<script>window" not in answer.content.decode()
-    assert authoring.load_definition(Workflow.objects.get()).vars["channel"] == hostile[1:]
+    assert workflows.load_definition(Workflow.objects.get()).vars["channel"] == hostile[1:]
 
 
 def test_all_of_it_takes_the_permission_to_add(sign_in, operator):

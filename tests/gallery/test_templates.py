@@ -11,11 +11,13 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from automate_core import authoring, schedules, validation, workflow_files
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import commands
+from automate_core.authoring.library import files
 from automate_core.database import now
-from automate_core.drafts import commands
-from automate_core.gallery import files
+from automate_core.definition import validation, yaml_files
 from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait, Workflow
+from automate_core.triggers import schedules
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.models import AuditEntry
 from tests.conftest import ROOT, SECRET
@@ -65,7 +67,7 @@ def test_a_template_runs_on_its_sample_to_the_end_it_states(slug, provide, world
     client = sign_in(owner)
     workflow = _use(client, template)
     assert [problem for problem in commands.look(workflow).problems if problem.level == "error"] == []
-    authoring.publish(workflow, author=owner)
+    workflows.publish(workflow, author=owner)
     _start(template, workflow, client)
     run = _to_the_end(client, drain, later)
     assert run.status == template.sample.ends, run.error
@@ -145,7 +147,7 @@ def _ran(slug, provide, owner, sign_in, drain, later):
     provide(template)
     client = sign_in(owner)
     workflow = _use(client, template)
-    authoring.publish(workflow, author=owner)
+    workflows.publish(workflow, author=owner)
     _start(template, workflow, client)
     return _to_the_end(client, drain, later)
 
@@ -194,7 +196,7 @@ def test_the_leavers_account_is_closed(provide, world, owner, sign_in, drain, la
 def test_an_order_of_a_known_customer_is_no_risk(provide, world, owner, sign_in, drain, later):
     template = TEMPLATES["order-fraud-check"]
     provide(template)
-    authoring.publish(_use(sign_in(owner), template), author=owner)
+    workflows.publish(_use(sign_in(owner), template), author=owner)
     payload = {**template.sample.payload, "customer": {"id": 1, "orders_count": 9}}
     headers = SCHEMES["shopify"]({}).sign(
         SECRET, body := json.dumps(payload).encode(), event_type="orders/create", delivery="two"
@@ -238,4 +240,4 @@ def test_the_example_of_the_page_is_a_template():
     example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1]
     template = files.read(example)
     assert validation.problems(template.definition) == []
-    assert workflow_files.read(workflow_files.write(template.definition)) == template.definition
+    assert yaml_files.read(yaml_files.write(template.definition)) == template.definition

@@ -25,8 +25,10 @@ from django.db import connection
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_core import authoring, endpoints, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, StepRun
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import GitHubScheme
 from automate_governance import sinks
 from automate_governance.models import StoredSecret
@@ -231,8 +233,8 @@ def set_up(browser: Browser, echo_host: str, admin: Any) -> None:
         )
     assert StoredSecret.objects.count() >= 3, browser.pages[f"{add} (posted)"]
     endpoints.save("leaky", scheme="github", config={}, secret=CANARIES["hook"], actor=admin)
-    made = authoring.save_definition(workflow_files.read(WORKFLOW.format(control=CONTROL)), owner=admin)
-    authoring.publish(made, author=admin)
+    made = workflows.save_definition(yaml_files.read(WORKFLOW.format(control=CONTROL)), owner=admin)
+    workflows.publish(made, author=admin)
 
 
 def look_at_everything(browser: Browser, run: ExecutionRun) -> None:
@@ -360,8 +362,8 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
         owner=admin,
     )
     endpoints.save("github", scheme="github", config={}, secret="0123456789abcdef0123456789abcdef", actor=admin)
-    made = authoring.save_definition(
-        workflow_files.read(
+    made = workflows.save_definition(
+        yaml_files.read(
             "name: Seen\nslug: seen\ntriggers: [{endpoint: github}]\nsteps:\n"
             f"  - {{key: output, action: leaky.output, connection: leaky, inputs: {{control: {CONTROL}}}}}\n"
             f"  - {{key: logged, action: leaky.log, connection: leaky, inputs: {{control: {CONTROL}}}}}\n"
@@ -369,7 +371,7 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
         ),
         owner=admin,
     )
-    authoring.publish(made, author=admin)
+    workflows.publish(made, author=admin)
     sinks.guard_handlers()  # a handler of pytest's raises on arguments that do not fit
     with pytest.warns(UserWarning, match=CONTROL):
         deliver({"control": CONTROL})

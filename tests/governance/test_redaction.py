@@ -16,7 +16,7 @@ from django.test import RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automate_core.callback_urls import callback_url
+from automate_core.webhooks.callback_urls import callback_url
 from automate_governance import redaction, sinks
 from automate_governance.middleware import RedactAnswersMiddleware, is_markup
 from automate_governance.redaction import MASK, RedactedStream, Redactor, knowing, redact, redactor

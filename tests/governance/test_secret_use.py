@@ -11,8 +11,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, resolve

@@ -104,10 +104,10 @@ def test_a_project_comes_and_goes_by_the_docs(tmp_path, wheel_python):
 
 #: A run that waits for its worker.
 START = """
-from automate_core import manual
+from automate_core.triggers import manual
 from automate_core.models import ExecutionRun, Workflow
 from django.contrib.auth import get_user_model
-from automate_core.worker import Worker
+from automate_core.worker.worker import Worker
 manual.start(Workflow.objects.get(slug="ask"), {"amount": 1}, by=get_user_model().objects.get(is_superuser=True))
 Worker(concurrency=2, drain=True, name="start").run()
 """

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from automate_core import cancelling
 from automate_core.engine.effects import perform
 from automate_core.models import ExecutionRun
+from automate_core.runs import cancellation
 from automate_egress import EgressError, HttpSession
 from automate_llm.models import LLMUsage
 from tests.core.walks import Slow
@@ -41,7 +41,7 @@ def test_cancelling_a_run_ends_its_call(models, connection, workflow, deliver):
     thread.start()
     while not models.calls:
         time.sleep(0.05)
-    cancelling.cancel_run(ExecutionRun.objects.get().pk, code="cancelled", message="By hand")
+    cancellation.cancel_run(ExecutionRun.objects.get().pk, code="cancelled", message="By hand")
     worker.engine.look()
     thread.join(40)
     assert not thread.is_alive() and not models.answered, "the thread is free before the model has answered"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from automate_core.templating import reference
-from automate_core.templating.filters import FILTERS
+from automate_core.expressions.templating import reference
+from automate_core.expressions.templating.filters import FILTERS
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "templates.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_made_from_the_code_as_it_is():
-    again = "run: .venv/bin/python -m automate_core.templating.reference > docs/templates.md"
+    again = "run: .venv/bin/python -m automate_core.expressions.templating.reference > docs/templates.md"
     assert reference.page() == PAGE, again
 
 

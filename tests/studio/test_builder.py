@@ -10,8 +10,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import authoring
-from automate_core.definition import parse
+from automate_core.authoring import workflows
+from automate_core.definition.document import parse
 from automate_core.models import DraftCommand, Step
 from tests.drafts.conftest import TRIAGE
 from tests.drafts.test_speed import large
@@ -235,7 +235,7 @@ def test_triggers_and_the_workflow_have_forms_too(builder, made):
         == 200
     )
     made.refresh_from_db()
-    definition = authoring.load_definition(made)
+    definition = workflows.load_definition(made)
     assert (definition.name, definition.tags, definition.vars) == ("New name", ["a", "b"], {"n": 1})
     assert [trigger.key for trigger in definition.triggers] == ["webhook", "schedule"]
     assert definition.triggers[0].event == "push" and definition.triggers[1].cron == "0 8 * * 1"
@@ -364,7 +364,7 @@ def test_a_faulty_draft_is_shown_everywhere(builder, made, sign_in, owner):
 
 
 def test_220_steps(sign_in, owner, django_assert_max_num_queries):
-    made = authoring.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large()), owner=owner)
     builder = Builder(sign_in(owner), made)
     builder.open()
     with at_most(80), django_assert_max_num_queries(30):  # thirty, on a machine of its own
@@ -378,7 +378,7 @@ def test_220_steps(sign_in, owner, django_assert_max_num_queries):
 
 
 def test_edits_of_the_tree_and_the_review_of_220_steps(sign_in, owner, django_assert_max_num_queries):
-    builder = Builder(sign_in(owner), authoring.save_definition(parse(large()), owner=owner))
+    builder = Builder(sign_in(owner), workflows.save_definition(parse(large()), owner=owner))
     rev = builder.state()["data-rev"]
     for do in ({"do": "move", "key": "branch_100", "index": "2"}, {"do": "add", "kind": "stop", "index": "0"}):
         with at_most(50), django_assert_max_num_queries(45):  # ten, on a machine of its own

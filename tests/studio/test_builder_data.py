@@ -9,11 +9,11 @@ from html import unescape
 import pytest
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring
-from automate_core.definition import parse
-from automate_core.drafts import commands
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import commands
+from automate_core.definition.document import parse
+from automate_core.expressions.templating import compile_template
 from automate_core.models import Event, ExecutionRun
-from automate_core.templating import compile_template
 from automate_governance.models import AuditEntry
 from automate_studio.builder import reach
 from automate_studio.models import ChosenSample
@@ -430,7 +430,7 @@ def test_a_hostile_sample_is_text(builder, made):
 
 def test_a_large_draft_with_a_large_sample(owner, sign_in, django_assert_max_num_queries):
     """220 steps and a payload of 200 kB: one tenth of a second, and a bounded number of questions."""
-    made = authoring.save_definition(parse(large()), owner=owner)
+    made = workflows.save_definition(parse(large()), owner=owner)
     builder = Picker(sign_in(owner), made)
     text = json.dumps({f"key_{n}": {"text": "x" * 360, "list": list(range(20))} for n in range(420)})
     assert 180_000 < len(text) < 200_000

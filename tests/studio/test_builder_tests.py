@@ -10,7 +10,8 @@ from django.core import mail
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepRun, StepSample, Wait, Workflow
 from automate_governance.models import AuditEntry
 from tests.studio.test_builder import Builder
@@ -42,7 +43,7 @@ class Bench(Builder):
 def tester(owner, endpoint, settings, sign_in):
     settings.AUTOMATE_MODELS = MODELS
     owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
-    return Bench(sign_in(owner), authoring.save_definition(workflow_files.read(STORY), owner=owner))
+    return Bench(sign_in(owner), workflows.save_definition(yaml_files.read(STORY), owner=owner))
 
 
 PAYLOAD = json.dumps({"title": "Ops", "labels": ["a"], "n": 9})
@@ -63,7 +64,7 @@ def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
 
 
 def test_a_step_is_tested_while_it_says_what_was_tested(tester, drain):
-    authoring.publish(tester.workflow, author=tester.workflow.owner)
+    workflows.publish(tester.workflow, author=tester.workflow.owner)
     tester.test("look", payload=PAYLOAD)
     drain()
     changed = {"inputs.title": "New {{ event.payload.title }}"}
@@ -114,7 +115,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
 
 
 def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_in, drain):
-    bench = Bench(sign_in(owner), authoring.save_definition(workflow_files.read(ASKING), owner=owner))
+    bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read(ASKING), owner=owner))
     page = bench.result()
     assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["inputmode"] == "decimal"
     assert "Approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text

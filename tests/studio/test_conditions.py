@@ -11,8 +11,8 @@ from guardian.shortcuts import assign_perm
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automate_core.expressions.json_logic import read
 from automate_core.models import DraftCommand, Step, Trigger
-from automate_core.rules import read
 from automate_studio import sentences
 from automate_studio.builder.condition_rows import (
     GROUPS,

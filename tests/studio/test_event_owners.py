@@ -10,8 +10,10 @@ from django.db import connection
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring, endpoints, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, OutboxJob, WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_governance.models import AuditEntry
 from tests.conftest import SECRET
 from tests.studio.test_events import INBOX, Page, page_of
@@ -66,7 +68,7 @@ def test_an_address_made_again_shows_no_old_events(old, deliver, sign_in, strang
 
 def test_nor_are_they_samples_of_what_is_built_on_it(old, sign_in, stranger):
     _made_again(stranger)
-    made = authoring.save_definition(workflow_files.read(DRAFT), owner=stranger)
+    made = workflows.save_definition(yaml_files.read(DRAFT), owner=stranger)
     client = sign_in(stranger)
 
     def door(name, *args):
@@ -85,8 +87,8 @@ def test_nor_are_they_samples_of_what_is_built_on_it(old, sign_in, stranger):
 def test_what_the_old_endpoint_took_starts_nothing_of_the_new_one(old, deliver, drain, sign_in, stranger, admin):
     """No worker had looked at it before the endpoint was deleted."""
     _made_again(stranger)
-    made = authoring.save_definition(workflow_files.read(DRAFT), owner=stranger)
-    authoring.publish(made, author=stranger)
+    made = workflows.save_definition(yaml_files.read(DRAFT), owner=stranger)
+    workflows.publish(made, author=stranger)
     assert deliver({"n": 2}).status_code == 202
     drain()
     assert ExecutionRun.objects.get().event_id != old.pk and not OutboxJob.objects.exclude(status="completed").exists()

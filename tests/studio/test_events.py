@@ -18,9 +18,11 @@ from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core import authoring, database, pausing, triggers
-from automate_core.event_access import Reach
+from automate_core import database
+from automate_core.authoring import pausing, workflows
+from automate_core.events.access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
+from automate_core.triggers import host_events
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
 from automate_studio import event_search
@@ -130,8 +132,8 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     def latest():
         return Event.objects.latest("id")
 
-    authoring.save_definition(_without_filter(made), owner=owner)
-    authoring.publish(made, author=owner)
+    workflows.save_definition(_without_filter(made), owner=owner)
+    workflows.publish(made, author=owner)
     assert "v2 was published after this event came in; v1, which ran then, does not take it." in told(tag)
     pausing.pause(made, owner)
     deliver(push("refs/tags/v2"), event="push")
@@ -151,7 +153,7 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     workflow(OTHER.format("Any", "any", "{endpoint: github}"))
     deliver(push(), event="hello", headers={"X-GitHub-Event": "ping"})
     event = latest()
-    event.headers = {triggers.TEST_HEADER: "1"}
+    event.headers = {host_events.TEST_HEADER: "1"}
     event.save()
     assert "This is a test delivery" in told(event) and "test deliveries start only what asks" in told(event)
 
@@ -174,10 +176,10 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
 
 
 def _without_filter(workflow):
-    from automate_core import workflow_files
+    from automate_core.definition import yaml_files
 
     text = "\n".join(line for line in PUSHES.splitlines() if "filter" not in line)
-    return workflow_files.read(text)
+    return yaml_files.read(text)
 
 
 def test_what_was_let_go_is_told_as_such(came, sign_in, admin):
@@ -205,7 +207,7 @@ def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_i
     change = {"operation": "updated", "changed": ["name"], "pk": 1, "before": {}, "after": {}}
     event = Event.objects.create(
         source="model:auth.group", type="updated", payload=change, trace_id="e" * 32,
-        headers={triggers.ORIGIN_HEADER: "loops", triggers.DEPTH_HEADER: "11"},
+        headers={host_events.ORIGIN_HEADER: "loops", host_events.DEPTH_HEADER: "11"},
     )  # fmt: skip
     told = Page(sign_in(admin).get(page_of(event.pk))).text
     assert "what it writes does not start it again" in told and "which is taken for a loop" in told

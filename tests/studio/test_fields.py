@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core import authoring
+from automate_core.authoring import workflows
 from automate_core.models import Step
 from tests.studio.test_builder import Builder
 from tests.studio.test_screens import Page
@@ -185,11 +185,11 @@ def test_forms_and_settings_are_rows(builder):
         == 200
     )
     builder.workflow.refresh_from_db()
-    definition = authoring.load_definition(builder.workflow)
+    definition = workflows.load_definition(builder.workflow)
     assert definition.vars == {"limit": 5, "who": "Ann"} and definition.concurrency.policy == "skip"
     builder.save("~workflow", **{"concurrency.limit": ""})
     builder.workflow.refresh_from_db()
-    assert authoring.load_definition(builder.workflow).concurrency is None
+    assert workflows.load_definition(builder.workflow).concurrency is None
 
 
 def test_a_conflict_keeps_all_rows(builder):

@@ -14,8 +14,8 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.tally import tally
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import generate_key

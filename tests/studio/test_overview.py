@@ -12,7 +12,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import bulk, control, database
+from automate_core import database
 from automate_core.models import (
     EndedRun,
     ExecutionRun,
@@ -25,7 +25,9 @@ from automate_core.models import (
     WorkerState,
     WorkflowVersion,
 )
-from automate_core.statistics import counting
+from automate_core.operations import bulk
+from automate_core.operations.statistics import rollup
+from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from tests.conftest import _person
 from tests.studio.test_screens import HOSTILE, Page
@@ -48,7 +50,7 @@ def ended(workflow, number=1, *, status="succeeded", hours_ago=0.0, took=2.0, me
             error={"code": code, "message": message, "step": "send"} if status == "failed" else None,
         )  # fmt: skip
         EndedRun.objects.create(run=run)
-    counting.count()
+    rollup.count()
 
 
 def figures(page):

@@ -9,10 +9,11 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import authoring, workflow_files
-from automate_core.definition import parse
+from automate_core.authoring import workflows
+from automate_core.authoring.publishing import differences, shadow
+from automate_core.definition import yaml_files
+from automate_core.definition.document import parse
 from automate_core.models import Event, ExecutionRun, Workflow
-from automate_core.publishing import differences, shadow
 from automate_governance.models import AuditEntry
 from tests.drafts.conftest import TRIAGE, Editor
 from tests.drafts.test_speed import large
@@ -159,7 +160,7 @@ def test_a_draft_that_moved_is_not_published_unseen(door, editor, made, colleagu
 def test_a_version_that_was_published_meanwhile_is_a_conflict(door, editor, made, owner):
     editor.do("rename", key="look", name="Mine")
     seen = door.form()
-    authoring.publish(made, author=owner)
+    workflows.publish(made, author=owner)
     answer = door.client.post(door.url("review"), seen)
     assert answer.status_code == 409 and "Published v2" in Page(answer).text
 
@@ -222,15 +223,15 @@ def test_what_it_touches(workflow, sign_in, owner, colleague, settings):
         name="The ERP", slug="erp", connector="http", owner=owner, allowed_hosts=["erp.example.com"]
     )
     made = Workflow.objects.create(name="Other", slug="other", owner=owner, run_as=owner)
-    from automate_core.publishing import touches
+    from automate_core.authoring.publishing import dependencies
 
-    definition = workflow_files.read(REACHING)
-    found = touches.of(definition, owner)
+    definition = yaml_files.read(REACHING)
+    found = dependencies.of(definition, owner)
     assert found.connections == [("The ERP", "http")] and found.workflows == ["other"]
-    assert set(found.hosts) == {"erp.example.com", "api.example.com", touches.AT_RUN_TIME}
-    assert found.hosts[touches.AT_RUN_TIME] == ["any"], "what follows a connection's address stays with it"
+    assert set(found.hosts) == {"erp.example.com", "api.example.com", dependencies.AT_RUN_TIME}
+    assert found.hosts[dependencies.AT_RUN_TIME] == ["any"], "what follows a connection's address stays with it"
     assert found.models == {"auth.User": ["starts it"], "auth.Group": ["find"]}
-    hidden = touches.of(definition, colleague)
+    hidden = dependencies.of(definition, colleague)
     assert hidden.connections == [("erp", "")] and "erp.example.com" not in hidden.hosts
     assert made.pk
 
@@ -408,7 +409,7 @@ def test_going_back_takes_two_clicks_and_leaves_the_draft(door, three, editor):
 
 def test_going_back_when_somebody_published_meanwhile(door, three, editor, owner):
     editor.do("rename", key="last", name="Newer")
-    authoring.publish(three, author=owner)
+    workflows.publish(three, author=owner)
     answer = door.client.post(door.url("version_publish", 1), {"version": "3"})
     assert answer.status_code == 409 and "Published v4" in Page(answer).text
 
@@ -450,8 +451,8 @@ def test_too_long_to_compare():
 
 
 def test_the_review_of_a_large_draft(sign_in, owner, endpoint, django_assert_max_num_queries):
-    made = authoring.save_definition(parse(large()), owner=owner)
-    authoring.publish(made, author=owner)
+    made = workflows.save_definition(parse(large()), owner=owner)
+    workflows.publish(made, author=owner)
     editor, door = Editor(made, owner), Door(sign_in(owner), made)
     for number in range(3):
         editor.do("rename", key=f"set_{number}", name=f"Set {number}")

@@ -13,8 +13,10 @@ from django.db.models import Count
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import bulk, chores, control
 from automate_core.models import BulkAction, ExecutionRun, StepRun
+from automate_core.operations import bulk
+from automate_core.runs import control
+from automate_core.worker import maintenance
 from automate_governance.models import AuditEntry
 from automate_studio import run_export
 from automate_studio.models import SavedView
@@ -59,7 +61,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
         assert bulk.go_on() == 0.0
         said = Page(client.get(reverse("studio:bulk_progress", args=[action.pk]))).text
         assert f"Re-running {done} of 30 runs" in said
-    assert chores.Chores((chores.Chore("bulk", bulk.DUE, bulk.go_on),)).turn() == 0 and bulk.go_on() is None
+    assert maintenance.Chores((maintenance.Chore("bulk", bulk.DUE, bulk.go_on),)).turn() == 0 and bulk.go_on() is None
     drain()
     said = client.get(reverse("studio:bulk_progress", args=[action.pk]))
     assert "Re-ran 30 of 30 runs." in Page(said).text and f"?bulk={action.pk}" in said.content.decode()

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, StepRun, Wait
 from tests.studio.test_screens import Page
 
@@ -103,9 +104,9 @@ def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in,
     assert 'class="bk lv"' in text and text.count('class="da-lane"') == 4
     assert "now, " not in page.text, "the run's version is the one of today"
 
-    changed = workflow_files.read(WAITING.format(url=sink.url).replace("duration: 1h", "duration: 2h"))
-    authoring.save_definition(changed, owner=owner)
-    authoring.publish(made, author=owner)
+    changed = yaml_files.read(WAITING.format(url=sink.url).replace("duration: 1h", "duration: 2h"))
+    workflows.save_definition(changed, owner=owner)
+    workflows.publish(made, author=owner)
     page = Page(sign_in(colleague).get(_url(run)))
     assert "This run is of v1. In v2, which is published now, 1 step differs." in page.text
     assert "Changed in v2" in _label(page, "both-pause") and "Changed" not in _label(page, "both-ask")

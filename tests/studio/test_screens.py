@@ -10,7 +10,6 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core import bulk
 from automate_core.models import (
     Event,
     ExecutionRun,
@@ -21,6 +20,7 @@ from automate_core.models import (
     Wait,
     WaitAssignee,
 )
+from automate_core.operations import bulk
 from automate_governance.admin_site import admin_site
 from automate_governance.models import AuditEntry
 from automate_studio.models import SavedView
@@ -716,11 +716,12 @@ def test_the_workflow_page_shows_what_starts_it(run, sign_in, owner):
 
 
 def test_the_file_reads_back(run, sign_in, owner):
-    from automate_core import authoring, workflow_files
+    from automate_core.authoring import workflows
+    from automate_core.definition import yaml_files
 
     answer = sign_in(owner).get(reverse("studio:workflow_file", args=[run.workflow_id]))
     assert answer["Content-Disposition"] == 'attachment; filename="branching.yaml"'
-    assert workflow_files.read(answer.content.decode()) == authoring.load_definition(run.workflow)
+    assert yaml_files.read(answer.content.decode()) == workflows.load_definition(run.workflow)
 
 
 def test_no_page_of_the_admin_breaks_on_an_object_that_is_not_there(sign_in, admin, stranger):

@@ -9,7 +9,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
-from automate_core import authoring, workflow_files
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from automate_governance.models import StoredSecret
 from tests.studio.test_screens import BRANCHING, Page
@@ -117,17 +118,15 @@ def test_deep_answers_are_shown(workflow, deliver, drain, sign_in, owner):
 
 def test_a_draft_that_differs_is_marked_and_can_be_looked_at(failed, owner, sign_in):
     workflow = failed.workflow
-    changed = workflow_files.read(
-        TELLING.replace("slug: telling", "slug: telling\ndescription: d").replace("say", "tell")
-    )
-    authoring.save_definition(changed, owner=owner)
+    changed = yaml_files.read(TELLING.replace("slug: telling", "slug: telling\ndescription: d").replace("say", "tell"))
+    workflows.save_definition(changed, owner=owner)
     client, url = sign_in(owner), reverse("admin:automate_core_workflow_change", args=[workflow.pk])
     assert "Changed" in Page(client.get(reverse(WORKFLOWS))).text
     published = Page(client.get(url))
     assert "card-say" in published.ids and "card-tell" not in published.ids and "?show=draft" in str(published.tags)
     draft = Page(client.get(url, {"show": "draft"}))
     assert "card-tell" in draft.ids and "card-say" not in draft.ids
-    authoring.publish(workflow, author=owner)
+    workflows.publish(workflow, author=owner)
     assert "Changed" not in Page(client.get(reverse(WORKFLOWS))).text
     assert "card-tell" in Page(client.get(url)).ids
 
@@ -148,7 +147,7 @@ def test_what_is_in_use_is_not_deleted(failed, sign_in, owner, endpoint):
     calling = (
         "name: Calling\nslug: calling\nsteps: [{key: a, action: http.request, connection: conn, inputs: {url: /x}}]"
     )
-    authoring.save_definition(workflow_files.read(calling), owner=owner)
+    workflows.save_definition(yaml_files.read(calling), owner=owner)
     for model, name, user in (
         (WebhookEndpoint, "automate_core_webhookendpoint", "Telling"),
         (StoredSecret, "automate_governance_storedsecret", "github"),

@@ -11,9 +11,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from guardian.shortcuts import assign_perm
 
-from automate_core import authoring
 from automate_core.api import emit
-from automate_core.definition import Definition
+from automate_core.authoring import workflows
+from automate_core.definition.document import Definition
 from automate_core.models import Event, WebhookEndpoint
 from automate_core.webhooks import config_fields
 from automate_core.webhooks.schemes import SCHEMES
@@ -337,7 +337,7 @@ def test_what_is_asked_for_is_a_list_of_fields(builder):
 
 def test_another_workflow_is_chosen_among_those_one_may_view(builder, workflow, colleague):
     workflow(PLAIN.replace("new-orders", "seen").replace("New orders", "Seen by me"), publish=False)
-    hidden = authoring.save_definition(Definition(name="Hidden", slug="hidden", steps=[]), owner=colleague)
+    hidden = workflows.save_definition(Definition(name="Hidden", slug="hidden", steps=[]), owner=colleague)
     builder.do("add_trigger", kind="run")
     page = builder.panel("~trigger")
     assert "Seen by me" in page.text and hidden.name not in page.text

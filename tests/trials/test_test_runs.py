@@ -7,11 +7,14 @@ from django.contrib.auth.models import Group, Permission
 from django.core import mail
 
 from automate_connectors.models import Connection
-from automate_core import authoring, control, workflow_files
+from automate_core.authoring import workflows
+from automate_core.authoring.test_runs import results, samples
+from automate_core.authoring.test_runs import start as starting
+from automate_core.authoring.test_runs.decisions import Decision
+from automate_core.authoring.test_runs.start import NotTestableError, Request
+from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, StepSample, Wait, WorkflowVersion
-from automate_core.trials import results, samples, starting
-from automate_core.trials.decisions import Decision
-from automate_core.trials.starting import NotTestableError, Request
+from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 
@@ -51,7 +54,7 @@ steps:
 def story(owner, endpoint, settings):
     settings.AUTOMATE_MODELS = MODELS
     owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
-    return authoring.save_definition(workflow_files.read(STORY), owner=owner)
+    return workflows.save_definition(yaml_files.read(STORY), owner=owner)
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ steps:
     ],
 )
 def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoint, drain, mode, chosen, reached):
-    story = authoring.save_definition(workflow_files.read(ASKING), owner=owner)
+    story = workflows.save_definition(yaml_files.read(ASKING), owner=owner)
     decisions = {"ask": Decision(**chosen)} if chosen else {}
     run = starting.start(story, Request(mode=mode, scope="whole", payload={}, decisions=decisions), by=owner)
     drain()
@@ -173,7 +176,7 @@ def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoi
 
 
 def test_an_outcome_that_cannot_be_taken_is_refused(owner, endpoint):
-    story = authoring.save_definition(workflow_files.read(ASKING), owner=owner)
+    story = workflows.save_definition(yaml_files.read(ASKING), owner=owner)
     for chosen, said in (
         (Decision(outcome="maybe"), "Refund the order has no outcome 'maybe'"),
         (Decision(outcome="approved", form={"amount": "much"}), "Refund the order: amount must be a number"),
@@ -195,7 +198,7 @@ def test_the_last_five_of_each_are_kept(tested, story):
 
 def test_nothing_else_hears_of_a_test(tested, story, owner, workflow, deliver, drain):
     workflow("name: After\nslug: after\ntriggers: [{kind: run, workflow: story}]\nsteps: [{key: a, action: data.set}]")
-    authoring.publish(story, author=owner)
+    workflows.publish(story, author=owner)
     story.refresh_from_db()
     run = tested("dry", "to", "look")
     failed = tested("preview", "step", "rename")

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from django.db import DatabaseError, connections
 from django.utils.functional import SimpleLazyObject
 
+from automate_connectors import credentials
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.outbound import ways_out
-from automate_core import documents
-from automate_core.engine import credentials, dry, people, sifting, transactional
+from automate_core import artifacts
+from automate_core.engine import assignees, dry_run, search, transactional
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import (
     ActionNode,
@@ -27,14 +28,14 @@ from automate_core.engine.program import (
     WorkflowNode,
 )
 from automate_core.engine.records import LogRecord, idempotency_key
-from automate_core.engine.strands import Effect
-from automate_core.engine.walk import Walk
+from automate_core.engine.run_walker import Walk
+from automate_core.engine.scheduler import Effect
+from automate_core.expressions.json_logic import RuleError
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
-from automate_core.lookups import TemplateError
-from automate_core.outbox import ClaimedJob
-from automate_core.rules import RuleError
-from automate_core.templating.pool import RenderUnavailableError
-from automate_core.triggers import originating
+from automate_core.outbox.store import ClaimedJob
+from automate_core.triggers.host_events import originating
 from automate_governance.permissions import Person
 from automate_governance.redaction import knowing
 
@@ -65,14 +66,14 @@ class EffectCall:
         self.walk.cancelled = True
 
 
-type Call = EffectCall | sifting.SiftCall
+type Call = EffectCall | search.SiftCall
 
 
 def perform(call: Call) -> EffectOutcome:
     """Do what is asked for. Never raises: whatever goes wrong is the outcome's error."""
-    if isinstance(call, sifting.SiftCall):
+    if isinstance(call, search.SiftCall):
         try:
-            return sifting.perform(call)
+            return search.perform(call)
         except Exception as error:  # a thread that dies would leave its job held for ever
             log.exception("job %s: its filters could not be decided", call.job_id)
             return EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
@@ -88,17 +89,17 @@ def _performed(call: EffectCall) -> EffectOutcome:
         elif isinstance(call.effect.node, SecrecyNode):
             call.walk.program.secrecy.tell(call.walk.run.version_id)
         elif isinstance(call.effect.node, DecideNode):
-            with sifting.DECIDING:
+            with search.DECIDING:
                 outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))
         elif isinstance(call.effect.node, PureNode):
-            with sifting.DECIDING:
+            with search.DECIDING:
                 outcome.output = call.effect.node.output(call.effect.params)
         elif isinstance(call.effect.node, ApprovalNode):
-            outcome.output = encode_output(people.find(call.effect.params))
+            outcome.output = encode_output(assignees.find(call.effect.params))
         elif isinstance(call.effect.node, WorkflowNode):
-            people.check_may_call(people.run_as(call.walk.run.version_id), call.effect.node.workflow)
+            assignees.check_may_call(assignees.run_as(call.walk.run.version_id), call.effect.node.workflow)
         elif call.walk.program.terms is not None and call.walk.program.terms.mode == "dry":
-            dry.perform(call, call.effect.node, outcome)
+            dry_run.perform(call, call.effect.node, outcome)
         else:
             _call_connector(call, call.effect.node, outcome)
     except ConnectorError as error:
@@ -124,8 +125,8 @@ def _performed(call: EffectCall) -> EffectOutcome:
 
 def _put_aside(outcome: EffectOutcome, walk: Walk) -> None:
     """Keep a large output as a file here, where nothing else waits for it."""
-    if outcome.output is not None and len(outcome.output) > documents.limit():
-        outcome.output, outcome.output_file = documents.put(walk.redacted(outcome.output))
+    if outcome.output is not None and len(outcome.output) > artifacts.limit():
+        outcome.output, outcome.output_file = artifacts.put(walk.redacted(outcome.output))
 
 
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
@@ -136,7 +137,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
 
     @functools.cache
     def run_as() -> Person:
-        return people.run_as(walk.run.version_id)
+        return assignees.run_as(walk.run.version_id)
 
     if node.adapter is None or node.action is None:  # the walk never yields such an effect
         raise ConnectorError(node.missing, code="connector_not_found")

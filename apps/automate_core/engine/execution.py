@@ -18,28 +18,29 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
-from automate_core import database, documents, triggers
-from automate_core.definition import DefinitionError, parse
-from automate_core.engine import sifting
+from automate_core import artifacts, database
+from automate_core.definition.document import DefinitionError, parse
+from automate_core.engine import search
 from automate_core.engine.effects import Call, EffectCall
 from automate_core.engine.journal import Journal
-from automate_core.engine.kinds.waits import MAX_DEPTH
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import Program, prepare
 from automate_core.engine.records import Checkpoint, Outcome, QueuedRun, RunRecord, StepRecord, StoredRun, Verdict
-from automate_core.engine.sifting import SiftCall
-from automate_core.engine.terms import Terms, on_terms
-from automate_core.engine.walk import Walk
+from automate_core.engine.run_walker import Walk
+from automate_core.engine.search import SiftCall
+from automate_core.engine.steps.waits import MAX_DEPTH
+from automate_core.engine.test_mode import Terms, on_terms
+from automate_core.events.matching import Match, RuleEngine, Undecided
+from automate_core.events.run_rights import inactive_error
 from automate_core.events.scope import event_scope, scope_of_job
+from automate_core.expressions.json_logic import RuleError
+from automate_core.expressions.json_path import TemplateError
 from automate_core.faultpoints import reach
 from automate_core.ids import uuid7
-from automate_core.lookups import TemplateError
-from automate_core.matching import Match, RuleEngine, Undecided
 from automate_core.models import OutboxJob, Wait
-from automate_core.outbox import ClaimedJob
-from automate_core.rights import inactive_error
-from automate_core.rules import RuleError
+from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
+from automate_core.triggers import host_events
 from automate_governance.redaction import knowing
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class ExecutionEngine:
         self.rules = rules
         self._start = start
         self._nudge = nudge
-        self._most_bytes = documents.limit()
+        self._most_bytes = artifacts.limit()
         self._program_of = lru_cache(CACHED_PROGRAMS)(self._load)  # a version never changes
         self._walks: dict[uuid.UUID, Walk] = {}
         self._moving: dict[uuid.UUID, Walk] = {}
@@ -110,7 +111,7 @@ class ExecutionEngine:
         if self._sifting.get(call.job_id) is not call:
             return
         if outcome.error is None:  # otherwise its lease runs out, and it is tried again
-            self._decided[call.job_id] = sifting.decisions(outcome)
+            self._decided[call.job_id] = search.decisions(outcome)
             self._unopened.append(call.job)
         del self._sifting[call.job_id]
 
@@ -204,7 +205,7 @@ class ExecutionEngine:
         return checkpoints
 
     def _sift(self, job: ClaimedJob, event: dict[str, Any], filters: Undecided) -> None:
-        self._sifting[job.id] = sifting.call(job, {"event": event}, filters)
+        self._sifting[job.id] = search.call(job, {"event": event}, filters)
         self._start(self._sifting[job.id])
 
     def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
@@ -404,6 +405,6 @@ def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
         parent_id=headers.get("automate-run"),
         parent_path=headers.get("automate-path", ""),
         depth=int(headers.get("automate-depth", 0)),
-        origin=triggers.kind_of(event["source"]),
+        origin=host_events.kind_of(event["source"]),
         new=True,
     )

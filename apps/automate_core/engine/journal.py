@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import psycopg
 
-from automate_core import database, subjects
-from automate_core.engine import statements
+from automate_core import database
+from automate_core.engine import journal_sql
 from automate_core.engine.records import (
     CallRecord,
     Checkpoint,
@@ -32,7 +32,8 @@ from automate_core.engine.records import (
 )
 from automate_core.ids import uuid7
 from automate_core.models import ExecutionRun
-from automate_core.outbox import ClaimedJob
+from automate_core.outbox import subjects
+from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RunStatus, StepStatus, WaitStatus
 from automate_governance.redaction import Redactor
 
@@ -71,26 +72,26 @@ class Journal:
         if any(run.status in _ENDED and run.is_told for _, run in with_runs):
             there.add("ends")
         values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
-        written = database.run(self.connection, statements.write(frozenset(there)), {"worker": self.worker, **values})
+        written = database.run(self.connection, journal_sql.write(frozenset(there)), {"worker": self.worker, **values})
         self.has_told = any(row.told for row in written)
         return {row.job: Verdict(row.verdict) for row in written}
 
     def definition(self, version_id: int) -> tuple[Any, Any]:
         """The document of a version, and of a snapshot the terms of its test, else None. Raises LookupError."""
-        rows = database.run(self.connection, statements.DEFINITION, {"version": version_id})
+        rows = database.run(self.connection, journal_sql.DEFINITION, {"version": version_id})
         if not rows:
             raise LookupError(f"there is no version {version_id}")
         return msgspec.json.decode(rows[0].definition), rows[0].terms and msgspec.json.decode(rows[0].terms)
 
     def published(self, most: int) -> list[int]:
         """So many versions that events may start now, the newest first."""
-        return [row.id for row in database.run(self.connection, statements.PUBLISHED, {"most": most})]
+        return [row.id for row in database.run(self.connection, journal_sql.PUBLISHED, {"most": most})]
 
     def read(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, StoredRun]:
         """What the journal holds of those runs. The waits are read first: one that ends meanwhile moves `wakes`."""
         wanted = list(run_ids)
         standings = self.standing(wanted)
-        stored = {row.id: _stored(row) for row in database.run(self.connection, statements.READ, {"runs": wanted})}
+        stored = {row.id: _stored(row) for row in database.run(self.connection, journal_sql.READ, {"runs": wanted})}
         for run_id, run in stored.items():
             run.waits, run.record.wakes = standings[run_id].waits, standings[run_id].wakes
         return stored
@@ -98,7 +99,7 @@ class Journal:
     def standing(self, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Standing]:
         """How those runs and their waits stand."""
         standings: dict[uuid.UUID, Standing] = {}
-        for row in database.run(self.connection, statements.WAITS, {"runs": list(run_ids)}):
+        for row in database.run(self.connection, journal_sql.WAITS, {"runs": list(run_ids)}):
             standing = standings.setdefault(row.id, Standing(row.status, row.wakes, {}))
             if row.path is not None:
                 outcome = None if row.outcome is None else msgspec.json.decode(row.outcome)

@@ -11,9 +11,8 @@ import msgspec
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.invocation import invoke
 from automate_connectors.registry import find_action
-from automate_core import search_terms
 from automate_core.conf import setting
-from automate_core.definition import (
+from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
     BranchStep,
@@ -30,17 +29,18 @@ from automate_core.definition import (
     WorkflowStep,
     slots,
 )
+from automate_core.definition.literal_inputs import templated
+from automate_core.definition.step_names import title
 from automate_core.engine import secrecy
 from automate_core.engine.retry import RetryPolicy
-from automate_core.literals import templated
-from automate_core.lookups import TemplateError, as_text
-from automate_core.rules import Rule, read
-from automate_core.step_names import title
-from automate_core.templating import Template, compile_value
-from automate_core.templating.weights import is_small
+from automate_core.events import search_terms
+from automate_core.expressions.json_logic import Rule, read
+from automate_core.expressions.json_path import TemplateError, as_text
+from automate_core.expressions.templating import Template, compile_value
+from automate_core.expressions.templating.weights import is_small
 
 if TYPE_CHECKING:
-    from automate_core.engine.terms import Terms
+    from automate_core.engine.test_mode import Terms
 
 type Nodes = tuple[Node, ...]
 

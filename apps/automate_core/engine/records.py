@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.ids import uuid7
-from automate_core.outbox import ClaimedJob
+from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, move
 from automate_governance.redaction import Redactor
 

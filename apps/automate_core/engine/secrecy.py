@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Iterable
 
 from automate_connectors.models import Connection
-from automate_core.definition import ActionStep, Definition, DefinitionError, parse, walk
-from automate_core.engine import people
+from automate_core.definition.document import ActionStep, Definition, DefinitionError, parse, walk
+from automate_core.engine import assignees
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import permitted
 from automate_governance.redaction import Redactor, knowing
@@ -40,7 +40,7 @@ class Secrecy:
             named = Connection.objects.filter(slug__in=self.connections).select_related(
                 "token__access", "token__refresh"
             )
-            usable = permitted(people.run_as(version_id), "use", named)
+            usable = permitted(assignees.run_as(version_id), "use", named)
             with knowing(self.redactor):
                 recall.tell(each for row in usable for found in row.references().values() for each in found)
         finally:

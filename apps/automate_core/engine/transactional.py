@@ -13,13 +13,13 @@ from django.db import DatabaseError, connection, transaction
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
-from automate_core import documents
+from automate_core import artifacts
 from automate_core.engine.journal import Journal
 from automate_core.engine.records import Checkpoint, Outcome, Verdict
 from automate_core.faultpoints import reach
 from automate_core.models import StepRun
 from automate_core.states import StepStatus
-from automate_core.triggers import originating
+from automate_core.triggers.host_events import originating
 
 if TYPE_CHECKING:
     from automate_core.engine.effects import EffectCall
@@ -48,8 +48,8 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                 )
             output, file = walk.redacted(act()), None
             reach("transactional.acted", call.effect.step.path)
-            if len(output) > documents.limit():
-                output, file = documents.put(output)
+            if len(output) > artifacts.limit():
+                output, file = artifacts.put(output)
             if not call.effect.takes("commit"):
                 raise _NotOursError  # it took too long, and has been answered for
             done = copy(call.effect.step)

@@ -10,7 +10,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from automate_core.models import Event
-    from automate_core.outbox import ClaimedJob
+    from automate_core.outbox.store import ClaimedJob
 
 
 def event_scope(event: Event | None) -> dict[str, Any]:

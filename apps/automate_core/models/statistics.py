@@ -1,4 +1,4 @@
-"""What came of runs, added up by hour and day, and failures of one kind together: `automate_core.statistics` writes it.
+"""Statistics of runs by hour and day, and groups of failures. `automate_core.operations.statistics` writes them.
 
 Test runs are left out of all of it. Relations have no database constraint, as those of runs: docs/adr/0004.
 """
@@ -61,7 +61,7 @@ class RunCount(models.Model):
 class RunTime(models.Model):
     """How many runs of a workflow that ended in an hour or on a day took, or were queued for, so long.
 
-    `bucket` is `automate_core.statistics.buckets`'.
+    `bucket` is `automate_core.operations.statistics.buckets`'.
     """
 
     class Measure(models.TextChoices):

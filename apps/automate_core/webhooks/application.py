@@ -14,10 +14,11 @@ import psycopg
 from django.db import connections
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from automate_core import database, wakeups
+from automate_core import database
 from automate_core.conf import setting
 from automate_core.faultpoints import reach
-from automate_core.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
+from automate_core.outbox import notify
+from automate_core.outbox.ingest import FIRST_DELIVERIES, INGEST, Batch, Ingested, NewEvent
 from automate_core.webhooks import rates
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.receive import (
@@ -148,7 +149,7 @@ class GroupIngestor:
             if not future.done():  # the sender may be gone
                 future.set_result(own)
         if any(not answer.duplicate for answer in answers):
-            wakeups.hint()
+            notify.hint()
 
     async def _write(self, events: list[NewEvent]) -> list[Ingested]:
         batch = Batch(events)

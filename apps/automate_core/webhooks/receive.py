@@ -19,9 +19,9 @@ from psycopg_pool import PoolTimeout
 
 from automate_core.conf import setting
 from automate_core.ids import trace_id_from
-from automate_core.ingest import Ingested, NewEvent
 from automate_core.models import WebhookEndpoint
-from automate_core.triggers import TEST_HEADER
+from automate_core.outbox.ingest import Ingested, NewEvent
+from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
 from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.schemes import GitHubScheme, SchemeError, SignatureScheme, scheme_for

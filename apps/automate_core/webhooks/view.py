@@ -11,7 +11,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.conf import setting
-from automate_core.ingest import EventIngestor
+from automate_core.outbox.ingest import EventIngestor
 from automate_core.webhooks import rates
 from automate_core.webhooks.receive import METHOD, Answer, find_receiver, hasty, not_accepted, too_large
 from automate_core.webhooks.signing import Delivery

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring.drafts.errors import RefusedError
 
 MAX_GROUPS_DEEP = 4
 MAX_ROWS = 100

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from automate_core.drafts.commands import State
-from automate_core.drafts.errors import RefusedError
-from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode
-from automate_core.rules import Explanation, RuleError, read
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.values import LANES, Draft, StepNode, TriggerNode
+from automate_core.expressions.json_logic import Explanation, RuleError, read
 from automate_governance.permissions import Person, User
 from automate_studio import payload, sentences, words
 from automate_studio.builder import forms, plain_json, samples

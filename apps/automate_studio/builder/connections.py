@@ -16,8 +16,8 @@ from django.views.decorators.http import require_http_methods
 from automate_connectors import trial
 from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
-from automate_core.drafts import rows
-from automate_core.drafts.values import StepNode
+from automate_core.authoring.drafts import rows
+from automate_core.authoring.drafts.values import StepNode
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
 from automate_studio import asked

@@ -11,11 +11,11 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.registry import find_action
-from automate_core.drafts import commands
-from automate_core.drafts.commands import State
-from automate_core.drafts.errors import RefusedError
-from automate_core.drafts.values import StepNode
-from automate_core.lookups import Path
+from automate_core.authoring.drafts import commands
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.expressions.json_path import Path
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.registry import find_action
-from automate_core.definition import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
-from automate_core.drafts.commands import State
-from automate_core.drafts.values import StepNode
-from automate_core.lookups import Path
-from automate_core.validation import ERROR_NAMES, EVENT_NAMES
-from automate_core.watched import watched
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.definition.document import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
+from automate_core.definition.validation import ERROR_NAMES, EVENT_NAMES
+from automate_core.expressions.json_path import Path
+from automate_core.triggers.model_registry import watched
 from automate_plugins.fields import FieldKind, FieldSpec
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from django.db.models import F, Func, IntegerField
 from django.db.models.expressions import Combinable
 
-from automate_core.drafts.commands import State
-from automate_core.lookups import Path
+from automate_core.authoring.drafts.commands import State
+from automate_core.definition.step_paths import key_of
+from automate_core.expressions.json_path import Path
 from automate_core.models import StepRun
-from automate_core.step_paths import key_of
 from automate_governance.permissions import Person
 from automate_studio.builder import samples
 

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from automate_core.admin import WebhookEndpointForm, form_for
-from automate_core.drafts import commands, requests
-from automate_core.drafts.commands import State
+from automate_core.authoring.drafts import commands, requests
+from automate_core.authoring.drafts.commands import State
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes import SchemeError
 from automate_governance.models import StoredSecret

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from automate_core.lookups import Path
+from automate_core.expressions.json_path import Path
 from automate_studio import payload
 
 MAX_SHOWN = 60

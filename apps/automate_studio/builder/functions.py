@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from automate_core.templating import reference
-from automate_core.templating.reference import Entry
+from automate_core.expressions.templating import reference
+from automate_core.expressions.templating.reference import Entry
 from automate_studio import asked
 
 _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")

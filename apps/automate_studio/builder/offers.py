@@ -11,7 +11,7 @@ from typing import Any
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.exposed import Exposed, exposed
 from automate_connectors.registry import connectors
-from automate_core.drafts.values import KINDS, Draft, StepNode
+from automate_core.authoring.drafts.values import KINDS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
 from automate_studio.builder import generic_action

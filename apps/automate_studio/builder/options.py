@@ -17,8 +17,8 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.offering import Offered
 from automate_connectors.registry import find_action
-from automate_core.drafts import rows
-from automate_core.drafts.values import Draft, StepNode
+from automate_core.authoring.drafts import rows
+from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
 from automate_governance import people, sharing
 from automate_governance.permissions import NotPermittedError, Person, permitted

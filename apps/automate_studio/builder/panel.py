@@ -9,8 +9,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from automate_connectors.registry import find_action
-from automate_core.drafts.commands import State
-from automate_core.drafts.values import KINDS, LANES, OWN_FIELDS, Draft, StepNode, in_order
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import KINDS, LANES, OWN_FIELDS, Draft, StepNode, in_order
 from automate_governance.permissions import User
 from automate_studio.builder import conditions as builder_conditions
 from automate_studio.builder import fields as builder_fields

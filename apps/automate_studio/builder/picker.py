@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automate_core.definition import ActionStep, walk
-from automate_core.drafts.commands import State
-from automate_core.drafts.values import StepNode
-from automate_core.lookups import ABSENT, Path
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.definition.document import ActionStep, walk
+from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio import json_tree
 from automate_studio.builder import documented, expressions, reach
 from automate_studio.builder.documented import Typed

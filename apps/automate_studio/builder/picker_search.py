@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from automate_core.lookups import ABSENT, Path
+from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder import expressions
 from automate_studio.builder.picker import Data, Group, filled, row
 

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from automate_core.drafts import planting
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring.drafts import insertion
+from automate_core.authoring.drafts.errors import RefusedError
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 _ADVICE = {
@@ -39,7 +39,7 @@ def storable(text: str) -> Any:
     """The value, when the database can hold it too. Raises ValueError like `loads`."""
     value = loads(text)
     try:
-        planting.storable(value)
+        insertion.storable(value)
     except RefusedError as error:
         raise ValueError(f"it {error}") from error
     return value

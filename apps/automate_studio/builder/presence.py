@@ -10,8 +10,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from automate_core.definition.step_names import title
 from automate_core.models import Workflow
-from automate_core.step_names import title
 from automate_governance.permissions import Person
 from automate_studio import asked
 from automate_studio.builder.steps import SETTINGS

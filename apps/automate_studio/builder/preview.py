@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automate_core.lookups import ABSENT, Path, Scope, TemplateError, as_text, describe
-from automate_core.templating import compile_value
-from automate_core.templating.arithmetic import read_sum
+from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, as_text, describe
+from automate_core.expressions.templating import compile_value
+from automate_core.expressions.templating.arithmetic import read_sum
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import json_tree, payload, words
 from automate_studio.builder import documented, expressions, plain_json

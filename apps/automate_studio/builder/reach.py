@@ -1,6 +1,6 @@
 """What can be named at a step: the steps before it, in reading order, and why the output of some may be missing.
 
-The same steps as `automate_core.validation` lets expressions name there. Values in, values out.
+The same steps as `automate_core.definition.validation` lets expressions name there. Values in, values out.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from automate_core.definition import OTHERWISE, TIMEOUT
-from automate_core.drafts.values import Draft, StepNode
+from automate_core.authoring.drafts.values import Draft, StepNode
+from automate_core.definition.document import OTHERWISE, TIMEOUT
 
 type Lists = Mapping[tuple[str, str], list[StepNode]]
 _LOOPS = {"for_each", "repeat"}

@@ -11,10 +11,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Func, IntegerField
 
-from automate_core import subjects
-from automate_core.drafts.commands import State
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.models import Event
+from automate_core.outbox import subjects
 from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_studio import words

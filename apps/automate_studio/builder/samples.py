@@ -12,18 +12,18 @@ from typing import Any
 
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 
-from automate_core.authoring import may_read_events
-from automate_core.definition import ActionStep, Definition, ManualTrigger, Trigger, WaitStep, walk
-from automate_core.drafts.commands import State
-from automate_core.drafts.values import StepNode
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.authoring.test_runs import samples as tests
+from automate_core.authoring.workflows import may_read_events
+from automate_core.definition.document import ActionStep, Definition, ManualTrigger, Trigger, WaitStep, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.definition.validation import EVENT_NAMES
 from automate_core.events.endpoints import of_source
 from automate_core.events.scope import event_scope
-from automate_core.lookups import TemplateError
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import compile_value
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
-from automate_core.step_paths import key_of
-from automate_core.templating import compile_value
-from automate_core.trials import samples as tests
-from automate_core.validation import EVENT_NAMES
 from automate_governance import looks
 from automate_governance.permissions import Person, can
 from automate_studio.builder import reach

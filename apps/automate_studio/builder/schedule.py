@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from automate_core import schedules, spans
-from automate_core.definition import ScheduleTrigger
+from automate_core.definition.document import ScheduleTrigger
+from automate_core.expressions import durations
+from automate_core.triggers import schedules
 from automate_studio import words
 
 DAYS = (
@@ -71,7 +72,7 @@ def plan_of(config: Mapping[str, Any]) -> Plan:
     if isinstance(cron, str) and cron.strip():
         return replace(_of_cron(cron.split()), cron=cron)
     try:
-        whole = spans.seconds(config.get("every"))
+        whole = durations.seconds(config.get("every"))
     except ValueError:
         return Plan()
     for unit in ("d", "h", "m", "s"):
@@ -114,7 +115,7 @@ def chosen(post: Any, present: Plan) -> Plan:
         unit = post.get("unit", present.unit)
         if unit not in _SECONDS:
             raise PlanError("number", "choose minutes, hours, days or seconds")
-        if int(number) * _SECONDS[unit] > spans.LONGEST_SECONDS:
+        if int(number) * _SECONDS[unit] > durations.LONGEST_SECONDS:
             raise PlanError("number", "a span is at most a year")
         return replace(plan, number=int(number), unit=unit)
     if repeats == "cron":
@@ -205,7 +206,7 @@ def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datet
         day = f"{at.astimezone(zone):%a} {words.day(at.astimezone(zone))}"
         said = f"On {day} the clock goes {way} by {_span(by)}"
         if plan.repeats == "every":
-            shifts = bool(abs(by.total_seconds()) % spans.seconds(trigger.every))
+            shifts = bool(abs(by.total_seconds()) % durations.seconds(trigger.every))
             remark = f"{said}: these times are {shift} on it by as much from then on."
         else:
             shifts, remark = _at_a_change(trigger.cron, at, by, zone, said)

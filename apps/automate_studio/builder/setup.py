@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from automate_core.drafts.values import TriggerNode
+from automate_core.authoring.drafts.values import TriggerNode
 from automate_studio.builder.forms import Told, is_about
 
 #: What the fields of each kind are called.

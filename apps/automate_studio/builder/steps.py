@@ -7,7 +7,7 @@ from typing import Any
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.drafts.values import Draft, StepNode
+from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder import fields as builder_fields

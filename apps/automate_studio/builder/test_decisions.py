@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from automate_core.definition import ApprovalStep, Definition, Step
+from automate_core.authoring.test_runs import decisions, parts, samples
+from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
+from automate_core.definition.document import ApprovalStep, Definition, Step
+from automate_core.definition.step_names import title
 from automate_core.models import Workflow
-from automate_core.step_names import title
-from automate_core.trials import decisions, parts, samples
-from automate_core.trials.decisions import TIMED_OUT, Decision
 from automate_studio import forms
 
 PREFIX = "decision"

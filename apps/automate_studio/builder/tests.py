@@ -18,17 +18,18 @@ from django.views.decorators.http import require_POST
 
 from automate_connectors.adapters.base import Effect as ActionEffect
 from automate_connectors.registry import find_action
-from automate_core import documents, step_names
-from automate_core.definition import ActionStep, Definition, walk
-from automate_core.drafts import reading, rows
-from automate_core.engine.terms import Mode, Scope
+from automate_core import artifacts
+from automate_core.authoring.drafts import reading, rows
+from automate_core.authoring.publishing import dependencies
+from automate_core.authoring.publishing.dependencies import Touches
+from automate_core.authoring.test_runs import results, samples, start
+from automate_core.authoring.test_runs.results import Result
+from automate_core.authoring.test_runs.start import NotTestableError, Request
+from automate_core.definition import step_names
+from automate_core.definition.document import ActionStep, Definition, walk
+from automate_core.definition.step_paths import items_of, key_of
+from automate_core.engine.test_mode import Mode, Scope
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
-from automate_core.publishing import touches
-from automate_core.publishing.touches import Touches
-from automate_core.step_paths import items_of, key_of
-from automate_core.trials import results, samples, starting
-from automate_core.trials.results import Result
-from automate_core.trials.starting import NotTestableError, Request
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio import asked, payload, versions, words
 from automate_studio.builder import plain_json, steps, test_decisions, told
@@ -165,7 +166,7 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
             case "unmock":
                 samples.drop(workflow, key, StepSample.Kind.MOCK)
             case "delete":
-                starting.delete(_run(workflow, request.POST.get("run")))
+                start.delete(_run(workflow, request.POST.get("run")))
             case _:
                 raise NotTestableError("say what to do: pin, unpin, mock, unmock or delete")
     except NotTestableError as error:
@@ -196,8 +197,8 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
     try:
         wanted = _request(request, workflow, key)
         if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
-            prepared = starting.prepare(workflow, wanted, by=asked.person(request))
-            touched = touches.of(prepared.definition, request.user)
+            prepared = start.prepare(workflow, wanted, by=asked.person(request))
+            touched = dependencies.of(prepared.definition, request.user)
             fields = {
                 name: str(value)
                 for name, value in request.POST.items()
@@ -209,7 +210,7 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
                 request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
             )
             return _answer(request, view)
-        run = starting.start(workflow, wanted, by=asked.person(request))
+        run = start.start(workflow, wanted, by=asked.person(request))
     except NotPermittedError as error:
         return _refused(request, workflow, key, NotTestableError(str(error)), status=403)
     except NotTestableError as error:
@@ -277,8 +278,8 @@ def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> 
         raise NotTestableError("only a result that ended well can be pinned")
     step, by = result.step, asked.person(request)
     try:
-        output = documents.value_of(step.output_file) if step.output_file else step.output
-    except documents.DocumentError as error:
+        output = artifacts.value_of(step.output_file) if step.output_file else step.output
+    except artifacts.DocumentError as error:
         raise NotTestableError(error.message) from error
     samples.keep(workflow, key, StepSample.Kind.PIN, output, by=by, run=result.run.pk)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from automate_core.drafts.problems import DraftProblem
-from automate_core.drafts.values import LANES, Draft, StepNode, TriggerNode
+from automate_core.authoring.drafts.problems import DraftProblem
+from automate_core.authoring.drafts.values import LANES, Draft, StepNode, TriggerNode
 from automate_studio import words
 from automate_studio.builder import forms, setup, steps
 from automate_studio.builder.conditions import dom_id

@@ -13,12 +13,12 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from automate_core.drafts.commands import State
-from automate_core.drafts.values import UNCHOSEN, TriggerNode
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
 from automate_core.events import emitted
 from automate_core.events.endpoints import of_source
 from automate_core.models import Event, WebhookEndpoint, Workflow
-from automate_core.watched import Watched, view_permission, watched
+from automate_core.triggers.model_registry import Watched, view_permission, watched
 from automate_governance.permissions import Person, User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio import words

@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_connectors.models import Connection
-from automate_core.drafts import clips, commands, requests, rows
-from automate_core.drafts.commands import State
-from automate_core.drafts.errors import ConflictError, EditError, RefusedError
-from automate_core.drafts.fields import OF_STEP
-from automate_core.drafts.values import KINDS, Draft, TriggerNode
+from automate_core.authoring.drafts import clipboard, commands, requests, rows
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import ConflictError, EditError, RefusedError
+from automate_core.authoring.drafts.fields import OF_STEP
+from automate_core.authoring.drafts.values import KINDS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
@@ -122,7 +122,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     state = commands.look(asked.workflow(request, pk))
     key = request.POST.get("key", "")
     try:
-        request.session[_CLIP] = clips.clip(state.draft, [key])
+        request.session[_CLIP] = clipboard.clip(state.draft, [key])
     except RefusedError as error:
         return _refused(request, error)
     said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"

@@ -14,13 +14,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from automate_core.authoring import may_read_events
-from automate_core.definition import Trigger, WebhookTrigger
-from automate_core.drafts.commands import State
-from automate_core.drafts.errors import RefusedError
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.publishing.shadow import looked_at, takes
+from automate_core.authoring.workflows import may_read_events
+from automate_core.definition.document import Trigger, WebhookTrigger
 from automate_core.models import Event, RefusedDeliveries
-from automate_core.publishing.shadow import looked_at, takes
-from automate_core.triggers import TEST_HEADER
+from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
 from automate_studio import asked, payload
 from automate_studio.builder import conditions as builder_conditions

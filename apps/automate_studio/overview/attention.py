@@ -10,14 +10,15 @@ from urllib.parse import urlencode
 from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from automate_connectors.models import Connection
-from automate_core import database, dead_jobs
-from automate_core.leavers import holdings
+from automate_core import database
+from automate_core.definition.step_names import step_name
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, Wait, WebhookEndpoint
-from automate_core.queue_status import QueueStatus
+from automate_core.operations import dead_jobs
+from automate_core.operations.offboarding import holdings
+from automate_core.operations.statistics.periods import Period
+from automate_core.operations.statistics.reading import Counts, Workflows
+from automate_core.outbox.status import QueueStatus
 from automate_core.states import FINAL_RUN_STATES
-from automate_core.statistics.periods import Period
-from automate_core.statistics.reading import Counts, Workflows
-from automate_core.step_names import step_name
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from automate_core.statistics.periods import DAY, HOUR, Period
-from automate_core.statistics.reading import Bar, Counts
+from automate_core.operations.statistics.periods import DAY, HOUR, Period
+from automate_core.operations.statistics.reading import Bar, Counts
 from automate_studio import words
 
 WIDTH, HEIGHT = 662, 228

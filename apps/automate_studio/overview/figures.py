@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Min, Model, Q, QuerySet
 
-from automate_core import approvals, queue_status
 from automate_core.models import ExecutionRun, Wait
-from automate_core.statistics.buckets import percentile
-from automate_core.statistics.periods import Period
-from automate_core.statistics.reading import Bar, Counts, Levels, Times, Workflows
+from automate_core.operations.statistics.buckets import percentile
+from automate_core.operations.statistics.periods import Period
+from automate_core.operations.statistics.reading import Bar, Counts, Levels, Times, Workflows
+from automate_core.outbox import status as queue_status
+from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_studio import words

@@ -15,11 +15,14 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core import control, database, dead_jobs, queue_status
+from automate_core import database
 from automate_core.models import FailureGroup, Workflow
-from automate_core.statistics import failures, reading
-from automate_core.statistics.periods import BARS, Period, period
-from automate_core.statistics.reading import Counts, Workflows
+from automate_core.operations import dead_jobs
+from automate_core.operations.statistics import failures, reading
+from automate_core.operations.statistics.periods import BARS, Period, period
+from automate_core.operations.statistics.reading import Counts, Workflows
+from automate_core.outbox import status as queue_status
+from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
 from automate_studio import asked, frame, navigation, words

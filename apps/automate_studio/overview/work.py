@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from automate_core import database
+from automate_core.definition.step_names import step_name
+from automate_core.definition.step_paths import holder, without_items
 from automate_core.models import Workflow
-from automate_core.queue_status import QueueStatus, WorkerStatus
-from automate_core.statistics import reading
-from automate_core.statistics.buckets import percentile
-from automate_core.statistics.periods import Period
-from automate_core.statistics.reading import Counts, Times
-from automate_core.step_names import step_name
-from automate_core.step_paths import holder, without_items
+from automate_core.operations.statistics import reading
+from automate_core.operations.statistics.buckets import percentile
+from automate_core.operations.statistics.periods import Period
+from automate_core.operations.statistics.reading import Counts, Times
+from automate_core.outbox.status import QueueStatus, WorkerStatus
 from automate_studio import versions, words
 from automate_studio.overview.charts import Line, line
 from automate_studio.workflow_list import LATEST, tiles

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from unfold.decorators import action
 
-from automate_core.leavers import holdings
+from automate_core.operations.offboarding import holdings
 from automate_studio.people import hand_over
 
 

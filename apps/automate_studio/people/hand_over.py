@@ -11,9 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch
 from django.views.decorators.http import require_http_methods
 
-from automate_core import approvals
-from automate_core.leavers import handover, holdings
 from automate_core.models import NotificationRule, Wait
+from automate_core.operations.offboarding import handover, holdings
+from automate_core.runs.waits import approvals
 from automate_governance import people
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import Person

@@ -11,8 +11,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.expressions import RawSQL
 
-from automate_core import database, endpoints
+from automate_core import database
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio import words

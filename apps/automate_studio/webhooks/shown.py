@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.examples import curl
 from automate_core.webhooks.generic import ConfiguredScheme
 from automate_core.webhooks.schemes import SchemeError, scheme_for

@@ -14,8 +14,8 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from automate_core import endpoints
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted

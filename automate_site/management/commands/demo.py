@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.following import describe
+from automate_core.runs.tail import describe
 from automate_core.states import RunStatus
 from automate_egress import EgressError, HttpSession
 from automate_governance.secrets.interfaces import SecretNotFoundError

@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from automate_core.following import run_url
+from automate_core.runs.tail import run_url
 from automate_egress import EgressError
 from automate_site import demo, environment, running, server
 from automate_site.demo.sending import NotAcceptedError, deliver

@@ -13,10 +13,13 @@ from django.test import TransactionTestCase
 from shop.connector import ShopConnector
 from shop.models import Order, Shipment
 
-from automate_core import authoring, captures, database, workflow_files
+from automate_core import database
 from automate_core.api import emit
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun
-from automate_core.worker import Worker
+from automate_core.triggers import model_capture
+from automate_core.worker.worker import Worker
 
 WORKFLOWS = Path(shop.__file__).parent / "workflows"
 
@@ -31,15 +34,15 @@ class ShopTest(TransactionTestCase):
     def setUp(self) -> None:
         owner = get_user_model().objects.create_superuser("owner", "owner@example.com", "a password of tests")
         for path in WORKFLOWS.glob("*.yaml"):
-            workflow = authoring.save_definition(workflow_files.read(path.read_text()), owner=owner)
-            authoring.publish(workflow, author=owner)
+            workflow = workflows.save_definition(yaml_files.read(path.read_text()), owner=owner)
+            workflows.publish(workflow, author=owner)
 
     def order(self, **values: object) -> Order:
         return Order.objects.create(**{"number": "17", "customer": "ada@example.com", "total": 20, **values})
 
     def work(self) -> None:
         """What a worker does until nothing is left."""
-        captures.hand_over()
+        model_capture.hand_over()
         Worker(concurrency=2, drain=True, name="test").run()
 
 

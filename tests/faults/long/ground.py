@@ -137,7 +137,9 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     from django.core.management import call_command
     from django.db import connections
 
-    from automate_core import authoring, endpoints, workflow_files
+    from automate_core.authoring import workflows
+    from automate_core.definition import yaml_files
+    from automate_core.webhooks import endpoints
     from tests.faults import history
     from tests.faults.conftest import run_sql
 
@@ -146,6 +148,6 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     owner = get_user_model().objects.create_superuser("faults", "faults@example.com", "password-of-faults")
     for slug in slugs:
         endpoints.save(slug, scheme="github", config={}, secret=SECRET, actor=owner)
-        workflow = authoring.save_definition(workflow_files.read(CALL.format(slug=slug, url=sink.url)), owner=owner)
-        authoring.publish(workflow, author=owner)
+        workflow = workflows.save_definition(yaml_files.read(CALL.format(slug=slug, url=sink.url)), owner=owner)
+        workflows.publish(workflow, author=owner)
     connections.close_all()

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 
 from automate_core import database
-from automate_core.outbox import OutboxStore
-from automate_core.queue_status import read_status
+from automate_core.outbox.status import read_status
+from automate_core.outbox.store import OutboxStore
 from tests.faults.harness import Sender, at_once
 from tests.faults.long.ground import Ground
 

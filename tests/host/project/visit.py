@@ -22,7 +22,8 @@ from django.test import Client, RequestFactory  # noqa: E402
 from django.urls import NoReverseMatch, URLPattern, get_resolver  # noqa: E402
 
 from automate_connectors.models import Connection  # noqa: E402
-from automate_core import authoring, endpoints, manual, workflow_files  # noqa: E402
+from automate_core.authoring import workflows  # noqa: E402
+from automate_core.definition import yaml_files  # noqa: E402
 from automate_core.models import (  # noqa: E402
     BulkAction,
     Event,
@@ -33,9 +34,11 @@ from automate_core.models import (  # noqa: E402
     Wait,
     Workflow,
 )
-from automate_core.statistics import counting  # noqa: E402
+from automate_core.operations.statistics import rollup  # noqa: E402
+from automate_core.triggers import manual  # noqa: E402
+from automate_core.webhooks import endpoints  # noqa: E402
 from automate_core.webhooks.schemes import GitHubScheme  # noqa: E402
-from automate_core.worker import Worker  # noqa: E402
+from automate_core.worker.worker import Worker  # noqa: E402
 from automate_governance import sharing  # noqa: E402
 from automate_governance.admin_site import admin_site, reverse  # noqa: E402
 from automate_llm.models import LLMBudget  # noqa: E402
@@ -101,7 +104,7 @@ def make() -> dict[str, Any]:
     deliver()
     manual.start(failing, {}, by=root)
     work()
-    while counting.count() == 0:
+    while rollup.count() == 0:
         pass
     run = ExecutionRun.objects.get(workflow=asking)
     LLMBudget.objects.create(max_tokens=10)
@@ -116,8 +119,8 @@ def make() -> dict[str, Any]:
 
 
 def publish(text: str, owner: Any) -> Workflow:
-    made = authoring.save_definition(workflow_files.read(text), owner=owner)
-    authoring.publish(made, author=owner)
+    made = workflows.save_definition(yaml_files.read(text), owner=owner)
+    workflows.publish(made, author=owner)
     made.refresh_from_db()
     return made
 

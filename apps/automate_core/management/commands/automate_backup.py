@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from automate_core.backup import archive
-from automate_core.backup.errors import BackupError
-from automate_core.backup.passphrase import new_passphrase
+from automate_core.operations.backup import archive
+from automate_core.operations.backup.errors import BackupError
+from automate_core.operations.backup.passphrase import new_passphrase
 from automate_governance import audit
 from automate_governance.models import SitePermission
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core import dead_jobs
-from automate_core.control import ControlError
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun, OutboxJob
+from automate_core.operations import dead_jobs
+from automate_core.runs.control import ControlError
 from automate_governance.permissions import NotPermittedError
 
 

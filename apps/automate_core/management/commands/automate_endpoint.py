@@ -11,9 +11,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core import endpoints, spans
+from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import WebhookEndpoint
+from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import SCHEMES, SchemeError
 from automate_governance.permissions import NotPermittedError
 
@@ -68,7 +69,7 @@ def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
     if secret is None:
         raise CommandError("--rotate needs --secret-file or --secret-env", returncode=2)
     try:
-        overlap = dt.timedelta(seconds=spans.seconds(options["overlap"]))
+        overlap = dt.timedelta(seconds=durations.seconds(options["overlap"]))
     except ValueError as error:
         raise CommandError(f"--overlap: {error}", returncode=2) from error
     endpoint = endpoints.rotate(endpoint, secret, actor=lookups.find_person(options["owner"]), overlap=overlap)

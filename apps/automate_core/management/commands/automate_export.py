@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core import authoring, workflow_files
-from automate_core.definition import DefinitionError
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
+from automate_core.definition.document import DefinitionError
 from automate_core.management import lookups
 from automate_governance import audit
 
@@ -21,9 +22,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         workflow = lookups.find_workflow(options["slug"])
         try:
-            definition = authoring.load_definition(workflow)
+            definition = workflows.load_definition(workflow)
         except DefinitionError as error:
             reason = f"the draft of {workflow.slug} is not a whole workflow yet: {error}"
             raise CommandError(reason, returncode=2) from error
         audit.record(None, "workflow.exported", workflow)
-        self.stdout.write(workflow_files.write(definition), ending="")
+        self.stdout.write(yaml_files.write(definition), ending="")

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.leavers import handover, holdings
 from automate_core.management import lookups
+from automate_core.operations.offboarding import handover, holdings
 from automate_governance.permissions import NotPermittedError
 
 MOST = 20  #: objects of a kind that a dry run names

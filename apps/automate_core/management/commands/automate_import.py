@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from automate_core import authoring, workflow_files
-from automate_core.definition import DefinitionError
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
+from automate_core.definition.document import DefinitionError
 from automate_core.management import lookups
 from automate_governance.permissions import NotPermittedError
 
@@ -28,14 +29,14 @@ class Command(BaseCommand):
         for name in options["files"]:
             text = ""
             try:
-                text = workflow_files.load(Path(name))
-                definition = workflow_files.read(text)
+                text = yaml_files.load(Path(name))
+                definition = yaml_files.read(text)
                 with transaction.atomic():
-                    workflow = authoring.save_definition(definition, owner=owner)
-                    version = authoring.publish(workflow, author=owner) if options["publish"] else None
+                    workflow = workflows.save_definition(definition, owner=owner)
+                    version = workflows.publish(workflow, author=owner) if options["publish"] else None
             except DefinitionError as error:
-                faults += [f"{name}: {problem}" for problem in workflow_files.located(text, error.problems)]
-            except (workflow_files.WorkflowFileError, NotPermittedError) as error:
+                faults += [f"{name}: {problem}" for problem in yaml_files.located(text, error.problems)]
+            except (yaml_files.WorkflowFileError, NotPermittedError) as error:
                 faults.append(f"{name}: {error}")
             else:
                 self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")

@@ -16,8 +16,8 @@ from django.db import Error
 from automate_core import database
 from automate_core.management import lookups
 from automate_core.models import Pruning, Workflow
-from automate_core.retention import pruning
-from automate_core.retention.words import said
+from automate_core.operations.retention import pruning
+from automate_core.operations.retention.describe import said
 from automate_governance import audit
 from automate_governance.permissions import SITE
 

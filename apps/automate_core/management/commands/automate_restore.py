@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.backup import archive, keys, report, restoring
-from automate_core.backup.errors import BackupError
-from automate_core.backup.passphrase import known_passphrase
+from automate_core.operations.backup import archive, keys, report, restore
+from automate_core.operations.backup.errors import BackupError
+from automate_core.operations.backup.passphrase import known_passphrase
 
 
 class Command(BaseCommand):
@@ -28,9 +28,9 @@ class Command(BaseCommand):
         try:
             passphrase = known_passphrase() if archive.is_sealed(source) else ""
             if options["keys_to"]:
-                self._write_keys(restoring.read_keys(source, passphrase=passphrase), options["keys_to"])
+                self._write_keys(restore.read_keys(source, passphrase=passphrase), options["keys_to"])
                 return
-            result = restoring.restore(source, passphrase=passphrase)
+            result = restore.restore(source, passphrase=passphrase)
         except (BackupError, OSError) as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"Restored: database and {result.files} stored files.")

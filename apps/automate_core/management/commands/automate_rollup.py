@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.models import ExecutionRun
-from automate_core.statistics import counting
+from automate_core.operations.statistics import rollup
 from automate_governance import audit
 from automate_governance.permissions import SITE
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if options["since"] and not options["rebuild"]:
             raise CommandError("--since goes with --rebuild", returncode=2)
         if not options["rebuild"]:
-            while counting.count() is not None:
+            while rollup.count() is not None:
                 pass
             self.stdout.write("counted")
             return
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if since is None:
             self.stdout.write("no run has ended")
             return
-        counting.rebuild(since)
+        rollup.rebuild(since)
         audit.record(None, "statistics.rebuilt", SITE(pk=0), changes={"since": f"{since:%Y-%m-%d}"})
         self.stdout.write(f"counted anew since {since:%Y-%m-%d}")
 

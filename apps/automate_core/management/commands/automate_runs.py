@@ -11,10 +11,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from automate_core import control, spans
-from automate_core.following import describe
+from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun
+from automate_core.runs import control
+from automate_core.runs.tail import describe
 from automate_core.states import RunStatus
 from automate_governance.permissions import Person
 
@@ -128,6 +129,6 @@ def _since(text: str) -> dt.datetime:
         if re.match(r"\d{4}-", text):
             moment = dt.datetime.fromisoformat(text)
             return moment if moment.tzinfo else timezone.make_aware(moment)
-        return timezone.now() - dt.timedelta(seconds=spans.seconds(text))
+        return timezone.now() - dt.timedelta(seconds=durations.seconds(text))
     except (ValueError, OverflowError):
         raise CommandError("--since takes 2026-05-31T12:00 or a span such as 2h", returncode=2) from None

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.following import StillRunningError, describe, follow
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun
-from automate_core.sending import Sent, send
+from automate_core.runs.tail import StillRunningError, describe, follow
 from automate_core.states import RunStatus
+from automate_core.webhooks.test_delivery import Sent, send
 from automate_egress import EgressConnectionError, EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core.queue_status import QueueStatus, as_json, read_status
-from automate_core.worker import SuspectWorker, Worker
+from automate_core.outbox.status import QueueStatus, as_json, read_status
+from automate_core.worker.worker import SuspectWorker, Worker
 from automate_governance import boot, origin
 
 

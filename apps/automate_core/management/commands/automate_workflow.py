@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_core import pausing
+from automate_core.authoring import pausing
 from automate_core.management import lookups
 from automate_governance.permissions import NotPermittedError
 

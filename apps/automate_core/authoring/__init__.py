@@ -1,0 +1,1 @@
+"""Workflows as people edit, test and publish them."""

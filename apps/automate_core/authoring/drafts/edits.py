@@ -1,0 +1,199 @@
+"""The commands that change the tree: a draft and a request in, the same draft changed and what was done in words out.
+
+Nothing here asks the database. What a person may name is handed in. Raises RefusedError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from automate_connectors.registry import find_action
+from automate_core.authoring.drafts import clipboard, insertion, requests, step_location
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.values import GAP, KINDS, UNCHOSEN, Draft, StepNode, nested
+from automate_core.definition.document import MAX_NESTING, MAX_STEPS
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an edit did: `words` for people, the step to look at next, and remarks such as what was left out."""
+
+    words: str
+    selected: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What the person may name: of these slugs those that they may use, and of these endpoints those they may read.
+
+    `only_connection` gives the one that there is for an action, or nothing.
+    """
+
+    connections: Callable[[set[str]], set[str]]
+    endpoints: Callable[[set[str]], set[str]]
+    only_connection: Callable[[str], str]
+
+
+def step_of(draft: Draft, key: str) -> StepNode:
+    """The step of that key. Raises RefusedError."""
+    try:
+        return draft.steps[key]
+    except KeyError:
+        raise RefusedError(f"there is no step {key!r} any more", "key") from None
+
+
+def destination(draft: Draft, request: Any) -> tuple[str, str]:
+    """The list that a request names. Raises RefusedError."""
+    if not request.parent and not request.slot:
+        return "", ""
+    if request.slot not in step_of(draft, request.parent).slots:
+        raise RefusedError(f"{draft.steps[request.parent].label} has no list {request.slot!r} any more", "slot")
+    return request.parent, request.slot
+
+
+def within_limits(draft: Draft) -> None:
+    """Raise RefusedError when a workflow would get too large."""
+    if len(draft.steps) > MAX_STEPS:
+        raise RefusedError(f"a workflow has at most {MAX_STEPS:,} steps")
+    if draft.depth() > MAX_NESTING:
+        raise RefusedError(f"steps are nested at most {MAX_NESTING} deep")
+
+
+def add(draft: Draft, request: requests.Add, allowed: Allowed) -> Done:
+    """A new step, called as its action is, with the only connection there is for it."""
+    place = destination(draft, request)
+    if (request.kind == "action") != bool(request.action):
+        raise RefusedError("an action, and nothing else, needs to say which one", "action")
+    wish = request.name or request.action.rpartition(".")[2] or request.kind
+    name = insertion.free_name(request.name or _name_of(request.action), draft)
+    document = {"kind": request.kind, "key": "new", "name": name, **insertion.fresh(request.kind)}
+    if request.action:
+        document |= {"action": request.action, "inputs": insertion.checked("inputs", request.inputs)}
+        document |= {"connection": allowed.only_connection(request.action)}
+    elif request.inputs:
+        raise RefusedError("only an action has inputs", "inputs")
+    made = insertion.node(document, insertion.free_key(wish, draft.steps))
+    draft.place_at(made, place, request.index)
+    return Done(f"Added {made.label}", made.key)
+
+
+def _name_of(action: str) -> str:
+    """What a step of an action is called at first; empty for one that is not installed, and for other kinds."""
+    try:
+        found = find_action(action)[1]
+    except LookupError:
+        return ""
+    return found.label or found.name.replace("_", " ").capitalize()
+
+
+def move(draft: Draft, request: requests.Move) -> Done:
+    """A step to another place."""
+    node, place = step_of(draft, request.key), destination(draft, request)
+    if place[0] in draft.subtree(node.key):
+        raise RefusedError(f"{node.label} cannot be moved into itself", "parent")
+    order = [each.key for each in draft.siblings(place)]
+    if place == node.place and order.index(node.key) == min(
+        len(order) - 1 if request.index is None else request.index, len(order) - 1
+    ):
+        return Done(f"Moved {node.label}", node.key)
+    draft.place_at(node, place, request.index)
+    number = [each.key for each in draft.siblings(place)].index(node.key) + 1
+    total = len(draft.siblings(place))
+    inside = step_location.words(draft.steps[place[0]], place[1]) if place[0] else ""
+    return Done(f"Moved {node.label} to {number} of {total}{inside and f', {inside}'}", node.key)
+
+
+def duplicate(draft: Draft, request: requests.Duplicate) -> Done:
+    """A copy behind the original."""
+    node = step_of(draft, request.key)
+    copied = nested(node.key, draft, draft.lists())
+    at = [each.key for each in draft.siblings(node.place)].index(node.key) + 1
+    [key] = insertion.plant(draft, [copied], node.place, at)
+    return Done(f"Duplicated {node.label}", key)
+
+
+def paste(draft: Draft, request: requests.Paste, allowed: Allowed) -> Done:
+    """What was copied; what the person may not name has to be chosen anew."""
+    place = destination(draft, request)
+    steps, triggers = clipboard.read(request.clip)
+    keys = insertion.plant(draft, steps, place, request.index)
+    remarks = [
+        *_chosen_anew(draft, keys, allowed.connections(clipboard.connections(steps))),
+        *_paste_triggers(draft, triggers, allowed.endpoints(clipboard.endpoints(triggers))),
+    ]
+    pasted = [draft.steps[key].label for key in keys] or [f"{len(triggers)} triggers"]
+    return Done(f"Pasted {', '.join(pasted)}"[:200], keys[0] if keys else "", tuple(remarks))
+
+
+def _chosen_anew(draft: Draft, keys: list[str], usable: set[str]) -> Iterator[str]:
+    """Take from pasted steps the connections that are not usable, and say so."""
+    for key in [inner for outer in keys for inner in draft.subtree(outer)]:
+        node = draft.steps[key]
+        if clipboard.cleared(node, usable):
+            draft.steps[key] = replace(node, connection=UNCHOSEN)
+            yield f"{node.label}: choose a connection, since the one it had is not yours to use"
+
+
+def _paste_triggers(draft: Draft, documents: list[Any], readable: set[str]) -> Iterator[str]:
+    """Add triggers, without the endpoints that are not readable, and say so."""
+    last = max((trigger.position for trigger in draft.triggers.values()), default=0)
+    for number, document in enumerate(documents, 1):
+        if not isinstance(document, dict):
+            raise RefusedError("has to be a list of triggers", "clip")
+        made = insertion.trigger(
+            document, insertion.free_key(str(document.get("key", document.get("kind"))), draft.triggers)
+        )
+        endpoint = made.config.get("endpoint", UNCHOSEN)
+        if not isinstance(endpoint, str):
+            raise RefusedError("an endpoint is a text", "clip")
+        if endpoint not in {UNCHOSEN, *readable}:
+            made = replace(made, config={**made.config, "endpoint": UNCHOSEN})
+            yield f"{made.label}: choose an endpoint, since the deliveries of the one it had are not yours to read"
+        draft.triggers[made.key] = replace(made, position=last + number * GAP)
+
+
+def delete(draft: Draft, request: requests.Delete) -> Done:
+    """A step and all inside it."""
+    node, siblings = step_of(draft, request.key), draft.siblings(step_of(draft, request.key).place)
+    at = [each.key for each in siblings].index(node.key)
+    beside = siblings[at - 1].key if at else siblings[1].key if len(siblings) > 1 else node.parent
+    gone = draft.subtree(node.key)
+    draft.remove(gone)
+    inner = f" with {len(gone) - 1} inside it" if len(gone) > 1 else ""
+    return Done(f"Deleted {node.label}{inner}", beside)
+
+
+def wrap(draft: Draft, request: requests.Wrap) -> Done:
+    """A step into a new container."""
+    node = step_of(draft, request.key)
+    if request.items and request.kind != "for_each":
+        raise RefusedError("only a loop over a list has items", "items")
+    items = {"items": request.items} if request.items else {}
+    document = {"kind": request.kind, "key": "new", **insertion.fresh(request.kind), **items}
+    made = insertion.node(document, insertion.free_key(request.kind, draft.steps))
+    draft.steps[made.key] = replace(made, parent=node.parent, slot=node.slot, position=node.position)
+    draft.steps[node.key] = replace(node, parent=made.key, slot=made.slots[0], position=GAP)
+    return Done(f"Wrapped {node.label} in {KINDS[request.kind]}", made.key)
+
+
+def unwrap(draft: Draft, request: requests.Unwrap) -> Done:
+    """What a container holds in its place."""
+    node = step_of(draft, request.key)
+    lists = draft.lists()
+    full = [slot for slot in node.slots if (node.key, slot) in lists]
+    if not full:
+        raise RefusedError(f"there is nothing inside {node.label}; delete it instead", "key")
+    if len(full) > 1:
+        raise RefusedError(
+            f"more than one list of {node.label} holds steps, and they would all run: move or delete the others first",
+            "key",
+        )
+    at = [each.key for each in draft.siblings(node.place)].index(node.key)
+    inner = lists[node.key, full[0]]
+    del draft.steps[node.key]
+    for number, each in enumerate(inner):
+        draft.place_at(each, node.place, at + number)
+    return Done(f"Unwrapped {node.label}", inner[0].key)

@@ -1,0 +1,276 @@
+"""The commands that change what a step, a route, a trigger or the workflow says. As pure as those of the tree.
+
+A value may be one that keeps the draft from being published; it has to be one that can be stored. Raises RefusedError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from automate_core.authoring.drafts import insertion, requests
+from automate_core.authoring.drafts.edits import Allowed, Done, step_of
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.reading import TRIGGERS
+from automate_core.authoring.drafts.values import (
+    COLUMNS,
+    GAP,
+    LANES,
+    OWN_FIELDS,
+    POLICY,
+    UNCHOSEN,
+    Draft,
+    StepNode,
+    TriggerNode,
+)
+from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name, convert
+
+_SETTING_TYPES: dict[str, Any] = {
+    "name": Name,
+    "description": str,
+    "tags": list[Any],
+    "timezone": Annotated[str, Meta(max_length=64)],
+    "priority": Annotated[int, Meta(ge=-10, le=10)],
+    "concurrency": dict[str, Any] | None,
+    "retention": dict[str, Any] | None,
+    "vars": dict[str, Any],
+    "subject": Annotated[str, Meta(max_length=500)],
+    "search_terms": dict[str, str],
+}
+
+
+def rename(draft: Draft, request: requests.Rename) -> Done:
+    """Another label."""
+    node = step_of(draft, request.key)
+    draft.steps[node.key] = renamed = replace(node, name=_text(request.name))
+    return Done(f"Renamed {node.label} to {renamed.label}", node.key)
+
+
+def disable(draft: Draft, request: requests.Disable) -> Done:
+    """Off or on."""
+    node = step_of(draft, request.key)
+    draft.steps[node.key] = replace(node, disabled=request.disabled)
+    return Done(f"Turned {'off' if request.disabled else 'on'} {node.label}", node.key)
+
+
+def edit(draft: Draft, request: requests.Edit, allowed: Allowed) -> Done:
+    """Fields by name."""
+    node = step_of(draft, request.key)
+    for name, value in request.set.items():
+        node = _with_field(node, name, value, allowed)
+    for name in request.unset:
+        node = _without_field(node, name)
+    draft.steps[node.key] = node
+    gone = draft.drop_homeless()
+    names = ", ".join(name.replace("_", " ").removeprefix("inputs.") for name in [*request.set, *request.unset])
+    dropped = f", and dropped {', '.join(each.label for each in gone)}" if gone else ""
+    return Done(f"Changed {names} of {node.label}{dropped}"[:300], node.key)
+
+
+def _with_field(node: StepNode, name: str, value: Any, allowed: Allowed) -> StepNode:
+    if name.startswith("inputs.") and node.kind == "action":
+        return replace(node, inputs={**node.inputs, _input(name): insertion.checked(name, value)})
+    value = insertion.checked(_field(node, name), value)
+    if name == "connection" and value not in {"", node.connection} and not allowed.connections({value}):
+        raise RefusedError(f"there is no connection {value!r} that you may use", name)
+    if name in COLUMNS:
+        return replace(node, **{name: value})
+    if value is None:
+        return _without_field(node, name)
+    if node.kind == "action" and name in POLICY:
+        return replace(node, policy={**node.policy, name: value})
+    return replace(node, settings={**node.settings, name: value})
+
+
+def _without_field(node: StepNode, name: str) -> StepNode:
+    if name.startswith("inputs.") and node.kind == "action":
+        return replace(node, inputs={key: value for key, value in node.inputs.items() if key != _input(name)})
+    if _field(node, name) in COLUMNS:
+        return replace(node, **{name: getattr(StepNode(key="", kind=""), name)})
+    return replace(
+        node,
+        policy={key: value for key, value in node.policy.items() if key != name},
+        settings={key: value for key, value in node.settings.items() if key != name},
+    )
+
+
+def rename_input(draft: Draft, request: requests.RenameInput) -> Done:
+    """Another name for an input; it stays where it stands among the others."""
+    node = step_of(draft, request.key)
+    if request.name not in node.inputs:
+        raise RefusedError(f"{node.label} has no input {request.name[:100]!r} any more", "name")
+    to = _input(f"inputs.{request.to.strip()}")
+    if to != request.name and to in node.inputs:
+        raise RefusedError(f"{node.label} has an input {to!r} already", "to")
+    inputs = {to if name == request.name else name: value for name, value in node.inputs.items()}
+    draft.steps[node.key] = replace(node, inputs=inputs)
+    return Done(f"Renamed {request.name} to {to} in {node.label}"[:300], node.key)
+
+
+def _input(name: str) -> str:
+    found = name.removeprefix("inputs.")
+    if not found or len(found) > 200 or "\0" in found:
+        raise RefusedError("an input needs a name of at most 200 characters", "inputs")
+    return found
+
+
+def _field(node: StepNode, name: str) -> str:
+    known = insertion.fields_of(node.kind)
+    if name not in known:
+        raise RefusedError(f"{node.label} has no {name!r}; it has {', '.join(known)}", name[:100])
+    return name
+
+
+def _text(value: str) -> str:
+    insertion.storable(value, "name")
+    return value
+
+
+# --- routes, tracks and outcomes --------------------------------------------------------------------------------------
+
+
+def add_arm(draft: Draft, request: requests.AddArm) -> Done:
+    """One more."""
+    node = step_of(draft, request.key)
+    if node.kind not in LANES:
+        raise RefusedError(f"{node.label} has no routes", "key")
+    if len(node.lanes) >= insertion.MAX_ARMS:
+        raise RefusedError(f"{node.label} has {insertion.MAX_ARMS} routes, which is the most", "key")
+    word = {"branch": "Route", "parallel": "Track", "approval": "Outcome"}[node.kind]
+    name = _text(request.name) or f"{word} {len(node.lanes) + 1}"
+    taken = {lane["key"] for lane in node.lanes} | {OTHERWISE, TIMEOUT}
+    lane: dict[str, Any] = {"key": insertion.free_key(name, taken), "name": name, "steps": []}
+    if node.kind == "branch":
+        lane["when"] = insertion.checked("when", request.when)
+    lanes = list(node.lanes)
+    lanes.insert(len(lanes) if request.index is None else request.index, lane)
+    draft.steps[node.key] = _with_lanes(node, lanes)
+    return Done(f"Added {name} to {node.label}", node.key)
+
+
+def remove_arm(draft: Draft, request: requests.RemoveArm) -> Done:
+    """One less, with the steps in it."""
+    node, at = _arm(draft, request.key, request.arm)
+    draft.steps[node.key] = _with_lanes(node, [*node.lanes[:at], *node.lanes[at + 1 :]])
+    gone = draft.drop_homeless()
+    dropped = f" with {', '.join(each.label for each in gone)}" if gone else ""
+    return Done(f"Removed {_name(node.lanes[at])} of {node.label}{dropped}"[:300], node.key)
+
+
+def move_arm(draft: Draft, request: requests.MoveArm) -> Done:
+    """Another place among its like."""
+    node, at = _arm(draft, request.key, request.arm)
+    lanes = list(node.lanes)
+    lanes.insert(request.index, lanes.pop(at))
+    draft.steps[node.key] = _with_lanes(node, lanes)
+    return Done(f"Moved {_name(node.lanes[at])} to {lanes.index(node.lanes[at]) + 1} of {len(lanes)}", node.key)
+
+
+def rename_arm(draft: Draft, request: requests.RenameArm) -> Done:
+    """Another label."""
+    node, at = _arm(draft, request.key, request.arm)
+    lane = {**node.lanes[at], "name": _text(request.name)}
+    draft.steps[node.key] = _with_lanes(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
+    return Done(f"Renamed {_name(node.lanes[at])} of {node.label} to {_name(lane)}", node.key)
+
+
+def edit_condition(draft: Draft, request: requests.EditCondition) -> Done:
+    """When a route is taken."""
+    node, at = _arm(draft, request.key, request.arm)
+    if node.kind != "branch":
+        raise RefusedError(f"{node.label} has no conditions", "when")
+    lane = {**node.lanes[at], "when": insertion.checked("when", request.when)}
+    draft.steps[node.key] = _with_lanes(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
+    return Done(f"Changed when {node.label} takes {_name(lane)}", node.key)
+
+
+def _arm(draft: Draft, key: str, arm: str) -> tuple[StepNode, int]:
+    node = step_of(draft, key)
+    found = next((at for at, lane in enumerate(node.lanes) if lane["key"] == arm), None)
+    if found is None:
+        raise RefusedError(f"{node.label} has no route {arm!r} any more", "arm")
+    return node, found
+
+
+def _with_lanes(node: StepNode, lanes: list[dict[str, Any]]) -> StepNode:
+    return replace(node, settings={**node.settings, LANES[node.kind]: lanes})
+
+
+def _name(lane: dict[str, Any]) -> str:
+    return str(lane.get("name") or lane["key"].replace("_", " ").capitalize())
+
+
+# --- triggers and the workflow itself ---------------------------------------------------------------------------------
+
+
+def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: Allowed) -> Done:
+    """One more start."""
+    made = insertion.trigger(
+        {**request.config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
+    )
+    _may_listen(made, None, allowed)
+    last = max((trigger.position for trigger in draft.triggers.values()), default=0)
+    draft.triggers[made.key] = replace(made, position=last + GAP)
+    return Done(f"Added the {made.label}")
+
+
+def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: Allowed) -> Done:
+    """Fields of one."""
+    present = trigger_of(draft, request.key)
+    known = [name for name in TRIGGERS[present.kind].__struct_fields__ if name != "key"]
+    for name in [*request.set, *request.unset]:
+        if name not in known:
+            raise RefusedError(f"the {present.label} has no {name!r}; it has {', '.join(known)}", name[:100])
+    document = {**present.document(), **request.set}
+    for name in request.unset:
+        document.pop(name, None)
+    made = insertion.trigger(document, present.key)
+    _may_listen(made, present, allowed)
+    draft.triggers[made.key] = replace(made, position=present.position, rev=present.rev, pk=present.pk)
+    return Done(f"Changed {', '.join([*request.set, *request.unset])} of the {made.label}"[:300])
+
+
+def remove_trigger(draft: Draft, request: requests.RemoveTrigger) -> Done:
+    """One start less."""
+    gone = trigger_of(draft, request.key)
+    del draft.triggers[gone.key]
+    return Done(f"Removed the {gone.label}")
+
+
+def trigger_of(draft: Draft, key: str) -> TriggerNode:
+    """The trigger of that key. Raises RefusedError."""
+    try:
+        return draft.triggers[key]
+    except KeyError:
+        raise RefusedError(f"there is no trigger {key!r} any more", "key") from None
+
+
+def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: Allowed) -> None:
+    """What a webhook hands on has to be theirs to read."""
+    slug = made.config.get("endpoint")
+    if made.kind != "webhook" or not slug or slug == UNCHOSEN:
+        return
+    if present is not None and present.config.get("endpoint") == slug:
+        return
+    if not isinstance(slug, str) or not allowed.endpoints({slug}):
+        raise RefusedError(f"there is no webhook endpoint {slug!r} whose deliveries you may read", "endpoint")
+
+
+def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> Done:
+    """The workflow's own fields; `run_as` is the key of the person that the request names, if it does."""
+    changed: dict[str, Any] = {}
+    for name, value in request.set.items():
+        if name == "run_as":
+            changed[name] = run_as
+            continue
+        if name not in OWN_FIELDS:
+            raise RefusedError(f"a workflow has no {name!r}; it has {', '.join([*OWN_FIELDS, 'run_as'])}", name[:100])
+        insertion.storable(value, name)
+        try:
+            changed[name] = convert(value, _SETTING_TYPES[name], name)
+        except DefinitionError as error:
+            raise RefusedError(error.problems[0].reason, name) from error
+    draft.settings = replace(draft.settings, **changed)
+    return Done(f"Changed {', '.join(name.replace('_', ' ') for name in changed)} of the workflow")

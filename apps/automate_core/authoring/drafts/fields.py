@@ -1,0 +1,45 @@
+"""The fields that a request changes, by the names that the history of a draft has for them."""
+
+from __future__ import annotations
+
+from automate_core.authoring.drafts import requests
+from automate_core.authoring.drafts.values import COLUMNS, LANES, POLICY, Draft, StepNode
+
+#: The requests that change fields of one step and leave the tree as it is.
+OF_STEP = (
+    requests.Edit,
+    requests.RenameInput,
+    requests.Rename,
+    requests.Disable,
+    requests.RenameArm,
+    requests.EditCondition,
+)
+
+
+def fields_of(draft: Draft, request: requests.Request) -> set[str]:
+    """The fields of a step, a trigger or the workflow that the request changes; none where it changes the tree."""
+    match request:
+        case requests.Edit(key=key):
+            return {_of_step(draft.steps[key], name) for name in (*request.set, *request.unset)}
+        case requests.RenameInput():
+            return {f"inputs.{request.name}", f"inputs.{request.to.strip()}"}
+        case requests.Rename():
+            return {"name"}
+        case requests.Disable():
+            return {"disabled"}
+        case requests.RenameArm(key=key, arm=arm):
+            return {f"settings.{LANES.get(draft.steps[key].kind, '')}.{arm}.name"}
+        case requests.EditCondition(key=key, arm=arm):
+            return {f"settings.{LANES.get(draft.steps[key].kind, '')}.{arm}.when"}
+        case requests.EditTrigger():
+            names = (*request.set, *request.unset)
+            return {name if name == "filter" else f"config.{name}" for name in names}
+        case requests.EditSettings():
+            return set(request.set)
+    return set()
+
+
+def _of_step(node: StepNode, name: str) -> str:
+    if name.startswith("inputs.") or name in COLUMNS:
+        return name
+    return f"policy.{name}" if node.kind == "action" and name in POLICY else f"settings.{name}"

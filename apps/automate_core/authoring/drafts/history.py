@@ -1,0 +1,226 @@
+"""The edits of a draft, in the order in which they were made: what undo takes back and redo makes again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from automate_core.authoring.drafts.changes import Change, merged
+from automate_core.authoring.drafts.errors import OtherChange
+from automate_core.authoring.drafts.values import LANES
+from automate_core.models import DraftCommand, Workflow
+from automate_governance.permissions import Person
+
+LENGTH = 200  #: edits of a draft that are kept
+TOGETHER = dt.timedelta(seconds=30)  #: typing in one field is one edit, unless it pauses so long
+_Status = DraftCommand.Status
+
+
+@dataclass(frozen=True)
+class Past:
+    """What can be taken back and made again: the next in line each, or None."""
+
+    undo: DraftCommand | None
+    redo: DraftCommand | None
+
+    @property
+    def last(self) -> int:
+        """The number of the last edit that counts, 0 when there is none: undo and redo carry it."""
+        return self.undo.number if self.undo else 0
+
+
+def past(workflow: Workflow) -> Past:
+    """The next edits to undo and to redo. Two queries."""
+    commands = workflow.commands.select_related("author")
+    return Past(
+        commands.filter(status=_Status.APPLIED).order_by("-number").first(),
+        commands.filter(status=_Status.UNDONE).order_by("number").first(),
+    )
+
+
+def record(
+    workflow: Workflow, kind: str, words: str, changes: list[Change], by: Person, before: Past
+) -> tuple[DraftCommand, bool]:
+    """(the edit, whether it is one of its own). What was undone is cut, what is too old is forgotten.
+
+    Fields that the same person goes on typing in become one edit.
+    """
+    last = before.undo
+    if last is not None and before.redo is None and _goes_on(last, kind, changes, by):
+        whole = merged(changes_of(last), changes)
+        last.changes, last.rev, last.changed_at = [change.document() for change in whole], workflow.rev, timezone.now()
+        last.words = words
+        last.save(update_fields=["changes", "rev", "changed_at", "words"])
+        return last, False
+    if before.redo is not None:
+        workflow.commands.filter(status=_Status.UNDONE).update(status=_Status.DROPPED)
+    made = DraftCommand.objects.create(
+        workflow=workflow,
+        number=workflow.rev,
+        kind=kind,
+        words=words,
+        author=by,
+        changes=[change.document() for change in changes],
+        structural=any(change.moves for change in changes) or kind in _ARMS,
+        rev=workflow.rev,
+        changed_by=by,
+    )
+    if workflow.rev % 10 == 0:  # now and then is enough
+        oldest = workflow.commands.order_by("-number").values_list("number", flat=True)[LENGTH : LENGTH + 1]
+        workflow.commands.filter(number__lte=next(iter(oldest), -1)).delete()
+    return made, True
+
+
+_ARMS = {"add_arm", "remove_arm", "move_arm"}
+_TYPED = {"edit", "edit_trigger", "rename", "rename_arm", "edit_condition"}
+
+
+def _goes_on(last: DraftCommand, kind: str, changes: list[Change], by: Person) -> bool:
+    """Whether this is more of the last edit: the same fields of the same step, by the same person, at once."""
+    if kind not in _TYPED or last.kind != kind or last.author_id != by.pk:
+        return False
+    if last.changed_by_id != by.pk or timezone.now() - last.changed_at > TOGETHER:
+        return False
+    return _touched(changes_of(last)) == _touched(changes) and not last.structural
+
+
+def _touched(changes: list[Change]) -> list[Any]:
+    """Which fields of which rows, down to the single input; None among them where a row is made or taken out."""
+    return [
+        (change.table, change.key, _names(change)) if change.before and change.after else (change.key, None)
+        for change in changes
+    ]
+
+
+def _names(change: Change) -> set[str]:
+    before, after = change.before or {}, change.after or {}
+    names = set(after) - {"inputs", "settings", "policy", "config"}
+    for column in set(after) - names:
+        was, now = before[column], after[column]
+        for name in {*was, *now}:
+            if was.get(name) != now.get(name):
+                names |= _parts(f"{column}.{name}", was.get(name), now.get(name))
+    return names
+
+
+def _parts(name: str, was: Any, now: Any) -> set[str]:
+    """The fields of routes, tracks or outcomes that differ; the name itself where it holds none, or not the same."""
+    lanes = [{lane["key"]: lane for lane in value} for value in (was, now) if _are_lanes(value)]
+    if name not in _LANES or len(lanes) < 2 or list(lanes[0]) != list(lanes[1]):
+        return {name}
+    old, new = lanes
+    return {
+        part
+        for key, lane in new.items()
+        for field in {*lane, *old[key]}
+        for part in _leaves(f"{name}.{key}.{field}", old[key].get(field), lane.get(field))
+    }
+
+
+def _leaves(name: str, was: Any, now: Any) -> set[str]:
+    """The values within a condition that differ; the whole of what is not of the same shape."""
+    if isinstance(was, dict) and isinstance(now, dict) and list(was) == list(now):
+        return {part for key in now for part in _leaves(f"{name}.{key}", was[key], now[key])}
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        return {part for at in range(len(now)) for part in _leaves(f"{name}.{at}", was[at], now[at])}
+    return {name} if was != now else set()
+
+
+_LANES = {f"settings.{name}" for name in LANES.values()}
+
+
+def _are_lanes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(lane, dict) and "key" in lane for lane in value)
+
+
+def changes_of(command: DraftCommand) -> list[Change]:
+    """What an edit changed."""
+    return [Change(**document) for document in command.changes]
+
+
+def turn(command: DraftCommand, workflow: Workflow, by: Person, status: DraftCommand.Status) -> None:
+    """Note that an edit was undone, or made again."""
+    command.status, command.rev, command.changed_by, command.changed_at = status, workflow.rev, by, timezone.now()
+    command.save(update_fields=["status", "rev", "changed_by", "changed_at"])
+
+
+def since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> list[OtherChange]:
+    """What was done after `rev`, newest first: to that row, or without one to the tree's shape."""
+    commands = workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")
+    if not table:
+        commands = commands.filter(structural=True)
+    found = [
+        command
+        for command in commands[:50]
+        if not table or any((change.table, change.key) == (table, key) for change in changes_of(command))
+    ]
+    return [other(command) for command in found[:5]]
+
+
+def clashes(
+    workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int, by: Person
+) -> tuple[list[OtherChange], list[OtherChange]] | None:
+    """(edits after `rev` of these fields of that row, edits of its other fields), newest first, at most five each.
+
+    What the person typed just now is not among the former: a page that was loaded anew while it was on its way to be
+    stored would have them in conflict with themselves. None where it is not known: the row was made or deleted since,
+    or edits are kept back to `rev` no longer.
+    `present` is the row's revision.
+    """
+    oldest = workflow.commands.order_by("number").values_list("number", flat=True).first()
+    commands = workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")
+    found = [
+        (command, change)
+        for command in commands
+        for change in changes_of(command)
+        if (change.table, change.key) == (table, key) and change.says_something_else
+    ]
+    is_whole = oldest is not None and oldest <= rev + 1 and bool(found) and found[0][0].rev == present
+    if not is_whole or any(change.before is None or change.after is None for _, change in found):
+        return None
+    just_now = timezone.now() - TOGETHER
+    same = [
+        command
+        for command, change in found
+        if _overlap(_names(change), fields) and not (command.changed_by_id == by.pk and command.changed_at > just_now)
+    ]
+    rest = [command for command, change in found if not _overlap(_names(change), fields)]
+    return [other(command) for command in same[:5]], [other(command) for command in rest[:5]]
+
+
+def _overlap(some: set[str], others: set[str]) -> bool:
+    """Whether one of them is, or is a part of, one of the others."""
+    return any(f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.") for a in some for b in others)
+
+
+def after(workflow: Workflow, rev: int) -> list[OtherChange]:
+    """All that was done to the draft after `rev`, newest first, at most five."""
+    return [
+        other(each) for each in workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")[:5]
+    ]
+
+
+def authors(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Who made the draft differ from what it was at `rev`, by (table, key) of the row; as far as edits are kept.
+
+    An edit from before that was taken back since counts for whoever took it back; one that came and went does not.
+    """
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for command in workflow.commands.filter(rev__gt=rev).select_related("author", "changed_by").order_by("rev"):
+        applied = command.status == _Status.APPLIED
+        if not applied and command.number > rev:
+            continue
+        who = command.author if applied else command.changed_by
+        for change in changes_of(command):
+            found.setdefault((change.table, change.key), {})[who.get_username() if who else "somebody"] = None
+    return {row: tuple(names) for row, names in found.items()}
+
+
+def other(command: DraftCommand) -> OtherChange:
+    """An edit as what somebody else did."""
+    who = command.changed_by.get_username() if command.changed_by else "somebody"
+    undid = "" if command.status == _Status.APPLIED else "Undid: "
+    return OtherChange(who, command.changed_at, f"{undid}{command.words}")

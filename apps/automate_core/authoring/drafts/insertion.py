@@ -1,0 +1,236 @@
+"""Documents of steps into a draft: what a new step starts as, and whole trees of them under keys that are free."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.reading import STEPS, TRIGGERS
+from automate_core.authoring.drafts.references import rewritten
+from automate_core.authoring.drafts.values import COLUMNS, GAP, LANES, POLICY, Draft, StepNode, TriggerNode, holder
+from automate_core.definition.document import (
+    MAX_NESTING,
+    OTHERWISE,
+    TIMEOUT,
+    Arm,
+    ConnectionSlug,
+    DefinitionError,
+    Key,
+    Lane,
+    Name,
+    convert,
+)
+
+MAX_ARMS = 50
+MAX_BYTES = 1_000_000
+_TYPES: dict[str, Any] = {
+    "name": Name,
+    "notes": str,
+    "disabled": bool,
+    "action": Name,
+    "connection": ConnectionSlug,
+    "inputs": dict[str, Any],
+    "on_error": dict[str, Any] | None,
+    "on_timeout": list[Any] | None,
+}
+_FRESH: dict[str, dict[str, Any]] = {
+    "branch": {"arms": [{"key": "route_1", "name": "Route 1", "when": None, "steps": []}], "otherwise": []},
+    "parallel": {
+        "arms": [{"key": "track_1", "name": "Track 1", "steps": []}, {"key": "track_2", "name": "Track 2", "steps": []}]
+    },
+    "for_each": {"items": ""},
+    "repeat": {"until": None, "maximum": 10},
+    "approval": {
+        "timeout": "2d",
+        "outcomes": [
+            {"key": "approved", "name": "Approve", "steps": []},
+            {"key": "rejected", "name": "Reject", "steps": []},
+        ],
+    },
+}
+
+
+def fresh(kind: str) -> dict[str, Any]:
+    """What only that kind has, in a step that was just added."""
+    return copy.deepcopy(_FRESH.get(kind, {}))
+
+
+def free_key(wish: str, taken: Mapping[str, Any] | set[str]) -> str:
+    """A key like `wish` that is not taken: `post_message`, then `post_message_2`."""
+    plain = unicodedata.normalize("NFKD", wish).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")[:56].rstrip("_") or "step"
+    number, key = 1, stem
+    while key in taken:
+        number += 1
+        key = f"{stem}_{number}"
+    return key
+
+
+def free_name(wish: str, draft: Draft) -> str:
+    """A name like `wish` that no step has yet: `Send message`, then `Send message 2`."""
+    taken = {node.label for node in draft.steps.values()}
+    number, name, stem = 1, wish, re.sub(r" \d+$", "", wish)[:190]
+    while name and name in taken:
+        number += 1
+        name = f"{stem} {number}"
+    return name
+
+
+def storable(value: Any, place: str = "") -> None:
+    """Raise RefusedError for what no JSON column takes."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RefusedError(f"holds what JSON cannot: {error}", place) from error
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise RefusedError("holds a NUL character", place)
+    if len(text) > MAX_BYTES:
+        raise RefusedError(f"is larger than {MAX_BYTES:,} characters", place)
+
+
+def fields_of(kind: str) -> list[str]:
+    """The fields of a step that can be edited by name: all but its key and the lists of steps in it."""
+    return [
+        name
+        for name in STEPS[kind].__struct_fields__
+        if name not in {"key", "arms", "outcomes"} and not _holds_steps(kind, name)
+    ]
+
+
+def _holds_steps(kind: str, name: str) -> bool:
+    """Whether a field is a list of steps and nothing else: those are rows of their own."""
+    return name in {"steps", "otherwise", "always"} or (kind == "try" and name == "on_error")
+
+
+def checked(name: str, value: Any) -> Any:
+    """A field's value as it is stored; faults that only keep it from being published may stay. Raises RefusedError."""
+    storable(value, name)
+    if name in _TYPES:
+        try:
+            convert(value, _TYPES[name], name)
+        except DefinitionError as error:
+            raise RefusedError(error.problems[0].reason, name) from error
+    if name == "on_error" and isinstance(value, dict) and "steps" in value:
+        return {**value, "steps": []}
+    return [] if name == "on_timeout" and value is not None else value
+
+
+def node(document: Mapping[str, Any], key: str) -> StepNode:
+    """The step of a document, without the steps inside it. Raises RefusedError."""
+    kind = document.get("kind", "action")
+    if not isinstance(kind, str) or kind not in STEPS:
+        raise RefusedError(f"there is no kind of step {kind!r}")
+    values: dict[str, dict[str, Any]] = {"columns": {}, "policy": {}, "settings": {}}
+    for name in STEPS[kind].__struct_fields__:
+        if name not in document or name == "key" or _holds_steps(kind, name):
+            continue
+        value = _lanes(kind, name, document[name]) if name in {"arms", "outcomes"} else checked(name, document[name])
+        where = "columns" if name in COLUMNS else "policy" if kind == "action" and name in POLICY else "settings"
+        if not (where != "columns" and value is None):
+            values[where][name] = copy.deepcopy(value)
+    if unknown := next((name for name in document if name not in {"kind", *STEPS[kind].__struct_fields__}), None):
+        raise RefusedError(f"a step of kind {kind} has no {unknown!r}", str(unknown)[:100])
+    settings = values["settings"]
+    if kind in LANES:
+        settings.setdefault(LANES[kind], fresh(kind)[LANES[kind]])
+    return StepNode(key=key, kind=kind, policy=values["policy"], settings=settings, **values["columns"])
+
+
+def _lanes(kind: str, name: str, lanes: Any) -> list[dict[str, Any]]:
+    """Routes, tracks or outcomes without the steps in them."""
+    reserved = {OTHERWISE} if kind == "branch" else {TIMEOUT} if kind == "approval" else set()
+    found: list[dict[str, Any]] = []
+    if not isinstance(lanes, list):
+        raise RefusedError("has to be a list of mappings", name)
+    for lane in lanes:
+        if not isinstance(lane, dict):
+            raise RefusedError("has to be a list of mappings", name)
+        bare = {**({"when": None} if kind == "branch" else {}), **lane, "steps": []}
+        try:
+            convert(bare, Arm if kind == "branch" else Lane, name)
+        except DefinitionError as error:
+            raise RefusedError(str(error), name) from error
+        if bare["key"] in reserved | {other["key"] for other in found}:
+            raise RefusedError(f"{bare['key']!r} is taken by another route", name)
+        storable(bare, name)
+        found.append(bare)
+    return found
+
+
+def plant(draft: Draft, documents: list[Any], place: tuple[str, str], index: int | None) -> list[str]:
+    """Put documents of steps into a list under keys that are free; references among them follow. Gives their keys.
+
+    Raises RefusedError.
+    """
+    keys: dict[str, str] = {}
+    taken = set(draft.steps)
+    _name_all(documents, keys, taken, 1)
+    documents = rewritten(documents, {old: new for old, new in keys.items() if old != new})
+    return _plant(draft, documents, place, index, keys)
+
+
+def _plant(
+    draft: Draft, documents: list[Any], place: tuple[str, str], index: int | None, keys: Mapping[str, str]
+) -> list[str]:
+    planted = []
+    for number, document in enumerate(documents):
+        made = node(document, keys[document["key"]])
+        made = replace(made, name=free_name(made.name, draft))
+        draft.place_at(made, place, None if index is None else index + number)
+        planted.append(made.key)
+        _plant_inside(draft, made, document, keys)
+    return planted
+
+
+def _plant_inside(draft: Draft, outer: StepNode, document: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+    """The steps inside a step that is new: nothing stands in its lists yet."""
+    for slot in outer.slots:
+        mapping, name = holder({**document, "kind": outer.kind}, slot)
+        for number, inner in enumerate(mapping.get(name) or [], 1):
+            made = node(inner, keys[inner["key"]])
+            made = replace(made, name=free_name(made.name, draft))
+            draft.steps[made.key] = replace(made, parent=outer.key, slot=slot, position=number * GAP)
+            _plant_inside(draft, made, inner, keys)
+
+
+def _name_all(documents: Any, keys: dict[str, str], taken: set[str], depth: int) -> None:
+    """Give every step of the documents a key that is free."""
+    if depth > MAX_NESTING:
+        raise RefusedError(f"is nested more than {MAX_NESTING} deep")
+    if not isinstance(documents, list):
+        raise RefusedError("has to be a list of steps")
+    for document in documents:
+        if not isinstance(document, dict):
+            raise RefusedError("has to be a list of steps")
+        try:
+            old: str = convert(document.get("key"), Key, "key")
+        except DefinitionError as error:
+            raise RefusedError(str(error), "key") from error
+        if old in keys:
+            raise RefusedError(f"the key {old!r} stands there twice")
+        keys[old] = free_key(re.sub(r"_\d+$", "", old), taken) if old in taken else old
+        taken.add(keys[old])
+        made = node(document, old)
+        for slot in made.slots:
+            mapping, name = holder({**document, "kind": made.kind}, slot)
+            _name_all([] if mapping.get(name) is None else mapping[name], keys, taken, depth + 1)
+
+
+def trigger(document: Mapping[str, Any], key: str) -> TriggerNode:
+    """The trigger of a document. Raises RefusedError."""
+    kind = document.get("kind", "webhook")
+    if not isinstance(kind, str) or kind not in TRIGGERS:
+        raise RefusedError(f"there is no kind of trigger {kind!r}")
+    known = TRIGGERS[kind].__struct_fields__
+    if unknown := next((name for name in document if name not in {"kind", *known}), None):
+        raise RefusedError(f"a {kind} trigger has no {unknown!r}", str(unknown)[:100])
+    config = {name: value for name, value in document.items() if name in known and name not in {"key", "filter"}}
+    storable([config, document.get("filter")])
+    return TriggerNode(key=key, kind=kind, config=copy.deepcopy(config), filter=copy.deepcopy(document.get("filter")))

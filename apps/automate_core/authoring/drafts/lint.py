@@ -1,0 +1,194 @@
+"""What may go wrong with a valid workflow: each is worth a second look, and none keeps it from being published."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from automate_connectors.adapters.base import Effect
+from automate_connectors.registry import find_action
+from automate_core.definition.document import (
+    ActionStep,
+    ApprovalStep,
+    Definition,
+    ModelTrigger,
+    Problem,
+    RepeatStep,
+    RunTrigger,
+    Step,
+    TryStep,
+    WaitStep,
+    WebhookTrigger,
+    WorkflowStep,
+    slots,
+    walk,
+)
+from automate_core.engine import assignees
+from automate_core.expressions.json_logic import RuleError, read
+from automate_core.expressions.json_path import TemplateError, describe
+from automate_core.expressions.templating import compile_value, expressions
+from automate_core.expressions.templating.arithmetic import read_sum
+from automate_governance.shapes import is_secret_name
+
+_MONEY = re.compile(r"(?:^|[^a-z])(?:pay(?:s|ment|out)?s?|charges?|refunds?|transfers?|payroll)(?:[^a-z]|$)")
+_SENSITIVE = re.compile(
+    r"(?i)passw|secret|token|api_?key|private_?key|ssn|social_security|iban|card_?number|cvv|cvc|passport|tax_?id"
+    r"|national_id|birth|salary|diagnos|medical"
+)
+_OWN = {"data", "models"}  #: connectors whose actions stay on this site
+_WRITES = {"models.create", "models.update", "models.delete"}
+
+
+def of(definition: Definition) -> Iterator[Problem]:
+    """All of them, with their places in the document."""
+    yield from _without_way_out(definition.steps, "steps", caught=False)
+    yield from _starts_itself(definition)
+    yield from _asks_nobody(definition)
+    for place, step in walk(definition.steps):
+        if isinstance(step, RepeatStep) and _never_ends(step):
+            told = "nothing inside changes what it waits for, so it repeats"
+            yield Problem(f"{place}.until", f"{told} {step.maximum:,} times and then fails")
+        elif isinstance(step, ActionStep):
+            yield from _sends_outside(step, place)
+            yield from _adds_texts(step, place)
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+def _asks_nobody(definition: Definition) -> Iterator[Problem]:
+    """Approvals by people or groups that there are not. Two queries, where any are named."""
+    asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
+    names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
+    groups = {name for _, step in asked for name in step.groups if _is_plain(name)}
+    missing = names - assignees.users(names).keys() if names else set()
+    gone = groups - assignees.groups(groups).keys() if groups else set()
+    for place, step in asked:
+        for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, gone)):
+            if told := [name for name in named if name in lost]:
+                what = "active person" if field == "assignees" else "group"
+                yield Problem(f"{place}.{field}", f"there is no {what} called {', '.join(told)}: the step would fail")
+
+
+def _is_plain(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and "{" not in name
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+def _without_way_out(steps: list[Step], path: str, *, caught: bool) -> Iterator[Problem]:
+    """Steps that move money, and whose failure nothing takes up."""
+    for index, step in enumerate(steps):
+        place = f"{path}[{index}]"
+        if isinstance(step, ActionStep) and not caught and step.on_error is None and _moves_money(step):
+            yield Problem(f"{place}.on_error", "it moves money, and nothing says what to do when it fails")
+        for slot in slots(step):
+            inside = isinstance(step, TryStep) and slot.key == "steps" and bool(step.on_error)
+            yield from _without_way_out(slot.steps, f"{place}.{slot.place}", caught=caught or inside)
+
+
+def _moves_money(step: ActionStep) -> bool:
+    """Whether its action says so, or reaches outside under a name, or at an address, that does."""
+    try:
+        _, action = find_action(step.action)
+    except LookupError:
+        return False
+    if action.moves_money:
+        return True
+    if action.effect is not Effect.EFFECTFUL or str(step.inputs.get("method", "POST")).upper() in {"GET", "HEAD"}:
+        return False
+    named = (step.key, step.name, step.action, str(step.inputs.get("url", "")).partition("?")[0])
+    reaches = step.action.partition(".")[0] not in _TALKS
+    return reaches and any(_MONEY.search(text.lower().replace("_", " ")) for text in named)
+
+
+_TALKS = {"email", "slack", "github", "llm", "data", "models"}  #: connectors that tell of money and move none
+
+
+# --- going round ------------------------------------------------------------------------------------------------------
+
+
+def _starts_itself(definition: Definition) -> Iterator[Problem]:
+    """Steps that may cause an event that a trigger of the same workflow takes."""
+    for index, trigger in enumerate(definition.triggers):
+        for place, step in walk(definition.steps):
+            if step.disabled:
+                continue
+            match trigger, step:
+                case ModelTrigger(own_changes=True), ActionStep() if _writes(step, trigger.model):
+                    yield Problem(
+                        f"{place}.inputs.model", f"it changes {trigger.model}, which starts this workflow again"
+                    )
+                case RunTrigger(), WorkflowStep() if step.workflow and step.workflow == trigger.workflow:
+                    yield Problem(f"{place}.workflow", f"the end of {step.workflow} starts this workflow again")
+                case WebhookTrigger(), ActionStep() if f"/hooks/{trigger.endpoint}/" in str(step.inputs.get("url", "")):
+                    yield Problem(
+                        f"{place}.inputs.url", f"what it sends to {trigger.endpoint} starts this workflow again"
+                    )
+                case _:
+                    pass
+        if isinstance(trigger, ModelTrigger) and trigger.own_changes:
+            yield Problem(f"triggers[{index}].own_changes", "what this workflow writes starts it again")
+
+
+def _writes(step: ActionStep, model: str) -> bool:
+    return step.action in _WRITES and str(step.inputs.get("model", "")).lower() == model.lower()
+
+
+def _never_ends(step: RepeatStep) -> bool:
+    """Whether nothing that happens inside can make its condition hold."""
+    try:
+        paths = [path.split(".") for path in read(step.until).paths]
+    except RuleError:
+        return False  # an error already
+    if step.until is True or '"now"' in json.dumps(step.until):
+        return False
+    inner = [each for _, each in walk(step.steps)]
+    given = {("steps", each.key) for each in inner}
+    given |= {("vars", each.save_as) for each in inner if isinstance(each, ActionStep) and each.save_as}
+    given |= {("callbacks", each.key) for each in inner if isinstance(each, WaitStep)}
+    return not any(path[0] == "index" or tuple(path[:2]) in given for path in paths) and bool(inner)
+
+
+# --- sums -------------------------------------------------------------------------------------------------------------
+
+
+def _adds_texts(step: ActionStep, place: str) -> Iterator[Problem]:
+    """Inputs that look like a sum and are none, since its operators stand outside the braces."""
+    for name, value in step.inputs.items():
+        for found in filter(None, map(read_sum, expressions(value))):
+            if found.certain:
+                yield Problem(f"{place}.inputs.{name}", f"this sum makes a text: write {found.whole}")
+
+
+# --- what leaves ------------------------------------------------------------------------------------------------------
+
+
+def _sends_outside(step: ActionStep, place: str) -> Iterator[Problem]:
+    """Inputs that hold what sounds sensitive, of actions that reach outside."""
+    try:
+        adapter, action = find_action(step.action)
+    except LookupError:
+        return
+    if adapter.code in _OWN or action.effect is not Effect.EFFECTFUL:
+        return
+    for name, value in step.inputs.items():
+        for path in _sensitive(value):
+            yield Problem(
+                f"{place}.inputs.{name}", f"{path} sounds sensitive, and {adapter.name} takes it off this site"
+            )
+
+
+def _sensitive(value: Any) -> Iterator[str]:
+    if not _SENSITIVE.search(json.dumps(value)):
+        return
+    try:
+        paths = compile_value(value).paths
+    except TemplateError:
+        return  # an error already
+    for path in sorted(paths):
+        if any(is_secret_name(str(part)) or _SENSITIVE.search(str(part)) for part in path[1:]):
+            yield describe(path)

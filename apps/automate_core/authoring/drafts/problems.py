@@ -1,0 +1,122 @@
+"""What keeps a draft from being published, and what is worth a second look, each with its step and field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from automate_connectors.registry import find_action
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import lint
+from automate_core.authoring.drafts.reading import Reading
+from automate_core.definition import validation
+from automate_core.definition.document import (
+    ActionStep,
+    Definition,
+    Problem,
+    Step,
+    StopStep,
+    WebhookTrigger,
+    slots,
+    walk,
+)
+from automate_core.definition.plain_secrets import plain_secrets
+from automate_core.models import WebhookEndpoint, Workflow
+from automate_governance.permissions import Person
+
+_SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authorization$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftProblem:
+    """`step` or `trigger` is a key, both empty when it is about the workflow; `field` is named as in its document.
+
+    An error keeps the draft from being published, a warning does not. `missing`: something is not filled in yet, which
+    is told as such while somebody is still at it.
+    """
+
+    level: Literal["error", "warning"]
+    reason: str
+    step: str = ""
+    trigger: str = ""
+    field: str = ""
+    missing: bool = False
+
+
+def of(reading: Reading, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
+    """All problems, those of the workflow first, then in reading order. Few queries, whatever the draft's size.
+
+    `publisher` has to be able to use what the draft names, as whoever it runs as has to.
+    """
+    people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
+    definition = reading.definition
+    errors = [*validation.problems(definition), *workflows.unusable(definition, people)]
+    found = [_placed("error", problem, reading) for problem in reading.with_faults(errors)]
+    found += [_placed("warning", problem, reading) for problem in _warnings(definition)]
+    order = {key: number for number, key in enumerate(reading.places.values())}
+    return sorted(dict.fromkeys(found), key=lambda problem: order.get(problem.step, -1))
+
+
+def _warnings(definition: Definition) -> Iterator[Problem]:
+    """What is worth a second look."""
+    if not definition.triggers:
+        yield Problem("triggers", "nothing starts it but people and other workflows")
+    yield from _about_triggers(definition)
+    yield from lint.of(definition)
+    yield from _out_of_reach(definition.steps, "steps")
+    for place, step in walk(definition.steps):
+        if isinstance(step, ActionStep):
+            yield from _about_action(step, place)
+
+
+def _about_triggers(definition: Definition) -> Iterator[Problem]:
+    webhooks = {
+        trigger.endpoint: f"triggers[{index}].endpoint"
+        for index, trigger in enumerate(definition.triggers)
+        if isinstance(trigger, WebhookTrigger)
+    }
+    if webhooks:
+        for slug in WebhookEndpoint.objects.filter(slug__in=webhooks, scheme="unsigned").values_list("slug", flat=True):
+            yield Problem(webhooks[slug], "its deliveries are not signed: anybody who knows the address starts this")
+
+
+def _out_of_reach(steps: list[Step], path: str) -> Iterator[Problem]:
+    """Steps behind one that ends the run."""
+    stopped = False
+    for index, step in enumerate(steps):
+        if stopped and not step.disabled:
+            yield Problem(f"{path}[{index}]", "it is never reached: a step before it ends the run")
+            return
+        stopped = stopped or (isinstance(step, StopStep) and not step.disabled)
+        for slot in slots(step):
+            yield from _out_of_reach(slot.steps, f"{path}[{index}].{slot.place}")
+
+
+def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
+    try:
+        adapter, action = find_action(step.action)
+    except LookupError:
+        return  # an error already
+    if not step.connection and any(field.required and field.default is None for field in adapter.config_fields):
+        yield Problem(f"{place}.connection", f"{adapter.name} needs a connection", missing=True)
+    told = set(plain_secrets(action, step.inputs))
+    for name, value in step.inputs.items():
+        plain = isinstance(value, str) and len(value) >= 8 and "{" not in value
+        if plain and name not in told and _SECRET_NAME.search(name):
+            yield Problem(f"{place}.inputs.{name}", "this looks like a secret: keep it in a connection")
+
+
+def _placed(level: Literal["error", "warning"], problem: Problem, reading: Reading) -> DraftProblem:
+    """A problem at its step and field instead of its place in the document."""
+    found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing)
+    place, field = problem.path, ""
+    while place:
+        if place in reading.places:
+            return replace(found, step=reading.places[place], field=field)
+        if place.startswith("triggers[") and place.endswith("]") and "." not in place:
+            return replace(found, trigger=reading.triggers[int(place[len("triggers[") : -1])], field=field)
+        place, separator, last = place.rpartition(".")
+        field = f"{last}.{field}".rstrip(".") if separator else field
+    return replace(found, field=problem.path)

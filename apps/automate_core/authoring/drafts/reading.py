@@ -1,0 +1,157 @@
+"""A draft as a definition, whatever is still missing in it: faulty fields are told and stand empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+import msgspec
+
+from automate_core.authoring.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, StepNode, in_order
+from automate_core.definition.document import Definition, DefinitionError, OnError, Problem, Step, Trigger, convert
+
+STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
+TRIGGERS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Trigger.__value__)}
+_TYPE = re.compile(r"`([a-z |]+)`")
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+_STAND_INS: dict[str, Any] = {"arms": [], "maximum": 1, "timeout": 0, "items": [], "name": ""}
+
+
+@dataclass
+class Reading:
+    """`places` names the step at each place of the document, `faults` what could not be read there."""
+
+    definition: Definition
+    places: dict[str, str] = field(default_factory=dict)
+    triggers: list[str] = field(default_factory=list)
+    faults: list[Problem] = field(default_factory=list)
+
+    def is_told(self, path: str) -> bool:
+        """Whether a fault of that place, or of one around it, is known already."""
+        return any(path == fault.path or path.startswith((f"{fault.path}.", f"{fault.path}[")) for fault in self.faults)
+
+    def with_faults(self, others: Iterable[Problem]) -> list[Problem]:
+        """The faults, and those of the others that are about something else."""
+        return [*self.faults, *(problem for problem in others if not self.is_told(problem.path))]
+
+
+def read(draft: Draft) -> Reading:
+    """The definition of a draft, as far as it goes."""
+    reading = Reading(Definition(name="", slug=draft.slug))
+    lists = draft.lists()
+    triggers = [
+        _trigger(trigger.document(), f"triggers[{index}]", reading)
+        for index, trigger in enumerate(in_order(draft.triggers))
+    ]
+    said = draft.settings
+    document = {name: getattr(said, name) for name in OWN_FIELDS}
+    values = _fields(Definition, {"slug": draft.slug, **document}, "", reading)
+    steps = _steps(("", ""), "steps", lists, reading)
+    reading.definition = Definition(**{**values, "triggers": triggers, "steps": steps})
+    return reading
+
+
+def read_trigger(document: dict[str, Any]) -> Trigger:
+    """One trigger of a draft, as far as it goes: what is missing in it stands empty."""
+    return _trigger(document, "", Reading(Definition(name="", slug="")))
+
+
+def _trigger(document: dict[str, Any], place: str, reading: Reading) -> Trigger:
+    reading.triggers.append(document["key"])
+    found: Trigger = _part(TRIGGERS[document["kind"]], document, place, reading)
+    return found
+
+
+def _steps(
+    place: tuple[str, str], path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: Reading
+) -> list[Step]:
+    return [_step(node, f"{path}[{index}]", lists, reading) for index, node in enumerate(lists.get(place, ()))]
+
+
+def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: Reading) -> Step:
+    reading.places[path] = node.key
+    part: Step = _part(STEPS[node.kind], node.document(), path, reading)
+    held = {
+        slot: _steps((node.key, slot), f"{path}.{_where(node, slot)}", lists, reading)
+        for slot in node.slots
+        if (node.key, slot) in lists
+    }
+    return _with_steps(part, held) if held else part
+
+
+def _where(node: StepNode, slot: str) -> str:
+    """Where a slot's list stands in the step's document, as `definition.slots` says it."""
+    for index, lane in enumerate(node.lanes):
+        if lane["key"] == slot:
+            return f"{'outcomes' if node.kind == 'approval' else 'arms'}[{index}].steps"
+    if slot == "timeout":
+        return "on_timeout"
+    return "on_error.steps" if slot == "on_error" and node.kind == "action" else slot
+
+
+def _with_steps(part: Any, held: Mapping[str, list[Step]]) -> Step:
+    """The same step, holding these."""
+    changes: dict[str, Any] = {}
+    for name in ("arms", "outcomes"):
+        if hasattr(part, name):
+            changes[name] = [
+                msgspec.structs.replace(lane, steps=held.get(lane.key, [])) for lane in getattr(part, name)
+            ]
+    for slot, steps in held.items():
+        if slot == "timeout":
+            changes["on_timeout"] = steps
+        elif slot == "on_error" and part.__struct_config__.tag == "action":
+            changes["on_error"] = OnError(steps=steps)
+        elif hasattr(part, slot):
+            changes[slot] = steps
+    replaced: Step = msgspec.structs.replace(part, **changes)
+    return replaced
+
+
+def _part(into: type[Any], document: dict[str, Any], path: str, reading: Reading) -> Any:
+    for name in ("connection", "endpoint"):
+        if document.get(name) == UNCHOSEN:
+            reading.faults.append(Problem(f"{path}.{name}", f"choose the {name}: the one it had was not yours to use"))
+            del document[name]
+    try:
+        return convert(document, into)
+    except DefinitionError:
+        return into(**_fields(into, document, path, reading))
+
+
+def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: Reading) -> dict[str, Any]:
+    """The fields that can be read; a stand-in for one that is needed and cannot."""
+    values: dict[str, Any] = {}
+    for spec in msgspec.structs.fields(into):
+        place = f"{path}.{spec.name}".lstrip(".")
+        if spec.name in document:
+            try:
+                values[spec.name] = convert(document[spec.name], spec.type, place)
+                continue
+            except DefinitionError as error:
+                reading.faults += [replace(fault, reason=in_words(fault.reason)) for fault in error.problems]
+        elif spec.required and not reading.is_told(place):
+            reading.faults.append(Problem(place, f"{spec.name} is required", missing=True))
+        if spec.required:
+            values[spec.name] = _STAND_INS.get(spec.name, "")
+    return values
+
+
+def in_words(reason: str) -> str:
+    """A reason with the types that it names in words: "has to be a number or nothing, not text"."""
+
+    def name(match: re.Match[str]) -> str:
+        return " or ".join(_WORDS.get(part, part) for part in match[1].split(" | "))
+
+    words = _TYPE.sub(name, reason)
+    return words.replace("expected ", "has to be ", 1).replace(", got ", ", not ", 1)

@@ -1,0 +1,215 @@
+"""What can be asked of a draft: one typed request for each command.
+
+`rev` is the state that the person saw: the structure's for what adds, moves or takes away, the step's or trigger's for
+what changes its fields, that of the workflow's settings for those. A list of steps is named by the key of the step that
+holds it and its slot, both empty at the top.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.definition.document import DefinitionError, Key, Name, convert
+
+Rev = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Index = Annotated[int, Meta(ge=0, le=100_000)]
+KeyOrNone = Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_]{0,63})?\Z")]
+type Kind = Literal["action", "branch", "parallel", "for_each", "repeat", "wait", "approval", "workflow", "try", "stop"]
+type Container = Literal["branch", "parallel", "for_each", "repeat", "try"]
+
+
+class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
+    rev: Rev
+
+
+class _ToPlace(_Request, frozen=True, kw_only=True):
+    """`index` counts the steps of the list, without the one that is moved; none is the end."""
+
+    parent: KeyOrNone = ""
+    slot: KeyOrNone = ""
+    index: Index | None = None
+
+
+class Add(_ToPlace, frozen=True, kw_only=True, tag="add"):
+    """A new step; `action` says which one when it is an action, which may come with `inputs`."""
+
+    kind: Kind
+    action: Name = ""
+    name: Name = ""
+    inputs: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Move(_ToPlace, frozen=True, kw_only=True, tag="move"):
+    """A step with all inside it, to any list but those inside itself."""
+
+    key: Key
+
+
+class Paste(_ToPlace, frozen=True, kw_only=True, tag="paste"):
+    """What `clips.clip` gave, of this workflow or another."""
+
+    clip: dict[str, Any]
+
+
+class Duplicate(_Request, frozen=True, kw_only=True, tag="duplicate"):
+    """A copy of a step and all inside it, behind it."""
+
+    key: Key
+
+
+class Delete(_Request, frozen=True, kw_only=True, tag="delete"):
+    """A step and all inside it."""
+
+    key: Key
+
+
+class Wrap(_Request, frozen=True, kw_only=True, tag="wrap"):
+    """Put a step into a new one of that kind, in its place; of a loop over a list, `items` may say which list."""
+
+    key: Key
+    kind: Container
+    items: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Unwrap(_Request, frozen=True, kw_only=True, tag="unwrap"):
+    """Put what a step holds in its place."""
+
+    key: Key
+
+
+class Rename(_Request, frozen=True, kw_only=True, tag="rename"):
+    """Another label. References go by the key, which stays."""
+
+    key: Key
+    name: Name
+
+
+class Disable(_Request, frozen=True, kw_only=True, tag="disable"):
+    """Pass a step over, or no more."""
+
+    key: Key
+    disabled: bool
+
+
+class Edit(_Request, frozen=True, kw_only=True, tag="edit"):
+    """Fields of a step by the names they have in its document; `inputs.NAME` is one input of an action."""
+
+    key: Key
+    set: dict[str, Any] = msgspec.field(default_factory=dict)
+    unset: list[str] = msgspec.field(default_factory=list)
+
+
+class RenameInput(_Request, frozen=True, kw_only=True, tag="rename_input"):
+    """Another name for an input, whose value stays."""
+
+    key: Key
+    name: str
+    to: str
+
+
+class AddArm(_Request, frozen=True, kw_only=True, tag="add_arm"):
+    """A route, a track or an outcome; of a branch `when` is its condition."""
+
+    key: Key
+    name: Name = ""
+    when: Any = None
+    index: Index | None = None
+
+
+class RemoveArm(_Request, frozen=True, kw_only=True, tag="remove_arm"):
+    """A route, track or outcome, with the steps in it."""
+
+    key: Key
+    arm: Key
+
+
+class MoveArm(_Request, frozen=True, kw_only=True, tag="move_arm"):
+    """Another place among its like: routes are tried in this order."""
+
+    key: Key
+    arm: Key
+    index: Index
+
+
+class RenameArm(_Request, frozen=True, kw_only=True, tag="rename_arm"):
+    """Another label."""
+
+    key: Key
+    arm: Key
+    name: Name
+
+
+class EditCondition(_Request, frozen=True, kw_only=True, tag="edit_condition"):
+    """When a route is taken: a rule."""
+
+    key: Key
+    arm: Key
+    when: Any
+
+
+class AddTrigger(_Request, frozen=True, kw_only=True, tag="add_trigger"):
+    """What starts the workflow; `config` holds the fields of its kind, and `filter`."""
+
+    kind: Literal["webhook", "schedule", "model", "manual", "event", "run"]
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class EditTrigger(_Request, frozen=True, kw_only=True, tag="edit_trigger"):
+    """Fields of a trigger."""
+
+    key: Key
+    set: dict[str, Any] = msgspec.field(default_factory=dict)
+    unset: list[str] = msgspec.field(default_factory=list)
+
+
+class RemoveTrigger(_Request, frozen=True, kw_only=True, tag="remove_trigger"):
+    """No longer start by it."""
+
+    key: Key
+
+
+class EditSettings(_Request, frozen=True, kw_only=True, tag="edit_settings"):
+    """The workflow's own fields, and `run_as`, a user name."""
+
+    set: dict[str, Any]
+
+
+type Request = (
+    Add
+    | Move
+    | Paste
+    | Duplicate
+    | Delete
+    | Wrap
+    | Unwrap
+    | Rename
+    | Disable
+    | Edit
+    | RenameInput
+    | AddArm
+    | RemoveArm
+    | MoveArm
+    | RenameArm
+    | EditCondition
+    | AddTrigger
+    | EditTrigger
+    | RemoveTrigger
+    | EditSettings
+)
+TYPES: dict[str, type[Struct]] = {str(part.__struct_config__.tag): part for part in get_args(Request.__value__)}
+
+
+def read(document: Any, *, lax: bool = False) -> Request:
+    """A request's document, with `do` naming the command. Raises RefusedError.
+
+    `lax` takes numbers and booleans that are written as text, as forms send them.
+    """
+    try:
+        request: Request = convert(document, Request, strict=not lax)
+    except DefinitionError as error:
+        raise RefusedError(error.problems[0].reason, error.problems[0].path) from error
+    return request

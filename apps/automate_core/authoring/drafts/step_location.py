@@ -1,0 +1,23 @@
+"""Lists of steps in words, as people are told where a step went: `in route Otherwise`."""
+
+from __future__ import annotations
+
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.definition.document import OTHERWISE, TIMEOUT
+
+_LISTS = {OTHERWISE: "Otherwise", TIMEOUT: "No answer in time", "on_error": "On error", "always": "Always"}
+_WAYS = {"branch": "route", "parallel": "track", "approval": "outcome"}
+
+
+def words(holder: StepNode, slot: str) -> str:
+    """A list inside a step."""
+    name = next((lane.get("name", "") for lane in holder.lanes if lane["key"] == slot), "")
+    return in_list(holder.kind, slot, name, holder.label)
+
+
+def in_list(kind: str, slot: str, name: str, holder: str) -> str:
+    """The list `slot` of a step of that kind, which is called `holder`; `name` is that of a route, track or outcome."""
+    shown = name or _LISTS.get(slot) or slot.replace("_", " ").capitalize()
+    if kind in _WAYS and slot != TIMEOUT:
+        return f"in {_WAYS[kind]} {shown}"
+    return f"in {holder}" if slot == "steps" else f"in {shown} of {holder}"

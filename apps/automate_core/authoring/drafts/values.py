@@ -1,0 +1,246 @@
+"""A draft as values: steps and triggers by key, as they stand in their rows. Commands take one and give another.
+
+A draft may hold what is not valid yet. What it always is: a tree whose steps stand in lists that their parents have.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from automate_core.definition.document import OTHERWISE, TIMEOUT
+
+GAP = 1_024  #: between the positions of neighbours, so that an insertion writes one row
+#: Stands where a connection or an endpoint has to be chosen. No slug looks like it, so nothing is ever found by it.
+UNCHOSEN = "?"
+COLUMNS = ("name", "action", "connection", "inputs", "notes", "disabled")
+POLICY = frozenset({"retry", "timeout", "on_error", "at_most_once"})
+#: What each kind of step is called, everywhere.
+KINDS = {
+    "action": "Action",
+    "branch": "Branch",
+    "parallel": "Parallel",
+    "for_each": "For each",
+    "repeat": "Repeat until",
+    "try": "Catch errors",
+    "wait": "Wait",
+    "approval": "Approval",
+    "workflow": "Run a workflow",
+    "stop": "Stop",
+}
+LANES = {"branch": "arms", "parallel": "arms", "approval": "outcomes"}
+_SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepNode:
+    """One step. `parent` is the key of the step that holds it, empty at the top; `slot` the list there.
+
+    `pk` is that of its row, None for a new one. The mappings are never changed in place.
+    """
+
+    key: str
+    kind: str
+    parent: str = ""
+    slot: str = ""
+    position: int = 0
+    name: str = ""
+    action: str = ""
+    connection: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    policy: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: str = ""
+    disabled: bool = False
+    rev: int = field(default=0, compare=False)
+    pk: int | None = field(default=None, compare=False)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.name or self.key.replace("_", " ").capitalize()
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The list that it stands in."""
+        return self.parent, self.slot
+
+    @property
+    def lanes(self) -> list[dict[str, Any]]:
+        """The routes, tracks or outcomes, each with its key; none for a step that has no such."""
+        found: list[dict[str, Any]] = self.settings.get(LANES[self.kind], []) if self.kind in LANES else []
+        return found
+
+    @property
+    def slots(self) -> list[str]:
+        """The lists of steps inside it, in evaluation order."""
+        found = [lane["key"] for lane in self.lanes] or list(_SLOTS.get(self.kind, ()))
+        if self.kind == "branch":
+            found.append(OTHERWISE)
+        if self.kind in {"wait", "approval"} and self.settings.get("on_timeout") is not None:
+            found.append(TIMEOUT)
+        on_error = self.policy.get("on_error")
+        if self.kind == "action" and isinstance(on_error, dict) and "steps" in on_error:
+            found.append("on_error")
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """Its part of a workflow's document, with empty lists where its inner steps stand."""
+        document: dict[str, Any] = {"kind": self.kind, "key": self.key, "name": self.name, "notes": self.notes}
+        document |= {"disabled": self.disabled, **copy.deepcopy(self.settings), **copy.deepcopy(self.policy)}
+        if self.kind == "action":
+            document |= {"action": self.action, "connection": self.connection, "inputs": copy.deepcopy(self.inputs)}
+        return document
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TriggerNode:
+    """One trigger; `config` is what only its kind has."""
+
+    key: str
+    kind: str
+    config: dict[str, Any] = field(default_factory=dict)
+    filter: Any = None
+    position: int = 0
+    rev: int = field(default=0, compare=False)
+    pk: int | None = field(default=None, compare=False)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"trigger {self.key.replace('_', ' ')}"
+
+    def document(self) -> dict[str, Any]:
+        """Its part of a workflow's document."""
+        return {"kind": self.kind, "key": self.key, "filter": self.filter, **copy.deepcopy(self.config)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a workflow says about itself. `run_as` is a user's primary key, and the one that its files do not say."""
+
+    name: str
+    description: str
+    tags: Any
+    timezone: str
+    priority: int
+    concurrency: Any
+    retention: Any
+    vars: Any
+    subject: str
+    search_terms: Any
+    run_as: Any
+
+
+#: The names of what a workflow's document says about it.
+OWN_FIELDS = tuple(field.name for field in fields(Settings) if field.name != "run_as")
+
+
+@dataclass
+class Draft:
+    """A working copy: its mappings are replaced and changed, the values in them never are."""
+
+    slug: str
+    settings: Settings
+    steps: dict[str, StepNode]
+    triggers: dict[str, TriggerNode]
+
+    def copy(self) -> Draft:
+        """Another working copy of the same."""
+        return Draft(self.slug, self.settings, dict(self.steps), dict(self.triggers))
+
+    def lists(self) -> dict[tuple[str, str], list[StepNode]]:
+        """All lists of steps, each in order, by (key of the parent, slot)."""
+        found: dict[tuple[str, str], list[StepNode]] = {}
+        for node in sorted(self.steps.values(), key=lambda node: node.position):
+            found.setdefault(node.place, []).append(node)
+        return found
+
+    def siblings(self, place: tuple[str, str]) -> list[StepNode]:
+        """One list in order."""
+        return sorted((node for node in self.steps.values() if node.place == place), key=lambda node: node.position)
+
+    def subtree(self, key: str) -> list[str]:
+        """The keys of a step and of all inside it, holders before what they hold."""
+        lists = self.lists()
+        found = [key]
+        for holder in found:  # grows while it is walked
+            found += [inner.key for slot in self.steps[holder].slots for inner in lists.get((holder, slot), ())]
+        return found
+
+    def depth(self) -> int:
+        """How deep the deepest step stands; 1 at the top."""
+        depths: dict[str, int] = {"": 0}
+
+        def of(key: str) -> int:
+            if key not in depths:
+                depths[key] = of(self.steps[key].parent) + 1
+            return depths[key]
+
+        return max(map(of, self.steps), default=0)
+
+    def place_at(self, node: StepNode, place: tuple[str, str], index: int | None) -> None:
+        """Put a step into a list before the one at `index`, or last; spread its neighbours where there is no gap."""
+        around = [other for other in self.siblings(place) if other.key != node.key]
+        at = len(around) if index is None else min(max(index, 0), len(around))
+        before = around[at - 1].position if at else 0
+        after = around[at].position if at < len(around) else before + 2 * GAP
+        if after - before > 1:
+            self.steps[node.key] = replace(node, parent=place[0], slot=place[1], position=(before + after) // 2)
+            return
+        around.insert(at, replace(node, parent=place[0], slot=place[1]))
+        for number, each in enumerate(around, 1):
+            self.steps[each.key] = replace(each, position=number * GAP)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take out steps."""
+        for key in keys:
+            del self.steps[key]
+
+    def drop_homeless(self) -> list[StepNode]:
+        """Take out the steps whose list is no more, and give them."""
+        gone = [node for node in self.steps.values() if node.parent and node.slot not in self.steps[node.parent].slots]
+        for node in gone:
+            self.remove(key for key in self.subtree(node.key) if key in self.steps)
+        return gone
+
+
+def holder(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
+    """Where the steps of a slot stand in a step's document: (mapping, name)."""
+    for lane in document.get("arms") or document.get("outcomes") or ():
+        if lane["key"] == slot:
+            return lane, "steps"
+    if slot == TIMEOUT:
+        return document, "on_timeout"
+    if slot == "on_error" and document["kind"] == "action":
+        return document["on_error"], "steps"
+    return document, slot
+
+
+def nested(key: str, draft: Draft, lists: Mapping[tuple[str, str], list[StepNode]]) -> dict[str, Any]:
+    """The whole document of a step, with all inside it."""
+    node = draft.steps[key]
+    document = node.document()
+    for slot in node.slots:
+        mapping, name = holder(document, slot)
+        mapping[name] = [nested(inner.key, draft, lists) for inner in lists.get((key, slot), ())]
+    return document
+
+
+def document(draft: Draft) -> dict[str, Any]:
+    """The workflow's whole document, faults included. `definition.parse` reads it when there are none."""
+    lists = draft.lists()
+    said = draft.settings
+    return {
+        "slug": draft.slug,
+        **{name: getattr(said, name) for name in OWN_FIELDS},
+        "triggers": [trigger.document() for trigger in in_order(draft.triggers)],
+        "steps": [nested(node.key, draft, lists) for node in lists.get(("", ""), ())],
+    }
+
+
+def in_order(triggers: Mapping[str, TriggerNode]) -> Iterator[TriggerNode]:
+    """The triggers as they stand."""
+    return iter(sorted(triggers.values(), key=lambda trigger: trigger.position))

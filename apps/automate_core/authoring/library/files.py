@@ -1,0 +1,265 @@
+"""Reading templates: what a file says, whether that is true of the workflow in it, and all that are installed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from django.apps import AppConfig, apps
+from msgspec import Meta, Struct, field
+
+from automate_connectors.registry import find_action
+from automate_core.definition import yaml_files
+from automate_core.definition.document import (
+    ActionStep,
+    Definition,
+    DefinitionError,
+    ModelTrigger,
+    Problem,
+    RunTrigger,
+    WebhookTrigger,
+    WorkflowStep,
+    convert,
+    parse,
+    walk,
+)
+from automate_core.webhooks.schemes import SCHEMES
+
+FOLDER = "automate_templates"
+CATEGORIES = {
+    "engineering": "Engineering",
+    "finance": "Finance",
+    "sales": "Sales",
+    "support": "Support",
+    "people": "People",
+    "it": "IT and security",
+    "operations": "Operations",
+}
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts of a template share: unknown fields are refused."""
+
+
+class Endpoint(_Part, frozen=True, kw_only=True):
+    """A webhook endpoint: its scheme, and what its sender has to be told to send."""
+
+    scheme: str
+    sends: str = ""
+
+
+class ModelUse(_Part, frozen=True, kw_only=True):
+    """What a workflow does with a model of the site: which fields' changes start it, which it reads and writes."""
+
+    watch: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    write: list[str] = field(default_factory=list)
+
+
+class Needs(_Part, frozen=True, kw_only=True):
+    """What has to be there before publishing, by slug or label; of connections, what they are for."""
+
+    connections: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    models: dict[str, ModelUse] = field(default_factory=dict)
+
+
+class Setting(_Part, frozen=True, kw_only=True):
+    """A variable of the workflow as it is asked for; one of the kind `group` is the name of a group of people."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=100)]
+    help: str = ""
+    kind: Literal["text", "number", "group"] = "text"
+
+
+class Sample(_Part, frozen=True, kw_only=True):
+    """An event as it comes, how the run on it ends, and the steps that have then been done."""
+
+    payload: Any
+    type: str = ""
+    ends: Literal["succeeded", "failed"] = "succeeded"
+    reaches: list[str]
+
+
+class _File(_Part, frozen=True, kw_only=True):
+    summary: Annotated[str, Meta(min_length=1, max_length=200)]
+    category: Literal["engineering", "finance", "sales", "support", "people", "it", "operations"]
+    needs: Needs = field(default_factory=Needs)
+    settings: dict[str, Setting] = field(default_factory=dict)
+    sample: Sample
+    workflow: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """One template. Its name and slug are those of its workflow."""
+
+    summary: str
+    category: str
+    needs: Needs
+    settings: dict[str, Setting]
+    sample: Sample
+    definition: Definition
+    app: str = ""
+
+    @property
+    def slug(self) -> str:
+        """What addresses say."""
+        return self.definition.slug
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return self.definition.name
+
+    @property
+    def connectors(self) -> dict[str, str]:
+        """The connector of each connection that its steps name."""
+        steps = (step for _, step in walk(self.definition.steps))
+        return {
+            step.connection: step.action.partition(".")[0]
+            for step in steps
+            if isinstance(step, ActionStep) and step.connection
+        }
+
+
+class TemplateFileError(ValueError):
+    """A file that is no template; the message says why, with the lines of the faults."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that could not be taken."""
+
+    path: Path
+    reason: str
+
+
+def read(text: str, *, slug: str = "", app: str = "") -> Template:
+    """The template in a YAML text; `slug` is what its workflow's has to be. Raises TemplateFileError."""
+    try:
+        document = yaml_files.read_yaml(text)
+    except yaml_files.WorkflowFileError as error:
+        raise TemplateFileError(str(error)) from error
+    try:
+        template = _template(document, app)
+        if found := [*_untrue(template, slug)]:
+            raise DefinitionError(found)
+    except DefinitionError as error:
+        raise TemplateFileError("; ".join(map(str, yaml_files.located(text, error.problems)))) from error
+    return template
+
+
+def _template(document: Any, app: str) -> Template:
+    said: _File = convert(document, _File)
+    try:
+        definition = parse(said.workflow)
+    except DefinitionError as error:
+        below = [replace(problem, path=f"workflow.{problem.path}".rstrip(".")) for problem in error.problems]
+        raise DefinitionError(below) from error
+    return Template(
+        summary=said.summary,
+        category=said.category,
+        needs=said.needs,
+        settings=said.settings,
+        sample=said.sample,
+        definition=definition,
+        app=app,
+    )
+
+
+def _untrue(template: Template, slug: str) -> Iterator[Problem]:
+    """Where what the template says of its workflow is not so."""
+    definition, needs = template.definition, template.needs
+    if slug and definition.slug != slug:
+        yield Problem("workflow.slug", f"has to be the file's name, {slug}")
+    yield from _same("needs.connections", needs.connections, template.connectors)
+    listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
+    yield from _same("needs.endpoints", needs.endpoints, listened)
+    yield from _same("needs.models", needs.models, _models(definition))
+    yield from _same("settings", template.settings, definition.vars)
+    for name, endpoint in needs.endpoints.items():
+        if endpoint.scheme not in SCHEMES:
+            there = ", ".join(SCHEMES)
+            yield Problem(f"needs.endpoints.{name}.scheme", f"there is no scheme {endpoint.scheme!r}; there is {there}")
+    steps = [step for _, step in walk(definition.steps)]
+    calls = any(isinstance(step, WorkflowStep) for step in steps)
+    if calls or any(isinstance(part, RunTrigger) for part in definition.triggers):
+        yield Problem("workflow", "a template cannot lean on another workflow")
+    for index, key in enumerate(template.sample.reaches):
+        if key not in {step.key for step in steps}:
+            yield Problem(f"sample.reaches[{index}]", f"there is no step {key!r}")
+
+
+def _same(place: str, said: Iterable[str], used: Iterable[str]) -> Iterator[Problem]:
+    listed, needed = set(said), set(used)
+    for name in sorted(needed - listed):
+        yield Problem(place, f"does not list {name!r}, which the workflow uses")
+    for name in sorted(listed - needed):
+        yield Problem(f"{place}.{name}", "the workflow does not use it")
+
+
+def _models(definition: Definition) -> Iterator[str]:
+    for part in definition.triggers:
+        if isinstance(part, ModelTrigger):
+            yield part.model
+    for _, step in walk(definition.steps):
+        if isinstance(step, ActionStep) and step.action.startswith("models.") and "model" in step.inputs:
+            yield str(step.inputs["model"])
+
+
+def _files(config: AppConfig) -> list[Path]:
+    return sorted((Path(config.path) / FOLDER).glob("*.yaml"))
+
+
+@functools.cache
+def _installed() -> tuple[dict[str, Template], tuple[Fault, ...]]:
+    """All templates by slug, sorted by name, and the files that are none. Read once a process."""
+    found: dict[str, Template] = {}
+    faults: list[Fault] = []
+    for config in apps.get_app_configs():
+        for path in _files(config):
+            try:
+                template = read(yaml_files.load(path), slug=path.stem, app=config.label)
+                if taken := found.get(template.slug):
+                    raise TemplateFileError(f"the app {taken.app} has a template of that name")
+            except (yaml_files.WorkflowFileError, TemplateFileError) as error:
+                faults.append(Fault(path, str(error)))
+            else:
+                found[template.slug] = template
+    return dict(sorted(found.items(), key=lambda item: item[1].name.casefold())), tuple(faults)
+
+
+def templates() -> dict[str, Template]:
+    """The installed templates by slug, in the order of their names."""
+    return _installed()[0]
+
+
+def are_all_ours() -> bool:
+    """Whether no other app brings templates: ours are whole, and need not be read to say so."""
+    return not any(_files(config) for config in apps.get_app_configs() if config.label != "automate_core")
+
+
+def faults() -> tuple[Fault, ...]:
+    """The files in the folders of templates that could not be taken."""
+    return _installed()[1]
+
+
+def refresh() -> None:
+    """Read the files again when they are next asked for."""
+    _installed.cache_clear()
+
+
+def missing_actions(template: Template) -> list[str]:
+    """The actions of a template that no installed connector has."""
+    missing = []
+    for _, step in walk(template.definition.steps):
+        if isinstance(step, ActionStep):
+            try:
+                find_action(step.action)
+            except LookupError:
+                missing.append(step.action)
+    return list(dict.fromkeys(missing))

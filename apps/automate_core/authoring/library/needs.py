@@ -1,0 +1,143 @@
+"""What a template needs, and what of it is there for the person who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from django.contrib.auth.models import Group
+
+from automate_connectors.exposed import exposed
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors
+from automate_core.authoring.library.files import ModelUse, Template, missing_actions
+from automate_core.models import WebhookEndpoint
+from automate_core.triggers.model_registry import view_permission, watched
+from automate_core.webhooks.schemes import SCHEMES
+from automate_governance.permissions import Person, permitted
+from automate_plugins.registry import PluginNotFoundError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """One thing that a workflow needs. `choices` are what would do, as (slug, name); `why` says what is not there.
+
+    `of` is the code of the connector or scheme, or the name of the group that the template has.
+    """
+
+    kind: Literal["connection", "endpoint", "model", "group", "action"]
+    name: str
+    title: str
+    of: str = ""
+    use: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+
+    @property
+    def there(self) -> bool:
+        """Whether it is there."""
+        return not self.why
+
+    @property
+    def chosen(self) -> str:
+        """The choice to begin with: the one of the template's own name, else the only one."""
+        slugs = [slug for slug, _ in self.choices]
+        wish = self.of if self.kind == "group" else self.name
+        return wish if wish in slugs else slugs[0] if len(slugs) == 1 else ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of the site a person may use: (connector or scheme, slug, name) of each, and the groups' names."""
+
+    person: Person
+    connections: list[tuple[str, str, str]]
+    endpoints: list[tuple[str, str]]
+    groups: list[str]
+
+
+def look(person: Person) -> Found:
+    """What is there for `person`. Three queries, for any number of templates."""
+    usable = permitted(person, "use", Connection.objects.order_by("name", "pk"))
+    readable = permitted(person, "view_payload", WebhookEndpoint.objects.filter(enabled=True).order_by("slug"))
+    return Found(
+        person,
+        list(usable.values_list("connector", "slug", "name")),
+        list(readable.values_list("scheme", "slug")),
+        list(Group.objects.order_by("name").values_list("name", flat=True)),
+    )
+
+
+def of(template: Template, found: Found) -> list[Need]:
+    """All needs of `template`."""
+    return [
+        *_actions(template),
+        *_connections(template, found),
+        *_endpoints(template, found),
+        *_models(template, found.person),
+        *_groups(template, found),
+    ]
+
+
+def _actions(template: Template) -> Iterator[Need]:
+    for action in missing_actions(template):
+        why = "No installed connector has this action."
+        yield Need(kind="action", name=action, title=f"Action {action}", why=why)
+
+
+def _connections(template: Template, found: Found) -> Iterator[Need]:
+    kinds = template.connectors
+    for slug, use in template.needs.connections.items():
+        choices = tuple((each, name) for connector, each, name in found.connections if connector == kinds[slug])
+        try:
+            title = connectors.get(kinds[slug]).name
+        except PluginNotFoundError:
+            continue  # its actions are told as missing
+        why = "" if choices else "You have no connection of this kind yet."
+        yield Need(kind="connection", name=slug, title=title, of=kinds[slug], use=use, choices=choices, why=why)
+
+
+def _endpoints(template: Template, found: Found) -> Iterator[Need]:
+    for slug, endpoint in template.needs.endpoints.items():
+        choices = tuple((each, each) for scheme, each in found.endpoints if scheme == endpoint.scheme)
+        title = f"Webhook, {SCHEMES[endpoint.scheme].name}"
+        why = "" if choices else "There is no webhook of this scheme yet whose deliveries you may read."
+        yield Need(
+            kind="endpoint", name=slug, title=title, of=endpoint.scheme, use=endpoint.sends, choices=choices, why=why
+        )
+
+
+def _models(template: Template, person: Person) -> Iterator[Need]:
+    for label, use in template.needs.models.items():
+        yield Need(kind="model", name=label, title=f"Model {label}", use=_said(use), why=_unseen(label, use, person))
+
+
+def _said(use: ModelUse) -> str:
+    parts = [("starts at changes of", use.watch), ("reads", use.read), ("writes", use.write)]
+    text = "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
+    return text[:1].upper() + text[1:]
+
+
+def _unseen(label: str, use: ModelUse, person: Person) -> str:
+    """What the settings or the person's permissions keep from workflows."""
+    if use.watch:
+        fields = {entry.label: {each.name for each in entry.fields} for entry in watched()}
+        if missing := sorted(set(use.watch) - fields.get(label.lower(), set())):
+            return f"AUTOMATE_MODEL_TRIGGERS does not list {', '.join(missing)} of {label}."
+        if not person.has_perm(view_permission(label)):
+            return f"You may not view {label}."
+    entry = exposed().get(label.lower())
+    readable, writable = (set(entry.read), set(entry.write)) if entry else (set(), set())
+    missing = sorted((set(use.read) - readable) | (set(use.write) - writable))
+    return f"AUTOMATE_MODELS does not list {', '.join(missing)} of {label}." if missing else ""
+
+
+def _groups(template: Template, found: Found) -> Iterator[Need]:
+    for name, setting in template.settings.items():
+        if setting.kind == "group":
+            given = str(template.definition.vars[name])
+            why = "" if given in found.groups else f"There is no group {given} yet: choose another, or have it made."
+            choices = tuple((each, each) for each in found.groups)
+            title = setting.label
+            yield Need(kind="group", name=name, title=title, of=given, use=setting.help, choices=choices, why=why)

@@ -1,0 +1,351 @@
+"""Why an event did or did not start workflows: each trigger that it could have started, and what speaks against it.
+
+The triggers' own conditions and filters decide, by the code that matches events, and as they are published now. What a
+filter saw is told to those who may read the event.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
+from django.db.models.fields import TextField
+
+from automate_core.authoring.publishing import shadow
+from automate_core.definition.document import DefinitionError, parse
+from automate_core.engine.steps.waits import MAX_DEPTH
+from automate_core.events import access, run_rights
+from automate_core.events.matching import RuleEngine
+from automate_core.events.scope import event_scope
+from automate_core.expressions.json_logic import Explanation, RuleError
+from automate_core.models import (
+    ActiveTrigger,
+    Event,
+    ExecutionRun,
+    OutboxJob,
+    Trigger,
+    Wait,
+    Workflow,
+    WorkflowVersion,
+)
+from automate_core.runs import concurrency
+from automate_core.states import JobStatus, WaitStatus
+from automate_core.triggers import host_events
+from automate_governance.permissions import Person, permitted
+
+MOST = 50  #: triggers that are told of
+
+
+class Outcome(StrEnum):
+    """What became of an event at one trigger."""
+
+    STARTED = "started"  #: it started a run
+    TAKES = "takes"  #: it would start one now
+    REFUSED = "refused"  #: its condition does not hold, or something else keeps it
+    OTHER_TYPE = "other type"  #: the trigger takes other types of the source
+    UNPUBLISHED = "unpublished"  #: the workflow is a draft, or archived
+    UNTOLD = "untold"  #: whether its condition holds is not told to this person, or not known any more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One trigger of a workflow, and why it did or did not start that. `reasons` are sentences.
+
+    `takes` is the type that it asks for, empty for any. `explanation` is what its filter saw.
+    """
+
+    workflow: Workflow
+    outcome: Outcome
+    kind: str
+    takes: str
+    version: WorkflowVersion | None = None
+    run: ExecutionRun | None = None
+    reasons: list[str] = field(default_factory=list)
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is known of an event. `notes` concern all workflows; `more` says that some triggers are left out."""
+
+    notes: list[str]
+    verdicts: list[Verdict]
+    may_read: bool
+    more: bool = False
+
+
+def explain(event: Event, *, by: Person, workflow: Workflow | None = None) -> Told:
+    """Why the event did or did not start the workflows that the person may view, or that one of them.
+
+    Eight queries, and two for versions that were published since.
+    """
+    workflows = permitted(by, "view", Workflow.objects.all())
+    workflows = workflows.filter(pk=workflow.pk) if workflow else workflows
+    may_read = not event.emptied_at and access.may(by, "view_payload", event)
+    found = list(_triggers(event, workflows)[: MOST + 1])
+    runs = _runs(event, workflows)
+    job = _job(event)
+    teller = _Teller(event, found[:MOST], runs, may_read=may_read, is_taken=not job or job[0] not in _AHEAD)
+    verdicts = [teller.tell(trigger) for trigger in found[:MOST]]
+    told = {verdict.workflow.pk for verdict in verdicts}
+    verdicts += [_since_changed(run) for pk, run in runs.items() if pk not in told]
+    verdicts += list(_unpublished(event, workflows))
+    order = list(Outcome)
+    verdicts.sort(key=lambda verdict: (order.index(verdict.outcome), verdict.workflow.name))
+    return Told(notes=list(_notes(event, job)), verdicts=_once(verdicts), may_read=may_read, more=len(found) > MOST)
+
+
+def _triggers(event: Event, workflows: QuerySet[Workflow]) -> QuerySet[ActiveTrigger]:
+    """Those of the event's source, first those that could have taken it. What calls alone start is left out."""
+    found = ActiveTrigger.objects.filter(source=event.source, workflow__in=workflows)
+    if not event.source.startswith("call:"):
+        found = found.exclude(kind="call")
+    is_near = Case(When(event_type__in=[event.type, ""], then=Value(0)), default=Value(1))
+    return (
+        found.select_related("workflow", "version")
+        .defer("version__definition")
+        .order_by(is_near, "workflow__name", "pk")
+    )
+
+
+def _runs(event: Event, workflows: QuerySet[Workflow]) -> dict[int, ExecutionRun]:
+    """The runs that it started, by workflow."""
+    found = ExecutionRun.objects.filter(event=event, cause=ExecutionRun.Cause.TRIGGER, workflow__in=workflows)
+    rows = found.select_related("workflow", "version").defer("version__definition", "output").order_by("pk")[:MOST]
+    return {run.workflow_id: run for run in rows}
+
+
+def _once(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Of a workflow that another trigger has started, what its other triggers make of the event is no news."""
+    found = list(verdicts)
+    started = {verdict.workflow.pk for verdict in found if verdict.run}
+    return [verdict for verdict in found if verdict.run or verdict.workflow.pk not in started]
+
+
+# --- the event --------------------------------------------------------------------------------------------------------
+
+
+_AHEAD = {JobStatus.READY, JobStatus.LEASED}
+
+
+def _job(event: Event) -> tuple[str, str] | None:
+    """(status, error) of the latest job that matches the event, if that is still there."""
+    jobs = OutboxJob.objects.filter(event=event, kind=OutboxJob.Kind.DISPATCH).order_by("-id")
+    return jobs.values_list("status", "last_error").first()
+
+
+def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
+    """What holds for all workflows."""
+    kind = event.source.partition(":")[0]
+    if kind in access.COPIES:
+        yield "This event was made for one run, and is matched against nothing."
+        return
+    if event.emptied_at:
+        yield "What it carried was let go when it was too old: whether conditions hold cannot be told any more."
+    if event.replay_of:
+        yield "This is a replay: it started the workflows that were chosen, and was matched against no other."
+    elif job and job[0] in _AHEAD:
+        yield "No worker has looked at it yet: what follows is what will happen as things stand."
+    elif job and job[0] == JobStatus.DEAD:
+        yield "Workers gave up on it, so that it started nothing: replay it."
+    depth = str(event.headers.get(host_events.DEPTH_HEADER, ""))
+    if kind in {"call", "run", "model"} and depth.isdigit() and int(depth) > MAX_DEPTH:
+        yield f"It starts nothing: runs had started each other {MAX_DEPTH} deep, which is taken for a loop."
+    if host_events.TEST_HEADER in event.headers:
+        yield "This is a test delivery: it starts only triggers that ask for its type by name."
+
+
+# --- one trigger ------------------------------------------------------------------------------------------------------
+
+
+class _Teller:
+    """What is asked once for all triggers of an event."""
+
+    def __init__(
+        self,
+        event: Event,
+        found: list[ActiveTrigger],
+        runs: dict[int, ExecutionRun],
+        *,
+        may_read: bool,
+        is_taken: bool,
+    ) -> None:
+        self.event, self.runs, self.may_read, self.is_taken = event, runs, may_read, is_taken
+        self.scope = {"event": event_scope(event)} if may_read else {}
+        self.refused = run_rights.refusals(trigger.pk for trigger in found) if found else {}
+        self.waits = _waits(runs.values())
+        late = {trigger.workflow_id for trigger in found if self._is_late(trigger)} - runs.keys()
+        self.earlier = _published_at(late, event.received_at) if late else {}
+
+    def tell(self, trigger: ActiveTrigger) -> Verdict:
+        """What this one makes of the event."""
+        run = self.runs.get(trigger.workflow_id)
+        if run is not None:
+            return _verdict(trigger, Outcome.STARTED, run=run, reasons=_of_run(run, self.waits.get(run.pk)))
+        if trigger.event_type not in {self.event.type, ""}:
+            reason = f"It takes “{trigger.event_type}”, and this event is of type “{self.event.type or 'none'}”."
+            return _verdict(trigger, Outcome.OTHER_TYPE, reasons=[reason])
+        objections, explanation = self._objections(trigger)
+        reasons = [*objections, *self._circumstances(trigger, takes=not objections)]
+        stands = trigger.workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
+        if objections or not stands or trigger.pk in self.refused:
+            outcome = Outcome.REFUSED
+        else:
+            outcome = Outcome.TAKES if self.may_read or trigger.filter is None else Outcome.UNTOLD
+        return _verdict(trigger, outcome, reasons=reasons, explanation=explanation)
+
+    def _objections(self, trigger: ActiveTrigger) -> tuple[list[str], Explanation | None]:
+        """What the trigger itself has against the event, and what its filter saw."""
+        event, found = self.event, []
+        if host_events.TEST_HEADER in event.headers and trigger.event_type == "" and event.type:
+            found.append("It takes events of any type, and test deliveries start only what asks for their type.")
+        if not self.may_read:
+            return found, None
+        if trigger.kind == "model" and isinstance(event.payload, dict):
+            origin = str(event.headers.get(host_events.ORIGIN_HEADER, ""))
+            found += host_events.objections(
+                trigger.config, event.payload, origin=origin, workflow=trigger.workflow.slug
+            )
+        if trigger.filter is None:
+            return found, None
+        try:
+            explanation = RuleEngine().explain(trigger.filter, self.scope)
+        except RuleError as error:
+            return [*found, f"Its condition cannot be decided: {error}."], None
+        return [*found, *([] if explanation.passed else ["Its condition does not hold."])], explanation
+
+    def _circumstances(self, trigger: ActiveTrigger, *, takes: bool) -> Iterator[str]:
+        """What else kept it from starting, or would now."""
+        workflow = trigger.workflow
+        if workflow.status == Workflow.Status.ARCHIVED:
+            yield "The workflow is archived: what is archived starts nothing."
+        if workflow.status == Workflow.Status.PAUSED:
+            yield "The workflow is paused: a run of it waits until it is resumed."
+        if reason := self.refused.get(trigger.pk):
+            yield f"It starts nothing at present: {reason}."
+        if not self.may_read and trigger.filter is not None and not self.event.emptied_at:
+            yield "Whether its condition holds is not shown to you: that takes the permission to view payloads."
+        if self._is_late(trigger):
+            yield self._was_late(trigger)
+        elif takes and self.may_read and self.is_taken and trigger.pk not in self.refused:
+            yield "It takes such events now. When this one came in, something else kept it: replay the event."
+
+    def _is_late(self, trigger: ActiveTrigger) -> bool:
+        return trigger.version.created_at > self.event.received_at
+
+    def _was_late(self, trigger: ActiveTrigger) -> str:
+        """Published after the event, and what was there before."""
+        said = f"{trigger.version} was published after this event came in"
+        earlier = self.earlier.get(trigger.workflow_id)
+        if earlier is None:
+            return f"{said}, and nothing was published before: replay the event to start it."
+        if not self.may_read:
+            return f"{said}; v{earlier[0]} ran then."
+        took = _takes(earlier[1], trigger.workflow, self.event)
+        return f"{said}; v{earlier[0]}, which ran then, {'takes' if took else 'does not take'} it."
+
+
+def _verdict(trigger: ActiveTrigger, outcome: Outcome, **told: Any) -> Verdict:
+    return Verdict(
+        workflow=trigger.workflow,
+        outcome=outcome,
+        kind=trigger.kind,
+        takes=trigger.event_type,
+        version=trigger.version,
+        **told,
+    )
+
+
+def _published_at(workflows: set[int], moment: dt.datetime) -> dict[int, tuple[int, Any]]:
+    """(number, definition) of what was published at that moment, by workflow."""
+    then = WorkflowVersion.objects.filter(workflow__in=workflows, created_at__lte=moment)
+    newest = then.order_by("workflow_id", "-number").distinct("workflow_id")
+    return {
+        pk: (number, document) for pk, number, document in newest.values_list("workflow_id", "number", "definition")
+    }
+
+
+def _takes(document: Any, workflow: Workflow, event: Event) -> bool:
+    """Whether a trigger of an earlier definition would take the event."""
+    try:
+        parts = parse(document).triggers
+    except DefinitionError:
+        return False
+    return any(
+        shadow.source_of(part, workflow) == event.source and shadow.takes(part, workflow, event) for part in parts
+    )
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def _waits(runs: Iterable[ExecutionRun]) -> dict[Any, Wait]:
+    """What runs that have not begun wait for, by run."""
+    waiting = [run.pk for run in runs if run.status == ExecutionRun.Status.WAITING]
+    if not waiting:
+        return {}
+    kinds = [Wait.Kind.PAUSED, Wait.Kind.SLOT]
+    return {wait.run_id: wait for wait in Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN, kind__in=kinds)}
+
+
+def _of_run(run: ExecutionRun, wait: Wait | None) -> list[str]:
+    """Why a run that was made did nothing, or not yet."""
+    if wait is not None and wait.kind == Wait.Kind.PAUSED:
+        return ["It waits until the workflow, which is paused, is resumed."]
+    if wait is not None:
+        most = (wait.data or {}).get("limit", 1)
+        return [f"It waits for its turn: the workflow runs {most} at a time."]
+    error = run.error or {}
+    if error.get("code") in {concurrency.SKIPPED[0], concurrency.SUPERSEDED[0]}:
+        return [str(error.get("message", ""))]
+    return []
+
+
+def _since_changed(run: ExecutionRun) -> Verdict:
+    """A run of a workflow that has no trigger for such events any more."""
+    return Verdict(
+        workflow=run.workflow,
+        outcome=Outcome.STARTED,
+        kind="",
+        takes="",
+        version=run.version,
+        run=run,
+        reasons=["What is published now has no trigger for such events any more."],
+    )
+
+
+# --- what is not published --------------------------------------------------------------------------------------------
+
+#: What a trigger's settings call what the rest of a source names.
+_NAMED = {"webhook": "endpoint", "run": "workflow", "model": "model"}
+
+
+def _unpublished(event: Event, workflows: QuerySet[Workflow]) -> Iterator[Verdict]:
+    """Workflows that would listen to this source if they were published. Names in settings are compared as texts."""
+    kind, _, name = event.source.partition(":")
+    if event.source == "app":
+        kind, setting, name = "event", "event", event.type
+    elif kind in _NAMED:
+        setting = _NAMED[kind]
+    else:
+        return
+    dormant = Workflow.objects.filter(status__in=[Workflow.Status.DRAFT, Workflow.Status.ARCHIVED])
+    named = RawSQL("automate_core_trigger.config ->> %s", [setting], output_field=TextField())
+    found = Trigger.objects.filter(kind=kind, workflow__in=workflows & dormant).alias(named=named)
+    is_named = Q(named__iexact=name) if kind == "model" else Q(named=name)
+    for trigger in found.filter(is_named).select_related("workflow").order_by("workflow__name", "pk")[:MOST]:
+        is_draft = trigger.workflow.status == Workflow.Status.DRAFT
+        reason = (
+            "It was never published, and drafts start nothing."
+            if is_draft
+            else "It is archived, and what is archived starts nothing."
+        )
+        takes = "" if kind in {"run", "model"} else str(trigger.config.get("event", ""))
+        yield Verdict(
+            workflow=trigger.workflow, outcome=Outcome.UNPUBLISHED, kind=trigger.kind, takes=takes, reasons=[reason]
+        )

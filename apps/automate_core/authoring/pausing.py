@@ -1,0 +1,147 @@
+"""Pausing, resuming, archiving and restoring workflows.
+
+While a workflow is paused, events are accepted and matched, and each new run waits (a wait of kind `paused`). Runs
+that have started go on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from automate_core.database import AutomateNow
+from automate_core.models import Wait, Workflow
+from automate_core.runs import concurrency
+from automate_core.runs.cancellation import cancel_run
+from automate_core.runs.waits import resolution
+from automate_core.states import WaitStatus
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
+
+BATCH = 100
+_OPERATED = {"paused", "resumed"}
+
+DISCARDED = ("discarded", "Not run: the workflow was paused, and what had come meanwhile was discarded.")
+
+_LEFT = """
+SELECT FROM automate_core_wait wait
+JOIN automate_core_executionrun run ON run.id = wait.run_id
+JOIN automate_core_workflow workflow ON workflow.id = run.workflow_id AND workflow.status = 'active'
+WHERE wait.kind = 'paused' AND wait.status = 'open'
+"""
+
+#: SQL: whether `release` has something to do: an active workflow's run waits for its workflow to go on.
+DUE = f"EXISTS ({_LEFT})"
+
+
+class WorkflowStateError(Exception):
+    """A workflow in that state cannot be paused, resumed, archived or restored; the message says why."""
+
+
+def pause(workflow: Workflow, by: Person) -> Workflow:
+    """Let new runs wait. Raises NotPermittedError, WorkflowStateError."""
+    return _move(workflow, by, "paused", {Workflow.Status.ACTIVE}, Workflow.Status.PAUSED)
+
+
+def resume(workflow: Workflow, by: Person, backlog: Literal["run", "discard"] = "run") -> Workflow:
+    """Go on; the runs that waited are cancelled, or run: the first hundred at once, the others by the worker's chores.
+
+    Raises NotPermittedError, WorkflowStateError.
+    """
+    if backlog == "discard":
+        _check(Workflow.objects.get(pk=workflow.pk), by, "resumed", {Workflow.Status.PAUSED})
+        _discard(workflow)
+    resumed = _move(workflow, by, "resumed", {Workflow.Status.PAUSED}, Workflow.Status.ACTIVE, backlog=backlog)
+    release(resumed)
+    return resumed
+
+
+def archive(workflow: Workflow, by: Person) -> Workflow:
+    """Start no further runs, and cancel those that wait for the workflow to go on.
+
+    Raises NotPermittedError, WorkflowStateError.
+    """
+    usual = {Workflow.Status.DRAFT, Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
+    archived = _move(workflow, by, "archived", usual, Workflow.Status.ARCHIVED)
+    _discard(archived)
+    return archived
+
+
+def restore(workflow: Workflow, by: Person) -> Workflow:
+    """Take a workflow out of the archive: paused, so that somebody looks at it before it starts runs again, or a draft.
+
+    Raises NotPermittedError, WorkflowStateError.
+    """
+    state = Workflow.Status.PAUSED if workflow.published_id else Workflow.Status.DRAFT
+    return _move(workflow, by, "restored", {Workflow.Status.ARCHIVED}, state)
+
+
+def release(workflow: Workflow | None = None) -> float | None:
+    """Have runs that wait for their workflow to go on do so, once it is active: a hundred of them, the oldest first.
+
+    Gives 0 when there are more. Without a workflow: those of all, which also finds runs that were made while their
+    workflow was being resumed.
+    """
+    waits = _backlog(workflow).filter(run__workflow__status=Workflow.Status.ACTIVE)
+    run_ids = list(waits.order_by("run_id").values_list("run", flat=True)[:BATCH])
+    for run_id in run_ids:
+        _go_on(run_id)
+    return 0.0 if len(run_ids) == BATCH else None
+
+
+@transaction.atomic
+def _go_on(run_id: uuid.UUID) -> None:
+    """Close a run's wait. One that a limit counts then waits for its turn."""
+    run = resolution.lock(run_id)
+    wait = Wait.objects.filter(run=run_id, kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN).first()
+    if run is None or wait is None:
+        return
+    wait.status, wait.resolved_at = WaitStatus.RESOLVED, AutomateNow()
+    wait.save(update_fields=["status", "resolved_at"])
+    concurrency.start(run)
+
+
+def _discard(workflow: Workflow) -> None:
+    while run_ids := list(_backlog(workflow).order_by("run_id").values_list("run", flat=True)[:BATCH]):
+        for run_id in run_ids:
+            cancel_run(run_id, code=DISCARDED[0], message=DISCARDED[1])
+
+
+def _backlog(workflow: Workflow | None) -> QuerySet[Wait]:
+    waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN)
+    return waits if workflow is None else waits.filter(run__workflow=workflow)
+
+
+def pausable(user: User, workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:
+    """Those that this person may pause and resume: who publishes a workflow may, and who operates it."""
+    return permitted(user, "publish", workflows) | permitted(user, "operate", workflows)
+
+
+def _check(workflow: Workflow, by: Person, verb: str, usual: set[Workflow.Status]) -> None:
+    if verb in _OPERATED:
+        if not pausable(by, Workflow.objects.filter(pk=workflow.pk)).exists():
+            raise NotPermittedError(f"{by.get_username()} may not publish or operate the workflow {workflow.slug}")
+    elif not can(by, "publish", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not publish the workflow {workflow.slug}")
+    if workflow.status not in usual:
+        raise WorkflowStateError(f"the workflow {workflow.slug} is {workflow.status}, so it cannot be {verb}")
+
+
+@transaction.atomic
+def _move(
+    workflow: Workflow,
+    by: Person,
+    verb: str,
+    usual: set[Workflow.Status],
+    status: Workflow.Status,
+    **changes: str,
+) -> Workflow:
+    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    _check(workflow, by, verb, usual)
+    workflow.status = status
+    workflow.save(update_fields=["status", "updated_at"])
+    audit.record(by, f"workflow.{verb}", workflow, changes=changes)
+    return workflow

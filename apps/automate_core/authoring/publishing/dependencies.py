@@ -1,0 +1,76 @@
+"""What a definition works with: connections, hosts, models, other workflows, as far as it says so itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from automate_connectors.models import Connection
+from automate_core.definition.document import ActionStep, Definition, ModelTrigger, WorkflowStep, walk
+from automate_egress.policy import ascii_host
+from automate_governance.permissions import User, permitted
+
+AT_RUN_TIME = "a host that is known only when it runs"
+
+
+@dataclass
+class Touches:
+    """Names in order. `models` says of each what is done with it, `hosts` by what it is reached.
+
+    `connections` are (name, connector); of one that the person may not see the slug alone, and not its hosts.
+    """
+
+    connections: list[tuple[str, str]] = field(default_factory=list)
+    hosts: dict[str, list[str]] = field(default_factory=dict)
+    models: dict[str, list[str]] = field(default_factory=dict)
+    workflows: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.connections or self.hosts or self.models or self.workflows)
+
+
+def of(definition: Definition, user: User) -> Touches:
+    """What this definition touches, as far as this person may know. One query."""
+    steps = [step for _, step in walk(definition.steps) if not step.disabled]
+    actions = [step for step in steps if isinstance(step, ActionStep)]
+    found = Touches(workflows=sorted({step.workflow for step in steps if isinstance(step, WorkflowStep)}))
+    for trigger in definition.triggers:
+        if isinstance(trigger, ModelTrigger):
+            _note(found.models, trigger.model, "starts it")
+    named = {step.connection for step in actions if step.connection}
+    known = {each.slug: each for each in permitted(user, "view", Connection.objects.filter(slug__in=named))}
+    for slug in sorted(named):
+        connection = known.get(slug)
+        found.connections.append((connection.name, connection.connector) if connection else (slug, ""))
+        for host in connection.hosts() if connection else ():
+            _note(found.hosts, ascii_host(host), connection.name if connection else slug)
+    for step in actions:
+        if step.action.startswith("models.") and step.inputs.get("model"):
+            _note(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
+        for host in _hosts(step):
+            _note(found.hosts, host, step.name or step.key)
+    return found
+
+
+def _note(names: dict[str, list[str]], name: str, what: str) -> None:
+    present = names.setdefault(name, [])
+    if what not in present:
+        present.append(what)
+
+
+def _hosts(step: ActionStep) -> Iterator[str]:
+    """The hosts of addresses among its inputs."""
+    for name, value in step.inputs.items():
+        if not isinstance(value, str) or not (value.startswith(("http://", "https://")) or name == "url"):
+            continue
+        if value.startswith("/"):
+            continue  # it follows the connection's address, whatever else is put in
+        try:
+            host = urlsplit(value).hostname or ""
+        except ValueError:
+            host = ""
+        if "{" in (host or value):
+            yield AT_RUN_TIME
+        elif host:
+            yield ascii_host(host)

@@ -1,0 +1,151 @@
+"""Shadow evaluation: which of the events that came in lately a draft would take, beside what is published, and where
+its branches would send them.
+
+Nothing runs. The triggers' own conditions and filters decide, by the code that matches events.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+import msgspec
+from django.db.models import Q
+
+from automate_core.authoring import workflows
+from automate_core.authoring.publishing import route_preview
+from automate_core.authoring.publishing.route_preview import BranchCount, Turn
+from automate_core.definition.document import Definition, EventTrigger, Trigger
+from automate_core.definition.published import published_definition
+from automate_core.events.endpoints import of_source
+from automate_core.events.matching import Candidate, RuleEngine, rule_of
+from automate_core.events.scope import event_scope
+from automate_core.expressions.json_logic import RuleError
+from automate_core.models import Event, Workflow
+from automate_governance.permissions import Person, can
+
+EVENTS = 50  #: the newest ones of the triggers' sources that are tried
+LOOK_BACK = 20_000  #: among so many newest events of the site: there is no index by source and time
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An event, and whether it starts the workflow as it is published and as it is drafted.
+
+    `turns` are the branches at which it takes another route, as far as that is told.
+    """
+
+    id: str
+    source: str
+    type: str
+    received_at: dt.datetime
+    before: bool
+    now: bool
+    turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shadow:
+    """What came of it. `hidden` are the sources whose events the person may not read, and which were left out."""
+
+    tried: list[Tried]
+    hidden: list[str]
+    branches: list[BranchCount]
+
+    @property
+    def before(self) -> int:
+        """How many start what is published."""
+        return sum(each.before for each in self.tried)
+
+    @property
+    def now(self) -> int:
+        """How many would start the draft."""
+        return sum(each.now for each in self.tried)
+
+    @property
+    def turned(self) -> list[Tried]:
+        """Those for which it makes a difference."""
+        return [each for each in self.tried if each.before != each.now or each.turns]
+
+    @property
+    def rerouted(self) -> int:
+        """How many take another route of some branch."""
+        return sum(bool(each.turns) for each in self.tried)
+
+
+def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | None:
+    """Try the newest events of both versions' sources; None when the person may not see the workflow's payloads.
+
+    A filter tells something of what it is tried on: of each source, the person needs what reading its events takes.
+    """
+    if not can(by, "view_payload", workflow):
+        return None
+    published = published_definition(workflow)
+    parts = [*draft.triggers, *(published.triggers if published else ())]
+    hidden = {source_of(part, workflow) for part in parts if any(workflows.unreadable(part, "", [by]))}
+    events = _newest([part for part in parts if source_of(part, workflow) not in hidden], workflow)
+    scopes = [{"event": event_scope(event)} for event in events]
+    engine = RuleEngine()
+    before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
+    now = engine.trial(scopes, _candidates(draft.triggers, workflow))
+    started = [(scope["event"], was, is_now) for scope, was, is_now in zip(scopes, before, now, strict=True)]
+    followed = route_preview.follow(published, draft, started)
+    tried = [
+        Tried(str(event.id), event.source, event.type, event.received_at, was, is_now, tuple(turns))
+        for event, was, is_now, turns in zip(events, before, now, followed.turns, strict=True)
+    ]
+    return Shadow(tried=tried, hidden=sorted(hidden), branches=followed.branches)
+
+
+def takes(part: Trigger, workflow: Workflow, event: Event) -> bool:
+    """Whether a trigger of the workflow would take an event, by its type and its filter."""
+    return RuleEngine().trial([{"event": event_scope(event)}], _candidates([part], workflow))[0]
+
+
+def source_of(part: Trigger, workflow: Workflow) -> str:
+    """The source of the events that a trigger of the workflow looks at."""
+    return part.matches[0] or f"{part.__struct_config__.tag}:{workflow.slug}"
+
+
+def looked_at(part: Trigger, workflow: Workflow) -> Q:
+    """What the ORM asks of an event to be one of that source; of what code emits, of the trigger's own type alone."""
+    found = of_source(source_of(part, workflow))
+    return found & Q(type=part.event) if isinstance(part, EventTrigger) else found
+
+
+def _newest(parts: list[Trigger], workflow: Workflow) -> list[Event]:
+    """Newest first; ids are in the order in which events came."""
+    if not parts:
+        return []
+    newest = Event.objects.filter(emptied_at=None).order_by("-id")
+    edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
+    found = newest.filter(reduce(or_, [looked_at(part, workflow) for part in parts]))
+    return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])
+
+
+def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candidate]:
+    """The triggers as the match index would hold them; one whose filter cannot be read yet takes nothing."""
+    found = []
+    for part in triggers:
+        columns = workflows.trigger_columns(part)
+        text = None if columns["filter"] is None else msgspec.json.encode(columns["filter"]).decode()
+        try:
+            if text is not None:
+                rule_of(text)
+        except RuleError:
+            continue
+        found.append(
+            Candidate(
+                source=source_of(part, workflow),
+                event_type=part.matches[1],
+                workflow_id=workflow.pk,
+                kind=columns["kind"],
+                config=msgspec.json.encode(columns["config"]).decode(),
+                filter=text,
+                slug=workflow.slug,
+            )
+        )
+    return found

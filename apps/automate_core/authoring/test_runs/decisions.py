@@ -1,0 +1,75 @@
+"""The outcomes of approvals in a test: what can be chosen, what is taken unasked, and what they become."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from automate_core import database
+from automate_core.definition import form_validation
+from automate_core.definition.document import ApprovalStep, FormField, Step, walk
+from automate_core.definition.form_validation import AnswersError
+from automate_governance.permissions import Person
+
+TIMED_OUT = "timeout"  #: the outcome of an approval that nobody decided before its deadline
+
+
+class DecisionError(ValueError):
+    """An outcome that cannot be taken; the message names the step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a tester chose for one approval. Fields that `form` leaves out get an example."""
+
+    outcome: str
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+
+def approvals(steps: list[Step]) -> Iterator[ApprovalStep]:
+    """The approvals among the steps and in them, in reading order, without those turned off."""
+    for _, step in walk(steps):
+        if isinstance(step, ApprovalStep) and not step.disabled:
+            yield step
+
+
+def resolve(steps: list[Step], chosen: Mapping[str, Decision], *, by: Person) -> dict[str, dict[str, Any]]:
+    """The outputs of the approvals for which an outcome was chosen, by key. Raises DecisionError."""
+    return {step.key: _output(step, chosen[step.key], by) for step in approvals(steps) if step.key in chosen}
+
+
+def preset(step: ApprovalStep, *, by: Person) -> dict[str, Any]:
+    """The output of an approval for which nothing was chosen: its first outcome, with an example of each answer."""
+    return _output(step, Decision(outcome=step.outcomes[0].key), by) if step.outcomes else {"outcome": ""}
+
+
+def example(asked: FormField) -> Any:
+    """An answer that the field accepts."""
+    match asked.kind:
+        case "number":
+            return 1
+        case "boolean":
+            return True
+        case "choice":
+            return asked.choices[0] if asked.choices else None
+        case "date":
+            return dt.date.today().isoformat()
+    return "example"
+
+
+def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any]:
+    if decision.outcome == TIMED_OUT:
+        return {"outcome": TIMED_OUT}
+    name = step.name or step.key
+    if decision.outcome not in {lane.key for lane in step.outcomes}:
+        raise DecisionError(f"{name} has no outcome {decision.outcome!r}")
+    given = {asked.name: example(asked) for asked in step.form} | dict(decision.form)
+    try:
+        form = form_validation.check(msgspec.to_builtins(step.form), given)
+    except AnswersError as error:
+        raise DecisionError(f"{name}: {error}") from error
+    return {"outcome": decision.outcome, "form": form, "by": by.get_username(), "at": database.now().isoformat()}

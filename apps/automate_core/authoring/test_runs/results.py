@@ -1,0 +1,179 @@
+"""What came of tests: of one step the latest, of all steps when they were tested."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F, Func, QuerySet, TextField, Value
+
+from automate_core.authoring.drafts import reading, rows
+from automate_core.authoring.drafts.values import Draft
+from automate_core.authoring.test_runs.parts import contents
+from automate_core.authoring.test_runs.samples import MOST_ROWS
+from automate_core.authoring.test_runs.start import KEPT
+from automate_core.definition.document import Definition, walk
+from automate_core.definition.step_paths import key_in
+from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, StepSample, Workflow
+from automate_core.states import FINAL_RUN_STATES, StepStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of one step in one test run. `effects` are what a dry run of it would have done."""
+
+    run: ExecutionRun
+    step: StepRun | None
+    effects: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The terms of the test."""
+        terms: dict[str, Any] = self.run.version.test or {}
+        return terms
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self.run.status in FINAL_RUN_STATES
+
+    @property
+    def state(self) -> str:
+        """The step's state, of one that was not reached yet the run's; `skipped` when it never will be."""
+        if self.step is not None:
+            return str(self.step.status)
+        return "skipped" if self.run.status == "succeeded" else str(self.run.status)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Why it failed, or why the run did before it came to the step."""
+        error: dict[str, Any] | None = (self.step.error if self.step else None) or self.run.error
+        return error
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the step took."""
+        if self.step is None or self.step.finished_at is None:
+            return None
+        return (self.step.finished_at - self.step.started_at).total_seconds()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """When a step was last tested as it is, else before it was `changed`, and whether that went well."""
+
+    at: dt.datetime
+    went_well: bool
+    changed: bool
+
+
+def tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
+    """The test runs of a workflow, newest first, without the snapshots' definitions."""
+    runs = ExecutionRun.objects.filter(workflow=workflow, cause=ExecutionRun.Cause.TEST)
+    return runs.select_related("version", "workflow").defer("version__definition").order_by("-id")
+
+
+def of_step(workflow: Workflow, key: str) -> list[Result]:
+    """The last results of a step, newest first, without inputs and outputs: of tests that were about it, and of those
+    that passed through it. Two queries.
+    """
+    rows = _rows(key).filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
+    rows = rows.select_related("run__version", "run__workflow").defer("run__version__definition", "input", "output")
+    found: dict[uuid.UUID, Result] = {}
+    for row in rows.order_by("-run", "-id")[: KEPT * 20]:
+        found.setdefault(row.run_id, Result(run=row.run, step=row))
+    for run in tests(workflow).filter(version__test__step=key)[:KEPT]:
+        found.setdefault(run.pk, Result(run=run, step=None))
+    return sorted(found.values(), key=lambda result: result.run.pk, reverse=True)[:KEPT]
+
+
+def of_whole(workflow: Workflow) -> list[Result]:
+    """The last tests of the whole workflow, newest first."""
+    return [Result(run=run, step=None) for run in tests(workflow).filter(version__test__scope="whole")[:KEPT]]
+
+
+def of_run(run: ExecutionRun, key: str) -> Result:
+    """What came of a step in one test run, whole."""
+    step = _rows(key).filter(run=run).order_by("-id").first() if key else None
+    if step is None:
+        return Result(run=run, step=None)
+    effects = ForeseenEffect.objects.filter(run=run, path=step.path, attempt=step.attempt)
+    logs = RunLog.objects.filter(run=run, path=step.path, attempt=step.attempt).order_by("id")
+    return Result(
+        run=run,
+        step=step,
+        effects=next(iter(effects.values_list("effects", flat=True)), []),
+        logs=list(logs.values_list("message", flat=True)[:50]),
+    )
+
+
+def _rows(key: str) -> QuerySet[StepRun]:
+    """The attempts of a step, wherever it stands."""
+    return StepRun.objects.alias(key=key_in("path")).filter(key=key)
+
+
+def last_tested(workflow: Workflow, definition: Definition) -> dict[str, Tested]:
+    """Of each step of the draft's definition that was ever tested when, by key; a preview is no test. One query.
+
+    Tests of what it now says come before later ones of what it said then, whichever way it went from one to the other.
+    """
+    present = contents(definition.steps)
+    rows = StepRun.objects.filter(
+        run__workflow=workflow,
+        run__cause=ExecutionRun.Cause.TEST,
+        status__in=[StepStatus.SUCCEEDED, StepStatus.FAILED],
+        finished_at__isnull=False,
+    ).exclude(run__version__test__mode="preview")
+    found: dict[str, Tested] = {}
+    content = Func(
+        F("run__version__test"),
+        Value("content"),
+        F("key"),
+        function="jsonb_extract_path_text",
+        output_field=TextField(),
+    )
+    rows = rows.annotate(key=key_in("path"), content=content).order_by("-id")
+    for key, status, at, tested in rows.values_list("key", "status", "finished_at", "content")[:MOST_ROWS]:
+        changed = tested != present.get(key)
+        if at is not None and key in present and (key not in found or (found[key].changed and not changed)):
+            found[key] = Tested(at=at, went_well=status == StepStatus.SUCCEEDED, changed=changed)
+    return found
+
+
+def is_changed(workflow: Workflow, result: Result, key: str) -> bool:
+    """Whether the step, or with an empty key any step of the draft, says something else than in that test."""
+    present = contents(reading.read(rows.load(workflow)).definition.steps)
+    tested: dict[str, str] = result.terms.get("content") or {}
+    return tested.get(key) != present.get(key) if key else tested != present
+
+
+def mocked(workflow: Workflow) -> set[str]:
+    """The keys of the steps that tests do not run, since there is a mock."""
+    mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
+    return set(mocks.values_list("key", flat=True))
+
+
+def untested(workflow: Workflow, definition: Definition, draft: Draft) -> str:
+    """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
+    known = last_tested(workflow, definition)
+    steps = [step for _, step in walk(definition.steps) if not step.disabled]
+    never = [draft.steps[step.key].label for step in steps if step.key not in known and step.key in draft.steps]
+    changed = [
+        draft.steps[step.key].label
+        for step in steps
+        if step.key in known and step.key in draft.steps and known[step.key].changed
+    ]
+    if steps and len(never) == len(steps):
+        return "never tested: run a test before it goes live"
+    said = [f"never tested: {_named(never)}"] if never else []
+    said += [f"changed since the test: {_named(changed)}"] if changed else []
+    return "; ".join(said)
+
+
+def _named(names: Iterable[str]) -> str:
+    first, more = list(names)[:3], len(list(names)) - 3
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")

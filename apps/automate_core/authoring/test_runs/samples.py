@@ -1,0 +1,127 @@
+"""What tests know of a workflow's data: events to start from, and what its steps are taken to give."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, Func, IntegerField, QuerySet
+
+from automate_core.authoring.test_runs import decisions
+from automate_core.authoring.workflows import may_read_events
+from automate_core.definition.document import Definition, ManualTrigger, ModelTrigger, ScheduleTrigger, Trigger
+from automate_core.definition.step_paths import key_of
+from automate_core.events.endpoints import of_source
+from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
+from automate_core.states import StepStatus
+from automate_governance.permissions import Person
+
+MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
+MOST_ROWS = 1_000
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+def events(workflow: Workflow, definition: Definition, person: Person) -> QuerySet[Event]:
+    """Stored events that the draft's triggers take by source and type, and that the person may read, newest first."""
+    found = Event.objects.none()
+    for trigger in definition.triggers:
+        if may_read_events(trigger, person):
+            source, kind = source_of(trigger, workflow)
+            found |= Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
+    return found.order_by("-id")
+
+
+def newest(workflow: Workflow, definition: Definition, person: Person) -> Event | None:
+    """The newest of them, found by one look-up for each trigger."""
+    readable = [trigger for trigger in definition.triggers if may_read_events(trigger, person)]
+    found = [_newest(*source_of(trigger, workflow)) for trigger in readable]
+    return max(filter(None, found), key=lambda event: event.pk, default=None)
+
+
+def _newest(source: str, kind: str) -> Event | None:
+    events = Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
+    return events.order_by("-id").first()
+
+
+def source_of(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
+    """(source, type) of the events that a trigger takes; an empty type takes all."""
+    source, kind = trigger.matches
+    return source or f"{trigger.__struct_config__.tag}:{workflow.slug}", kind
+
+
+def example(definition: Definition) -> tuple[str, Any]:
+    """(type, payload) of an event that the first trigger might bring, where none ever came."""
+    trigger = definition.triggers[0] if definition.triggers else None
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat()
+    match trigger:
+        case ManualTrigger():
+            return trigger.key, {field.name: decisions.example(field) for field in trigger.inputs}
+        case ScheduleTrigger():
+            return trigger.key, {"scheduled_for": now, "key": trigger.key}
+        case ModelTrigger():
+            kind = trigger.on[0] if trigger.on else "updated"
+            names = dict.fromkeys(trigger.fields, "example")
+            states = {"before": names, "after": names, "changed": list(names)}
+            return kind, {"model": trigger.model.lower(), "pk": 1, "operation": kind, **states}
+    return (trigger.matches[1] if trigger else ""), {}
+
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
+    """What these steps are taken to give: as far as `of_tests` knows, else what they gave in the newest run.
+
+    Steps of which nothing is known are missing.
+    """
+    wanted = set(keys)
+    found = of_tests(workflow, wanted)
+    if wanted - found.keys():
+        found = {**_read(_newest_run(workflow), wanted), **found}
+    return found
+
+
+def of_tests(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
+    """What these steps are taken to give: a pinned result, else a mock, else the newest test's. Two queries."""
+    wanted = set(keys)
+    rows = StepSample.objects.filter(workflow=workflow, key__in=wanted).order_by("kind")  # a mock, then a pin
+    found = dict(rows.values_list("key", "output"))
+    if wanted - found.keys():
+        tests = StepRun.objects.filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
+        found = {**_read(tests.exclude(run__version__test__mode="preview"), wanted), **found}
+    return found
+
+
+def _newest_run(workflow: Workflow) -> QuerySet[StepRun]:
+    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
+    run = runs.order_by("-id").values_list("pk", flat=True).first()
+    return StepRun.objects.filter(run=run) if run else StepRun.objects.none()
+
+
+def _read(rows: QuerySet[StepRun], keys: set[str]) -> dict[str, Any]:
+    """What those of these steps gave that ended well, the newest of each."""
+    size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
+    good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False, output_file=None)
+    good = good.alias(size=size).filter(size__lt=MAX_OUTPUT)
+    found: dict[str, Any] = {}
+    for path, output in good.order_by("-id").values_list("path", "output")[:MOST_ROWS]:
+        if (key := key_of(path)) in keys:
+            found.setdefault(key, output)
+    return found
+
+
+def keep(
+    workflow: Workflow, key: str, kind: StepSample.Kind, output: Any, *, by: Person, run: uuid.UUID | None = None
+) -> None:
+    """Pin a result of a step, or make a mock of it, in place of what was pinned or mocked before."""
+    values = {"output": output, "run": run, "author": by}
+    StepSample.objects.update_or_create(workflow=workflow, key=key, kind=kind, defaults=values)
+
+
+def drop(workflow: Workflow, key: str, kind: StepSample.Kind) -> None:
+    """Take a pin or a mock back."""
+    StepSample.objects.filter(workflow=workflow, key=key, kind=kind).delete()

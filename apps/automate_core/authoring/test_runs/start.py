@@ -1,0 +1,247 @@
+"""Starting a test run: who may, what it runs, on which data."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts import problems, reading, rows
+from automate_core.authoring.drafts.problems import DraftProblem
+from automate_core.authoring.test_runs import decisions, parts, samples
+from automate_core.authoring.test_runs.decisions import Decision, DecisionError
+from automate_core.authoring.test_runs.parts import Part
+from automate_core.database import AutomateNow
+from automate_core.definition.document import Definition, DefinitionError, parse, to_document
+from automate_core.engine.test_mode import Mode, Scope, Terms
+from automate_core.ids import new_trace_id
+from automate_core.models import Event, ExecutionRun, StepSample, Workflow, WorkflowVersion
+from automate_core.outbox import subjects
+from automate_core.runs.waits import resolution
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, can
+from automate_governance.redaction import redact
+
+KEPT = 5  #: test runs that are kept of each step, of each way to it, and of the whole
+MAX_PAYLOAD = 1_000_000  #: characters of JSON
+SOURCE = "test"  #: what the source of an event begins with that was made for a test
+
+
+class NotTestableError(Exception):
+    """It cannot be tested as it stands. `problems` are the draft's that are in the way."""
+
+    def __init__(self, message: str, problems: list[DraftProblem] | None = None) -> None:
+        super().__init__(message)
+        self.problems = problems or []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """`event` is a stored one, `payload` a document in its place; with neither the newest event, else an example.
+
+    `decisions` are outcomes of approvals by key. Other approvals are asked for in a real test; else they take what is
+    known of them, or their first outcome.
+    """
+
+    mode: Mode
+    scope: Scope
+    step: str = ""
+    event: uuid.UUID | None = None
+    payload: Any = msgspec.UNSET
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a test will run: part of the draft, on these terms, and the event. An event without a key is not stored."""
+
+    definition: Definition
+    terms: Terms
+    event: Event
+
+
+def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
+    """Why this person may not test the workflow in that way; empty when they may.
+
+    A dry run reads, and a real one writes, as whoever the workflow runs as: that takes the same as publishing for them.
+    """
+    for verb in ("change", "view_payload", *(("run",) if mode == "real" else ())):
+        if not can(by, verb, workflow):
+            words = {"view_payload": "see the data of"}.get(verb, verb)
+            return f"{by.get_username()} may not {words} the workflow {workflow.slug}"
+    if mode != "preview" and workflow.run_as_id != by.pk and not by.is_superuser:
+        return f"the workflow runs as {workflow.run_as}, who has to test it"
+    return workflows.refusal(workflow, by) if mode == "real" else ""
+
+
+def prepare(workflow: Workflow, request: Request, *, by: Person) -> Prepared:
+    """What a test of the present draft would run. Raises NotPermittedError, NotTestableError."""
+    if reason := refusal(workflow, by, request.mode):
+        raise NotPermittedError(reason)
+    read = reading.read(rows.load(workflow))
+    part = _part(read.definition, request)
+    found = [each for each in problems.of(read, workflow, by) if each.level == "error"]
+    if in_the_way := [each for each in found if _is_in_the_way(each, part, request.mode)]:
+        raise NotTestableError("mend these first", in_the_way)
+    faulty = {each.trigger for each in found}
+    definition = msgspec.structs.replace(
+        read.definition,
+        name=read.definition.name or workflow.slug,
+        triggers=[trigger for trigger in read.definition.triggers if trigger.key not in faulty],
+        steps=part.steps,
+        concurrency=None,
+    )
+    event, words = _event(workflow, definition, request, by)
+    terms = Terms(
+        mode=request.mode,
+        scope=request.scope,
+        step=request.step,
+        content={key: each for key, each in parts.contents(read.definition.steps).items() if key in part.keys},
+        sample=words,
+        **_data(workflow, read.definition, part, request, by),
+    )
+    try:
+        parse(to_document(definition))
+    except DefinitionError as error:
+        raise NotTestableError(str(error)) from error
+    return Prepared(definition=definition, terms=terms, event=event)
+
+
+@transaction.atomic
+def start(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
+    """Start a test run of the present draft; a worker walks it. Raises NotPermittedError, NotTestableError."""
+    prepared = prepare(workflow, request, by=by)
+    event = prepared.event
+    if event._state.adding:
+        event.save(force_insert=True)
+    version = WorkflowVersion.snapshots.create(
+        workflow=workflow,
+        number=0,
+        definition=to_document(prepared.definition),
+        author=by,
+        run_as=workflow.run_as,
+        test=msgspec.to_builtins(prepared.terms),
+    )
+    run = ExecutionRun.objects.create(
+        workflow=workflow,
+        version=version,
+        event=event,
+        cause=ExecutionRun.Cause.TEST,
+        trace_id=event.trace_id,
+        priority=prepared.definition.priority,
+        created_at=AutomateNow(),
+        seq=1,
+    )
+    resolution.wake([run.pk])
+    if request.mode == "real":
+        outcomes = {key: each["outcome"] for key, each in prepared.terms.decisions.items()}
+        tested = {"scope": request.scope, "step": request.step, "run": str(run.pk), "decisions": outcomes}
+        audit.record(by, "workflow.tested", workflow, changes=tested, trace_id=run.trace_id)
+    _forget_older(workflow, prepared.terms)
+    return run
+
+
+def delete(run: ExecutionRun) -> None:
+    """Remove a test run that has ended, with its snapshot and the event that was made for it."""
+    if run.cause != ExecutionRun.Cause.TEST or run.status not in FINAL_RUN_STATES:
+        raise NotTestableError("only a test that has ended can be removed: cancel it first")
+    with transaction.atomic():
+        if run.event_id is not None:
+            Event.objects.filter(pk=run.event_id, source__startswith=f"{SOURCE}:").delete()
+        version_id = run.version_id
+        ExecutionRun.objects.filter(pk=run.pk).delete()
+        WorkflowVersion.snapshots.filter(pk=version_id, test__isnull=False).delete()
+
+
+def _forget_older(workflow: Workflow, terms: Terms) -> None:
+    tests = ExecutionRun.objects.filter(
+        workflow=workflow,
+        cause=ExecutionRun.Cause.TEST,
+        version__test__scope=terms.scope,
+        version__test__step=terms.step,
+    )
+    for run in tests.order_by("-id")[KEPT:]:
+        if run.status in FINAL_RUN_STATES:
+            delete(run)
+
+
+def _part(definition: Definition, request: Request) -> Part:
+    if request.scope == "whole":
+        part: Part | None = Part(definition.steps, {})
+    else:
+        part = (parts.alone if request.scope == "step" else parts.up_to)(definition, request.step)
+    if part is None:
+        raise NotTestableError("this step is not there any more")
+    if not part.steps:
+        raise NotTestableError("there is no step to test yet: add one")
+    return part
+
+
+def _is_in_the_way(problem: DraftProblem, part: Part, mode: Mode) -> bool:
+    """A preview uses no connection; what starts the workflow matters only where all of it happens."""
+    if problem.step:
+        return problem.step in part.keys and not (mode == "preview" and problem.field == "connection")
+    if problem.trigger:
+        return mode == "real"
+    return problem.field not in {"name", "steps", "triggers"}
+
+
+def _data(workflow: Workflow, definition: Definition, part: Part, request: Request, by: Person) -> dict[str, Any]:
+    """What the terms say of outputs: those given, those of mocks, those that stand in, and decisions."""
+    written = msgspec.json.encode(part.steps).decode()
+    before = {key for key in _keys(definition) - part.keys if key in written} if request.scope == "step" else set()
+    known = samples.outputs(workflow, before | part.keys)
+    mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
+    there = {key: output for key, output in mocks.values_list("key", "output") if key in part.keys}
+    if request.scope == "step":
+        there.pop(request.step, None)  # whoever tests a step wants to see the step
+    given = {**part.given, "steps": {key: {"output": known[key]} for key in before & known.keys()}}
+    stand_ins = {key: known[key] for key in part.keys & known.keys()} if request.mode != "real" else {}
+    try:
+        chosen = decisions.resolve(part.steps, request.decisions, by=by)
+        if request.mode != "real":
+            presets = {each.key: decisions.preset(each, by=by) for each in decisions.approvals(part.steps)}
+            stand_ins = presets | stand_ins
+    except DecisionError as error:
+        raise NotTestableError(str(error)) from error
+    data: dict[str, Any] = redact({"given": given, "mocks": there, "stand_ins": stand_ins, "decisions": chosen})
+    return data
+
+
+def _keys(definition: Definition) -> set[str]:
+    return replace(Part([], {}), steps=definition.steps).keys
+
+
+def _event(workflow: Workflow, definition: Definition, request: Request, by: Person) -> tuple[Event, str]:
+    """(the event, where it comes from in words)."""
+    if request.payload is not msgspec.UNSET:
+        return _made(workflow, definition, request.payload), "data of your own"
+    if request.event is not None:
+        event = samples.events(workflow, definition, by).filter(pk=request.event).first()
+        if event is None:
+            raise NotTestableError("this event is gone, or none of this workflow's triggers takes it")
+        return event, f"the event {event}"
+    newest = samples.newest(workflow, definition, by)
+    if newest is not None:
+        return newest, f"the newest event, {newest}"
+    return _made(workflow, definition, samples.example(definition)[1]), "an example, since no event ever came"
+
+
+def _made(workflow: Workflow, definition: Definition, payload: Any) -> Event:
+    if len(msgspec.json.encode(payload)) > MAX_PAYLOAD:
+        raise NotTestableError(f"the data is larger than {MAX_PAYLOAD:,} characters")
+    return Event(
+        source=f"{SOURCE}:{workflow.slug}",
+        type=samples.example(definition)[0],
+        payload=payload,
+        headers={},
+        trace_id=new_trace_id(),
+        received_at=AutomateNow(),
+        subject=subjects.guess(payload),
+    )

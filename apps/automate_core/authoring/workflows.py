@@ -1,0 +1,388 @@
+"""What authors do with a workflow: store a draft, read it back, publish it. Screens and commands call these."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.db.models import Max, QuerySet
+
+from automate_connectors.models import Connection
+from automate_core.authoring.drafts import history, insertion, reading, rows
+from automate_core.authoring.drafts.changes import Change, between
+from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
+from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft
+from automate_core.authoring.drafts.values import document as draft_document
+from automate_core.definition import validation
+from automate_core.definition.document import (
+    ActionStep,
+    Definition,
+    DefinitionError,
+    EventTrigger,
+    ModelTrigger,
+    Problem,
+    RunTrigger,
+    WaitStep,
+    WebhookTrigger,
+    WorkflowStep,
+    parse,
+    to_document,
+    walk,
+)
+from automate_core.definition.document import Trigger as TriggerPart
+from automate_core.definition.published import published_definition
+from automate_core.events import emitted
+from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.triggers import schedules
+from automate_core.triggers.model_registry import view_permission
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, can, permitted
+from automate_governance.secrets import use
+
+
+@transaction.atomic
+def save_definition(definition: Definition, *, owner: Person) -> Workflow:
+    """Create or replace the workflow `definition.slug` as a draft. Raises DefinitionError, NotPermittedError.
+
+    `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing; a draft
+    that says the same already stays as it is.
+    """
+    if found := validation.problems(definition):
+        raise DefinitionError(found)
+    workflow = Workflow.objects.select_for_update(no_key=True).filter(slug=definition.slug).first()
+    if workflow is None:
+        return _create(definition, owner)
+    if not can(owner, "change", workflow):
+        raise NotPermittedError(f"{owner.get_username()} may not change the workflow {definition.slug}")
+    if _says(workflow, definition):
+        return workflow
+    changes = _replace(workflow, definition)
+    history.record(workflow, "replace", "Took in a whole workflow", changes, owner, history.past(workflow))
+    audit.record(owner, "workflow.changed", workflow)
+    return workflow
+
+
+def start_draft(definition: Definition, *, owner: Person) -> Workflow:
+    """A new draft of `owner`, under the slug of `definition`, or when that is taken under the next free one.
+
+    What only keeps it from being published may be wrong with it. Raises NotPermittedError, and DefinitionError for what
+    cannot be stored.
+    """
+    for slug in free_slugs(definition.slug):
+        try:
+            with transaction.atomic():
+                return _create(msgspec.structs.replace(definition, slug=slug), owner)
+        except IntegrityError:
+            if not Workflow.objects.filter(slug=slug).exists():
+                raise
+    raise AssertionError("there is always a free slug")
+
+
+def free_slugs(wish: str) -> Iterator[str]:
+    """`wish`, `wish-2` and so on, without those that are taken at this moment."""
+    stem = wish[:90].rstrip("-")
+    taken = set(Workflow.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    return (slug for slug in itertools.chain([wish], numbered) if slug not in taken)
+
+
+def _create(definition: Definition, owner: Person) -> Workflow:
+    if not can(owner, "add", Workflow):
+        raise NotPermittedError(f"{owner.get_username()} may not add workflows")
+    workflow = Workflow.objects.create(slug=definition.slug, owner=owner, run_as=owner)
+    _replace(workflow, definition)
+    audit.record(owner, "workflow.created", workflow)
+    return workflow
+
+
+def _replace(workflow: Workflow, definition: Definition) -> list[Change]:
+    """Make the draft say what `definition` says."""
+    before = rows.load(workflow)
+    after = _drafted(definition, before)
+    changes = between(before, after)
+    workflow.rev += 1
+    workflow.structure_rev = workflow.settings_rev = workflow.rev
+    rows.write(workflow, before, after, changes, workflow.rev)
+    workflow.save()
+    return changes
+
+
+def _says(workflow: Workflow, definition: Definition) -> bool:
+    """Whether the draft says the same. One that is not valid yet does not."""
+    try:
+        return load_definition(workflow) == definition
+    except DefinitionError:
+        return False
+
+
+def _drafted(definition: Definition, present: Draft) -> Draft:
+    """A definition as a draft, of the present one's workflow."""
+    document = msgspec.to_builtins(definition)
+    own = {name: document.get(name, getattr(definition, name)) for name in OWN_FIELDS}
+    said = replace(present.settings, **own)
+    triggers = {
+        part.key: replace(insertion.trigger(msgspec.to_builtins(part), part.key), position=number * GAP)
+        for number, part in enumerate(definition.triggers, 1)
+    }
+    draft = Draft(slug=definition.slug, settings=said, steps={}, triggers=triggers)
+    try:
+        insertion.plant(draft, document.get("steps", []), ("", ""), None)
+    except RefusedError as error:
+        raise DefinitionError([Problem(error.field, str(error))]) from error
+    return draft
+
+
+def trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
+    """A trigger's document as columns: what only its kind has goes to `config`."""
+    fields: dict[str, Any] = msgspec.to_builtins(trigger)
+    columns = {"kind": fields.pop("kind"), "key": trigger.key, "filter": fields.pop("filter", None)}
+    fields.pop("key", None)
+    return {**columns, "config": fields}
+
+
+def load_definition(workflow: Workflow) -> Definition:
+    """The draft as a definition. Raises DefinitionError for one that cannot be read yet. Two queries."""
+    return parse(draft_document(rows.load(workflow)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What somebody looked at before they publish: the draft's `rev`, and the number of the version that ran, or 0."""
+
+    rev: int
+    version: int
+
+
+@transaction.atomic
+def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen | None = None) -> WorkflowVersion:
+    """Freeze the draft into a version and match events against it from now on. One that is published already stays.
+
+    Raises DefinitionError with every fault, NotPermittedError, and ConflictError when it is not what was `seen` any
+    more. Runs in progress stay on their version.
+    """
+    workflow = _to_publish(workflow, author, seen)
+    if seen is not None and seen.rev != workflow.rev:
+        raise ConflictError(workflow.rev, history.after(workflow, seen.rev))
+    draft = reading.read(rows.load(workflow))
+    definition = draft.definition
+    if found := draft.with_faults(_unpublishable(definition, author, workflow.run_as)):
+        raise DefinitionError(found)
+    return _freeze(workflow, definition, author, workflow.run_as, message, rev=workflow.rev)
+
+
+@transaction.atomic
+def publish_again(
+    workflow: Workflow, number: int, *, author: Person, message: str = "", seen: Seen | None = None
+) -> WorkflowVersion:
+    """Publish what an earlier version says, as a new one that acts as that did. The draft stays as it is.
+
+    Raises as `publish` does, and WorkflowVersion.DoesNotExist. What the version names has to be there still.
+    """
+    version = workflow.versions.select_related("run_as").get(number=number)
+    workflow = _to_publish(workflow, author, seen, version.run_as)
+    definition = parse(version.definition)
+    if found := _unpublishable(definition, author, version.run_as):
+        raise DefinitionError(found)
+    same = workflow.run_as_id == version.run_as_id and _says(workflow, definition)
+    said = message or f"As v{number}"
+    return _freeze(workflow, definition, author, version.run_as, said, rev=workflow.rev if same else 0)
+
+
+@transaction.atomic
+def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = None) -> bool:
+    """Make the draft what a version says, as one edit that can be undone; whether it was anything else.
+
+    `rev` is the draft's that the person saw. Raises NotPermittedError, ConflictError, WorkflowVersion.DoesNotExist, and
+    DefinitionError for a version that cannot be read.
+    """
+    workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    if not can(by, "change", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
+    if rev is not None and rev != workflow.rev:
+        raise ConflictError(workflow.rev, history.after(workflow, rev))
+    definition = parse(workflow.versions.get(number=number).definition)
+    if _says(workflow, definition):
+        return False
+    changes = _replace(workflow, definition)
+    history.record(workflow, "replace", f"Restored v{number}", changes, by, history.past(workflow))
+    audit.record(by, "workflow.restored", workflow, changes={"version": number})
+    return True
+
+
+def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) -> str:
+    """Why this person may not publish the workflow, whatever it says, to act as `run_as`; empty when they may.
+
+    Without one it is whom the draft names.
+    """
+    run_as = run_as or workflow.run_as
+    if not can(author, "publish", workflow):
+        return f"{author.get_username()} may not publish the workflow {workflow.slug}"
+    if run_as.pk != author.pk and not author.is_superuser:
+        return f"the workflow runs as {run_as}, who has to publish it"
+    return ""
+
+
+def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: Person | None = None) -> Workflow:
+    """The locked workflow. Raises NotPermittedError, ConflictError."""
+    workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    if reason := refusal(workflow, author, run_as):
+        raise NotPermittedError(reason)
+    present = workflow.published
+    if seen is not None and seen.version != (present.number if present else 0):
+        others = [OtherChange(str(present.author), present.created_at, f"Published {present}")] if present else []
+        raise ConflictError(workflow.rev, others)
+    return workflow
+
+
+def _unpublishable(definition: Definition, author: Person, run_as: Person) -> list[Problem]:
+    people = sorted({author, run_as}, key=str)
+    return [*validation.problems(definition), *unusable(definition, people)]
+
+
+def _freeze(
+    workflow: Workflow, definition: Definition, author: Person, run_as: Person, message: str, *, rev: int
+) -> WorkflowVersion:
+    """Make the version that runs from now on. `rev` is the draft's that says the same, 0 when none does."""
+    document, present = to_document(definition), workflow.published
+    workflow.published_rev = rev
+    runs = workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
+    if present is not None and runs and (present.definition, present.run_as_id) == (document, run_as.pk):
+        workflow.save(update_fields=["published_rev"])
+        return present
+    number = (workflow.versions.aggregate(Max("number"))["number__max"] or 0) + 1
+    version = WorkflowVersion.objects.create(
+        workflow=workflow, number=number, definition=document, author=author, run_as=run_as, message=message
+    )
+    workflow.published = version
+    if workflow.status != Workflow.Status.PAUSED:  # what is paused stays so until it is resumed
+        workflow.status = Workflow.Status.ACTIVE
+    workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
+    _activate(workflow, version, definition)
+    acting = audit.difference("run_as", present.run_as.get_username() if present else "", run_as.get_username())
+    audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message, **acting})
+    return version
+
+
+def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definition) -> None:
+    """Rebuild the workflow's part of the match index. People and other workflows may always start it."""
+    workflow.active_triggers.all().delete()
+    for trigger in definition.triggers:
+        source, kind = trigger.matches
+        columns = trigger_columns(trigger)
+        ActiveTrigger.objects.create(
+            workflow=workflow,
+            version=version,
+            source=source or f"{columns['kind']}:{workflow.slug}",
+            event_type=kind,
+            priority=definition.priority,
+            **columns,
+        )
+    for kind in ("call", "manual"):
+        source = f"{kind}:{workflow.slug}"
+        if not workflow.active_triggers.filter(source=source).exists():
+            ActiveTrigger.objects.create(
+                workflow=workflow, version=version, key=kind, kind=kind, source=source, priority=definition.priority
+            )
+    schedules.activate(workflow, definition)
+
+
+def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Problem]:
+    """Calls of workflows that these people may not run, and calls that come back to this workflow."""
+    calls = [(place, step.workflow) for place, step in walk(definition.steps) if isinstance(step, WorkflowStep)]
+    if not calls:
+        return
+    called = {slug for _, slug in calls}
+    there = Workflow.objects.filter(slug__in=called)
+    runnable = [set(permitted(person, "run", there).values_list("slug", flat=True)) for person in people]
+    back = _coming_back(called, definition.slug)
+    for place, slug in calls:
+        if not all(slug in slugs for slugs in runnable):
+            yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} that {people[-1]} may run")
+        elif slug in back:
+            yield Problem(f"{place}.workflow", f"{slug} calls this workflow in turn")
+
+
+def _coming_back(slugs: set[str], target: str) -> set[str]:
+    """Those that call `target`, or call a workflow that does, by way of what is published. One query a level."""
+    calls: dict[str, set[str]] = {}
+    level = slugs
+    while level:
+        calls |= _published_calls(level)
+        level = set().union(*(calls[slug] for slug in level)) - calls.keys()
+    found = {slug for slug in calls if target in calls[slug]}
+    while more := {slug for slug in calls if calls[slug] & found} - found:
+        found |= more
+    return found & slugs
+
+
+def _published_calls(slugs: set[str]) -> dict[str, set[str]]:
+    """The workflows that the published versions of these call."""
+    calls: dict[str, set[str]] = {slug: set() for slug in slugs}
+    for workflow in Workflow.objects.select_related("published").filter(slug__in=slugs, published__isnull=False):
+        definition = published_definition(workflow)
+        steps = walk(definition.steps) if definition else ()
+        calls[workflow.slug] = {step.workflow for _, step in steps if isinstance(step, WorkflowStep)}
+    return calls
+
+
+def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
+    """What the definition names and the site does not have, or these people may not use."""
+    found = (
+        []
+        if definition.steps
+        else [Problem("steps", "a workflow that is published needs at least one step", missing=True)]
+    )
+    found += _uncallable(definition, people)
+    for index, trigger in enumerate(definition.triggers):
+        found += unreadable(trigger, f"triggers[{index}]", people)
+    named = {step.connection for _, step in walk(definition.steps) if isinstance(step, ActionStep) and step.connection}
+    connections = Connection.objects.filter(slug__in=named)
+    usable = [set(permitted(person, "use", connections).values_list("slug", flat=True)) for person in people]
+    for place, step in walk(definition.steps):
+        if isinstance(step, WaitStep) and step.secret:
+            refused = [reason for each in people for _, reason in use.unusable(each, {"secret": [step.secret]})]
+            found += [Problem(f"{place}.secret", reason) for reason in refused[:1]]
+        if not isinstance(step, ActionStep) or not step.connection:
+            continue
+        if not all(step.connection in slugs for slugs in usable):
+            found.append(Problem(f"{place}.connection", f"there is no connection {step.connection!r} that may be used"))
+    return found
+
+
+def may_read_events(trigger: TriggerPart, person: Person) -> bool:
+    """Whether the person may see what a trigger hands on, whoever made the workflow."""
+    return not any(unreadable(trigger, "", [person]))
+
+
+def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterator[Problem]:
+    """What a trigger hands on has to be theirs to read."""
+    if isinstance(trigger, EventTrigger) and not emitted.is_declared(trigger.event):
+        yield Problem(f"{place}.event", emitted.refusal(people[0], trigger.event))
+        return
+    for person in people:
+        match trigger:
+            case EventTrigger(event=kind) if reason := emitted.refusal(person, kind):
+                yield Problem(f"{place}.event", reason)
+            case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
+                reason = f"there is no webhook endpoint {slug!r} whose deliveries {person} may read"
+                yield Problem(f"{place}.endpoint", reason)
+            case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
+                yield Problem(f"{place}.workflow", f"there is no workflow {slug!r} whose payloads {person} may read")
+            case ModelTrigger(model=label) if not _may_view(person, label):
+                yield Problem(f"{place}.model", f"there is no model {label} that {person} may view")
+
+
+def _may_view(person: Person, label: str) -> bool:
+    """Whether there is such a model, and Django lets the person view it. A draft may name what is none."""
+    try:
+        return person.has_perm(view_permission(label))
+    except (LookupError, ValueError):
+        return False
+
+
+def _may_read(person: Person, queryset: QuerySet[Any]) -> bool:
+    return permitted(person, "view_payload", queryset).exists()

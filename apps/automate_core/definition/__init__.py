@@ -1,0 +1,1 @@
+"""What a workflow is: its document, its file format and its faults."""

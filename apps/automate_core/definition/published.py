@@ -1,0 +1,11 @@
+"""The definition of the published version of a workflow."""
+
+from __future__ import annotations
+
+from automate_core.definition.document import Definition, parse
+from automate_core.models import Workflow
+
+
+def published_definition(workflow: Workflow) -> Definition | None:
+    """What runs, if anything does. No query when `published` is loaded."""
+    return parse(workflow.published.definition) if workflow.published else None

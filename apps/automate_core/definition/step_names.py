@@ -1,0 +1,35 @@
+"""The names of steps as people read them: on screens and in messages."""
+
+from __future__ import annotations
+
+import functools
+
+from automate_core.definition.document import Definition, DefinitionError, parse, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.models import WorkflowVersion
+
+
+def title(key: str) -> str:
+    """`add_to_backlog` as `Add to backlog`."""
+    return key.replace("_", " ").capitalize()
+
+
+def step_name(definition: Definition | None, path: str) -> str:
+    """The name of the step at a path or with a key, the same everywhere: its own, else its key as a title."""
+    key = key_of(path)
+    steps = walk(definition.steps) if definition else ()
+    return next((step.name for _, step in steps if step.key == key and step.name), "") or title(key)
+
+
+def step_name_in(version_id: int, path: str) -> str:
+    """The name of a step of a published version, which never changes. One query for a version that was not read yet."""
+    return step_name(_definition(version_id), path)
+
+
+@functools.lru_cache(maxsize=256)
+def _definition(version_id: int) -> Definition | None:
+    """None when it can no longer be read."""
+    try:
+        return parse(WorkflowVersion.snapshots.values_list("definition", flat=True).get(pk=version_id))
+    except (WorkflowVersion.DoesNotExist, DefinitionError):
+        return None

@@ -1,0 +1,174 @@
+"""Workflows as YAML (1.2), one file each: reading a hostile file is inert, writing gives the same text each time."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.parser import Parser
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+from automate_core.definition.document import Definition, DefinitionError, Problem, parse, to_document
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 150  #: of lists and mappings: steps are nested 20 deep at most, with a few of these for each
+MAX_PARTS = 60_000  #: values, and beginnings and ends of lists and mappings
+
+
+class WorkflowFileError(ValueError):
+    """A file that cannot be read as YAML, with the line where it can be told."""
+
+
+class _BoundedParser(Parser):
+    """Stops at once where a text is nested too deeply, too long or has aliases.
+
+    The scanner's work for each bracket grows with how many are open: a whole file of them would take it hours.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
+        self._parts = self._depth = 0
+
+    def get_event(self) -> Any:
+        event = super().get_event()
+        self._parts += 1
+        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+            self._depth += 1
+        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            self._depth -= 1
+        if isinstance(event, AliasEvent):
+            raise _refused_at(event, "aliases (*name) are not allowed")
+        if self._depth > MAX_DEPTH:
+            raise _refused_at(event, f"nested more than {MAX_DEPTH} levels deep")
+        if self._parts > MAX_PARTS:
+            raise _refused_at(event, f"more than {MAX_PARTS:,} values; split the workflow")
+        return event
+
+
+def _refused_at(event: Any, reason: str) -> WorkflowFileError:
+    return WorkflowFileError(f"line {event.start_mark.line + 1}: {reason}")
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Parser = _BoundedParser
+    return yaml
+
+
+def read(text: str) -> Definition:
+    """The definition in a YAML text. Raises WorkflowFileError, DefinitionError, both with lines."""
+    document = read_yaml(text)
+    try:
+        return parse(document)
+    except DefinitionError as error:
+        raise DefinitionError(located(text, error.problems)) from None
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text says, as JSON can say it. Raises WorkflowFileError."""
+    if len(text) > MAX_BYTES:
+        raise WorkflowFileError(f"larger than {MAX_BYTES:,} characters")
+    try:
+        document = _yaml().load(text)
+    except WorkflowFileError:
+        raise
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}: " if mark else ""
+        problem = error.problem or error.context or "not YAML"
+        raise WorkflowFileError(f"{where}{_IN_OUR_WORDS.get(problem, problem)}") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise WorkflowFileError(
+            f"not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}"
+        ) from error
+    return _plain(document)
+
+
+_IN_OUR_WORDS = {
+    "found unhashable key": "a text that begins with {{ needs quotes: '{{ ... }}'",
+    "but found another document": "a file holds one workflow, not several documents",
+}
+
+
+def located(text: str, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems with the lines of `text`, a YAML document, that they are about."""
+    root = _yaml().compose(text)
+    return [replace(problem, line=_line(root, problem.path)) for problem in problems]
+
+
+def _line(node: Any, path: str) -> int | None:
+    """The line of the deepest node on `path`."""
+    line = None
+    for part in re.findall(r"[^.\[\]]+", path):
+        if isinstance(node, MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+            found = (node.value[int(part)],) * 2
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def _plain(document: Any) -> Any:
+    """Only JSON's types, so that what is stored reads back the same: dates become text. Raises WorkflowFileError."""
+    try:
+        encoded = msgspec.json.encode(document)
+        json.dumps(document, default=str, allow_nan=False)  # the encoder above makes null of an infinity
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WorkflowFileError(f"holds what JSON cannot: {error}") from error
+    if b"\\u0000" in encoded:
+        raise WorkflowFileError("holds a NUL character")
+    return msgspec.json.decode(encoded)
+
+
+def load(path: Path) -> str:
+    """The text of a file. Raises WorkflowFileError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WorkflowFileError(error.strerror or "cannot be read") from error
+    except UnicodeDecodeError as error:
+        raise WorkflowFileError("not UTF-8 text") from error
+
+
+def write(definition: Definition) -> str:
+    """The YAML text of a definition; `read` gives the same definition back."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.default_flow_style = False
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(_blocks(to_document(definition)), stream)
+    return stream.getvalue()
+
+
+def _blocks(value: Any) -> Any:
+    """Texts of several lines as block scalars, which people can read and compare, where YAML gives them back whole."""
+    if isinstance(value, dict):
+        return {_blocks(key): _blocks(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_blocks(item) for item in value]
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    lines = value.split("\n")
+    whole = all(line.isprintable() and not line.endswith(" ") for line in lines)
+    return LiteralScalarString(value) if whole and lines[0].strip() else DoubleQuotedScalarString(value)

@@ -1,0 +1,100 @@
+"""A dry run's actions: what is local happens in a sandbox and is rolled back, what is outside is described."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connections
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.invocation import encode_output, foresee, invoke
+from automate_connectors.models import Connection
+from automate_connectors.registry import connectors
+from automate_core.engine import assignees, orm_change_recorder
+from automate_core.engine.program import ActionNode
+from automate_core.engine.records import LogRecord, idempotency_key
+from automate_core.triggers.host_events import originating
+from automate_governance.permissions import Person, permitted
+from automate_plugins.fields import FieldKind
+
+if TYPE_CHECKING:
+    from automate_core.engine.effects import EffectCall
+    from automate_core.engine.outcomes import EffectOutcome
+
+
+def perform(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
+    """Fill the outcome with what the step would have done and given. Raises ConnectorError."""
+    run_as = assignees.run_as(call.walk.run.version_id)
+    if node.transactional:
+        _in_sandbox(call, node, outcome, run_as)
+    else:
+        _described(call, node, outcome, run_as)
+
+
+def _in_sandbox(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:
+    walk, step = call.walk, call.effect.step
+    if node.adapter is None or node.action is None:
+        raise ConnectorError(node.missing, code="connector_not_found")
+    act = functools.partial(
+        invoke, node.adapter, node.action, call.effect.params, _context(call, {}, outcome) | {"user": run_as}
+    )
+
+    def work() -> tuple[bytes, list[dict[str, Any]]]:
+        with originating(walk.run.id, walk.program.workflow, walk.run.depth), orm_change_recorder.watching() as seen:
+            output = act()
+        return output, seen.document(run_as)
+
+    connections.close_all()  # this thread holds none while it waits for the sandbox's
+    try:
+        outcome.output, outcome.effects = walk.sandbox().act(work, seconds=node.timeout)
+    except DatabaseError as error:
+        raise ConnectorError(f"the database refused: {error}", code="database_error") from error
+    outcome.logs.append(LogRecord(step.path, step.attempt, "info", "Done in a transaction that is rolled back."))
+
+
+def _described(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as: Person) -> None:
+    if node.adapter is None or node.action is None:
+        raise ConnectorError(node.missing, code="connector_not_found")
+    step, terms = call.effect.step, call.walk.program.terms
+    where = {"connector": node.adapter.code, "name": node.adapter.name, "connection": node.connection}
+    config = _config(node.connection, run_as) if node.connection else {}
+    if node.adapter.can_describe:
+        said = foresee(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
+        outcome.effects = [{"kind": "call", **where, "summary": said.pop("summary", ""), "details": said}]
+    else:
+        summary = f"{node.adapter.name} cannot say what it would do; nothing was called."
+        outcome.effects = [{"kind": "unknown", **where, "summary": summary, "details": {}}]
+    outcome.logs.append(LogRecord(step.path, step.attempt, "info", outcome.effects[0]["summary"]))
+    outcome.output = encode_output(terms.stand_ins.get(node.key) if terms else None)
+
+
+def _config(slug: str, run_as: Person) -> dict[str, Any]:
+    """The configuration of a connection without its secrets. Raises ConnectorError when it may not be used."""
+    connection = permitted(run_as, "use", Connection.objects.filter(slug=slug)).first()
+    if connection is None:
+        raise ConnectorError(
+            f"{run_as} may not use the connection {slug!r}, or it is gone", code="connection_not_usable"
+        )
+    fields = connectors.get(connection.connector).config_fields
+    secret = {field.name for field in fields if field.kind is FieldKind.SECRET} | connection.references().keys()
+    return {name: value for name, value in connection.config.items() if name not in secret}
+
+
+def _context(call: EffectCall, config: dict[str, Any], outcome: EffectOutcome) -> dict[str, Any]:
+    """As a real call's, but without secrets and ways out."""
+    step, walk = call.effect.step, call.walk
+
+    def write(message: str, level: str = "info") -> None:
+        outcome.logs.append(LogRecord(step.path, step.attempt, level, message))
+
+    return {
+        "connection": config,
+        "idempotency_key": idempotency_key(walk.run.id, step.path),
+        "deadline": time.monotonic() + call.effect.node.timeout,
+        "cancelled": lambda: walk.cancelled,
+        "log": write,
+        "run": walk.ids,
+        "step": {"path": step.path, "attempt": step.attempt},
+    }

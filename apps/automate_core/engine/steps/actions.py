@@ -1,0 +1,203 @@
+"""Actions: attempt after attempt, with waits between them, until one ends well or nothing more is to be tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.health import NEEDS_RECONNECT
+from automate_connectors.invocation import encode_output
+from automate_core import artifacts
+from automate_core.engine.outcomes import StepFailedError, error_document, error_of
+from automate_core.engine.program import ActionNode, PureNode
+from automate_core.engine.records import LogRecord, StepRecord, WaitAnswer, WaitRecord
+from automate_core.engine.scheduler import Effect, Parked, Steps
+from automate_core.engine.scope import Frame
+from automate_core.expressions.json_path import TemplateError
+from automate_core.models import Wait
+from automate_core.states import StepStatus
+
+if TYPE_CHECKING:
+    from automate_core.engine.run_walker import Walk
+
+PURE_BYTES = 50_000  #: of inputs that a pure action works on where others wait
+
+# Errors after which nobody knows whether the attempt took effect.
+IN_DOUBT = frozenset(
+    {
+        "timeout",
+        "connection_failed",
+        "response_too_large",
+        "unexpected_error",
+        "invalid_output",
+        "output_too_large",
+        "internal_error",
+        "http_408",
+        "http_500",
+        "http_502",
+        "http_504",
+    }
+)
+
+
+def action(walk: Walk, node: ActionNode, path: str, frame: Frame) -> Steps:
+    """Call a connector, with what the author wants in its place when it fails for good."""
+    try:
+        frame.keep(node.key, (yield from _attempts(walk, node, path, frame)))
+    except StepFailedError as failure:
+        frame.remember(node.key, (yield from _instead(walk, node, path, frame, failure)))
+    if node.save_as:
+        frame.vars[node.save_as] = walk.output(frame, node.key)
+
+
+def _attempts(walk: Walk, node: ActionNode, path: str, frame: Frame) -> Steps:
+    """Attempt after attempt until one ends well; gives it."""
+    step = yield from walk.found(path)
+    goes_on = False
+    if step is not None and step.status == StepStatus.WAITING:
+        walk.strands.begin(step)
+        answer = walk.answers.get(path)
+        goes_on = answer is not None and answer.kind == Wait.Kind.RECONNECT
+        yield from _reconnected(walk, node, step) if goes_on else _review(walk, node, step)
+    elif step is not None and step.status == StepStatus.RUNNING:
+        if node.at_most_once:
+            walk.strands.begin(step)
+            yield from _review(walk, node, step)
+        else:
+            step.interrupt()
+            walk.note(step)
+    elif step is not None and (answer := _retry(walk, path)) is not None:
+        if answer.is_open:
+            walk.strands.begin(step)
+            answer = yield Parked(path)
+        step = _passed_over(walk, step, answer)
+    while step is None or not step.done:
+        if step is not None and step.error is not None and not _repeats(node, step):
+            raise StepFailedError({**step.error, "step": node.key}, step)
+        if step is None or not goes_on:
+            step = walk.begin(path, step)
+        goes_on = False
+        yield from _attempt(walk, node, step, frame)
+        if step.error is not None and _repeats(node, step):
+            delay = node.retry.delay(step.failures, step.error.get("retry_after"))
+            walk.waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
+            step = _passed_over(walk, step, (yield Parked(path)))
+    return step
+
+
+def _retry(walk: Walk, path: str) -> WaitAnswer | None:
+    """The wait before the next attempt, if there is one. What was waited for before an attempt is over."""
+    answer = walk.answers.get(path)
+    if answer is None or answer.kind != Wait.Kind.RETRY:
+        return None
+    return walk.answers.pop(path)
+
+
+def _attempt(walk: Walk, node: ActionNode, step: StepRecord, frame: Frame) -> Steps:
+    try:
+        if node.adapter is None or node.action is None:
+            raise ConnectorError(node.missing, code="connector_not_found")
+        params = yield from walk.render(node.inputs, frame, step)
+        walk.note(step)
+        step.input = encode_output(params)
+        walk.weigh(step.input)
+        params = msgspec.json.decode(step.input)  # the adapter's own: it may do with it what it likes
+        if len(step.input) > walk.most_bytes and step.input_file is None:
+            step.input, step.input_file = artifacts.put(walk.redacted(step.input))
+        if node.pure:
+            walk.succeed(step, (yield from _computed(walk, node, step, params)))
+            return
+    except TemplateError as error:
+        walk.fail(step, error_document("template_error", str(error)))
+        return
+    except ConnectorError as error:
+        walk.fail(step, error_of(error))
+        return
+    outcome = yield Effect(step, node, params)
+    while node.connection and outcome.error is not None and outcome.error.code == NEEDS_RECONNECT:
+        walk.logs.extend(outcome.logs)
+        yield from _reconnected(walk, node, step)
+        if step.done:
+            return
+        outcome = yield Effect(step, node, params)
+    if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
+        walk.logs.extend(outcome.logs)
+        yield from _review(walk, node, step)
+    else:
+        walk.conclude(step, outcome)
+
+
+def _computed(walk: Walk, node: ActionNode, step: StepRecord, params: dict[str, Any]) -> Steps:
+    """Gives the output of a pure action, computed here unless it has much to work on. Raises ConnectorError."""
+    logs: list[LogRecord] = []
+    pure = PureNode(node, walk.context(step, logs), node.timeout)
+    try:
+        if len(step.input or b"") <= PURE_BYTES and step.input_file is None:
+            return pure.output(params)
+        return (yield from walk.beside(pure, params, step))
+    finally:
+        walk.logs.extend(logs)
+
+
+def _reconnected(walk: Walk, node: ActionNode, step: StepRecord) -> Steps:
+    """Wait until the connection works again. Nothing was done yet: the same attempt goes on."""
+    if step.status != StepStatus.WAITING:
+        walk.answers.pop(step.path, None)  # what ended an earlier wait
+        step.wait()
+        walk.note(step)
+        walk.waits.append(WaitRecord(step.path, Wait.Kind.RECONNECT, data={"connection": node.connection}))
+    answer = yield from walk.ended_wait(step.path)
+    if not walk.skips(step, answer):
+        step.proceed()
+        walk.note(step)
+
+
+def _review(walk: Walk, node: ActionNode, step: StepRecord) -> Steps:
+    """Nobody knows whether the attempt took effect, and it must not be made twice: ask a person."""
+    if step.status != StepStatus.WAITING:
+        walk.answers.pop(step.path, None)  # what was said of an earlier attempt
+        step.wait()
+        walk.note(step)
+        data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
+        walk.waits.append(WaitRecord(step.path, Wait.Kind.REVIEW, data=data))
+    answer = yield from walk.ended_wait(step.path)
+    outcome = answer.outcome or {}
+    if walk.skips(step, answer):
+        return
+    if outcome.get("outcome") == "succeeded":
+        walk.succeed(step, encode_output(outcome.get("output")))
+    else:
+        again = outcome.get("outcome") == "again"
+        message = "It did not take effect: made again." if again else "A person said that it did not take effect."
+        walk.fail(step, {**error_document("did_not_happen", message), "retryable": again, "again": again})
+
+
+def _passed_over(walk: Walk, step: StepRecord, answer: WaitAnswer) -> StepRecord:
+    """The same attempt, which failed; or the next one, when a person had it passed over instead of made."""
+    if (answer.outcome or {}).get("outcome") != StepStatus.SKIPPED:
+        return step
+    skipped = walk.begin(step.path, step)
+    walk.skips(skipped, answer)
+    return skipped
+
+
+def _repeats(node: ActionNode, step: StepRecord) -> bool:
+    error = step.error or {}
+    return bool(error.get("again")) or node.retry.repeats(step.failures, retryable=bool(error.get("retryable")))
+
+
+def _instead(walk: Walk, node: ActionNode, path: str, frame: Frame, failure: StepFailedError) -> Steps:
+    """What the author wants in place of the output of an action that failed for good."""
+    if node.default is not None:
+        record = failure.record or StepRecord(path, 1)
+        if record.output is None:  # rendered once, and kept with the attempt that failed
+            value = yield from walk.rendered(node.default, frame.seeing(error=failure.error), node.key, record)
+            record.output = walk.redacted(walk.encoded(value, node.key))
+            walk.note(record)
+        return msgspec.json.decode(record.output)
+    if node.on_error is None:
+        raise failure
+    yield from walk.sequence(node.on_error, frame.seeing(error=failure.error).at(f"{path}/"))
+    return None

@@ -1,0 +1,109 @@
+"""Steps that go through a body again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from automate_connectors.invocation import MAX_OUTPUT_BYTES
+from automate_core import artifacts
+from automate_core.engine.outcomes import StepFailedError
+from automate_core.engine.program import ForEachNode, LoopBody, RepeatNode
+from automate_core.engine.records import StepRecord
+from automate_core.engine.scheduler import Fork, Steps
+from automate_core.engine.scope import Frame
+
+if TYPE_CHECKING:
+    from automate_core.engine.run_walker import Walk
+
+MAX_ITEMS = 10_000
+
+
+@dataclass(slots=True)
+class _Results:
+    """What the items of a loop gave, and how many bytes that is."""
+
+    outputs: list[bytes | None]
+    size: int = 0
+
+    def add(self, index: int, output: bytes) -> int:
+        self.outputs[index] = output
+        self.size += len(output)
+        return self.size
+
+
+def for_each(walk: Walk, node: ForEachNode, path: str, frame: Frame) -> Steps:
+    """The body for each item of a list, some at once."""
+    step, _ = yield from walk.enter(path, node.key)
+    if step.done:
+        frame.keep(node.key, step)
+        return
+    with walk.container(step, node, frame):
+        items = yield from _items(walk, node, step, frame)
+        results = _Results([None] * len(items))
+        iterations = (_iteration(walk, node, path, frame, index, item, results) for index, item in enumerate(items))
+        yield Fork(iterations, node.concurrency)
+        step.output = walk.encoded([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
+
+
+def _items(walk: Walk, node: ForEachNode, step: StepRecord, frame: Frame) -> Steps:
+    """The list to go through, as it was when the loop began."""
+    if step.input is None:
+        items = yield from walk.rendered(node.items, frame, node.key, step)
+        if not isinstance(items, list):
+            kind = "null" if items is None else type(items).__name__
+            walk.refuse(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
+        if walk.program.terms is not None and walk.program.terms.scope == "step":
+            items = items[:1]  # one step is tested on one item
+        if len(items) > MAX_ITEMS:
+            walk.refuse(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
+        document = walk.redacted(walk.encoded(items, node.key))
+        step.input = document
+        if len(document) > walk.most_bytes:
+            step.input, step.input_file = artifacts.put(document)
+        walk.note(step)
+    elif step.input_file is not None:
+        document = walk.read(step.input_file, node.key)
+    else:
+        document = step.input
+    found: list[Any] = msgspec.json.decode(document)
+    return found
+
+
+def _iteration(
+    walk: Walk, node: ForEachNode, path: str, frame: Frame, index: int, item: Any, results: _Results
+) -> Steps:
+    prefix = f"{path}[{index}]/"
+    names = {"item": item, "index": index, "steps": dict(frame.steps)}
+    inside = _inside(walk, node.body, frame, prefix, **names)
+    try:
+        last = walk.output(inside, (yield from walk.sequence(node.body.nodes, inside)))
+    except StepFailedError as failure:
+        if node.on_item_error == "stop":
+            raise
+        last = {"error": failure.error} if node.on_item_error == "collect" else None
+    if results.add(index, walk.encoded(last, node.key)) > MAX_OUTPUT_BYTES:
+        walk.refuse(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
+
+
+def repeat(walk: Walk, node: RepeatNode, path: str, frame: Frame) -> Steps:
+    """The body until a condition holds."""
+    step, _ = yield from walk.enter(path, node.key)
+    with walk.container(step, node, frame):
+        for index in range(node.maximum):
+            prefix = f"{path}[{index}]/"
+            inside = _inside(walk, node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
+            last = yield from walk.sequence(node.body.nodes, inside)
+            if (yield from walk.holds(node.until, inside, node.key, step)):
+                given = {"count": index + 1, "last": walk.output(inside, last)}
+                step.output = walk.encoded(given, node.key)
+                return
+        walk.refuse(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
+
+
+def _inside(walk: Walk, body: LoopBody, frame: Frame, prefix: str, **names: Any) -> Frame:
+    if body.callbacks:
+        names["callbacks"] = {**frame.scope["callbacks"], **walk.callbacks(body, prefix)}
+    return frame.apart(prefix, **names)

@@ -1,0 +1,178 @@
+"""The terms of a test run, and what they make of a program's steps.
+
+A test runs in the same engine as any run; only what its steps call differs, and that is decided here, once, before it
+begins: whoever walks the steps does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import msgspec
+
+from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
+from automate_core.engine.program import (
+    ActionNode,
+    ApprovalNode,
+    BranchNode,
+    ForEachNode,
+    LoopBody,
+    Node,
+    Nodes,
+    ParallelNode,
+    Program,
+    RepeatNode,
+    TryNode,
+    WaitNode,
+    WorkflowNode,
+)
+from automate_core.engine.retry import RetryPolicy
+from automate_core.expressions.templating import Template, compile_value
+
+type Mode = Literal["preview", "dry", "real"]
+type Scope = Literal["step", "to", "whole"]
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """`mode` says what may happen: nothing (`preview`), what can be rolled back (`dry`), or all (`real`).
+
+    `step` is the one that is tested alone or that the run goes up to. `content` has a digest of each step that was
+    tested, `sample` says in words what it was tested on. `given` are names that expressions see beside the event;
+    `mocks` are outputs that steps give in place of running, `stand_ins` those of what `mode` keeps from happening.
+    `decisions` are the outcomes of approvals that the tester chose.
+    """
+
+    mode: Mode
+    scope: Scope
+    step: str = ""
+    content: dict[str, str] = msgspec.field(default_factory=dict)
+    sample: str = ""
+    given: dict[str, Any] = msgspec.field(default_factory=dict)
+    mocks: dict[str, Any] = msgspec.field(default_factory=dict)
+    stand_ins: dict[str, Any] = msgspec.field(default_factory=dict)
+    decisions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+
+class StandIn(ConnectorAdapter):
+    """Gives an output in place of what a step would have done, and says so in the run's log."""
+
+    code = "stand_in"
+    name = "Stand-in"
+
+    def __init__(self, output: Any, note: str) -> None:
+        self._output = output
+        self._note = note
+
+    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        """The output."""
+        context["log"](self._note)
+        return self._output
+
+
+def on_terms(program: Program, terms: Terms) -> Program:
+    """The program of a test."""
+    nodes = tuple(_on_terms(node, terms) for node in program.body.nodes)
+    return replace(program, limit=None, body=replace(program.body, nodes=nodes), terms=terms)
+
+
+_ASKED_NOBODY = "Nobody is asked in this kind of test."
+_CHOSEN = "Nobody is asked: the outcome was chosen for this test."
+_MOCKED = "Mocked: the step was not run."
+_NOT_WAITED = "This kind of test does not wait."
+_NOT_STARTED = "The other workflow is not started in this kind of test."
+
+
+def _on_terms(node: Node, terms: Terms) -> Node:
+    if isinstance(node, ApprovalNode) and (decided := _decided(node, terms)) is not None:
+        return _inside(decided, terms)
+    if node.key in terms.mocks:
+        save_as = node.save_as if isinstance(node, ActionNode) else ""
+        return _given(node.key, compile_value({}), terms.mocks[node.key], _MOCKED, save_as)
+    if terms.mode != "real":
+        stand_in = terms.stand_ins.get(node.key)
+        match node:
+            case WaitNode():
+                inputs = compile_value({"for": _source(node.span), "until": _source(node.until)})
+                return _given(node.key, inputs, stand_in or {"outcome": "not_waited"}, _NOT_WAITED)
+            case WorkflowNode():
+                inputs = compile_value({"workflow": node.workflow, "payload": node.payload.source})
+                return _given(node.key, inputs, stand_in, _NOT_STARTED)
+    return _inside(_without_effect(node, terms) if isinstance(node, ActionNode) else node, terms)
+
+
+def _decided(node: ApprovalNode, terms: Terms) -> ApprovalNode | None:
+    """The approval with its outcome; None when people are to be asked, or when its mock is no outcome."""
+    if node.key in terms.decisions:
+        return replace(node, decision=terms.decisions[node.key], note=_CHOSEN)
+    if node.key in terms.mocks:
+        mock = terms.mocks[node.key]
+        return replace(node, decision=mock, note=_MOCKED) if isinstance(mock, dict) else None
+    if terms.mode == "real":
+        return None
+    known = terms.stand_ins.get(node.key)
+    decision = known if isinstance(known, dict) else {"outcome": next(iter(node.outcomes), "")}
+    return replace(node, decision=decision, note=_ASKED_NOBODY)
+
+
+def _without_effect(node: ActionNode, terms: Terms) -> ActionNode:
+    """An action that is tried once, and in a preview one that only has its inputs rendered unless it is pure."""
+    if terms.mode == "real" or node.action is None or node.pure:
+        return node
+    if terms.mode == "dry":
+        return replace(node, retry=RetryPolicy(), at_most_once=False)
+    adapter = StandIn(terms.stand_ins.get(node.key), "A preview calls nothing: its inputs were rendered.")
+    return replace(node, adapter=adapter, action=replace(node.action, effect=Effect.PURE), retry=RetryPolicy())
+
+
+def _inside(node: Node, terms: Terms) -> Node:
+    """The same with what it holds on these terms."""
+
+    def each(nodes: Nodes) -> Nodes:
+        return tuple(_on_terms(inner, terms) for inner in nodes)
+
+    def some(nodes: Nodes | None) -> Nodes | None:
+        return None if nodes is None else each(nodes)
+
+    def body(loop: LoopBody) -> LoopBody:
+        return replace(loop, nodes=each(loop.nodes))
+
+    match node:
+        case ActionNode():
+            return replace(node, on_error=some(node.on_error))
+        case BranchNode():
+            routes = tuple(replace(route, nodes=each(route.nodes)) for route in node.routes)
+            return replace(node, routes=routes, otherwise=each(node.otherwise))
+        case ParallelNode():
+            return replace(node, arms=tuple(each(arm) for arm in node.arms))
+        case ForEachNode() | RepeatNode():
+            return replace(node, body=body(node.body))
+        case TryNode():
+            return replace(node, nodes=each(node.nodes), on_error=each(node.on_error), always=each(node.always))
+        case WaitNode():
+            return replace(node, on_timeout=some(node.on_timeout))
+        case ApprovalNode():
+            outcomes = {key: (name, each(nodes)) for key, (name, nodes) in node.outcomes.items()}
+            return replace(node, outcomes=outcomes, on_timeout=some(node.on_timeout))
+    return node
+
+
+def _given(key: str, inputs: Template, output: Any, note: str, save_as: str = "") -> ActionNode:
+    return ActionNode(
+        key=key,
+        adapter=StandIn(output, note),
+        action=Action(name="give", effect=Effect.PURE),
+        missing="",
+        inputs=inputs,
+        connection="",
+        save_as=save_as,
+        retry=RetryPolicy(),
+        timeout=60.0,
+        default=None,
+        on_error=None,
+        at_most_once=False,
+    )
+
+
+def _source(template: Template | None) -> Any:
+    return None if template is None else template.source

@@ -1,0 +1,188 @@
+"""Who may know of an event, and read what it carries.
+
+An event of an endpoint follows that endpoint, by its key: once it is gone, those who may do so with any endpoint, and
+to be known also those who operate the site. One of a workflow (started by hand or by time, called, or the end of one of
+its runs) follows that workflow, and one of a model that model. One of the host's code is known to those who operate the
+site and to those who know of workflows and may listen to its type. Besides, whoever may know a run that it started may
+know it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
+
+from automate_core.events import emitted
+from automate_core.events import endpoints as of_endpoints
+from automate_core.events.newest import LEAST, Origins
+from automate_core.models import ActiveTrigger, Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.triggers.model_registry import view_permission, watched
+from automate_governance.permissions import SITE, User, can, holds_anywhere, holds_for_any, permitted
+
+OWN = ("manual", "schedule", "call", "run")  #: what the sources of a workflow's own events begin with
+COPIES = ("retry", "test")  #: and those of events that were made for one run, and matched against nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """The events on which a person may do a verb. `sources` are theirs wholly, or in those types.
+
+    Of `endpoints`, by key with the source of each, all are theirs, whatever source the event names. Of what is in
+    `partly` and `partly_endpoints` they may know what started a run of one of the `workflows`.
+    """
+
+    everything: bool
+    sources: Mapping[str, frozenset[str] | None]
+    endpoints: Mapping[int, str]
+    partly: frozenset[str]
+    partly_endpoints: Mapping[int, str]
+    workflows: QuerySet[Workflow]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there can be no such event."""
+        return not (self.everything or self.names)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether not all events of these sources are within reach, so that `condition` has to be asked."""
+        return not self.everything and bool(self.partly or self.partly_endpoints or any(self.sources.values()))
+
+    @property
+    def names(self) -> set[str]:
+        """All sources of which there is something within reach."""
+        return {*self.sources, *self.partly, *self.endpoints.values(), *self.partly_endpoints.values()}
+
+    def covers(self, event: Event) -> bool:
+        """Whether the event is one of them by what it came from."""
+        if self.everything or event.endpoint_id:
+            return self.everything or event.endpoint_id in self.endpoints
+        types = self.sources.get(event.source, frozenset())
+        return types is None or event.type in types
+
+    def among(self, sources: Collection[str]) -> Reach:
+        """Those of some sources."""
+        known = {source: None if self.everything else self.sources[source] for source in sources if self._has(source)}
+        return replace(
+            self,
+            everything=False,
+            sources=known,
+            endpoints={key: source for key, source in self.endpoints.items() if source in sources},
+            partly=self.partly.intersection(sources) - known.keys(),
+            partly_endpoints={key: source for key, source in self.partly_endpoints.items() if source in sources},
+        )
+
+    def _has(self, source: str) -> bool:
+        return self.everything or source in self.sources
+
+    def condition(self) -> Q:
+        """What the ORM asks of an event to be one of them."""
+        if self.everything:
+            return Q()
+        wholly = [source for source, types in self.sources.items() if types is None]
+        found = Q(endpoint_id__in=list(self.endpoints)) | Q(source__in=wholly, endpoint_id=0)
+        for source, types in self.sources.items():
+            if types is not None:
+                found |= Q(source=source, type__in=types)
+        return found | Q(started(self.workflows))
+
+    def newest(
+        self, most: int, *, below: uuid.UUID | None = None, above: uuid.UUID | None = None, rising: bool = False
+    ) -> list[uuid.UUID]:
+        """The keys of the newest events of these sources, or with `rising` of the oldest, between two keys.
+
+        Of what is known in part all are there: `condition` says which of them are within reach.
+        """
+        origins = Origins(
+            everything=self.everything,
+            sources={**self.sources, **dict.fromkeys(self.partly)},
+            endpoints=[*self.endpoints, *self.partly_endpoints],
+        )
+        return origins.newest(most, below=below, above=above, rising=rising)
+
+
+def reach(user: User, verb: str, event: Event | None = None) -> Reach:
+    """The events on which `user` may do `verb`, `view` or `view_payload`; for one event, what decides about that.
+
+    Five queries at the most, whatever there is.
+    """
+    workflows = permitted(user, verb, Workflow.objects.all())
+    listening = ActiveTrigger.objects.filter(workflow__in=workflows)
+    known = _sources(workflows, event)
+    operates = verb == "view" and can(user, "operate", SITE)
+    listened = set((listening.filter(source=event.source) if event else listening).values_list("source", "event_type"))
+    types = frozenset(emitted.listened_by(user)) if holds_anywhere(user, verb, Workflow) else frozenset()
+    if operates or types:
+        known[emitted.SOURCE] = None if operates else types
+    for entry in watched():
+        if operates or user.has_perm(view_permission(entry.label)):
+            known[entry.source] = None
+    endpoints = _endpoints(user, verb, event, of_gone=operates or holds_for_any(user, verb, WebhookEndpoint))
+    partly = frozenset(origin for origin, _ in listened) - known.keys()
+    partly_endpoints = of_endpoints.named(partly)
+    return Reach(
+        everything=user.is_active and user.is_superuser,
+        sources={origin: known[origin] for origin in known if event is None or origin == event.source},
+        endpoints=endpoints,
+        partly=frozenset(origin for origin in partly if not origin.startswith("webhook:")),
+        partly_endpoints={key: partly_endpoints[key] for key in partly_endpoints.keys() - endpoints.keys()},
+        workflows=workflows,
+    )
+
+
+def _sources(workflows: QuerySet[Workflow], event: Event | None) -> dict[str, frozenset[str] | None]:
+    """The workflows' own sources."""
+    named = workflows.filter(slug=event.source.partition(":")[2]) if event else workflows
+    return {f"{own}:{slug}": None for slug in named.values_list("slug", flat=True) for own in OWN}
+
+
+def _endpoints(user: User, verb: str, event: Event | None, *, of_gone: bool) -> dict[int, str]:
+    """Endpoints within reach, with their sources, and with `of_gone` those that left events behind."""
+    endpoints = permitted(user, verb, WebhookEndpoint.objects.only("slug"))
+    found = endpoints.filter(pk=event.endpoint_id) if event else endpoints
+    known = {endpoint.pk: endpoint.source for endpoint in found} if event is None or event.endpoint_id else {}
+    if not of_gone:
+        return known
+    if event is None:
+        return known | of_endpoints.gone()
+    return known | ({event.endpoint_id: event.source} if of_endpoints.is_gone(event.endpoint_id) else {})
+
+
+def may(user: User, verb: str, event: Event) -> bool:
+    """Whether `user` may `view` an event, or `view_payload` of it."""
+    if reach(user, verb, event).covers(event):
+        return True
+    kind, _, name = event.source.partition(":")
+    runs = permitted(user, verb, ExecutionRun.objects.all())
+    if kind == "test":
+        return permitted(user, verb, Workflow.objects.filter(slug=name)).exists()
+    if kind == "retry":
+        return runs.filter(pk=_key(name)).exists()
+    return runs.filter(event=event, cause=ExecutionRun.Cause.TRIGGER).exists()
+
+
+def started(workflows: QuerySet[Workflow] | None = None) -> Exists:
+    """Of an event of the query around it: whether it started a run, of one of these workflows."""
+    return Exists(_started(workflows))
+
+
+def runs_started(user: User, most: int) -> Combinable:
+    """Of an event of the query around it: the keys of the runs that it started and `user` may view, at most so many."""
+    return ArraySubquery(permitted(user, "view", _started(None)).order_by("pk").values("pk")[:most])
+
+
+def _started(workflows: QuerySet[Workflow] | None) -> QuerySet[ExecutionRun]:
+    runs = ExecutionRun.objects.filter(event=OuterRef("pk"), cause=ExecutionRun.Cause.TRIGGER)
+    return runs if workflows is None else runs.filter(workflow__in=workflows)
+
+
+def _key(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return LEAST

@@ -1,0 +1,186 @@
+"""RuleEngine: finds the active workflows that an event starts, and says why a filter passed or did not."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import psycopg
+
+from automate_core import database
+from automate_core.events.run_rights import Rights
+from automate_core.expressions.json_logic import Explanation, Rule, RuleError, read
+from automate_core.triggers import host_events
+
+log = logging.getLogger(__name__)
+
+AT_ONCE_SECONDS = 0.05  #: for all the filters of events that are matched together
+
+CANDIDATES = """
+SELECT trigger.id, trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
+    trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
+    workflow.status = 'paused' AS is_paused, endpoint.id AS endpoint_id
+FROM automate_core_activetrigger trigger
+JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status IN ('active', 'paused')
+LEFT JOIN automate_core_webhookendpoint endpoint
+    ON trigger.kind = 'webhook' AND endpoint.slug = substr(trigger.source, length('webhook:') + 1)
+WHERE trigger.source = ANY(%(sources)s) AND trigger.event_type = ANY(%(types)s)
+ORDER BY trigger.workflow_id, trigger.id
+"""
+
+
+type Undecided = dict[int, Rule]  #: filters that take longer, by the ids of their triggers
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A workflow that an event starts, on the version that was published when it was matched.
+
+    A run of a workflow that is paused waits until that goes on.
+    """
+
+    workflow_id: int
+    version_id: int
+    slug: str
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A trigger that might be one of a published version: a row of the match index that is not there."""
+
+    source: str
+    event_type: str
+    workflow_id: int
+    kind: str
+    config: str
+    filter: str | None
+    slug: str
+    version_id: int = 0
+    is_paused: bool = False
+    endpoint_id: None = None  #: any at the address
+
+
+class RuleEngine:
+    """Matches events by index, (source, event type), and only then by filter and by right."""
+
+    def __init__(self, connection: psycopg.Connection[Any] | None = None) -> None:
+        self.connection = connection
+        self.rights = Rights()
+
+    def match(self, scopes: Sequence[Mapping[str, Any]], endpoints: Sequence[int | None]) -> list[list[Match]]:
+        """For each scope (`{"event": ...}`) the workflows it starts, each once. Two queries for all at the most.
+
+        `endpoints` are the keys of those that took the events. What one took that is gone starts nothing of another at
+        its address. A trigger whose run-as user may no longer read what it hands on starts nothing.
+        """
+        candidates = self._permitted(scopes)
+        return [
+            self._matches(_listening(scope, candidates, endpoint), scope)
+            for scope, endpoint in zip(scopes, endpoints, strict=True)
+        ]
+
+    def match_at_once(
+        self,
+        scopes: Sequence[Mapping[str, Any]],
+        endpoints: Sequence[int | None],
+        decided: Sequence[Mapping[int, bool]],
+    ) -> list[list[Match] | Undecided]:
+        """The same where it is found in no time; for other events, the filters to decide first.
+
+        `decided` says of each scope which triggers' filters are known to pass.
+        """
+        candidates = self._permitted(scopes)
+        until = time.monotonic() + AT_ONCE_SECONDS
+        return [
+            self._matches_at_once(_listening(scope, candidates, endpoint), scope, known, until)
+            for scope, endpoint, known in zip(scopes, endpoints, decided, strict=True)
+        ]
+
+    def trial(self, scopes: Iterable[Mapping[str, Any]], candidates: Iterable[Candidate]) -> list[bool]:
+        """For each scope whether one of these triggers takes it, by the same code as `match`. No query."""
+        found: dict[tuple[str, str], list[Any]] = {}
+        for candidate in candidates:
+            found.setdefault((candidate.source, candidate.event_type), []).append(candidate)
+        return [bool(self._matches(_listening(scope, found), scope)) for scope in scopes]
+
+    def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:
+        """The explanation tree of a rule. Raises RuleError."""
+        return read(rule).explain(scope)
+
+    def _permitted(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+        candidates = self._candidates(scopes)
+        refused = self.rights.refused(self.connection, {row.id for rows in candidates.values() for row in rows})
+        return {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
+
+    def _candidates(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+        sources = {scope["event"]["source"] for scope in scopes}
+        types = {scope["event"]["type"] for scope in scopes} | {""}
+        found: dict[tuple[str, str], list[Any]] = {}
+        values = {"sources": list(sources), "types": list(types)}
+        for row in database.run(self.connection, CANDIDATES, values) if sources else ():
+            found.setdefault((row.source, row.event_type), []).append(row)
+        return found
+
+    def _matches(self, rows: list[Any], scope: Mapping[str, Any]) -> list[Match]:
+        return _started(row for row in rows if _passes(row, scope, lambda rule: rule.holds(scope)))
+
+    def _matches_at_once(
+        self, rows: list[Any], scope: Mapping[str, Any], known: Mapping[int, bool], until: float
+    ) -> list[Match] | Undecided:
+        def decide(rule: Rule) -> bool | None:
+            return rule.holds_at_once(scope) if time.monotonic() < until else None
+
+        passes = {row.id: known[row.id] if row.id in known else _passes(row, scope, decide) for row in rows}
+        undecided = {row.id: rule_of(row.filter) for row in rows if passes[row.id] is None}
+        return undecided or _started(row for row in rows if passes[row.id])
+
+
+def _listening(
+    scope: Mapping[str, Any], candidates: dict[tuple[str, str], list[Any]], endpoint: int | None = None
+) -> list[Any]:
+    """The candidates whose source and type the event has, and whose endpoint took it where they have one."""
+    source, kind = scope["event"]["source"], scope["event"]["type"]
+    is_test = host_events.TEST_HEADER in scope["event"].get("headers", ())
+    rows = [
+        *candidates.get((source, kind), []),
+        *(candidates.get((source, ""), []) if kind and not is_test else []),
+    ]
+    return [row for row in rows if row.endpoint_id in {None, endpoint}]
+
+
+def _started(rows: Iterable[Any]) -> list[Match]:
+    """What triggers that pass start, each workflow once."""
+    started = {row.workflow_id: row for row in rows}
+    return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
+
+
+def _passes(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:
+    """Whether the candidate takes the event; None where `decide` cannot say of its filter.
+
+    One that can no longer be read starts nothing, and harms no other.
+    """
+    try:
+        return _takes_change(row, scope["event"]) and (row.filter is None or decide(rule_of(row.filter)))
+    except RuleError as error:
+        log.error("workflow %s: its filter cannot be read: %s", row.workflow_id, error)
+        return False
+
+
+def _takes_change(row: Any, event: Mapping[str, Any]) -> bool:
+    """What a model trigger asks beside its filter; other kinds ask nothing."""
+    if row.kind != "model":
+        return True
+    origin = event["headers"].get(host_events.ORIGIN_HEADER, "")
+    return host_events.passes(msgspec.json.decode(row.config), event["payload"], origin=origin, workflow=row.slug)
+
+
+@lru_cache(maxsize=10_000)
+def rule_of(document: str) -> Rule:
+    """The rule in a JSON text. Raises RuleError."""
+    return read(msgspec.json.decode(document))

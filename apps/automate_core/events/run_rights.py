@@ -1,0 +1,221 @@
+"""Rights at the moment a run starts: what publishing asked of the run-as user is asked again.
+
+A trigger hands on what somebody sent, changed or ran. Its run-as user has to be active, and may read that: the
+payloads of the endpoint or the workflow, or the model. An answer counts for REMEMBERED_SECONDS in each worker, so that
+a busy trigger costs nothing; what is withdrawn holds everywhere after that time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+import psycopg
+from django.contrib.auth.models import Permission
+from django.db import DatabaseError, connections
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Concat, Lower
+
+from automate_core import database
+from automate_core.events import emitted
+from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.triggers.model_registry import view_permission
+from automate_governance.people import name_field
+from automate_governance.permissions import Person, permitted_to_outer
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_SECONDS = 2.0
+MOST_REMEMBERED = 20_000
+CODE = "run_as_inactive"
+
+type Connection = psycopg.Connection[Any] | None
+
+
+class Rights:
+    """What one worker knows of the run-as users' rights."""
+
+    def __init__(self) -> None:
+        self._triggers = _Remembered(_read_triggers)
+        self._versions = _Remembered(_read_versions)
+        self._stopped: set[int] = set()
+
+    def refused(self, connection: Connection, triggers: Iterable[int]) -> set[int]:
+        """Those of these active triggers that start nothing. What changes is logged. Raises psycopg.Error."""
+        known = self._triggers.of(connection, triggers)
+        for row in known.values():
+            if row.allowed == (row.id in self._stopped):
+                self._tell(row)
+        return {row.id for row in known.values() if not row.allowed}
+
+    def inactive(self, connection: Connection, versions: Iterable[int]) -> dict[int, Any]:
+        """Those of these versions whose run-as user is not active: rows of `id`, `slug` and `who`, the user's name.
+
+        Raises psycopg.Error.
+        """
+        known = self._versions.of(connection, versions)
+        return {row.id: row for row in known.values() if not row.is_active}
+
+    def _tell(self, row: Any) -> None:
+        if row.allowed:
+            self._stopped.discard(row.id)
+            log.info("workflow %s: its %s trigger starts runs again", row.slug, row.kind)
+        else:
+            self._stopped.add(row.id)
+            log.warning("workflow %s: its %s trigger starts nothing: %s", row.slug, row.kind, _reason(row))
+
+
+def stops(workflow: Workflow) -> list[str]:
+    """Why triggers of a workflow start nothing at present, a sentence each; empty when all is well. Two queries."""
+    if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
+        return []
+    reasons = refusals(workflow.active_triggers.values_list("id", flat=True))
+    return list(dict.fromkeys(f"Stopped: {reason}." for reason in reasons.values()))
+
+
+def refusals(triggers: Iterable[int]) -> dict[int, str]:
+    """Why those of these active triggers start nothing at present that do so, by id. One query."""
+    return {row.id: _reason(row) for row in _read_triggers(None, list(triggers)).values() if not row.allowed}
+
+
+def inactive_error(row: Any) -> dict[str, Any]:
+    """The error of a run, or of a step, that goes no further because of a row of `Rights.inactive`."""
+    message = f"the run-as user {row.who} is not active: activate it, or publish the workflow to run as another"
+    return {"code": CODE, "message": message}
+
+
+def _reason(row: Any) -> str:
+    if not row.is_active:
+        return f"the run-as user {row.who} is not active"
+    if row.kind == Trigger.Kind.EVENT and not emitted.is_declared(row.handed):
+        return f"{emitted.SETTING} does not list {row.handed!r}"
+    may_not = {
+        Trigger.Kind.WEBHOOK: f"read the deliveries of the endpoint {row.handed}",
+        Trigger.Kind.RUN: f"read the payloads of the workflow {row.handed}",
+        Trigger.Kind.MODEL: f"view the model {row.handed}",
+        Trigger.Kind.EVENT: f"listen to events of the type {row.handed}",
+    }
+    return f"the run-as user {row.who} may no longer {may_not[row.kind]}"
+
+
+class _Remembered:
+    """Rows by id, read when they are asked for, and again after a while. What is gone has no row."""
+
+    def __init__(self, read: Callable[[Connection, list[int]], dict[int, Any]]) -> None:
+        self._read = read
+        self._known: dict[int, tuple[float, Any]] = {}
+
+    def of(self, connection: Connection, ids: Iterable[int]) -> dict[int, Any]:
+        asked, now = set(ids), time.monotonic()
+        if due := [each for each in asked if each not in self._known or self._known[each][0] <= now]:
+            if len(self._known) > MOST_REMEMBERED:
+                self._known, due = {}, list(asked)
+            found = self._read(connection, due)
+            self._known.update({each: (now + REMEMBERED_SECONDS, found.get(each)) for each in due})
+        rows = {each: self._known[each][1] for each in asked}
+        return {each: row for each, row in rows.items() if row is not None}
+
+
+# --- the two queries --------------------------------------------------------------------------------------------------
+
+_RUN_AS = "version__run_as"
+_IDS = "stands for the ids"
+
+
+def _read_triggers(connection: Connection, ids: list[int]) -> dict[int, Any]:
+    """Active triggers with `allowed`."""
+    rows = {row.id: row for row in _run(connection, _trigger_query(), ids)} if ids else {}
+    for row in rows.values():
+        if not row.is_active or row.kind not in _ASKED:
+            continue
+        if row.kind == Trigger.Kind.EVENT or not row.allowed:
+            rows[row.id] = row._replace(allowed=_says_django(connection, row))
+    return rows
+
+
+def _read_versions(connection: Connection, ids: list[int]) -> dict[int, Any]:
+    """Versions with their workflows' `slug`, and `who` and `is_active` of their run-as users."""
+    return {row.id: row for row in _run(connection, _version_query(), ids)}
+
+
+def _run(connection: Connection, query: tuple[str, tuple[Any, ...]], ids: list[int]) -> list[Any]:
+    """Run a prepared query of the ORM on the worker's own connection."""
+    sql, values = query
+    return database.run(connection, sql, [json.dumps(ids) if value == _IDS else value for value in values])
+
+
+def _says_django(connection: Connection, row: Any) -> bool:
+    """What the site's authentication backends say: they may know rights that are not in the database's tables.
+
+    Which permission listening takes is a setting, so that no prepared query knows it.
+    """
+    try:
+        person = ActiveTrigger.objects.select_related(_RUN_AS).get(pk=row.id).version.run_as
+        return _ASKED[row.kind](person, row.handed)
+    except (LookupError, ActiveTrigger.DoesNotExist):
+        return False
+    except DatabaseError as error:
+        raise error.__cause__ or error from None  # as the worker's own connection would say it
+    finally:
+        if connection is not None:
+            connections.close_all()
+
+
+_ASKED: dict[str, Callable[[Person, str], bool]] = {
+    Trigger.Kind.MODEL: lambda person, label: bool(person.has_perm(view_permission(label))),
+    Trigger.Kind.EVENT: emitted.may_listen,
+}
+
+
+@cache
+def _trigger_query() -> tuple[str, tuple[Any, ...]]:
+    """SQL and its values, one of which is _IDS."""
+    endpoints = WebhookEndpoint.objects.filter(slug=OuterRef("handed"))
+    workflows = Workflow.objects.filter(slug=OuterRef("handed"))
+    may_read = Case(
+        When(**{f"{_RUN_AS}__is_active": False}, then=Value(False)),
+        When(**{f"{_RUN_AS}__is_superuser": True}, then=Value(True)),
+        When(kind=Trigger.Kind.WEBHOOK, then=Exists(permitted_to_outer(_RUN_AS, "view_payload", endpoints))),
+        When(kind=Trigger.Kind.RUN, then=Exists(permitted_to_outer(_RUN_AS, "view_payload", workflows))),
+        When(kind=Trigger.Kind.MODEL, then=_may_view()),
+        default=Value(True),
+    )
+    handed = Coalesce(KT("config__endpoint"), KT("config__workflow"), KT("config__model"), KT("config__event"))
+    query = ActiveTrigger.objects.annotate(
+        handed=handed,
+        slug=F("workflow__slug"),
+        who=F(f"{_RUN_AS}__{name_field()}"),
+        is_active=F(f"{_RUN_AS}__is_active"),
+        allowed=may_read,
+    )
+    return _compiled(query.values_list("id", "kind", "handed", "slug", "who", "is_active", "allowed"))
+
+
+def _may_view() -> Q:
+    """Django's view of the model that the trigger names."""
+    view = Permission.objects.annotate(
+        label=Lower(Concat("content_type__app_label", Value("."), "content_type__model"))
+    ).filter(label=Lower(OuterRef("handed")), codename=Concat(Value("view_"), "content_type__model"))
+    return Q(Exists(view.filter(user=OuterRef(_RUN_AS)))) | Q(Exists(view.filter(group__user=OuterRef(_RUN_AS))))
+
+
+@cache
+def _version_query() -> tuple[str, tuple[Any, ...]]:
+    query = WorkflowVersion.snapshots.annotate(
+        slug=F("workflow__slug"), who=F(f"run_as__{name_field()}"), is_active=F("run_as__is_active")
+    )
+    return _compiled(query.values_list("id", "slug", "who", "is_active"))
+
+
+def _compiled(query: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    # As JSON their number is not known to the planner, which then keeps one plan: to plan takes longer than to answer.
+    ids = RawSQL("SELECT jsonb_array_elements_text(%s::jsonb)::bigint", [_IDS])
+    chosen = query.order_by().filter(pk__in=ids)
+    sql, values = chosen.query.sql_with_params()
+    return sql, tuple(values)

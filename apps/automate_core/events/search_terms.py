@@ -1,0 +1,85 @@
+"""What runs are found by: values that a workflow declares of its events, `order_no: event.payload.order.no`, and the
+subject line, which is stored as the term `subject`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automate_core.definition.document import Definition
+from automate_core.expressions.json_path import TemplateError, as_text
+from automate_core.expressions.templating import Template, as_template, compile_value
+from automate_core.outbox import subjects
+from automate_governance.redaction import redact_text
+
+MOST_SECONDS = 0.05  #: of computing, for all terms of one event
+SUBJECT = "subject"  #: the name of the term that holds the subject line
+MOST_WORDS = 8  #: of a text that is looked for in subjects
+SHORTEST_QUERY = 2  #: characters
+_BETWEEN_WORDS = re.compile(r"[\s!-/:-@\[-`{-~]+")  #: as `models.fields.Words` has it
+LONGEST = 200  #: characters of a value that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a version's runs are found by: declared values by name, and the subject that it declares, if any."""
+
+    declared: dict[str, Template]
+    subject: Template | None
+
+    def values(self, event: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
+        """What an event gives: single values alone, without those that it lacks. The subject is among them.
+
+        Other workflows wait meanwhile: what would take longer than a moment is left out.
+        """
+        scope = {"event": event, "vars": variables}
+        began = time.thread_time()
+        found: dict[str, str] = {}
+        for name, each in self.declared.items():
+            if time.thread_time() - began > MOST_SECONDS:
+                break
+            found[name] = normal(_rendered(each, scope))
+        if self.subject is not None and time.thread_time() - began <= MOST_SECONDS:
+            found[SUBJECT] = subjects.one_line(_rendered(self.subject, scope))
+        elif self.subject is None and SUBJECT not in self.declared:
+            found[SUBJECT] = subjects.guess(event["payload"])
+        return {name: value for name, value in found.items() if value}
+
+
+def compiled(definition: Definition) -> Terms:
+    """The terms of a definition. Raises TemplateError."""
+    subject = compile_value(as_template(definition.subject)) if definition.subject.strip() else None
+    return Terms({name: compile_value(as_template(each)) for name, each in definition.search_terms.items()}, subject)
+
+
+def of(definition: Definition, event: Mapping[str, Any]) -> dict[str, str]:
+    """The values of an event; none when the definition can no longer be compiled."""
+    try:
+        return compiled(definition).values(event, definition.vars)
+    except TemplateError:
+        return {}
+
+
+def words_query(text: str) -> str:
+    """The tsquery of subjects in which a word begins with each word of the text; empty when that is too short."""
+    words = [word for word in _BETWEEN_WORDS.split(text.replace("\0", "")) if word][:MOST_WORDS]
+    return " & ".join(f"'{word}':*" for word in words) if len("".join(words)) >= SHORTEST_QUERY else ""
+
+
+def _rendered(template: Template, scope: Mapping[str, Any]) -> str:
+    """The value as text; empty when it is missing, no single value, or made of more than may be looked at here."""
+    try:
+        value = template.render(scope) if template.is_light_on(scope) else None
+    except TemplateError:
+        return ""
+    return as_text(value) if isinstance(value, str | int | float) else ""
+
+
+def normal(value: str) -> str:
+    """A value as it is stored and asked for: no secret of the run's, no NUL, no space around it, not too long."""
+    text = value.replace("\0", "")[: subjects.LOOKED_AT].encode("utf-8", "replace").decode()
+    return redact_text(text).strip()[:LONGEST]

@@ -1,0 +1,364 @@
+"""Conditions as JSON rules, with JSON Logic's semantics (https://jsonlogic.com) and an explanation. See docs/rules.md.
+
+A rule is a literal, or a mapping of one operator to its arguments, such as
+`{"==": [{"var": "event.payload.action"}, "opened"]}`. Variables are the dotted names that templates use; inside the
+test of `all`, `any`, `some` and `none` they are names in the item. Reading and deciding a rule have a bounded cost.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import re2
+
+from automate_core.expressions import durations
+from automate_core.expressions.comparison import truthy, weight
+from automate_core.expressions.json_path import Deferred
+from automate_core.expressions.operators import ARITY, COMPARING, EAGER, LAZY, QUANTIFIERS
+
+MAX_DEPTH = 30
+MAX_NODES = 1_000
+MAX_COST = 200_000  # operators, items and kilobytes that deciding a rule may look at: some tenths of a second
+QUICK_COST = 4_000  # of these, what may be decided where others wait: some hundredths of a second
+MAX_PATTERN = 500
+MAX_MATCHED = 100_000
+SHOWN_ITEMS = 20
+
+
+class RuleError(ValueError):
+    """A rule that cannot be read: where (`and[1].var`) and why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.path = path
+        self.reason = reason
+
+
+class RuleCostError(RuleError):
+    """A rule that can be read, and takes too long on these values."""
+
+
+class Meter:
+    """What is left to spend on one decision."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, most: int = MAX_COST) -> None:
+        self.left = most
+
+    def spend(self, cost: int) -> None:
+        """Raises RuleCostError when it is used up."""
+        self.left -= cost
+        if self.left < 0:
+            raise RuleCostError("", "the condition takes too long on these values: it goes through too many items")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one operator saw: its arguments' values, its result, and the explanations of the operators inside it.
+
+    Of a test over a list, `parts` are the list and the first items that were looked at.
+    """
+
+    operator: str
+    values: tuple[Any, ...]
+    result: Any
+    parts: tuple[Explanation, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the result counts as true."""
+        return truthy(self.result)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that was read and checked. `paths` are the variables it looks up, "" being everything there is."""
+
+    node: Node
+    paths: tuple[str, ...] = ()
+
+    def evaluate(self, scope: Any) -> Any:
+        """The rule's value for `scope`: what cannot be compared is false. Raises RuleCostError."""
+        return self._bounded(lambda: self.node.evaluate(scope, Meter()))
+
+    def holds(self, scope: Any) -> bool:
+        """Whether the rule is true for `scope`. Raises RuleCostError."""
+        return truthy(self.evaluate(scope))
+
+    def holds_at_once(self, scope: Any) -> bool | None:
+        """The same where it is decided in no time; None where it is not."""
+        try:
+            return truthy(self._bounded(lambda: self.node.evaluate(scope, Meter(QUICK_COST))))
+        except RuleCostError:
+            return None
+
+    def explain(self, scope: Any) -> Explanation:
+        """Each condition, the values it saw, and its result. Raises RuleCostError."""
+        explained: Explanation = self._bounded(lambda: self.node.explain(scope, Meter()))
+        return explained
+
+    @staticmethod
+    def _bounded(work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except RecursionError:
+            raise RuleCostError("", "the condition takes too long: its values are nested too deeply") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value that stands for itself."""
+
+    value: Any
+
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        return self.value
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        return Explanation("", (), self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A look-up by dotted path; a missing one is its default, or null."""
+
+    parts: tuple[str, ...]
+    default: Any = None
+
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        value = scope
+        for part in self.parts:
+            value = _step(value, part)
+            if value is None:
+                return self.default
+        return value
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        return Explanation("var", (".".join(self.parts),), self.evaluate(scope, meter))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operator on its arguments' values."""
+
+    operator: str
+    arguments: tuple[Node, ...]
+
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        return self._apply([argument.evaluate(scope, meter) for argument in self.arguments], meter)
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        parts = tuple(argument.explain(scope, meter) for argument in self.arguments)
+        values = tuple(part.result for part in parts)
+        return Explanation(self.operator, values, self._apply(list(values), meter), parts)
+
+    def _apply(self, values: list[Any], meter: Meter) -> Any:
+        meter.spend(1)
+        if self.operator in COMPARING:
+            for value in values:
+                meter.spend(weight(value, meter.left))
+        return EAGER[self.operator](*values)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`and`, `or`, `if`: an operator that looks at its arguments only as far as it has to."""
+
+    operator: str
+    arguments: tuple[Node, ...]
+
+    def evaluate(self, scope: Any, meter: Meter) -> Any:
+        meter.spend(1)
+        return LAZY[self.operator](self.arguments, lambda node: node.evaluate(scope, meter))
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        """All arguments, those that did not matter too."""
+        meter.spend(1)
+        parts = tuple(argument.explain(scope, meter) for argument in self.arguments)
+        result = LAZY[self.operator](parts, lambda part: part.result)
+        return Explanation(self.operator, tuple(part.result for part in parts), result, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantifier:
+    """`all`, `any` (`some`) or `none` of the items of a list pass a test. What is no list has no items."""
+
+    operator: str
+    items: Node
+    test: Node
+
+    def evaluate(self, scope: Any, meter: Meter) -> bool:
+        return self._decide(self.items.evaluate(scope, meter), meter)
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        listed = self.items.explain(scope, meter)
+        result = self._decide(listed.result, meter)
+        items = listed.result if isinstance(listed.result, list) else []
+        shown = (self.test.explain(item, meter) for item in islice(items, SHOWN_ITEMS))
+        return Explanation(self.operator, (listed.result,), result, (listed, *shown))
+
+    def _decide(self, items: Any, meter: Meter) -> bool:
+        if not isinstance(items, list) or not items:
+            return self.operator == "none"
+        wanted = self.operator != "all"
+        for item in items:
+            meter.spend(1)
+            if truthy(self.test.evaluate(item, meter)) is wanted:
+                return self.operator in {"any", "some"}
+        return self.operator in {"all", "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """`matches`: a text in which a regular expression (RE2) is found. Linear in the text, whatever the expression."""
+
+    text: Node
+    pattern: str
+    compiled: Any
+
+    def evaluate(self, scope: Any, meter: Meter) -> bool:
+        return self._found(self.text.evaluate(scope, meter), meter)
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        part = self.text.explain(scope, meter)
+        return Explanation("matches", (part.result, self.pattern), self._found(part.result, meter), (part,))
+
+    def _found(self, text: Any, meter: Meter) -> bool:
+        if not isinstance(text, str):
+            return False
+        if len(text) > MAX_MATCHED:
+            raise RuleCostError("", f"matches looks at texts of at most {MAX_MATCHED:,} characters")
+        meter.spend(1 + len(text) // 25)
+        return self.compiled.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time of the decision, moved by a span."""
+
+    shift: dt.timedelta
+
+    def evaluate(self, scope: Any, meter: Meter) -> str:
+        return (dt.datetime.now(dt.UTC) + self.shift).isoformat()
+
+    def explain(self, scope: Any, meter: Meter) -> Explanation:
+        return Explanation("now", (), self.evaluate(scope, meter))
+
+
+type Node = Literal | Variable | Operation | Choice | Quantifier | Pattern | Now
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(rule: Any) -> Rule:
+    """Read one rule. Raises RuleError with the place and the reason."""
+    reader = _Reader()
+    return Rule(reader.node(rule, "", 0), tuple(reader.paths))
+
+
+class _Reader:
+    """Reads within limits, and gathers the variables."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self._left = MAX_NODES
+        self._inside_lists = 0
+
+    def node(self, rule: Any, path: str, depth: int) -> Node:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            raise RuleError(path, "the rule is too large" if self._left < 0 else "the rule is nested too deeply")
+        if isinstance(rule, list):
+            return Operation("list", self._all(rule, path, depth))
+        if not isinstance(rule, dict) or not rule:
+            return Literal(rule)
+        if len(rule) != 1:
+            raise RuleError(path, f"a condition has one operator, not {len(rule)}")
+        [(operator, arguments)] = rule.items()
+        return self._operator(str(operator), arguments, f"{path}.{operator}" if path else str(operator), depth)
+
+    def _operator(self, operator: str, arguments: Any, here: str, depth: int) -> Node:
+        if operator in LAZY and not isinstance(arguments, list):
+            raise RuleError(here, f"{operator} takes a list of conditions")
+        listed = arguments if isinstance(arguments, list) else [arguments]
+        if operator == "var":
+            return self._variable(listed, here)
+        if operator not in ARITY:
+            raise RuleError(here, f"there is no operator {operator!r}; there is {', '.join(['var', *ARITY])}")
+        least, most = ARITY[operator]
+        if not least <= len(listed) <= most:
+            wanted = f"{least}" if least == most else f"at least {least}" if most > 100 else f"{least} to {most}"
+            raise RuleError(here, f"{operator} takes {wanted} value{'s' if wanted != '1' else ''}, not {len(listed)}")
+        if operator in QUANTIFIERS:
+            return self._quantifier(operator, listed, here, depth)
+        if operator == "matches":
+            return Pattern(self.node(listed[0], f"{here}[0]", depth + 1), *_compiled(listed[1], here))
+        if operator == "now":
+            return Now(_shift(listed, here))
+        nodes = self._all(listed, here, depth)
+        return Choice(operator, nodes) if operator in LAZY else Operation(operator, nodes)
+
+    def _all(self, rules: list[Any], path: str, depth: int) -> tuple[Node, ...]:
+        return tuple(self.node(rule, f"{path}[{index}]", depth + 1) for index, rule in enumerate(rules))
+
+    def _quantifier(self, operator: str, listed: list[Any], here: str, depth: int) -> Quantifier:
+        items = self.node(listed[0], f"{here}[0]", depth + 1)
+        self._inside_lists += 1
+        test = self.node(listed[1], f"{here}[1]", depth + 1)
+        self._inside_lists -= 1
+        return Quantifier(operator, items, test)
+
+    def _variable(self, arguments: list[Any], here: str) -> Variable:
+        name = arguments[0] if arguments else ""
+        if len(arguments) > 2 or isinstance(name, dict | list | bool):
+            raise RuleError(here, "a variable is a dotted name, with an optional default")
+        if isinstance(name, float) and name.is_integer():
+            name = int(name)
+        dotted = "" if name is None else str(name)
+        if not self._inside_lists:
+            self.paths.append(dotted)
+        return Variable(tuple(dotted.split(".")) if dotted else (), arguments[1] if len(arguments) == 2 else None)
+
+
+def _compiled(pattern: Any, here: str) -> tuple[str, Any]:
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        raise RuleError(here, f"the pattern is a text of at most {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return pattern, re2.compile(pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise RuleError(here, f"the pattern is no RE2 regular expression: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """RE2 names a look-around or a back-reference by its text alone."""
+    reason = error.args[0] if error.args else ""
+    reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return f"{reason}; RE2 has no look-around and no back-references" if "invalid" in reason else reason
+
+
+def _shift(listed: list[Any], here: str) -> dt.timedelta:
+    span: Any = listed[0] if listed else 0
+    text = span.strip() if isinstance(span, str) else ""
+    back = text.startswith("-")
+    try:
+        seconds = durations.seconds(text[1:] if back else span)
+    except ValueError as error:
+        raise RuleError(here, f"{error}; a minus in front goes back") from None
+    return dt.timedelta(seconds=-seconds if back else seconds)
+
+
+def _step(value: Any, part: str) -> Any:
+    if isinstance(value, dict):
+        found = value.get(part)
+        return found.load() if type(found) is Deferred else found
+    if isinstance(value, list | str) and len(part) < 10 and part.isascii() and part.isdigit():
+        return value[int(part)] if int(part) < len(value) else None
+    return None

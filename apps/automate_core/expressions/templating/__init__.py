@@ -1,0 +1,205 @@
+"""Expressions in step inputs: sandboxed Jinja2, and nothing else in the product imports it.
+
+Two walls, one behind the other (docs/architecture.md, Expressions):
+
+- `grammar` and `sandbox`: an allow-list of what a template may be made of, of filters, tests and methods; data is plain
+  JSON, dots are key look-ups only, so that no attribute of any object is ever reached; operators and filters bound what
+  they make before they make it (`limits`).
+- `pool` and `child`: whatever is not proven to be bounded is evaluated by a render worker, a process without Django,
+  secrets, files and network, which is ended when it takes too long.
+
+A text that is exactly one `{{ expression }}` keeps the expression's type. A missing name is an error that says what is
+there instead, unless `default` or `is defined` asks about it.
+
+Nothing in this package imports Django: a render worker runs it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from jinja2 import nodes  # noqa: TID251
+
+from automate_core.expressions.json_path import Path, Scope, TemplateError, as_text, look_up
+from automate_core.expressions.templating import budget, grammar, pool, sandbox, weights
+from automate_core.expressions.templating.grammar import GLOBALS, Lookup
+from automate_core.expressions.templating.limits import LIGHT_SECONDS, LIGHT_TEXTS, MAX_SOURCE, MAX_TEXTS
+from automate_core.expressions.templating.values import fits
+
+__all__ = ["NotAtOnceError", "Template", "compile_template", "compile_value", "expressions"]
+
+
+class NotAtOnceError(Exception):
+    """A rendering that is for a render worker."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A compiled value. `lookups` are what its texts look up, in order; a light one renders in no time, and here."""
+
+    source: Any
+    evaluate: Callable[[Scope], Any]  #: in this process, whatever it costs: for render workers
+    lookups: tuple[Lookup, ...] = ()
+    is_light: bool = True
+    weighed: tuple[Path, ...] = ()  #: of a light one, where the values are that it works on
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """What is looked up, such as `("steps", "label", "output")`."""
+        return tuple(lookup.path for lookup in self.lookups)
+
+    def render(self, scope: Scope) -> Any:
+        """The value for what `scope` holds. Raises TemplateError. May take a second unless it is light."""
+        if self.is_light:
+            budget.start()
+            return self.evaluate(scope)
+        return msgspec.json.decode(self.document(scope))
+
+    def is_light_on(self, scope: Scope) -> bool:
+        """Whether rendering takes no time on what `scope` holds: it is light, and so are the values it works on."""
+        return self.is_light and weights.are_small(scope, self.weighed)
+
+    def render_at_once(self, scope: Scope) -> Any:
+        """What `render` gives, where that takes no time. Raises NotAtOnceError otherwise, and TemplateError."""
+        if not self.is_light_on(scope):
+            raise NotAtOnceError
+        budget.start(LIGHT_SECONDS, time.thread_time)  # not what a busy machine takes of it
+        try:
+            return self.evaluate(scope)
+        except TemplateError:
+            if budget.is_over():
+                raise NotAtOnceError from None
+            raise
+
+    def document(self, scope: Scope) -> bytes:
+        """The value as a JSON document, by a render worker. Raises TemplateError. May take a second."""
+        return pool.render(self.request, self.paths, scope)
+
+    @cached_property
+    def request(self) -> bytes:
+        """What a render worker compiles."""
+        return msgspec.json.encode(self.source)
+
+
+def compile_template(source: str) -> Template:
+    """Compile one text. Raises TemplateError with the line and the reason."""
+    if len(source) > MAX_SOURCE:
+        raise TemplateError(f"longer than {MAX_SOURCE:,} characters")
+    if "{" not in source:
+        return Template(source, lambda scope: source)
+    tree = grammar.parse(sandbox.ENVIRONMENT, source)
+    lookups, is_light = tuple(grammar.lookups(tree)), grammar.is_light(tree)
+    parts = grammar.parts(tree)
+    evaluate = _plain(parts)
+    if evaluate is None and len(parts) == 1 and isinstance(parts[0], nodes.Expr):
+        evaluate = sandbox.expression(parts[0])
+    is_reference = len(parts) == 1 and grammar.chain(parts[0]) is not None  # a value as it is, whatever its size
+    weighed = () if is_reference or not is_light else tuple(grammar.weighed(tree))
+    return Template(source, evaluate or sandbox.text(tree), lookups, is_light, weighed)
+
+
+def as_template(expression: str) -> str:
+    """The template of an expression whose braces may be left out, such as `event.payload.id`."""
+    return expression if "{{" in expression else f"{{{{ {expression} }}}}"
+
+
+def compile_value(value: Any) -> Template:
+    """Compile a JSON-like value whose texts are templates. Raises TemplateError, with the place in the reason."""
+    texts = len(expressions(value))
+    if texts > MAX_TEXTS:
+        raise TemplateError(f"more than {MAX_TEXTS} texts with expressions")
+    return _compile(value, is_light=texts <= LIGHT_TEXTS)
+
+
+def expressions(value: Any) -> list[str]:
+    """The texts with expressions in a JSON-like value."""
+    found: list[str] = []
+    stack = [value]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, dict | list):
+            stack.extend(inner.values() if isinstance(inner, dict) else inner)
+        elif isinstance(inner, str) and "{" in inner:
+            found.append(inner)
+    return found
+
+
+def _compile(value: Any, *, is_light: bool = True) -> Template:
+    evaluate: Callable[[Scope], Any]
+    if isinstance(value, str):
+        template = compile_template(value)
+        return replace(template, is_light=is_light and template.is_light)
+    if isinstance(value, dict):
+        inner = [_compile_at(key, item) for key, item in value.items()]
+        keyed = {key: template.evaluate for key, template in zip(value, inner, strict=True)}
+
+        def evaluate(scope: Scope) -> Any:
+            return {key: code(scope) for key, code in keyed.items()}
+
+    elif isinstance(value, list):
+        inner = [_compile_at(index, item) for index, item in enumerate(value)]
+        listed = [template.evaluate for template in inner]
+
+        def evaluate(scope: Scope) -> Any:
+            return [code(scope) for code in listed]
+
+    else:
+        return Template(value, lambda scope: value)
+    return Template(
+        value,
+        evaluate,
+        tuple(_all(inner)),
+        is_light and all(each.is_light for each in inner),
+        tuple(path for each in inner for path in each.weighed),
+    )
+
+
+def _all(templates: Iterable[Template]) -> Iterable[Lookup]:
+    return (lookup for template in templates for lookup in template.lookups)
+
+
+def _compile_at(place: str | int, value: Any) -> Template:
+    try:
+        return _compile(value)
+    except TemplateError as error:
+        raise TemplateError(f"{place}: {error.reason}", error.line) from error
+
+
+def _plain(parts: list[nodes.Node]) -> Callable[[Scope], Any] | None:
+    """A renderer without Jinja for what is made of texts and look-ups alone: most of what people write."""
+    pieces: list[str | tuple[Path, int]] = []
+    for part in parts:
+        path = grammar.chain(part)
+        if isinstance(part, nodes.TemplateData):
+            pieces.append(part.data)
+        elif path is not None and path[0] not in GLOBALS:
+            pieces.append((path, part.lineno or 1))
+        else:
+            return None
+    if len(pieces) == 1 and isinstance(pieces[0], tuple):
+        alone, line = pieces[0]
+        return lambda scope: _looked_up(scope, alone, line)
+
+    def render(scope: Scope) -> str:
+        size = 0
+        texts: list[str] = []
+        for piece in pieces:
+            text = piece if isinstance(piece, str) else as_text(_looked_up(scope, *piece))
+            size += len(text)
+            fits(size, "the template")
+            texts.append(text)
+        return "".join(texts)
+
+    return render
+
+
+def _looked_up(scope: Scope, path: Path, line: int) -> Any:
+    try:
+        return look_up(scope, path)
+    except TemplateError as error:
+        raise sandbox.MissingNameError(error.reason, line, path) from error

@@ -1,0 +1,46 @@
+"""What a rendering has left: time, and turns of its loops. Each piece of work is bounded by its input; this bounds how
+many there are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating.limits import CLOCK_SECONDS, MAX_ITERATIONS, MAX_SECONDS
+
+
+class _Budget(threading.local):
+    clock = staticmethod(time.monotonic)
+    until = 0.0
+    turns = 0
+
+
+_budget = _Budget()
+
+
+def start(seconds: float = CLOCK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    """A rendering begins in this thread, whose time is told by `clock`."""
+    _budget.clock = clock
+    _budget.until = clock() + seconds
+    _budget.turns = MAX_ITERATIONS
+
+
+def is_over() -> bool:
+    """Whether the time is over."""
+    return _budget.clock() > _budget.until
+
+
+def look() -> None:
+    """Raise TemplateError once the time is over."""
+    if is_over():
+        raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
+
+
+def turn() -> None:
+    """A loop goes on to its next item. Raises TemplateError when there were too many."""
+    look()
+    _budget.turns -= 1
+    if _budget.turns < 0:
+        raise TemplateError(f"loops go through more than {MAX_ITERATIONS:,} items")

@@ -1,0 +1,147 @@
+"""A render worker: evaluates templates for the process that started it, and can do nothing else.
+
+It imports neither Django nor anything of the project's, gets an empty environment, and, before it reads the first
+template, gives up whatever rendering does not need: network, files, further processes, root.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import msgspec
+
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import Template, budget, compile_template, compile_value
+from automate_core.expressions.templating.filters import FILTERS, numbers, times
+from automate_core.expressions.templating.sandbox import MissingNameError
+from automate_core.expressions.templating.wire import HEADER, MAX_DOCUMENT, Answer, Ready, frame
+
+MEMORY_BYTES = 400_000_000
+CPU_SECONDS = 2  #: of one rendering, should the one who asked be gone and not end it
+ALL_CPU_SECONDS = 600  #: of all; the pool takes a new worker long before
+CACHED = 256
+NOBODY = 65_534
+OUT_OF_MEMORY = 3  #: exit status
+
+
+def main() -> None:
+    """Answer what standard input asks, until it ends."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    try:
+        warm_up()
+        ready = Ready(give_up())
+    except Exception as error:  # noqa: BLE001 - handed to the one who started it, who says so
+        ready = Ready([], f"{type(error).__name__}: {error}")
+    answers.write(frame(msgspec.json.encode(ready)))
+    answers.flush()
+    while not ready.failure:
+        template, scope = _read(requests), _read(requests)
+        _allow_cpu()
+        answers.write(frame(answer(template, scope)))
+        answers.flush()
+
+
+def warm_up() -> None:
+    """Have every module and all data in memory that any filter needs: later no file can be opened."""
+    times.load_zones()
+    for locale in numbers.LOCALES:
+        times.local_datetime(0, locale=locale)
+        numbers.currency(1.5, "EUR", locale)
+    for offered in FILTERS.values():
+        budget.start()
+        compile_template(offered.example).evaluate({"event": {"payload": {}}})
+
+
+def give_up() -> list[str]:
+    """Give up what the system lets go; gives its names. It starts with less, too: docs/templates.md."""
+    done = [name for name, flags in _namespaces() if _granted(functools.partial(os.unshare, flags))][:1]
+    if os.getuid() == 0 and _granted(_become_nobody):
+        done.append("root")
+    limits = {
+        "memory": (resource.RLIMIT_AS, MEMORY_BYTES),
+        "files": (resource.RLIMIT_NOFILE, 0),  # no socket either
+        "processes": (resource.RLIMIT_NPROC, 0),
+        "writing": (resource.RLIMIT_FSIZE, 0),
+        "core": (resource.RLIMIT_CORE, 0),
+        "cpu": (resource.RLIMIT_CPU, ALL_CPU_SECONDS),
+    }
+    for name, (limit, value) in limits.items():
+        if _granted(functools.partial(resource.setrlimit, limit, (value, value))):
+            done.append(name)
+    return done
+
+
+def _namespaces() -> list[tuple[str, int]]:
+    if not hasattr(os, "unshare"):
+        return []
+    return [("network", os.CLONE_NEWNET)] if os.getuid() == 0 else [("network", os.CLONE_NEWUSER | os.CLONE_NEWNET)]
+
+
+def _become_nobody() -> None:
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def _granted(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _allow_cpu() -> None:
+    """The next rendering may use so much; what has been used is used."""
+    soft = math.ceil(time.process_time()) + CPU_SECONDS
+    _granted(functools.partial(resource.setrlimit, resource.RLIMIT_CPU, (min(soft, ALL_CPU_SECONDS), ALL_CPU_SECONDS)))
+
+
+def answer(template: bytes, scope: bytes) -> bytes:
+    """The answer to one request, both parts of it JSON. Exits when memory does not suffice."""
+    try:
+        budget.start()
+        value = _compiled(template).evaluate(msgspec.json.decode(scope))
+        document = msgspec.json.encode(value, enc_hook=_listed)
+        if len(document) > MAX_DOCUMENT:
+            raise TemplateError(f"the inputs are larger than {MAX_DOCUMENT:,} bytes")
+        result = Answer(value=msgspec.Raw(document))
+    except MissingNameError as error:
+        result = Answer(reason=error.reason, line=error.line, path=error.path, advice=error.advice)
+    except TemplateError as error:
+        result = Answer(reason=error.reason, line=error.line)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    except (TypeError, ValueError, RecursionError) as error:
+        result = Answer(reason=f"the expression gives no JSON value: {error}")
+    return msgspec.json.encode(result)
+
+
+@functools.lru_cache(CACHED)
+def _compiled(template: bytes) -> Template:
+    return compile_value(msgspec.json.decode(template))
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, range):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is none")
+
+
+def _read(source: BinaryIO) -> bytes:
+    """The next frame. Exits when there is none: whoever asked is gone."""
+    header = source.read(HEADER.size)
+    if len(header) < HEADER.size:
+        os._exit(0)
+    size: int = HEADER.unpack(header)[0]
+    document = source.read(size)
+    if len(document) < size:
+        os._exit(0)
+    return document

@@ -1,0 +1,255 @@
+"""What a template may be made of. Whatever is not on these lists is refused when it is saved, before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from inspect import Signature
+from typing import NoReturn
+
+import jinja2  # noqa: TID251
+from jinja2 import nodes  # noqa: TID251
+
+from automate_core.expressions.json_path import Path, TemplateError
+from automate_core.expressions.templating.filters import FILTERS
+from automate_core.expressions.templating.functions import FUNCTIONS
+from automate_core.expressions.templating.limits import LIGHT_STEPS, MAX_BITS, MAX_DEPTH, MAX_LOOPS, MAX_NODES
+
+METHODS = frozenset({"upper", "lower", "strip", "split", "startswith", "endswith", "title"})
+LOOP_FIELDS = frozenset({"index", "index0", "revindex", "first", "last", "length"})
+GLOBALS = frozenset(FUNCTIONS)
+_TESTS = "boolean defined divisibleby even false in integer mapping none number odd sequence string true undefined"
+TESTS = frozenset(_TESTS.split())
+_RESERVED = frozenset({"self", "caller", "varargs", "kwargs"})
+# Bounded by what they look at; what they are applied to is counted.
+_LIGHT = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Const,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Keyword,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.List,
+    nodes.Dict,
+    nodes.Pair,
+    nodes.Tuple,
+    nodes.Call,
+)
+_ALLOWED = (
+    *_LIGHT,
+    nodes.Slice,
+    nodes.For,
+    nodes.Add,
+    nodes.Sub,
+    nodes.Mul,
+    nodes.Div,
+    nodes.FloorDiv,
+    nodes.Mod,
+    nodes.Pow,
+    nodes.Neg,
+    nodes.Pos,
+    nodes.Concat,
+)
+_COUNTED = (nodes.Filter, nodes.Test, nodes.Compare, nodes.Call)
+_LITERALS = (nodes.List, nodes.Dict, nodes.Tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A chain of names in a template, such as `steps.label.output`."""
+
+    path: Path
+    line: int
+
+
+def parse(environment: jinja2.Environment, source: str) -> nodes.Template:
+    """The tree of a text. Raises TemplateError with the line and the reason."""
+    try:
+        tree = environment.parse(source)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(error.message or "not a template", error.lineno) from error
+    except RecursionError:
+        raise TemplateError("nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise TemplateError(f"it cannot be read: {error}") from error
+    _check(tree)
+    return tree
+
+
+def parts(tree: nodes.Template) -> list[nodes.Node]:
+    """The texts, expressions and statements one after the other."""
+    return [part for node in tree.body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
+
+
+def chain(node: nodes.Node) -> Path | None:
+    """The path of a chain of names, attributes and constant items, or None for anything else."""
+    found: list[str | int] = []
+    while True:
+        if isinstance(node, nodes.Getattr):
+            found.append(node.attr)
+            node = node.node
+        elif (
+            isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and type(node.arg.value) in (str, int)
+        ):
+            found.append(node.arg.value)
+            node = node.node
+        elif isinstance(node, nodes.Name):
+            return (node.name, *reversed(found))
+        else:
+            return None
+
+
+def lookups(tree: nodes.Node, local: frozenset[str] = GLOBALS) -> Iterator[Lookup]:
+    """The outermost chains of `tree` in source order, but for those that begin with a `local` name."""
+    path = chain(tree)
+    if path is not None:
+        if path[0] not in local:
+            yield Lookup(path, tree.lineno or 1)
+        return
+    if not isinstance(tree, nodes.For):
+        for child in tree.iter_child_nodes():
+            yield from lookups(child, local)
+        return
+    inside = local | {"loop"} | {name.name for name in [tree.target, *tree.target.find_all(nodes.Name)]
+                                 if isinstance(name, nodes.Name)}  # fmt: skip
+    yield from lookups(tree.iter, local)
+    for part in [*filter(None, [tree.test]), *tree.body]:
+        yield from lookups(part, inside)
+    for part in tree.else_:
+        yield from lookups(part, local)
+
+
+_AT_ONCE = frozenset({"length", "first", "last"})  #: filters that take no time, whatever they are applied to
+
+
+def weighed(tree: nodes.Node) -> Iterator[Path]:
+    """The chains whose values the text works on: all but those of which it takes a part, the length, or the existence.
+
+    Of a text that is light, that is.
+    """
+    path = chain(tree)
+    if path is not None:
+        if path[0] not in GLOBALS:
+            yield path
+        return
+    passed_over: nodes.Node | None = None
+    if (
+        isinstance(tree, nodes.Getitem)
+        or (isinstance(tree, nodes.Filter) and tree.name in _AT_ONCE)
+        or (isinstance(tree, nodes.Test) and tree.name != "in")
+    ):
+        passed_over = tree.node
+    for child in tree.iter_child_nodes():
+        if child is not passed_over or chain(child) is None:
+            yield from weighed(child)
+
+
+def is_light(tree: nodes.Template) -> bool:
+    """Whether it is proven to be bounded: look-ups, comparisons and a few cheap filters, each on what was looked up."""
+    steps = 0
+    for node in _all(tree):
+        if not isinstance(node, _LIGHT):
+            return False
+        if isinstance(node, nodes.Filter) and not FILTERS[node.name].is_cheap:
+            return False
+        called = node.node if isinstance(node, nodes.Call) else None
+        if isinstance(called, nodes.Name) and not FUNCTIONS[called.name].is_cheap:
+            return False
+        if isinstance(node, _LITERALS) and node.find(nodes.Name):
+            return False  # the same look-up many times over, in one value
+        steps += isinstance(node, _COUNTED)
+    return steps <= LIGHT_STEPS
+
+
+def _all(tree: nodes.Node) -> Iterator[nodes.Node]:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(node.iter_child_nodes())
+
+
+def _check(tree: nodes.Template) -> None:
+    """Refuse whatever is not on the allow-lists. Iterative: a hostile tree must not exhaust the stack."""
+    count = 0
+    stack: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
+    while stack:
+        node, depth, loops = stack.pop()
+        count += 1
+        if count > MAX_NODES or depth > MAX_DEPTH:
+            _refuse(node, "too large" if count > MAX_NODES else "nested too deeply")
+        if not isinstance(node, _ALLOWED):
+            _refuse(node, f"{type(node).__name__.lower()} is not allowed here")
+        if isinstance(node, nodes.For):
+            loops += 1
+            if loops > MAX_LOOPS or node.recursive:
+                _refuse(node, f"loops may be nested {MAX_LOOPS} deep")
+        _check_node(node)
+        stack.extend((child, depth + 1, loops) for child in node.iter_child_nodes())
+
+
+def _check_node(node: nodes.Node) -> None:
+    match node:
+        case nodes.Filter():
+            _check_filter(node)
+        case nodes.Test() if node.name not in TESTS or node.dyn_args or node.dyn_kwargs:
+            _refuse(node, _no_such("test", node.name, TESTS))
+        case nodes.Name() if node.name.startswith("_") or node.name in _RESERVED:
+            _refuse(node, f"{node.name!r} is not a name that can be used here")
+        case nodes.Call():
+            called = node.node
+            known = called.name if isinstance(called, nodes.Name) and called.name in GLOBALS else ""
+            method = isinstance(called, nodes.Getattr) and called.attr in METHODS
+            if not (known or method) or node.dyn_args or node.dyn_kwargs:
+                names = ", ".join(sorted(GLOBALS)), ", ".join(sorted(METHODS))
+                _refuse(node, f"only {names[0]} and the text methods {names[1]} can be called")
+            if known:
+                _check_arguments(node, known, FUNCTIONS[known].signature)
+        case nodes.Const():
+            _check_number(node)
+
+
+def _check_filter(node: nodes.Filter) -> None:
+    if node.name not in FILTERS or node.node is None:
+        _refuse(node, _no_such("filter", node.name, FILTERS))
+    if node.dyn_args or node.dyn_kwargs:
+        _refuse(node, f"{node.name} takes its values one by one")
+    _check_arguments(node, node.name, FILTERS[node.name].signature, None)
+
+
+def _check_arguments(node: nodes.Filter | nodes.Call, name: str, taken: Signature, *before: None) -> None:
+    try:
+        taken.bind(*before, *[None] * len(node.args), **{str(pair.key): None for pair in node.kwargs})
+    except TypeError as error:
+        _refuse(node, f"{name}: {error}")
+
+
+def _check_number(node: nodes.Const) -> None:
+    value = node.value
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        _refuse(node, "the number is too large")
+    if isinstance(value, float) and not math.isfinite(value):
+        _refuse(node, "the number is too large")
+
+
+def _no_such(what: str, name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name[:100], list(known), n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there is {', '.join(sorted(known))}"
+    return f"there is no {what} {name[:100]!r}; {hint}"
+
+
+def _refuse(node: nodes.Node, reason: str) -> NoReturn:
+    raise TemplateError(reason, node.lineno or 1)

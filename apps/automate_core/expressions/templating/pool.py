@@ -1,0 +1,279 @@
+"""RenderPool: a few render workers, shared by the threads of this process.
+
+They are started when the first template needs one, are ended and replaced when they take too long, use too much memory
+or answer nonsense, and end with this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.util
+import logging
+import os
+import select
+import subprocess  # noqa: TID251 - our own render workers, without a network
+import sys
+import threading
+import time
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+
+from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, look_up, part_of
+from automate_core.expressions.templating.limits import MAX_SECONDS
+from automate_core.expressions.templating.values import advised
+from automate_core.expressions.templating.wire import HEADER, MAX_ANSWER, Answer, Ready, frame
+
+log = logging.getLogger(__name__)
+
+WORKERS = 2
+START_SECONDS = 30.0
+WAIT_SECONDS = 20.0  #: for a worker to be free
+RETIRE_SECONDS = 60.0  #: of renderings, after which a worker is replaced
+_BOOT = "import sys; sys.path += sys.argv[1:]; from automate_core.expressions.templating.child import main; main()"
+_NEEDED = ("automate_core", "jinja2", "markupsafe", "msgspec", "babel", "re2", "tzdata")
+
+
+class RenderUnavailableError(TemplateError):
+    """No render worker could be started, or none was free in time: it may be tried again."""
+
+
+@functools.cache
+def _folders() -> list[str]:
+    """Where a render worker finds what it imports: of all that is installed, it gets to know nothing else."""
+    found = [importlib.util.find_spec(name) for name in _NEEDED]
+    return list(dict.fromkeys(str(FilePath(spec.origin).parents[1]) for spec in found if spec and spec.origin))
+
+
+class RenderProcess:
+    """A render worker. Raises RenderUnavailableError when it cannot be started. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self.spent = 0.0  #: seconds of renderings
+        try:
+            # What runs is this interpreter and this package: no shell, nothing from outside.
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-I", "-S", "-c", _BOOT, *_folders()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                bufsize=0,
+                start_new_session=True,  # a Ctrl-C in the terminal is for us
+            )
+        except OSError as error:
+            raise RenderUnavailableError(f"no render worker can be started: {error}") from error
+        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._in, False)
+        os.set_blocking(self._out, False)
+        self.given_up = self._start()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a request: it lives, and has said nothing that it was not asked."""
+        poll = select.poll()
+        poll.register(self._out, select.POLLIN)
+        return not poll.poll(0)
+
+    def render(self, template: bytes, scope: bytes) -> Answer:
+        """Have it render. Raises TemplateError, after which it must be ended, when it does not answer as it should."""
+        began = time.monotonic()
+        try:
+            answer = self._exchange(frame(template) + frame(scope), began + MAX_SECONDS)
+            return msgspec.json.decode(answer, type=Answer)
+        except TimeoutError:
+            raise TemplateError(f"takes longer than {MAX_SECONDS:g} second") from None
+        except (OSError, EOFError):
+            raise TemplateError("needs too much memory or time") from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise TemplateError("the render worker gave no proper answer") from error
+        finally:
+            self.spent += time.monotonic() - began
+
+    def end(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+        self.forget()
+
+    def forget(self) -> None:
+        """Close our ends of its pipes."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def disown(self) -> None:
+        """It is another process's child: a fork has copied this object."""
+        self._process.returncode = 0
+        self.forget()
+
+    def _start(self) -> list[str]:
+        try:
+            ready = msgspec.json.decode(self._exchange(b"", time.monotonic() + START_SECONDS), type=Ready)
+            if not ready.failure:
+                return ready.given_up
+            reason = ready.failure
+        except (OSError, EOFError, ValueError) as error:
+            reason = f"{type(error).__name__} {error}"
+        self.end()
+        raise RenderUnavailableError(f"no render worker can be started: {reason}")
+
+    def _exchange(self, message: bytes, until: float) -> bytes:
+        """Write a message and read a frame. Raises TimeoutError, EOFError, OSError, and ValueError for a bad frame."""
+        unsent, received = memoryview(message), bytearray()
+        poll = select.poll()
+        poll.register(self._out, select.POLLIN)
+        if unsent:
+            poll.register(self._in, select.POLLOUT)
+        while len(received) < HEADER.size or len(received) < HEADER.size + HEADER.unpack_from(received)[0]:
+            seconds = until - time.monotonic()
+            ready = dict(poll.poll(max(0.0, seconds) * 1000))
+            if not ready:
+                raise TimeoutError
+            if self._in in ready and unsent:
+                unsent = unsent[os.write(self._in, unsent[: 1 << 16]) :]
+                if not unsent:
+                    poll.unregister(self._in)
+            if self._out in ready:
+                chunk = os.read(self._out, 1 << 16)
+                if not chunk:
+                    raise EOFError
+                received += chunk
+                if len(received) > HEADER.size + MAX_ANSWER:
+                    raise ValueError("an answer that is too long")
+        if unsent or len(received) > HEADER.size + HEADER.unpack_from(received)[0]:
+            raise ValueError("an answer to something else")
+        return bytes(received[HEADER.size :])
+
+
+class RenderPool:
+    """At most `size` render workers. Callable from any thread."""
+
+    def __init__(self, size: int = WORKERS) -> None:
+        self._size = size
+        self._free = threading.Condition()
+        self._idle: list[RenderProcess] = []
+        self._all: set[RenderProcess] = set()
+        self._starting = 0
+
+    @property
+    def workers(self) -> list[RenderProcess]:
+        """Those that are running."""
+        return list(self._all)
+
+    def render(self, template: bytes, scope: bytes) -> Answer:
+        """Have a free worker render. Raises TemplateError."""
+        worker = self._take()
+        is_well = False
+        try:
+            answer = worker.render(template, scope)
+            is_well = worker.spent < RETIRE_SECONDS
+            return answer
+        finally:
+            self._give_back(worker, is_well=is_well)
+
+    def close(self) -> None:
+        """End all workers. The next rendering starts new ones."""
+        with self._free:
+            workers, self._idle, self._all = self._all, [], set()
+        for worker in workers:
+            worker.end()
+
+    def _take(self) -> RenderProcess:
+        until = time.monotonic() + WAIT_SECONDS
+        with self._free:
+            while True:
+                while self._idle:
+                    worker = self._idle.pop()
+                    if worker.is_waiting:
+                        return worker
+                    self._drop(worker)
+                if len(self._all) + self._starting < self._size:
+                    self._starting += 1
+                    break
+                if not self._free.wait(until - time.monotonic()):
+                    raise RenderUnavailableError("no render worker was free in time")
+        return self._start()
+
+    def _start(self) -> RenderProcess:
+        worker: RenderProcess | None = None
+        try:
+            worker = RenderProcess()
+        finally:
+            with self._free:
+                self._starting -= 1
+                if worker is not None:
+                    self._all.add(worker)
+                self._free.notify()
+        log.info("render worker %d gave up %s", worker.pid, ", ".join(worker.given_up))
+        return worker
+
+    def _give_back(self, worker: RenderProcess, *, is_well: bool) -> None:
+        with self._free:
+            if is_well and worker in self._all:
+                self._idle.append(worker)
+            else:
+                self._drop(worker)
+            self._free.notify()
+
+    def _drop(self, worker: RenderProcess) -> None:
+        self._all.discard(worker)
+        worker.end()
+
+    def start_anew(self) -> None:
+        """In a forked child: the workers are the parent's."""
+        for worker in self._all:
+            worker.disown()
+        self._free, self._idle, self._all, self._starting = threading.Condition(), [], set(), 0
+
+
+POOL = RenderPool()
+atexit.register(POOL.close)
+os.register_at_fork(after_in_child=POOL.start_anew)
+
+
+def render(template: bytes, paths: tuple[Path, ...], scope: Scope) -> bytes:
+    """The value that `template` gives, as a JSON document. Raises TemplateError."""
+    try:
+        document = msgspec.json.encode(needed(scope, paths))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TemplateError(f"what it looks up is not JSON: {error}") from error
+    answer = POOL.render(template, document)
+    if not answer.reason:
+        return bytes(answer.value)
+    reason = answer.reason[:1_000]
+    if answer.path:
+        try:
+            look_up(scope, answer.path)
+        except TemplateError as error:
+            reason = advised(
+                error.reason, answer.advice
+            )  # which names what is there: a worker knows only what it needs
+    raise TemplateError(reason, answer.line)
+
+
+def needed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
+    """As much of the scope as these paths look up."""
+    found: dict[Any, Any] = {}
+    whole: set[Path] = set()
+    for path in sorted(paths, key=len):
+        source, target = scope, found
+        for depth, part in enumerate(path):
+            value = part_of(source, part)
+            if value is ABSENT or path[: depth + 1] in whole:
+                break
+            if depth == len(path) - 1 or not isinstance(value, dict):
+                target[part] = dict(value) if isinstance(value, dict) else value  # others may be adding to it
+                whole.add(path[: depth + 1])
+                break
+            source, target = value, target.setdefault(part, {})
+    return found

@@ -1,0 +1,363 @@
+"""Jinja, caged: dots and brackets look up keys of JSON data, calls reach the allow-listed few, operators are bounded.
+
+Constants are not folded: compiling computes nothing. That takes both `optimized=False` and a `finalize` that needs the
+context; either alone leaves a way.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+import jinja2  # noqa: TID251
+import jinja2.sandbox  # noqa: TID251
+from jinja2 import nodes  # noqa: TID251
+from jinja2.exceptions import SecurityError  # noqa: TID251
+from jinja2.runtime import Context, LoopContext  # noqa: TID251
+from jinja2.utils import missing  # noqa: TID251
+from jinja2.visitor import NodeTransformer  # noqa: TID251
+
+from automate_core.errors import DeferredError
+from automate_core.expressions.json_path import (
+    ABSENT,
+    Path,
+    Scope,
+    TemplateError,
+    as_text,
+    missing_at,
+    missing_reason,
+    part_of,
+)
+from automate_core.expressions.templating import budget
+from automate_core.expressions.templating.filters import FILTERS, Filter
+from automate_core.expressions.templating.filters.numbers import finite
+from automate_core.expressions.templating.functions import FUNCTIONS
+from automate_core.expressions.templating.grammar import LOOP_FIELDS, METHODS, TESTS, Lookup, lookups
+from automate_core.expressions.templating.limits import MAX_BITS, MAX_STRIPPED
+from automate_core.expressions.templating.values import (
+    Missing,
+    UsedMissingError,
+    advised,
+    checked,
+    fits,
+    is_number,
+    kind,
+    plain,
+)
+
+
+class MissingNameError(TemplateError):
+    """A look-up that led nowhere: `path` as far as the part that is not there; empty where it began in a loop.
+
+    `advice` ends the reason: what to write instead.
+    """
+
+    def __init__(self, reason: str, line: int, path: Path, advice: str = "") -> None:
+        super().__init__(advised(reason, advice), line)
+        self.path = path
+        self.advice = advice
+
+
+_TAKE_MISSING = [each.code for each in FUNCTIONS.values() if each.takes_missing]
+
+
+def _is_function(called: Any) -> bool:
+    return any(called is each.code for each in FUNCTIONS.values())
+
+
+class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    """The environment of all templates."""
+
+    intercepted_binops = frozenset(["+", "-", "*", "/", "//", "%", "**"])
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, str) and attribute in METHODS:
+            return getattr(obj, attribute)
+        if isinstance(obj, LoopContext) and attribute in LOOP_FIELDS:
+            return getattr(obj, attribute)
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, jinja2.Undefined):
+            return obj
+        value = part_of(obj, argument)
+        return self.undefined(obj=obj, name=argument) if value is ABSENT else value
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return False
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        if isinstance(obj, jinja2.Undefined):
+            str(obj)  # raises its own error
+        if _is_function(obj):
+            return True
+        return isinstance(getattr(obj, "__self__", None), str) and getattr(obj, "__name__", "") in METHODS
+
+    def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
+        """Call what `is_safe_callable`, with JSON values; a method on a text that is not too long."""
+        budget.look()
+        if any(obj is code for code in _TAKE_MISSING):
+            return super().call(context, obj, *arguments, **named)
+        if self.is_safe_callable(obj) and not _is_function(obj):
+            name = obj.__name__
+            fits(len(obj.__self__), name)
+            if name == "strip" and any(isinstance(each, str) and len(each) > MAX_STRIPPED for each in arguments):
+                raise TemplateError(f"strip takes at most {MAX_STRIPPED} characters")
+        arguments = tuple(checked(each, "a call") for each in arguments)
+        return super().call(context, obj, *arguments, **{key: checked(each, "a call") for key, each in named.items()})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        budget.look()
+        left, right = checked(left, operator), checked(right, operator)
+        numbers = is_number(left) and is_number(right)
+        if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, str | list)):
+            advice = "; `to_number` makes a number of a text" if isinstance(left, str) or isinstance(right, str) else ""
+            raise TemplateError(f"{kind(left)} {operator} {kind(right)} cannot be computed{advice}")
+        if not numbers:
+            fits(len(left) + len(right), operator)
+            return left + right
+        _bound(operator, left, right)
+        result = super().call_binop(context, operator, left, right)
+        if not is_number(result):
+            raise TemplateError(f"the numbers of {operator} have no such result")
+        return finite(result, operator)
+
+
+def _bound(operator: str, left: float, right: float) -> None:
+    bits = [abs(value).bit_length() if isinstance(value, int) else 64 for value in (left, right)]
+    grown = bits[0] * abs(right) if operator == "**" else sum(bits) if operator == "*" else max(bits)
+    if grown > MAX_BITS:
+        raise TemplateError(f"the numbers of {operator} are too large")
+
+
+def _each(items: Any) -> Iterator[Any]:
+    """The items of a loop, counted against what one rendering may go through in all."""
+    items = checked(items, "a loop")
+    if not isinstance(items, list | dict | str):
+        raise TemplateError(f"a loop goes through a list, not {kind(items)}")
+    for item in items:
+        budget.turn()
+        yield item
+
+
+def _checked_item(value: Any) -> Any:
+    return checked(value, "a list or mapping")
+
+
+def _concat(values: Any) -> str:
+    """What `~` gives."""
+    budget.look()
+    texts = [as_text(checked(value, "~")) for value in values]
+    fits(sum(map(len, texts)), "~")
+    return "".join(texts)
+
+
+def _guarded(offered: Filter) -> Callable[..., Any]:
+    """The filter with the clock before it, JSON going in, and no text coming out that is too long."""
+    code, name, takes_missing = offered.code, offered.name, offered.name == "default"
+
+    @functools.wraps(code)
+    def run(value: Any, *arguments: Any, **named: Any) -> Any:
+        budget.look()
+        if not takes_missing:
+            value = checked(value, name)
+        try:
+            arguments = tuple(checked(argument, name) for argument in arguments)
+            named = {key: checked(argument, name) for key, argument in named.items()}
+        except UsedMissingError as error:
+            error.advice = "Use first(a, b): it skips missing values" if takes_missing else ""
+            raise
+        result = code(value, *arguments, **named)
+        if isinstance(result, str):
+            fits(len(result), name)
+        return result
+
+    return run
+
+
+def _tolerant(code: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter as it stands in an argument of `first`: a missing value stays one."""
+
+    @functools.wraps(code)
+    def run(value: Any, *arguments: Any, **named: Any) -> Any:
+        return value if isinstance(value, jinja2.Undefined) else code(value, *arguments, **named)
+
+    return run
+
+
+def _present(name: str, code: Callable[..., Any]) -> Callable[..., Any]:
+    """A test of a value that must be there."""
+
+    @functools.wraps(code)
+    def test(value: Any, *arguments: Any) -> Any:
+        return code(checked(value, name), *[checked(argument, name) for argument in arguments])
+
+    return test
+
+
+@jinja2.pass_context
+def _finalize(context: Context, value: Any) -> Any:
+    """Output in JSON's words. Needing the context, it keeps Jinja from folding output while compiling."""
+    return as_text(checked(value, "an output"))
+
+
+def _sandbox() -> Sandbox:
+    sandbox = Sandbox(
+        undefined=Missing, optimized=False, finalize=_finalize, autoescape=False, loader=None, cache_size=0
+    )
+    sandbox.globals = {each.name: each.code for each in FUNCTIONS.values()}
+    sandbox.filters = {offered.name: _guarded(offered) for offered in FILTERS.values()}
+    sandbox.filters |= {f"_maybe_{name}": _tolerant(sandbox.filters[name]) for name in FILTERS.keys() - {"default"}}
+    sandbox.filters |= {"_each": _each, "_concat": _concat, "_item": _checked_item}
+    about_names = {"defined", "undefined"}
+    tests: dict[str, Any] = sandbox.tests
+    sandbox.tests = {name: tests[name] if name in about_names else _present(name, tests[name]) for name in TESTS}
+    return sandbox
+
+
+ENVIRONMENT = _sandbox()
+
+
+class _Guards(NodeTransformer):
+    """Puts our own code where Jinja's would do unbounded work without asking the environment."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        self.generic_visit(node)
+        node.iter = nodes.Filter(node.iter, "_each", [], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        self.generic_visit(node)
+        node.items = [_item(item) for item in node.items]
+        return node
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        self.generic_visit(node)
+        if node.ctx == "load":
+            node.items = [_item(item) for item in node.items]
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
+        self.generic_visit(node)
+        node.key, node.value = _item(node.key), _item(node.value)
+        return node
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        self.generic_visit(node)
+        if isinstance(node.node, nodes.Name) and FUNCTIONS[node.node.name].takes_missing:
+            for argument in node.args:
+                _allow_missing(argument)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        self.generic_visit(node)
+        values = nodes.List(node.nodes, lineno=node.lineno)
+        return nodes.Filter(values, "_concat", [], [], None, None, lineno=node.lineno)
+
+
+def _allow_missing(node: nodes.Expr | None) -> None:
+    """Let the filters behind an argument pass a missing value on."""
+    while isinstance(node, nodes.Filter):
+        if f"_maybe_{node.name}" in ENVIRONMENT.filters:
+            node.name = f"_maybe_{node.name}"
+        node = node.node
+
+
+def _item(node: nodes.Expr) -> nodes.Expr:
+    """What is put into a literal: there, and JSON."""
+    if isinstance(node, nodes.Const):
+        return node
+    return nodes.Filter(node, "_item", [], [], None, None, lineno=node.lineno)
+
+
+def _compiled(tree: nodes.Template) -> jinja2.Template:
+    try:
+        return ENVIRONMENT.from_string(tree)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(error.message or "not a template", error.lineno) from error
+    except (SyntaxError, RecursionError, ValueError, MemoryError) as error:
+        raise TemplateError(f"it cannot be compiled: {error}") from error
+
+
+def expression(node: nodes.Expr) -> Callable[[Scope], Any]:
+    """A renderer that keeps the type of a lone expression."""
+    found = tuple(lookups(node))
+    wrapped = nodes.Template([nodes.Output([node], lineno=node.lineno)], lineno=1)
+    [output] = _Guards().visit(wrapped).body
+    body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), output.nodes[0], lineno=node.lineno)]
+    template = _compiled(nodes.Template(body, lineno=1))
+
+    def render(scope: Scope) -> Any:
+        with _Errors(template, found, scope):
+            context = template.new_context(dict(scope))
+            for _ in template.root_render_func(context):
+                pass
+            return plain(context.vars["result"])
+
+    return render
+
+
+def text(tree: nodes.Template) -> Callable[[Scope], str]:
+    """A renderer of a text."""
+    found = tuple(lookups(tree))
+    template = _compiled(_Guards().visit(tree))
+
+    def render(scope: Scope) -> str:
+        with _Errors(template, found, scope):
+            size = 0
+            chunks: list[str] = []
+            for chunk in template.root_render_func(template.new_context(dict(scope))):
+                size += len(chunk)
+                fits(size, "the template")
+                chunks.append(chunk)
+            return "".join(chunks)
+
+    return render
+
+
+class _Errors:
+    """Turns what rendering raises into a TemplateError with the line, and with the whole name of what is missing."""
+
+    def __init__(self, template: jinja2.Template, found: tuple[Lookup, ...], scope: Scope) -> None:
+        self.template = template
+        self.found = found
+        self.scope = scope
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, MemoryError | DeferredError) or not isinstance(error, Exception):
+            return
+        line = self._line(traceback)
+        if isinstance(error, TemplateError):
+            raise TemplateError(error.reason, line) from error
+        if isinstance(error, UsedMissingError):
+            raise self._missing(error, line) from error
+        if isinstance(error, SecurityError):
+            raise TemplateError("that cannot be called here", line) from error
+        if isinstance(error, RecursionError):
+            raise TemplateError("nested too deeply", line) from error
+        raise TemplateError(f"cannot be computed: {error}", line) from error
+
+    def _line(self, traceback: TracebackType | None) -> int:
+        line = 1
+        while traceback is not None:
+            if traceback.tb_frame.f_globals.get("__jinja_template__") is self.template:
+                line = self.template.get_corresponding_lineno(traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return line
+
+    def _missing(self, error: UsedMissingError, line: int) -> MissingNameError:
+        """The look-up that the error is about, as it is written in the template."""
+        for lookup in self.found:
+            parent, depth = missing_at(self.scope, lookup.path) or (None, -1)
+            is_it = error.parent is parent or (error.parent is missing and depth == 0)
+            if depth >= 0 and is_it and error.name == lookup.path[depth]:
+                path = lookup.path[: depth + 1]
+                return MissingNameError(missing_reason(self.scope, path), lookup.line, path, error.advice)
+        return MissingNameError(str(error), line, (), error.advice)

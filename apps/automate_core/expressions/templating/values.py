@@ -1,0 +1,189 @@
+"""JSON values as operators and filters see them: their kinds in words, their fields, and what may be made of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+import jinja2  # noqa: TID251
+from jinja2.utils import missing  # noqa: TID251
+
+from automate_core.expressions.json_path import ABSENT, TemplateError, as_text, describe_missing, part_of
+from automate_core.expressions.templating.limits import MAX_OUTPUT
+
+MAX_EXPONENT = 30  #: of a number that is written out
+
+_KINDS: dict[type, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+class UsedMissingError(jinja2.UndefinedError):
+    """Something was done with a name that is not there: `parent` has no part `name`. `advice` says what to write."""
+
+    advice = ""
+
+    def __init__(self, parent: Any, name: Any, message: str) -> None:
+        super().__init__(message)
+        self.parent = parent
+        self.name = name
+
+
+class Missing(jinja2.StrictUndefined):
+    """A name that is not there. Deeper look-ups keep it, so that `a.b.c | default(1)` works; any use is an error."""
+
+    __slots__ = ()
+
+    def __init__(self, hint: str | None = None, obj: Any = missing, name: Any = None, exc: Any = None) -> None:
+        super().__init__(hint, obj, name)
+        if exc is None:  # Jinja calls it with the message
+            self._undefined_exception = cast("type[UsedMissingError]", functools.partial(UsedMissingError, obj, name))
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        if self._undefined_obj is missing:
+            return f"{self._undefined_name} does not exist"
+        return describe_missing(self._undefined_obj, self._undefined_name or "")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        return self
+
+
+def advised(reason: str, advice: str) -> str:
+    """A reason with what to write instead, where that is known."""
+    return f"{reason}{'' if reason.endswith('?') else '.'} {advice}" if advice else reason
+
+
+def kind(value: Any) -> str:
+    """What a value is, in the words of error messages."""
+    return "null" if value is None else _KINDS.get(type(value), "something else")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def checked(value: Any, what: str) -> Any:
+    """The value as JSON's: tuples and ranges as lists. Raises TemplateError for others, UndefinedError for Missing."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises its own error
+    if value is None or type(value) in _KINDS:
+        return value
+    if isinstance(value, tuple | range):
+        return list(value)
+    raise TemplateError(f"{what} takes a JSON value")
+
+
+def fits(size: int, what: str, most: int = MAX_OUTPUT) -> None:
+    """Raise TemplateError if a result of that size would be too long."""
+    if size > most:
+        raise TemplateError(f"the result of {what} is longer than {most:,}")
+
+
+def text_of(value: Any, what: str) -> str:
+    """A text, or a number, true, false or null as one. Raises TemplateError for lists and mappings."""
+    if isinstance(value, list | dict):
+        raise TemplateError(f"{what} takes a text, not {kind(value)}")
+    return as_text(value)
+
+
+def list_of(value: Any, what: str) -> list[Any]:
+    """A list. Raises TemplateError for anything else."""
+    if not isinstance(value, list):
+        raise TemplateError(f"{what} takes a list, not {kind(value)}")
+    return value
+
+
+def whole(value: Any, what: str, least: int, most: int) -> int:
+    """A whole number between the two. Raises TemplateError for anything else."""
+    if type(value) is not int or not least <= value <= most:
+        raise TemplateError(f"{what} is a whole number from {least:,} to {most:,}")
+    return value
+
+
+def field_of(item: Any, attribute: str | int, what: str) -> Any:
+    """The field of an item; `attribute` may be a dotted path. Raises TemplateError if there is none."""
+    value = item
+    for part in [attribute] if isinstance(attribute, int) else str(attribute).split("."):
+        inner = part_of(value, part)
+        if inner is ABSENT:
+            raise TemplateError(f"{what}: an item has no {part!r}: {describe_missing(value, part)}")
+        value = inner
+    return value
+
+
+def fields_of(value: Any, attribute: str | int | None, what: str) -> list[Any]:
+    """The items of a list, or that field of each."""
+    items = list_of(value, what)
+    return items if attribute is None else [field_of(item, attribute, what) for item in items]
+
+
+def has_field(item: Any, attribute: str | int) -> bool:
+    """Whether `field_of` would give something."""
+    try:
+        field_of(item, attribute, "")
+    except TemplateError:
+        return False
+    return True
+
+
+def comparable(values: list[Any], what: str) -> Callable[[Any], Any]:
+    """A key to order these values by. Raises TemplateError unless all are numbers, or all texts; null comes first."""
+    present = [value for value in values if value is not None]
+    if all(map(is_number, present)):
+        return lambda value: (value is not None, value or 0)
+    if all(isinstance(value, str) for value in present):
+        return lambda value: (value is not None, value or "")
+    kinds = ", ".join(sorted({kind(value) for value in present}))
+    raise TemplateError(f"{what} compares numbers, or texts, but not a mixture: here is {kinds}")
+
+
+def identity(value: Any) -> str:
+    """Equal values give equal texts, and others different ones."""
+    if type(value) is str:
+        return f'"{value}'
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def decimal_of(value: Any, what: str) -> Decimal:
+    """A number, or a text that holds one, exactly as it is written. Raises TemplateError for anything else."""
+    text = repr(value) if isinstance(value, float) else str(value).strip()
+    try:
+        if isinstance(value, bool | list | dict) or value is None or len(text) > 100 or "_" in text:
+            raise InvalidOperation
+        number = Decimal(text)
+    except InvalidOperation:
+        raise TemplateError(f"{what} takes a number, not {_shown(value)}") from None
+    if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+        raise TemplateError(f"{what} takes numbers of up to {MAX_EXPONENT} digits")
+    return number
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) and len(value) <= 40 else kind(value)
+
+
+def plain(value: Any) -> Any:
+    """What an expression gives. Raises TemplateError where it is no JSON value, or too long a text."""
+    if isinstance(value, str):
+        fits(len(value), "the expression")
+        return value
+    return checked(value, "an input")

@@ -1,0 +1,1 @@
+"""What operators look after: statistics, retention, notifications, dead jobs, bulk actions, backup."""

@@ -1,0 +1,67 @@
+"""What a restored site does next: which runs go on, which are in doubt, and which callback addresses are dead."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import Count, QuerySet
+
+from automate_core import database
+from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait
+from automate_core.operations.backup.restore import Restored
+from automate_core.states import FINAL_RUN_STATES, JobStatus, StepStatus, WaitStatus
+from automate_governance.secrets import recovery
+
+LISTED = 20
+
+
+def lines(restored: Restored) -> Iterator[str]:
+    """The report, a line each."""
+    now = database.now()
+    yield f"The backup is of {restored.made_at:%Y-%m-%d %H:%M:%S} UTC. What happened since is unknown to this site."
+    yield from _runs()
+    yield from _in_doubt()
+    yield from _callbacks(now, restored.callbacks_died)
+    late = Schedule.objects.filter(next_at__lt=now).count()
+    if late:
+        yield f"{late} schedules were due in between: they start when a worker runs."
+    for each in recovery.unreadable():
+        if each.secret.key_id not in restored.key_ids:  # keys that were just written count from the next process on
+            yield f"The secret {each.secret} cannot be read: run automate_recover_keys."
+
+
+def _open() -> QuerySet[ExecutionRun]:
+    return ExecutionRun.objects.exclude(status__in=FINAL_RUN_STATES)
+
+
+def _runs() -> Iterator[str]:
+    counts = dict(_open().order_by("status").values_list("status").annotate(Count("pk")))
+    said = ", ".join(f"{number} {status}" for status, number in counts.items())
+    yield f"Runs that go on when a worker starts: {said or 'none'}."
+    if counts:
+        yield "An effect that such a run had after the backup is repeated with the same idempotency key."
+    leased = OutboxJob.objects.filter(status=JobStatus.LEASED).count()
+    if leased:
+        yield f"{leased} jobs were held by workers that are gone: others take them over when their leases end."
+
+
+def _in_doubt() -> Iterator[str]:
+    attempts = StepRun.objects.filter(status=StepStatus.RUNNING, run__in=_open()).select_related("run__workflow")
+    number = attempts.count()
+    yield f"Attempts in doubt, under way at the time of the backup: {number or 'none'}."
+    for attempt in attempts.order_by("id")[:LISTED]:
+        yield f"  {attempt.run.workflow.slug} {attempt.run_id} {attempt}"
+    if number > LISTED:
+        yield f"  and {number - LISTED} more"
+
+
+def _callbacks(now: dt.datetime, died: bool) -> Iterator[str]:
+    waits = Wait.objects.filter(kind=Wait.Kind.CALLBACK, status=WaitStatus.OPEN).select_related("run__workflow")
+    dead = waits if died else waits.filter(due_at__lt=now)
+    yield f"Callback addresses that work: {waits.count() - dead.count()}. Those handed out after the backup are dead."
+    if dead:
+        why = "SECRET_KEY is another" if died else "their time is over"
+        yield f"Dead callback addresses, as {why}: {dead.count()}."
+        for wait in dead.order_by("id")[:LISTED]:
+            yield f"  {wait.run.workflow.slug} {wait.run_id} {wait.path}"

@@ -1,0 +1,129 @@
+"""Retrying or cancelling many runs: asked for by a person, done by a worker a few at a time.
+
+Each run is done for itself, with that person's rights as they are by then, and with an audit entry of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import OperationalError, transaction
+from django.utils import timezone
+
+from automate_core.database import AutomateNow
+from automate_core.ids import uuid7
+from automate_core.models import BulkAction, BulkItem, ExecutionRun
+from automate_core.operations.statistics import failures
+from automate_core.runs import control
+from automate_core.states import BULK_EDGES, BulkStatus, move
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person
+
+log = logging.getLogger(__name__)
+
+MOST = 10_000  #: runs of one action
+BATCH = 20  #: runs of one transaction
+KEPT = dt.timedelta(days=30)  #: for which one that has ended is remembered
+
+DUE = "EXISTS (SELECT FROM automate_core_bulkaction WHERE status = 'open')"
+
+
+@transaction.atomic
+def ask(
+    verb: str,
+    runs: Sequence[uuid.UUID],
+    options: Mapping[str, Any],
+    *,
+    by: Person,
+    request: uuid.UUID | None = None,
+) -> BulkAction:
+    """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.retry` or `cancel`.
+
+    The same `request` of that person again gives the action that it made. Raises ValueError for none or too many.
+    """
+    if not 1 <= len(runs) <= MOST:
+        raise ValueError(f"choose 1 to {MOST:,} runs, not {len(runs):,}")
+    BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
+    ordered = sorted(set(runs))
+    said = {"verb": verb, "options": dict(options), "total": len(ordered)}
+    action, is_new = BulkAction.objects.get_or_create(person=by, request=request or uuid7(), defaults=said)
+    if not is_new:
+        return action
+    BulkItem.objects.bulk_create(
+        (BulkItem(action=action, number=number, run=run) for number, run in enumerate(ordered)), batch_size=1_000
+    )
+    audit.record(by, f"runs.bulk_{verb}", action, changes={"runs": len(ordered), **options})
+    return action
+
+
+def asked_before(by: Person, request: uuid.UUID) -> BulkAction | None:
+    """The action that this request of a person made, whatever became of it."""
+    return BulkAction.objects.filter(person=by, request=request).first()
+
+
+@transaction.atomic
+def stop(action: BulkAction, by: Person) -> bool:
+    """Leave the rest alone, audited. False when it has ended already."""
+    ended = move(BULK_EDGES, BulkStatus.OPEN, BulkStatus.STOPPED)
+    still_open = BulkAction.objects.filter(pk=action.pk, status=BulkStatus.OPEN)
+    is_stopped = bool(still_open.update(status=ended, ended_at=AutomateNow()))
+    if is_stopped:
+        audit.record(by, "runs.bulk_stopped", action)
+    return is_stopped
+
+
+def go_on() -> float | None:
+    """Do the next few runs of the oldest action that nobody is at; gives 0 while there may be more.
+
+    What is done and that it is done commit together: a worker that dies leaves either all of a batch or nothing.
+    """
+    with transaction.atomic():
+        free = BulkAction.objects.select_for_update(skip_locked=True, of=("self",)).select_related("person")
+        action = free.filter(status=BulkStatus.OPEN).order_by("id").first()
+        if action is None:
+            return None
+        items = list(action.items.filter(number__gte=action.done + action.refused).order_by("number")[:BATCH])
+        runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
+        found = runs.in_bulk([item.run for item in items])
+        for item in items:
+            _do(action, item, found.get(item.run))
+        BulkItem.objects.bulk_update(items, ["result", "refusal"])
+        refused = sum(bool(item.refusal) for item in items)
+        action.done, action.refused = action.done + len(items) - refused, action.refused + refused
+        if len(items) < BATCH:
+            action.status = move(BULK_EDGES, action.status, BulkStatus.DONE)
+            action.ended_at = AutomateNow()
+            if action.verb == BulkAction.Verb.RETRY:
+                failures.settle(action.items.exclude(result=None).values_list("run", flat=True), by=action.person)
+        action.save(update_fields=["done", "refused", "status", "ended_at"])
+    return 0.0
+
+
+def _do(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> None:
+    if run is None:
+        item.refusal = "the run was removed"
+        return
+    person = action.person
+    try:
+        with transaction.atomic():
+            if action.verb == BulkAction.Verb.RETRY:
+                item.result = control.retry(run, by=person, **{"again": False, **action.options}).pk
+            else:
+                item.result = control.cancel(run, by=person, **action.options).pk
+    except (control.ControlError, NotPermittedError) as error:
+        item.refusal = str(error)
+    except OperationalError:
+        raise
+    except Exception:  # the others go on
+        log.exception("run %s: %s failed", run.pk, action.verb)
+        item.refusal = "it could not be done: the worker's log says why"
+
+
+def refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:
+    """(why, run) of those that were refused first."""
+    rows = action.items.exclude(refusal="").order_by("number").values_list("refusal", "run")
+    return list(rows[:most])

@@ -1,0 +1,58 @@
+"""Dead jobs: what workers have given up, and how people have it done after all."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from automate_core.models import ExecutionRun, OutboxJob
+from automate_core.outbox import lifecycle
+from automate_core.runs import control
+from automate_core.runs.control import BATCH, ControlError, Done
+from automate_core.states import JobStatus
+from automate_governance import audit
+from automate_governance.permissions import SITE, NotPermittedError, Person, can
+
+
+def unreplayed() -> QuerySet[OutboxJob]:
+    """The jobs that were given up, with the reason in `last_error`, and that nobody has replayed yet. Oldest first."""
+    later = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, event=OuterRef("event"), id__gt=OuterRef("id"))
+    again = ExecutionRun.objects.filter(retried_from=OuterRef("run"))
+    replayed = Q(Exists(later), kind=OutboxJob.Kind.DISPATCH) | Q(Exists(again), kind=OutboxJob.Kind.ADVANCE)
+    dead = OutboxJob.objects.filter(status=JobStatus.DEAD).exclude(replayed)
+    return dead.select_related("event", "run__workflow").defer("event__payload", "event__headers").order_by("id")
+
+
+@transaction.atomic
+def replay(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
+    """Do a dead job's work after all: match its event anew, or run its run again from where it stood.
+
+    Raises NotPermittedError, ControlError.
+    """
+    OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
+    if job.status != JobStatus.DEAD:
+        raise ControlError(f"job {job.pk} is {job.status}: only dead jobs are replayed")
+    if not unreplayed().filter(pk=job.pk).exists():
+        raise ControlError(f"job {job.pk} was replayed already")
+    if job.run is not None:
+        return control.retry(job.run, by=by, start="failed")
+    if job.event is None:
+        raise ControlError(f"the event of job {job.pk} was removed")
+    if not can(by, "operate", SITE):
+        raise NotPermittedError(f"{by.get_username()} may not operate the site")
+    anew = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
+    audit.record(by, "job.replayed", job, changes={"job": str(anew.pk)}, trace_id=job.event.trace_id)
+    return anew
+
+
+def replay_oldest(by: Person, most: int = BATCH) -> Done:
+    """Replay dead jobs, the oldest first and so many at once, each for itself."""
+    result = Done()
+    for job in unreplayed()[:most]:
+        try:
+            replay(job, by)
+        except (ControlError, NotPermittedError) as error:
+            result.refused[str(job.pk)] = str(error)
+        else:
+            result.done += 1
+    return result

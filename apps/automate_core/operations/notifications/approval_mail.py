@@ -1,0 +1,97 @@
+"""Mail to those who are asked to decide: when an approval opens or is handed on to them, and as a reminder.
+
+Each person gets their own, so that nobody sees who else was asked, and one that is refused holds up no other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q
+
+from automate_core import database
+from automate_core.models import Notification, Wait, WaitAssignee
+from automate_core.operations.notifications import texts
+from automate_core.runs.waits import approvals
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance.people import email_of
+from automate_governance.permissions import Person
+
+BATCH = 50
+
+#: SQL: whether somebody is to be told that they are asked.
+UNTOLD = "EXISTS (SELECT FROM automate_core_waitassignee WHERE NOT told AND NOT excluded)"
+#: SQL: whether somebody is to be reminded.
+TO_REMIND = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND remind_at <= automate_now())"
+
+
+@transaction.atomic
+def tell() -> float | None:
+    """Put mail on its way to those who are newly asked; gives 0 when there is some to send, or more."""
+    untold = WaitAssignee.objects.filter(told=False, excluded=False).order_by("wait", "pk")
+    rows = list(untold.select_related("wait__run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
+    by_wait: dict[Wait, list[WaitAssignee]] = {}
+    for row in rows:
+        if row.wait.status == WaitStatus.OPEN:
+            by_wait.setdefault(row.wait, []).append(row)
+    for wait, new in by_wait.items():
+        _queue(Notification.APPROVAL, wait, new)
+    WaitAssignee.objects.filter(pk__in=[row.pk for row in rows]).update(told=True)
+    return 0.0 if rows else None
+
+
+@transaction.atomic
+def remind() -> float | None:
+    """Put reminders on their way; gives 0 when there are some to send, or more."""
+    due = Wait.objects.filter(status=WaitStatus.OPEN, remind_at__lte=database.AutomateNow()).order_by("remind_at")
+    waits = list(due.select_related("run").select_for_update(skip_locked=True, of=("self",))[:BATCH])
+    for wait in waits:
+        _queue(Notification.REMINDER, wait, wait.assignees.filter(excluded=False))
+    Wait.objects.filter(pk__in=[wait.pk for wait in waits]).update(remind_at=None)
+    return 0.0 if waits else None
+
+
+def is_needed(notification: Notification) -> bool:
+    """Whether the approval is still open, and that person still asked: what was decided meanwhile needs no mail."""
+    person = notification.person
+    return person is not None and approvals.assigned_to(person).filter(notifications=notification).exists()
+
+
+def text(notification: Notification) -> tuple[str, str, str, str]:
+    """(subject, message, until when, address of the page) of a mail about an approval, as it stands when it is sent."""
+    wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
+    data = wait.data or {}
+    head = "Reminder: " if notification.kind == Notification.REMINDER else ""
+    subject = " ".join(f"{head}{approvals.name(wait)}, {wait.run.workflow.name}".split())[:200]
+    due = f"Due {wait.due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if wait.due_at else ""
+    return subject, str(data.get("message", "")), due, texts.address("studio:approval_page", wait.pk)
+
+
+def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:
+    now = database.now()
+    Notification.objects.bulk_create(
+        Notification(
+            kind=kind,
+            wait=wait,
+            workflow_id=wait.run.workflow_id,
+            channel=Notification.Channel.EMAIL,
+            target=email_of(person),
+            person=person,
+            count=1,
+            send_at=now,
+        )
+        for person in _people(wait, assignees)
+        if wait.run.status not in FINAL_RUN_STATES
+    )
+
+
+def _people(wait: Wait, assignees: Iterable[WaitAssignee]) -> Iterable[Person]:
+    """The active people with an address among them, each once; those who may not decide are left out."""
+    rows = list(assignees)
+    asked = Q(pk__in=[row.user_id for row in rows]) | Q(groups__in=[row.group_id for row in rows if row.group_id])
+    barred = wait.assignees.filter(excluded=True).values("user")
+    people = get_user_model()._default_manager.filter(asked, is_active=True).exclude(pk__in=barred).distinct()
+    return [person for person in people if email_of(person)]

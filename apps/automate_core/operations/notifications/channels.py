@@ -1,0 +1,215 @@
+"""Handing a message over: by mail, to Slack through a connection, or as a signed webhook.
+
+Each attempt of a message carries the same id, so that who gets it twice can tell.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, mailers
+from django.template.loader import render_to_string
+
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.invocation import invoke
+from automate_connectors.models import Connection
+from automate_connectors.outbound import http_session
+from automate_connectors.trial import context
+from automate_core.conf import named
+from automate_core.models import Notification, NotificationRule
+from automate_core.operations.notifications import approval_mail, texts
+from automate_core.webhooks.schemes import scheme_for
+from automate_egress import EgressError
+from automate_governance.permissions import can
+from automate_governance.redaction import knowing, redact_text
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.resolver import resolve
+from automate_plugins.registry import PluginNotFoundError
+
+WEBHOOK_SECONDS = 15.0
+_NOT_SENDING = ("console.EmailBackend", "dummy.EmailBackend", "filebased.EmailBackend")
+_PASSING = {408, 425, 429}  #: statuses below 500 after which the same may go well
+
+
+class NotDeliveredError(Exception):
+    """It was not handed over; the message is for people. `again`: the same may go well later."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(redact_text(message)[:500])
+        self.again = again
+
+
+def can_mail() -> bool:
+    """Whether the site has a mail server to send by, and does not only print what it would send."""
+    if hasattr(settings, "MAILERS"):
+        config = mailers.settings.get("default")
+        backend = config.get("BACKEND", "") if config is not None else "dummy.EmailBackend"
+    else:
+        backend = settings.EMAIL_BACKEND
+    return not str(backend).endswith(_NOT_SENDING)
+
+
+def no_mail() -> str:
+    """The message where the site cannot send mail."""
+    return f"This site cannot send e-mail yet. An administrator has to configure a mail server in {named('MAILERS')}."
+
+
+def deliver(notification: Notification) -> None:
+    """Hand it over. Raises NotDeliveredError."""
+    with knowing():
+        _hand_over(notification)
+
+
+def _hand_over(notification: Notification) -> None:
+    match notification.channel:
+        case NotificationRule.Channel.EMAIL:
+            _mail(notification)
+        case NotificationRule.Channel.SLACK:
+            _slack(notification, _rule(notification))
+        case NotificationRule.Channel.WEBHOOK:
+            _webhook(notification, _rule(notification))
+
+
+def _rule(notification: Notification) -> NotificationRule:
+    if notification.rule is None:
+        raise NotDeliveredError("Its rule was removed.", again=False)
+    return notification.rule
+
+
+def why(notification: Notification) -> str:
+    """Why somebody gets a message."""
+    if notification.wait_id is not None:
+        return "You get this because you are asked to decide."
+    if notification.kind == Notification.TEST:
+        return "This is a test of a notification rule: nothing has happened."
+    return f"You get this because of a notification rule: {notification.rule.get_kind_display().lower()}."  # type: ignore[union-attr]
+
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+
+def _mail(notification: Notification) -> None:
+    if not can_mail():
+        raise NotDeliveredError(no_mail(), again=False)
+    facts, count = notification.facts, notification.count
+    if notification.wait_id is not None:
+        subject, message, due, url = approval_mail.text(notification)
+        body = "\n\n".join(part for part in (message, due, f"Decide here: {url}\n") if part)
+        shown = [{"text": message or subject, "when": due, "url": url, "link": "Decide"}]
+    else:
+        subject, body = texts.subject(facts, count), texts.plain(facts, count, why(notification))
+        shown = [{**each, "when": f"{each['at'][:19].replace('T', ' ')} UTC"} for each in facts]
+    html = render_to_string(
+        "automate_core/notification.html",
+        {"facts": shown, "more": max(count - len(facts), 0) if facts else 0, "why": why(notification)},
+    )
+    mail = EmailMultiAlternatives(
+        redact_text(subject),
+        redact_text(body),
+        to=[notification.target],
+        headers={"Message-ID": f"<{notification.pk}@automate>", "Auto-Submitted": "auto-generated"},
+    )
+    mail.attach_alternative(redact_text(html), "text/html")
+    try:
+        mail.send()
+    except OSError as error:  # SMTP's errors are
+        raise NotDeliveredError(f"The mail server: {_reply(error)}", again=not _is_final(error)) from error
+    except ValueError as error:  # a header or an address that is none
+        raise NotDeliveredError(f"The mail cannot be sent: {error}", again=False) from error
+
+
+def _reply(error: OSError) -> str:
+    """What the server said, of SMTP's errors the part for people."""
+    for _, reply in getattr(error, "recipients", {}).values():
+        return _text(reply)
+    said = getattr(error, "smtp_error", None)
+    return f"{getattr(error, 'smtp_code', '')} {_text(said)}".strip() if said is not None else str(error)
+
+
+def _is_final(error: OSError) -> bool:
+    """Whether the server refuses this recipient or this message for good."""
+    statuses = [status for status, _ in getattr(error, "recipients", {}).values()]
+    return bool(statuses) and all(status >= 500 for status in statuses)
+
+
+def _text(reply: Any) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
+
+
+# --- Slack ------------------------------------------------------------------------------------------------------------
+
+
+def _slack(notification: Notification, rule: NotificationRule) -> None:
+    """In the name of the rule's author, who has to be allowed to use the connection still."""
+    connection = Connection.objects.filter(slug=rule.connection, connector="slack").first()
+    if connection is None:
+        raise NotDeliveredError(f"There is no Slack connection {rule.connection}.", again=False)
+    author = rule.author
+    if author is None or not can(author, "use", connection):
+        name = author.get_username() if author else "Whoever made this rule"
+        raise NotDeliveredError(f"{name} may not use the connection {connection}.", again=False)
+    facts = [f"{_mrkdwn(each['text'])} <{_mrkdwn(each['url'])}|Open>" for each in notification.facts]
+    more = notification.count - len(facts)
+    params = {"channel": rule.room, "text": "\n".join([*facts, *([f"And {more} more."] if more > 0 else [])])}
+    try:
+        adapter = connection.adapter
+        given = {**context(connection, author), "idempotency_key": notification.pk.hex}
+        invoke(adapter, adapter.action("post_message"), params, given)
+    except ConnectorError as error:
+        raise NotDeliveredError(error.message, again=error.retryable) from error
+    except SecretUnavailableError as error:
+        raise NotDeliveredError(str(error), again=True) from error
+    except (SecretNotFoundError, PluginNotFoundError) as error:
+        raise NotDeliveredError(str(error), again=False) from error
+
+
+def _mrkdwn(text: str) -> str:
+    """As Slack wants text: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\u2502")
+
+
+# --- webhooks ---------------------------------------------------------------------------------------------------------
+
+
+def document(notification: Notification) -> dict[str, Any]:
+    """What a webhook carries."""
+    return {
+        "type": f"notification.{notification.kind}",
+        "timestamp": dt.datetime.now(dt.UTC).isoformat(),
+        "data": {
+            "id": str(notification.pk),
+            "count": notification.count,
+            "happened": notification.facts,
+            "workflow": notification.workflow.slug if notification.workflow else None,
+        },
+    }
+
+
+def _webhook(notification: Notification, rule: NotificationRule) -> None:
+    """Signed as Standard Webhooks has it, with a secret of the rule's own."""
+    body = json.dumps(document(notification)).encode()
+    try:
+        secret = resolve(rule.secret).reveal()
+        signed = scheme_for("standard", {}).sign(
+            secret, body, event_type="", delivery=str(notification.pk), url=rule.url
+        )
+        answer = http_session(deadline=time.monotonic() + WEBHOOK_SECONDS).request(
+            "POST",
+            rule.url,
+            data=body,
+            headers={**signed, "Content-Type": "application/json"},
+            follow_redirects=False,
+        )
+    except SecretUnavailableError as error:
+        raise NotDeliveredError(str(error), again=True) from error
+    except SecretNotFoundError as error:
+        raise NotDeliveredError(str(error), again=False) from error
+    except EgressError as error:
+        raise NotDeliveredError(str(error), again=error.retryable) from error
+    if not 200 <= answer.status < 300:
+        again = answer.status >= 500 or answer.status in _PASSING
+        raise NotDeliveredError(f"{notification.target} answered HTTP {answer.status}.", again=again)

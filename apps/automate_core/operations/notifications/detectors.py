@@ -1,0 +1,139 @@
+"""What is found by looking now and then: silence, long waits, jobs that were given up, connections that fail."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Concat
+
+from automate_connectors.models import Connection
+from automate_core import database
+from automate_core.definition.document import ActionStep, walk
+from automate_core.definition.published import published_definition
+from automate_core.definition.step_names import step_name_in
+from automate_core.models import ExecutionRun, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
+from automate_core.operations.notifications import messages, texts
+from automate_core.operations.notifications.messages import Happening
+from automate_core.states import JobStatus, WaitStatus
+
+RULES_AT_ONCE = 10
+MOST_FOUND = 200  #: by one rule at one look
+LOOK_AGAIN = dt.timedelta(seconds=15)
+ASKING = [Wait.Kind.APPROVAL, Wait.Kind.CALLBACK, Wait.Kind.RECONNECT, Wait.Kind.REVIEW]  #: waits for others to act
+
+_Kind = NotificationRule.Kind
+
+_KINDS = ", ".join(f"'{kind.value}'" for kind in sorted(NotificationRule.LOOKING))
+
+#: SQL: whether a rule is to look.
+DUE = f"""EXISTS (SELECT FROM automate_core_notificationrule
+    WHERE is_on AND removed_at IS NULL AND kind IN ({_KINDS}) AND look_at <= automate_now())"""
+
+
+@transaction.atomic
+def look() -> float | None:
+    """Have the rules look whose turn it is; gives 0 when there may be more."""
+    rules = messages.lock_due(NotificationRule.LOOKING, RULES_AT_ONCE, LOOK_AGAIN)
+    now = database.now()
+    for rule in rules:
+        messages.note(rule, _FINDERS[_Kind(rule.kind)](rule, now))
+    return 0.0 if len(rules) == RULES_AT_ONCE else None
+
+
+def _not_run(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+    """Workflows that start runs, and have started none for longer than the span since the last, or publishing."""
+    if rule.span is None:
+        return
+    runs = ExecutionRun.objects.filter(workflow=OuterRef("pk")).exclude(cause=ExecutionRun.Cause.TEST)
+    active = Workflow.objects.filter(status=Workflow.Status.ACTIVE, published__isnull=False)
+    if rule.workflow_id is not None:
+        active = active.filter(pk=rule.workflow_id)
+    active = active.select_related("owner", "published").defer("published__definition")
+    for workflow in active.annotate(last=Subquery(runs.order_by("-pk").values("created_at")[:1])):
+        published_at = workflow.published.created_at if workflow.published else workflow.created_at
+        since = max(filter(None, (workflow.last, published_at)))
+        if now - since > rule.span:
+            text = texts.not_run(workflow.name, since, ever=workflow.last == since)
+            yield Happening(
+                key=f"not_run:{workflow.pk}:{since.isoformat()}",
+                fact=texts.fact(text, now, "admin:automate_core_workflow_change", workflow.pk),
+                at=now,
+                workflow=workflow,
+                owner=workflow.owner,
+            )
+
+
+def _waiting(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+    if rule.span is None:
+        return
+    waits = Wait.objects.filter(status=WaitStatus.OPEN, kind__in=ASKING, created_at__lt=now - rule.span)
+    waits = waits.exclude(run__cause=ExecutionRun.Cause.TEST)
+    if rule.workflow_id is not None:
+        waits = waits.filter(run__workflow=rule.workflow_id)
+    waits = _new(waits, rule, "wait:").annotate(name=KT("data__name")).defer("data", "outcome")
+    found = waits.select_related("run__workflow__owner").defer("run__vars", "run__output", "run__error")
+    for wait in found.order_by("pk")[:MOST_FOUND]:
+        workflow, name = wait.run.workflow, wait.name or step_name_in(wait.run.version_id, wait.path)
+        text = texts.waiting(workflow.name, wait.kind, name, rule.span)
+        yield Happening(
+            key=f"wait:{wait.pk}",
+            fact=texts.fact(text, wait.created_at, "admin:automate_core_executionrun_change", wait.run_id),
+            at=now,
+            workflow=workflow,
+            owner=workflow.owner,
+        )
+
+
+def _dead_jobs(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+    jobs = OutboxJob.objects.filter(status=JobStatus.DEAD)
+    if rule.workflow_id is not None:
+        jobs = jobs.filter(run__workflow=rule.workflow_id)
+    jobs = _new(jobs, rule, "job:").select_related("run__workflow__owner")
+    for job in jobs.defer("run__vars", "run__output", "run__error").order_by("pk")[:MOST_FOUND]:
+        workflow = job.run.workflow if job.run else None
+        view = ("admin:automate_core_executionrun_change", job.run_id) if job.run else ("admin:index",)
+        yield Happening(
+            key=f"job:{job.pk}",
+            fact=texts.fact(texts.dead_job(workflow.name if workflow else ""), now, *view),
+            at=now,
+            workflow=workflow,
+            owner=workflow.owner if workflow else None,
+        )
+
+
+def _connections(rule: NotificationRule, now: dt.datetime) -> Iterator[Happening]:
+    """Connections that fail since some time; of a workflow, those of its published steps."""
+    health = Connection.Health
+    failing = Connection.objects.filter(health__in=[health.FAILING, health.RECONNECT]).select_related("owner")
+    if rule.workflow is not None:
+        definition = published_definition(rule.workflow)
+        steps = walk(definition.steps) if definition else ()
+        failing = failing.filter(slug__in={step.connection for _, step in steps if isinstance(step, ActionStep)})
+    for connection in failing.order_by("pk")[:MOST_FOUND]:
+        since = connection.health_since or now
+        text = texts.connection(connection.name, reconnect=connection.health == health.RECONNECT)
+        yield Happening(
+            key=f"connection:{connection.pk}:{since.isoformat()}",
+            fact=texts.fact(text, since, "admin:automate_connectors_connection_change", connection.pk),
+            at=now,
+            workflow=rule.workflow,
+            owner=rule.workflow.owner if rule.workflow else connection.owner,
+        )
+
+
+def _new[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
+    """Those that the rule has not noted."""
+    key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
+    return rows.exclude(Exists(Occurrence.objects.filter(rule=rule, key=key)))
+
+
+_FINDERS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Happening]]] = {
+    _Kind.NOT_RUN: _not_run,
+    _Kind.WAITING: _waiting,
+    _Kind.DEAD_JOB: _dead_jobs,
+    _Kind.CONNECTION: _connections,
+}

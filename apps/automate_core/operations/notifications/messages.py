@@ -1,0 +1,148 @@
+"""From what happened to messages: one for each place, that gathers until it is sent.
+
+Whoever notes something for a rule holds the lock on the rule's row, so that two workers neither note the same twice nor
+begin two messages to one place.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from automate_core import database
+from automate_core.models import Notification, NotificationRule, Occurrence, Workflow
+from automate_core.operations.notifications.quiet_hours import after_quiet
+from automate_core.operations.notifications.texts import MOST_FACTS, Fact
+from automate_core.states import NotificationStatus
+from automate_governance.people import email_of
+from automate_governance.permissions import SITE, Person, can
+
+GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what happens at the same time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """Something that a rule tells of once: `key` is what makes it the same. `owner` is whose it is."""
+
+    key: str
+    fact: Fact
+    at: dt.datetime
+    workflow: Workflow | None = None
+    owner: Person | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place that a message goes to: an address, and whose it is where it is a person's."""
+
+    name: str
+    person: Person | None = None
+
+
+def note(rule: NotificationRule, happenings: Iterable[Happening]) -> int:
+    """Put what is new into messages, and give how much that is. Call it with the rule locked, in its transaction."""
+    found = {each.key: each for each in happenings}
+    known = Occurrence.objects.filter(rule=rule, key__in=found).values_list("key", flat=True)
+    new = [found[key] for key in found.keys() - set(known)]
+    new.sort(key=lambda each: (each.at, each.key))
+    Occurrence.objects.bulk_create(
+        [Occurrence(rule=rule, key=each.key, workflow=each.workflow, at=each.at) for each in new]
+    )
+    gathered: dict[Target, list[Happening]] = {}
+    for each in new:
+        for target in targets(rule, each):
+            gathered.setdefault(target, []).append(each)
+    for target, told in gathered.items():
+        _gather(rule, target, told)
+    return len(new)
+
+
+def targets(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
+    """The places that a rule tells of it."""
+    match rule.channel:
+        case NotificationRule.Channel.EMAIL:
+            yield from dict.fromkeys(_addresses(rule, happening))
+        case NotificationRule.Channel.SLACK:
+            yield Target(f"{rule.connection} {rule.room}")
+        case NotificationRule.Channel.WEBHOOK:
+            yield Target(urlsplit(rule.url).netloc)
+
+
+def may_be_told(person: Person, workflow: Workflow | None) -> bool:
+    """Whether somebody may hear of a workflow by a rule: asked when they are named, and again for each message."""
+    return can(person, "administer", SITE) if workflow is None else can(person, "view", workflow)
+
+
+def _addresses(rule: NotificationRule, happening: Happening) -> Iterator[Target]:
+    people = [person for person in rule.people.all() if person.is_active and may_be_told(person, rule.workflow)]
+    if rule.to_owner and happening.owner is not None and happening.owner.is_active:
+        muted = happening.workflow is not None and rule.muted_for.filter(pk=happening.workflow.pk).exists()
+        people += [] if muted else [happening.owner]
+    seen: set[str] = set()
+    for target in (*(Target(email_of(person), person) for person in people), *map(Target, rule.addresses)):
+        if target.name and target.name.lower() not in seen:
+            seen.add(target.name.lower())
+            yield target
+
+
+def _gather(rule: NotificationRule, target: Target, happenings: list[Happening]) -> None:
+    """Add to the message that waits for its first try, or begin one."""
+    facts = [each.fact for each in happenings]
+    workflows = {each.workflow for each in happenings}
+    workflow = workflows.pop() if len(workflows) == 1 else None
+    to_it = Notification.objects.filter(rule=rule, target=target.name).exclude(kind=Notification.TEST)
+    waiting = to_it.filter(status=NotificationStatus.WAITING, attempts=0, taken_until=None)
+    found = waiting.select_for_update(no_key=True).order_by("send_at").first()
+    if found is not None:
+        found.facts = (found.facts + facts)[:MOST_FACTS]
+        found.count += len(facts)
+        found.workflow = workflow if workflow is not None and found.workflow_id == workflow.pk else None
+        found.save(update_fields=["facts", "count", "workflow"])
+        return
+    last = to_it.order_by("-send_at").values_list("send_at", flat=True).first()
+    Notification.objects.create(
+        **about(rule, target),
+        kind=rule.kind,
+        workflow=workflow,
+        facts=facts[:MOST_FACTS],
+        count=len(facts),
+        send_at=_send_at(rule, last),
+    )
+
+
+def about(rule: NotificationRule, target: Target) -> dict[str, Any]:
+    """The columns of a message that say where it goes."""
+    return {"rule": rule, "channel": rule.channel, "target": target.name, "person": target.person}
+
+
+def _send_at(rule: NotificationRule, last: dt.datetime | None) -> dt.datetime:
+    """Soon; not before the window since the last message is over, and not within the quiet time."""
+    soon = database.now() + GATHER
+    moment = max(soon, last + rule.window) if last is not None else soon
+    return after_quiet(moment, rule.quiet_from, rule.quiet_until, rule.timezone)
+
+
+def lock(**which: Any) -> list[NotificationRule]:
+    """The rules that are on, locked in one order. Call it inside a transaction."""
+    rules = NotificationRule.objects.filter(is_on=True, removed_at=None, **which).order_by("pk")
+    return list(rules.select_for_update(no_key=True))
+
+
+def lock_due(kinds: Iterable[str], most: int, look_again: dt.timedelta) -> list[NotificationRule]:
+    """The rules of those kinds that are to look now, locked; those that somebody else looks by are passed over."""
+    due = NotificationRule.objects.filter(is_on=True, removed_at=None, kind__in=list(kinds))
+    due = due.filter(look_at__lte=database.AutomateNow())
+    rules = list(due.order_by("look_at").select_for_update(no_key=True, skip_locked=True)[:most])
+    NotificationRule.objects.filter(pk__in=[rule.pk for rule in rules]).update(
+        look_at=database.AutomateNow() + look_again
+    )
+    return rules
+
+
+def latest(rule: NotificationRule, workflow_id: int) -> dt.datetime | None:
+    """When a rule last noted something of a workflow."""
+    noted = Occurrence.objects.filter(rule=rule, workflow=workflow_id).order_by("-at")
+    return noted.values_list("at", flat=True).first()

@@ -1,0 +1,328 @@
+"""What people do with notification rules: make, change, turn off, mute, try and remove them, and send again.
+
+A rule of a workflow takes the permission to change it, one of all workflows that to administer the site.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from automate_connectors.models import Connection
+from automate_core import database
+from automate_core.models import Notification, NotificationRule, Workflow
+from automate_core.models.notifications import DEFAULT_WINDOW
+from automate_core.operations.notifications import messages, sending, texts
+from automate_core.operations.notifications.messages import Happening
+from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
+from automate_core.webhooks.endpoints import store_secret
+from automate_core.webhooks.schemes import scheme_for
+from automate_governance import audit, people
+from automate_governance.people import email_of
+from automate_governance.permissions import SITE, NotPermittedError, Person, can
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.resolver import resolve
+from automate_governance.secrets.use import unusable
+
+MOST_RULES = 50  #: of one workflow, or of all together
+MOST_ADDRESSES = 20
+MOST_TESTED = 5  #: places that one test sends to
+_MINUTE, _DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
+_Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
+
+
+class RuleError(ValueError):
+    """A rule that cannot be: `errors` holds a sentence for each field at fault."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__(" ".join(errors.values()))
+        self.errors = errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleValues:
+    """What somebody says of a rule. `people` are user names; an empty `secret` keeps the present one, or makes one."""
+
+    kind: str
+    channel: str
+    failures: int | None = None
+    span: dt.timedelta | None = None
+    to_owner: bool = False
+    people: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    connection: str = ""
+    room: str = ""
+    url: str = ""
+    secret: str = ""
+    window: dt.timedelta = DEFAULT_WINDOW
+    quiet_from: dt.time | None = None
+    quiet_until: dt.time | None = None
+    timezone: str = "UTC"
+    is_on: bool = True
+
+
+def may_manage(person: Person, workflow: Workflow | None) -> bool:
+    """Whether this person may say who is told of a workflow, or of all."""
+    return can(person, "administer", SITE) if workflow is None else can(person, "change", workflow)
+
+
+@transaction.atomic
+def save(
+    rule: NotificationRule | None, values: RuleValues, *, workflow: Workflow | None, by: Person
+) -> tuple[NotificationRule, str]:
+    """Make or change a rule: (the rule, the secret that was made for its webhook, else empty).
+
+    Raises NotPermittedError, RuleError.
+    """
+    _permit(by, workflow)
+    created = rule is None
+    if created and NotificationRule.objects.filter(workflow=workflow, removed_at=None).count() >= MOST_RULES:
+        raise RuleError({"": f"There are {MOST_RULES} rules already: change or remove one."})
+    rule = _locked(rule) if rule else NotificationRule(workflow=workflow, timezone=values.timezone)
+    people = list(_people(values.people))
+    if errors := dict(_problems(rule, values, people, by)):
+        raise RuleError(errors)
+    if not rule.built_in:
+        rule.kind, rule.channel = values.kind, values.channel
+    for name in ("failures", "span", "connection", "room", "url", "window", "quiet_from", "quiet_until", "timezone"):
+        setattr(rule, name, getattr(values, name))
+    rule.to_owner, rule.addresses, rule.is_on, rule.author = values.to_owner, values.addresses, values.is_on, by
+    made = _set_secret(rule, values, by)
+    rule.look_at = database.now()
+    rule.save()
+    rule.people.set(people)
+    verb = "notification.rule_created" if created else "notification.rule_changed"
+    audit.record(by, verb, rule, changes=_said(rule, people))
+    return rule, made
+
+
+@transaction.atomic
+def turn(rule: NotificationRule, *, on: bool, by: Person) -> NotificationRule:
+    """Turn a rule on or off. Raises NotPermittedError."""
+    rule = _locked(rule)
+    _permit(by, rule.workflow)
+    rule.is_on, rule.look_at = on, database.now()
+    rule.save(update_fields=["is_on", "look_at", "changed_at"])
+    audit.record(by, "notification.rule_turned_on" if on else "notification.rule_turned_off", rule)
+    return rule
+
+
+@transaction.atomic
+def remove(rule: NotificationRule, *, by: Person) -> None:
+    """Remove a rule; what comes to be sent is dropped. Raises NotPermittedError, RuleError."""
+    rule = _locked(rule)
+    _permit(by, rule.workflow)
+    if rule.built_in:
+        raise RuleError({"": "This rule comes with the site: turn it off instead."})
+    _set_removed(rule, database.now())
+    audit.record(by, "notification.rule_removed", rule)
+
+
+@transaction.atomic
+def take_back(rule: NotificationRule, *, by: Person) -> None:
+    """Have a rule again that was removed a short time ago. Raises NotPermittedError."""
+    rule = _locked(rule)
+    _permit(by, rule.workflow)
+    _set_removed(rule, None)
+    audit.record(by, "notification.rule_taken_back", rule)
+
+
+def _set_removed(rule: NotificationRule, at: dt.datetime | None) -> None:
+    rule.removed_at = at
+    rule.save(update_fields=["removed_at", "changed_at"])
+
+
+@transaction.atomic
+def mute(rule: NotificationRule, workflow: Workflow, *, on: bool, by: Person) -> None:
+    """Leave the owner of a workflow out of a rule for all workflows, or not. Raises NotPermittedError, RuleError."""
+    _permit(by, workflow)
+    if rule.workflow_id is not None or not rule.to_owner:
+        raise RuleError({"": "Only what goes to the owner of a workflow can be turned off for it."})
+    (rule.muted_for.add if on else rule.muted_for.remove)(workflow)
+    audit.record(by, "notification.muted" if on else "notification.unmuted", workflow, changes={"rule": str(rule)})
+
+
+def test(rule: NotificationRule, *, by: Person) -> list[Notification]:
+    """Send a test to the places of a rule, at once, and give what came of each. Raises NotPermittedError.
+
+    The owner's part comes to whoever tries a rule for all workflows.
+    """
+    with transaction.atomic():
+        rule = _locked(rule)
+        _permit(by, rule.workflow)
+        now = database.now()
+        about = rule.workflow.name if rule.workflow else "a workflow"
+        happening = Happening(
+            key="test",
+            fact=texts.fact(f"This is a test of a notification about {about}.", now, "admin:index"),
+            at=now,
+            owner=rule.workflow.owner if rule.workflow else by,
+        )
+        made = [
+            Notification.objects.create(
+                **messages.about(rule, target),
+                kind=Notification.TEST,
+                workflow=rule.workflow,
+                facts=[happening.fact],
+                count=1,
+                send_at=now,
+                attempts=1,
+                taken_until=now + sending.LEASE,
+            )
+            for target in list(messages.targets(rule, happening))[:MOST_TESTED]
+        ]
+        audit.record(by, "notification.rule_tested", rule, changes={"places": [each.target for each in made]})
+    for notification in made:
+        sending.attempt(notification)
+        notification.refresh_from_db()
+    return made
+
+
+@transaction.atomic
+def send_again(notification: Notification, *, by: Person) -> Notification:
+    """Have a message that failed sent once more, with all its attempts. Raises NotPermittedError, TransitionError."""
+    found = Notification.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=notification.pk)
+    _permit(by, found.workflow if found.rule is None or found.rule.workflow_id else None)
+    found.status = NotificationStatus(move(NOTIFICATION_EDGES, found.status, NotificationStatus.WAITING))
+    found.send_at, found.attempts, found.taken_until = database.now(), 0, None
+    found.save(update_fields=["status", "send_at", "attempts", "taken_until"])
+    audit.record(by, "notification.sent_again", found, changes={"to": found.target})
+    return found
+
+
+def seed() -> None:
+    """The rule that every site begins with: the owner of a workflow hears of its first failure."""
+    NotificationRule.objects.get_or_create(
+        built_in=True, defaults={"kind": _Kind.FIRST_FAILURE, "channel": _Channel.EMAIL, "to_owner": True}
+    )
+
+
+def _permit(by: Person, workflow: Workflow | None) -> None:
+    if not may_manage(by, workflow):
+        whose = f"of {workflow}" if workflow else "of all workflows"
+        raise NotPermittedError(f"{by.get_username()} may not manage the notifications {whose}")
+
+
+def _locked(rule: NotificationRule) -> NotificationRule:
+    return NotificationRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
+
+
+def _set_secret(rule: NotificationRule, values: RuleValues, by: Person) -> str:
+    """Give a webhook what it is signed with; a secret that had to be made is given back, to be shown once."""
+    if rule.channel != _Channel.WEBHOOK or (not values.secret and rule.secret):
+        return ""
+    if values.secret:
+        rule.secret = values.secret
+        return ""
+    secret: str = scheme_for("standard", {}).new_secret()
+    host = (urlsplit(values.url).hostname or "webhook").replace(".", "-")[:60]
+    rule.secret = store_secret(f"notify-{host}", secret, by)
+    return secret
+
+
+def _people(names: Iterable[str]) -> Iterator[Any]:
+    yield from people.active(names)
+
+
+def _said(rule: NotificationRule, people: Iterable[Any]) -> dict[str, Any]:
+    """What the trail keeps of a rule: of an address of a webhook, which may hold a token, the host alone."""
+    to = [person.get_username() for person in people] + rule.addresses
+    place = {"email": [*to, *(["the owner"] if rule.to_owner else [])], "slack": [rule.connection, rule.room]}
+    return {
+        "kind": rule.kind,
+        "channel": rule.channel,
+        "to": place.get(rule.channel, [urlsplit(rule.url).netloc]),
+        "workflow": rule.workflow.slug if rule.workflow else "",
+        "is_on": rule.is_on,
+    }
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+def _problems(rule: NotificationRule, values: RuleValues, people: list[Any], by: Person) -> Iterator[tuple[str, str]]:
+    kind, channel = (rule.kind, rule.channel) if rule.built_in else (values.kind, values.channel)
+    yield from _measures(kind, values)
+    match channel:
+        case _Channel.EMAIL:
+            yield from _mail(rule, values, people)
+        case _Channel.SLACK:
+            yield from _slack(values, by)
+        case _Channel.WEBHOOK:
+            yield from _webhook(values, by)
+    if not _MINUTE <= values.window <= _DAY:
+        yield "window", "One message in 1 minute to 24 hours."
+    if (values.quiet_from is None) != (values.quiet_until is None):
+        yield "quiet_until" if values.quiet_until is None else "quiet_from", "Say both, or neither."
+    elif values.quiet_from is not None and values.quiet_from == values.quiet_until:
+        yield "quiet_until", "The quiet time has to end at another time than it begins."
+    if values.timezone not in available_timezones():
+        yield "timezone", "There is no such time zone: write it like Europe/Berlin."
+
+
+def _measures(kind: str, values: RuleValues) -> Iterator[tuple[str, str]]:
+    if kind == _Kind.FAILURES and not (values.failures and 2 <= values.failures <= 1_000):
+        yield "failures", "Between 2 and 1,000 failures."
+    longest = 30 * _DAY if kind == _Kind.FAILURES else 366 * _DAY
+    needs_span = kind in {_Kind.FAILURES, _Kind.NOT_RUN, _Kind.WAITING}
+    if needs_span and not (values.span and _MINUTE <= values.span <= longest):
+        yield "span", f"A time such as 15m, 2h or 3d, of at most {longest.days} days."
+
+
+def _mail(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
+    found = {person.get_username(): person for person in people}
+    for name in values.people:
+        person = found.get(name)
+        if person is None:
+            yield "people", f"There is no active account called {name}."
+        elif not email_of(person):
+            yield "people", f"{name} has no e-mail address."
+        elif not messages.may_be_told(person, rule.workflow):
+            what = "this workflow: share it with them first" if rule.workflow else "all workflows"
+            yield "people", f"{name} may not see {what}."
+    for address in values.addresses:
+        try:
+            validate_email(address)
+        except ValidationError:
+            yield "addresses", f"{address} is not an e-mail address."
+    if len(values.addresses) + len(values.people) > MOST_ADDRESSES:
+        yield "addresses", f"At most {MOST_ADDRESSES} people and addresses."
+    if not (values.to_owner or values.people or values.addresses):
+        yield "people", "Say who gets it: the owner, people or addresses."
+
+
+def _slack(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
+    connection = Connection.objects.filter(slug=values.connection, connector="slack").first()
+    if connection is None or not can(by, "use", connection):
+        yield "connection", "Choose a Slack connection that you may use."
+    if not values.room:
+        yield "room", "Say which channel, such as #alerts."
+
+
+def _webhook(values: RuleValues, by: Person) -> Iterator[tuple[str, str]]:
+    try:
+        parts = urlsplit(values.url)
+        fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and "@" not in parts.netloc
+        _ = parts.port
+    except ValueError:
+        fits = False
+    if not fits or len(values.url) > 500 or any(char.isspace() for char in values.url):
+        yield "url", "An address such as https://example.com/hooks/automate."
+    if not values.secret:
+        return
+    if found := next(unusable(by, {"secret": [values.secret]}), None):
+        yield found
+        return
+    try:
+        if problem := scheme_for("standard", {}).secret_problem(resolve(values.secret).reveal()):
+            yield "secret", f"The secret is {problem}."
+    except (SecretNotFoundError, SecretUnavailableError) as error:
+        yield "secret", str(error)

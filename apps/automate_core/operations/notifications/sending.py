@@ -1,0 +1,100 @@
+"""Sending: a message is taken by one worker, handed over outside any transaction, and settled.
+
+Taking is a lease with the number of the attempt as its token: a worker that dies is followed by another, and one that
+comes back late settles nothing. So each is sent at least once, and twice only where a worker was lost in between.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from automate_core import database
+from automate_core.models import Notification
+from automate_core.operations.notifications import approval_mail, channels
+from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
+
+LEASE = dt.timedelta(minutes=5)  #: longer than any attempt takes
+PAUSES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 30, 120))  #: before the attempts after the first
+
+log = logging.getLogger(__name__)
+
+#: SQL: whether a message is to be sent.
+DUE = """EXISTS (SELECT FROM automate_core_notification WHERE status = 'waiting' AND send_at <= automate_now()
+    AND (taken_until IS NULL OR taken_until < automate_now()))"""
+
+
+def send() -> float | None:
+    """Send the message that is due first; gives 0 when there may be more."""
+    notification = _take()
+    if notification is None:
+        return None
+    attempt(notification)
+    return 0.0
+
+
+def attempt(notification: Notification) -> None:
+    """Hand over a message that is taken, and write down what came of it."""
+    reason = _not_needed(notification)
+    if reason:
+        _settle(notification, NotificationStatus.DROPPED, error=reason)
+        return
+    try:
+        channels.deliver(notification)
+    except channels.NotDeliveredError as error:
+        log.warning("notification %s: %s", notification.pk, error)
+        _postpone(notification, str(error), again=error.again)
+    except Exception as error:  # one message holds up no other
+        log.exception("notification %s could not be sent", notification.pk)
+        _postpone(notification, f"It could not be sent: {type(error).__name__}.", again=True)
+    else:
+        _settle(notification, NotificationStatus.SENT, sent_at=database.AutomateNow())
+
+
+@transaction.atomic
+def _take() -> Notification | None:
+    now = database.AutomateNow()
+    free = Q(taken_until=None) | Q(taken_until__lt=now)
+    due = Notification.objects.filter(free, status=NotificationStatus.WAITING, send_at__lte=now)
+    related = due.select_related("rule__author", "workflow", "person")
+    notification = related.order_by("send_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
+    if notification is not None:
+        notification.attempts += 1
+        Notification.objects.filter(pk=notification.pk).update(attempts=F("attempts") + 1, taken_until=now + LEASE)
+    return notification
+
+
+def _not_needed(notification: Notification) -> str:
+    """Why there is nothing to send any more; empty when there is."""
+    if notification.wait_id is not None:
+        return "" if approval_mail.is_needed(notification) else "It was decided, or somebody else is asked."
+    if notification.rule is None or notification.rule.removed_at is not None:
+        return "Its rule was removed."
+    if notification.kind != Notification.TEST and not notification.rule.is_on:
+        return "Its rule is turned off."
+    if notification.person is not None and not notification.person.is_active:
+        return "The account is not active."
+    return ""
+
+
+def _postpone(notification: Notification, reason: str, *, again: bool) -> None:
+    if not again or notification.attempts > len(PAUSES) or notification.kind == Notification.TEST:
+        _settle(notification, NotificationStatus.FAILED, error=reason)
+        return
+    send_at = database.AutomateNow() + PAUSES[notification.attempts - 1]
+    _ours(notification).update(error=reason, taken_until=None, send_at=send_at)
+
+
+def _settle(notification: Notification, status: NotificationStatus, **values: object) -> None:
+    move(NOTIFICATION_EDGES, NotificationStatus.WAITING, status)
+    _ours(notification).update(**{"status": status, "taken_until": None, "error": "", **values})
+
+
+def _ours(notification: Notification):  # type: ignore[no-untyped-def]
+    """The row, while nobody else has taken it since."""
+    return Notification.objects.filter(
+        pk=notification.pk, attempts=notification.attempts, status=NotificationStatus.WAITING
+    )

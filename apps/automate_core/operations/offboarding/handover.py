@@ -1,0 +1,140 @@
+"""Handing over what a person holds to one who stays, in one transaction: the account may be deactivated with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from automate_core.authoring import workflows
+from automate_core.definition.document import DefinitionError, parse
+from automate_core.models import Workflow, WorkflowVersion
+from automate_core.operations.offboarding import holdings, tasks
+from automate_governance import audit, people
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import NotPermittedError, Person, holds_anywhere
+
+
+class HandoverError(ValueError):
+    """It cannot be handed over at all; the message says why. Nothing was changed."""
+
+
+@dataclass
+class Handover:
+    """How many objects of each kind were handed over, and what was not: a sentence for each."""
+
+    done: dict[str, int] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """How many objects were handed over."""
+        return sum(self.done.values())
+
+
+@transaction.atomic
+def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = False) -> Handover:
+    """Make `to` owner, run-as user and approver in place of `leaver`, audited on each object.
+
+    What `to` may not act for, or may not decide, stays and is named in `left`. Raises HandoverError.
+    """
+    _check(leaver, to, by, deactivate)
+    result = Handover()
+    if deactivate:
+        leaver.is_active = False
+        leaver.save(update_fields=["is_active"])
+    for model in holdings.governed_models():
+        _count(result, model._meta.verbose_name_plural, _owned(model, leaver, to, by))
+        kinds, verb = str(model._meta.verbose_name_plural), "replace" if model is StoredSecret else "change"
+        if result.done.get(kinds) and not holds_anywhere(to, verb, model):
+            result.cautions.append(f"{to.get_username()} has no role with the permission to {verb} {kinds}.")
+    _count(result, "run-as users", _acting(leaver, to, by, result))
+    _count(result, "notification rules", _notified(leaver, to, by))
+    approvals = tasks.hand_over(leaver, by=by, users=[to])
+    _count(result, "open approvals", approvals.done)
+    result.left += [f"Approval {name}: {why}" for name, why in approvals.refused]
+    result.cautions += [
+        f"Workflow {workflow} asks {leaver.get_username()} by name: change its approval and publish it."
+        for workflow in holdings.naming(leaver)
+    ]
+    changes = {"to": to.get_username(), "left": len(result.left), **result.done}
+    audit.record(by, "user.handed_over", leaver, changes=changes)
+    return result
+
+
+def _check(leaver: Person, to: Person, by: Person, deactivate: bool) -> None:
+    if not (by.is_active and by.is_superuser):
+        raise NotPermittedError(f"{by.get_username()} is no superuser: only a superuser hands over what others hold.")
+    if leaver == to:
+        raise HandoverError("Name a person other than the one who leaves.")
+    if not to.is_active:
+        raise HandoverError(f"The account of {to.get_username()} is not active. Name an active person.")
+    if not deactivate:
+        return
+    if leaver == by:
+        raise HandoverError("You cannot deactivate your own account. Ask another superuser.")
+    if "is_active" not in {each.name for each in leaver._meta.concrete_fields}:
+        raise HandoverError("This project stores no flag for active accounts. Deactivate the account in its own way.")
+
+
+def _count(result: Handover, title: Any, number: int) -> None:
+    if number:
+        result.done[str(title)] = number
+
+
+def _owned(model: type[Any], leaver: Person, to: Person, by: Person) -> int:
+    rows = list(holdings.owned(model, leaver).select_for_update(no_key=True))
+    changes = audit.difference("owner", leaver.get_username(), to.get_username())
+    for row in rows:
+        row.owner = to
+        row.save(update_fields=["owner"])
+        audit.record(by, f"{model._meta.verbose_name}.handed_over", row, changes=changes)
+    return len(rows)
+
+
+def _acting(leaver: Person, to: Person, by: Person, result: Handover) -> int:
+    """Let drafts and versions act as another: runs that are open go on, and no old version acts as who has left."""
+    changes, done = audit.difference("run_as", leaver.get_username(), to.get_username()), 0
+    for workflow in holdings.acting(leaver).select_for_update(no_key=True):
+        if problem := _unable(workflow, leaver, to):
+            result.left.append(f"Workflow {workflow} still runs as {leaver.get_username()}: {problem}")
+            continue
+        WorkflowVersion.snapshots.filter(workflow=workflow, run_as=leaver).update(run_as=to)
+        if workflow.run_as_id == leaver.pk:
+            workflow.run_as = to
+            workflow.save(update_fields=["run_as"])
+        audit.record(by, "workflow.run_as_handed_over", workflow, changes=changes)
+        done += 1
+    return done
+
+
+def _unable(workflow: Workflow, leaver: Person, to: Person) -> str:
+    """Why what is published cannot act as `to`; empty when it can, or acts as neither."""
+    published = workflow.published
+    if published is None or published.run_as_id != leaver.pk:
+        return ""
+    try:
+        problems = workflows.unusable(parse(published.definition), [to])
+    except DefinitionError:  # of a plug-in that is gone: it fails the same for everybody
+        return ""
+    return "; ".join(map(str, problems[:3]))
+
+
+def _notified(leaver: Person, to: Person, by: Person) -> int:
+    rules = list(holdings.notifying(leaver))
+    for rule in rules:
+        rule.people.remove(leaver)
+        rule.people.add(to)
+        changes = audit.difference("people", leaver.get_username(), to.get_username())
+        audit.record(by, "notification.rule_handed_over", rule, changes=changes)
+    return len(rules)
+
+
+def find(name: str) -> Person:
+    """The active person of that user name. Raises HandoverError."""
+    person: Person | None = people.active([name]).first()
+    if person is None:
+        raise HandoverError(f"There is no active account called {name!r}." if name else "Name an active person.")
+    return person

@@ -1,0 +1,64 @@
+"""Handing over the open approvals of a person who is away or has left to somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import QuerySet
+
+from automate_core.models import Wait, WaitAssignee
+from automate_core.operations.offboarding import holdings
+from automate_core.runs.waits import approvals
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, User
+
+
+@dataclass
+class HandedOver:
+    """How many approvals of a person were handed over, and (task, reason) of those that were not."""
+
+    done: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def open_for(absent: Person, by: User) -> QuerySet[Wait]:
+    """The open approvals for which a person was asked by name, of those that `by` may reassign."""
+    return approvals.reassignable_by(by).filter(pk__in=holdings.open_approvals(absent).values("pk"))
+
+
+def hand_over(absent: Person, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> HandedOver:
+    """Ask other people in place of one in all approvals that are open for them, each in a transaction of its own.
+
+    Approvals for which a group of theirs was asked stay with the group. Raises HandOverError for nobody to ask.
+    """
+    people, teams = list(users), list(groups)
+    if (not people and not teams) or absent in people:
+        raise approvals.HandOverError("Name a person or group other than the one whose tasks are handed over.")
+    result = HandedOver()
+    for wait in open_for(absent, by).select_related("run__workflow").order_by("id"):
+        try:
+            _replace(wait, absent, people, teams, by=by)
+        except (approvals.HandOverError, approvals.NotOpenError, NotPermittedError) as error:
+            result.refused.append((approvals.name(wait), str(error)))
+        else:
+            result.done += 1
+    return result
+
+
+@transaction.atomic
+def _replace(wait: Wait, absent: Person, people: list[Person], teams: list[Group], *, by: Person) -> None:
+    """Ask others in place of one; whoever else was asked stays so."""
+    run, wait = approvals.lock_to_reassign(wait, by)
+    approvals.check_can_be_asked(wait, people)
+    before = approvals.names(wait)
+    if not wait.assignees.filter(user=absent, excluded=False).delete()[0]:
+        raise approvals.NotOpenError(f"{absent.get_username()} is not asked to decide this any more.")
+    for person in people:
+        WaitAssignee.objects.get_or_create(wait=wait, user=person, excluded=False)
+    for team in teams:
+        WaitAssignee.objects.get_or_create(wait=wait, group=team, excluded=False)
+    changes = {"step": wait.path, "from": before, "to": approvals.names(wait)}
+    audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)

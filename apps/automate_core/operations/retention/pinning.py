@@ -1,0 +1,47 @@
+"""Keeping one run back from pruning, and when the others go."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+
+from automate_core.database import AutomateNow
+from automate_core.models import ExecutionRun
+from automate_core.operations.retention import policy
+from automate_core.runs.control import ControlError
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, can
+
+
+@transaction.atomic
+def keep(run: ExecutionRun, *, by: Person) -> ExecutionRun:
+    """Never let go of this run, until it is released. Raises NotPermittedError, ControlError when it is gone."""
+    return _set(run, by, kept=True)
+
+
+@transaction.atomic
+def release(run: ExecutionRun, *, by: Person) -> ExecutionRun:
+    """Let this run go when its days are over. Raises NotPermittedError, ControlError when it is gone."""
+    return _set(run, by, kept=False)
+
+
+def _set(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
+    if not can(by, "run", run.workflow):
+        raise NotPermittedError(f"{by.get_username()} may not keep runs of the workflow {run.workflow.slug}")
+    standing = ExecutionRun.objects.filter(pk=run.pk)
+    if standing.filter(kept_at__isnull=kept).update(kept_at=AutomateNow() if kept else None):
+        audit.record(by, "run.kept" if kept else "run.released", run, trace_id=run.trace_id)
+    elif not standing.exists():
+        raise ControlError(f"run {run} was removed")
+    return run
+
+
+def goes_at(run: ExecutionRun) -> dt.datetime | None:
+    """From when on an ended run may be let go; None for one that goes on, is kept, or whose kind is kept for ever."""
+    if run.status not in FINAL_RUN_STATES or run.kept_at is not None or run.finished_at is None:
+        return None
+    state = "tests" if run.cause == ExecutionRun.Cause.TEST else run.status
+    days = policy.load(run.workflow_id).days(run.workflow_id, state)
+    return run.finished_at + dt.timedelta(days=days) if days else None

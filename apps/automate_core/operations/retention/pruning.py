@@ -1,0 +1,147 @@
+"""Pruning: going over the data in small batches, each a transaction that also says where it has come to.
+
+So it can end at any moment, by a signal or a crash, and whoever goes on next begins where that was. Any number of
+processes may take part in the same one: one batch of it is done at a time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from automate_core import database
+from automate_core.conf import setting
+from automate_core.models import Pruning, Workflow
+from automate_core.operations.retention import policy, stages
+
+KEPT = 50  #: prunings of which is remembered what they came to
+_LEAST, _MOST = 20, 2_000
+
+
+class Pace:
+    """How many rows a batch looks at, so that it takes about so long, and how long to rest after it."""
+
+    def __init__(self, *, seconds: float, share: float) -> None:
+        self.limit = 200
+        self.took = 0.0
+        self._seconds = seconds
+        self._share = share
+
+    def measure(self, seconds: float) -> None:
+        """A batch took that long."""
+        self.took = seconds
+        if seconds > self._seconds:
+            self.limit = max(self.limit // 2, _LEAST)
+        elif seconds < self._seconds / 3:
+            self.limit = min(self.limit * 2, _MOST)
+
+    @property
+    def rest(self) -> float:
+        """Seconds in which nothing is done, so that no more than its share of the time is used."""
+        return self.took * (1 - self._share) / self._share
+
+
+def begin(*, by: str, workflow: Workflow | None = None) -> Pruning:
+    """The pruning that is going on, of everything or of one workflow's runs; a new one when there is none."""
+    slug = workflow.slug if workflow else ""
+    anew = Pruning(workflow=slug, by=by, started_at=database.AutomateNow())
+    Pruning.objects.bulk_create([anew], ignore_conflicts=True)
+    return Pruning.objects.get(workflow=slug, ended_at=None)
+
+
+# The planner knows too little of tables that have just grown (docs/adr/0004): rows are found by keys.
+_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true) AS scans, set_config('jit', 'off', true) AS jit"
+
+
+@transaction.atomic
+def go_on(pruning: Pruning, pace: Pace, *, wait: bool = False) -> Pruning | None:
+    """Do one batch of it: how it stands then. None when another process does one; with `wait` it is waited for."""
+    rows = Pruning.objects.select_for_update(skip_locked=not wait)
+    standing = rows.filter(pk=pruning.pk).first()
+    if standing is None or standing.ended_at is not None:
+        return standing
+    workflow = Workflow.objects.filter(slug=standing.workflow).first() if standing.workflow else None
+    order = stages.OF_WORKFLOW if standing.workflow else stages.OF_ALL
+    if standing.stage < len(order):
+        database.run(None, _BY_KEYS, {})
+        started = time.monotonic()
+        batch = stages.Batch(policy.load(), database.now(), pace.limit, standing.after, workflow)
+        order[standing.stage](batch)
+        pace.measure(time.monotonic() - started)
+        standing.counts = dict(+(Counter(standing.counts) + batch.counts))
+        standing.stage += batch.came_to is None
+        standing.after = batch.came_to or ""
+    if standing.stage >= len(order):
+        standing.ended_at = database.now()
+        Pruning.objects.filter(pk__in=Pruning.objects.values("pk")[KEPT:]).delete()
+    standing.moved_at = database.now()
+    standing.save()
+    return standing
+
+
+def foresee(pace: Pace, workflow: Workflow | None = None) -> Iterator[Counter[str]]:
+    """What would be let go now, counted batch by batch. Nothing is changed."""
+    for stage in stages.OF_WORKFLOW if workflow else stages.OF_ALL:
+        after: str | None = ""
+        while after is not None:
+            started = time.monotonic()
+            batch = stages.Batch(policy.load(), database.now(), pace.limit, after, workflow, dry=True)
+            stage(batch)
+            pace.measure(time.monotonic() - started)
+            after = batch.came_to
+            yield batch.counts
+
+
+class Pruner:
+    """A worker's part in it: now and then a little, in the thread of the chores. It begins after `rest` seconds."""
+
+    LOOK_SECONDS = 60.0
+    AT_ONCE_SECONDS = 0.2
+
+    def __init__(self, rest: float = 0.0) -> None:
+        self._pace = Pace(seconds=0.1, share=0.2)
+        self._rest_until = time.monotonic() + rest
+
+    def turn(self) -> float | None:
+        """Begin a pruning when one is due, or go on with it: seconds to the next turn, None when there is nothing."""
+        left = self._rest_until - time.monotonic()
+        if left > 0:
+            return left
+        self._rest_until = time.monotonic() + self.LOOK_SECONDS  # also when it fails
+        pruning = _due()
+        started = time.monotonic()
+        while pruning is not None and pruning.ended_at is None:
+            pruning = go_on(pruning, self._pace)
+            if (spent := time.monotonic() - started) > self.AT_ONCE_SECONDS:
+                self._pace.took = spent
+                self._rest_until = time.monotonic() + self._pace.rest
+                return self._pace.rest
+        return None
+
+
+def _due() -> Pruning | None:
+    """The one that goes on, or a new one when it is time."""
+    hours = float(setting("AUTOMATE_PRUNE_HOURS"))
+    if hours <= 0:
+        return None
+    newest = Pruning.objects.filter(workflow="").first()
+    recent = newest is not None and newest.started_at > database.now() - dt.timedelta(hours=hours)
+    return newest if newest is not None and (newest.ended_at is None or recent) else begin(by="worker")
+
+
+def newest(count: int) -> list[Pruning]:
+    """What the latest came to."""
+    return list(Pruning.objects.all()[:count])
+
+
+def next_at() -> dt.datetime | None:
+    """When workers begin the next; None when they do not."""
+    hours = float(setting("AUTOMATE_PRUNE_HOURS"))
+    latest = Pruning.objects.filter(workflow="").first()
+    if hours <= 0:
+        return None
+    return latest.started_at + dt.timedelta(hours=hours) if latest else database.now()

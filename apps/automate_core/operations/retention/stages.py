@@ -1,0 +1,249 @@
+"""The stages of a pruning: each goes over rows of one kind in order, a batch at a time, and says where it came to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.apps import apps
+from django.db import connection, models
+
+from automate_core import artifacts, database
+from automate_core.conf import setting
+from automate_core.ids import first_uuid7
+from automate_core.models import (
+    ExecutionRun,
+    Notification,
+    NotificationRule,
+    Occurrence,
+    RefusedDeliveries,
+    StepRun,
+    Workflow,
+)
+from automate_core.operations.retention import statements
+from automate_core.operations.retention.policy import RUN_STATES, Policy
+from automate_core.operations.statistics import expiry
+from automate_core.states import NotificationStatus
+
+LEAST_USAGE_DAYS = 62  #: budgets add up the days of a month
+JOBS_DAYS = 7
+REMOVED_DAYS = 1  #: how long a notification rule can be taken back
+_PAGES = 100  # of the queue's table, at once
+_ZERO = uuid.UUID(int=0)
+
+
+@dataclass
+class Batch:
+    """A part of a stage: from `after` on, at most so many rows. It says where it `came_to`, None at the end."""
+
+    policy: Policy
+    now: dt.datetime
+    limit: int
+    after: str = ""
+    workflow: Workflow | None = None
+    dry: bool = False
+    came_to: str | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def seen(self, statement: str, days: int | None, **values: Any) -> list[uuid.UUID]:
+        """The next ids of rows that are at least so many days old; none when nothing of that kind is let go."""
+        if days is None:
+            return []
+        before = first_uuid7(self.now - dt.timedelta(days=days))
+        bounds = {"after": uuid.UUID(self.after) if self.after else _ZERO, "before": before, "limit": self.limit}
+        ids = [row.id for row in database.run(None, statement, bounds | values)]
+        self.came_to = str(ids[-1]) if len(ids) == self.limit else None
+        return ids
+
+    def do(self, kind: str, statement: str, values: dict[str, Any]) -> None:
+        """Run a statement and count the rows it concerned."""
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            self.counts[kind] += max(cursor.rowcount, 0)
+
+    def dated(self, kind: str, rows: models.QuerySet[Any], days: int, *, by: str = "day") -> None:
+        """Delete what is of a day, or by another column of a moment, long ago; 0 days are for ever."""
+        if not days:
+            return
+        before = self.now - dt.timedelta(days=days)
+        old = rows.filter(**{f"{by}__lt": before.date() if by == "day" else before})
+        if self.dry:
+            self.counts[kind] += old.count()
+            return
+        batch = list(old.select_for_update(skip_locked=True).order_by(by).values_list("pk", flat=True)[: self.limit])
+        self.counts[kind] += rows.filter(pk__in=batch).delete()[0]
+        self.came_to = "more" if len(batch) == self.limit else None
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def _runs_that(status: str) -> Callable[[Batch], None]:
+    def go(batch: Batch) -> None:
+        days = batch.policy.shortest(status, "tests")
+        _let_go_of_runs(batch, batch.seen(statements.RUNS_SEEN, days, status=status))
+
+    return go
+
+
+def _runs_of_workflow(batch: Batch) -> None:
+    if batch.workflow is None:
+        return
+    days = min(filter(None, (batch.policy.days(batch.workflow.pk, state) for state in RUN_STATES)), default=None)
+    _let_go_of_runs(batch, batch.seen(statements.RUNS_OF_WORKFLOW_SEEN, days, workflow=batch.workflow.pk))
+
+
+def _let_go_of_runs(batch: Batch, seen: list[uuid.UUID]) -> None:
+    if not seen:
+        return
+    said = [
+        {"workflow": pk, "state": state, "days": days}
+        for pk, own in batch.policy.workflows.items()
+        for state, days in own.items()
+    ]
+    usual = [{"state": state, "days": batch.policy.site[state]} for state in RUN_STATES]
+    values = {"seen": seen, "workflows": _json(said), "site": _json(usual)}
+    due = database.run(None, statements.RUNS_DUE + ("" if batch.dry else statements.LOCK_RUNS), values)
+    if not due:
+        return
+    runs = [run.id for run in due]
+    if batch.dry:
+        batch.counts["runs"] += len(runs)
+        batch.counts["steps"] += StepRun.objects.filter(run__in=runs).count()
+    else:
+        replayed = [*runs, *(run.retried_from_id for run in due if run.retried_from_id)]
+        snapshots = [run.version_id for run in due if run.cause == ExecutionRun.Cause.TEST]
+        for kind, statement in statements.DELETE_RUNS:
+            batch.do(kind, statement, {"runs": runs, "replayed": replayed, "snapshots": snapshots})
+    _let_go_of_events(batch, statements.EVENTS_LEFT, list({run.event_id for run in due if run.event_id}), runs)
+
+
+# --- events and jobs --------------------------------------------------------------------------------------------------
+
+
+def _events(batch: Batch) -> None:
+    days = [batch.policy.site["unmatched"], setting("AUTOMATE_DELIVERY_KEY_DAYS")]
+    seen = batch.seen(statements.EVENTS_SEEN, min(filter(None, days), default=None))
+    _let_go_of_events(batch, statements.EVENTS_DUE, seen, [])
+
+
+def _let_go_of_events(batch: Batch, statement: str, seen: list[uuid.UUID], runs: list[uuid.UUID]) -> None:
+    """Delete events with their jobs, or empty those whose delivery keys have still to be remembered.
+
+    `runs` are those that only a dry run has left in their place.
+    """
+    if not seen:
+        return
+    days = {"unmatched": batch.policy.site["unmatched"], "failed": batch.policy.site["failed"]}
+    values = {"seen": seen, "runs": runs, "keys": setting("AUTOMATE_DELIVERY_KEY_DAYS"), **days}
+    found = database.run(None, statement + ("" if batch.dry else statements.LOCK_EVENTS), values)
+    parts = {
+        "all": [event.id for event in found],
+        "forgettable": [event.id for event in found if event.forgettable],
+        "remembered": [event.id for event in found if not event.forgettable],
+    }
+    if batch.dry:
+        batch.counts["events"] += len(parts["forgettable"])
+        batch.counts["emptied"] += len(parts["remembered"])
+        return
+    for kind, delete in statements.DELETE_EVENTS if found else ():
+        batch.do(kind, delete, parts)
+
+
+def _jobs(batch: Batch) -> None:
+    [size] = database.run(None, statements.JOBS_PAGES, {})
+    first = int(batch.after or 0)
+    last = first + _PAGES
+    values: dict[str, Any] = {"first": f"({first},0)", "last": f"({last},0)", "days": JOBS_DAYS}
+    with connection.cursor() as cursor:
+        cursor.execute(statements.JOBS_DUE + ("" if batch.dry else statements.LOCK_JOBS), values)
+        jobs = [job for (job,) in cursor.fetchall()]
+    if batch.dry:
+        batch.counts["jobs"] += len(jobs)
+    elif jobs:
+        batch.do("jobs", statements.DELETE_JOBS, {"jobs": jobs})
+    batch.came_to = str(last) if last < size.pages else None
+
+
+# --- what is counted by the day ---------------------------------------------------------------------------------------
+
+
+def _refusals(batch: Batch) -> None:
+    batch.dated("refusals", RefusedDeliveries.objects.all(), max(int(setting("AUTOMATE_REFUSED_DAYS")), 0))
+
+
+def _usage(batch: Batch) -> None:
+    if apps.is_installed("automate_llm"):
+        from automate_llm.models import LLMUsage
+
+        days = max(int(setting("AUTOMATE_LLM_USAGE_DAYS")), 0)
+        batch.dated("usage", LLMUsage.objects.all(), max(days, LEAST_USAGE_DAYS) if days else 0)
+
+
+def _statistics(batch: Batch) -> None:
+    for rows in expiry.too_old(batch.now):
+        if batch.dry:
+            batch.counts["statistics"] += rows.count()
+            continue
+        some = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[: batch.limit])
+        batch.counts["statistics"] += rows.filter(pk__in=some).delete()[0]
+        batch.came_to = "more" if len(some) == batch.limit else batch.came_to
+
+
+def _notifications(batch: Batch) -> None:
+    over = Notification.objects.exclude(status=NotificationStatus.WAITING)
+    batch.dated("notifications", over, _notification_days(), by="created_at")
+
+
+def _occurrences(batch: Batch) -> None:
+    batch.dated("occurrences", Occurrence.objects.all(), _notification_days(), by="at")
+
+
+def _removed_rules(batch: Batch) -> None:
+    batch.dated("rules", NotificationRule.objects.all(), REMOVED_DAYS, by="removed_at")
+
+
+def _notification_days() -> int:
+    return max(int(setting("AUTOMATE_NOTIFICATION_DAYS")), 0)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _files(batch: Batch) -> None:
+    """Those that no row names: what a crash left, and what belonged to runs that are gone.
+
+    Those of today and yesterday are left alone: the row that names one may be yet to come.
+    """
+    names = artifacts.after(batch.after, batch.now.date() - dt.timedelta(days=1), batch.limit)
+    named = {row.name for row in database.run(None, statements.FILES_NAMED, {"names": names})}
+    unnamed = [name for name in names if name not in named]
+    if not batch.dry:
+        artifacts.remove(unnamed)
+    batch.counts["files"] += len(unnamed)
+    batch.came_to = names[-1] if len(names) == batch.limit else None
+
+
+def _json(rows: Iterable[Any]) -> str:
+    return msgspec.json.encode(list(rows)).decode()
+
+
+#: In order. Events after the runs that they started, and what they have left behind.
+OF_ALL: tuple[Callable[[Batch], None], ...] = (
+    *(_runs_that(status) for status in ("succeeded", "failed", "cancelled")),
+    _events,
+    _jobs,
+    _refusals,
+    _usage,
+    _statistics,
+    _notifications,
+    _occurrences,
+    _removed_rules,
+    _files,
+)
+OF_WORKFLOW: tuple[Callable[[Batch], None], ...] = (_runs_of_workflow,)

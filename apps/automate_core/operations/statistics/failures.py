@@ -1,0 +1,159 @@
+"""Failures of one kind together: of one workflow, at one step, with one code and a message of one form.
+
+What people do about a group asks for the right to run its workflow, and is audited.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models import QuerySet
+
+from automate_core import database
+from automate_core.definition.step_paths import without_items
+from automate_core.models import ExecutionRun, FailureGroup
+from automate_core.runs import control
+from automate_core.states import RunStatus
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, can
+
+MOST_AT_ONCE = 200  #: runs that are run again by one request
+
+_QUOTED = re.compile("|".join(f"{a}[^{b}]*{b}" for a, b in ('""', "''", "``", "“”", "\u2018\u2019")))
+_NUMBERED = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*")
+
+
+def form(message: str) -> str:
+    """A message without what differs from one failure to the next: what is quoted, ids and numbers."""
+    return " ".join(_NUMBERED.sub("#", _QUOTED.sub("…", message.casefold())).split())
+
+
+def fingerprint(path: str, code: str, message: str) -> str:
+    """The same for failures of one kind."""
+    return hashlib.sha256("\n".join([without_items(path), code, form(message)]).encode()).hexdigest()[:32]
+
+
+# The rows of a group are given in the order of their ends, so that the last one is the latest.
+_ADD = """
+WITH given AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(failures)s::json) AS f(
+        run uuid, workflow bigint, fingerprint text, path text, code text, message text, at timestamptz)
+), groups AS (
+    INSERT INTO automate_core_failuregroup AS had
+        (workflow_id, fingerprint, path, code, message, first_at, last_at, last_run)
+    SELECT DISTINCT ON (workflow, fingerprint) workflow, fingerprint, path, code, message,
+        min(at) OVER (PARTITION BY workflow, fingerprint), at, run
+    FROM given ORDER BY workflow, fingerprint, at DESC, run DESC
+    ON CONFLICT (workflow_id, fingerprint) DO UPDATE
+    SET first_at = least(had.first_at, excluded.first_at), last_at = greatest(had.last_at, excluded.last_at),
+        message = CASE WHEN excluded.last_at >= had.last_at THEN excluded.message ELSE had.message END,
+        last_run = CASE WHEN excluded.last_at >= had.last_at THEN excluded.last_run ELSE had.last_run END,
+        resolved_at = CASE WHEN had.resolved_at > excluded.last_at THEN had.resolved_at END
+    RETURNING id, workflow_id, fingerprint
+), grouped AS MATERIALIZED (
+    SELECT groups.id, given.run, given.at FROM given
+    JOIN groups ON groups.workflow_id = given.workflow AND groups.fingerprint = given.fingerprint
+), kept AS (
+    INSERT INTO automate_core_failedrun (run_id, group_id) SELECT run, id FROM grouped ON CONFLICT DO NOTHING
+)
+INSERT INTO automate_core_failurecount AS had (group_id, at, count)
+SELECT id, date_trunc('hour', at, 'UTC'), count(*) FROM grouped GROUP BY 1, 2
+ON CONFLICT (group_id, at) DO UPDATE SET count = had.count + excluded.count
+"""
+
+
+def add(rows: Iterable[Any]) -> None:
+    """Put failures into their groups: rows of (id, workflow_id, finished_at, code, message, path), none without id."""
+    failures = [_failure(row) for row in rows if row.id is not None]
+    if failures:
+        database.run(None, _ADD, {"failures": msgspec.json.encode(failures).decode()})
+
+
+def _failure(row: Any) -> Mapping[str, Any]:
+    code, message = (row.code or "unknown")[:200], row.message or ""
+    return {
+        "run": row.id,
+        "workflow": row.workflow_id,
+        "fingerprint": fingerprint(row.path, code, message),
+        "path": without_items(row.path),
+        "code": code,
+        "message": message[:500],
+        "at": row.finished_at,
+    }
+
+
+# --- what people do ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Retried:
+    """How many runs of a group were run again, the reasons of those that were refused, and how many are left."""
+
+    done: int
+    refused: Mapping[str, str]
+    left: int
+
+
+def retryable(group: FailureGroup) -> QuerySet[ExecutionRun]:
+    """The runs of a group that nobody has run again yet."""
+    return ExecutionRun.objects.filter(failure__group=group, status=RunStatus.FAILED, retries__isnull=True)
+
+
+def retry(group: FailureGroup, *, by: Person, version: control.Version = "original") -> Retried:
+    """Run the group's runs again from where they failed, the oldest first and so many at once, each for itself.
+
+    When none is left the group is resolved: a further failure opens it again. Raises NotPermittedError.
+    """
+    _check(by, group)
+    oldest = list(retryable(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    result = control.retry_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version, once=True, again=True)
+    left = retryable(group).count() - len(result.refused)
+    if not left and not result.refused:
+        _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())
+    return Retried(done=result.done, refused=result.refused, left=max(left, 0))
+
+
+def settle(runs: Iterable[uuid.UUID], *, by: Person) -> None:
+    """Resolve the groups of runs that were run again, where none is left that nobody ran again."""
+    for group in FailureGroup.objects.filter(resolved_at=None, runs__run__in=runs).distinct():
+        if can(by, "run", group) and not retryable(group).exists():
+            resolve(group, by=by)
+
+
+def resolve(group: FailureGroup, *, by: Person) -> None:
+    """Say that it is dealt with: a further failure opens it again. Raises NotPermittedError."""
+    _mark(group, by, "failures.resolved", {}, resolved_at=database.AutomateNow())
+
+
+def reopen(group: FailureGroup, *, by: Person) -> None:
+    """Take that back. Raises NotPermittedError."""
+    _mark(group, by, "failures.reopened", {}, resolved_at=None)
+
+
+def mute(group: FailureGroup, *, by: Person) -> None:
+    """Let it need no attention, however often it comes. Raises NotPermittedError."""
+    _mark(group, by, "failures.muted", {}, muted_at=database.AutomateNow())
+
+
+def unmute(group: FailureGroup, *, by: Person) -> None:
+    """Take that back. Raises NotPermittedError."""
+    _mark(group, by, "failures.unmuted", {}, muted_at=None)
+
+
+@transaction.atomic
+def _mark(group: FailureGroup, by: Person, verb: str, changes: dict[str, Any], **values: Any) -> None:
+    _check(by, group)
+    FailureGroup.objects.filter(pk=group.pk).update(**values)
+    audit.record(by, verb, group, changes={"workflow": group.workflow.slug, **changes})
+
+
+def _check(by: Person, group: FailureGroup) -> None:
+    if not can(by, "run", group):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {group.workflow.slug}")

@@ -1,0 +1,137 @@
+"""Counting runs that have ended: by hour and by day, each once.
+
+Whatever ends a run writes an `EndedRun` in the same transaction. Here they are taken out again, and what their runs say
+is added up in the same transaction: nothing is counted twice, and nothing is lost. One process does it at a time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+from automate_core import database
+from automate_core.models import FailedRun, FailureCount, RunCount, RunTime
+from automate_core.operations.statistics import failures
+from automate_core.operations.statistics.buckets import OF
+
+BATCH = 5_000
+_ONE_AT_A_TIME = "hashtextextended('automate statistics', 0)"
+
+#: SQL: whether there is anything to count.
+DUE = "EXISTS (SELECT FROM automate_core_endedrun)"
+
+_COLUMNS = "run.id, run.workflow_id, run.status, run.started_at, run.finished_at"
+# With LIMIT 1 the rows are looked up by key, whatever the planner thinks of how many there are.
+_TAKEN = f"""
+WITH taken AS MATERIALIZED (
+    DELETE FROM automate_core_endedrun WHERE run_id IN (
+        SELECT run_id FROM automate_core_endedrun ORDER BY run_id LIMIT {BATCH})
+    RETURNING run_id
+), ended AS MATERIALIZED (
+    SELECT {_COLUMNS}, coalesce(event.received_at, run.created_at) AS since
+    FROM taken
+    CROSS JOIN LATERAL (SELECT * FROM automate_core_executionrun WHERE id = taken.run_id LIMIT 1) run
+    LEFT JOIN LATERAL (
+        SELECT received_at FROM automate_core_event WHERE run.cause = 'trigger' AND id = run.event_id LIMIT 1
+    ) event ON true
+)"""  # noqa: S608 - our own texts
+_ALL = f"""
+WITH ended AS MATERIALIZED (
+    SELECT {_COLUMNS}, coalesce(event.received_at, run.created_at) AS since
+    FROM automate_core_executionrun run
+    LEFT JOIN automate_core_event event ON run.cause = 'trigger' AND event.id = run.event_id
+    WHERE run.cause <> 'test' AND run.finished_at >= %(since)s
+)"""  # noqa: S608 - our own texts
+
+# What ended before that day and nobody has counted yet is still to be counted.
+_COUNTED_ANEW = """
+DELETE FROM automate_core_endedrun ended USING automate_core_executionrun run
+WHERE run.id = ended.run_id AND run.finished_at >= %(since)s
+"""
+
+# Gives the failures, and beside each how many runs were counted; where nothing failed, one row with that alone.
+_ADD_UP = f"""
+, hours AS MATERIALIZED (
+    SELECT workflow_id, date_trunc('hour', finished_at, 'UTC') AS hour, status,
+        CASE WHEN started_at IS NOT NULL AND status <> 'cancelled'
+            THEN {OF.format("finished_at - started_at")} END AS took,
+        CASE WHEN started_at IS NOT NULL THEN {OF.format("started_at - since")} END AS queued, count(*) AS runs
+    FROM ended GROUP BY 1, 2, 3, 4, 5
+), counted AS (
+    INSERT INTO automate_core_runcount AS had (workflow_id, span, at, succeeded, failed, cancelled)
+    SELECT workflow_id, span, date_trunc(span, hour, 'UTC'),
+        coalesce(sum(runs) FILTER (WHERE status = 'succeeded'), 0),
+        coalesce(sum(runs) FILTER (WHERE status = 'failed'), 0),
+        coalesce(sum(runs) FILTER (WHERE status = 'cancelled'), 0)
+    FROM hours CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
+    GROUP BY 1, 2, 3
+    ON CONFLICT (span, at, workflow_id) DO UPDATE
+    SET succeeded = had.succeeded + excluded.succeeded, failed = had.failed + excluded.failed,
+        cancelled = had.cancelled + excluded.cancelled
+), timed AS (
+    INSERT INTO automate_core_runtime AS had (workflow_id, span, at, measure, bucket, count)
+    SELECT workflow_id, span, date_trunc(span, hour, 'UTC'), measure, bucket, sum(runs)
+    FROM hours CROSS JOIN (VALUES ('hour'), ('day')) AS spans(span)
+    CROSS JOIN LATERAL (VALUES ('took', took), ('queued', queued)) AS measured(measure, bucket)
+    WHERE bucket IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5
+    ON CONFLICT (span, measure, at, workflow_id, bucket) DO UPDATE SET count = had.count + excluded.count
+)
+SELECT totals.runs, failed.*
+FROM (SELECT count(*) AS runs FROM ended) totals
+LEFT JOIN (
+    SELECT ended.id, ended.workflow_id, ended.finished_at, run.error ->> 'code' AS code,
+        left(run.error ->> 'message', 2000) AS message, coalesce(step.path, run.error ->> 'step', '') AS path
+    FROM ended
+    CROSS JOIN LATERAL (SELECT error FROM automate_core_executionrun WHERE id = ended.id LIMIT 1) run
+    LEFT JOIN LATERAL (
+        SELECT path FROM automate_core_steprun
+        WHERE run_id = ended.id AND right('/' || path, length(run.error ->> 'step') + 1) = '/' || (run.error ->> 'step')
+        ORDER BY status = 'failed' DESC, length(path) DESC, path DESC LIMIT 1
+    ) step ON true
+    WHERE ended.status = 'failed'
+) failed ON true
+"""  # noqa: S608 - our own texts
+
+
+def count() -> float | None:
+    """Count some of the runs that have ended. Gives 0 when there may be more."""
+    with transaction.atomic(durable=True):
+        [row] = database.run(None, f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME}) AS ours", {})
+        if not row.ours:
+            return None  # somebody counts at this moment
+        rows = database.run(None, _TAKEN + _ADD_UP, {})
+        failures.add(rows)
+    return 0.0 if rows[0].runs == BATCH else None
+
+
+def rebuild(since: dt.datetime) -> None:
+    """Count all runs that ended since the beginning of that day (UTC) anew, in place of what was counted of them.
+
+    What was counted of earlier days stays, also of runs that are no longer kept.
+    """
+    since = since.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with _nobody_counts(), transaction.atomic(durable=True):
+        # One snapshot: a run that ends meanwhile is counted later.
+        database.run(None, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", {})
+        database.run(None, _COUNTED_ANEW, {"since": since})
+        RunTime.objects.filter(at__gte=since).delete()
+        RunCount.objects.filter(at__gte=since).update(succeeded=0, failed=0, cancelled=0)
+        FailedRun.objects.filter(run__finished_at__gte=since).delete()
+        FailureCount.objects.filter(at__gte=since).delete()
+        failures.add(database.run(None, _ALL + _ADD_UP, {"since": since}))
+        RunCount.objects.filter(at__gte=since, succeeded=0, failed=0, cancelled=0, waiting=0).delete()
+
+
+@contextmanager
+def _nobody_counts() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock({_ONE_AT_A_TIME})")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_unlock({_ONE_AT_A_TIME})")

@@ -1,0 +1,133 @@
+"""EventIngestor: an event and its outbox job, both or neither, once for each delivery.
+
+The statement takes any number of events as one JSON document, so that one row and a hundred cost one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import psycopg
+
+from automate_core import database
+from automate_core.ids import new_trace_id, uuid7
+from automate_core.outbox import notify, subjects
+from automate_core.outbox.lifecycle import DISPATCH
+
+INGEST = f"""
+WITH incoming AS (
+    SELECT * FROM json_to_recordset(%(events)s::json) AS e(
+        id uuid, source text, endpoint_id bigint, type text, delivery_key text, payload jsonb, headers jsonb,
+        trace_id text, subject text)
+), accepted AS (
+    INSERT INTO automate_core_event
+        (id, source, endpoint_id, type, delivery_key, payload, headers, trace_id, received_at, subject)
+    SELECT id, source, endpoint_id, type, delivery_key, payload, headers, trace_id, automate_now(), subject
+    FROM incoming
+    ON CONFLICT (source, delivery_key, endpoint_id) WHERE delivery_key IS NOT NULL DO NOTHING
+    RETURNING id, source, type
+), handed_in AS (SELECT * FROM accepted), owed AS ({DISPATCH})
+SELECT id FROM accepted
+"""  # noqa: S608 - one of our own texts inside another
+
+FIRST_DELIVERIES = """
+SELECT source, delivery_key, endpoint_id, id, trace_id FROM automate_core_event
+JOIN json_to_recordset(%(keys)s::json) AS k(source text, delivery_key text, endpoint_id bigint)
+    USING (source, delivery_key, endpoint_id)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """Something that happened. `payload` is a JSON document as text: from the wire to the table without a detour.
+
+    `source` says where it came from (`webhook:<slug>`), and `endpoint_id` which endpoint took it, if one did. Two
+    events of both with one `delivery_key` are one.
+    """
+
+    source: str
+    type: str
+    payload: str
+    endpoint_id: int = 0
+    delivery_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    trace_id: str = field(default_factory=new_trace_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """Where an event stands in the outbox: its own ids, or those of the first delivery when it is a duplicate."""
+
+    event_id: str
+    trace_id: str
+    duplicate: bool
+
+
+class Batch:
+    """Events on their way into one statement, and the reading of its answers."""
+
+    def __init__(self, events: Iterable[NewEvent]) -> None:
+        self.events = [(str(uuid7()), event) for event in events]
+
+    def document(self) -> str:
+        """The statement's parameter."""
+        return msgspec.json.encode(
+            [
+                {
+                    "id": identifier,
+                    "source": event.source,
+                    "endpoint_id": event.endpoint_id,
+                    "type": event.type,
+                    "delivery_key": event.delivery_key,
+                    "payload": msgspec.Raw(event.payload.encode()),
+                    "headers": dict(event.headers),
+                    "trace_id": event.trace_id,
+                    "subject": subjects.guess_document(event.payload),
+                }
+                for identifier, event in self.events
+            ]
+        ).decode()
+
+    def keys(self, accepted: set[str]) -> str:
+        """The parameter that asks for the first deliveries of what was not accepted; empty when all was."""
+        lost = [event for identifier, event in self.events if identifier not in accepted]
+        keys = [
+            {"source": event.source, "delivery_key": event.delivery_key, "endpoint_id": event.endpoint_id}
+            for event in lost
+        ]
+        return msgspec.json.encode(keys).decode() if keys else ""
+
+    def answers(self, accepted: set[str], first: Iterable[Any]) -> list[Ingested]:
+        """One answer for each event, in order. Raises psycopg.OperationalError when a first delivery has vanished."""
+        known = {(row.source, row.delivery_key, row.endpoint_id): row for row in first}
+        answers = []
+        for identifier, event in self.events:
+            if identifier in accepted:
+                answers.append(Ingested(identifier, event.trace_id, duplicate=False))
+            else:
+                row = known.get((event.source, event.delivery_key, event.endpoint_id))
+                if row is None:
+                    raise psycopg.OperationalError("the first delivery was removed at this moment; send it again")
+                answers.append(Ingested(str(row.id), row.trace_id, duplicate=True))
+        return answers
+
+
+class EventIngestor:
+    """The one door for events. Atomic with the caller's transaction when there is one."""
+
+    def ingest(self, *events: NewEvent) -> list[Ingested]:
+        """Accept events, all or none. Raises psycopg.Error when the database does not take them.
+
+        An event with the key of an earlier one is answered with the earlier one's ids. The worker is woken after
+        the commit.
+        """
+        batch = Batch(events)
+        accepted = {str(row.id) for row in database.run(None, INGEST, {"events": batch.document()})}
+        keys = batch.keys(accepted)
+        first = database.run(None, FIRST_DELIVERIES, {"keys": keys}) if keys else []
+        if accepted:
+            notify.after_commit()
+        return batch.answers(accepted, first)

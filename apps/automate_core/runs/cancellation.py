@@ -1,0 +1,95 @@
+"""Cancelling runs: everything that a run would still do is withdrawn in one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db import transaction
+
+from automate_core.database import AutomateNow
+from automate_core.definition.document import ActionStep, DefinitionError, parse, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait
+from automate_core.outbox import lifecycle, notify
+from automate_core.runs.waits import resolution
+from automate_core.states import (
+    FINAL_RUN_STATES,
+    RUN_EDGES,
+    JobStatus,
+    RunStatus,
+    StepStatus,
+    WaitStatus,
+    move,
+)
+from automate_governance.redaction import redact_text
+
+
+@transaction.atomic
+def cancel_run(
+    run_id: uuid.UUID, *, code: str, message: str, unless: Callable[[ExecutionRun], bool] | None = None
+) -> list[ExecutionRun]:
+    """Cancel a run with the runs that it waits for, and give them; none when it has ended, or when `unless` says so.
+
+    A worker that holds the run learns of it at its next checkpoint, and records how the attempts that it has begun
+    came out. `unless` is asked about the locked run.
+    """
+    run = resolution.lock(run_id)
+    if run is None or run.status in FINAL_RUN_STATES or (unless is not None and unless(run)):
+        return []
+    cancelled = list(_cancel(run, {"code": code, "message": redact_text(message)}))
+    _tell_caller(run)
+    notify.look()
+    return cancelled
+
+
+def _cancel(run: ExecutionRun, error: dict[str, Any]) -> Iterator[ExecutionRun]:
+    """Cancel a locked run, then the runs that it waits for: locks are only ever taken from parent to child."""
+    run.status, run.error, run.seq = move(RUN_EDGES, run.status, RunStatus.CANCELLED), error, run.seq + 1
+    run.finished_at = AutomateNow()
+    run.save(update_fields=["status", "error", "seq", "finished_at"])
+    run.refresh_from_db(fields=["finished_at"])
+    calls = Wait.objects.filter(run=run, status=WaitStatus.OPEN, kind=Wait.Kind.CHILD)
+    called = dict(calls.values_list("path", "data"))
+    jobs = OutboxJob.objects.filter(run=run, kind=OutboxJob.Kind.ADVANCE)
+    jobs.filter(status=JobStatus.READY).update(status=JobStatus.COMPLETED)
+    is_held = jobs.filter(status=JobStatus.LEASED, lease_until__gt=AutomateNow()).exists()
+    lifecycle.end(run.pk, broken=StepStatus.CANCELLED, kept=_under_way(run) if is_held else [])
+    yield run
+    events = [data["event"] for data in called.values() if data]
+    OutboxJob.objects.filter(event__in=events, kind=OutboxJob.Kind.DISPATCH, status=JobStatus.READY).update(
+        status=JobStatus.COMPLETED
+    )
+    children = ExecutionRun.objects.select_for_update(no_key=True).filter(parent=run, parent_path__in=called)
+    for child in children.exclude(status__in=FINAL_RUN_STATES).order_by("id") if called else ():
+        yield from _cancel(child, {**error, "message": "The run that waited for it was cancelled."})
+
+
+def _under_way(run: ExecutionRun) -> list[uuid.UUID]:
+    """The attempts of actions that the worker which holds the run has begun, and will close."""
+    running = StepRun.objects.filter(run=run, status=StepStatus.RUNNING).values_list("pk", "path")
+    actions = _actions(run)
+    return [pk for pk, path in running if key_of(path) in actions]
+
+
+def _actions(run: ExecutionRun) -> set[str]:
+    """The keys of the steps that reach outside."""
+    try:
+        definition = parse(run.version.definition)
+    except DefinitionError:
+        return set()  # nothing of a version that cannot be read is ever begun
+    return {step.key for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
+
+
+def _tell_caller(run: ExecutionRun) -> None:
+    """The run that waits for this one goes on, with its end as the answer."""
+    if run.parent_id is None:
+        return
+    asked = Wait.objects.filter(
+        run=run.parent_id, path=run.parent_path, kind=Wait.Kind.CHILD, status=WaitStatus.OPEN
+    ).first()
+    parent = ExecutionRun.objects.filter(pk=run.parent_id).exclude(status__in=FINAL_RUN_STATES).first()
+    if asked is not None and parent is not None:
+        outcome = {"run": str(run.pk), "status": run.status, "output": None, "error": run.error}
+        resolution.close(asked, parent, outcome)

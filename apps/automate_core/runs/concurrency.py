@@ -1,0 +1,156 @@
+"""Concurrency limits: which of the runs that share a key may go on, judged in the database under a lock.
+
+A run of a limited workflow is made waiting, not admitted, with an open wait of kind `slot` whose data is
+`{"limit": n, "policy": ...}`. Whoever makes one, or ends one, calls `admit`; `sweep` finds what a crash left.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from automate_core import database
+from automate_core.definition.document import DefinitionError, parse
+from automate_core.engine.program import limit_of
+from automate_core.events.scope import event_scope
+from automate_core.expressions.json_path import TemplateError
+from automate_core.models import ExecutionRun, Wait
+from automate_core.runs.cancellation import cancel_run
+from automate_core.runs.waits import resolution
+from automate_core.states import FINAL_RUN_STATES, RunStatus, WaitStatus
+
+BATCH = 100
+
+SKIPPED = ("skipped", "Not run: the workflow was running at its limit, and skips what comes then.")
+SUPERSEDED = ("superseded", "Cancelled to make room for a newer run.")
+
+# The keys whose newest waiting run would change something: there is room, or runs beyond the limit do not wait.
+# Walks from key to key by the index `runs_in_slots`, however many runs wait for each.
+_KEYS = """
+WITH RECURSIVE keys AS (
+    (SELECT workflow_id, slot_key FROM automate_core_executionrun
+     WHERE slot_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')
+     ORDER BY workflow_id, slot_key LIMIT 1)
+    UNION ALL
+    SELECT following.workflow_id, following.slot_key FROM keys, LATERAL (
+        SELECT workflow_id, slot_key FROM automate_core_executionrun
+        WHERE slot_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')
+            AND (workflow_id, slot_key) > (keys.workflow_id, keys.slot_key)
+        ORDER BY workflow_id, slot_key LIMIT 1) following
+)
+SELECT keys.workflow_id, keys.slot_key FROM keys, LATERAL (
+    SELECT (wait.data->>'limit')::int AS most, wait.data->>'policy' AS policy
+    FROM automate_core_executionrun run
+    JOIN automate_core_wait wait ON wait.run_id = run.id AND wait.kind = 'slot' AND wait.status = 'open'
+    WHERE run.workflow_id = keys.workflow_id AND run.slot_key = keys.slot_key
+        AND run.status = 'waiting' AND NOT run.admitted
+    ORDER BY run.id DESC LIMIT 1) newest
+WHERE newest.policy <> 'queue' OR newest.most > (
+    SELECT count(*) FROM (
+        SELECT FROM automate_core_executionrun
+        WHERE workflow_id = keys.workflow_id AND slot_key = keys.slot_key
+            AND status IN ('queued', 'running', 'waiting') AND admitted
+        LIMIT newest.most) counted)
+"""
+
+#: SQL: whether `sweep` has something to do.
+DUE = f"EXISTS ({_KEYS})"
+
+
+def admit(workflow_id: int, slot_key: str) -> int:
+    """Let the waiting runs of a key go on, as far as the newest one's limit and policy say; gives how many did.
+
+    Call it outside any transaction: the lock on the key is held for a moment only.
+    """
+    admitted = 0
+    while True:
+        count, code, message, surplus = _admit(workflow_id, slot_key)
+        admitted += count
+        if not surplus:
+            return admitted
+        for run_id in surplus:
+            # one that was admitted meanwhile is not skipped; one that is superseded may well be
+            cancel_run(run_id, code=code, message=message, unless=_is_admitted if code == SKIPPED[0] else None)
+
+
+def start(run: ExecutionRun) -> None:
+    """Have a locked run that waits for nothing walked: at once, or if its version has a limit, when its turn comes."""
+    try:
+        definition = parse(run.version.definition)
+        limit = limit_of(definition.concurrency)
+    except (DefinitionError, TemplateError):
+        limit = None  # the walk says what is wrong with it
+    if limit is None:
+        resolution.wake([run.pk])
+        return
+    run.slot_key, run.admitted = limit.key_for(event_scope(run.event), definition.vars), False
+    run.status = RunStatus.WAITING
+    run.save(update_fields=["slot_key", "admitted", "status"])
+    terms = {"limit": limit.limit, "policy": limit.policy}
+    Wait.objects.create(run=run, path="", kind=Wait.Kind.SLOT, data=terms, seq=run.seq)
+    nudge(run)
+
+
+def nudge(run: ExecutionRun) -> None:
+    """A run that a limit counts was made or has ended: see who may go on, once that is committed."""
+    if run.slot_key is not None:
+        transaction.on_commit(partial(admit, run.workflow_id, run.slot_key))
+
+
+def sweep() -> float | None:
+    """Admit for the keys that have room, at most a hundred of them. Gives 0 when there may be more."""
+    keys = database.run(None, f"{_KEYS} LIMIT {BATCH}", {})
+    for key in keys:
+        admit(key.workflow_id, key.slot_key)
+    return 0.0 if len(keys) == BATCH else None
+
+
+@transaction.atomic(durable=True)
+def _admit(workflow_id: int, slot_key: str) -> tuple[int, str, str, list[uuid.UUID]]:
+    """(how many were admitted, and the code, message and ids of runs that are to be cancelled first)."""
+    with connection.cursor() as cursor:
+        name = f"automate slot {workflow_id} {slot_key}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+    runs = ExecutionRun.objects.filter(workflow=workflow_id, slot_key=slot_key).exclude(status__in=FINAL_RUN_STATES)
+    waiting = runs.filter(
+        status=RunStatus.WAITING, admitted=False, waits__kind=Wait.Kind.SLOT, waits__status=WaitStatus.OPEN
+    )
+    newest = waiting.order_by("-id").values_list("waits__data", flat=True).first()
+    if newest is None:
+        return 0, "", "", []
+    room = newest["limit"] - runs.filter(admitted=True).count()
+    if newest["policy"] == "cancel_older":
+        kept = list(_admitted_or(waiting, runs).order_by("-id").values_list("pk", flat=True)[: newest["limit"]])
+        older = _admitted_or(waiting, runs).exclude(pk__in=kept).order_by("id")
+        if surplus := list(older.values_list("pk", flat=True)[:BATCH]):
+            return 0, *SUPERSEDED, surplus
+    count = _let_go(waiting, room)
+    if newest["policy"] == "skip":
+        return count, *SKIPPED, list(waiting.order_by("id").values_list("pk", flat=True)[:BATCH])
+    return count, "", "", []
+
+
+def _admitted_or(waiting: QuerySet[ExecutionRun], runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
+    return ExecutionRun.objects.filter(pk__in=waiting.values("pk")) | runs.filter(admitted=True)
+
+
+def _let_go(waiting: QuerySet[ExecutionRun], room: int) -> int:
+    """Admit the oldest that are still waiting once they are locked."""
+    if room <= 0:
+        return 0
+    oldest = list(waiting.order_by("id").values_list("pk", flat=True)[:room])
+    locked = ExecutionRun.objects.select_for_update(no_key=True).filter(pk__in=oldest, status=RunStatus.WAITING)
+    chosen = list(locked.order_by("id").values_list("pk", flat=True))
+    ExecutionRun.objects.filter(pk__in=chosen).update(admitted=True)
+    Wait.objects.filter(run__in=chosen, kind=Wait.Kind.SLOT, status=WaitStatus.OPEN).update(
+        status=WaitStatus.RESOLVED, resolved_at=database.AutomateNow()
+    )
+    resolution.wake(chosen)
+    return len(chosen)
+
+
+def _is_admitted(run: ExecutionRun) -> bool:
+    return run.admitted

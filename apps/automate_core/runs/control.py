@@ -1,0 +1,407 @@
+"""What people do with runs: cancel them, run them again, one or many. Screens and commands call these."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from django.db import transaction
+from django.db.models import QuerySet
+
+from automate_core.database import AutomateNow
+from automate_core.definition.document import Definition, DefinitionError, parse
+from automate_core.definition.step_paths import key_of
+from automate_core.events import search_terms
+from automate_core.events.scope import event_scope
+from automate_core.models import (
+    Event,
+    ExecutionRun,
+    SearchTerm,
+    StepRun,
+    Wait,
+    Workflow,
+    WorkflowVersion,
+)
+from automate_core.outbox import subjects
+from automate_core.runs import concurrency, reruns
+from automate_core.runs.cancellation import cancel_run
+from automate_core.runs.rerun_plan import Outline, Plan, Record, plan
+from automate_core.runs.waits import approvals
+from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, can
+
+BATCH = 100
+
+type Version = Literal["original", "newest"]
+
+
+class ControlError(Exception):
+    """It cannot be done as things stand; the message says why, and what can be done instead."""
+
+
+class EndedError(ControlError):
+    """The run has ended, and what has ended never changes."""
+
+
+class NotEndedError(ControlError):
+    """The run goes on: only one that has ended is run again."""
+
+
+class RepeatedError(ControlError):
+    """A re-run of the run succeeded or goes on: a further one would repeat its effects."""
+
+
+class NoSuchStepError(ControlError):
+    """There is no such step to start from. `paths` are those that there are."""
+
+    def __init__(self, message: str, paths: list[str]) -> None:
+        super().__init__(f"{message}; it can start from {', '.join(paths) or 'the start only'}")
+        self.paths = paths
+
+
+# --- cancel -----------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
+    """Cancel a run with the runs that it waits for: no step of theirs starts once this is committed.
+
+    What a worker is doing at that moment it finishes, and records. Raises NotPermittedError, EndedError.
+    """
+    _check_may_run(by, run.workflow)
+    message = f"Cancelled by {by.get_username()}{f': {reason}' if reason else '.'}"
+    cancelled = cancel_run(run.pk, code="cancelled", message=message)
+    if not cancelled:
+        status = ExecutionRun.objects.filter(pk=run.pk).values_list("status", flat=True).first()
+        raise EndedError(f"run {run} has ended already: {status or 'it was removed'}")
+    for each in cancelled:
+        concurrency.nudge(each)
+    audit.record(by, "run.cancelled", run, changes={"reason": reason}, trace_id=run.trace_id)
+    return cancelled[0]
+
+
+# --- run again --------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def retry(
+    run: ExecutionRun,
+    *,
+    by: Person,
+    start: str = "failed",
+    version: Version = "original",
+    payload: Any = msgspec.UNSET,
+    variables: Mapping[str, Any] | None = None,
+    request: uuid.UUID | None = None,
+    once: bool = False,
+    again: bool = True,
+) -> ExecutionRun:
+    """Run an ended run again, as a new run with the same trace id that points to it.
+
+    `start` is `start`, `failed` (the step that ended it badly) or a step's path: what is recorded of the steps before
+    is taken over and not done again. `payload`, when given, replaces the event's, and `variables` some of the
+    workflow's for this run. The same `request` again gives the run that it made; `once` refuses a run that somebody
+    has run again already, `again=False` one whose re-run succeeded or goes on.
+    Raises NotPermittedError, NotEndedError, RepeatedError, NoSuchStepError, ControlError.
+    """
+    _check_may_run(by, run.workflow)
+    _hold(run)
+    if request is not None and (earlier := run.retries.filter(request=request).first()):
+        return earlier
+    if once and run.retries.exists():
+        raise ControlError(f"run {run} was run again already")
+    if not again:
+        _refuse_repetition(run)
+    if run.cause == ExecutionRun.Cause.TEST:
+        raise ControlError(f"run {run} is a test: test the draft again")
+    if run.workflow.status == Workflow.Status.ARCHIVED:
+        raise ControlError(f"the workflow {run.workflow.slug} is archived: publish it again first")
+    if run.status not in FINAL_RUN_STATES:
+        raise NotEndedError(f"run {run} is {run.status}: cancel it, or wait for its end")
+    chosen = _version(run, version)
+    taken_over = _taken_over(run, chosen, start)
+    event = run.event if payload is msgspec.UNSET else _edited(run, payload)
+    made = _new_run(run, chosen, event, _variables(run, chosen, variables or {}), request)
+    _copy(run, made, taken_over)
+    ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=AutomateNow())
+    changes = {
+        "run": str(made.pk),
+        "start": start,
+        "version": str(chosen),
+        "edited": payload is not msgspec.UNSET or bool(variables),
+    }
+    audit.record(by, "run.retried", run, changes=changes, trace_id=run.trace_id)
+    return made
+
+
+def _hold(run: ExecutionRun) -> None:
+    """Nobody lets go of the run while it is read, nor answers the same request. Raises ControlError when it is gone."""
+    if not ExecutionRun.objects.select_for_update(no_key=True).filter(pk=run.pk).values_list("pk").first():
+        raise ControlError(f"run {run} was removed")
+
+
+def _refuse_repetition(run: ExecutionRun) -> None:
+    rerun = reruns.find([run.pk]).get(run.pk)
+    if rerun is not None and rerun.repeats_effects:
+        state = {reruns.DELETED: "was deleted"}.get(rerun.status, "goes on" if rerun.is_open else rerun.status)
+        name = str(rerun.run)[-8:] if rerun.status != reruns.DELETED else ""
+        raise RepeatedError(f"run {run} was re-run already: the re-run {f'{name} ' if name else ''}{state}")
+
+
+def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:
+    if version == "original":
+        return run.version
+    newest = run.workflow.published
+    if newest is None:
+        raise ControlError(f"the workflow {run.workflow.slug} has no published version")
+    return newest
+
+
+def _definition(version: WorkflowVersion) -> Definition:
+    try:
+        return parse(version.definition)
+    except DefinitionError as error:
+        raise ControlError(f"version {version} can no longer be read: {error}") from error
+
+
+def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan:
+    """What is taken over of the earlier run's records. Raises NoSuchStepError."""
+    if start == "start":
+        return Plan((), {})
+    was, now = Outline(_definition(run.version)), Outline(_definition(version))
+    rows = StepRun.objects.filter(run=run).order_by("started_at", "attempt", "id")
+    records = [Record(*row) for row in rows.values_list("path", "attempt", "status", "output")]
+    target = _failed_path(run, records) if start == "failed" else start
+    if not target:
+        return Plan((), {})
+    reached = list(dict.fromkeys(record.path for record in records))
+    there = [path for path in reached if now.same_kind(path, was)]
+    if target not in reached:
+        raise NoSuchStepError(f"run {run} never came to a step {target!r}", there)
+    if target not in there:
+        raise NoSuchStepError(f"version {version} has no step {target!r} in that place", there)
+    return plan(records, target, was, now)
+
+
+def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
+    """The path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
+    if run.status == RunStatus.SUCCEEDED:
+        raise ControlError(f"run {run} did not fail: say which step to start from, or start")
+    by_path: dict[str, Record] = {}
+    for each in records:
+        by_path.pop(each.path, None)
+        by_path[each.path] = each
+    latest = list(by_path.values())
+    key = (run.error or {}).get("step")
+    named = [each for each in latest if key_of(each.path) == key]
+    unfinished = [each for each in latest if each.status not in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}]
+    failed = [each for each in named if each.status == StepStatus.FAILED]
+    for candidates in (failed, named, unfinished):
+        if candidates:
+            deepest = max(each.path.count("/") for each in candidates)
+            return [each for each in candidates if each.path.count("/") == deepest][-1].path
+    return ""
+
+
+def _edited(run: ExecutionRun, payload: Any) -> Event:
+    """The run's event with another payload. It is matched against nothing: no job is made for it."""
+    event = run.event
+    return Event.objects.create(
+        source=f"retry:{run.pk}",
+        type=event.type if event else "",
+        payload=payload,
+        headers=event.headers if event else {},
+        trace_id=run.trace_id,
+        received_at=AutomateNow(),
+        subject=subjects.guess(payload),
+    )
+
+
+def _variables(run: ExecutionRun, version: WorkflowVersion, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The run's own values of variables of the workflow. Raises ControlError for a name that it does not have."""
+    there = _definition(version).vars
+    if unknown := [name for name in given if name not in there]:
+        raise ControlError(f"there is no variable {unknown[0]!r}; there is {', '.join(there) or 'none'}")
+    return {**(run.vars or {}), **given} or None
+
+
+def _new_run(
+    run: ExecutionRun,
+    version: WorkflowVersion,
+    event: Event | None,
+    variables: dict[str, Any] | None,
+    request: uuid.UUID | None,
+) -> ExecutionRun:
+    """The new run."""
+    again = ExecutionRun(
+        workflow=run.workflow,
+        version=version,
+        event=event,
+        cause=ExecutionRun.Cause.RETRY,
+        origin=run.origin,
+        retried_from=run,
+        request=request,
+        trace_id=run.trace_id,
+        vars=variables,
+    )
+    return begin(again)
+
+
+def begin(run: ExecutionRun) -> ExecutionRun:
+    """Store a new run that a person made. It is owed to a worker: at once, once its workflow goes on, or when its turn
+    comes. Raises ControlError when its version can no longer be read."""
+    definition = _definition(run.version)
+    run.priority, run.created_at, run.seq = definition.priority, AutomateNow(), 1
+    run.save(force_insert=True)
+    _note_terms(run, definition)
+    is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
+    if is_paused:
+        run.status = RunStatus.WAITING
+        run.save(update_fields=["status"])
+        Wait.objects.create(run=run, path="", kind=Wait.Kind.PAUSED, seq=1)
+    else:
+        concurrency.start(run)
+    return run
+
+
+def _note_terms(run: ExecutionRun, definition: Definition) -> None:
+    """What a new run is found by: what its version declares of its event; without one, what the earlier run had."""
+    if run.event is not None:
+        found = search_terms.of(definition, event_scope(run.event))
+    else:
+        found = dict(SearchTerm.objects.filter(run=run.retried_from_id).values_list("name", "value"))
+    SearchTerm.objects.bulk_create(SearchTerm(run=run, name=name, value=value) for name, value in found.items())
+
+
+def _copy(run: ExecutionRun, again: ExecutionRun, taken_over: Plan) -> None:
+    """Copy the attempts that stand, numbered anew, and open the containers that the target stands in."""
+    wanted = {(record.path, record.attempt): record for record in taken_over.kept}
+    numbers: Counter[str] = Counter()
+    copies = []
+    for step in StepRun.objects.filter(run=run).order_by("path", "attempt"):
+        if (step.path, step.attempt) in wanted:
+            numbers[step.path] += 1
+            copies.append(_copied(step, again, numbers[step.path]))
+        elif step.path in taken_over.entered and not numbers[step.path]:
+            numbers[step.path] += 1
+            entered = _copied(step, again, 1)
+            entered.status, entered.error, entered.finished_at = StepStatus.RUNNING, None, None
+            entered.output, entered.output_file = taken_over.entered[step.path], None
+            copies.append(entered)
+    StepRun.objects.bulk_create(copies, batch_size=500)
+
+
+def _copied(step: StepRun, again: ExecutionRun, attempt: int) -> StepRun:
+    return StepRun(
+        run=again,
+        path=step.path,
+        attempt=attempt,
+        status=step.status,
+        input=step.input,
+        output=step.output,
+        error=step.error,
+        input_file=step.input_file,
+        output_file=step.output_file,
+        idempotency_key=step.idempotency_key,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        seq=again.seq,
+    )
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Done:
+    """What became of many: how many were done, of those that were refused the reason, by run, and how many were left
+    out because they were re-run already."""
+
+    done: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    left_out: reruns.LeftOut = field(default_factory=reruns.LeftOut)
+
+
+def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> Done:
+    """Cancel those of `runs` that have not ended, each for itself. With `dry_run`, only count them."""
+    going_on = runs.exclude(status__in=FINAL_RUN_STATES)
+    return _each(_ids(going_on), lambda run: cancel(run, by=by, reason=reason), dry_run=dry_run)
+
+
+def retry_many(
+    runs: QuerySet[ExecutionRun],
+    by: Person,
+    *,
+    start: str = "failed",
+    version: Version = "original",
+    once: bool = False,
+    again: bool = False,
+    dry_run: bool = False,
+) -> Done:
+    """Run those of `runs` again that have ended, each for itself, without those whose effects that would repeat unless
+    `again`. With `dry_run`, only count them."""
+    ended = runs.filter(status__in=FINAL_RUN_STATES)
+    chosen, left_out = reruns.choose(_ids(ended), again=again)
+
+    def act(run: ExecutionRun) -> None:
+        retry(run, by=by, start=start, version=version, once=once, again=again)
+
+    result = _each(chosen, act, dry_run=dry_run)
+    result.left_out = left_out
+    return result
+
+
+def try_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, dry_run: bool = False) -> Done:
+    """Make the next attempt of the step at `path` now, in those of `runs` that wait there."""
+    there = Wait.objects.filter(path=path, status=WaitStatus.OPEN, kind=Wait.Kind.RETRY)
+    waiting = runs.filter(pk__in=there.values("run"))
+    return _each(_ids(waiting), lambda run: approvals.try_now(there.get(run=run), by=by), dry_run=dry_run)
+
+
+def skip_many(
+    runs: QuerySet[ExecutionRun],
+    path: str,
+    by: Person,
+    *,
+    output: Any = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> Done:
+    """Have the step at `path` passed over, in those of `runs` that wait there."""
+    there = Wait.objects.filter(path=path, status=WaitStatus.OPEN)
+    waiting = runs.filter(pk__in=there.values("run"))
+
+    def act(run: ExecutionRun) -> None:
+        approvals.skip(there.get(run=run), by=by, output=output, reason=reason)
+
+    return _each(_ids(waiting), act, dry_run=dry_run)
+
+
+def _ids(runs: QuerySet[ExecutionRun]) -> list[uuid.UUID]:
+    """Oldest first: what is made meanwhile is left alone."""
+    return list(runs.order_by("id").values_list("pk", flat=True))
+
+
+def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> Done:
+    """Act on each run in a transaction of its own."""
+    result = Done(done=len(ids) if dry_run else 0)
+    for first in range(0, 0 if dry_run else len(ids), BATCH):
+        batch = ExecutionRun.objects.select_related("workflow__published", "version", "event")
+        for run in batch.filter(pk__in=ids[first : first + BATCH]).order_by("id"):
+            try:
+                act(run)
+            except (ControlError, NotPermittedError, approvals.NotOpenError) as error:
+                result.refused[str(run.pk)] = str(error)
+            else:
+                result.done += 1
+    return result
+
+
+def _check_may_run(by: Person, workflow: Workflow) -> None:
+    if not can(by, "run", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")

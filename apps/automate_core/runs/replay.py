@@ -1,0 +1,126 @@
+"""A person has an event replayed: what it carries comes in again as an event of its own, for workflows that they name.
+
+The replay has the trace id of the first, and points to it. Only workflows whose published triggers take the event are
+started, by the code that matches events.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from automate_core.database import AutomateNow
+from automate_core.events import access
+from automate_core.events.matching import Match, RuleEngine
+from automate_core.events.scope import event_scope
+from automate_core.models import Event, ExecutionRun, Workflow, WorkflowVersion
+from automate_core.runs import control
+from automate_core.runs.control import ControlError
+from automate_core.triggers import host_events
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, permitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Startable:
+    """A workflow that takes an event now; `may_run` says whether this person may start it."""
+
+    workflow: Workflow
+    version: WorkflowVersion
+    may_run: bool
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The new event, and the runs that it started."""
+
+    event: Event
+    runs: list[ExecutionRun]
+
+
+def refusal(event: Event) -> str:
+    """Why an event is not replayed, whoever asks; empty when it may be."""
+    kind = event.source.partition(":")[0]
+    if kind == "call":
+        return "this event is a call from another workflow: run that workflow's run again instead"
+    if kind in access.COPIES:
+        return "this event was made for one run: run that one again instead"
+    if event.emptied_at:
+        return "what this event carried was let go when it was too old"
+    return ""
+
+
+def startable(event: Event, by: Person) -> list[Startable]:
+    """The workflows that would take the event now, as far as the person may know them. Nothing starts.
+
+    A filter tells something of what it is tried on, so that it takes the right to read the event. Raises
+    NotPermittedError.
+    """
+    if not access.may(by, "view_payload", event):
+        raise NotPermittedError(f"{by.get_username()} may not read what this event carries")
+    matches = {match.workflow_id: match for match in _matches(event)}
+    known = permitted(by, "view", Workflow.objects.filter(pk__in=matches)).order_by("name", "pk")
+    runnable = set(permitted(by, "run", Workflow.objects.filter(pk__in=matches)).values_list("pk", flat=True))
+    versions = WorkflowVersion.objects.defer("definition").in_bulk([match.version_id for match in matches.values()])
+    return [
+        Startable(workflow=workflow, version=versions[matches[workflow.pk].version_id], may_run=workflow.pk in runnable)
+        for workflow in known
+    ]
+
+
+@transaction.atomic
+def replay(event: Event, workflows: Collection[int], *, by: Person) -> Replayed:
+    """Start these workflows, by key, from a copy of the event. All or none.
+
+    Raises NotPermittedError, and ControlError when one of them does not take the event, or none is named.
+    """
+    if reason := refusal(event):
+        raise ControlError(reason)
+    there = {each.workflow.pk: each for each in startable(event, by)}
+    if not workflows:
+        raise ControlError("choose at least one workflow to start")
+    if any(key not in there for key in workflows):
+        raise ControlError("a workflow that was chosen does not take this event any more: look at the list again")
+    chosen = [there[key] for key in dict.fromkeys(workflows)]
+    for each in chosen:
+        if not each.may_run:
+            raise NotPermittedError(f"{by.get_username()} may not run the workflow {each.workflow.slug}")
+    again = Event.objects.create(
+        source=event.source,
+        endpoint_id=event.endpoint_id,
+        type=event.type,
+        payload=event.payload,
+        headers=event.headers,
+        trace_id=event.trace_id,
+        received_at=AutomateNow(),
+        replay_of=event.pk,
+        subject=event.subject,
+    )
+    before = dict(
+        ExecutionRun.objects.filter(event=event, cause=ExecutionRun.Cause.TRIGGER).values_list("workflow_id", "pk")
+    )
+    runs = [_start(each, again, before.get(each.workflow.pk)) for each in chosen]
+    changes = {"event": str(again.pk), "workflows": [each.workflow.slug for each in chosen]}
+    audit.record(by, "event.replayed", event, changes=changes, trace_id=event.trace_id)
+    return Replayed(again, runs)
+
+
+def _start(startable: Startable, event: Event, before: uuid.UUID | None) -> ExecutionRun:
+    run = ExecutionRun(
+        workflow=startable.workflow,
+        version=startable.version,
+        event=event,
+        cause=ExecutionRun.Cause.TRIGGER,
+        origin=host_events.kind_of(event.source),
+        retried_from_id=before,
+        trace_id=event.trace_id,
+    )
+    return control.begin(run)
+
+
+def _matches(event: Event) -> list[Match]:
+    [found] = RuleEngine().match([{"event": event_scope(event)}], [event.endpoint_id])
+    return found

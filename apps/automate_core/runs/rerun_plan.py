@@ -1,0 +1,192 @@
+"""Which records of an earlier run stand when it is run again from one of its steps: decided on values alone.
+
+A path names a step by the keys of the steps around it, `route/each[3]/notify`, so that a record of one version is found
+again in another: as long as the same steps stand around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automate_core.definition import step_paths
+from automate_core.definition.document import (
+    ActionStep,
+    BranchStep,
+    Definition,
+    ForEachStep,
+    ParallelStep,
+    Step,
+    TryStep,
+    slots,
+)
+from automate_core.definition.step_paths import parts
+from automate_core.states import StepStatus
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step stands: which list of the step around it, and where in that."""
+
+    step: Step
+    parent: Step | None
+    slot: str
+    order: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Record:
+    """An attempt as far as it matters here."""
+
+    path: str
+    attempt: int
+    status: str
+    output: Any = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Attempts that are copied as they are, and containers that are entered again: their output by path."""
+
+    kept: tuple[Record, ...]
+    entered: Mapping[str, Any]
+
+
+class Outline:
+    """A version's steps by the keys around them. Disabled steps, and what is in them, do not exist."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._places: dict[tuple[str, ...], Place] = {}
+        self._add(definition.steps, (), None, "", 0)
+
+    def _add(self, steps: list[Step], above: tuple[str, ...], parent: Step | None, slot: str, number: int) -> None:
+        for position, step in enumerate(steps):
+            if not step.disabled:
+                self._places[(*above, step.key)] = Place(step, parent, slot, (number, position))
+                for inner, each in enumerate(slots(step)):
+                    self._add(each.steps, (*above, step.key), step, each.key, inner)
+
+    def place(self, path: str) -> Place | None:
+        """Where the step of a path stands, or None when this version has no such step there."""
+        return self._places.get(tuple(part.key for part in parts(path)))
+
+    def same_kind(self, path: str, other: Outline) -> bool:
+        """Whether the steps of the path are there in both, and of one kind: what was recorded can be read again."""
+        keys = tuple(part.key for part in parts(path))
+        for length in range(1, len(keys) + 1):
+            mine, theirs = self._places.get(keys[:length]), other._places.get(keys[:length])
+            if mine is None or theirs is None or type(mine.step) is not type(theirs.step):
+                return False
+        return True
+
+    def is_before(self, path: str, target: str) -> bool:
+        """Whether what is recorded at `path` stands when the run starts again at `target`.
+
+        That is what comes first, and what went on beside it: other tracks of a parallel step, other items of a loop.
+        """
+        mine, theirs = parts(path), parts(target)
+        for depth, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+            above = tuple(part.key for part in mine[: depth + 1])
+            if one.key != other.key:
+                return self._comes_before(above, (*above[:-1], other.key))
+            if one.index is not None and other.index is not None and one.index != other.index:
+                return isinstance(self._places[above].step, ForEachStep) or one.index < other.index
+        return False
+
+    def is_action(self, path: str) -> bool:
+        """Whether the step of the path is an action."""
+        place = self.place(path)
+        return place is not None and isinstance(place.step, ActionStep)
+
+    def leads_somewhere(self, record: Record) -> bool:
+        """Whether the routes that a branch took are still there. Other steps lead where they stand."""
+        place = self.place(record.path)
+        if place is None or not isinstance(place.step, BranchStep):
+            return True
+        output = record.output or {}
+        return {*(output.get("routes") or [output.get("route")])} <= {slot.key for slot in slots(place.step)}
+
+    def goes_on_after_failure(self, path: str, target: str) -> bool:
+        """Whether a failure of the step is dealt with: by itself, or by a try in whose later part the target is."""
+        place = self.place(path)
+        if place is not None and isinstance(place.step, ActionStep) and place.step.on_error is not None:
+            return True
+        mine, theirs = parts(path), parts(target)
+        depth = next((n for n, (one, other) in enumerate(zip(mine, theirs, strict=False)) if one != other), None)
+        if depth is None or mine[depth].key == theirs[depth].key:
+            return False
+        keys = tuple(part.key for part in mine[: depth + 1])
+        here, aim = self._places[keys], self._places[(*keys[:-1], theirs[depth].key)]
+        return isinstance(here.parent, TryStep) and here.slot != aim.slot
+
+    def _comes_before(self, keys: tuple[str, ...], target: tuple[str, ...]) -> bool:
+        place, aim = self._places[keys], self._places[target]
+        if isinstance(place.parent, ParallelStep) and place.slot != aim.slot:
+            return True
+        return place.order < aim.order
+
+
+def is_around(path: str, target: str) -> bool:
+    """Whether the step of `path` holds the one of `target`, in the iteration that the target stands in."""
+    mine, theirs = parts(path), parts(target)
+    if len(mine) > len(theirs) or path == target:
+        return False
+    pairs = list(zip(mine, theirs, strict=False))
+    return all(one.key == other.key for one, other in pairs) and all(
+        one.index in {other.index, None} for one, other in pairs
+    )
+
+
+def plan(records: Iterable[Record], target: str, was: Outline, now: Outline) -> Plan:
+    """What stands of a run's records when it starts again at `target`, in the version that `now` outlines."""
+    by_path: dict[str, list[Record]] = {}
+    for record in records:
+        if now.same_kind(record.path, was):
+            by_path.setdefault(record.path, []).append(record)
+    last = {path: max(attempts, key=lambda each: each.attempt) for path, attempts in by_path.items()}
+    kept: list[Record] = []
+    entered: dict[str, Any] = {}
+    for path, attempts in by_path.items():
+        around = is_around(path, target)
+        if around and not now.is_action(path):
+            entered[path] = _leading_to(target, path, last[path].output, now)
+        elif around:  # its error steps hold the target
+            kept += attempts
+        elif now.is_before(path, target):
+            kept += _standing(attempts, last, target, now)
+    return Plan(tuple(kept), entered)
+
+
+def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: Outline) -> list[Record]:
+    """The attempts of a path that are copied: of what ended well, or was passed over, the last; of a failure that was
+    dealt with all.
+    """
+    ended = last[attempts[0].path]
+    if ended.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED} and now.leads_somewhere(ended):
+        return [ended]
+    dealt_with = now.goes_on_after_failure(ended.path, target) or _ended_well_around(ended.path, last)
+    return attempts if ended.status == StepStatus.FAILED and dealt_with else []
+
+
+def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
+    """Whether a step around it ended well in spite of what is recorded at `path`."""
+    above = step_paths.holder(path)
+    while above:
+        around = last.get(above)
+        if around is not None and around.status == StepStatus.SUCCEEDED:
+            return True
+        above = step_paths.holder(above)
+    return False
+
+
+def _leading_to(target: str, path: str, output: Any, now: Outline) -> Any:
+    """The output of a container that is entered again. A branch's leads to the target, in whatever arm it is now."""
+    container = now.place(path)
+    inner = now.place("/".join(target.split("/")[: path.count("/") + 2]))
+    if container is None or inner is None or not isinstance(container.step, BranchStep):
+        return output
+    if container.step.match == "first":
+        return {"route": inner.slot}
+    taken = {inner.slot, *((output or {}).get("routes") or [(output or {}).get("route")])}
+    return {"routes": [slot.key for slot in slots(container.step) if slot.key in taken]}

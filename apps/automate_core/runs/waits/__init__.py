@@ -1,0 +1,1 @@
+"""Durable pauses of a run, and what resolves them."""

@@ -1,0 +1,268 @@
+"""What people decide of steps that wait: approvals by those who were asked, whether an attempt in doubt took effect,
+that one is to be tried again now, or passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from django.contrib.auth.models import AnonymousUser, Group
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from automate_core import database
+from automate_core.definition import form_validation
+from automate_core.definition.step_names import title
+from automate_core.definition.step_paths import key_of
+from automate_core.models import ExecutionRun, Wait, WaitAssignee
+from automate_core.runs.waits import resolution
+from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
+
+#: The kinds of waits of single steps that may be passed over.
+SKIPPABLE = frozenset(
+    {
+        Wait.Kind.RETRY,
+        Wait.Kind.TIMER,
+        Wait.Kind.CALLBACK,
+        Wait.Kind.CHILD,
+        Wait.Kind.RECONNECT,
+        Wait.Kind.REVIEW,
+    }
+)
+
+
+class NotOpenError(Exception):
+    """The wait has been answered, or its run has ended, or it is of another kind; the message says which."""
+
+
+class OutcomeError(ValueError):
+    """The approval has no such outcome; the message lists those it has."""
+
+
+class HandOverError(ValueError):
+    """Those people cannot be asked in place of others; the message says why."""
+
+
+def assigned_to(user: User) -> QuerySet[Wait]:
+    """The open approvals that wait for this person, or for one of their groups."""
+    return asked(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
+
+
+def asked(user: User) -> QuerySet[Wait]:
+    """The approvals, open or not, for which this person was asked."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return Wait.objects.none()
+    assigned = WaitAssignee.objects.filter(Q(user=user) | Q(group__user=user), excluded=False)
+    barred = WaitAssignee.objects.filter(user=user, excluded=True)
+    return Wait.objects.filter(pk__in=assigned.values("wait"), kind=Wait.Kind.APPROVAL).exclude(
+        Exists(barred.filter(wait=OuterRef("pk")))
+    )
+
+
+def visible_to(user: User) -> QuerySet[Wait]:
+    """The approvals whose page this person may open: those they were asked for, have decided or may reassign."""
+    if not user.is_active or isinstance(user, AnonymousUser):
+        return Wait.objects.none()
+    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
+    reassignable = reassignable_by(user).values("pk")
+    return waits.filter(Q(pk__in=asked(user).values("pk")) | Q(decided_by=user) | Q(pk__in=reassignable))
+
+
+def reassignable_by(user: User) -> QuerySet[Wait]:
+    """The approvals, open or not, that this person may ask other people to decide: those of workflows that they operate
+    and whose payloads they may see, as approvals show these."""
+    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
+    return permitted(user, "view_payload", permitted(user, "operate", waits))
+
+
+def is_asked(wait: Wait, person: Person) -> bool:
+    """Whether this person may decide it, were it open."""
+    return asked(person).filter(pk=wait.pk).exists()
+
+
+def may_delegate(wait: Wait, person: Person) -> bool:
+    """Whether an assignee may ask somebody else in their place: the step lets them, or they may run its workflow."""
+    return bool((wait.data or {}).get("delegate")) or can(person, "run", wait.run.workflow)
+
+
+def approving(wait: Wait) -> str:
+    """The outcome that approves, which is the first: it alone needs the fields that the form requires."""
+    return next((str(each["key"]) for each in (wait.data or {}).get("outcomes", [])), "")
+
+
+@transaction.atomic
+def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
+    """Answer an approval, once. Only an assignee may, a superuser no more than others.
+
+    Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
+    """
+    run, wait = _locked(wait)
+    if not is_asked(wait, by):
+        raise NotPermittedError(f"{by.get_username()} is not asked to decide this")
+    _check_open(wait, run)
+    data = wait.data or {}
+    names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
+    if outcome not in names:
+        raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
+    filled = form_validation.check(data.get("form", []), form or {}, complete=outcome == approving(wait))
+    wait.decided_by = by
+    wait.save(update_fields=["decided_by"])
+    _answer(wait, run, by, outcome=outcome, form=filled)
+    changes = {"step": wait.path, "outcome": outcome, "form": filled}
+    audit.record(by, "approval.decided", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def delegate(wait: Wait, *, by: Person, to: Person) -> Wait:
+    """Ask somebody else in place of an assignee, who is not asked any more; a group that was asked stays so.
+
+    Raises NotPermittedError, NotOpenError, HandOverError.
+    """
+    run, wait = _locked(wait)
+    if not is_asked(wait, by) or not may_delegate(wait, by):
+        raise NotPermittedError(f"{by.get_username()} may not ask somebody else to decide this")
+    _check_open(wait, run)
+    if to == by:
+        raise HandOverError("You are asked already: name somebody else.")
+    check_can_be_asked(wait, [to])
+    before = names(wait)
+    wait.assignees.filter(user=by).delete()
+    WaitAssignee.objects.get_or_create(wait=wait, user=to, excluded=False)
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
+    audit.record(by, "approval.delegated", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def reassign(wait: Wait, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()) -> Wait:
+    """Ask other people in place of those who were asked, for who operates the workflow.
+
+    Raises NotPermittedError, NotOpenError, HandOverError.
+    """
+    run, wait = lock_to_reassign(wait, by)
+    people, teams = list(users), list(groups)
+    if not people and not teams:
+        raise HandOverError("Name at least one person or group.")
+    check_can_be_asked(wait, people)
+    before = names(wait)
+    wait.assignees.filter(excluded=False).delete()
+    WaitAssignee.objects.bulk_create(
+        [
+            *(WaitAssignee(wait=wait, user=person) for person in people),
+            *(WaitAssignee(wait=wait, group=team) for team in teams),
+        ]
+    )
+    changes = {"step": wait.path, "from": before, "to": names(wait)}
+    audit.record(by, "approval.reassigned", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def review(wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None) -> Wait:
+    """Say what became of an attempt whose outcome is in doubt: it took effect, with that output; it did not; or do
+    it again. Raises NotPermittedError, NotOpenError."""
+    run, wait = _to_decide(wait, by)
+    if wait.kind != Wait.Kind.REVIEW:
+        raise NotOpenError("Nobody has to review this step.")
+    _check_open(wait, run)
+    _answer(wait, run, by, outcome=outcome, output=output)
+    audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def try_now(wait: Wait, *, by: Person) -> Wait:
+    """Make a step's next attempt now instead of when it is due. Raises NotPermittedError, NotOpenError."""
+    run, wait = _to_decide(wait, by)
+    if wait.kind != Wait.Kind.RETRY:
+        raise NotOpenError("This step does not wait for another try.")
+    _check_open(wait, run)
+    _answer(wait, run, by, outcome="tried now")
+    audit.record(by, "step.tried_now", run, changes={"step": wait.path}, trace_id=run.trace_id)
+    return wait
+
+
+@transaction.atomic
+def skip(wait: Wait, *, by: Person, output: Any = None, reason: str = "") -> Wait:
+    """Have a step that waits passed over: later steps see `output` as its own.
+
+    A run that the step waits for goes on. What people were asked to approve is not passed over: others may be asked in
+    their place. Raises NotPermittedError, NotOpenError.
+    """
+    run, wait = _to_decide(wait, by)
+    if wait.kind not in SKIPPABLE:
+        raise NotOpenError("An approval cannot be skipped: who was asked decides, or somebody else is asked instead.")
+    _check_open(wait, run)
+    _answer(wait, run, by, outcome=StepStatus.SKIPPED, output=output)
+    changes = {"step": wait.path, "reason": reason}
+    audit.record(by, "step.skipped", run, changes=changes, trace_id=run.trace_id)
+    return wait
+
+
+def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
+    """The locked run and wait, for who may run the workflow. Raises NotPermittedError, NotOpenError."""
+    run, wait = _locked(wait)
+    if not can(by, "run", run.workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {run.workflow.slug}")
+    return run, wait
+
+
+def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
+    """The locked run and open wait, for who may reassign it. Raises NotPermittedError, NotOpenError."""
+    if not reassignable_by(by).filter(pk=wait.pk).exists():
+        raise NotPermittedError(
+            f"{by.get_username()} may not reassign approvals of the workflow {wait.run.workflow.slug}:"
+            " that needs the permissions to operate it and to view its payloads"
+        )
+    run, wait = _locked(wait)
+    _check_open(wait, run)
+    return run, wait
+
+
+def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
+    """The run and the wait as they stand, locked in that order. Raises NotOpenError when they are gone."""
+    run = resolution.lock(wait.run_id)
+    current = Wait.objects.select_for_update(no_key=True).filter(pk=wait.pk).first()
+    if run is None or current is None:
+        raise NotOpenError("It was removed with its run.")
+    return run, current
+
+
+def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
+    """Resolve a locked wait by what a person said, and wake its run."""
+    resolution.close(wait, run, {**outcome, "by": by.get_username(), "at": database.now().isoformat()})
+
+
+def _check_open(wait: Wait, run: ExecutionRun) -> None:
+    if wait.status == WaitStatus.RESOLVED and wait.outcome:
+        by = f" by {wait.outcome['by']}" if "by" in wait.outcome else ""
+        raise NotOpenError(f"It was answered already{by}: {wait.outcome.get('outcome', 'it goes on')}.")
+    if run.status in FINAL_RUN_STATES or wait.status == WaitStatus.CANCELLED:
+        raise NotOpenError("The run has ended, so there is nothing to decide.")
+    is_late = wait.kind == Wait.Kind.APPROVAL and wait.due_at is not None and wait.due_at <= database.now()
+    if wait.status != WaitStatus.OPEN or is_late:  # late, and no worker has noted it yet
+        raise NotOpenError("The time to decide is over.")
+
+
+def check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
+    """Raises HandOverError for an inactive account, and for one that the step leaves out."""
+    barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
+    for person in people:
+        if not person.is_active:
+            raise HandOverError(f"The account of {person.get_username()} is not active.")
+        if person.pk in barred:
+            raise HandOverError(f"{person.get_username()} may not decide this: the step leaves them out.")
+
+
+def name(wait: Wait) -> str:
+    """What an approval is called."""
+    return str((wait.data or {}).get("name") or title(key_of(wait.path)))
+
+
+def names(wait: Wait) -> list[str]:
+    """Those who are asked to decide."""
+    return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))

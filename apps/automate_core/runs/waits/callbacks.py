@@ -1,0 +1,125 @@
+"""Signed single-use addresses that a step waits for, and what happens when somebody posts to one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from automate_core.conf import setting
+from automate_core.database import AutomateNow
+from automate_core.engine import secrecy
+from automate_core.models import ExecutionRun, Wait
+from automate_core.runs.waits import rejected_callbacks, resolution
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_core.webhooks import bodies, callback_signatures
+from automate_core.webhooks.callback_urls import read_callback_token
+from automate_core.webhooks.errors import BodyError
+from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, UNAUTHORIZED, Answer, not_accepted
+from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.view import delivery_of
+from automate_governance.origin import Source
+from automate_governance.redaction import STRONG
+
+UNKNOWN = Answer(404, {"error": "There is no such callback."})
+USED = Answer(409, {"error": "This callback was used already."})
+OVER = Answer(410, {"error": "Nothing waits for this callback any more."})
+EMPTY = Answer(400, {"error": "The body is empty, and the callback is still open. Post JSON, such as {}."})
+
+
+def receive(run_id: uuid.UUID, path: str, payload: Any) -> Answer:
+    """Hand a payload to the wait at `path`, also when the run has yet to come there. The first one counts.
+
+    Who answers may say again what a step has sent there: that is masked.
+    """
+    known = secrecy.told(run_id)
+    return _take(run_id, path, known.value({"outcome": "received", "payload": payload}, shapes=False, at_least=STRONG))
+
+
+@transaction.atomic
+def _take(run_id: uuid.UUID, path: str, outcome: dict[str, Any]) -> Answer:
+    run = resolution.lock(run_id)
+    waits = Wait.objects.filter(run=run_id, path=path, kind=Wait.Kind.CALLBACK)
+    if waits.filter(status=WaitStatus.RESOLVED, outcome__outcome="received").exists():
+        return USED  # whether the run has ended meanwhile or not
+    if run is None or run.status in FINAL_RUN_STATES:
+        return OVER
+    wait = waits.order_by("id").last()
+    if wait is None:
+        _answer_ahead(run, path, outcome)
+    elif wait.status == WaitStatus.OPEN:
+        resolution.close(wait, run, outcome)
+    else:
+        return OVER
+    return Answer(202, {"trace_id": run.trace_id})
+
+
+def _answer_ahead(run: ExecutionRun, path: str, outcome: dict[str, Any]) -> None:
+    """The answer lies ready for the run, which may be about to park for it: that it notices by `wakes`."""
+    run.seq += 1
+    run.save(update_fields=["seq"])
+    Wait.objects.create(
+        run=run, path=path, kind=Wait.Kind.CALLBACK, status=WaitStatus.RESOLVED,
+        outcome=outcome, resolved_at=AutomateNow(), seq=run.seq,
+    )  # fmt: skip
+    resolution.wake([run.pk])
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class CallbackView(View):
+    """`POST /hooks/callback/<token>/`. The token is the credential, and the signature where the wait demands one:
+    neither cookies nor session are read."""
+
+    audit_source = Source.WEBHOOK
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """202 with the trace id; 400, 401, 404, 409, 410, 413, 415 or 503 with a reason."""
+        answer = self._answer(request, known := read_callback_token(token))
+        if 400 <= answer.status < 500:
+            rejected_callbacks.record(answer.status, answer.body["error"], known[0] if known else None)
+        return _response(answer)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """405: what only looks, such as a mail scanner, uses nothing up."""
+        return _response(METHOD)
+
+    def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
+        if known is None:
+            return UNKNOWN
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            return ENCODED
+        most = setting("AUTOMATE_HOOK_BODY_BYTES")
+        body = request.read(most + 1)
+        if len(body) > most:
+            return TOO_LARGE
+        if not body.strip():
+            return EMPTY
+        try:
+            return self._verified(delivery_of(request, body), *known)
+        except BodyError as error:
+            return Answer(error.status, {"error": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again
+            return not_accepted(error)
+
+    def _verified(self, delivery: Delivery, run_id: uuid.UUID, path: str) -> Answer:
+        """Raises BodyError, and whatever keeps the signature from being verified."""
+        demand = callback_signatures.find_demand(run_id, path)
+        if demand is None:
+            return receive(run_id, path, bodies.parse(delivery.body, delivery.headers.get("content-type", "")))
+        if not demand.is_met(delivery):
+            return UNAUTHORIZED
+        content_type = delivery.headers.get("content-type", "")
+        return receive(
+            run_id, path, bodies.read(delivery.body, content_type, json_field=demand.scheme.json_field).value
+        )
+
+
+def _response(answer: Answer) -> HttpResponse:
+    return HttpResponse(
+        answer.content(), status=answer.status, content_type="application/json", headers=dict(answer.headers)
+    )

@@ -1,0 +1,52 @@
+"""Waking runs: whoever resolves a wait locks the run, closes the wait and wakes the run, in one transaction.
+
+Rows are locked in the order of docs/adr/0004: parent run, run, waits, job.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from automate_core import database
+from automate_core.models import ExecutionRun, Wait
+from automate_core.outbox import notify
+from automate_core.outbox.store import ADVANCE
+from automate_core.states import WAIT_EDGES, WaitStatus, move
+from automate_governance.redaction import STRONG, redact
+
+WAKE = f"""
+WITH woken AS (
+    UPDATE automate_core_executionrun SET wakes = wakes + 1
+    WHERE id = ANY(%(runs)s) AND status IN ('queued', 'running', 'waiting')
+    RETURNING id, event_id, workflow_id, priority
+)
+{ADVANCE}"""  # noqa: S608 - one of our own texts inside another
+
+
+def lock(run_id: uuid.UUID) -> ExecutionRun | None:
+    """The run, locked behind its parent; None when it is gone. Call it inside a transaction."""
+    runs = ExecutionRun.objects.select_for_update(no_key=True)
+    parent = ExecutionRun.objects.filter(pk=run_id).values_list("parent", flat=True).first()
+    if parent is not None:
+        runs.filter(pk=parent).first()
+    return runs.filter(pk=run_id).first()
+
+
+def close(wait: Wait, run: ExecutionRun, outcome: Any) -> None:
+    """Resolve an open wait of a locked run, and wake the run."""
+    run.seq += 1
+    run.save(update_fields=["seq"])
+    outcome = redact(outcome, shapes=False, at_least=STRONG)
+    wait.status, wait.outcome, wait.seq = move(WAIT_EDGES, wait.status, WaitStatus.RESOLVED), outcome, run.seq
+    wait.resolved_at = database.AutomateNow()
+    wait.save(update_fields=["status", "outcome", "resolved_at", "seq"])
+    wait.refresh_from_db(fields=["resolved_at"])
+    wake([run.pk])
+
+
+def wake(run_ids: Iterable[uuid.UUID]) -> None:
+    """Have a worker walk these locked runs, now or once it lets go of them. Ended ones stay as they are."""
+    database.run(None, WAKE, {"runs": list(run_ids)})
+    notify.after_commit()

@@ -1,0 +1,70 @@
+"""Runs that wait for runs they started: told of the end, or that there is nobody to start."""
+
+from __future__ import annotations
+
+from automate_core import database
+from automate_core.outbox import notify
+from automate_core.outbox.store import ADVANCE
+from automate_core.runs.cancellation import cancel_run
+
+MOST = 500
+
+# A call whose dispatch is done and that made no run found no published workflow.
+ANSWER = f"""
+WITH ended AS MATERIALIZED (
+    SELECT wait.id, wait.run_id, CASE WHEN child.id IS NULL
+        THEN jsonb_build_object('status', 'missing', 'error', jsonb_build_object('message',
+            CASE job.status WHEN 'dead' THEN 'it could not be started' ELSE 'it is not published' END))
+        ELSE jsonb_build_object('run', child.id, 'status', child.status, 'output', child.output, 'error', child.error)
+        END AS outcome
+    FROM automate_core_wait wait
+    JOIN automate_core_outboxjob job ON job.event_id = (wait.data ->> 'event')::uuid
+    LEFT JOIN automate_core_executionrun child ON child.parent_id = wait.run_id AND child.parent_path = wait.path
+    WHERE wait.status = 'open' AND wait.kind = 'child'
+        AND CASE WHEN child.id IS NULL THEN job.kind = 'dispatch' AND job.status IN ('completed', 'dead')
+            ELSE child.status IN ('succeeded', 'failed', 'cancelled') END
+    ORDER BY wait.id LIMIT {MOST}
+), runs AS MATERIALIZED (
+    SELECT id FROM automate_core_executionrun WHERE id IN (SELECT run_id FROM ended) ORDER BY id FOR NO KEY UPDATE
+), closed AS (
+    UPDATE automate_core_wait wait SET status = 'resolved', outcome = ended.outcome, resolved_at = automate_now()
+    FROM ended JOIN runs ON runs.id = ended.run_id
+    WHERE wait.id = ended.id AND wait.status = 'open'
+    RETURNING wait.run_id
+), woken AS (
+    UPDATE automate_core_executionrun run SET wakes = run.wakes + 1 WHERE run.id IN (SELECT run_id FROM closed)
+    RETURNING run.id, run.event_id, run.workflow_id, run.priority
+)
+{ADVANCE}
+RETURNING id
+"""  # noqa: S608 - one of our own texts inside another
+
+#: Whether there is anything to answer, in SQL.
+DUE = "EXISTS (SELECT FROM automate_core_wait WHERE status = 'open' AND kind = 'child')"
+
+# Runs whose caller's wait was withdrawn, as when an arm beside it failed: nobody is interested in them any more.
+_ORPHANS = """
+SELECT child.id FROM automate_core_executionrun child
+JOIN automate_core_wait wait
+    ON wait.run_id = child.parent_id AND wait.path = child.parent_path AND wait.kind = 'child'
+WHERE child.parent_id IS NOT NULL AND child.status IN ('queued', 'running', 'waiting') AND wait.status = 'cancelled'
+"""
+
+#: Whether there are such runs, in SQL.
+ORPHANED = f"EXISTS ({_ORPHANS})"
+
+
+def answer() -> float | None:
+    """Answer the waits whose runs have ended, and wake those that wait. Gives 0 when there may be more."""
+    answered = database.run(None, ANSWER, {})
+    if answered:
+        notify.after_commit()
+    return 0.0 if len(answered) == MOST else None
+
+
+def cancel_orphans() -> float | None:
+    """Cancel the runs that nobody waits for any more. Gives 0 when there may be more."""
+    orphans = [row.id for row in database.run(None, f"{_ORPHANS} ORDER BY child.id LIMIT {MOST}", {})]
+    for run_id in orphans:
+        cancel_run(run_id, code="cancelled", message="The step that waited for it was withdrawn.")
+    return 0.0 if len(orphans) == MOST else None

@@ -1,0 +1,1 @@
+"""What starts workflows: host code, schedules, people, changes of models."""

@@ -1,0 +1,131 @@
+"""Events of the host's code: their JSON, the marks that name the workflow behind a write, and filters of changes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import Error, connection
+
+from automate_core.definition.document import ModelTrigger
+from automate_core.triggers.model_registry import watched
+
+ORIGIN_HEADER = "automate-origin"
+RUN_HEADER = "automate-origin-run"
+DEPTH_HEADER = "automate-depth"
+TEST_HEADER = "automate-test"  #: a sender's trial: it starts only what asks for its very type
+
+
+def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
+    """A value as a JSON text: decimals are numbers, times are ISO 8601. `unknown` converts what no JSON can hold.
+
+    NUL, which PostgreSQL cannot store, becomes the replacement character.
+    """
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=unknown)
+    return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
+
+
+def kind_of(source: str) -> str:
+    """The kind of trigger that takes events of that source: `ExecutionRun.Origin`, or another word from outside."""
+    return source.partition(":")[0][:8]
+
+
+# --- matching ---------------------------------------------------------------------------------------------------------
+
+
+def passes(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> bool:
+    """Whether a change that came in starts `workflow`, whose model trigger has that `ActiveTrigger.config`.
+
+    `origin` is the workflow that made the change, from the event's header ORIGIN_HEADER; empty when none did.
+    """
+    return next(objections(config, payload, origin=origin, workflow=workflow), None) is None
+
+
+def objections(config: Mapping[str, Any], payload: Mapping[str, Any], *, origin: str, workflow: str) -> Iterator[str]:
+    """Why such a change does not start `workflow`, a sentence each; nothing when it does."""
+    trigger = msgspec.convert({**config, "kind": "model"}, ModelTrigger)
+    operation = payload.get("operation")
+    if operation not in trigger.on:
+        yield f"It starts when one is {' or '.join(trigger.on)}; this one was {operation}."
+    if trigger.fields and set(payload.get("changed", ())).isdisjoint(trigger.fields):
+        yield f"It starts when {' or '.join(trigger.fields)} changed; here that did not."
+    if origin == workflow and not trigger.own_changes:
+        yield "The workflow made this change itself, and what it writes does not start it again."
+
+
+# --- a workflow's own writes ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run, and its workflow's slug, that is writing."""
+
+    run: str
+    workflow: str
+    depth: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the events of its changes carry."""
+        return {ORIGIN_HEADER: self.workflow, RUN_HEADER: self.run, DEPTH_HEADER: str(self.depth + 1)}
+
+
+_origin: ContextVar[Origin | None] = ContextVar("automate_origin", default=None)
+
+
+def origin() -> Origin | None:
+    """Who is writing in this context, when it is a workflow."""
+    return _origin.get()
+
+
+@contextlib.contextmanager
+def originating(run_id: Any, slug: str, depth: int = 0) -> Iterator[None]:
+    """What is written through Django's connection in this block is the workflow's own doing.
+
+    `depth` is how many runs that started each other came before: it is counted on.
+
+    Wherever models are watched by the database, the session tells it so before each write; a block that writes nothing
+    costs nothing.
+    """
+    token = _origin.set(Origin(str(run_id), slug, depth))
+    try:
+        if watched("database"):
+            with _told_to_the_database(slug):
+                yield
+        else:
+            yield
+    finally:
+        _origin.reset(token)
+
+
+@contextlib.contextmanager
+def _told_to_the_database(slug: str) -> Iterator[None]:
+    told = False
+
+    def tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal told
+        if not str(sql).lstrip().upper().startswith(_NO_WRITES):
+            told = True
+            _tell_origin(slug)
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(tell):
+            yield
+    finally:
+        if told and connection.connection is not None:
+            with contextlib.suppress(Error):  # a lost connection and an aborted transaction forget it by themselves
+                _tell_origin("")
+
+
+_NO_WRITES = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
+
+
+def _tell_origin(slug: str) -> None:
+    """For this transaction if there is one, else for the session."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('automate.origin', %s, %s)", [slug, connection.in_atomic_block])

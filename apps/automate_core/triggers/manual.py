@@ -1,0 +1,74 @@
+"""A person starts a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from automate_core.definition import form_validation
+from automate_core.definition.document import ManualTrigger
+from automate_core.definition.published import published_definition
+from automate_core.models import Workflow
+from automate_core.outbox.ingest import EventIngestor, Ingested, NewEvent
+from automate_core.triggers.host_events import as_json
+from automate_governance import audit
+from automate_governance.permissions import NotPermittedError, Person, can
+
+#: The header of an event that says who started it by hand. No delivery can bring it: endpoints keep safe headers alone.
+STARTED_BY = "automate-started-by"
+
+
+class NotStartableError(Exception):
+    """The workflow cannot be started now; the message says why."""
+
+
+@transaction.atomic
+def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger: str = "") -> Ingested:
+    """Start the published workflow; `inputs` become the event's payload.
+
+    They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes
+    any. Raises NotPermittedError, NotStartableError, and AnswersError with a sentence for each field.
+    """
+    if not can(by, "run", workflow):
+        raise NotPermittedError(f"{by.get_username()} may not run the workflow {workflow.slug}")
+    if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
+        raise NotStartableError(f"{workflow.slug} is {workflow.get_status_display().lower()}: publish it first")
+    run_as = workflow.published.run_as if workflow.published else workflow.run_as
+    if not run_as.is_active:
+        raise NotStartableError(f"{workflow.slug} runs as {run_as}, whose account is not active")
+    chosen = _manual_trigger(workflow, trigger)
+    payload = form_validation.check(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
+    event = NewEvent(
+        source=f"manual:{workflow.slug}",
+        type=chosen.key if chosen else "",
+        payload=as_json(payload),
+        headers={STARTED_BY: by.get_username()},
+    )
+    [ingested] = EventIngestor().ingest(event)
+    audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
+    return ingested
+
+
+def takes_any(workflow: Workflow) -> bool:
+    """Whether a start by hand takes any payload, since no manual trigger says what it asks for."""
+    return _manual_trigger(workflow, "") is None
+
+
+def form(workflow: Workflow) -> list[dict[str, Any]]:
+    """The documents of the fields that a start by hand fills in; none where any payload is taken."""
+    chosen = _manual_trigger(workflow, "")
+    fields: list[dict[str, Any]] = msgspec.to_builtins(chosen.inputs) if chosen else []
+    return fields
+
+
+def _manual_trigger(workflow: Workflow, key: str) -> ManualTrigger | None:
+    definition = published_definition(workflow)
+    found = [t for t in definition.triggers if isinstance(t, ManualTrigger)] if definition else []
+    wanted = [trigger for trigger in found if key in {"", trigger.key}]
+    if key and not wanted:
+        there = ", ".join(trigger.key for trigger in found) or "none"
+        raise NotStartableError(f"{workflow.slug} has no manual trigger {key!r}; there is {there}")
+    return wanted[0] if wanted else None

@@ -1,0 +1,142 @@
+"""The host's models that workflows may start from: the setting AUTOMATE_MODEL_TRIGGERS, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_permission_codename
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from automate_core.conf import setting
+from automate_core.definition.document import ModelTrigger, Problem
+from automate_core.definition.validators import validates
+from automate_governance import sensitive
+
+MODES = ("signal", "database")
+ALL = "__all__"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A model, the fields of it that events may hold, and how its changes are noticed."""
+
+    model: type[models.Model]
+    fields: tuple[models.Field[Any, Any], ...]
+    mode: str
+
+    @property
+    def label(self) -> str:
+        """`app.model`, in lower case."""
+        return self.model._meta.label_lower
+
+    @property
+    def source(self) -> str:
+        """The source of its events."""
+        return source_of(self.label)
+
+
+class WatchedError(ValueError):
+    """An entry of the setting that makes no sense; the message says what to mend."""
+
+
+def source_of(label: str) -> str:
+    """The source of the events of a model."""
+    return f"model:{label.lower()}"
+
+
+def view_permission(label: str) -> str:
+    """What people need whose workflows start from that model. Raises LookupError when there is none."""
+    meta = apps.get_model(label)._meta
+    return f"{meta.app_label}.{get_permission_codename('view', meta)}"
+
+
+def watched(mode: str | None = None) -> list[Watched]:
+    """The models of the setting, those of one mode alone if it is given. What is wrong there is left to the check."""
+    found = [entry for entry in _entries() if isinstance(entry, Watched)]
+    return [entry for entry in found if mode in {None, entry.mode}]
+
+
+def settings_make_sense(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E001: an entry of AUTOMATE_MODEL_TRIGGERS names what is not there."""
+    hint = 'An entry is "app.Model": {"fields": ["name", ...] or "__all__", "mode": "signal" or "database"}.'
+    return [
+        Error(f"AUTOMATE_MODEL_TRIGGERS: {entry}.", hint=hint, id="automate_core.E001")
+        for entry in _entries()
+        if isinstance(entry, WatchedError)
+    ]
+
+
+def nothing_sensitive_is_watched(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W002: the events of an entry hold secrets, or say who may do what."""
+    hint = "Leave it out, unless everybody who builds workflows may see that. SILENCED_SYSTEM_CHECKS silences this."
+    return [
+        Warning(f"AUTOMATE_MODEL_TRIGGERS: {entry.model._meta.label} {why}.", hint=hint, id="automate_core.W002")
+        for entry in watched()
+        if (why := sensitive.reason(entry.model, [field.name for field in entry.fields]))
+    ]
+
+
+@validates(ModelTrigger)
+def model_problems(trigger: ModelTrigger, place: str) -> Iterator[Problem]:
+    """The settings say which models and fields there are to watch."""
+    fields = {entry.label: [field.name for field in entry.fields] for entry in watched()}
+    known = fields.get(trigger.model.lower())
+    if known is None:
+        there = ", ".join(sorted(fields)) or "none"
+        yield Problem(f"{place}.model", f"AUTOMATE_MODEL_TRIGGERS does not list {trigger.model!r}; it lists {there}")
+        return
+    for index, name in enumerate(trigger.fields):
+        if name not in known:
+            there = ", ".join(known)
+            yield Problem(f"{place}.fields[{index}]", f"{name!r} is not watched; of {trigger.model} there is {there}")
+
+
+def _entries() -> Iterator[Watched | WatchedError]:
+    entries = setting("AUTOMATE_MODEL_TRIGGERS")
+    if not isinstance(entries, Mapping):
+        yield WatchedError("it must be a mapping of models")
+        return
+    for label, options in entries.items():
+        try:
+            yield _read(label, options)
+        except WatchedError as error:
+            yield error
+
+
+def _read(label: Any, options: Any) -> Watched:
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError, AttributeError) as error:
+        raise WatchedError(f"there is no model {label!r}") from error
+    if not isinstance(options, Mapping) or "fields" not in options or options.keys() - {"fields", "mode"}:
+        raise WatchedError(f"the entry of {label} needs fields, and may have a mode, and nothing else")
+    mode = options.get("mode", "signal")
+    if mode not in MODES:
+        raise WatchedError(f"the mode of {label} is one of {', '.join(MODES)}, not {mode!r}")
+    if model._meta.proxy or not model._meta.managed or len(model._meta.pk_fields) != 1:
+        raise WatchedError(f"{label} needs a table of its own with one primary key")
+    return Watched(model, _fields(model, options["fields"], mode), mode)
+
+
+def _fields(model: type[models.Model], names: Any, mode: str) -> tuple[models.Field[Any, Any], ...]:
+    label, meta = model._meta.label, model._meta
+    there = meta.local_concrete_fields if mode == "database" else meta.concrete_fields
+    if names == ALL:
+        return tuple(there)
+    if not isinstance(names, list | tuple) or not names:
+        raise WatchedError(f'the fields of {label} are a list of names, or "{ALL}"')
+    found = []
+    for name in names:
+        try:
+            field = meta.get_field(name)
+        except FieldDoesNotExist as error:
+            raise WatchedError(f"{label} has no field {name!r}") from error
+        if not isinstance(field, models.Field) or field not in there:
+            raise WatchedError(f"{name} is no column of {label}'s own table, and cannot be watched in this mode")
+        found.append(field)
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""The sender's own signature, which a wait may demand of its callback besides the single-use address."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from automate_core.definition.document import Problem, WaitStep, parse, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.definition.validators import validates
+from automate_core.models import ExecutionRun
+from automate_core.webhooks.schemes import SchemeError, SignatureScheme, scheme_for
+from automate_core.webhooks.signing import Delivery
+from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_governance.secrets.resolver import resolve
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a callback has to be signed by: the scheme, and the reference of its secret."""
+
+    scheme: SignatureScheme
+    secret: str
+
+    def is_met(self, delivery: Delivery) -> bool:
+        """Whether the delivery is signed so. Raises SecretUnavailableError."""
+        try:
+            secret = resolve(self.secret).reveal()
+        except SecretNotFoundError as error:
+            log.error("a callback cannot be verified: %s", error)
+            return False
+        if problem := self.scheme.secret_problem(secret):
+            log.error("a callback cannot be verified: the secret %s is %s", self.secret, problem)
+            return False
+        return self.scheme.match([secret], delivery) is not None
+
+
+def find_demand(run_id: uuid.UUID, path: str) -> Demand | None:
+    """What the run's version demands of callbacks to the wait at `path`; None for nothing, and without such a run.
+
+    Raises SchemeError for a scheme that there is no more.
+    """
+    run = ExecutionRun.objects.select_related("version").only("version__definition").filter(pk=run_id).first()
+    steps = walk(parse(run.version.definition).steps) if run else ()
+    for _, step in steps:
+        if isinstance(step, WaitStep) and step.key == key_of(path) and step.scheme:
+            return Demand(scheme_for(step.scheme, step.scheme_config), step.secret)
+    return None
+
+
+def find_signed_scheme(step: WaitStep) -> SignatureScheme:
+    """The scheme of a wait. Raises SchemeError for one that does not fit, or that proves nothing."""
+    scheme = scheme_for(step.scheme, step.scheme_config)
+    if not scheme.signed:
+        raise SchemeError(f"{scheme.name} proves nothing: choose a scheme with a signature", field="scheme")
+    return scheme
+
+
+@validates(WaitStep)
+def signature_problems(step: WaitStep, place: str) -> Iterator[Problem]:
+    """What is wrong with the scheme that a wait names for its callbacks."""
+    if not step.scheme:
+        return
+    try:
+        find_signed_scheme(step)
+    except SchemeError as error:
+        yield Problem(f"{place}.{'scheme' if error.field == 'scheme' else 'scheme_config'}", str(error))

@@ -1,0 +1,1 @@
+"""The worker: it claims jobs, runs the engine and does the maintenance."""

@@ -1,0 +1,120 @@
+"""Heartbeat: renews the leases of a worker, and says that the worker lives, on a thread and a connection of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from automate_core import database
+from automate_core.faultpoints import reach
+from automate_core.outbox.store import ClaimedJob, OutboxStore
+
+log = logging.getLogger(__name__)
+
+BEATS_A_LEASE = 3
+REPORT_SECONDS = 10.0
+AGAIN_SECONDS = 1.0
+LONGEST_MARGIN_SECONDS = 5.0
+GOODBYE_SECONDS = 2.0
+
+REPORT = """
+WITH gone AS (
+    DELETE FROM automate_core_workerstate WHERE seen_at < automate_now() - interval '1 day' AND name <> %(name)s
+)
+INSERT INTO automate_core_workerstate (name, started_at, seen_at, slots, held)
+VALUES (%(name)s, automate_now() - %(uptime)s * interval '1 second', automate_now(), %(slots)s, %(held)s)
+ON CONFLICT (name) DO UPDATE
+SET started_at = excluded.started_at, seen_at = excluded.seen_at, slots = excluded.slots, held = excluded.held
+"""
+
+GOODBYE = "DELETE FROM automate_core_workerstate WHERE name = %(name)s"
+
+
+class Heartbeat:
+    """The leases of what `held` gives, renewed three times a lease; `slots` is told of a worker that shows itself.
+
+    The worker must not rely on a lease to its end: the other side's clock decides, and a renewal may be lost on its
+    way. From a margin before its end on, `leases_hold` says no.
+    """
+
+    def __init__(self, held: Callable[[], list[ClaimedJob]], *, name: str, slots: int | None) -> None:
+        self._held = held
+        self._name = name
+        self._slots = slots
+        lease = OutboxStore().lease_seconds
+        self._safe_seconds = lease - min(LONGEST_MARGIN_SECONDS, lease / 6)
+        self._pause = min(lease / BEATS_A_LEASE, REPORT_SECONDS)
+        self._renewed_at = self._started_at = time.monotonic()
+        self._lost = False
+        self._report_at = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat_on, name="automate-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Beat from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more; the worker disappears from the list of those that live."""
+        self._ended.set()
+        self._thread.join(GOODBYE_SECONDS)
+
+    @property
+    def safe_until(self) -> float:
+        """Until when, on `time.monotonic()`, the leases hold if no renewal follows."""
+        return self._renewed_at + self._safe_seconds
+
+    def leases_hold(self) -> bool:
+        """Whether what is held may still be worked on. A no stays until `begin`. Callable from any thread."""
+        if time.monotonic() >= self.safe_until:
+            self._lost = True
+        return not self._lost
+
+    def begin(self) -> None:
+        """Nothing is held at this moment: what is claimed from now on has its whole lease before it."""
+        self._renewed_at = time.monotonic()
+        self._lost = False
+
+    def _beat_on(self) -> None:
+        connection: psycopg.Connection[Any] | None = None
+        pause = 0.0
+        while not self._ended.wait(pause):
+            pause = self._pause
+            try:
+                if connection is None or connection.closed:
+                    connection = database.connect({})
+                self._beat(connection)
+            except psycopg.Error as error:
+                log.warning("no heartbeat: %s", str(error).strip())
+                pause = min(pause, AGAIN_SECONDS)
+                if connection is not None:
+                    connection.close()
+        if connection is not None:
+            with connection:
+                self._say_goodbye(connection)
+
+    def _beat(self, connection: psycopg.Connection[Any]) -> None:
+        now = time.monotonic()
+        held = self._held()
+        if held:
+            reach("heartbeat.renewing")
+            OutboxStore(connection).renew(held)
+            self._renewed_at = max(self._renewed_at, now)
+        if self._slots is not None and now >= self._report_at:
+            uptime = now - self._started_at
+            values = {"name": self._name, "uptime": uptime, "slots": self._slots, "held": len(held)}
+            database.run(connection, REPORT, values)
+            self._report_at = now + REPORT_SECONDS - self._pause / 2
+
+    def _say_goodbye(self, connection: psycopg.Connection[Any]) -> None:
+        if self._slots is None or connection.closed:
+            return
+        try:
+            database.run(connection, GOODBYE, {"name": self._name})
+        except psycopg.Error as error:
+            log.info("the worker stays listed until it is forgotten: %s", str(error).strip())

@@ -1,0 +1,57 @@
+"""The worker that lives in a web process, if the settings ask for one."""
+
+from __future__ import annotations
+
+import threading
+
+from automate_core.outbox import notify
+from automate_core.worker.worker import Worker
+from automate_governance import origin
+
+
+class ManagedWorker:
+    """A worker in a thread of this process."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def state(self) -> str:
+        """`off`, `ok`, or `stopped` when it ended by itself."""
+        if self._thread is None:
+            return "off"
+        return "ok" if self._thread.is_alive() else "stopped"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it holds jobs."""
+        return self._worker is not None and self._worker.is_busy
+
+    def start(self) -> None:
+        """Work in a thread from now on."""
+        self._worker = Worker()
+        self._thread = threading.Thread(target=self._run, args=(self._worker,), name="automate-worker", daemon=True)
+        self._thread.start()
+        notify.register(self._worker.wake)
+
+    def _run(self, worker: Worker) -> None:
+        """What is done here outside of requests is the worker's doing: its threads are not told from others."""
+        with origin.of_process(origin.Source.WORKER):
+            worker.run()
+
+    def stop(self) -> None:
+        """Claim nothing more, and return when what runs has ended or the grace time is over."""
+        notify.register(None)
+        if self._worker is not None and self._thread is not None:
+            self._worker.stop()
+            self._thread.join()
+        self._worker = self._thread = None
+
+    def hurry(self) -> None:
+        """Wait no longer for what runs. Callable from a signal handler."""
+        if self._worker is not None:
+            self._worker.hurry()
+
+
+managed = ManagedWorker()
