@@ -16,8 +16,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from automate_governance import roles
 from automate_governance.admin import ReadByAuditors
 from automate_governance.admin_site import reverse
+from automate_studio.object_history import object_history
 from automate_studio.people.admin import HandOverMixin
-from automate_studio.trail import views as trail
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -32,7 +32,7 @@ class PeoplePage(ReadByAuditors):
         if obj is None:
             raise Http404
         page = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"
-        return trail.history(request, obj, str(obj), reverse(page, args=[obj.pk]))
+        return object_history(request, obj, str(obj), reverse(page, args=[obj.pk]))
 
 
 @admin.register(User)

@@ -163,9 +163,7 @@ class Stage:
     def ready_worker(self) -> Iterator[None]:
         """A worker from the moment that it says it is ready."""
         said = self.folder / "worker.log"
-        script = (
-            "import django; django.setup(); from automate_core.worker.worker import Worker; Worker().run()"
-        )
+        script = "import django; django.setup(); from automate_core.worker.worker import Worker; Worker().run()"
         own = {"DJANGO_SETTINGS_MODULE": "automate_site.settings", "AUTOMATE_LOG_LEVEL": "INFO"}
         with said.open("w") as log:
             process = subprocess.Popen(

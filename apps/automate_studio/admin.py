@@ -11,17 +11,20 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from automate_connectors.models import Connection
+from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import holds_anywhere
-from automate_studio import asked, event_page, quick_search, views
+from automate_studio import asked, event_page, gallery, managing, quick_search, views
 from automate_studio.budgets.admin import StudioBudgetAdmin
 from automate_studio.connections.admin import StudioConnectionAdmin
 from automate_studio.model_usage import UsageAdmin
 from automate_studio.models import Overview
+from automate_studio.object_history import object_history
 from automate_studio.overview import address
+from automate_studio.run_views import run_detail, run_list
 from automate_studio.secrets.admin import StudioSecretAdmin
 from automate_studio.trail import views as trail
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
@@ -60,7 +63,7 @@ class StudioAdmin(GovernedAdmin):
         if obj is None:
             raise Http404
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
-        return trail.history(request, obj, str(obj), back)
+        return object_history(request, obj, str(obj), back)
 
 
 @admin.register(Workflow, site=admin_site())
@@ -70,8 +73,10 @@ class WorkflowAdmin(StudioAdmin):
     search_fields = ("name", "slug")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list."""
-        return views.workflow_list(request)
+        """The list; the templates to begin with for those who may build workflows and see none yet."""
+        if gallery.is_first_run(request):
+            return gallery.start(request)
+        return managing.workflow_list(request)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -86,13 +91,13 @@ class ExecutionRunAdmin(StudioAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list."""
-        return views.run_list(request)
+        return run_list(request)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page."""
-        return views.run_detail(request, _key(object_id))
+        return run_detail(request, _key(object_id))
 
 
 @admin.register(Event, site=admin_site())
@@ -105,11 +110,11 @@ class EventAdmin(StudioAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether there is an inbox for this person."""
-        return event_page.may_look(request.user)
+        return may_list_events(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The same; the pages ask for each event."""
-        return event_page.may_look(request.user)
+        return may_list_events(request.user)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Event | None:
         """For the history, which asks for itself."""

@@ -31,12 +31,6 @@ def key(text: str | None) -> uuid.UUID | None:
         return None
 
 
-def hexadecimal(text: str) -> str:
-    """The digits of an id, or of a part of one; empty for anything else."""
-    plain = text.lower().replace("-", "")
-    return plain if all(letter in "0123456789abcdef" for letter in plain) else ""
-
-
 def words(text: str | None) -> str:
     """A search, or a name in a filter."""
     return (text or "").replace("\0", "").strip()[:100]

@@ -18,19 +18,21 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_core.authoring.drafts import commands
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.events import access
-from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.events.access import may_list_events
+from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.outbox import subjects
 from automate_core.runs import replay
 from automate_core.runs.control import ControlError
 from automate_governance import audit, looks
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
+from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
 from automate_studio import asked, events, frame, json_answers, refused, run_rows, verdicts, words
 from automate_studio.builder import sample_choice
-from automate_studio.doing import SeeOther
 from automate_studio.event_search import find, lookup
+from automate_studio.event_sources import describe_source
 from automate_studio.json_tree import Tree
 from automate_studio.payload import visible
+from automate_studio.responses import SeeOther
 
 MOST_RUNS = 50
 CHECKED = 10  #: events of a workflow that are offered to be checked
@@ -49,19 +51,10 @@ class Replay:
         return any(each.may_run for each in self.startable)
 
 
-def may_look(user: User) -> bool:
-    """Whether there is an inbox for this person."""
-    return (
-        holds_anywhere(user, "view", Workflow)
-        or holds_anywhere(user, "view", WebhookEndpoint)
-        or can(user, "operate", SITE)
-    )
-
-
 @require_safe
 def event_list(request: HttpRequest) -> HttpResponse:
     """What came in; htmx asks for the list alone."""
-    if not may_look(request.user):
+    if not may_list_events(request.user):
         raise Http404
     found = events.events(request.user, request.GET, timezone.now())
     status = 422 if found.error else 200
@@ -73,7 +66,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def refused_list(request: HttpRequest) -> HttpResponse:
     """The deliveries that were refused, by endpoint, reason and day."""
-    if not may_look(request.user):
+    if not may_list_events(request.user):
         raise Http404
     found = refused.refused(request.user, timezone.now())
     return _page(request, "refused", "Refused deliveries", found=found, tabs=events.tabs({}, of_refused=True))
@@ -95,7 +88,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         "page",
         f"Event {words.short(event.pk)}",
         event=event,
-        source=events.source(event.source),
+        source=describe_source(event.source),
         why=why,
         audits=can(request.user, "audit", SITE),
         runs=run_rows.of(shown, person, timezone.now()),
@@ -172,8 +165,8 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
         f"Check an event, {workflow.name}",
         workflow=workflow,
         event=event,
-        source=events.source(event.source) if event else None,
-        latest=[(each, events.source(each.source)) for each in latest],
+        source=describe_source(event.source) if event else None,
+        latest=[(each, describe_source(each.source)) for each in latest],
         text=text,
         why=verdicts.of(event, asked.person(request), workflow) if event else None,
     )

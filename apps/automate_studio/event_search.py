@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from django.db import connection, transaction
 from django.db.models import BooleanField, Manager, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
@@ -20,12 +18,10 @@ from automate_core.events import access
 from automate_core.events.access import Reach
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
-from automate_studio.asked import hexadecimal
-from automate_studio.lists import TRACE_BEGINNING
+from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 
 ON_A_PAGE = 25
 SLICES = (200, 1_800, 8_000)  #: how many of the newest events are looked at, one after the other, until a page is full
-SECONDS = 3.0  #: after which the database stops looking
 SINCE = {
     "1h": ("The last hour", dt.timedelta(hours=1)),
     "24h": ("The last 24 hours", dt.timedelta(hours=24)),
@@ -91,17 +87,6 @@ def lookup(text: str, reach: Reach) -> list[QuerySet[Event]]:
     elif len(plain) >= TRACE_BEGINNING:
         parts.append(mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g"))
     return parts
-
-
-@contextmanager
-def bounded() -> Iterator[None]:
-    """What is asked of the database in it takes SECONDS at the most. Raises OperationalError."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        [before] = cursor.fetchone()
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS * 1000:.0f}"])
-        yield
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
 
 
 # --- conditions -------------------------------------------------------------------------------------------------------

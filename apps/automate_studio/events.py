@@ -19,11 +19,13 @@ from psycopg.errors import QueryCanceled
 from automate_core.events import access
 from automate_core.events.access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob
+from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
-from automate_studio import asked, payload, words
-from automate_studio.event_search import SINCE, Found, QuestionError, bounded, find
+from automate_studio import asked, payload
+from automate_studio.event_search import SINCE, Found, QuestionError, find
+from automate_studio.event_sources import Source, describe_source
 from automate_studio.lists import Choice, Page, Query, Tab, address, beside
 
 RUNS_SHOWN = 3  #: of one event in the list
@@ -31,26 +33,6 @@ RECENT = 500  #: of the newest events, the sources and types to choose from are 
 MOST_CHOICES = 60
 
 _TABS = {"": "All events", "started": "Started a run", "nothing": "Started nothing"}
-KINDS = {
-    "webhook": ("Webhook", "hook"),
-    "schedule": ("Schedule", "clock"),
-    "manual": ("By hand", "user"),
-    "call": ("Call from a workflow", "flow"),
-    "run": ("Workflow ended", "flow"),
-    "model": ("Model change", "db"),
-    "app": ("Code of the site", "code"),
-    "retry": ("Edited for a re-run", "retry"),
-    "test": ("Test of a draft", "play"),
-}
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where events come from, in words: `Webhook`, `github`, and an icon."""
-
-    kind: str
-    name: str
-    icon: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +83,6 @@ def tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
     return [*shown, Tab(name="Refused deliveries", url=reverse("studio:event_refused"), active=of_refused)]
 
 
-def source(text: str) -> Source:
-    """A source in words."""
-    kind, _, name = text.partition(":")
-    title, icon = KINDS.get(kind, (kind, "inbox"))
-    return Source(title, name if kind not in {"retry"} else words.short(name), icon)
-
-
 def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     """One page of the events that `user` may view, newest first."""
     kept = _kept(query)
@@ -116,7 +91,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     after, before = asked.key(query.get("after")), asked.key(query.get("before"))
     found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
     try:
-        with bounded():
+        with bounded_queries():
             choices = _choices(reach, kept)
             found = find(reach, readable, kept, (after, before), now)
     except QuestionError as unreadable:
@@ -178,7 +153,7 @@ def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
     return [
         EventRow(
             event=event,
-            source=source(event.source),
+            source=describe_source(event.source),
             runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
             more=len(started.get(event.pk, [])) > RUNS_SHOWN,
             is_ahead=event.pk in ahead,
@@ -218,5 +193,5 @@ def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[Ch
 
 
 def _named(text: str) -> str:
-    said = source(text)
+    said = describe_source(text)
     return f"{said.kind}, {said.name}" if said.name else said.kind

@@ -23,8 +23,8 @@ from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
 from automate_studio import asked, frame
-from automate_studio.doing import SeeOther
 from automate_studio.lists import Page, Tab
+from automate_studio.responses import SeeOther
 from automate_studio.tree import Card, Tree, draft_tree
 
 _MOST_TILES = 5

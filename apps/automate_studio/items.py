@@ -8,14 +8,11 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.db import connection
 
 from automate_core.definition.document import ActionStep, Definition, ForEachStep, RepeatStep, Step, slots
-
-if TYPE_CHECKING:
-    from automate_studio.recorded import View
 
 PAGE = 10
 
@@ -99,6 +96,29 @@ ORDER BY pages.path, item
 """
 
 
+class LoopView(Protocol):
+    """What of a run's loops is asked for: see `automate_studio.view_models.run_data.View`."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether the item in progress is shown before a failed one."""
+
+    @property
+    def loop(self) -> str:
+        """The path of the loop that `items` and `page` are about."""
+
+    @property
+    def items(self) -> str:
+        """The state of the items that are listed; empty for all."""
+
+    @property
+    def page(self) -> int | None:
+        """The page; None for the one that holds the item shown."""
+
+    def index(self, path: str) -> int | None:
+        """The index of the item that is asked for of the loop at `path`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One item of a loop. `path` is its place, such as `each[37]`; people count from one."""
@@ -180,7 +200,7 @@ class Items:
         return [("", "All", self.begun), *(each for each in counted if each[2] or each[0] == self.chosen)]
 
 
-def of_loops(definition: Definition, run_id: uuid.UUID, view: View) -> dict[str, Items]:
+def of_loops(definition: Definition, run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:
     """The items of every loop that is drawn, by its path: one query for each depth to which loops are nested."""
     found: dict[str, Items] = {}
     level = dict(_loops(definition.steps, ""))
@@ -220,7 +240,7 @@ def _fatal(steps: list[Step], prefix: str = "") -> Iterator[str]:
             yield from _fatal(slot.steps, f"{prefix}{step.key}/")
 
 
-def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: View) -> dict[str, Items]:
+def _read(loops: dict[str, LoopStep], run_id: uuid.UUID, view: LoopView) -> dict[str, Items]:
     asked: list[dict[str, Any]] = [
         {
             "path": path,

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-TRACE_BEGINNING = 4  #: hexadecimal digits of a trace id that are a search for it
-
 type Query = Mapping[str, Any]
 
 

@@ -19,7 +19,7 @@ from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
 from automate_studio import asked, frame, words
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 from automate_studio.workflow_list import ON_A_PAGE, workflows
 
 TEMPLATE = "automate_studio/workflows.html"

@@ -10,14 +10,14 @@ from django.db import models
 from django.http import HttpRequest
 
 from automate_connectors.models import Connection
+from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio import task_list
-from automate_studio.event_page import may_look
 from automate_studio.overview.address import view_name
+from automate_studio.task_counts import count
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -34,8 +34,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _list("Workflows", "account_tree", Workflow, sees),
                 _item("Templates", "dashboard_customize", "studio:gallery", can(user, "add", Workflow)),
                 _list("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
-                _list("Events", "inbox", Event, may_look(user)),
-                {**_item("My tasks", "how_to_reg", "studio:approval_list"), **_badge(task_list.count(user))},
+                _list("Events", "inbox", Event, may_list_events(user)),
+                {**_item("My tasks", "how_to_reg", "studio:approval_list"), **_badge(count(user))},
             ],
         ),
         (

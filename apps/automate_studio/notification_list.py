@@ -6,7 +6,6 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from django.db.models import Max, Q, QuerySet
 
@@ -16,6 +15,7 @@ from automate_core.states import NotificationStatus
 from automate_studio import asked
 from automate_studio.lists import Page, Query, Tab, address, beside
 from automate_studio.payload import visible
+from automate_studio.sentences import recipients
 
 ON_A_PAGE = 25
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
@@ -95,16 +95,6 @@ def when(rule: NotificationRule) -> str:
         case _Kind.WAITING:
             return f"A run waits for somebody for more than {span}"
     return rule.get_kind_display()
-
-
-def recipients(rule: NotificationRule) -> list[str]:
-    """Whom a rule tells, in words."""
-    match rule.channel:
-        case _Channel.SLACK:
-            return [f"Slack {rule.room} by {rule.connection}"]
-        case _Channel.WEBHOOK:
-            return [f"Webhook {urlsplit(rule.url).netloc}"]
-    return [*(["the owner"] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]
 
 
 def _limits(rule: NotificationRule) -> str:

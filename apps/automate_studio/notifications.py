@@ -20,8 +20,8 @@ from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_studio import asked, frame, notification_list
-from automate_studio.doing import SeeOther
 from automate_studio.notification_forms import RuleForm, initial
+from automate_studio.responses import SeeOther
 
 
 @require_safe

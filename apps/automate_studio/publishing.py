@@ -24,8 +24,8 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame, sentences, words
 from automate_studio.builder import told
-from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
+from automate_studio.responses import SeeOther
 
 MOST = 50  #: versions on a page
 LONGEST_MESSAGE = 1_000

@@ -23,12 +23,14 @@ from unfold.settings import get_config
 
 from automate_connectors.models import Connection
 from automate_core.events import access
+from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, event_page, events, palette_commands, run_search, words
+from automate_studio import asked, palette_commands, run_search, words
 from automate_studio.event_search import lookup
-from automate_studio.lists import TRACE_BEGINNING
+from automate_studio.event_sources import describe_source
 
 EACH = 6  #: of a kind that are offered
 LEAST = 2  #: characters of a name; ids want more
@@ -92,7 +94,7 @@ def _named(
 
 def _runs(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id, or by the end of an id, which is what screens show of it."""
-    plain = asked.hexadecimal(text)
+    plain = hexadecimal(text)
     mine = permitted(user, "view", ExecutionRun.objects.all())
     parts = []
     if len(plain) == 32:
@@ -108,12 +110,12 @@ def _runs(user: User, text: str) -> Iterator[SearchResult]:
 
 def _events(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id or its end, or by delivery key."""
-    if not event_page.may_look(user):
+    if not may_list_events(user):
         return
     reach = access.reach(user, "view")
-    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), asked.hexadecimal(text))]
+    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), hexadecimal(text))]
     for event in _newest([part.defer("payload", "headers") for part in parts]):
-        source = events.source(event.source)
+        source = describe_source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
         said = f"Event {words.short(event.pk)} of {words.dated(event.received_at)}"
         yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")

@@ -22,12 +22,12 @@ from automate_core.runs import control, reruns
 from automate_governance import looks
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can
-from automate_studio import asked, frame, views, words
+from automate_studio import asked, frame, words
 from automate_studio.builder import plain_json
-from automate_studio.doing import SeeOther
 from automate_studio.recorded import View
 from automate_studio.rerun_preset import preset_version
-from automate_studio.run_page import RunPage
+from automate_studio.responses import SeeOther
+from automate_studio.run_page import RunPage, load_run
 from automate_studio.tree import START, Card
 
 MAX_EDITED = 200_000  #: characters of an input that is edited here
@@ -78,7 +78,7 @@ class Form:
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The dialog; a POST runs it again and leads to the new run. htmx gets the dialog's content alone."""
-    page = views.load_run(request.user, run_id, View.of(request.GET, request.POST.get("step", "")))
+    page = load_run(request.user, run_id, View.of(request.GET, request.POST.get("step", "")))
     if not can(request.user, "run", page.run.workflow):
         raise PermissionDenied
     if request.method != "POST":

@@ -17,7 +17,7 @@ from automate_core.operations.retention.describe import said
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio import asked, frame, words
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 
 SHOWN = 50  #: of the largest workflows
 PRUNINGS = 10

@@ -6,12 +6,11 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models.fields.json import KT
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
@@ -21,6 +20,7 @@ from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, holds_anywhere, permitted
 from automate_governance.spreadsheets import inert
+from automate_studio.responses import stream_pieces
 from automate_studio.run_filters import read
 from automate_studio.run_search import Search
 
@@ -50,19 +50,10 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
     pieces = write(_rows(request.user, Search(request.user, filters, timezone.now()), with_payload), columns)
     name = f"runs-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
-        later(pieces) if isinstance(request, ASGIRequest) else pieces,
+        stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type=f"{content_type}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
-
-
-async def later(pieces: Iterator[str]) -> AsyncIterator[str]:
-    """The same without holding up the server; the connection is given back."""
-    try:
-        while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
-            yield piece
-    finally:
-        await sync_to_async(connections.close_all)()
 
 
 def _rows(user: User, search: Search, with_payload: bool) -> Iterator[list[dict[str, Any]]]:

@@ -15,10 +15,10 @@ from django.utils import timezone
 from automate_core.events import search_terms
 from automate_core.expressions import durations
 from automate_core.models import ExecutionRun, Wait
+from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
 from automate_studio import words
-from automate_studio.asked import hexadecimal
-from automate_studio.lists import TRACE_BEGINNING, Query, address
+from automate_studio.lists import Query, address
 
 MOST_CHOSEN = 50  #: values of one filter
 PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
@@ -321,3 +321,6 @@ CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str
     "run": ("Run is", ("run",), _as_it_is("run")),
     "bulk": ("Made by", ("bulk",), lambda *_: "a bulk action"),
 }
+
+
+WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
+from django.http import Http404
 from django.utils import timezone
 
 from automate_core.authoring.publishing import differences
@@ -22,7 +23,9 @@ from automate_core.operations.retention import pinning
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.people import display_name
-from automate_studio import events, items, payload, run_header, versions, words
+from automate_governance.permissions import User, permitted
+from automate_studio import items, payload, run_header, run_page, versions, words
+from automate_studio.event_sources import describe_source
 from automate_studio.recorded import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
 from automate_studio.run_subjects import subject_of_run
 from automate_studio.timeline import Timeline, timeline
@@ -78,7 +81,7 @@ class RunPage:
         event = self.run.event
         if event is None:
             return ""
-        source = events.source(event.source)
+        source = describe_source(event.source)
         name = "" if source.name == self.run.workflow.slug else f" {source.name}"
         return f"{source.kind}{name}{f', {event.type}' if event.type and name else ''}"
 
@@ -259,3 +262,11 @@ def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
 
 def _trigger_note(run: ExecutionRun) -> str:
     return run.event.type if run.event and run.event.type else ""
+
+
+def load_run(user: User, run_id: uuid.UUID, view: View) -> run_page.RunPage:
+    """The page of a run that this person may know of. Raises Http404."""
+    try:
+        return run_page.load(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)
+    except ExecutionRun.DoesNotExist:
+        raise Http404 from None

@@ -21,7 +21,7 @@ from automate_governance.permissions import can
 from automate_studio import asked, words
 from automate_studio.builder import sample_choice, samples, steps
 from automate_studio.builder.steps import TEST
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 
 
 @require_POST

@@ -20,7 +20,7 @@ from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
 from automate_studio import payload, versions, words
-from automate_studio.run_search import WITH_ERRORS
+from automate_studio.run_filters import WITH_ERRORS
 from automate_studio.run_subjects import subject_of_run
 
 _WAITS = {

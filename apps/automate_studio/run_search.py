@@ -20,12 +20,11 @@ from automate_core.events import search_terms
 from automate_core.ids import first_uuid7
 from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
 from automate_core.models.fields import Words
+from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
 from automate_governance.permissions import User, holds_for_any, permitted
 from automate_studio import run_lanes
-from automate_studio.asked import hexadecimal
-from automate_studio.lists import TRACE_BEGINNING
-from automate_studio.run_filters import TABS, Filters
+from automate_studio.run_filters import TABS, WITH_ERRORS, Filters
 from automate_studio.run_lanes import Part
 
 MOST_KNOWN = 200  #: workflows to choose from, for those who may know all
@@ -215,9 +214,6 @@ class Search:
         if not self.user.is_superuser:
             items = items.filter(action__person=self.user.pk)
         return [result for result in items.values_list("result", flat=True) if result]
-
-
-WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 def before(moment: dt.datetime) -> uuid.UUID:

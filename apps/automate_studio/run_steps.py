@@ -18,10 +18,11 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_studio import asked, forms, inspector, views, words
+from automate_studio import asked, forms, inspector, words
 from automate_studio.builder import plain_json
-from automate_studio.doing import SeeOther
 from automate_studio.recorded import View
+from automate_studio.responses import SeeOther
+from automate_studio.run_page import load_run
 
 type Review = Literal["succeeded", "failed", "again"]
 
@@ -133,7 +134,7 @@ def _show(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **sho
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
         return SeeOther(f"{there}?{urlencode({'step': path})}")
-    page = views.load_run(request.user, run_id, View.of({}, path))
+    page = load_run(request.user, run_id, View.of({}, path))
     panel = inspector.inspect(page, path, None, request.user, typed=request.POST, **shown)
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from automate_core.definition.document import (
     EventTrigger,
@@ -13,6 +14,7 @@ from automate_core.definition.document import (
     Trigger,
     WebhookTrigger,
 )
+from automate_core.models import NotificationRule
 
 _BETWEEN = {
     "==": "is",
@@ -90,3 +92,13 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):  # 0 and 1 are numbers
         return "true" if value else "false"
     return "nothing" if value is None else "{}" if isinstance(value, dict) else str(value)
+
+
+def recipients(rule: NotificationRule) -> list[str]:
+    """Whom a rule tells, in words."""
+    match rule.channel:
+        case NotificationRule.Channel.SLACK:
+            return [f"Slack {rule.room} by {rule.connection}"]
+        case NotificationRule.Channel.WEBHOOK:
+            return [f"Webhook {urlsplit(rule.url).netloc}"]
+    return [*(["the owner"] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]

@@ -17,7 +17,7 @@ from automate_governance.admin_site import admin_site, reverse
 from automate_governance.governed import Governed
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -12,14 +11,13 @@ from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
-from django.urls import URLPattern, path, reverse_lazy
+from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.sign_in import attempt_of
-
-type View = Callable[..., HttpResponseBase]
+from automate_studio.staff_views import View, in_our_admin
 
 
 class SignInForm(AdminSignInForm):  # type: ignore[misc]
@@ -67,29 +65,13 @@ sign_in = SignInView.as_view()
 sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
 
 
-def staff(route: str, view: View, name: str) -> URLPattern:
-    """A page for the staff: others are sent to the admin's page for signing in."""
-    return path(route, admin_site().admin_view(_in_our_admin(view)), name=name)
-
-
-def _in_our_admin(view: View) -> View:
-    """The view with `{% url "admin:..." %}` of its templates leading into the admin that our pages live in."""
-
-    @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        request.current_app = admin_site().name
-        return view(request, *args, **options)
-
-    return inner
-
-
 def signed_in(view: View) -> View:
     """For anybody who has signed in, of the staff or not.
 
     Others are sent to the site's LOGIN_URL; where that is the admin's, which takes staff alone, to the one here.
     """
 
-    inner = _in_our_admin(view)
+    inner = in_our_admin(view)
 
     @never_cache
     @wraps(view)

@@ -21,7 +21,7 @@ from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio import asked, frame
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 from automate_studio.tree import START
 
 _MOST_FAULTS = 50

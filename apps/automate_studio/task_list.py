@@ -18,13 +18,13 @@ from automate_core.models import Wait
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers.manual import STARTED_BY
-from automate_governance.permissions import User, holds_anywhere
+from automate_governance.permissions import User
 from automate_studio import asked, words
 from automate_studio.lists import Page, Query, Tab, address, beside
 from automate_studio.payload import visible
+from automate_studio.task_counts import count, may_reassign
 
 ON_A_PAGE = 25
-MOST_COUNTED = 100
 LONGEST_MESSAGE = 300
 _NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 _TABS = {"": "Waiting for me", "decided": "Decided by me", "all": "Everyone's"}
@@ -45,17 +45,6 @@ class TaskRow:
     is_overdue: bool
     outcome: str
     decided: str
-
-
-def may_reassign(user: User) -> bool:
-    """Whether there may be tasks of others that this person reassigns."""
-    return holds_anywhere(user, "operate", Wait)
-
-
-def count(user: User) -> str:
-    """How many approvals wait for this person, as a badge says it; empty for none."""
-    found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
-    return f"{MOST_COUNTED}+" if found > MOST_COUNTED else str(found or "")
 
 
 def tasks(user: User, query: Query, now: dt.datetime) -> Page:

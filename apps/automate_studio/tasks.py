@@ -26,8 +26,9 @@ from automate_governance import people
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person
 from automate_studio import asked, forms, frame, task_list, words
-from automate_studio.doing import SeeOther
 from automate_studio.payload import visible
+from automate_studio.responses import SeeOther
+from automate_studio.task_counts import may_reassign
 
 LONGEST_FACT = 2_000
 MOST_REFUSALS = 5  #: that are told
@@ -87,7 +88,7 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     """Ask somebody else in place of one person in all their tasks that this person may reassign."""
-    if not task_list.may_reassign(request.user):
+    if not may_reassign(request.user):
         raise PermissionDenied
     absent, name = asked.words(request.POST.get("from")), asked.words(request.POST.get("to"))
     try:

@@ -36,7 +36,10 @@ from automate_studio import (
 from automate_studio.connections import views as connections
 from automate_studio.overview import views as overview
 from automate_studio.people.hand_over import hand_over
-from automate_studio.sign_in import sign_in, sign_out, signed_in, staff
+from automate_studio.run_actions import run_cancel, run_keep
+from automate_studio.run_views import run_asks, run_step
+from automate_studio.sign_in import sign_in, sign_out, signed_in
+from automate_studio.staff_views import staff
 from automate_studio.trail import views as trail
 from automate_studio.webhooks import views as webhooks
 
@@ -47,11 +50,11 @@ urlpatterns = [
     staff("workflows/new/", starting.new, "workflow_new"),
     staff("workflows/import/", starting.take_in, "workflow_import"),
     staff("workflows/<int:pk>/file/", views.workflow_file, "workflow_file"),
-    staff("runs/<uuid:run_id>/step/<path:path>/", views.run_step, "run_step"),
-    staff("runs/<uuid:run_id>/asks/", views.run_asks, "run_asks"),
+    staff("runs/<uuid:run_id>/step/<path:path>/", run_step, "run_step"),
+    staff("runs/<uuid:run_id>/asks/", run_asks, "run_asks"),
     staff("runs/<uuid:run_id>/patch/", watching.run_patch, "run_patch"),
     path("runs/<uuid:run_id>/stream/", watching.run_stream, name="run_stream"),
-    staff("runs/<uuid:run_id>/cancel/", doing.run_cancel, "run_cancel"),
+    staff("runs/<uuid:run_id>/cancel/", run_cancel, "run_cancel"),
     staff("runs/<uuid:run_id>/retry/", rerun.run_retry, "run_retry"),
     staff("runs/<uuid:run_id>/sample/", run_reuse.run_sample, "run_sample"),
     staff("runs/<uuid:run_id>/test/", run_reuse.run_test, "run_test"),
@@ -68,7 +71,7 @@ urlpatterns = [
     staff("runs/views/", saved_views.save, "view_save"),
     staff("runs/views/<int:pk>/", saved_views.change, "view_change"),
     staff("runs/views/<int:pk>/delete/", saved_views.delete, "view_delete"),
-    staff("runs/<uuid:run_id>/keep/", doing.run_keep, "run_keep"),
+    staff("runs/<uuid:run_id>/keep/", run_keep, "run_keep"),
     staff("workflows/<int:pk>/start/", doing.workflow_start, "workflow_start"),
     staff("workflows/<int:pk>/started/<uuid:event_id>/", started.fragment, "workflow_started"),
     staff("workflows/<int:pk>/pause/", doing.workflow_pause, "workflow_pause"),

@@ -8,8 +8,9 @@ from automate_core.authoring import match_explanation
 from automate_core.authoring.match_explanation import Outcome, Verdict
 from automate_core.models import Event, Workflow
 from automate_governance.permissions import Person, permitted
-from automate_studio import events, words
-from automate_studio.builder.conditions import Line, why
+from automate_studio import words
+from automate_studio.condition_lines import Line, why
+from automate_studio.event_sources import KINDS
 
 _SAID = {
     Outcome.STARTED: ("Started a run", "succeeded"),
@@ -72,7 +73,7 @@ def of(event: Event, person: Person, workflow: Workflow | None = None) -> Why:
 
 def _view(verdict: Verdict, *, may_sample: bool) -> VerdictView:
     said, state = _SAID[verdict.outcome]
-    kind = events.KINDS.get("app" if verdict.kind == "event" else verdict.kind, ("", ""))[0]
+    kind = KINDS.get("app" if verdict.kind == "event" else verdict.kind, ("", ""))[0]
     takes = verdict.takes or ("any type" if verdict.kind in {"webhook", "event"} else "")
     return VerdictView(
         verdict=verdict,

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_safe
 from automate_core.models import ExecutionRun
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, patches, views
+from automate_studio import asked, patches
 from automate_studio.live import hub
 from automate_studio.recorded import View
+from automate_studio.run_page import load_run
 
 
 @require_safe
@@ -25,7 +26,7 @@ def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     run, after = asked.run(request, run_id), asked.number(request.GET.get("after"))
     if after is not None and run.seq <= after:
         return HttpResponse(status=204, headers=_headers(run))
-    page = views.load_run(request.user, run_id, View.of(request.GET))
+    page = load_run(request.user, run_id, View.of(request.GET))
     return HttpResponse(patches.whole(page), headers=_headers(page.run))
 
 

@@ -13,28 +13,20 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
 
-from automate_connectors.registry import find_action
 from automate_core import database
 from automate_core.authoring import pausing
 from automate_core.authoring.drafts.reading import read_trigger
 from automate_core.models import Trigger, Workflow
+from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
 from automate_governance.people import name_field
 from automate_governance.permissions import User, permitted
 from automate_studio import asked, sentences, words
+from automate_studio.connector_tiles import connector_tiles
 from automate_studio.lists import Choice, Query, Tab, address
 
 ON_A_PAGE = 25
-LATEST = 20  #: runs of a workflow that are looked at
 MOST_CHOICES = 200  #: owners or tags to choose from
 
-LATEST_RUNS = """
-SELECT latest.* FROM unnest(%(workflows)s::bigint[]) AS w(id)
-CROSS JOIN LATERAL (
-    SELECT run.workflow_id, run.id, run.status, run.started_at, run.finished_at, run.created_at
-    FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
-    ORDER BY run.id DESC LIMIT %(most)s
-) latest
-"""
 
 _SORTED = """
 SELECT w.id FROM unnest(%(workflows)s::bigint[]) WITH ORDINALITY AS w(id, place)
@@ -253,7 +245,7 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
     last_at = runs[0].started_at or runs[0].created_at if runs else None
     return WorkflowRow(
         workflow=workflow,
-        tiles=tiles(workflow),
+        tiles=connector_tiles(workflow),
         trigger="; ".join(_trigger_texts(workflow)) or "None",
         tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
@@ -264,19 +256,6 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
         last_at=last_at,
         may_manage=may_manage,
     )
-
-
-def tiles(workflow: Workflow) -> list[tuple[str, int]]:
-    """(icon, hue) of the connectors it uses, at most three."""
-    tiles: dict[tuple[str, int], None] = {}
-    for step in workflow.steps.all():
-        if step.action:
-            try:
-                adapter, _ = find_action(step.action)
-            except LookupError:
-                continue
-            tiles[(adapter.icon, adapter.hue)] = None
-    return list(tiles)[:3]
 
 
 def _trigger_texts(workflow: Workflow) -> Iterator[str]:

@@ -186,3 +186,12 @@ def _key(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         return LEAST
+
+
+def may_list_events(user: User) -> bool:
+    """Whether there is an inbox for this person."""
+    return (
+        holds_anywhere(user, "view", Workflow)
+        or holds_anywhere(user, "view", WebhookEndpoint)
+        or can(user, "operate", SITE)
+    )

@@ -13,7 +13,7 @@ from automate_llm.models import LLMBudget
 from automate_llm.prices import CURRENCY
 from automate_studio import words
 from automate_studio.lists import Query
-from automate_studio.notification_list import recipients
+from automate_studio.sentences import recipients
 from automate_studio.ui import object_list
 
 TABS = {"": "All", "used": "Used up", "near": "Nearly used", "free": "Within limit"}

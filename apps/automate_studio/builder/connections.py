@@ -22,8 +22,8 @@ from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
 from automate_studio import asked
 from automate_studio.builder import steps
-from automate_studio.connections.admin import StudioConnectionAdmin
 from automate_studio.ui import form_view
+from automate_studio.ui.object_admin import ObjectAdmin
 
 
 @sensitive_post_parameters()
@@ -89,6 +89,6 @@ def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> 
     for title, options in model_admin.get_fieldsets(request):
         names = [name for name in options["fields"] if name not in {"slug", "connector"}]
         found.append((str(title or ""), names))
-    return form_view.sections(
-        form, found, conditions=StudioConnectionAdmin.conditions, folded=StudioConnectionAdmin.folded
-    )
+    if not isinstance(model_admin, ObjectAdmin):
+        return form_view.sections(form, found)
+    return form_view.sections(form, found, conditions=model_admin.conditions, folded=model_admin.folded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_studio.builder import budget, connections, data, functions, options, presence, tests, views
-from automate_studio.sign_in import staff
+from automate_studio.staff_views import staff
 
 urlpatterns = [
     staff("", views.page, "builder"),

@@ -26,7 +26,7 @@ from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame
 from automate_studio.connections.health import adapter_of, advice, state, word
 from automate_studio.connections.listing import cards, connections
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 from automate_studio.ui import object_list
 
 

@@ -18,6 +18,7 @@ from automate_core.operations.offboarding import holdings
 from automate_core.operations.statistics.periods import Period
 from automate_core.operations.statistics.reading import Counts, Workflows
 from automate_core.outbox.status import QueueStatus
+from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -26,8 +27,7 @@ from automate_studio import versions, words
 from automate_studio.connections.health import word
 from automate_studio.overview.address import address
 from automate_studio.overview.figures import LONG, undecided
-from automate_studio.task_list import may_reassign
-from automate_studio.workflow_list import LATEST, LATEST_RUNS
+from automate_studio.task_counts import may_reassign
 
 SHOWN = 4
 MOST_COUNTED = 100

@@ -26,7 +26,6 @@ from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
 from automate_studio import asked, frame, navigation, words
-from automate_studio.doing import SeeOther
 from automate_studio.lists import Tab, address
 from automate_studio.overview import figures
 from automate_studio.overview.address import TEMPLATE, is_first_page
@@ -35,6 +34,7 @@ from automate_studio.overview.attention import Attention, attention, failed_step
 from automate_studio.overview.charts import Chart, chart
 from automate_studio.overview.figures import Figure
 from automate_studio.overview.work import Slow, Work, slowest, work
+from automate_studio.responses import SeeOther
 
 _NAMES = {"24h": ("24 h", "Last 24 hours"), "7d": ("7 d", "Last 7 days"), "30d": ("30 d", "Last 30 days")}
 

@@ -15,9 +15,10 @@ from automate_core.operations.statistics.buckets import percentile
 from automate_core.operations.statistics.periods import Period
 from automate_core.operations.statistics.reading import Counts, Times
 from automate_core.outbox.status import QueueStatus, WorkerStatus
+from automate_core.queries.latest_runs import LATEST
 from automate_studio import versions, words
+from automate_studio.connector_tiles import connector_tiles
 from automate_studio.overview.charts import Line, line
-from automate_studio.workflow_list import LATEST, tiles
 
 SLOWEST = 5
 MOST_STEPS = 200
@@ -132,7 +133,7 @@ def _slow(
     success = counts.success
     return Slow(
         workflow=workflow,
-        tile=next(iter(tiles(workflow)), None),
+        tile=next(iter(connector_tiles(workflow)), None),
         runs=counts.runs,
         success="" if success is None else f"{success * 100:.1f}%",
         is_bad=success is not None and success < 0.95,

@@ -18,7 +18,7 @@ from automate_governance import people
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import Person
 from automate_studio import asked, frame, words
-from automate_studio.doing import SeeOther
+from automate_studio.responses import SeeOther
 
 SHOWN = 10  #: objects of a kind
 MOST_PEOPLE = 200  #: that are proposed

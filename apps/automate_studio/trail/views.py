@@ -6,31 +6,24 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
-from django.db import OperationalError, models, transaction
+from django.db import transaction
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseNotAllowed,
     StreamingHttpResponse,
 )
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from psycopg.errors import QueryCanceled
 
-from automate_core.models import ExecutionRun
 from automate_governance import audit
 from automate_governance.admin_site import reverse
-from automate_governance.governed import Governed
-from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, can
 from automate_studio import asked, frame
-from automate_studio.doing import SeeOther
-from automate_studio.event_search import bounded
-from automate_studio.run_export import later
-from automate_studio.trail import asking, export, integrity, rows
+from automate_studio.object_history import find_entries
+from automate_studio.responses import SeeOther, stream_pieces
+from automate_studio.trail import asking, export, integrity
 
 
 @require_safe
@@ -38,7 +31,7 @@ def trail_list(request: HttpRequest) -> HttpResponse:
     """The entries that answer a question, newest first; htmx asks for the list alone."""
     _audits(request)
     question = asking.read(request.GET)
-    found, is_stopped = _found(request, question)
+    found, is_stopped = find_entries(request, question)
     status = 422 if question.problems else 200
     shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped}
     template = "automate_studio/trail/list.html"
@@ -60,7 +53,7 @@ def trail_export(request: HttpRequest) -> HttpResponseBase:
     pieces = export.signed(kind, question.entries())
     name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
-        later(pieces) if isinstance(request, ASGIRequest) else pieces,
+        stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type=f"{export.KINDS[kind][0]}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
@@ -72,42 +65,6 @@ def trail_verify(request: HttpRequest) -> HttpResponse:
     _audits(request)
     integrity.verify(asked.person(request))
     return SeeOther(reverse("admin:automate_governance_auditentry_changelist"))
-
-
-def history(request: HttpRequest, obj: models.Model, title: str, back: str) -> HttpResponse:
-    """What people did with `obj`, for auditors and whoever may change it. Raises Http404."""
-    if not may_read_history(request, obj):
-        raise Http404
-    if request.method not in {"GET", "HEAD"}:
-        return HttpResponseNotAllowed(["GET", "HEAD"])
-    audits = can(request.user, "audit", SITE)
-    question = asking.Question({"about": f"{obj._meta.label_lower}:{obj.pk}"})
-    found, _ = _found(request, question)
-    shown: dict[str, Any] = {"found": found, "back": back, "object": obj, "audits": audits}
-    return frame.page(request, "automate_studio/trail/history.html", f"History of {title}", **shown)
-
-
-def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
-    """Auditors may, and whoever may change the object, or replace the secret; of people, auditors alone."""
-    if can(request.user, "audit", SITE):
-        return True
-    verb = "replace" if isinstance(obj, StoredSecret) else "change"
-    return isinstance(obj, Governed | ExecutionRun) and can(request.user, verb, obj)
-
-
-def _found(request: HttpRequest, question: asking.Question) -> tuple[rows.EntryPage, bool]:
-    """The page, and whether it took too long to find."""
-    if question.problems:
-        return rows.empty(question), False
-    try:
-        with bounded():
-            return rows.page(
-                question, asked.number(request.GET.get("after")), asked.number(request.GET.get("before"))
-            ), False
-    except OperationalError as late:
-        if not isinstance(late.__cause__, QueryCanceled):
-            raise
-        return rows.empty(question), True
 
 
 def _audits(request: HttpRequest) -> None:

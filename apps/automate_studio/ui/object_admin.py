@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
-from automate_studio.trail import views as trail
+from automate_studio.object_history import object_history
 from automate_studio.ui import form_view
 from automate_studio.ui.where_used import where_used
 
@@ -118,7 +118,7 @@ class ObjectAdmin:
         obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
         if obj is None:
             raise Http404
-        return trail.history(request, obj, str(obj), self._url("change", obj.pk))
+        return object_history(request, obj, str(obj), self._url("change", obj.pk))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What uses it, and the question."""

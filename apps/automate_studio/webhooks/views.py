@@ -20,8 +20,8 @@ from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio import asked, frame, words
-from automate_studio.doing import SeeOther
 from automate_studio.refused import REASONS
+from automate_studio.responses import SeeOther
 from automate_studio.ui import object_list
 from automate_studio.webhooks.listing import DAYS, webhooks
 from automate_studio.webhooks.shown import Shown, shown
