@@ -16,8 +16,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from automate_governance import roles
 from automate_governance.admin import ReadByAuditors
 from automate_governance.admin_site import reverse
-from automate_studio.object_history import object_history
 from automate_studio.people.admin import HandOverMixin
+from automate_studio.ui.audit.history import object_history
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

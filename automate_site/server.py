@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by uvicorn in its main thread. The second signal lets go of what still runs."""
         from automate_core.worker.managed import managed
-        from automate_studio.live import hub
+        from automate_studio.runs.page.live_hub import hub
 
         hub.close()
         if self.should_exit:

@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from automate_site import views
-from automate_studio.sign_in import sign_in
+from automate_studio.shell.sign_in import sign_in
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

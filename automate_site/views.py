@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_core.models import Workflow
 from automate_core.worker.managed import managed
 from automate_governance.permissions import holds_anywhere
-from automate_studio import gallery
+from automate_studio.library import views
 from automate_studio.navigation import sidebar
 
 PRODUCT = "django-automate"
@@ -27,8 +27,8 @@ def home(request: HttpRequest) -> HttpResponse:
 
     One's own password for those who may open none.
     """
-    if gallery.is_first_run(request):
-        return gallery.start(request)
+    if views.is_first_run(request):
+        return views.start(request)
     if holds_anywhere(request.user, "view", Workflow):
         return admin.site.index(request)
     groups = sidebar(request)

@@ -17,7 +17,7 @@ def plans(queries: list[str]) -> list[dict[str, Any]]:
     from django.utils import timezone
 
     from automate_core import database
-    from automate_studio import run_list
+    from automate_studio.runs.listing import page
 
     user = get_user_model().objects.get(username="bench")
     plain, found = database.run, []
@@ -31,7 +31,7 @@ def plans(queries: list[str]) -> list[dict[str, Any]]:
 
         database.run = explain
         try:
-            run_list.runs(user, QueryDict(query), timezone.now())
+            page.runs(user, QueryDict(query), timezone.now())
         finally:
             database.run = plain
         scans = list(dict.fromkeys(scan for each in explained for scan in _scans(each["Plan"])))

@@ -17,17 +17,20 @@ from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import holds_anywhere
-from automate_studio import asked, event_page, gallery, managing, quick_search, views
-from automate_studio.budgets.admin import StudioBudgetAdmin
+from automate_studio import quick_search
+from automate_studio.audit import views as trail
 from automate_studio.connections.admin import StudioConnectionAdmin
-from automate_studio.model_usage import UsageAdmin
+from automate_studio.events import page as event_page
+from automate_studio.library import views as gallery
+from automate_studio.model_usage.admin import StudioBudgetAdmin
+from automate_studio.model_usage.views import UsageAdmin
 from automate_studio.models import Overview
-from automate_studio.object_history import object_history
-from automate_studio.overview import address
-from automate_studio.run_views import run_detail, run_list
+from automate_studio.runs.views import run_detail, run_list
 from automate_studio.secrets.admin import StudioSecretAdmin
-from automate_studio.trail import views as trail
+from automate_studio.ui import overview_address, request_params
+from automate_studio.ui.audit.history import object_history
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
+from automate_studio.workflows import actions, views
 
 __all__ = [
     "EventAdmin",
@@ -76,13 +79,13 @@ class WorkflowAdmin(StudioAdmin):
         """The list; the templates to begin with for those who may build workflows and see none yet."""
         if gallery.is_first_run(request):
             return gallery.start(request)
-        return managing.workflow_list(request)
+        return actions.workflow_list(request)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page."""
-        return views.workflow_page(request, asked.number(object_id) or 0)
+        return views.workflow_page(request, request_params.number(object_id) or 0)
 
 
 @admin.register(ExecutionRun, site=admin_site())
@@ -161,7 +164,7 @@ class OverviewAdmin(StudioAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """To the page."""
-        return redirect(address.address())
+        return redirect(overview_address.address())
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -190,5 +193,5 @@ for model, page in (
 
 if quick_search.is_wanted():
     site.search = quick_search.fresh  # type: ignore[attr-defined]  # what Unfold's palette asks
-if address.is_first_page():
-    site.index_template = address.TEMPLATE
+if overview_address.is_first_page():
+    site.index_template = overview_address.TEMPLATE

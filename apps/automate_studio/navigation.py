@@ -16,8 +16,8 @@ from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio.overview.address import view_name
-from automate_studio.task_counts import count
+from automate_studio.ui.overview_address import view_name
+from automate_studio.view_models.task_counts import count
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

@@ -25,12 +25,14 @@ from automate_connectors.models import Connection
 from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
+from automate_core.queries.event_search import lookup
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
-from automate_studio import asked, palette_commands, run_search, words
-from automate_studio.event_search import lookup
-from automate_studio.event_sources import describe_source
+from automate_studio.runs.listing import search as run_search
+from automate_studio.shell import palette_commands
+from automate_studio.ui import formatting, request_params
+from automate_studio.view_models.event_sources import describe_source
 
 EACH = 6  #: of a kind that are offered
 LEAST = 2  #: characters of a name; ids want more
@@ -40,7 +42,7 @@ ENDINGS = 20_000  #: of the newest events, those are looked for by the end of th
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """What a text finds. Use as Unfold's `COMMAND["search_callback"]`."""
-    text = asked.words(term)
+    text = request_params.words(term)
     if len(text) < LEAST:
         return []
     user = request.user
@@ -61,7 +63,7 @@ def is_wanted() -> bool:
 
 def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Unfold's search without its memory."""
-    if "page" in request.GET and not asked.number(request.GET["page"]):
+    if "page" in request.GET and not request_params.number(request.GET["page"]):
         raise Http404("there is no such page")
     site, key = admin_site(), _cached_as(request)
     cache.delete(key)
@@ -104,8 +106,8 @@ def _runs(user: User, text: str) -> Iterator[SearchResult]:
     if len(plain) == SHOWN:
         parts.append(mine.filter(pk__in=run_search.of_run(plain)))
     for run in _newest([part.select_related("workflow").defer("output", "vars") for part in parts]):
-        said = f"Run of {run.workflow.name}, {words.word(run.status).lower()}"
-        yield SearchResult(title=f"Run {words.short(run.pk)}", description=said, link=_link(run), icon="history")
+        said = f"Run of {run.workflow.name}, {formatting.word(run.status).lower()}"
+        yield SearchResult(title=f"Run {formatting.short(run.pk)}", description=said, link=_link(run), icon="history")
 
 
 def _events(user: User, text: str) -> Iterator[SearchResult]:
@@ -117,7 +119,7 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
     for event in _newest([part.defer("payload", "headers") for part in parts]):
         source = describe_source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
-        said = f"Event {words.short(event.pk)} of {words.dated(event.received_at)}"
+        said = f"Event {formatting.short(event.pk)} of {formatting.dated(event.received_at)}"
         yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
 
 

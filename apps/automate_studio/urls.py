@@ -9,83 +9,70 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from automate_studio import (
-    doing,
-    event_page,
-    gallery,
-    managing,
-    model_usage,
-    notifications,
-    plugins,
-    publishing,
-    rerun,
-    retention,
-    run_bulk,
-    run_export,
-    run_reuse,
-    run_steps,
-    run_values,
-    saved_views,
-    share,
-    started,
-    starting,
-    tasks,
-    views,
-    watching,
-)
+from automate_studio.audit import views as trail
+from automate_studio.builder import publishing
+from automate_studio.builder.data import run_reuse
 from automate_studio.connections import views as connections
+from automate_studio.events import page
+from automate_studio.library import views as gallery
+from automate_studio.model_usage import views as model_usage
+from automate_studio.notifications import views as notifications
+from automate_studio.operations import plugins, retention
 from automate_studio.overview import views as overview
 from automate_studio.people.hand_over import hand_over
-from automate_studio.run_actions import run_cancel, run_keep
-from automate_studio.run_views import run_asks, run_step
-from automate_studio.sign_in import sign_in, sign_out, signed_in
-from automate_studio.staff_views import staff
-from automate_studio.trail import views as trail
+from automate_studio.runs.actions import run_cancel, run_keep
+from automate_studio.runs.listing import bulk, export, saved_views
+from automate_studio.runs.page import rerun, step_actions, stream, values
+from automate_studio.runs.views import run_asks, run_step
+from automate_studio.shell.sign_in import sign_in, sign_out, signed_in
+from automate_studio.tasks import views as tasks
+from automate_studio.ui.staff_views import staff
 from automate_studio.webhooks import views as webhooks
+from automate_studio.workflows import actions, create, manual_run_status, run_actions, share, views
 
 app_name = "studio"
 urlpatterns = [
     staff("gallery/", gallery.gallery, "gallery"),
     staff("gallery/<slug:slug>/", gallery.template, "template"),
-    staff("workflows/new/", starting.new, "workflow_new"),
-    staff("workflows/import/", starting.take_in, "workflow_import"),
+    staff("workflows/new/", create.new, "workflow_new"),
+    staff("workflows/import/", create.take_in, "workflow_import"),
     staff("workflows/<int:pk>/file/", views.workflow_file, "workflow_file"),
     staff("runs/<uuid:run_id>/step/<path:path>/", run_step, "run_step"),
     staff("runs/<uuid:run_id>/asks/", run_asks, "run_asks"),
-    staff("runs/<uuid:run_id>/patch/", watching.run_patch, "run_patch"),
-    path("runs/<uuid:run_id>/stream/", watching.run_stream, name="run_stream"),
+    staff("runs/<uuid:run_id>/patch/", stream.run_patch, "run_patch"),
+    path("runs/<uuid:run_id>/stream/", stream.run_stream, name="run_stream"),
     staff("runs/<uuid:run_id>/cancel/", run_cancel, "run_cancel"),
     staff("runs/<uuid:run_id>/retry/", rerun.run_retry, "run_retry"),
     staff("runs/<uuid:run_id>/sample/", run_reuse.run_sample, "run_sample"),
     staff("runs/<uuid:run_id>/test/", run_reuse.run_test, "run_test"),
-    staff("runs/<uuid:run_id>/value/<path:path>/", run_values.run_value, "run_value"),
-    staff("runs/<uuid:run_id>/download/<path:path>/", run_values.run_download, "run_download"),
-    staff("runs/<uuid:run_id>/try-now/<path:path>/", run_steps.run_try_now, "run_try_now"),
-    staff("runs/<uuid:run_id>/skip/<path:path>/", run_steps.run_skip, "run_skip"),
-    staff("runs/<uuid:run_id>/review/<path:path>/", run_steps.run_review, "run_review"),
-    staff("runs/<uuid:run_id>/decide/<path:path>/", run_steps.run_decide, "run_decide"),
-    staff("runs/bulk/", run_bulk.runs_bulk, "runs_bulk"),
-    staff("runs/bulk/<uuid:action_id>/", run_bulk.bulk_progress, "bulk_progress"),
-    staff("runs/bulk/<uuid:action_id>/stop/", run_bulk.bulk_stop, "bulk_stop"),
-    staff("runs/export/", run_export.runs_export, "runs_export"),
+    staff("runs/<uuid:run_id>/value/<path:path>/", values.run_value, "run_value"),
+    staff("runs/<uuid:run_id>/download/<path:path>/", values.run_download, "run_download"),
+    staff("runs/<uuid:run_id>/try-now/<path:path>/", step_actions.run_try_now, "run_try_now"),
+    staff("runs/<uuid:run_id>/skip/<path:path>/", step_actions.run_skip, "run_skip"),
+    staff("runs/<uuid:run_id>/review/<path:path>/", step_actions.run_review, "run_review"),
+    staff("runs/<uuid:run_id>/decide/<path:path>/", step_actions.run_decide, "run_decide"),
+    staff("runs/bulk/", bulk.runs_bulk, "runs_bulk"),
+    staff("runs/bulk/<uuid:action_id>/", bulk.bulk_progress, "bulk_progress"),
+    staff("runs/bulk/<uuid:action_id>/stop/", bulk.bulk_stop, "bulk_stop"),
+    staff("runs/export/", export.runs_export, "runs_export"),
     staff("runs/views/", saved_views.save, "view_save"),
     staff("runs/views/<int:pk>/", saved_views.change, "view_change"),
     staff("runs/views/<int:pk>/delete/", saved_views.delete, "view_delete"),
     staff("runs/<uuid:run_id>/keep/", run_keep, "run_keep"),
-    staff("workflows/<int:pk>/start/", doing.workflow_start, "workflow_start"),
-    staff("workflows/<int:pk>/started/<uuid:event_id>/", started.fragment, "workflow_started"),
-    staff("workflows/<int:pk>/pause/", doing.workflow_pause, "workflow_pause"),
-    staff("workflows/<int:pk>/resume/", doing.workflow_resume, "workflow_resume"),
-    staff("workflows/<int:pk>/archive/", managing.workflow_archive, "workflow_archive"),
-    staff("workflows/<int:pk>/restore/", managing.workflow_restore, "workflow_restore"),
-    staff("workflows/manage/", managing.workflows_manage, "workflows_manage"),
+    staff("workflows/<int:pk>/start/", run_actions.workflow_start, "workflow_start"),
+    staff("workflows/<int:pk>/started/<uuid:event_id>/", manual_run_status.fragment, "workflow_started"),
+    staff("workflows/<int:pk>/pause/", run_actions.workflow_pause, "workflow_pause"),
+    staff("workflows/<int:pk>/resume/", run_actions.workflow_resume, "workflow_resume"),
+    staff("workflows/<int:pk>/archive/", actions.workflow_archive, "workflow_archive"),
+    staff("workflows/<int:pk>/restore/", actions.workflow_restore, "workflow_restore"),
+    staff("workflows/manage/", actions.workflows_manage, "workflows_manage"),
     path("workflows/<int:pk>/builder/", include("automate_studio.builder.urls")),
-    staff("events/refused/", event_page.refused_list, "event_refused"),
-    staff("events/<uuid:event_id>/replay/", event_page.event_replay, "event_replay"),
-    staff("events/<uuid:event_id>/value/", event_page.event_value, "event_value"),
-    staff("events/<uuid:event_id>/download/", event_page.event_download, "event_download"),
-    staff("events/<uuid:event_id>/sample/", event_page.event_sample, "event_sample"),
-    staff("workflows/<int:pk>/check/", event_page.event_check, "event_check"),
+    staff("events/refused/", page.refused_list, "event_refused"),
+    staff("events/<uuid:event_id>/replay/", page.event_replay, "event_replay"),
+    staff("events/<uuid:event_id>/value/", page.event_value, "event_value"),
+    staff("events/<uuid:event_id>/download/", page.event_download, "event_download"),
+    staff("events/<uuid:event_id>/sample/", page.event_sample, "event_sample"),
+    staff("workflows/<int:pk>/check/", page.event_check, "event_check"),
     staff("workflows/<int:pk>/review/", publishing.review, "review"),
     staff("workflows/<int:pk>/versions/", publishing.versions, "versions"),
     staff("workflows/<int:pk>/versions/compare/", publishing.compare, "versions_compare"),

@@ -17,8 +17,8 @@ from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.authoring.library import files
 from automate_core.models import Workflow, WorkflowVersion
-from automate_studio.gallery import picture
-from automate_studio.tree import draft_tree
+from automate_studio.library.views import picture
+from automate_studio.view_models.step_tree import draft_tree
 from tests.studio.test_screens import BRANCHING, Page
 
 pytestmark = pytest.mark.django_db(transaction=True)

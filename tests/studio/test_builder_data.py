@@ -15,8 +15,8 @@ from automate_core.definition.document import parse
 from automate_core.expressions.templating import compile_template
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
-from automate_studio.builder import reach
 from automate_studio.models import ChosenSample
+from automate_studio.ui.samples import scope
 from tests.drafts.conftest import TRIAGE
 from tests.drafts.test_speed import large
 from tests.studio.test_builder import Builder
@@ -133,7 +133,7 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
         told = re.search(r"steps before this one: ([a-z_, ]+)", said)
         assert told, node.key
         named = set() if told[1] == "none" else set(told[1].split(", "))
-        assert {known.node.key for known in reach.before(draft, node)} == named, node.key
+        assert {known.node.key for known in scope.before(draft, node)} == named, node.key
     groups = builder.groups("last")
     assert "3. In a, only if Every took a" in groups and "14. Turn" not in " ".join(groups)
     assert "11. Risky, only if Careful went well" in groups and "12. Each, only if Careful went well" in groups

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from automate_core.expressions.json_logic import read
 from automate_core.models import DraftCommand, Step, Trigger
-from automate_studio import sentences
-from automate_studio.builder.condition_rows import (
+from automate_studio.ui import describe
+from automate_studio.ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
     OPERATORS,
@@ -378,5 +378,5 @@ def test_hostile_samples_and_rules_are_inert(builder, deliver):
 
 
 def test_numbers_are_not_called_true_or_false():
-    said = [sentences.condition({"==": [{"var": "event.payload.n"}, value]}) for value in (0, 1, False, True, None)]
+    said = [describe.condition({"==": [{"var": "event.payload.n"}, value]}) for value in (0, 1, False, True, None)]
     assert said == ["n is 0", "n is 1", "n is false", "n is true", "n is nothing"]

@@ -22,10 +22,10 @@ from automate_core import database
 from automate_core.authoring import pausing, workflows
 from automate_core.events.access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
+from automate_core.queries import event_search
 from automate_core.triggers import host_events
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
-from automate_studio import event_search
 from automate_studio.models import ChosenSample
 from tests.studio.test_screens import Page as Nodes
 from tests.support.events import came_to

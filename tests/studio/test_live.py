@@ -16,7 +16,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
-from automate_studio import live, patches
+from automate_studio.runs.page import live_hub, patches
 from tests.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -155,7 +155,7 @@ def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, mo
 @pytest.mark.parametrize("how", ["withdrawn", "account closed"])
 def test_a_stream_ends_once_the_permission_is_gone(workflow, colleague, monkeypatch, how):
     """It is asked again at each heartbeat."""
-    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(live_hub, "HEARTBEAT_SECONDS", 0.3)
     made = workflow(CALL.format(url="http://127.0.0.1:1"))
     run = ExecutionRun.objects.create(workflow=made, version=made.published, trace_id="0" * 32, status="waiting", seq=5)
     assign_perm("view_workflow", colleague, made)
@@ -199,7 +199,7 @@ def test_many_viewers_cost_one_reader(held, site, owner, colleague):
             assert cursor.fetchone()[0] == 1
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
             assert cursor.fetchone()[0] < 12
-        for _ in range(live.MOST_OF_ONE - 10):
+        for _ in range(live_hub.MOST_OF_ONE - 10):
             assert stack.enter_context(stream(site, run, owner)).status == 200
         wait_for(lambda: stack.enter_context(stream(site, run, owner)).status == 429)
         assign_perm("view_workflow", colleague, run.workflow)

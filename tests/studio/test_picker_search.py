@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automate_studio.builder import expressions
-from automate_studio.builder.picker import Data, Group
-from automate_studio.builder.picker_search import MAX_HITS, search
+from automate_studio.builder.data.picker import Data, Group
+from automate_studio.builder.data.picker_search import MAX_HITS, search
+from automate_studio.ui.json import expressions
 
 PAYLOAD = {
     "note": "The customer called about the amount",

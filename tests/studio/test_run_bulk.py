@@ -18,8 +18,8 @@ from automate_core.operations import bulk
 from automate_core.runs import control
 from automate_core.worker import maintenance
 from automate_governance.models import AuditEntry
-from automate_studio import run_export
 from automate_studio.models import SavedView
+from automate_studio.runs.listing import export as run_export
 from tests.studio.test_run_list import ORDERS, URL, made, runs_in
 from tests.studio.test_screens import Page
 

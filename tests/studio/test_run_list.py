@@ -15,7 +15,7 @@ from guardian.shortcuts import assign_perm
 from automate_core.definition import yaml_files
 from automate_core.ids import first_uuid7
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
-from automate_studio import run_lanes
+from automate_core.queries import run_keyset
 from tests.drafts.conftest import Editor
 from tests.studio.test_screens import Page
 
@@ -164,7 +164,7 @@ def test_what_is_found_tells_nobody_what_they_may_not_see(orders, sign_in, owner
 
 
 def test_what_no_index_answers_is_looked_for_a_part_at_a_time(workflow, sign_in, owner, monkeypatch):
-    monkeypatch.setattr(run_lanes, "LOOKED_AT", 60)
+    monkeypatch.setattr(run_keyset, "LOOKED_AT", 60)
     found = workflow(ORDERS)
     long = [made(found, 1_000 - n, n) for n in range(0, 40, 10)]
     ExecutionRun.objects.filter(pk__in=[run.pk for run in long]).update(origin="schedule")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automate_core.models import Step
-from automate_studio.builder import schema_table
+from automate_studio.builder.panel import schema_table
 from tests.studio.test_builder import Builder
 
 TICKET = {

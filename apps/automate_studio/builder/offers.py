@@ -14,7 +14,7 @@ from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KINDS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
-from automate_studio.builder import generic_action
+from automate_studio.builder.panel import generic_action
 
 MOST_FITTING = 6
 MOST_RECENT = 5

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST
 from automate_core.definition.step_names import title
 from automate_core.models import Workflow
 from automate_governance.permissions import Person
-from automate_studio import asked
-from automate_studio.builder.steps import SETTINGS
+from automate_studio.builder.panel.steps import SETTINGS
 from automate_studio.models import Presence
-from automate_studio.tree import START
+from automate_studio.ui import request_params
+from automate_studio.view_models.step_tree import START
 
 LASTS = dt.timedelta(seconds=30)
 
@@ -33,12 +33,12 @@ class Other:
 @require_POST
 def here(request: HttpRequest, pk: int) -> HttpResponse:
     """Note where this person is, or with `leave` that they go, and show who else is there."""
-    workflow = asked.workflow(request, pk)
-    person = asked.person(request)
+    workflow = request_params.workflow(request, pk)
+    person = request_params.person(request)
     if request.POST.get("leave"):
         Presence.objects.filter(workflow=workflow, person=person).delete()
         return HttpResponse(status=204)
-    note(workflow, person, asked.words(request.POST.get("step")).rpartition("/")[2][:64])
+    note(workflow, person, request_params.words(request.POST.get("step")).rpartition("/")[2][:64])
     context = {"others": present(workflow, but=person), "workflow": workflow}
     return TemplateResponse(request, "automate_studio/builder/presence.html", context)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from automate_studio.builder import budget, connections, data, functions, options, presence, tests, views
-from automate_studio.staff_views import staff
+from automate_studio.builder import presence, views
+from automate_studio.builder.data import functions
+from automate_studio.builder.data import views as data
+from automate_studio.builder.panel import budget, connections, options
+from automate_studio.builder.tests import views as tests
+from automate_studio.ui.staff_views import staff
 
 urlpatterns = [
     staff("", views.page, "builder"),

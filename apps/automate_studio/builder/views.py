@@ -24,27 +24,19 @@ from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, permitted
-from automate_studio import asked, frame, words
-from automate_studio.builder import (
-    conditions,
-    endpoints,
-    generic_action,
-    offers,
-    plain_json,
-    reading,
-    steps,
-    tests,
-    told,
-    triggers,
-    waiting,
-)
-from automate_studio.builder.fields import SETTINGS_FIELDS
-from automate_studio.builder.forms import ROWS
-from automate_studio.builder.panel import TRIGGERS, Panel, panel_at, settings_values, with_json
-from automate_studio.builder.steps import SETTINGS
-from automate_studio.builder.told import Line
-from automate_studio.tree import START, Card, Edited, Mark, Tree, draft_tree
-from automate_studio.webhooks.shown import shown as webhook_shown
+from automate_studio.builder import offers
+from automate_studio.builder.panel import conditions, generic_action, parsing, problem_messages, steps
+from automate_studio.builder.panel.fields import SETTINGS_FIELDS
+from automate_studio.builder.panel.forms import ROWS
+from automate_studio.builder.panel.panel import TRIGGERS, Panel, panel_at, settings_values, with_json
+from automate_studio.builder.panel.problem_messages import Line
+from automate_studio.builder.panel.steps import SETTINGS
+from automate_studio.builder.tests import views as tests
+from automate_studio.builder.triggers import endpoints, trigger_form, waiting
+from automate_studio.ui import admin_page, formatting, request_params
+from automate_studio.ui.json import editor
+from automate_studio.view_models.endpoint_info import shown as webhook_shown
+from automate_studio.view_models.step_tree import START, Card, Edited, Mark, Tree, draft_tree
 
 _CLIP = "automate_clip"
 _JSON = {"when", "config", "inputs", "set", "unset"}
@@ -53,20 +45,20 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
-    state = commands.look(asked.workflow(request, pk))
+    state = commands.look(request_params.workflow(request, pk))
     path = request.GET.get("step", "")
     panel = panel_at(state, path, request.user) if path else None
     context = _context(request, state, panel)
     template, title = "automate_studio/builder/page.html", state.workflow.name
-    return frame.page(request, template, title, **context, is_fullwidth="1")
+    return admin_page.page(request, template, title, **context, is_fullwidth="1")
 
 
 @require_safe
 def palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
-    workflow = asked.workflow(request, pk)
-    place = asked.words(request.GET.get("parent")), asked.words(request.GET.get("slot"))
-    index = asked.number(request.GET.get("index"))
+    workflow = request_params.workflow(request, pk)
+    place = request_params.words(request.GET.get("parent")), request_params.words(request.GET.get("slot"))
+    index = request_params.number(request.GET.get("index"))
     at = 100_000 if index is None else index
     context = {
         "workflow": workflow,
@@ -80,7 +72,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
         return _edit(request, pk, path)
-    state = commands.look(asked.workflow(request, pk))
+    state = commands.look(request_params.workflow(request, pk))
     panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
@@ -91,14 +83,18 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def do(request: HttpRequest, pk: int) -> HttpResponse:
     """One command: its fields are the request's."""
-    workflow = asked.workflow(request, pk)
+    workflow = request_params.workflow(request, pk)
     selected = request.POST.get("selected", "")
 
     def act() -> State:
         if request.POST.get("do") in {"undo", "redo"}:
             turn = commands.undo if request.POST["do"] == "undo" else commands.redo
-            return turn(workflow.pk, last=asked.number(request.POST.get("last")) or 0, by=asked.person(request))
-        return commands.do(workflow.pk, requests.read(_document(request), lax=True), by=asked.person(request))
+            return turn(
+                workflow.pk,
+                last=request_params.number(request.POST.get("last")) or 0,
+                by=request_params.person(request),
+            )
+        return commands.do(workflow.pk, requests.read(_document(request), lax=True), by=request_params.person(request))
 
     return _answer(request, act, selected)
 
@@ -106,12 +102,12 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
-    workflow = asked.workflow(request, pk)
+    workflow = request_params.workflow(request, pk)
 
     def act() -> State:
-        rev = asked.number(request.POST.get("rev")) or 0
+        rev = request_params.number(request.POST.get("rev")) or 0
         document = conditions.command(rows.load(workflow), path, request.POST, rev)
-        return commands.do(workflow.pk, requests.read(document), by=asked.person(request))
+        return commands.do(workflow.pk, requests.read(document), by=request_params.person(request))
 
     return _answer(request, act, path, template="condition_saved.html")
 
@@ -119,7 +115,7 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
-    state = commands.look(asked.workflow(request, pk))
+    state = commands.look(request_params.workflow(request, pk))
     key = request.POST.get("key", "")
     try:
         request.session[_CLIP] = clipboard.clip(state.draft, [key])
@@ -134,7 +130,7 @@ def _document(request: HttpRequest) -> dict[str, Any]:
     document: dict[str, Any] = {name: value for name, value in request.POST.items() if name not in _NOT_OURS}
     for name in _JSON & document.keys():
         try:
-            document[name] = plain_json.loads(document[name]) if document[name].strip() else None
+            document[name] = editor.loads(document[name]) if document[name].strip() else None
         except ValueError as error:
             raise RefusedError(str(error), name) from error
     if document.get("do") == "paste":
@@ -168,7 +164,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
         again["last" if request.POST.get("do") in {"undo", "redo"} else "rev"] = [str(error.rev)]
     context = {
         "error": error,
-        "reason": words.sentence(str(error)),
+        "reason": formatting.sentence(str(error)),
         "again": again,
         "conflict": isinstance(error, ConflictError),
         "subject": _subject(request),
@@ -194,7 +190,7 @@ def _subject(request: HttpRequest) -> str:
 
 def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
-    workflow = asked.workflow(request, pk)
+    workflow = request_params.workflow(request, pk)
     structure = workflow.structure_rev
     document: dict[str, Any] = {}
     unread: list[str] = []
@@ -203,7 +199,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         document, refused = _changes(request, before, path)
         unread = list(refused)
         if document:
-            state = commands.do(pk, requests.read(document), by=asked.person(request))
+            state = commands.do(pk, requests.read(document), by=request_params.person(request))
         else:
             state = commands.look(workflow)
     except NotPermittedError as error:
@@ -211,7 +207,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     except RefusedError as error:
         if not error.field:
             return _refused(request, error)
-        refused = {error.field: words.sentence(f"not saved: {error}")}
+        refused = {error.field: formatting.sentence(f"not saved: {error}")}
         unread = []  # none of the fields was stored
         state = commands.look(workflow)
     except ConflictError as error:
@@ -245,9 +241,9 @@ def _slots(draft: Draft, path: str) -> list[str]:
 
 def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(the command that stores what differs, if anything does; the fields that cannot be read)."""
-    rev = asked.number(request.POST.get("rev")) or 0
+    rev = request_params.number(request.POST.get("rev")) or 0
     if path == SETTINGS:
-        found, unset, errors = reading.changed(SETTINGS_FIELDS, settings_values(draft), request.POST)
+        found, unset, errors = parsing.changed(SETTINGS_FIELDS, settings_values(draft), request.POST)
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
         return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
     if path == START:
@@ -260,7 +256,7 @@ def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, A
     all_errors: dict[str, str] = {}
     drawn = steps.drawn_kinds(request.POST)
     for specs, present, prefix in steps.specs(node, request.user, drawn):
-        found, unset, errors = reading.changed(specs, present, request.POST, prefix)
+        found, unset, errors = parsing.changed(specs, present, request.POST, prefix)
         all_found |= found
         all_unset += unset
         all_errors |= errors
@@ -291,7 +287,7 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
     node: TriggerNode | None = draft.triggers.get(request.POST.get("trigger", ""))
     if node is None:
         raise RefusedError("this trigger is not there any more")
-    found, unset, errors = triggers.changes(node, request.POST)
+    found, unset, errors = trigger_form.changes(node, request.POST)
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
     return (document if found or unset else {}), errors
 
@@ -302,9 +298,9 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
 @require_POST
 def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
-    workflow = asked.workflow(request, pk)
+    workflow = request_params.workflow(request, pk)
     try:
-        state, secret = endpoints.make(workflow, key, request.POST, by=asked.person(request))
+        state, secret = endpoints.make(workflow, key, request.POST, by=request_params.person(request))
     except endpoints.NotMadeError as error:
         form = endpoints.creating(workflow, key, request.user, error.form)
         if form is None:
@@ -332,7 +328,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
-    state = commands.look(asked.workflow(request, pk))
+    state = commands.look(request_params.workflow(request, pk))
     if request.method != "POST":
         return waiting.look(request, state, key)
     shown = waiting.catch(request, state, key)
@@ -346,7 +342,7 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
     badges = tests.badges(state.workflow, state.reading.definition)
-    problems = told.lines_while_editing(state.draft, state.problems)
+    problems = problem_messages.lines_while_editing(state.draft, state.problems)
     edited = Edited(*_marks(problems), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
     tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
@@ -366,7 +362,7 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
         "warnings": levels["warning"],
         "triggers": TRIGGERS,
         "containers": _CONTAINERS,
-        "remarks": [words.sentence(remark) for remark in state.done.remarks],
+        "remarks": [formatting.sentence(remark) for remark in state.done.remarks],
     }
 
 

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
 from automate_studio.connections import views
-from automate_studio.connections.health import adapter_of
-from automate_studio.ui.object_admin import ObjectAdmin
+from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_studio.view_models.connection_health import adapter_of
 
 _SIGNS_IN = ("oauth_provider", tuple(PROVIDERS))
 _GENERIC = ("oauth_provider", (GENERIC,))

@@ -16,11 +16,11 @@ from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.permissions import User, permitted
 from automate_plugins.registry import PluginNotFoundError
-from automate_studio import words
-from automate_studio.connections.health import adapter_of, advice, state, word
-from automate_studio.lists import Choice, Query
-from automate_studio.ui import object_list
-from automate_studio.ui.where_used import Used, where_used
+from automate_studio.ui import formatting
+from automate_studio.ui.lists import Choice, Query
+from automate_studio.ui.objects import listing
+from automate_studio.ui.objects.where_used import Used, where_used
+from automate_studio.view_models.connection_health import adapter_of, advice, state, word
 
 TABS = {"": "All", "failing": "Failing", "untested": "Not tested", "healthy": "Healthy"}
 _Health = Connection.Health
@@ -88,9 +88,9 @@ class ConnectionCard:
         return trial.can_try(self.connection)
 
 
-def connections(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
+def connections(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the connections that `user` may view."""
-    kept = object_list.kept(query, TABS, "app", "owner")
+    kept = listing.kept(query, TABS, "app", "owner")
     known = permitted(user, "view", Connection.objects.all())
     found = _matching(known, kept).annotate(standing=_STANDING)
     counts = dict(found.order_by().values_list("standing").annotate(Count("pk")))
@@ -98,9 +98,9 @@ def connections(user: User, query: Query, now: dt.datetime) -> object_list.ListP
     if kept.tab:
         found = found.filter(standing=kept.tab)
     rows = found.annotate(rank=_RANK).select_related("owner").order_by("rank", "name", "pk")
-    shown = list(rows[object_list.window(kept, counts.get(kept.tab, 0))])
-    filters = [_apps(kept, known), object_list.owners(kept, known)]
-    return object_list.paged(kept, cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection")
+    shown = list(rows[listing.window(kept, counts.get(kept.tab, 0))])
+    filters = [_apps(kept, known), listing.owners(kept, known)]
+    return listing.paged(kept, cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection")
 
 
 def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
@@ -121,26 +121,26 @@ def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[Con
             may_change=each.pk in may["change"],
             may_share=each.pk in may["share"],
             may_delete=each.pk in may["delete"],
-            last_used=words.ago(each.last_used_at, now) if each.last_used_at else "",
-            since=words.ago(each.health_since, now) if each.health_since else "",
+            last_used=formatting.ago(each.last_used_at, now) if each.last_used_at else "",
+            since=formatting.ago(each.health_since, now) if each.health_since else "",
         )
         for each in shown
     ]
 
 
-def _matching(found: QuerySet[Connection], kept: object_list.Kept) -> QuerySet[Connection]:
+def _matching(found: QuerySet[Connection], kept: listing.Kept) -> QuerySet[Connection]:
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         named = Q(name__icontains=search) | Q(slug__icontains=search) | Q(connector__icontains=search)
         found = found.filter(named | by_owner)
     if app := kept.values.get("app"):
         found = found.filter(connector=app)
-    return found.filter(**object_list.owned_by(kept))
+    return found.filter(**listing.owned_by(kept))
 
 
-def _apps(kept: object_list.Kept, known: QuerySet[Connection]) -> Choice:
-    codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: object_list.MOST_CHOICES]
-    return object_list.choice(kept, "app", "App", sorted(((code, _name(code)) for code in codes), key=lambda o: o[1]))
+def _apps(kept: listing.Kept, known: QuerySet[Connection]) -> Choice:
+    codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: listing.MOST_CHOICES]
+    return listing.choice(kept, "app", "App", sorted(((code, _name(code)) for code in codes), key=lambda o: o[1]))
 
 
 def _name(code: str) -> str:

@@ -23,11 +23,11 @@ from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_studio import asked, frame
-from automate_studio.connections.health import adapter_of, advice, state, word
 from automate_studio.connections.listing import cards, connections
-from automate_studio.responses import SeeOther
-from automate_studio.ui import object_list
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.objects import listing
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.connection_health import adapter_of, advice, state, word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +88,18 @@ def connection_list(request: HttpRequest) -> HttpResponse:
     found = connections(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_connectors_connection_changelist")
     may_add = can(request.user, "add", Connection)
-    return object_list.answer(
-        request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add
-    )
+    return listing.answer(request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add)
 
 
 def choose(request: HttpRequest) -> HttpResponse:
     """The connectors to choose from, before the form of one."""
-    search = asked.words(request.GET.get("q")).lower()
+    search = request_params.words(request.GET.get("q")).lower()
     every = sorted((connectors.get(code) for code in connectors.names()), key=lambda adapter: adapter.name.lower())
     found = [each for each in every if search in f"{each.name} {each.description} {each.code}".lower()]
     template, title = "automate_studio/connections/choose.html", "Connect an app"
-    return frame.page(request, template, title, connectors=found, search=asked.words(request.GET.get("q")))
+    return admin_page.page(
+        request, template, title, connectors=found, search=request_params.words(request.GET.get("q"))
+    )
 
 
 @require_POST
@@ -107,7 +107,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a connection by a real call; gives the fragment that says how it went."""
     connection = _connection(request, pk)
     try:
-        result = trial.attempt(connection, asked.person(request))
+        result = trial.attempt(connection, request_params.person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     connection.refresh_from_db()
@@ -136,7 +136,7 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
                   for name, said in form.errors.items()]  # fmt: skip
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/tried.html", shown, status=422)
-    result = trial.rehearse(form.instance, form.new_secrets, asked.person(request))
+    result = trial.rehearse(form.instance, form.new_secrets, request_params.person(request))
     return TemplateResponse(request, "automate_studio/connections/tried.html", {"trial": result})
 
 
@@ -145,14 +145,14 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin to sign in; gives a page with the link to the provider, to which a form may not lead (CSP)."""
     connection = _connection(request, pk)
     try:
-        address = sign_in.begin(connection, asked.person(request), session=_session(request), back=_back())
+        address = sign_in.begin(connection, request_params.person(request), session=_session(request), back=_back())
     except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
         return SeeOther(_url(connection))
     title, template = f"Sign in to {connection}", "automate_studio/connections/sign_in.html"
-    return frame.page(request, template, title, connection=connection, address=address)
+    return admin_page.page(request, template, title, connection=connection, address=address)
 
 
 @require_safe
@@ -163,7 +163,7 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
         connection = sign_in.finish(
             given["state"],
             given["code"],
-            asked.person(request),
+            request_params.person(request),
             session=_session(request),
             back=_back(),
             refused=given["error"] or ("" if given["code"] else "nothing"),

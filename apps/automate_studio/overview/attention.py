@@ -23,11 +23,11 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_studio import versions, words
-from automate_studio.connections.health import word
-from automate_studio.overview.address import address
 from automate_studio.overview.figures import LONG, undecided
-from automate_studio.task_counts import may_reassign
+from automate_studio.ui import formatting, versions
+from automate_studio.ui.overview_address import address
+from automate_studio.view_models.connection_health import word
+from automate_studio.view_models.task_counts import may_reassign
 
 SHOWN = 4
 MOST_COUNTED = 100
@@ -155,11 +155,11 @@ def _failures(
             name=group.workflow.name,
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
-            count=f"{words.thousands(number)} of {words.thousands(max(of, number))}",
+            count=f"{formatting.thousands(number)} of {formatting.thousands(max(of, number))}",
             said=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
             trend=trend,
             trend_says=trend_says,
-            since=words.ago(group.last_at, now),
+            since=formatting.ago(group.last_at, now),
             since_at=group.last_at,
             tracker=["none"] * (LATEST - len(tracker)) + tracker,
             tracker_says=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
@@ -182,7 +182,7 @@ def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
     if is_new:
         return "new", "Never seen before this period"
     way = "up" if number > before else "down" if number < before else ""
-    return way, f"{way.capitalize()} from {words.thousands(before)} in the period before" if way else ""
+    return way, f"{way.capitalize()} from {formatting.thousands(before)} in the period before" if way else ""
 
 
 def _dead(user: User) -> Iterator[Matter]:
@@ -210,7 +210,7 @@ def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
             state="waiting",
             count=f"pid {oldest.pid}",
             said=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
-            since=words.duration(oldest.seconds),
+            since=formatting.duration(oldest.seconds),
         )
 
 
@@ -229,7 +229,7 @@ def _unattended(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[
         state="waiting",
         count=f"{len(found)} waiting" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ waiting",
         said=f"Everyone who was asked has left. {'Reassign them.' if reassignable else 'Ask an operator to reassign.'}",
-        since=words.ago(found[0][1], now),
+        since=formatting.ago(found[0][1], now),
         since_at=found[0][1],
     )
 
@@ -244,9 +244,9 @@ def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
             name=row["run__workflow__name"],
             url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
             state="waiting",
-            count=f"{words.thousands(row['number'])} waiting",
+            count=f"{formatting.thousands(row['number'])} waiting",
             said="For a decision, longer than a day",
-            since=words.ago(row["oldest"], now),
+            since=formatting.ago(row["oldest"], now),
             since_at=row["oldest"],
         )
 
@@ -262,7 +262,7 @@ def _lost(user: User, now: dt.datetime) -> Iterator[Matter]:
             state="failed",
             count=f"{len(found)} lost" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ lost",
             said=f"Their key was lost: {', '.join(name for name, _ in found[:3])}",
-            since=words.ago(found[0][1], now),
+            since=formatting.ago(found[0][1], now),
             since_at=found[0][1],
         )
 
@@ -276,7 +276,7 @@ def _connections(user: User, now: dt.datetime) -> Iterator[Matter]:
             state="failed",
             count=word(connection),
             said=connection.health_note or "Connection",
-            since=words.ago(connection.health_since, now) if connection.health_since else "",
+            since=formatting.ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,
         )
 

@@ -25,16 +25,17 @@ from automate_core.outbox import status as queue_status
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
-from automate_studio import asked, frame, navigation, words
-from automate_studio.lists import Tab, address
+from automate_studio import navigation
 from automate_studio.overview import figures
-from automate_studio.overview.address import TEMPLATE, is_first_page
-from automate_studio.overview.address import address as overview_address
 from automate_studio.overview.attention import Attention, attention, failed_steps
 from automate_studio.overview.charts import Chart, chart
 from automate_studio.overview.figures import Figure
 from automate_studio.overview.work import Slow, Work, slowest, work
-from automate_studio.responses import SeeOther
+from automate_studio.ui import admin_page, formatting, request_params
+from automate_studio.ui.lists import Tab, address
+from automate_studio.ui.overview_address import TEMPLATE, is_first_page
+from automate_studio.ui.overview_address import address as overview_address
+from automate_studio.ui.responses import SeeOther
 
 _NAMES = {"24h": ("24 h", "Last 24 hours"), "7d": ("7 d", "Last 7 days"), "30d": ("30 d", "Last 30 days")}
 
@@ -78,7 +79,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request") != "true":
         if is_first_page():
             return redirect(overview_address() + _query(request.GET))
-        page = frame.page(request, TEMPLATE, "Overview", overview=found)
+        page = admin_page.page(request, TEMPLATE, "Overview", overview=found)
         page.context_data = {**(page.context_data or {}), "more": _more(request, page.context_data or {})}
         return page
     return TemplateResponse(request, "automate_studio/overview/live.html", {"overview": found})
@@ -166,14 +167,14 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         }
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
-    result = failures.retry(group, by=asked.person(request), version=version)
-    said = f"{words.thousands(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
+    result = failures.retry(group, by=request_params.person(request), version=version)
+    said = f"{formatting.thousands(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
     if result.left:
-        said += f" {words.thousands(result.left)} more are left: retry them when these have ended."
+        said += f" {formatting.thousands(result.left)} more are left: retry them when these have ended."
     if result.done or not result.refused:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
-        messages.error(request, words.sentence(reason))
+        messages.error(request, formatting.sentence(reason))
     return SeeOther(overview_address() + _query(request.GET))
 
 
@@ -193,12 +194,12 @@ def mark(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     act, said, undo = _MARKS[wanted]
     try:
-        act(group, by=asked.person(request))
+        act(group, by=request_params.person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
-        run = asked.key(request.POST.get("run"))
+        run = request_params.key(request.POST.get("run"))
         if run:
             return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run]))
         return SeeOther(overview_address() + _query(request.GET))
@@ -210,10 +211,10 @@ def replay_dead(request: HttpRequest) -> HttpResponse:
     """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
     if not can(request.user, "operate", SITE):
         raise Http404
-    result = dead_jobs.replay_oldest(asked.person(request))
-    said = f"{words.thousands(result.done)} job{'' if result.done == 1 else 's'} replayed."
+    result = dead_jobs.replay_oldest(request_params.person(request))
+    said = f"{formatting.thousands(result.done)} job{'' if result.done == 1 else 's'} replayed."
     if result.refused:
-        said += f" {words.thousands(len(result.refused))} left: {next(iter(result.refused.values()))}."
+        said += f" {formatting.thousands(len(result.refused))} left: {next(iter(result.refused.values()))}."
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
         return SeeOther(overview_address() + _query(request.GET))

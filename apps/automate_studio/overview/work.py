@@ -16,9 +16,9 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.operations.statistics.reading import Counts, Times
 from automate_core.outbox.status import QueueStatus, WorkerStatus
 from automate_core.queries.latest_runs import LATEST
-from automate_studio import versions, words
-from automate_studio.connector_tiles import connector_tiles
 from automate_studio.overview.charts import Line, line
+from automate_studio.ui import formatting, versions
+from automate_studio.view_models.connector_tiles import connector_tiles
 
 SLOWEST = 5
 MOST_STEPS = 200
@@ -119,7 +119,7 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))
             name = step_name(definitions.get(published[key]), path)
-            found[key] = (name, words.duration(sum(times) / len(times)))
+            found[key] = (name, formatting.duration(sum(times) / len(times)))
     return found
 
 
@@ -137,8 +137,8 @@ def _slow(
         runs=counts.runs,
         success="" if success is None else f"{success * 100:.1f}%",
         is_bad=success is not None and success < 0.95,
-        p50=words.duration(percentile(took, 0.5)),
-        p95=words.duration(percentile(took, 0.95)),
+        p50=formatting.duration(percentile(took, 0.5)),
+        p95=formatting.duration(percentile(took, 0.95)),
         line=line(points, 126, 22),
         step=step,
     )
@@ -156,7 +156,7 @@ def work(status: QueueStatus) -> Work:
             name=name,
             jobs=ready[kind].jobs if kind in ready else 0,
             share=round(ready[kind].jobs / most * 100) if kind in ready else 0,
-            age=f"{words.duration(ready[kind].oldest_seconds)} old" if kind in ready else "idle",
+            age=f"{formatting.duration(ready[kind].oldest_seconds)} old" if kind in ready else "idle",
         )
         for kind, name in _KINDS.items()
     ]
@@ -185,5 +185,5 @@ def _hand(worker: WorkerStatus) -> Hand:
         busy=[number < busy for number in range(marks)],
         silent=silent,
         seen=f"silent {seen}" if silent else seen,
-        title=f"{worker.held} of {worker.slots} slots busy, up for {words.duration(worker.up_seconds)}",
+        title=f"{worker.held} of {worker.slots} slots busy, up for {formatting.duration(worker.up_seconds)}",
     )

@@ -11,11 +11,11 @@ from automate_governance.admin import StoredSecretAdmin
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import can
-from automate_studio import words
 from automate_studio.secrets.elsewhere import elsewhere
 from automate_studio.secrets.listing import secrets
-from automate_studio.ui import object_list
-from automate_studio.ui.object_admin import ObjectAdmin
+from automate_studio.ui import formatting
+from automate_studio.ui.objects import listing
+from automate_studio.ui.objects.admin import ObjectAdmin
 
 
 class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
@@ -31,13 +31,13 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
         url = reverse("admin:automate_governance_storedsecret_changelist")
         may_add = can(request.user, "add", StoredSecret)
         more = {"may_add": may_add, "elsewhere": elsewhere(request.user)}
-        return object_list.answer(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
+        return listing.answer(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """What may be told of it."""
 
         def dated(at: Any) -> str:
-            return words.dated(timezone.localtime(at)) if at else "Never"
+            return formatting.dated(timezone.localtime(at)) if at else "Never"
 
         return {
             "name": ("Name", obj.name),

@@ -11,10 +11,10 @@ from django.db.models import Q
 from automate_governance.admin import MISSING, OLD, key_state, secrets_known_to
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
-from automate_studio import words
-from automate_studio.lists import Query
-from automate_studio.ui import object_list
-from automate_studio.ui.where_used import Used, where_used
+from automate_studio.ui import formatting
+from automate_studio.ui.lists import Query
+from automate_studio.ui.objects import listing
+from automate_studio.ui.objects.where_used import Used, where_used
 
 MOST = 2_000  #: secrets that are looked at
 TABS = {"": "All", "failing": "Key missing", "unused": "Not used", "used": "In use"}
@@ -47,11 +47,11 @@ class SecretRow:
         )
 
 
-def secrets(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
+def secrets(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the secrets that `user` may know of."""
-    kept = object_list.kept(query, TABS, "owner")
+    kept = listing.kept(query, TABS, "owner")
     known = secrets_known_to(user)
-    found = known.filter(**object_list.owned_by(kept))
+    found = known.filter(**listing.owned_by(kept))
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         found = found.filter(Q(name__icontains=search) | by_owner)
@@ -59,9 +59,9 @@ def secrets(user: User, query: Query, now: dt.datetime) -> object_list.ListPage:
     used = where_used(user, shown)
     every = sorted((_row(each, used[each.pk], now) for each in shown), key=lambda row: list(TABS).index(row.tab))
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
-    rows = [row for row in every if kept.tab in {"", row.tab}][object_list.window(kept, counts.get(kept.tab, 0))]
-    filters = [object_list.owners(kept, known)]
-    return object_list.paged(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
+    rows = [row for row in every if kept.tab in {"", row.tab}][listing.window(kept, counts.get(kept.tab, 0))]
+    filters = [listing.owners(kept, known)]
+    return listing.paged(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
 
 
 def _row(secret: StoredSecret, used: Used, now: dt.datetime) -> SecretRow:
@@ -71,8 +71,8 @@ def _row(secret: StoredSecret, used: Used, now: dt.datetime) -> SecretRow:
         used=used,
         tab="failing" if key == MISSING else "used" if used.total else "unused",
         key=key,
-        last_used=words.ago(secret.last_used_at, now),
-        replaced=words.ago(secret.replaced_at, now),
+        last_used=formatting.ago(secret.last_used_at, now),
+        replaced=formatting.ago(secret.replaced_at, now),
     )
 
 

@@ -8,42 +8,42 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from automate_studio import words
+from automate_studio.ui import formatting
 
 register = template.Library()
 
-register.filter("word", words.word)
-register.filter("glyph", words.glyph)
-register.filter("duration", words.duration)
-register.filter("exact", words.exact)
-register.filter("day", words.day)
-register.filter("dated", words.dated)
-register.filter("zone", words.zone)
-register.filter("initials", words.initials)
-register.filter("hue", words.hue)
-register.filter("short", words.short)
-register.filter("verb", words.verb)
-register.filter("thousands", words.thousands)
-register.filter("money", words.money)
-register.filter("size", words.size)
+register.filter("word", formatting.word)
+register.filter("glyph", formatting.glyph)
+register.filter("duration", formatting.duration)
+register.filter("exact", formatting.exact)
+register.filter("day", formatting.day)
+register.filter("dated", formatting.dated)
+register.filter("zone", formatting.zone)
+register.filter("initials", formatting.initials)
+register.filter("hue", formatting.hue)
+register.filter("short", formatting.short)
+register.filter("verb", formatting.verb)
+register.filter("thousands", formatting.thousands)
+register.filter("money", formatting.money)
+register.filter("size", formatting.size)
 
 
 @register.filter
 def clock(moment: dt.datetime | None) -> str:
     """The time of day, in the active time zone."""
-    return words.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
+    return formatting.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
 
 
 @register.filter
 def until(moment: dt.datetime | None) -> str:
     """`in 8 min`, in the active time zone."""
-    return words.until(timezone.localtime(moment) if moment else None, timezone.localtime())
+    return formatting.until(timezone.localtime(moment) if moment else None, timezone.localtime())
 
 
 @register.filter
 def sentence_case(text: str) -> str:
     """A reason with a capital, unless it begins with a name such as `first()`."""
-    return words.sentence(text, stop="")[:1] + text[1:]
+    return formatting.sentence(text, stop="")[:1] + text[1:]
 
 
 @register.filter
@@ -55,4 +55,4 @@ def percent(number: Any) -> str:
 @register.filter
 def ago(moment: dt.datetime | None) -> str:
     """`8 s ago`, in the active time zone."""
-    return words.ago(timezone.localtime(moment) if moment else None, timezone.localtime())
+    return formatting.ago(timezone.localtime(moment) if moment else None, timezone.localtime())

@@ -11,7 +11,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from automate_studio.tree import Card, Place
+from automate_studio.view_models.step_tree import Card, Place
 
 register = template.Library()
 

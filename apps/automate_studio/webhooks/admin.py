@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 
 from automate_core.admin import WebhookEndpointAdmin
 from automate_core.webhooks.schemes import SCHEMES
-from automate_studio.ui.object_admin import ObjectAdmin
+from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_studio.ui.webhook_form import CONDITIONS, notes
 from automate_studio.webhooks import views
-from automate_studio.webhooks.form import CONDITIONS, notes
 
 
 class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):

@@ -19,12 +19,12 @@ from automate_core.webhooks import endpoints
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_studio import asked, frame, words
-from automate_studio.refused import REASONS
-from automate_studio.responses import SeeOther
-from automate_studio.ui import object_list
+from automate_studio.ui import admin_page, formatting, request_params
+from automate_studio.ui.objects import listing
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.endpoint_info import Shown, shown
+from automate_studio.view_models.rejected_deliveries import REASONS
 from automate_studio.webhooks.listing import DAYS, webhooks
-from automate_studio.webhooks.shown import Shown, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
     found = webhooks(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_core_webhookendpoint_changelist")
     may_add = can(request.user, "add", WebhookEndpoint)
-    return object_list.answer(
+    return listing.answer(
         request, "automate_studio/webhooks/list.html", "Webhooks", url, found, may_add=may_add, days=DAYS
     )
 
@@ -81,7 +81,7 @@ def made(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: st
     """A webhook that was just saved, with its secret this once."""
     template = "automate_studio/webhooks/made.html"
     about = _alone(shown(endpoint.slug, request.user, "", secret=secret))
-    answer = frame.page(request, template, title, endpoint=about, webhook=endpoint)
+    answer = admin_page.page(request, template, title, endpoint=about, webhook=endpoint)
     show_once(answer, secret)
     answer["Cache-Control"] = "no-store"
     return answer
@@ -93,7 +93,7 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
     known = permitted(request.user, "view", WebhookEndpoint.objects.all())
     endpoint = get_object_or_404(known, pk=pk)
     try:
-        ended = endpoints.end_overlap(endpoint, actor=asked.person(request))
+        ended = endpoints.end_overlap(endpoint, actor=request_params.person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
@@ -106,7 +106,7 @@ def _alone(found: Shown | None) -> Shown | None:
 
 
 def _used(at: dt.datetime | None, now: dt.datetime) -> str:
-    return f"last used {words.ago(at, now)}" if at else "not used yet"
+    return f"last used {formatting.ago(at, now)}" if at else "not used yet"
 
 
 def _url(endpoint: Any) -> str:

@@ -1,0 +1,73 @@
+"""The audit trail for auditors: its list, its export, its check; and an object's own history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
+from django.db import transaction
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_governance import audit
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import SITE, can
+from automate_studio.audit import export, integrity
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.audit import filters
+from automate_studio.ui.audit.history import find_entries
+from automate_studio.ui.responses import SeeOther, stream_pieces
+
+
+@require_safe
+def trail_list(request: HttpRequest) -> HttpResponse:
+    """The entries that answer a question, newest first; htmx asks for the list alone."""
+    _audits(request)
+    question = filters.read(request.GET)
+    found, is_stopped = find_entries(request, question)
+    status = 422 if question.problems else 200
+    shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped}
+    template = "automate_studio/trail/list.html"
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, f"{template}#list", shown, status=status)
+    return admin_page.page(request, template, "Audit trail", status=status, integrity=integrity.state(), **shown)
+
+
+@require_POST
+def trail_export(request: HttpRequest) -> HttpResponseBase:
+    """The same entries as a signed file, audited."""
+    _audits(request)
+    question, kind = filters.read(request.GET), request.POST.get("format", "csv")
+    if question.problems or kind not in export.KINDS:
+        said = " ".join(question.problems) or "The format is csv or jsonl."
+        return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
+    with transaction.atomic():
+        audit.record(request.user, "audit.exported", SITE(pk=0), changes={"format": kind, "filters": question.kept})
+    pieces = export.signed(kind, question.entries())
+    name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
+    return StreamingHttpResponse(
+        stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
+        content_type=f"{export.KINDS[kind][0]}; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+@require_POST
+def trail_verify(request: HttpRequest) -> HttpResponse:
+    """Check the chain, and show what came of it."""
+    _audits(request)
+    integrity.verify(request_params.person(request))
+    return SeeOther(reverse("admin:automate_governance_auditentry_changelist"))
+
+
+def _audits(request: HttpRequest) -> None:
+    if not can(request.user, "audit", SITE):
+        raise PermissionDenied

@@ -1,0 +1,1 @@
+"""The data picker, previews and samples in the builder."""

@@ -1,0 +1,53 @@
+"""The functions and filters of expressions, searched and inserted from a field."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
+
+from automate_core.expressions.templating import reference
+from automate_core.expressions.templating.reference import Entry
+from automate_studio.ui import request_params
+
+_APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One function or filter. `applied` is what goes behind a name, `around` what a name, at `$`, goes into."""
+
+    entry: Entry
+    applied: str = ""
+    around: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it gives, without the signs that set names apart in a text file."""
+        return self.entry.words.replace("`", "")
+
+    @property
+    def sought(self) -> str:
+        """What a search looks through after the name."""
+        return f"{self.entry.words} {self.entry.about}".lower()
+
+
+@require_safe
+def functions(request: HttpRequest, pk: int) -> HttpResponse:
+    """All of them. They are the same for every workflow and person."""
+    request_params.workflow(request, pk)
+    offers = [_offer(entry) for entry in reference.entries()]
+    groups = [(about, list(found)) for about, found in groupby(offers, key=lambda offer: offer.entry.about)]
+    return TemplateResponse(request, "automate_studio/builder/functions.html", {"groups": groups})
+
+
+def _offer(entry: Entry) -> Offer:
+    if entry.about == reference.FUNCTIONS_ABOUT:
+        return Offer(entry=entry, around="first($, '')" if entry.name == "first" else "")
+    found = (match[1] for match in _APPLIED.finditer(entry.example))
+    applied = (text for text in found if text.partition("(")[0] == entry.name)
+    return Offer(entry=entry, applied=next(applied, entry.name))

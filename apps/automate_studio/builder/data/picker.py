@@ -1,0 +1,243 @@
+"""The data picker's tree: what can be inserted into a field of a step, with a sample of each.
+
+Levels are made as they are opened, and bounded. Without a sample, or without the right to see one, the names and types
+that are documented stand in its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.definition.document import ActionStep, walk
+from automate_core.expressions.json_path import ABSENT, Path
+from automate_studio.builder.data import declared_types
+from automate_studio.builder.data.declared_types import Typed
+from automate_studio.ui.json import expressions, tree
+from automate_studio.ui.samples import scope as reach
+
+MAX_ROWS = 50  #: of one level
+OPEN_STEPS = 2  #: the nearest steps, whose data are there at once
+_DEFAULTS: dict[type, str] = {str: "''", bool: "false", int: "0", float: "0", list: "[]"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One value. `path` is None for what is made of the value above; `act` is what the browser does besides."""
+
+    label: str
+    path: Path | None
+    insert: str
+    glyph: str = ""
+    words: str = ""
+    value: str = ""
+    level: int = 2
+    maybe: bool = False
+    opens: bool = False
+    act: str = ""
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The path as a parameter."""
+        return json.dumps(self.path) if self.path else ""
+
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The label in two parts, of which the first is cut off at its end where there is no room."""
+        return expressions.halves(self.label)
+
+    @property
+    def name(self) -> str:
+        """How conditions name it; empty where they cannot."""
+        parts = [str(part) for part in self.path or ()]
+        return "" if any("." in part or not part for part in parts) else ".".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The trigger, a step, a loop's item, the variables. `only_if` says when it is there; its rows have a default."""
+
+    label: str
+    path: Path
+    note: str = ""
+    icon: str = "braces"
+    number: int | None = None
+    only_if: str = ""
+    open: bool = False
+    rows: tuple[Row, ...] = ()
+    hint: str = ""
+
+    @property
+    def place(self) -> str:
+        """The path as a parameter."""
+        return json.dumps(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What rows are made from: what expressions see, what is documented, and what was seen at other times.
+
+    `others` are those of the same group: values at other times, by the group's path.
+    """
+
+    scope: Mapping[str, Any] | None
+    shape: Mapping[str, Any]
+    others: Mapping[Path, list[Any]] = field(default_factory=dict)
+
+    def at(self, path: Path) -> Any:
+        """The value at a path, a shape where there is none, or ABSENT."""
+        found = tree.at(self.scope, path) if self.scope is not None else ABSENT
+        return tree.at(self.shape, path) if found is ABSENT else found
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+def groups(state: State, node: StepNode, data: Data) -> list[Group]:
+    """What can be named at a step, outermost parts only; the trigger and the nearest steps are open."""
+    around = reach.around(state.draft, node)
+    found = [_trigger(state, data)]
+    before = reach.before(state.draft, node)
+    numbers = {step.key: number for number, (_, step) in enumerate(walk(state.reading.definition.steps), 1)}
+    for at, known in enumerate(before):
+        path = ("steps", known.node.key, "output")
+        is_open = at >= len(before) - OPEN_STEPS
+        group = Group(
+            label=known.node.label,
+            path=path,
+            note=f"only if {known.only_if}" if known.only_if else "",
+            number=numbers.get(known.node.key),
+            only_if=known.only_if,
+            open=is_open,
+        )
+        found.append(filled(group, data) if is_open else group)
+    if around.items:
+        label = f"Current item of {around.items[-1].label}"
+        found.append(filled(Group(label=label, path=("item",), icon="loop", open=True), data))
+    return [*found, *(_named(*names, data) for names in _others(state, around) if names[2])]
+
+
+def _trigger(state: State, data: Data) -> Group:
+    triggers = state.reading.definition.triggers
+    kind = triggers[0].__struct_config__.tag if len(triggers) == 1 else ""
+    label = f"Trigger: {str(kind).replace('_', ' ')}" if kind else "Trigger"
+    return filled(Group(label=label, path=("event", "payload"), icon="hook", open=True), data)
+
+
+def _others(state: State, around: reach.Around) -> Iterator[tuple[str, str, list[Path]]]:
+    """(title, icon, paths) of the groups of single names."""
+    definition = state.reading.definition
+    steps = [step for _, step in walk(definition.steps)]
+    saved = [step.save_as for step in steps if isinstance(step, ActionStep) and step.save_as]
+    if around.catches:
+        yield "The error", "warn", [("error", name) for name in ("message", "code", "step", "details")]
+    yield "Variables", "sliders", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
+    event: list[Path] = [("event", name) for name in ("headers", "type", "source", "id", "time")]
+    index: list[Path] = [("index",)] if around.loops else []
+    waits = [step.key for step in steps if getattr(step, "callback", False)]
+    run: list[Path] = [("run", "id"), ("run", "trace_id"), ("run", "workflow")]
+    yield "About the event", "info", event
+    yield "This run", "play", [*index, *run, *(("callbacks", key) for key in waits)]
+
+
+def _named(title: str, icon: str, paths: list[Path], data: Data) -> Group:
+    rows = tuple(row(str(path[-1]), path, data.at(path), None) for path in paths)
+    return Group(label=title, path=paths[0][:-1], icon=icon, note=str(len(rows)), rows=rows)
+
+
+def filled(group: Group, data: Data) -> Group:
+    """The same group with the rows of its first level."""
+    value = data.at(group.path)
+    whole = row("Everything", group.path, value, data, only_if=group.only_if)
+    if value is ABSENT or not isinstance(value, dict | list) or not value:
+        return replace(group, rows=(replace(whole, label="The value"),), hint=_hint(value))
+    return replace(group, rows=(*level(group.path, data, only_if=group.only_if), replace(whole, opens=False)))
+
+
+def _hint(value: Any) -> str:
+    return "No sample yet: nothing came by here." if value is ABSENT or isinstance(value, Typed) else ""
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def level(path: Path, data: Data, *, only_if: str = "", depth: int = 2) -> tuple[Row, ...]:
+    """The rows of what is inside the value at a path."""
+    value = data.at(path)
+    if isinstance(value, list):
+        return _of_list(path, value, data, only_if, depth)
+    if not isinstance(value, dict):
+        return ()
+    names = [name for name in value if isinstance(name, str)]
+    rows = [row(name, (*path, name), value[name], data, only_if=only_if, depth=depth) for name in names[:MAX_ROWS]]
+    if len(names) > MAX_ROWS:
+        rows.append(Row(label=f"{len(names) - MAX_ROWS:,} more: search for them", path=None, insert="", level=depth))
+    return tuple(rows)
+
+
+def row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str = "", depth: int = 2) -> Row:
+    maybe = data is not None and _is_sometimes_missing(path, data)
+    typed = declared_types.ANYTHING if value is ABSENT else value if isinstance(value, Typed) else None
+    expression = expressions.reference(path)
+    if only_if or maybe:
+        expression += f" | default({_DEFAULTS.get(type(value), 'none')})"
+    return Row(
+        label=label,
+        path=path,
+        insert=f"{{{{ {expression} }}}}",
+        glyph=typed.glyph if typed else expressions.glyph(value),
+        words=typed.words if typed else expressions.type_words(value),
+        value="" if typed else expressions.shown(value),
+        level=depth,
+        maybe=maybe,
+        opens=isinstance(value, dict | list) and bool(value),
+    )
+
+
+def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int) -> tuple[Row, ...]:
+    """The first item and what can be made of a list."""
+    name = expressions.reference(path) + (" | default([])" if only_if or _is_sometimes_missing(path, data) else "")
+    first = value[0] if value else None
+
+    def made(label: str, expression: str, shown: str = "", act: str = "") -> Row:
+        return Row(
+            label=label, path=None, insert=f"{{{{ {expression} }}}}", glyph="ƒ", value=shown, level=depth, act=act
+        )
+
+    rows = [replace(row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
+    rows.append(made("How many", f"{name} | length", str(len(value))))
+    by = _telling(first) if isinstance(first, dict) else ""
+    if isinstance(first, dict) and by:
+        of_each = [item.get(by, "") for item in value[:3] if isinstance(item, dict)]
+        rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _joined(of_each)))
+        found = f"{name} | find({json.dumps(by)}, {json.dumps(first[by])})"
+        rows.append(made(f"The one where {by} is …", found, expressions.shown(first[by], 20)))
+    elif not isinstance(first, dict | list):
+        rows.append(made("All, joined", f"{name} | join(', ')", _joined(value[:3])))
+    rows.append(made("Each one: repeat this step", name, act="each"))
+    return tuple(rows)
+
+
+def _telling(item: dict[str, Any]) -> str:
+    """The field that people would look for an item by: a short text, or else a number; empty when there is none."""
+    short = [name for name, value in item.items() if len(str(value)) <= expressions.MAX_SHOWN]
+    texts = [name for name in short if isinstance(item[name], str)]
+    return next(iter([*texts, *(name for name in short if isinstance(item[name], int | float))]), "")
+
+
+def _joined(values: list[Any]) -> str:
+    return ", ".join(expressions.shown(value, 20) for value in values)
+
+
+def _is_sometimes_missing(path: Path, data: Data) -> bool:
+    """Whether one of the other samples of its group has nothing there."""
+    root = next((group for group in data.others if path[: len(group)] == group and len(path) > len(group)), None)
+    if root is None:
+        return False
+    inner = path[len(root) :]
+    return any(tree.at(other, inner) is ABSENT for other in data.others[root])

@@ -1,0 +1,105 @@
+"""The data picker's search: names before values, single values before what holds others, the closest name first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from automate_core.expressions.json_path import ABSENT, Path
+from automate_studio.builder.data.picker import Data, Group, filled, row
+from automate_studio.ui.json import expressions
+
+MAX_HITS = 60
+MAX_SEARCHED = 20_000  #: values that one search looks at
+MAX_ITEMS_SEARCHED = 20  #: of each list
+
+type Rank = tuple[int, int, int, int, int]
+
+
+def search(words: str, groups: Iterable[Group], data: Data) -> list[Group]:
+    """The groups with the rows alone that fit, the best first; a group that is called so comes whole, after them."""
+    wanted = words.lower().split()
+    groups = list(groups)
+    hits: list[tuple[Rank, int, Path, Any]] = []
+    for number, path, value in _values(groups, data):
+        found = rank(wanted, groups[number].label, path, value)
+        if found is not None:
+            hits.append((found, number, path, value))
+    hits.sort(key=lambda hit: hit[:2])
+    by_group: dict[int, list[tuple[Path, Any]]] = {}
+    for _, number, path, value in hits[:MAX_HITS]:
+        by_group.setdefault(number, []).append((path, value))
+    whole = [
+        group if group.rows else filled(replace(group, open=True), data)
+        for number, group in enumerate(groups)
+        if number not in by_group and all(word in group.label.lower() for word in wanted)
+    ]
+    return [*(_found(groups[number], found, data) for number, found in by_group.items()), *whole]
+
+
+def rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
+    """How well a value fits the words, the least first; None where it does not. `around` is the name of its group.
+
+    In this order: whether its names suffice, whether it is a single value, how close its own name is, what else is in
+    that name, how deep it is.
+    """
+    own, is_holder = str(path[-1]).lower(), isinstance(value, dict | list)
+    text = str(value).lower() if isinstance(value, str | int | float) else ""
+    names = f"{around} {expressions.reference(path)}".lower()
+    if value is ABSENT or not any(word in own or word in text for word in wanted):
+        return None
+    if not all(word in names or word in text for word in wanted):
+        return None
+    by_name = any(word in own for word in wanted) and all(word in names for word in wanted)
+    distance, rest = (_distance(own, wanted), len(own)) if by_name else (0, 0)
+    return not by_name, is_holder, distance, rest, len(path)
+
+
+def _distance(name: str, wanted: list[str]) -> int:
+    """0 for just that name, 1 for one that begins so, 2 where a word of it does, 3 for any other part."""
+    if name in (" ".join(wanted), "_".join(wanted), wanted[-1]):
+        return 0
+    if any(name.startswith(word) for word in wanted):
+        return 1
+    parts = name.replace("-", "_").replace(" ", "_").split("_")
+    return 2 if any(part.startswith(word) for part in parts for word in wanted) else 3
+
+
+def _found(group: Group, found: list[tuple[Path, Any]], data: Data) -> Group:
+    rows = (
+        row(
+            expressions.reference(path[len(group.path) :] or path[-1:]).lstrip("."),
+            path,
+            value,
+            data,
+            only_if=group.only_if,
+        )
+        for path, value in found
+    )
+    return replace(group, rows=tuple(rows), open=True, hint="")
+
+
+def _values(groups: list[Group], data: Data) -> Iterator[tuple[int, Path, Any]]:
+    """(number of the group, path, value) of as many values as one search looks at."""
+    left = MAX_SEARCHED
+    for number, group in enumerate(groups):
+        is_list_of_names = len(group.path) < 2 and group.path != ("item",)
+        for root in [each.path for each in group.rows if each.path] if is_list_of_names else [group.path]:
+            for path, value in _walk(root, data.at(root)):
+                left -= 1
+                if left < 0:
+                    return
+                yield number, path, value
+
+
+def _walk(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    """Every value, holders before what they hold. Iterative: data may be nested as deep as it likes."""
+    stack: list[tuple[Path, Any]] = [(path, value)]
+    while stack:
+        here, value = stack.pop()
+        yield here, value
+        if isinstance(value, dict):
+            stack += [((*here, name), inner) for name, inner in reversed(value.items()) if isinstance(name, str)]
+        elif isinstance(value, list):
+            stack += [((*here, at), value[at]) for at in reversed(range(min(len(value), MAX_ITEMS_SEARCHED)))]

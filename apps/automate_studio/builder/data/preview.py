@@ -1,0 +1,204 @@
+"""What a field comes to on the sample: its value and type, or what is wrong with it and where."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, as_text, describe
+from automate_core.expressions.templating import compile_value
+from automate_core.expressions.templating.arithmetic import read_sum
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder.data import declared_types
+from automate_studio.ui import formatting
+from automate_studio.ui.json import editor, expressions, tree, visible
+from automate_studio.ui.samples.samples import Sample, Withheld
+
+MAX_SHOWN = 2_000
+MAX_PIECES = 200
+MAX_UNSCROLLED = 240  #: characters that a preview shows in any case
+_TEXT = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
+_EXPRESSION = re.compile(rf"(\{{\{{(?:{_TEXT}|(?!\}}\}})[^'\"])*+\}}\}})")
+_WHOLE = re.compile(rf"\s*\{{\{{((?:{_TEXT}|(?!\}}\}})[^'\"])*+)\}}\}}\s*")
+_JSON = {FieldKind.JSON, FieldKind.MAPPING}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the value; `marked` was computed, the rest is as it is written."""
+
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The value in pieces and its type; `error` or `hint` stand in its place. `sample` is what it was computed on.
+
+    `sum` is the expression that computes what is written as a sum and makes a text. Where a number is wanted and a text
+    comes, `is_no_number` says so, and `number` is the expression that makes a number of it.
+    """
+
+    pieces: list[Piece] = field(default_factory=list)
+    type: str = ""
+    converted: str = ""
+    error: str = ""
+    hint: str = ""
+    sample: Sample | None = None
+    is_cut: bool = False
+    sum: str = ""
+    is_no_number: bool = False
+    number: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it may have to be scrolled, which takes the focus of the keyboard."""
+        text = "".join(piece.text for piece in self.pieces)
+        return len(text) > MAX_UNSCROLLED or text.count("\n") > MAX_UNSCROLLED // 80
+
+
+def preview(
+    text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None = None
+) -> Preview:
+    """The result of `text` in the field that `spec` describes. `shape` is what is documented of what it can name."""
+    return replace(_result(text, spec, sample, shape), sum=_sum(text, sample))
+
+
+def told_of_number(found: Preview, text: str) -> Preview:
+    """The same in a field that was made for a number, where a text comes."""
+    if found.sum or found.type != "text":
+        return found
+    whole = _WHOLE.fullmatch(text)
+    return replace(found, is_no_number=True, number=f"{{{{ ({whole[1].strip()}) | to_number }}}}" if whole else "")
+
+
+def _sum(text: str, sample: Sample | Withheld | None) -> str:
+    """The expression that computes a sum; of an uncertain one, where the sample has numbers in all its places."""
+    found = read_sum(text)
+    if found is None:
+        return ""
+    if not found.certain:
+        try:
+            values = compile_value(list(found.operands)).render(sample.scope) if isinstance(sample, Sample) else [""]
+        except TemplateError:
+            return ""
+        if not all(isinstance(value, int | float) for value in values):
+            return ""
+    return found.whole
+
+
+def _result(
+    text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None
+) -> Preview:
+    try:
+        value = _value(text, spec)
+        template = compile_value(value)
+    except TemplateError as error:
+        return Preview(error=_stopped(str(error)))
+    except ValueError:
+        return Preview(hint="What it comes to is shown as soon as the JSON can be read.")
+    if isinstance(sample, Withheld):
+        return Preview(hint="What it comes to is not shown to you: that takes the permission to view payloads.")
+    if sample is None:
+        if template.paths:
+            return Preview(hint="There is no sample yet: what it comes to is shown as soon as an event has come in.")
+        sample = Sample()
+    try:
+        found = template.render(sample.scope)
+    except TemplateError as error:
+        unseen = _unseen(template.paths, sample.scope, shape or {})
+        if unseen:
+            return Preview(hint=f"No sample yet for {describe(unseen)}. Run or test the workflow to see its value.")
+        return Preview(error=_stopped(str(error)), sample=sample)
+    return _shown(found, text, spec, sample)
+
+
+def _unseen(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
+    """The first path that is documented and that the sample lacks; empty when it lacks none, or others as well."""
+    missing = [path for path in paths if tree.at(scope, path) is ABSENT]
+    return missing[0] if missing and all(_is_documented(path, scope, shape) for path in missing) else ()
+
+
+def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
+    """Whether what the sample lacks first is declared by name, and may hold the rest."""
+    depth = next(at for at in range(1, len(path) + 1) if tree.at(scope, path[:at]) is ABSENT)
+    return tree.at(shape, path[:depth]) is not ABSENT and declared_types.holds(shape, path)
+
+
+def _stopped(reason: str) -> str:
+    """A reason with its stop. Its first word may be a name, which stays as it is written."""
+    return reason if reason.endswith(("?", ".")) else f"{reason}."
+
+
+def _value(text: str, spec: FieldSpec | None) -> Any:
+    """The value that the field's text stands for, its expressions as they are. Raises ValueError."""
+    if (
+        spec is not None
+        and spec.kind in {*_JSON, FieldKind.LIST}
+        and text.lstrip().startswith(("[", '{"', "{\n", "{ "))
+    ):
+        return editor.loads(text)
+    if spec is not None and spec.kind is FieldKind.LIST and "{{" not in text:
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    return text
+
+
+def _shown(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Preview:
+    if spec is not None and spec.sensitive:
+        return Preview(hint="This field is sensitive: its value is not shown.", type=expressions.type_words(value))
+    converted, error = "", ""
+    if spec is not None:
+        taken = spec.taken(value)
+        if type(taken) is not type(value):
+            converted = f"{_told(value)} → {_told(taken)}, converted"
+        problem = spec.problem(taken)
+        error = formatting.sentence(problem) if problem else ""
+        value = taken
+    pieces = _marked(text, value, sample.scope)
+    whole = sum(len(piece.text) for piece in pieces)
+    return Preview(
+        pieces=_cut(pieces),
+        type=expressions.type_words(value),
+        converted=converted,
+        error=error,
+        sample=sample,
+        is_cut=whole > MAX_SHOWN,
+    )
+
+
+def _told(value: Any) -> str:
+    """`number 409.94`."""
+    text = (
+        f"{expressions.type_words(value).removeprefix('a ')} {visible.visible(json.dumps(value, ensure_ascii=False))}"
+    )
+    return text if len(text) <= expressions.MAX_SHOWN else f"{text[: expressions.MAX_SHOWN]}…"
+
+
+def _marked(text: str, value: Any, scope: Scope) -> list[Piece]:
+    """The value with what was computed told apart from what is written, where the parts of a text can be."""
+    if not isinstance(value, str):
+        return [Piece(json.dumps(value, indent=2, ensure_ascii=False), "{" in text)]
+    parts = [part for part in _EXPRESSION.split(text) if part]
+    if len(parts) > 1 and len(parts) <= MAX_PIECES and "{%" not in text:
+        try:
+            found = compile_value(parts).render(scope)
+        except TemplateError:
+            found = []  # such as a `{{` in a text, which the whole says
+        pieces = [Piece(as_text(made), part.startswith("{{")) for part, made in zip(parts, found, strict=False)]
+        if "".join(piece.text for piece in pieces) == value:
+            return pieces
+    return [Piece(value, "{" in text)]
+
+
+def _cut(pieces: list[Piece]) -> list[Piece]:
+    """As many as are shown, with what would hide or reorder text written out."""
+    found, left = [], MAX_SHOWN
+    for piece in pieces:
+        if left <= 0:
+            break
+        found.append(Piece(visible.visible(piece.text[:left]), piece.marked))
+        left -= len(piece.text)
+    return found

@@ -1,0 +1,75 @@
+"""What a run is good for afterwards: the sample that its workflow's draft is built on, and a test of that draft."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from automate_core.authoring.drafts import commands
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.definition.step_paths import key_of
+from automate_core.models import ExecutionRun
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import can
+from automate_studio.builder.panel import steps
+from automate_studio.builder.panel.steps import TEST
+from automate_studio.ui import formatting, request_params
+from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.samples import choice, samples
+
+
+@require_POST
+def run_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Build the draft on this run's event and on what its steps gave, and go to the builder: to `step`, when given."""
+    return _choose(
+        request,
+        run_id,
+        request.POST.get("step", ""),
+        "The builder shows run {run} as its sample: for you alone, until you change it.",
+    )
+
+
+@require_POST
+def run_test(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Go to the builder's test of the whole draft, on this run's event."""
+    return _choose(request, run_id, TEST, "A test of the draft now runs on the event of run {run}. Choose how to test.")
+
+
+def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> HttpResponse:
+    run = request_params.run(request, run_id)
+    if not can(request.user, "view_payload", run):
+        raise PermissionDenied
+    try:
+        state = commands.look(request_params.workflow(request, run.workflow_id))
+        choice.choose(state, _sample(run, state, request), by=request_params.person(request))
+    except RefusedError as error:
+        messages.error(request, formatting.sentence(str(error)))
+        return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
+    messages.success(request, said.format(run=formatting.short(run.pk)))
+    step = panel if panel in {"", TEST} else _path(state, panel)
+    query = f"?{urlencode({'step': step}, safe='/~')}" if step else ""
+    return SeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")
+
+
+def _path(state: State, recorded: str) -> str:
+    """The path in the draft of the step recorded at a run's path; empty when the draft has no such step."""
+    key = key_of(recorded)
+    return steps.path_of(state.draft, key) if key in state.draft.steps else ""
+
+
+def _sample(run: ExecutionRun, state: State, request: HttpRequest) -> dict[str, str]:
+    """The run itself where the builder can look at it; else its input, as an example of one's own."""
+    events = samples.of_triggers(samples.readable(state, request_params.person(request)), run.workflow)
+    is_known = run.event_id is None or events.filter(pk=run.event_id).exists()
+    if is_known and samples.runs_of(run.workflow).filter(pk=run.pk).exists():
+        return {"choose": f"run:{run.pk}"}
+    if run.event is None:
+        raise Http404
+    return {"choose": choice.EDITED, "payload": json.dumps(run.event.payload)}

@@ -1,0 +1,52 @@
+"""The samples before the one that is looked at: what is not in all of them is sometimes missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import F, Func, IntegerField
+from django.db.models.expressions import Combinable
+
+from automate_core.authoring.drafts.commands import State
+from automate_core.definition.step_paths import key_of
+from automate_core.expressions.json_path import Path
+from automate_core.models import StepRun
+from automate_governance.permissions import Person
+from automate_studio.ui.samples import samples
+
+SEEN = 5  #: how many earlier events and runs are looked at
+MAX_BYTES = 50_000  #: of one of them, as it is stored
+
+
+def seen(state: State, person: Person, shown: Mapping[str, Any], keys: list[str]) -> dict[Path, list[Any]]:
+    """What the payload, and the outputs of these steps, were at other times; by the path of each."""
+    found: dict[Path, list[Any]] = {("event", "payload"): _payloads(state, person, shown)}
+    for key, values in _outputs(state, keys).items():
+        found[("steps", key, "output")] = values
+    return found
+
+
+def _payloads(state: State, person: Person, shown: Mapping[str, Any]) -> list[Any]:
+    events = samples.of_triggers(samples.readable(state, person), state.workflow)
+    small = events.alias(size=_size("payload")).filter(size__lt=MAX_BYTES)
+    newest = small.values_list("pk", "payload")[: SEEN + 1]
+    return [payload for pk, payload in newest if str(pk) != shown.get("id")][:SEEN]
+
+
+def _outputs(state: State, keys: list[str]) -> dict[str, list[Any]]:
+    if not keys:
+        return {}
+    runs = list(samples.runs_of(state.workflow).values_list("pk", flat=True)[:SEEN])
+    rows = StepRun.objects.filter(run__in=runs, status="succeeded", output_file=None)
+    paths = dict(rows.values_list("pk", "path")[: SEEN * 1_000])
+    wanted = {pk: key for pk, path in paths.items() if (key := key_of(path)) in keys}
+    found: dict[str, list[Any]] = {}
+    small = rows.filter(pk__in=wanted).alias(size=_size("output")).filter(size__lt=MAX_BYTES)
+    for pk, output in small.values_list("pk", "output")[: SEEN * 10]:
+        found.setdefault(wanted[pk], []).append(output)
+    return found
+
+
+def _size(name: str) -> Combinable:
+    return Func(F(name), function="pg_column_size", output_field=IntegerField())

@@ -1,0 +1,178 @@
+"""The data picker, the preview of a field and the choice of a sample, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from automate_connectors.registry import find_action
+from automate_core.authoring.drafts import commands
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.expressions.json_path import Path
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import can
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder.data import declared_types, picker, picker_search, sample_history
+from automate_studio.builder.data import preview as previews
+from automate_studio.builder.data.declared_types import Typed
+from automate_studio.builder.data.picker import Data, Group
+from automate_studio.builder.panel import steps
+from automate_studio.ui import formatting, request_params
+from automate_studio.ui.samples import choice as sample_choice
+from automate_studio.ui.samples import samples, scope
+from automate_studio.ui.samples.samples import Sample, Withheld
+
+MAX_PATH = 20
+_OUTPUT = 2  #: where `output` stands in the path of a step's
+
+
+@require_safe
+def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """The picker at a step; with `open` one level of it, with `q` what is called so or holds that."""
+    state, node = _at(request, pk, path)
+    sample = samples.for_step(state, node, request_params.person(request))
+    context = {"workflow": state.workflow, "url": request.path, "query": "", "sample": sample}
+    if "open" in request.GET:
+        opened = _opened(request.GET["open"])
+        data = _data(request, state, node, sample, [str(opened[1])] if len(opened) > _OUTPUT else [])
+        return TemplateResponse(
+            request, "automate_studio/builder/data/level.html", context | _level(request, opened, data)
+        )
+    data = _data(request, state, node, sample, [known.node.key for known in _near(state, node)])
+    found = picker.groups(state, node, data)
+    query = request_params.words(request.GET.get("q"))
+    if query:
+        found = picker_search.search(query, found, data)
+    context |= {"groups": found, "query": query, "withheld": isinstance(sample, Withheld), "step": node.label}
+    template = "tree.html" if "q" in request.GET else "picker.html"
+    return TemplateResponse(request, f"automate_studio/builder/data/views/{template}", context)
+
+
+@require_POST
+def preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """What the text of the field `name` comes to on the sample."""
+    state, node = _at(request, pk, path)
+    name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
+    sample = samples.for_step(state, node, request_params.person(request))
+    found = previews.preview(text, _spec(node, name), sample, _shape(state, node))
+    if request.POST.get("drawn") == FieldKind.NUMBER:
+        found = previews.told_of_number(found, text)
+    context = {"preview": found, "id": request_params.words(request.POST.get("id")), "workflow": state.workflow}
+    return TemplateResponse(request, "automate_studio/builder/data/preview.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def sample(request: HttpRequest, pk: int) -> HttpResponse:
+    """What samples there are; a POST chooses one, or stores an example of one's own."""
+    workflow = request_params.workflow(request, pk)
+    may_see = can(request.user, "view_payload", workflow)
+    error, typed = "", None
+    if request.method == "POST":
+        if not may_see:
+            raise PermissionDenied
+        state = commands.look(workflow)
+        try:
+            sample_choice.choose(state, request.POST, by=request_params.person(request))
+        except RefusedError as refused:
+            error, typed = formatting.sentence(str(refused)), request.POST.get("payload", "")
+    state = commands.look(workflow)
+    choice = sample_choice.options(state, request_params.person(request)) if may_see else None
+    context = {"choice": choice, "error": error, "typed": typed, "url": reverse("studio:builder_sample", args=[pk])}
+    return TemplateResponse(request, "automate_studio/builder/data/samples.html", context, status=422 if error else 200)
+
+
+def _at(request: HttpRequest, pk: int, path: str) -> tuple[State, StepNode]:
+    state = commands.look(request_params.workflow(request, pk))
+    node = steps.at(state.draft, path)
+    if node is None:
+        raise Http404
+    return state, node
+
+
+def _near(state: State, node: StepNode) -> list[scope.Reached]:
+    return scope.before(state.draft, node)[-picker.OPEN_STEPS :]
+
+
+def _data(
+    request: HttpRequest, state: State, node: StepNode, sample: Sample | Withheld | None, opened: list[str]
+) -> Data:
+    """What the rows are made from; of the `opened` steps also what they gave at other times."""
+    shape = _shape(state, node)
+    if not isinstance(sample, Sample):
+        return Data(scope=None, shape=shape)
+    others = sample_history.seen(state, request_params.person(request), sample.scope["event"], opened)
+    return Data(scope=sample.scope, shape=shape, others=others)
+
+
+def _shape(state: State, node: StepNode) -> dict[str, Any]:
+    """What is documented of what expressions see at a step."""
+    outputs = {
+        known.node.key: {"output": declared_types.output(known.node)} for known in scope.before(state.draft, node)
+    }
+    definition = state.reading.definition
+    return {**declared_types.scope(state), "steps": outputs, "callbacks": _Texts(), "vars": definition.vars}
+
+
+class _Texts(dict[str, Typed]):
+    """Whatever is looked up in it is a text."""
+
+    def get(self, name: str, default: Any = None) -> Typed:
+        return declared_types.TEXT
+
+
+def _opened(text: str) -> Path:
+    """The path of the level that is opened, as its row has it. Raises Http404."""
+    try:
+        path = json.loads(text[:2_000])
+    except (ValueError, RecursionError):
+        raise Http404 from None
+    if (
+        not isinstance(path, list)
+        or not 0 < len(path) <= MAX_PATH
+        or not all(type(part) in (str, int) for part in path)
+    ):
+        raise Http404
+    return tuple(path)
+
+
+def _level(request: HttpRequest, opened: Path, data: Data) -> dict[str, Any]:
+    """One level: that of a group, or of a value inside it."""
+    depth = request_params.number(request.GET.get("level")) or 1
+    only_if = request.GET.get("only_if", "")[:1]
+    if depth == 1:
+        group = picker.filled(Group(label="", path=opened, only_if=only_if), data)
+        return {"rows": group.rows, "hint": group.hint}
+    return {"rows": picker.level(opened, data, only_if=only_if, depth=min(depth, MAX_PATH) + 1), "hint": ""}
+
+
+def _spec(node: StepNode, name: str) -> FieldSpec | None:
+    """The field's, for the type that it takes; None where anything goes."""
+    if name in _OWN.get(node.kind, {}):
+        return FieldSpec(name=name, kind=_OWN[node.kind][name])
+    prefix, _, own = name.partition(".")
+    if prefix != "inputs" or node.kind != "action":
+        return None
+    try:
+        _, action = find_action(node.action)
+    except LookupError:
+        return None
+    return next((spec for spec in action.fields or () if spec.name == own), None)
+
+
+_OWN: dict[str, dict[str, FieldKind]] = {
+    "for_each": {"items": FieldKind.LIST},
+    "workflow": {"payload": FieldKind.JSON},
+    "approval": {
+        "assignees": FieldKind.LIST,
+        "groups": FieldKind.LIST,
+        "excluded": FieldKind.LIST,
+        "context": FieldKind.MAPPING,
+    },
+}

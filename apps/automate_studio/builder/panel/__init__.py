@@ -1,0 +1,1 @@
+"""The panel of a step: its fields, conditions and problems."""

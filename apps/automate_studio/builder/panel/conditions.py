@@ -1,0 +1,255 @@
+"""The conditions of a panel: as rows or as JSON, in words, and what they come to on a sample with the reason for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.drafts.values import LANES, Draft, StepNode, TriggerNode
+from automate_core.expressions.json_logic import RuleError, read
+from automate_governance.permissions import Person, User
+from automate_studio.builder.panel import forms
+from automate_studio.builder.panel.forms import Told
+from automate_studio.ui import describe, formatting
+from automate_studio.ui.condition_rows import (
+    GROUPS,
+    MAX_GROUPS_DEEP,
+    OPERATORS,
+    Group,
+    Row,
+    after,
+    as_rows,
+    as_rule,
+    read_form,
+)
+from automate_studio.ui.json import editor, visible
+from automate_studio.ui.samples import samples
+from automate_studio.ui.samples.samples import Sample, Withheld
+from automate_studio.view_models.condition_lines import Line, _shown, why
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowView:
+    """One row as it is drawn. `name` begins its fields' names: `1.0.`."""
+
+    name: str
+    row: Row
+    number: int
+    is_row: bool = True
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as the actions name it."""
+        return self.name.rstrip(".")
+
+    @property
+    def operators(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """What can be chosen, in groups of (name, label)."""
+        return [(title, [(name, OPERATORS[name].label) for name in names]) for title, names in GROUPS]
+
+    @property
+    def takes(self) -> str:
+        """What kind of value it takes; empty for none."""
+        return OPERATORS[self.row.operator].takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupView:
+    """A group as it is drawn; the outermost has no name."""
+
+    name: str
+    join: str
+    parts: list[RowView | GroupView]
+    number: int = 0
+    depth: int = 1
+    is_row: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as the actions name it."""
+        return self.name.rstrip(".")
+
+    @property
+    def may_hold_groups(self) -> bool:
+        """Whether another group fits in."""
+        return self.depth < MAX_GROUPS_DEEP
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a condition comes to. `hint` stands in its place when that cannot be said."""
+
+    sample: Sample | None = None
+    line: Line | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionView:
+    """A condition in its panel. `rev_of` is the key of the step or trigger whose revision guards it."""
+
+    rev_of: str
+    about: dict[str, str]
+    label: str
+    sentence: str
+    group: GroupView | None
+    text: str
+    told: Told | None
+    result: Result
+    names: str
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether its rows can be about what the data picker shows: that of a step."""
+        return "trigger" not in self.about
+
+    @property
+    def id(self) -> str:
+        """Its element's id: the same while the panel is open."""
+        return dom_id(self.rev_of, *self.about.values())
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Those of one form, by name; `names` are (name, what the sample has there) of all that a row can be about."""
+
+    views: dict[str, ConditionView] = field(default_factory=dict)
+    names: list[tuple[str, str]] = field(default_factory=list)
+
+
+def dom_id(rev_of: str, *about: str) -> str:
+    """The id of a condition's element."""
+    return "-".join(["condition", rev_of, *about])
+
+
+def of_step(state: State, node: StepNode, user: User, told: Mapping[str, Told]) -> Conditions:
+    """The conditions of a step: its routes' by their keys, or that of a loop as `until`."""
+    if node.kind == "branch":
+        rules = {lane["key"]: lane.get("when") for lane in node.lanes}
+        faults = {
+            lane["key"]: forms.about(told, f"{LANES[node.kind]}[{at}].when") for at, lane in enumerate(node.lanes)
+        }
+        about, label = "arm", "Taken when"
+    elif node.kind == "repeat":
+        rules, faults = {"until": node.settings.get("until")}, {"until": forms.about(told, "until")}
+        about, label = "field", "Until"
+    else:
+        return Conditions()
+    sample = samples.for_step(state, node, cast(Person, user))
+    views = {
+        key: _view(node.key, {about: key}, label, rule, faults[key], sample, needed=True) for key, rule in rules.items()
+    }
+    return Conditions(views, _names(samples.known_paths(state, node), sample))
+
+
+def of_trigger(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Conditions:
+    """The filter of a trigger."""
+    sample = samples.for_trigger(state, node.key, cast(Person, user))
+    about = {"trigger": node.key}
+    view = _view(node.key, about, "Only when", node.filter, forms.about(told, "filter"), sample, needed=False)
+    return Conditions({"filter": view}, _names(samples.known_paths(state, None), sample))
+
+
+def _names(known: list[str], sample: Sample | Withheld | None) -> list[tuple[str, str]]:
+    found = dict.fromkeys(known, "")
+    for path, value in samples.paths(sample.scope) if isinstance(sample, Sample) else ():
+        if len(found) >= samples.MAX_PATHS:
+            break
+        if path.startswith(("event.", "vars.")) or path.count(".") > 1:
+            found[path] = _shown(value)
+    return list(found.items())
+
+
+def _view(
+    key: str,
+    about: dict[str, str],
+    label: str,
+    rule: Any,
+    told: Told | None,
+    sample: Sample | Withheld | None,
+    *,
+    needed: bool,
+) -> ConditionView:
+    group = as_rows(rule)
+    nothing = "Not said yet" if needed else "Always: every event passes"
+    return ConditionView(
+        rev_of=key,
+        about=about,
+        label=label,
+        sentence=nothing if rule is None else formatting.sentence(visible.visible(describe.condition(rule)), stop=""),
+        group=None if group is None else _drawn(group),
+        text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
+        told=told,
+        result=Result() if rule is None else result(rule, sample),
+        names=f"names-{key}",
+    )
+
+
+def _drawn(group: Group, name: str = "", number: int = 0, depth: int = 1) -> GroupView:
+    parts: list[RowView | GroupView] = []
+    for at, part in enumerate(group.parts):
+        here = f"{name}{at}."
+        if isinstance(part, Row):
+            parts.append(RowView(name=here, row=part, number=at + 1))
+        else:
+            parts.append(_drawn(part, here, at + 1, depth + 1))
+    return GroupView(name=name, join=group.join, parts=parts, number=number, depth=depth)
+
+
+# --- what it comes to -------------------------------------------------------------------------------------------------
+
+
+def result(rule: Any, sample: Sample | Withheld | None) -> Result:
+    """What the rule comes to on the sample, with the reason."""
+    if isinstance(sample, Withheld):
+        return Result(hint="What events carry is not shown to you: that takes the permission to view payloads.")
+    if sample is None:
+        return Result(hint="No event has come in yet: what this comes to is shown here as soon as one has.")
+    try:
+        explained = read(rule).explain(sample.scope)
+    except RuleError as error:
+        return Result(sample=sample, hint=formatting.sentence(f"this cannot be decided: {error}"))
+    return Result(sample=sample, line=why(explained))
+
+
+# --- what a form asks for ---------------------------------------------------------------------------------------------
+
+
+def command(draft: Draft, path: str, post: Mapping[str, str], rev: int) -> dict[str, Any]:
+    """The draft's command that a condition's form stands for. Raises RefusedError."""
+    rule = _asked(post)
+    trigger = post.get("trigger", "")
+    if trigger:
+        fields = {"set": {"filter": rule}} if rule is not None else {"unset": ["filter"]}
+        return {"do": "edit_trigger", "rev": rev, "key": trigger, **fields}
+    key = path.rpartition("/")[2]
+    if "arm" in post:
+        return {"do": "edit_condition", "rev": rev, "key": key, "arm": post["arm"], "when": rule}
+    if key not in draft.steps or draft.steps[key].kind != "repeat":
+        raise RefusedError("there is no condition here")
+    fields = {"set": {"until": rule}} if rule is not None else {"unset": ["until"]}
+    return {"do": "edit", "rev": rev, "key": key, **fields}
+
+
+def _asked(post: Mapping[str, str]) -> Any:
+    """The rule that is asked for: from the JSON, or from the rows with what is to be done with them."""
+    act = post.get("act", "")
+    if act == "rows":
+        return as_rule(after(Group(), "add:"))
+    if act == "json" or (not act and "json" in post and "join" not in post):
+        return _json(post.get("json", ""))
+    group = read_form(post)
+    return as_rule(after(group, act) if act else group)
+
+
+def _json(text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return editor.loads(text)
+    except ValueError as error:
+        raise RefusedError(f"this is no JSON: {error}", "json") from error

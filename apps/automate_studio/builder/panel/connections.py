@@ -1,0 +1,98 @@
+"""The connection of a step, without leaving the builder: try it, or make a new one, which the step then uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from automate_connectors import trial
+from automate_connectors.admin import ConnectionAdmin
+from automate_connectors.models import Connection
+from automate_core.authoring.drafts import rows
+from automate_core.authoring.drafts.values import StepNode
+from automate_governance.admin_site import admin_site
+from automate_governance.permissions import permitted
+from automate_studio.builder.panel import steps
+from automate_studio.ui import request_params
+from automate_studio.ui.objects import form_view
+from automate_studio.ui.objects.admin import ObjectAdmin
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """The form of a new connection; a POST makes it, or with `act` "test" tries the step's."""
+    workflow = request_params.workflow(request, pk)
+    node = steps.at(rows.load(workflow), path)
+    if node is None or node.kind != "action":
+        raise Http404
+    if request.POST.get("act") == "test":
+        return _test(request, node)
+    return _create(request, node)
+
+
+def _test(request: HttpRequest, node: StepNode) -> HttpResponse:
+    usable = permitted(request.user, "use", Connection.objects.select_related("owner"))
+    found = get_object_or_404(usable, slug=node.connection)
+    context = {
+        "trial": trial.attempt(found, request_params.person(request)),
+        "at": timezone.localtime(),
+        "connection": found,
+    }
+    return TemplateResponse(request, "automate_studio/builder/connection/said.html", context)
+
+
+def _create(request: HttpRequest, node: StepNode) -> HttpResponse:
+    model_admin = admin_site().get_model_admin(Connection)
+    if not isinstance(model_admin, ConnectionAdmin) or not model_admin.has_add_permission(request):
+        raise PermissionDenied
+    connector = node.action.partition(".")[0]
+    if request.method == "POST":
+        request.POST = _completed(request.POST, connector)  # type: ignore[assignment] # the admin looks there
+    else:
+        request.GET = _with(request.GET, connector=connector)  # type: ignore[assignment]
+    form = model_admin.get_form(request)(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        made = form.save(commit=False)
+        model_admin.save_model(request, made, form, change=False)
+        context = {"made": made, "node": node}
+        return TemplateResponse(request, "automate_studio/builder/connection/made.html", context)
+    context = {"sections": _sections(model_admin, request, form), "form": form, "adapter": form.adapter}
+    status = 422 if request.method == "POST" else 200
+    return TemplateResponse(request, "automate_studio/builder/connection/form.html", context, status=status)
+
+
+def _with(values: QueryDict, **more: str) -> QueryDict:
+    found = values.copy()
+    for name, text in more.items():
+        found[name] = text
+    return found
+
+
+def _completed(post: QueryDict, connector: str) -> QueryDict:
+    """With the step's connector, and a short name that is free, as nobody is asked for one here."""
+    base = slugify(post.get("name", ""))[:90] or connector
+    taken = set(Connection.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    free = next(
+        slug for slug in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if slug not in taken
+    )
+    return _with(post, connector=connector, slug=free)
+
+
+def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> list[form_view.Section]:
+    """The form's fields by their headings, but for those that are filled in already."""
+    found = []
+    for title, options in model_admin.get_fieldsets(request):
+        names = [name for name in options["fields"] if name not in {"slug", "connector"}]
+        found.append((str(title or ""), names))
+    if not isinstance(model_admin, ObjectAdmin):
+        return form_view.sections(form, found)
+    return form_view.sections(form, found, conditions=model_admin.conditions, folded=model_admin.folded)

@@ -1,0 +1,314 @@
+"""Fields as they are drawn: which widget shows a value, and what a form that nobody touched would post of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder.panel import schema_table
+from automate_studio.ui.json import editor
+
+_K = FieldKind
+MISSING: Any = object()  #: what is not set
+ROWS = "::rows"  #: ends the name of what says that a field is posted as rows, of which there may be none
+_TEXTS = {_K.TEXT, _K.LONG_TEXT, _K.URL, _K.CODE, _K.SECRET}
+_PLAIN = {
+    _K.TEXT: "text",
+    _K.URL: "text",
+    _K.LONG_TEXT: "area",
+    _K.NUMBER: "number",
+    _K.INTEGER: "number",
+    _K.BOOLEAN: "check",
+    _K.CHOICE: "choice",
+    _K.CODE: "code",
+    _K.DATE: "date",
+    _K.DATETIME: "datetime",
+    _K.SECRET: "secret",
+}
+_LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+_WRITTEN = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
+#: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
+_RENDERED = {
+    "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
+    "inputs",
+}  # fmt: skip
+TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(FieldSpec):
+    """One value that is edited as several fields. `parts_of` gives their values, `whole` the value of theirs."""
+
+    parts: tuple[FieldSpec, ...] = ()
+    parts_of: Callable[[Any], Mapping[str, Any]] = lambda value: value if isinstance(value, dict) else {}
+    whole: Callable[[dict[str, Any]], Any] = lambda parts: parts or MISSING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One item of a list, entry of a mapping or record. `type` is that of an entry's value."""
+
+    number: int
+    text: str = ""
+    key: str = ""
+    type: str = "text"
+    cells: list[FieldView] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said at a field: an error, or a warning. A `missing` value is asked for before it is complained about."""
+
+    text: str
+    level: Literal["error", "warning"] = "error"
+    missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldView:
+    """One field as it is drawn, by the template of its widget. `other` is the same as an expression, or as a value."""
+
+    spec: FieldSpec
+    name: str
+    widget: str
+    text: str = ""
+    told: Told | None = None
+    is_set: bool = False
+    rows: list[Row] = field(default_factory=list)
+    parts: list[FieldView] = field(default_factory=list)
+    other: FieldView | None = None
+    extra: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its element's id."""
+        return f"field-{self.name.replace('.', '-')}"
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.spec.label or self.spec.name.replace("_", " ").capitalize()
+
+    @property
+    def help(self) -> str:
+        """What stands below it while nothing is wrong."""
+        return self.spec.help
+
+    @property
+    def template(self) -> str:
+        """What draws its control."""
+        return f"automate_studio/builder/fields/{self.widget}.html"
+
+    @property
+    def takes_expression(self) -> bool:
+        """Whether what is written in it is rendered when the step runs."""
+        if self.spec.literal or self.spec.kind is _K.SECRET:
+            return False
+        is_span = self.name == "timeout" and self.spec.kind is _K.TEXT
+        return is_span or self.name.startswith("inputs.") or self.name in _RENDERED
+
+    @property
+    def is_local_time(self) -> bool:
+        """Whether a browser's own field for a day and a time can show it."""
+        return not self.text or _LOCAL_TIME.fullmatch(self.text) is not None
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it stands among the first: it has to be filled in, or is."""
+        return self.spec.required or self.spec.shown or self.is_set or self.told is not None
+
+    @cached_property
+    def choices(self) -> list[tuple[str, str]]:
+        """What it offers, with what is set, and nothing, where it may be left out."""
+        found = list(self.spec.choices)
+        if self.text not in dict(found):
+            found.insert(0, (self.text, f"{self.text} (not offered)" if self.text else "Choose"))
+        return found
+
+    @cached_property
+    def columns(self) -> list[FieldView]:
+        """The cells of a row that is not filled in yet."""
+        return [cell(spec, self.name, spec.default) for spec in self.spec.columns]
+
+    @property
+    def types(self) -> tuple[tuple[str, str], ...]:
+        """What an entry's value can be."""
+        return TYPES
+
+    @property
+    def new_row(self) -> Row:
+        """One that is not filled in yet."""
+        return Row(number=0, cells=self.columns)
+
+    def posted(self) -> dict[str, list[str]]:
+        """What a browser sends of it when nobody touched it."""
+        match self.widget:
+            case "check":
+                return {self.name: ["off", "on"] if self.text == "true" else ["off"]}
+            case "list":
+                return {self.name + ROWS: ["1"], f"{self.name}::item": [row.text for row in self.rows]}
+            case "pairs":
+                columns = {"key": "key", "value": "text", "type": "type"}
+                texts = {
+                    f"{self.name}::{name}": [getattr(row, attribute) for row in self.rows]
+                    for name, attribute in columns.items()
+                }
+                return {self.name + ROWS: ["1"], **texts}
+            case "records" | "schema":
+                cells = {
+                    view.name: [row.cells[index].text for row in self.rows] for index, view in enumerate(self.columns)
+                }
+                rest = {self.name + schema_table.REST: [self.text]} if self.widget == "schema" else {}
+                return {self.name + ROWS: ["1"], **cells, **rest}
+            case "group":
+                return {name: texts for part in self.parts for name, texts in part.posted().items()}
+        return {self.name: [self.text]}
+
+
+def views(
+    specs: Iterable[FieldSpec], values: Mapping[str, Any], told: Mapping[str, Told], prefix: str = ""
+) -> list[FieldView]:
+    """The fields with their present values; what is told comes by the field's full name, `inputs.url`."""
+    return [view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), told) for spec in specs]
+
+
+def view(spec: FieldSpec, name: str, value: Any, told: Mapping[str, Told] | None = None) -> FieldView:
+    """One field with its present value."""
+    told, spec = told or {}, schema_table.with_columns(spec)
+    if isinstance(spec, Group):
+        parts = views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
+        own = {at: each for at, each in told.items() if not any(is_about(at, part.name) for part in parts)}
+        return FieldView(
+            spec=spec,
+            name=name,
+            widget="group",
+            parts=parts,
+            told=_about(own, spec, name),
+            is_set=value is not MISSING,
+        )
+    found = FieldView(spec=spec, name=name, widget="", told=_about(told, spec, name), is_set=value is not MISSING)
+    if found.takes_expression and is_expression(spec, value):
+        drawn = replace(found, widget="expression", text=value)
+        return replace(drawn, other=_as_value(found, spec.default))
+    drawn = _as_value(found, spec.default if value is MISSING else value)
+    if found.takes_expression and drawn.widget not in _WRITTEN:
+        text = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
+        return replace(drawn, other=replace(found, widget="expression", text=text))
+    return drawn
+
+
+def is_expression(spec: FieldSpec, value: Any) -> bool:
+    """Whether a value stands in for one of the field's own type."""
+    is_written = spec.kind in _TEXTS | {_K.JSON} and not spec.options and not spec.columns
+    return isinstance(value, str) and "{" in value and not is_written
+
+
+def is_about(field: str, name: str) -> bool:
+    """Whether a problem's field is that of this name, or a part of it."""
+    return field == name or field.startswith((f"{name}.", f"{name}["))
+
+
+def about(told: Mapping[str, Told], name: str) -> Told | None:
+    """What is told of the field of this name or of a part of it, errors first."""
+    found = [each for at, each in told.items() if is_about(at, name)]
+    return min(found, key=lambda each: each.level, default=None)
+
+
+def named(text: str, name: str, label: str) -> str:
+    """A reason with the label of its field where it begins with the name: `URL is required`."""
+    rest = text[len(name) :]
+    return f"{label}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
+
+
+def place(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:
+    """The field, or the part of a group, that a problem with this name is told at, without its value."""
+    for spec in specs:
+        full = f"{prefix}{spec.name}"
+        if is_about(name, full):
+            part = place(spec.parts, name, f"{full}.") if isinstance(spec, Group) else None
+            return part or FieldView(spec=spec, name=full, widget="")
+    return None
+
+
+def with_choices(specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]) -> tuple[FieldSpec, ...]:
+    """The same specs, in which one offers these choices."""
+    return tuple(
+        replace(spec, kind=_K.CHOICE, choices=(("", "Choose"), *choices)) if spec.name == name else spec
+        for spec in specs
+    )
+
+
+def cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
+    """One field of a record: a control of one line, whose name it shares with those above and below it."""
+    if spec.kind is _K.BOOLEAN:
+        spec = replace(spec, kind=_K.CHOICE, choices=(("", "No"), ("true", "Yes")))
+        return FieldView(spec=spec, name=f"{name}::{spec.name}", widget="choice", text="true" if value is True else "")
+    if spec.kind is _K.LIST:
+        text = ", ".join(value) if isinstance(value, list) else value or ""
+        return FieldView(spec=spec, name=f"{name}::{spec.name}", widget="text", text=text)
+    found = FieldView(spec=spec, name=f"{name}::{spec.name}", widget="")
+    if spec.kind is _K.JSON:
+        return replace(found, widget="text", text="" if value is None else editor.write(value, indent=None))
+    drawn = _as_value(found, value)
+    return replace(drawn, widget="text") if drawn.widget == "area" else drawn
+
+
+def _as_value(drawn: FieldView, value: Any) -> FieldView:
+    spec = drawn.spec
+    rows = _rows(spec, drawn.name, value)
+    if rows is not None and spec.language == schema_table.LANGUAGE:
+        rest = editor.write(schema_table.rest(value), indent=None)
+        return replace(drawn, widget="schema", rows=rows, text=rest)
+    if rows is not None:
+        widget = "records" if spec.columns else "pairs" if spec.kind is _K.MAPPING else "list"
+        return replace(drawn, widget=widget, rows=rows)
+    if spec.kind in {_K.LIST, _K.MAPPING, _K.JSON}:
+        widget = "area" if spec.language == "text" else "json"
+        return replace(drawn, widget=widget, text="" if value is None else editor.write(value))
+    widget = _PLAIN[spec.kind]
+    text = "" if value is None else value if isinstance(value, str) else editor.write(value)
+    if widget == "text":
+        widget = "area" if "\n" in text else "options" if spec.options else widget
+    return replace(drawn, widget=widget, text=text)
+
+
+def _rows(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
+    """The value as rows; None when it does not consist of such."""
+    if spec.columns:
+        return _records(spec, name, schema_table.records(value) if spec.language == schema_table.LANGUAGE else value)
+    if spec.kind is _K.MAPPING and isinstance(value, dict | None) and not spec.language:
+        return [_entry(number, key, each) for number, (key, each) in enumerate((value or {}).items(), 1)]
+    if spec.kind is not _K.LIST or not isinstance(value, list | None):
+        return None
+    if all(isinstance(item, str) and item and "\n" not in item for item in value or ()):
+        return [Row(number=number, text=item) for number, item in enumerate(value or (), 1)]
+    return None
+
+
+def _entry(number: int, key: str, value: Any) -> Row:
+    if isinstance(value, str):
+        return Row(number=number, key=key, text=value)
+    kind = "boolean" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "json"
+    return Row(number=number, key=key, text=editor.write(value), type=kind)
+
+
+def _records(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
+    columns = {column.name for column in spec.columns}
+    if not isinstance(value, list | None) or (value is None and spec.language):
+        return None
+    if not all(isinstance(item, dict) and item.keys() <= columns for item in value or ()):
+        return None
+    return [
+        Row(number=number, cells=[cell(column, name, item.get(column.name, column.default)) for column in spec.columns])
+        for number, item in enumerate(value or (), 1)
+    ]
+
+
+def _about(told: Mapping[str, Told], spec: FieldSpec, name: str) -> Told | None:
+    """What is told of a field or a part of it, by its label."""
+    found = about(told, name)
+    return replace(found, text=named(found.text, spec.name, spec.label)) if found else None

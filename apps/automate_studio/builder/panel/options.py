@@ -1,0 +1,130 @@
+"""What can be chosen for a field of a panel: asked for when somebody opens it, of the connector or of the site."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from automate_connectors import offering
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.models import Connection
+from automate_connectors.offering import Offered
+from automate_connectors.registry import find_action
+from automate_core.authoring.drafts import rows
+from automate_core.authoring.drafts.values import Draft, StepNode
+from automate_core.models import Workflow
+from automate_governance import people, sharing
+from automate_governance.permissions import NotPermittedError, Person, permitted
+from automate_plugins.fields import FieldSpec
+from automate_studio.builder.panel import fields as builder_fields
+from automate_studio.builder.panel import steps
+from automate_studio.builder.panel.steps import SETTINGS
+from automate_studio.ui import formatting, request_params
+
+type Options = Iterable[tuple[str, str]]
+
+
+@require_POST
+def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+    """The options of the field that the request names, or why there are none, with a way to try again."""
+    workflow, person = request_params.workflow(request, pk), request_params.person(request)
+    draft = rows.load(workflow)
+    spec = _spec(draft, path, request.POST.get("field", ""), person)
+    node = steps.at(draft, path)
+    found = Offered([])
+    problem = ""
+    try:
+        if request.POST["field"].startswith("inputs.") and node is not None:
+            found = _of_connector(node, spec, person)
+        else:
+            found = Offered(list(_OWN[spec.options](workflow, person)))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except ConnectorError as error:
+        problem = formatting.sentence(error.message)
+    context = {"options": found.options, "problem": problem, "note": found.note}
+    return TemplateResponse(request, "automate_studio/builder/options.html", context)
+
+
+def _spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
+    """The field of that name, `inputs.where::field` for a column, when it has options. Raises Http404."""
+    name, _, column = field.partition("::")
+    node = steps.at(draft, path)
+    if node is not None:
+        known = {f"{prefix}{spec.name}": spec for fields, _, prefix in steps.specs(node) for spec in fields}
+    elif path == SETTINGS:
+        known = {spec.name: spec for spec in builder_fields.SETTINGS_FIELDS}
+    else:
+        raise Http404
+    found = known.get(name)
+    if found is not None and found.columns:
+        found = next((spec for spec in found.columns if spec.name == column), None)
+    if found is None or not found.options:
+        raise Http404
+    return found
+
+
+def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
+    """What the step's connector says. Raises ConnectorError and trial.NotPermittedError."""
+    try:
+        adapter, _ = find_action(node.action)
+    except LookupError as error:
+        raise ConnectorError(str(error), code="not_installed") from error
+    connection = None
+    if adapter.takes_connection:
+        usable = permitted(person, "use", Connection.objects.filter(connector=adapter.code))
+        connection = usable.filter(slug=node.connection).first()
+        if connection is None:
+            raise ConnectorError("choose a connection first, one that you may use", code="no_connection")
+    return offering.offered(adapter, connection, spec.options, node.inputs, person)
+
+
+# --- what the site itself knows ---------------------------------------------------------------------------------------
+
+
+def _people(workflow: Workflow, person: Person) -> Options:
+    """The active people whom one may know of, by user name."""
+    names = {person.get_username(), *sharing.known_names(person, workflow)}
+    return [_named(each) for each in people.active(names).order_by(people.name_field())]
+
+
+def _named(person: Any) -> tuple[str, str]:
+    return person.get_username(), people.display_name(person)
+
+
+def _groups(workflow: Workflow, person: Person) -> Options:
+    """The groups that one may know of."""
+    known = Group.objects.filter(name__in=sharing.known_names(person, workflow)).order_by("name")
+    return [(name, name) for name in known.values_list("name", flat=True)]
+
+
+def _run_as(workflow: Workflow, person: Person) -> Options:
+    """Oneself; whoever is a superuser may name anybody."""
+    return _people(workflow, person) if person.is_superuser else [_named(person)]
+
+
+def _workflows(workflow: Workflow, person: Person) -> Options:
+    """Other workflows that are published."""
+    known = permitted(person, "view", Workflow.objects.exclude(pk=workflow.pk).exclude(published=None))
+    return list(known.order_by("name").values_list("slug", "name")[: offering.MOST])
+
+
+def _time_zones(workflow: Workflow, person: Person) -> Options:
+    names = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return [(name, name.replace("_", " ")) for name in ("UTC", *names)]
+
+
+_OWN: dict[str, Callable[[Workflow, Person], Options]] = {
+    "people": _people,
+    "groups": _groups,
+    "run_as": _run_as,
+    "workflows": _workflows,
+    "time_zones": _time_zones,
+}

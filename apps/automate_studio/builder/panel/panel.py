@@ -1,0 +1,253 @@
+"""What the builder shows beside the tree: the panel of a step, of the triggers or of the workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from automate_connectors.registry import find_action
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import KINDS, LANES, OWN_FIELDS, Draft, StepNode, in_order
+from automate_governance.permissions import User
+from automate_studio.builder.panel import conditions as builder_conditions
+from automate_studio.builder.panel import fields as builder_fields
+from automate_studio.builder.panel import forms, steps
+from automate_studio.builder.panel import problem_messages as told
+from automate_studio.builder.panel.conditions import Conditions, ConditionView
+from automate_studio.builder.panel.forms import FieldView, Told
+from automate_studio.builder.panel.setup import Setup
+from automate_studio.builder.panel.steps import SETTINGS, TEST
+from automate_studio.builder.triggers import trigger_form as builder_triggers
+from automate_studio.ui.json import editor
+from automate_studio.view_models.step_tree import START, Card
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRow:
+    """One route, track or outcome in its step's panel."""
+
+    key: str
+    name: str
+    index: int
+    last: bool
+    told: Told | None
+    condition: ConditionView | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One form, or the triggers' several. `post` says which part of the draft its fields belong to."""
+
+    path: str
+    title: str
+    subtitle: str
+    rev: int
+    fields: list[FieldView] = field(default_factory=list)
+    policy: list[FieldView] = field(default_factory=list)
+    notes: list[FieldView] = field(default_factory=list)
+    problems: list[Told] = field(default_factory=list)
+    arms_told: Told | None = None
+    arms: list[ArmRow] = field(default_factory=list)
+    triggers: list[Panel] = field(default_factory=list)
+    setup: Setup | None = None
+    conditions: Conditions = field(default_factory=Conditions)
+    card: Card | None = None
+    node: StepNode | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of its step or trigger."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def test_key(self) -> str:
+        """The key of the step that its test is about; empty for the whole workflow."""
+        return self.node.key if self.node else ""
+
+    @property
+    def own_conditions(self) -> list[ConditionView]:
+        """Those that are no route's."""
+        return [] if self.arms else list(self.conditions.views.values())
+
+    @property
+    def main(self) -> list[FieldView]:
+        """The fields that stand first: all, when none of a step's has to be filled in."""
+        found = [view for view in self.fields if view.is_main]
+        return found if self.node and any(view.spec.name != "name" for view in found) else self.fields
+
+    @property
+    def more(self) -> list[FieldView]:
+        """The others."""
+        main = {view.name for view in self.main}
+        return [view for view in self.fields if view.name not in main]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its step takes values of any name."""
+        return self.node is not None and self.node.kind == "action" and steps.takes_any(self.node)
+
+    def all_fields(self) -> list[FieldView]:
+        """All of its own, and their parts."""
+        own = [*self.fields, *self.policy, *self.notes]
+        return [*own, *(part for view in own for part in view.parts)]
+
+
+def with_json(panel: Panel, name: str) -> Panel:
+    """The same panel, in which the field of that name is JSON instead of a table."""
+    values = panel.node.inputs if panel.node else {}
+
+    def drawn(view: FieldView) -> FieldView:
+        if view.name != name or view.widget != "schema":
+            return view
+        return replace(view, widget="json", rows=[], text=editor.write(values.get(view.spec.name, {})))
+
+    return replace(panel, fields=[drawn(view) for view in panel.fields])
+
+
+def panel_at(state: State, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:
+    """The panel at a path; `refused` are errors of fields that were not stored. None when there is no such step."""
+    if path == START:
+        return _triggers(state, user, refused or {})
+    if path == SETTINGS:
+        return _settings(state, refused or {})
+    if path == TEST:
+        return Panel(path=TEST, title="Test run", subtitle="The whole workflow", rev=0)
+    node = steps.at(state.draft, path)
+    return _step(state, node, user, refused or {}) if node else None
+
+
+def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
+    mine = [problem for problem in state.problems if problem.step == node.key]
+    said = told.by_field(mine, refused, node.kind)
+    drawn = [forms.views(specs, values, said, prefix) for specs, values, prefix in steps.specs(node, user)]
+    extra = set(steps.free_inputs(node))
+    drawn = [[_as_drawn(view, extra) for view in part] for part in drawn]
+    conditions = builder_conditions.of_step(state, node, user, said)
+    policy = drawn[-2] if node.kind == "action" else []
+    fields = [
+        view
+        for part in (drawn[:-2] if node.kind == "action" else drawn[:-1])
+        for view in part
+        if view.name not in conditions.views
+    ]
+
+    def has(name: str) -> bool:
+        return _is_beside(name, node) or _has_field(name, [*fields, *policy, *drawn[-1]])
+
+    return Panel(
+        path=steps.path_of(state.draft, node.key),
+        title=node.label,
+        subtitle=_subtitle(node),
+        rev=node.rev,
+        fields=fields,
+        policy=policy,
+        notes=drawn[-1],
+        problems=told.of_no_field(mine, has, node.kind),
+        arms=list(_arms(node, said, conditions)),
+        arms_told=said.get(LANES.get(node.kind, "")),
+        conditions=conditions,
+        node=node,
+    )
+
+
+def _as_drawn(view: FieldView, extra: set[str]) -> FieldView:
+    """A field of a step as its panel has it."""
+    if view.name == "connection":
+        return replace(view, widget="connection")
+    return replace(view, extra=view.name in extra)
+
+
+def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
+    return any(forms.is_about(name, view.name) for view in fields)
+
+
+def _subtitle(node: StepNode) -> str:
+    if node.kind != "action":
+        return KINDS[node.kind]
+    try:
+        adapter, action = find_action(node.action)
+    except LookupError:
+        return f"{node.action}, not installed"
+    return f"{adapter.name}, {(action.label or action.name).lower()}"
+
+
+def _is_beside(name: str, node: StepNode) -> bool:
+    """Whether a problem is told at a route, track or outcome, or at a loop's condition."""
+    return forms.is_about(name, "until" if node.kind == "repeat" else LANES.get(node.kind, "\0"))
+
+
+def _arms(node: StepNode, said: Mapping[str, Told], conditions: Conditions) -> Iterator[ArmRow]:
+    for index, lane in enumerate(node.lanes):
+        place = f"{LANES[node.kind]}[{index}]"
+        yield ArmRow(
+            key=lane["key"],
+            name=lane.get("name", ""),
+            index=index,
+            last=index == len(node.lanes) - 1,
+            told=forms.about({name: each for name, each in said.items() if ".when" not in name}, place),
+            condition=conditions.views.get(lane["key"]),
+        )
+
+
+def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
+    found = []
+    for node in in_order(state.draft.triggers):
+        mine = [problem for problem in state.problems if problem.trigger == node.key]
+        said = told.by_field(mine, refused, node.kind)
+        conditions = builder_conditions.of_trigger(state, node, user, said)
+        setup = builder_triggers.setup(state, node, user, said)
+        found.append(
+            Panel(
+                path=node.key,
+                title=TRIGGERS[node.kind],
+                subtitle="",
+                rev=node.rev,
+                setup=setup,
+                problems=told.of_no_field(mine, setup.has, node.kind),
+                conditions=conditions,
+            )
+        )
+    none = [problem for problem in state.problems if problem.field == "triggers" and not problem.step]
+    return Panel(
+        path=START,
+        title="Triggers",
+        subtitle="What starts this workflow",
+        rev=0,
+        triggers=found,
+        problems=told.of_no_field(none, lambda name: False),
+    )
+
+
+TRIGGERS = {
+    "webhook": "Webhook",
+    "schedule": "Schedule",
+    "model": "Model change",
+    "manual": "By hand",
+    "event": "Event of the site's code",
+    "run": "Another workflow ended",
+}
+
+
+def settings_values(draft: Draft) -> dict[str, Any]:
+    """The workflow's own fields as they stand."""
+    said = draft.settings
+    person = get_user_model()._default_manager.filter(pk=said.run_as).first()
+    values = {name: value for name in OWN_FIELDS if (value := getattr(said, name)) is not None}
+    return {**values, "run_as": person.get_username() if person else ""}
+
+
+def _settings(state: State, refused: Mapping[str, str]) -> Panel:
+    mine = [each for each in state.problems if not each.step and not each.trigger and each.field != "triggers"]
+    said = told.by_field(mine, refused)
+    fields = forms.views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), said)
+    return Panel(
+        path=SETTINGS,
+        title="Workflow",
+        subtitle="Name, time zone, variables",
+        rev=state.workflow.settings_rev,
+        fields=fields,
+        problems=told.of_no_field(mine, lambda name: _has_field(name, fields)),
+    )

@@ -1,0 +1,133 @@
+"""Problems of a draft where people mend them: at a field of a panel, and in a list that leads there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from automate_core.authoring.drafts.problems import DraftProblem
+from automate_core.authoring.drafts.values import LANES, Draft, StepNode, TriggerNode
+from automate_studio.builder.panel import forms, setup, steps
+from automate_studio.builder.panel.conditions import dom_id
+from automate_studio.builder.panel.fields import SETTINGS_FIELDS
+from automate_studio.builder.panel.forms import Told
+from automate_studio.ui import formatting
+from automate_studio.view_models.step_tree import START
+
+#: Where the form has other fields than the document: by the kind and the name there, the name here and its own words.
+_ELSEWHERE = {
+    ("schedule", ""): ("repeats", "choose when it starts"),
+    ("schedule", "every"): ("number", ""),
+    ("wait", ""): ("duration", "choose one: for so long, until a time, or for a callback"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One problem in a list: whose it is, the label of its field, and the id of what it is told at.
+
+    `text` is the whole of it, as a card says it. While a draft is being edited, what is missing has a level of its own.
+    """
+
+    level: Literal["error", "warning", "missing"]
+    path: str
+    whose: str
+    label: str
+    reason: str
+    text: str
+    at: str
+
+
+def by_field(problems: Iterable[DraftProblem], refused: Mapping[str, str], kind: str = "") -> dict[str, Told]:
+    """What is said at the fields of a form, by their names there: of several all errors, or else the warnings.
+
+    `refused` says why fields were not stored, which stands alone.
+    """
+    found: dict[str, Told] = {}
+    for problem in sorted(problems, key=lambda problem: problem.level):
+        name, reason = _here(problem, kind)
+        said = Told(formatting.sentence(reason), problem.level, problem.missing)
+        before = found.setdefault(name, said)
+        if before is not said and before.level == said.level:
+            found[name] = Told(f"{before.text} {said.text}", said.level, before.missing and said.missing)
+    return found | {name: Told(reason) for name, reason in refused.items()}
+
+
+def of_no_field(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[Told]:
+    """What is said above a form: all that it `has` no field for."""
+    found = [(problem, *_here(problem, kind)) for problem in problems]
+    return [Told(formatting.sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
+
+
+def lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
+    """The problems, each with its field's label. No query."""
+    return [_line(draft, problem) for problem in problems]
+
+
+def lines_while_editing(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
+    """The same, with what is still to be filled in told apart from what is wrong."""
+    found = [(problem, _line(draft, problem)) for problem in problems]
+    return [replace(line, level="missing") if problem.missing else line for problem, line in found]
+
+
+def _here(problem: DraftProblem, kind: str) -> tuple[str, str]:
+    """(name of the field, reason) as the form of a step or trigger of that kind has it."""
+    name, own = _ELSEWHERE.get((kind, problem.field), (problem.field, ""))
+    return name, own or problem.reason
+
+
+def _line(draft: Draft, problem: DraftProblem) -> Line:
+    path, whose, kind, label, at = steps.SETTINGS, "Workflow", "", "", ""
+    if problem.step:
+        node = draft.steps[problem.step]
+        path, whose, kind = steps.path_of(draft, node.key), node.label, node.kind
+        label, at = _in_step(node, _here(problem, kind)[0])
+    elif problem.trigger:
+        trigger = draft.triggers[problem.trigger]
+        path, whose, kind = START, formatting.sentence(trigger.label, stop=""), trigger.kind
+        label, at = _in_trigger(trigger, _here(problem, kind)[0])
+    elif problem.field == "tests":
+        path, whose = steps.TEST, "Tests"
+    elif problem.field == "triggers":
+        path = START
+    elif found := forms.place(SETTINGS_FIELDS, problem.field):
+        label, at = found.label, found.id
+    name, reason = _here(problem, kind)
+    name = name.rpartition(".")[2]
+    return Line(
+        level=problem.level,
+        path=path,
+        whose=whose,
+        label=label,
+        reason=formatting.sentence(reason.removeprefix(f"{name} ") if label else reason, stop=""),
+        text=formatting.sentence(forms.named(reason, name, label)),
+        at=at,
+    )
+
+
+def _in_step(node: StepNode, name: str) -> tuple[str, str]:
+    """(label, id) of what stands in a step's panel."""
+    lanes = LANES.get(node.kind, "")
+    for index, lane in enumerate(node.lanes):
+        if forms.is_about(name, f"{lanes}[{index}]"):
+            is_condition = forms.is_about(name, f"{lanes}[{index}].when")
+            at = dom_id(node.key, lane["key"]) if is_condition else f"arm-{lane['key']}-name"
+            return lane.get("name") or lane["key"], at
+    if lanes and name == lanes:
+        return "", "arms"
+    if node.kind == "repeat" and forms.is_about(name, "until"):
+        return "Until", dom_id(node.key, "until")
+    for specs, _, prefix in steps.specs(node):
+        if found := forms.place(specs, name, prefix):
+            return found.label, found.id
+    return "", ""
+
+
+def _in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
+    """(label, id) of what stands in a trigger's form."""
+    if forms.is_about(name, "filter"):
+        return "Only when", dom_id(node.key, node.key)
+    known = setup.LABELS[node.kind]
+    found = next((field for field in known if forms.is_about(name, field)), "")
+    return (known[found], setup.field_id(node, found)) if found else ("", f"trigger-{node.key}")

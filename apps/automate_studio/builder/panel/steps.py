@@ -1,0 +1,135 @@
+"""What the builder knows of a step: the path of its panel, and the fields that stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from automate_connectors.models import Connection
+from automate_connectors.registry import find_action
+from automate_core.authoring.drafts.values import Draft, StepNode
+from automate_governance.permissions import User, permitted
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder.panel import fields as builder_fields
+from automate_studio.builder.panel import forms, generic_action
+
+TEST = "~test"  #: the path of the panel that tests the whole workflow
+SETTINGS = "~workflow"  #: the path of the workflow's own panel
+_CONNECTION = FieldSpec(name="connection", label="Connection", default="", shown=True)
+
+
+def at(draft: Draft, path: str) -> StepNode | None:
+    """The step that the panel at a path is about; None when there is none."""
+    return draft.steps.get(path.rpartition("/")[2])
+
+
+def path_of(draft: Draft, key: str) -> str:
+    """The path of a step in the tree."""
+    node, path = draft.steps[key], key
+    while node.parent:
+        node = draft.steps[node.parent]
+        path = f"{node.key}/{path}"
+    return path
+
+
+def specs(
+    node: StepNode, user: User | None = None, drawn: Mapping[str, FieldKind] | None = None
+) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
+    """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes.
+
+    Without a `user` no connections are offered, which costs no query. `drawn` are the kinds of the free inputs as a
+    form shows them, which stay while somebody types, whatever is stored meanwhile.
+    """
+    base = {"name": node.name, "notes": node.notes}
+    yield (builder_fields.NAME,), base, ""
+    if node.kind == "action":
+        if takes_connection(node):
+            spec = _connection_spec(node, user) if user else _CONNECTION
+            yield (spec,), {"connection": node.connection}, ""
+        if generic_action.is_generic(node):
+            yield from generic_action.specs(node)
+        else:
+            yield _input_specs(node, drawn or {}), node.inputs, "inputs."
+    yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
+    if node.kind == "action":
+        yield builder_fields.POLICY_FIELDS, node.policy, ""
+    yield (builder_fields.NOTES,), base, ""
+
+
+def takes_connection(node: StepNode) -> bool:
+    """Whether a step's connector takes a connection, or one is set that can be taken out."""
+    try:
+        adapter, _ = find_action(node.action)
+    except LookupError:
+        return True
+    return bool(node.connection) or adapter.takes_connection
+
+
+def takes_any(node: StepNode) -> bool:
+    """Whether an action takes inputs of any name."""
+    try:
+        return find_action(node.action)[1].fields is None and not generic_action.is_generic(node)
+    except LookupError:
+        return False
+
+
+def _connection_spec(node: StepNode, user: User) -> FieldSpec:
+    usable = permitted(user, "use", Connection.objects.filter(connector=node.action.partition(".")[0]))
+    choices = [(connection.slug, connection.name) for connection in usable]
+    if node.connection and node.connection not in dict(choices):
+        choices.append((node.connection, f"{node.connection} (not yours to use)"))
+    return forms.with_choices([_CONNECTION], "connection", choices)[0]
+
+
+def _input_specs(node: StepNode, drawn: Mapping[str, FieldKind]) -> tuple[FieldSpec, ...]:
+    """The action's fields, and whatever else is filled in, so that it can be taken out."""
+    return (*_known(node), *free_inputs(node, drawn).values())
+
+
+def free_inputs(node: StepNode, drawn: Mapping[str, FieldKind] | None = None) -> dict[str, FieldSpec]:
+    """The inputs that the action says nothing of, since people named them, by the names of their fields."""
+    known = {spec.name for spec in _known(node)}
+    kinds = {**{name: _kind(value) for name, value in node.inputs.items()}, **(drawn or {})}
+    return {f"inputs.{name}": FreeInput(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
+
+
+def _known(node: StepNode) -> tuple[FieldSpec, ...]:
+    try:
+        return find_action(node.action)[1].fields or ()
+    except LookupError:
+        return ()
+
+
+class FreeInput(FieldSpec):
+    """An input of a name of one's own: its type is that of its value, and nothing else tells what does not fit."""
+
+
+DRAWN = "::drawn"  #: ends the name of what says how a free input is drawn
+
+
+def drawn_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
+    """How the free inputs of a form that was posted are drawn, by the inputs' names."""
+    kinds = {name: text for name, text in post.items() if name.startswith("inputs.") and name.endswith(DRAWN)}
+    return {
+        name.removeprefix("inputs.").removesuffix(DRAWN): FieldKind(text)
+        for name, text in kinds.items()
+        if text in set(FieldKind)
+    }
+
+
+def emptied(kind: FieldKind) -> str | None:
+    """What a free input holds once its field is empty: it keeps its name until somebody removes it."""
+    return "" if kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else None
+
+
+def _kind(value: Any) -> FieldKind:
+    """How an input that nothing is known of is edited."""
+    kinds = {
+        str: FieldKind.LONG_TEXT,
+        bool: FieldKind.BOOLEAN,
+        int: FieldKind.NUMBER,
+        float: FieldKind.NUMBER,
+        list: FieldKind.LIST,
+        dict: FieldKind.MAPPING,
+    }
+    return kinds.get(type(value), FieldKind.JSON)

@@ -1,0 +1,304 @@
+"""Publishing: the review of a draft, the list of versions, two of them beside each other, and the way back to one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from automate_core.authoring import workflows
+from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.publishing import review as reviews
+from automate_core.authoring.publishing.differences import Difference, Line
+from automate_core.authoring.publishing.review import DRAFT
+from automate_core.authoring.workflows import Seen
+from automate_core.definition.document import DefinitionError
+from automate_core.models import Workflow, WorkflowVersion
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_studio.builder.panel import problem_messages
+from automate_studio.ui import admin_page, describe, request_params
+from automate_studio.ui import formatting as words
+from automate_studio.ui.json.visible import visible
+from automate_studio.ui.responses import SeeOther
+
+MOST = 50  #: versions on a page
+LONGEST_MESSAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A difference as it is shown: `fields` are (name, value before, value after), texts that hide nothing."""
+
+    difference: Difference
+    fields: list[tuple[str, str | None, str | None]]
+
+    @property
+    def sign(self) -> tuple[str, str]:
+        """(class of its colour, the sign)."""
+        return _SIGNS[self.difference.kind]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return visible(self.difference.name)
+
+    @property
+    def words(self) -> str:
+        """What came of it."""
+        return visible(self.difference.words)
+
+
+_SIGNS = {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕"), "changed": ("m", "~")}
+
+
+# --- the review -------------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def review(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is about to be published; a POST publishes what was seen.
+
+    409 when somebody changed it meanwhile, with what they did and a fresh review; 422 when it has errors.
+    """
+    workflow = _workflow(request, pk)
+    if request.method != "POST":
+        return _show_review(request, workflow)
+    seen = Seen(_posted(request, "rev"), _posted(request, "version"))
+    try:
+        version = workflows.publish(
+            workflow, author=request_params.person(request), message=_message(request), seen=seen
+        )
+    except NotPermittedError as error:
+        raise PermissionDenied(str(error)) from error
+    except ConflictError as error:
+        workflow.refresh_from_db()
+        return _show_review(request, workflow, conflict=error, status=409)
+    except DefinitionError as error:
+        return _show_review(request, workflow, reasons=_reasons(error), status=422)
+    _say_published(request, version, workflow)
+    return SeeOther(_page_of(workflow))
+
+
+def _show_review(
+    request: HttpRequest,
+    workflow: Workflow,
+    *,
+    conflict: ConflictError | None = None,
+    reasons: Iterable[str] = (),
+    status: int = 200,
+) -> HttpResponse:
+    found = reviews.of(workflow, by=request_params.person(request))
+    return admin_page.page(
+        request,
+        "automate_studio/publishing/review.html",
+        f"Publish {workflow.name}",
+        status=status,
+        workflow=workflow,
+        review=found,
+        rows=_rows(found.comparison.found) if found.comparison else [],
+        lines=_lines(found.comparison.lines) if found.comparison else [],
+        problems=problem_messages.lines(found.draft, found.problems),
+        refusal=words.sentence(found.refusal) if found.refusal else "",
+        may_change=can(request.user, "change", workflow),
+        message=request.POST.get("message", ""),
+        conflict=conflict,
+        reasons=reasons,
+    )
+
+
+def _rows(found: Iterable[Difference]) -> list[Row]:
+    return [
+        Row(each, [(field.name, _said(field.name, field.was), _said(field.name, field.now)) for field in each.fields])
+        for each in found
+    ]
+
+
+def _lines(found: list[Line] | None) -> list[Line] | None:
+    """The texts with what would hide parts of them written out."""
+    return found and [replace(line, left=visible(line.left), right=visible(line.right)) for line in found]
+
+
+def _said(name: str, text: str | None) -> str | None:
+    """A value for people: conditions as sentences, the rest as it is written."""
+    if text is None:
+        return None
+    if name == "filter" or name.startswith("condition of "):
+        return visible(describe.condition(json.loads(text) if text[:1] in "{[" else text))
+    return visible(text)
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def versions(request: HttpRequest, pk: int) -> HttpResponse:
+    """The versions, newest first, `?before=` a number."""
+    workflow = _workflow(request, pk)
+    found = workflow.versions.select_related("author", "run_as").defer("definition")
+    before = request_params.number(request.GET.get("before"))
+    shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
+    return admin_page.page(
+        request,
+        "automate_studio/publishing/versions.html",
+        f"Versions of {workflow.name}",
+        workflow=workflow,
+        versions=shown[:MOST],
+        older=shown[MOST - 1].number if len(shown) > MOST else None,
+        may_change=can(request.user, "change", workflow),
+    )
+
+
+@require_safe
+def compare(request: HttpRequest, pk: int) -> HttpResponse:
+    """Two versions, `?from=` and `?to=`: numbers, or `draft`. Without them what is published, and the draft."""
+    workflow = _workflow(request, pk)
+    present = str(workflow.published.number) if workflow.published else DRAFT
+    names = (request.GET.get("from") or present, request.GET.get("to") or DRAFT)
+    return _show_comparison(request, workflow, *names)
+
+
+@require_POST
+def restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """Make the draft what a version says, and go to the builder, where that can be undone."""
+    workflow = _workflow(request, pk)
+    rev = _posted(request, "rev")
+    changed = False
+
+    def act() -> None:
+        nonlocal changed
+        changed = workflows.restore(workflow, number, by=request_params.person(request), rev=rev)
+
+    if (failed := _failed(request, workflow, number, act)) is not None:
+        return failed
+    said = "is now what" if changed else "says already what"
+    messages.success(request, f"The draft {said} v{number} says.{' Undo takes it back.' if changed else ''}")
+    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+
+
+@require_POST
+def publish_again(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """Publish what an older version says, as a new one."""
+    workflow = _workflow(request, pk)
+    seen = Seen(workflow.rev, _posted(request, "version"))
+    made: list[WorkflowVersion] = []
+
+    def act() -> None:
+        made.append(
+            workflows.publish_again(
+                workflow, number, author=request_params.person(request), message=_message(request), seen=seen
+            )
+        )
+
+    if (failed := _failed(request, workflow, number, act)) is not None:
+        return failed
+    _say_published(request, made[0], workflow)
+    return SeeOther(_page_of(workflow))
+
+
+def _failed(request: HttpRequest, workflow: Workflow, number: int, act: Callable[[], None]) -> HttpResponse | None:
+    """None when it was done; else the comparison with that version, and why not."""
+    try:
+        act()
+    except WorkflowVersion.DoesNotExist:
+        raise Http404 from None
+    except NotPermittedError as error:
+        raise PermissionDenied(str(error)) from error
+    except ConflictError as error:
+        workflow.refresh_from_db()
+        present = str(workflow.published.number) if workflow.published else DRAFT
+        return _show_comparison(request, workflow, present, str(number), conflict=error, status=409)
+    except DefinitionError as error:
+        present = str(workflow.published.number) if workflow.published else DRAFT
+        return _show_comparison(request, workflow, present, str(number), reasons=_reasons(error), status=422)
+    return None
+
+
+def _show_comparison(
+    request: HttpRequest,
+    workflow: Workflow,
+    before: str,
+    after: str,
+    *,
+    conflict: ConflictError | None = None,
+    reasons: Iterable[str] = (),
+    status: int = 200,
+) -> HttpResponse:
+    try:
+        pair = reviews.stated(workflow, before), reviews.stated(workflow, after)
+    except WorkflowVersion.DoesNotExist:
+        raise Http404 from None
+    except DefinitionError as error:
+        messages.error(request, f"One of them cannot be read any more: {error}")
+        return SeeOther(reverse("studio:versions", args=[workflow.pk]))
+    found = reviews.compare(*pair)
+    published = workflow.published
+    older = after if after != DRAFT and not (published and after == str(published.number)) else ""
+    refusal = _refusal_of_older(request, workflow, older) if older else ""
+    return admin_page.page(
+        request,
+        "automate_studio/publishing/compare.html",
+        f"Compare versions of {workflow.name}",
+        status=status,
+        workflow=workflow,
+        before=_label(before),
+        after=_label(after),
+        rows=_rows(found.found),
+        lines=_lines(found.lines),
+        older=older,
+        may_change=can(request.user, "change", workflow),
+        refusal=words.sentence(refusal) if refusal else "",
+        conflict=conflict,
+        reasons=reasons,
+    )
+
+
+def _refusal_of_older(request: HttpRequest, workflow: Workflow, number: str) -> str:
+    run_as = workflow.versions.select_related("run_as").get(number=int(number)).run_as
+    return workflows.refusal(workflow, request_params.person(request), run_as)
+
+
+def _label(name: str) -> str:
+    return "Draft" if name == DRAFT else f"v{int(name)}"
+
+
+# --- what all of them need --------------------------------------------------------------------------------------------
+
+
+def _workflow(request: HttpRequest, pk: int) -> Workflow:
+    found = Workflow.objects.select_related("run_as", "owner", "published__author", "published__run_as")
+    return get_object_or_404(permitted(request.user, "view", found), pk=pk)
+
+
+def _posted(request: HttpRequest, name: str) -> int:
+    """A number that a form brings along; -1, which nothing is equal to, when it does not."""
+    found = request_params.number(request.POST.get(name))
+    return -1 if found is None else found
+
+
+def _message(request: HttpRequest) -> str:
+    return request.POST.get("message", "").replace("\0", "").strip()[:LONGEST_MESSAGE]
+
+
+def _reasons(error: DefinitionError) -> list[str]:
+    return [words.sentence(str(problem)) for problem in error.problems]
+
+
+def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:
+    """`before` is the workflow as it was read before."""
+    if version == before.published:
+        messages.success(request, f"{version} says the same and is live already.")
+        return
+    count = sum(reviews.going_on(before).values()) if before.published else 0
+    stay = f" {count} run{'s' if count > 1 else ''} will finish on {before.published}." if count else ""
+    messages.success(request, f"Version {version.number} is live.{stay}")
+
+
+def _page_of(workflow: Workflow) -> str:
+    return reverse("admin:automate_core_workflow_change", args=[workflow.pk])

@@ -1,0 +1,1 @@
+"""Test runs in the builder."""

@@ -1,0 +1,97 @@
+"""The approvals of a test form: the outcomes to choose from, the answers to fill in, and what was posted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from automate_core.authoring.test_runs import decisions, parts, samples
+from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
+from automate_core.definition.document import ApprovalStep, Definition, Step
+from automate_core.definition.step_names import title
+from automate_core.models import Workflow
+from automate_studio.ui import forms
+
+PREFIX = "decision"
+_BOOLEANS = ["yes", "no"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One approval as it is drawn. `preset` names the outcome that is taken when none is chosen."""
+
+    id: str
+    name: str
+    preset: str
+    outcomes: list[tuple[str, str]]
+    fields: list[forms.Field]
+
+
+def offered(workflow: Workflow, definition: Definition, key: str) -> list[Approval]:
+    """The approvals that a test of the step, or with an empty key of the whole workflow, comes to."""
+    found = list(decisions.approvals(_steps(definition, key)))
+    known = samples.outputs(workflow, [step.key for step in found]) if found else {}
+    return [_drawn(step, known.get(step.key)) for step in found]
+
+
+def posted(post: Mapping[str, Any], definition: Definition) -> dict[str, Decision]:
+    """The outcomes that a request chooses, by the key of their step."""
+    found = {}
+    for step in decisions.approvals(definition.steps):
+        if outcome := post.get(_id(step.key)):
+            form = {each.name: given for each in step.form if (given := post.get(_id(step.key, each.name))) is not None}
+            found[step.key] = Decision(outcome=str(outcome), form=form)
+    return found
+
+
+def sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterator[str]:
+    """The chosen outcomes as a confirmation names them: `Refund the order: Approve`."""
+    for step in decisions.approvals(definition.steps):
+        if step.key in chosen:
+            names = dict(_outcomes(step))
+            yield f"{step.name or title(step.key)}: {names.get(chosen[step.key].outcome, chosen[step.key].outcome)}"
+
+
+def is_field(name: str) -> bool:
+    """Whether a field of the test form is about an approval."""
+    return name.startswith(f"{PREFIX}:")
+
+
+def _steps(definition: Definition, key: str) -> list[Step]:
+    if not key:
+        return definition.steps
+    part = parts.up_to(definition, key)
+    return part.steps if part else []
+
+
+def _drawn(step: ApprovalStep, known: Any) -> Approval:
+    outcomes = _outcomes(step)
+    names = dict(outcomes)
+    present = str(known.get("outcome")) if isinstance(known, dict) else ""
+    return Approval(
+        id=_id(step.key),
+        name=step.name or title(step.key),
+        preset=names.get(present) or next(iter(names.values()), ""),
+        outcomes=outcomes,
+        fields=[_field(step, document) for document in msgspec.to_builtins(step.form)],
+    )
+
+
+def _outcomes(step: ApprovalStep) -> list[tuple[str, str]]:
+    return [*((lane.key, lane.name or title(lane.key)) for lane in step.outcomes), (TIMED_OUT, "Deadline passes")]
+
+
+def _field(step: ApprovalStep, document: Mapping[str, Any]) -> forms.Field:
+    name = document["name"]
+    asked = next(each for each in step.form if each.name == name)
+    [field] = forms.fields([document], {name: decisions.example(asked)}, {})
+    if field.kind == "boolean":
+        field = replace(field, choices=_BOOLEANS, value="yes")
+    return replace(field, id=_id(step.key, name))
+
+
+def _id(key: str, field: str = "") -> str:
+    return ":".join(filter(None, (PREFIX, key, field)))

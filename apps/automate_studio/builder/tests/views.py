@@ -1,0 +1,396 @@
+"""Tests in the builder: started by one POST, then looked at until they have ended; results, pins and mocks."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from automate_connectors.adapters.base import Effect as ActionEffect
+from automate_connectors.registry import find_action
+from automate_core import artifacts
+from automate_core.authoring.drafts import reading, rows
+from automate_core.authoring.publishing import dependencies
+from automate_core.authoring.publishing.dependencies import Touches
+from automate_core.authoring.test_runs import results, samples, start
+from automate_core.authoring.test_runs.results import Result
+from automate_core.authoring.test_runs.start import NotTestableError, Request
+from automate_core.definition import step_names
+from automate_core.definition.document import ActionStep, Definition, walk
+from automate_core.definition.step_paths import items_of, key_of
+from automate_core.engine.test_mode import Mode, Scope
+from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
+from automate_governance.permissions import NotPermittedError, Person, can
+from automate_studio.builder.panel import problem_messages, steps
+from automate_studio.builder.panel.problem_messages import Line
+from automate_studio.builder.tests import decisions
+from automate_studio.ui import formatting, versions
+from automate_studio.ui import request_params as asked
+from automate_studio.ui.json import editor, visible
+from automate_studio.ui.json.visible import Shown
+from automate_studio.ui.samples.samples import chosen_by
+from automate_studio.view_models.step_tree import Badge
+
+MODES: dict[str, str] = {"preview": "Preview", "dry": "Dry run", "real": "For real"}
+_SCOPES = {"step", "to", "whole"}
+_EVENTS = 5
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """One thing that a dry run would have done, ready to be drawn. `fields` are (label, before, after)."""
+
+    title: str
+    what: str
+    fields: list[tuple[str, str, str]]
+    details: Shown | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLine:
+    """One step in the result of the whole workflow. `item` says which one of a loop, `effects` what it would do."""
+
+    name: str
+    path: str
+    state: str
+    message: str
+    item: str = ""
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The result area of a step, or with an empty `key` of the whole workflow. `shown` is the result that is open."""
+
+    workflow: Workflow
+    key: str
+    past: list[Result]
+    shown: Result | None
+    effects: list[Effect]
+    lines: list[StepLine]
+    logs: tuple[str, ...] = ()
+    input: Shown | None = None
+    output: Shown | None = None
+    details: Shown | None = None
+    pin: StepSample | None = None
+    mock: StepSample | None = None
+    mock_text: str = ""
+    refused: str = ""
+    problems: Sequence[Line] = ()
+    confirm: Touches | None = None
+    systems: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    asked: Mapping[str, str] | None = None
+    may_see: bool = True
+    changed: bool = False
+
+    @property
+    def mode(self) -> str:
+        """The kind of the test that is shown, in words."""
+        return MODES[self.shown.terms["mode"]] if self.shown else ""
+
+    @property
+    def title(self) -> str:
+        """What came of it, in two words."""
+        if self.shown is None:
+            return "Not tested yet"
+        if self.changed and self.shown.has_ended:
+            return "Changed since test"
+        state = self.shown.run.status if not self.key else self.shown.state
+        known = {
+            "succeeded": "Previewed" if self.shown.terms["mode"] == "preview" else "Test passed",
+            "failed": "Test failed",
+            "skipped": "Not reached",
+            "waiting": "Waiting",
+            "cancelled": "Cancelled",
+        }
+        return known.get(state, "Running")
+
+    @property
+    def state(self) -> str:
+        """The state that the title stands for."""
+        if self.shown is None:
+            return ""
+        if self.changed and self.shown.has_ended:
+            return "waiting"
+        return str(self.shown.state if self.key else self.shown.run.status)
+
+    @property
+    def seconds(self) -> str:
+        """How long it took."""
+        run = self.shown.run if self.shown else None
+        if run is None:
+            return ""
+        if self.key and self.shown and self.shown.seconds is not None:
+            return formatting.duration(self.shown.seconds)
+        return formatting.between(run.started_at, run.finished_at) if run.finished_at else ""
+
+
+def test(request: HttpRequest, pk: int) -> HttpResponse:
+    """A POST starts a test: 202 with its running state. A GET gives the result area of `?step=`, of `?run=` or the
+    newest test.
+    """
+    workflow = asked.workflow(request, pk)
+    if request.method == "POST":
+        return _start(request, workflow)
+    key = _key(request.GET.get("step"))
+    run = _run(workflow, request.GET.get("run")) if request.GET.get("run") else None
+    return _answer(request, _view(request, workflow, key, run))
+
+
+@require_POST
+def keep(request: HttpRequest, pk: int) -> HttpResponse:
+    """Pin a result, make a mock of a step, take either back, or delete a test; `act` says which."""
+    workflow = asked.workflow(request, pk)
+    key, act = _key(request.POST.get("step")), request.POST.get("act")
+    if act != "delete" and not workflow.steps.filter(key=key).exists():
+        raise Http404
+    by = asked.person(request)
+    try:
+        match act:
+            case "pin":
+                run = _run(workflow, request.POST.get("run"))
+                _pin(workflow, key, results.of_run(run, key), request)
+            case "unpin":
+                samples.drop(workflow, key, StepSample.Kind.PIN)
+            case "mock":
+                samples.keep(workflow, key, StepSample.Kind.MOCK, _json(request.POST.get("output", "")), by=by)
+            case "unmock":
+                samples.drop(workflow, key, StepSample.Kind.MOCK)
+            case "delete":
+                start.delete(_run(workflow, request.POST.get("run")))
+            case _:
+                raise NotTestableError("say what to do: pin, unpin, mock, unmock or delete")
+    except NotTestableError as error:
+        return _refused(request, workflow, key, error)
+    return _answer(request, _view(request, workflow, key, None))
+
+
+def badges(workflow: Workflow, definition: Definition) -> dict[str, Badge]:
+    """How each step stands with its tests. Two queries."""
+    found: dict[str, Badge] = {}
+    now = timezone.localtime()
+    for key, last in results.last_tested(workflow, definition).items():
+        at = formatting.clock(timezone.localtime(last.at), now)
+        if last.changed:
+            found[key] = Badge(kind="changed", text="Changed since test")
+        elif last.went_well:
+            found[key] = Badge(kind="tested", text=f"Tested {at}")
+        else:
+            found[key] = Badge(kind="failed", text=f"Test failed {at}")
+    return found | {key: Badge(kind="mocked", text="Mocked") for key in results.mocked(workflow)}
+
+
+# --- starting ---------------------------------------------------------------------------------------------------------
+
+
+def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
+    key = _key(request.POST.get("step"))
+    try:
+        wanted = _request(request, workflow, key)
+        if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
+            prepared = start.prepare(workflow, wanted, by=asked.person(request))
+            touched = dependencies.of(prepared.definition, request.user)
+            fields = {
+                name: str(value) for name, value in request.POST.items() if name in _FIELDS or decisions.is_field(name)
+            }
+            systems = tuple(_systems(prepared.definition))
+            outcomes = tuple(decisions.sentences(prepared.definition, wanted.decisions))
+            view = _view(
+                request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
+            )
+            return _answer(request, view)
+        run = start.start(workflow, wanted, by=asked.person(request))
+    except NotPermittedError as error:
+        return _refused(request, workflow, key, NotTestableError(str(error)), status=403)
+    except NotTestableError as error:
+        return _refused(request, workflow, key, error)
+    return _answer(request, _view(request, workflow, key, run), status=202)
+
+
+def _systems(definition: Definition) -> Iterator[str]:
+    """What each step with an effect does in which system, such as `Tell: Email, send an email`."""
+    for _, step in walk(definition.steps):
+        if not isinstance(step, ActionStep) or step.disabled:
+            continue
+        adapter, action = find_action(step.action)
+        if action.effect is not ActionEffect.PURE:
+            what = (action.label or action.name).lower()
+            yield f"{step.name or step_names.title(step.key)}: {adapter.name}, {what}"
+
+
+_FIELDS = ("mode", "scope", "step", "event", "payload")
+
+
+def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
+    """What somebody asks to be tested. Raises NotTestableError."""
+    mode, scope = request.POST.get("mode", ""), request.POST.get("scope", "")
+    if mode not in MODES or scope not in _SCOPES or (scope == "whole") != (not key):
+        raise NotTestableError("choose what to test: a step, up to a step or the whole, and how")
+    event, text = request.POST.get("event", ""), request.POST.get("payload", "").strip()
+    try:
+        chosen = uuid.UUID(event) if event else None
+    except ValueError as error:
+        raise NotTestableError("this is no event: choose one of the list") from error
+    data = _json(text) if text else msgspec.UNSET
+    if not event and not text:
+        chosen, data = _chosen(workflow, asked.person(request))
+    the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
+    chosen_outcomes = decisions.posted(request.POST, reading.read(rows.load(workflow)).definition)
+    return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
+
+
+def _chosen(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
+    """(event, payload) of the sample that the person has chosen in the builder, if they have."""
+    found = chosen_by(person, workflow)
+    if found.edited is not None:
+        return None, found.edited
+    run = ExecutionRun.objects.filter(workflow=workflow, pk=found.run).first() if found.run else None
+    event = run.event_id if run else found.event
+    still_there = event is not None and Event.objects.filter(pk=event).exists()
+    return event if still_there else None, msgspec.UNSET
+
+
+_MODE: Any = Mode.__value__
+_SCOPE: Any = Scope.__value__
+
+
+def _json(text: str) -> Any:
+    """The value of a JSON text. Raises NotTestableError."""
+    try:
+        return editor.storable(text)
+    except ValueError as error:
+        raise NotTestableError(f"this is no JSON: {error}") from error
+
+
+def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> None:
+    if result.step is None or result.step.status != "succeeded":
+        raise NotTestableError("only a result that ended well can be pinned")
+    step, by = result.step, asked.person(request)
+    try:
+        output = artifacts.value_of(step.output_file) if step.output_file else step.output
+    except artifacts.DocumentError as error:
+        raise NotTestableError(error.message) from error
+    samples.keep(workflow, key, StepSample.Kind.PIN, output, by=by, run=result.run.pk)
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun | None, **more: Any) -> View:
+    if not can(request.user, "view_payload", workflow):
+        return View(workflow=workflow, key=key, past=[], shown=None, effects=[], lines=[], may_see=False, **more)
+    past = results.of_step(workflow, key) if key else results.of_whole(workflow)
+    chosen = run or (past[0].run if past else None)
+    shown = results.of_run(chosen, key) if chosen else None
+    kept = {each.kind: each for each in StepSample.objects.filter(workflow=workflow, key=key)} if key else {}
+    mock, step = kept.get("mock"), shown.step if shown else None
+    present = mock.output if mock else step.output if step else None
+    error = shown.error if shown else None
+    return View(
+        workflow=workflow,
+        key=key,
+        past=past,
+        shown=shown,
+        effects=[_effect(each) for each in shown.effects] if shown else [],
+        lines=_lines(workflow, shown.run) if shown and not key else [],
+        logs=tuple(visible.visible(line) for line in shown.logs) if shown else (),
+        input=visible.show(step.input, cut=bool(step.input_file)) if step and step.input is not None else None,
+        output=visible.show(step.output, cut=bool(step.output_file)) if step and step.status == "succeeded" else None,
+        details=visible.show(error["details"]) if error and error.get("details") else None,
+        pin=kept.get("pin"),
+        mock=mock,
+        changed=shown is not None and results.is_changed(workflow, shown, key),
+        mock_text=visible.visible(json.dumps(present, indent=2, ensure_ascii=False)),
+        **more,
+    )
+
+
+def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
+    draft = rows.load(workflow)
+    definition = versions.definitions([run.version_id])[run.version_id]
+    attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
+    last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
+    foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
+    return [
+        StepLine(
+            name=step_names.step_name(definition, path),
+            path=steps.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
+            state=state,
+            message=message,
+            item=items_of(path),
+            effects=tuple(_effect(each) for each in foreseen.get(path, ())[:3]),
+        )
+        for path, (state, message) in last.items()
+    ]
+
+
+_TITLES = {"created": "Would create", "changed": "Would change", "deleted": "Would delete"}
+
+
+def _effect(document: dict[str, Any]) -> Effect:
+    kind = document["kind"]
+    if kind in {"call", "unknown"}:
+        where = f" through {document['connection']}" if document.get("connection") else ""
+        details = visible.show(document["details"]) if document.get("details") else None
+        title = f"Would call {document['name']}{where}" if kind == "call" else document["name"]
+        return Effect(title=title, what=visible.visible(document["summary"]), fields=[], details=details)
+    if "count" in document:
+        return Effect(
+            title=_TITLES[kind], what=f"{document['count']} rows of {document['model']}, by one statement", fields=[]
+        )
+    fields = [(each["label"], _short(each["before"]), _short(each["after"])) for each in document["fields"]]
+    return Effect(title=_TITLES[kind], what=f"{document['name']} {document['pk']}", fields=fields)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return visible.visible(text if len(text) <= 200 else f"{text[:200]}…")
+
+
+def _refused(
+    request: HttpRequest, workflow: Workflow, key: str, error: NotTestableError, status: int = 422
+) -> HttpResponse:
+    draft = rows.load(workflow)
+    problems = problem_messages.lines(draft, error.problems)
+    view = _view(request, workflow, key, None, refused=formatting.sentence(str(error)), problems=problems)
+    return _answer(request, view, status=status)
+
+
+def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse:
+    definition = reading.read(rows.load(view.workflow)).definition
+    events = samples.events(view.workflow, definition, asked.person(request))[:_EVENTS] if view.may_see else []
+    context = {
+        "view": view,
+        "badges": {
+            key: (badge.kind, badge.icon, badge.text) for key, badge in badges(view.workflow, definition).items()
+        },
+        "events": [(str(event.pk), f"{event.type or event.source}", event.received_at) for event in events],
+        "approvals": decisions.offered(view.workflow, definition, view.key) if view.may_see else [],
+    }
+    return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)
+
+
+def _key(text: str | None) -> str:
+    """The key of a step, empty for the whole workflow. Raises Http404 for what can be none."""
+    if text and not _KEY.fullmatch(text):
+        raise Http404
+    return text or ""
+
+
+def _run(workflow: Workflow, text: str | None) -> ExecutionRun:
+    try:
+        return get_object_or_404(results.tests(workflow), pk=uuid.UUID(text or ""))
+    except ValueError as error:
+        raise Http404 from error

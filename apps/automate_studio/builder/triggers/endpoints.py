@@ -1,0 +1,96 @@
+"""A webhook that is created in place, in the builder, for a trigger: by the form of its own page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from automate_core.admin import WebhookEndpointForm, form_for
+from automate_core.authoring.drafts import commands, requests
+from automate_core.authoring.drafts.commands import State
+from automate_core.models import WebhookEndpoint, Workflow
+from automate_core.webhooks.schemes import SchemeError
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import NotPermittedError, Person, User, can
+from automate_studio.ui import formatting
+from automate_studio.ui.objects.form_view import FieldView
+from automate_studio.ui.webhook_form import Note, fields, notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Creating:
+    """The form of a new webhook as it is drawn; `errors` are about none of its fields."""
+
+    fields: list[FieldView]
+    notes: list[Note]
+    errors: list[str]
+    refused: bool
+
+
+class NotMadeError(Exception):
+    """A webhook that was not created; `form` says why, field by field."""
+
+    def __init__(self, form: WebhookEndpointForm) -> None:
+        super().__init__(str(form.errors.as_json()))
+        self.form = form
+
+
+def creating(workflow: Workflow, key: str, user: User, form: WebhookEndpointForm | None = None) -> Creating | None:
+    """The form for the trigger of that key, as it was filled in; None for who may create no webhooks."""
+    if not (can(user, "add", WebhookEndpoint) and can(user, "add", StoredSecret)):
+        return None
+    drawn = form or _form(workflow, key, user)
+    errors = [str(error) for error in drawn.non_field_errors()]
+    return Creating(fields=fields(drawn), notes=notes(drawn), errors=errors, refused=drawn.is_bound)
+
+
+def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[State, str]:
+    """Create the webhook of a form and give it to the trigger, as one: (the draft, the secret if one was made here).
+
+    Raises NotMadeError, and EditError when the draft has changed.
+    """
+    form = _form(workflow, key, by, post)
+    if not form.is_valid():
+        raise NotMadeError(form)
+    slug = form.cleaned_data["slug"]
+    edit = {"do": "edit_trigger", "key": key, "rev": post.get("rev", ""), "set": {"endpoint": slug}}
+    try:
+        with transaction.atomic():
+            form.store()
+            state = commands.do(workflow.pk, requests.read(edit, lax=True), by=by)
+    except SchemeError as error:
+        form.add_error(error.field if error.field in form.fields else None, formatting.sentence(str(error)))
+    except ValidationError as error:
+        form.add_error(None, " ".join(error.messages))
+    except IntegrityError:  # somebody else was as fast
+        form.add_error("slug", "This address is taken: choose another one.")
+    except NotPermittedError as error:
+        form.add_error(None, formatting.sentence(str(error)))
+    else:
+        return state, form.fresh
+    raise NotMadeError(form)
+
+
+def _form(workflow: Workflow, key: str, user: User, post: Mapping[str, Any] | None = None) -> WebhookEndpointForm:
+    initial = None if post is not None else {"slug": _free_slug(workflow)}
+    return form_for(cast(Person, user))(post, initial=initial, auto_id=f"new-{key}-%s")
+
+
+def _free_slug(workflow: Workflow) -> str:
+    """A short address that is not taken, after the workflow's name."""
+    stem = slugify(workflow.name)[:60].strip("-_") or "webhook"
+    taken = set(WebhookEndpoint.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    return next(slug for slug in _numbered(stem) if slug not in taken)
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1

@@ -1,0 +1,271 @@
+"""A schedule as people choose it, and what comes of it: its next times, and what the clock's changes do to them.
+
+Values in, values out: no database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from automate_core.definition.document import ScheduleTrigger
+from automate_core.expressions import durations
+from automate_core.triggers import schedules
+from automate_studio.ui import formatting
+
+DAYS = (
+    ("1", "Monday"),
+    ("2", "Tuesday"),
+    ("3", "Wednesday"),
+    ("4", "Thursday"),
+    ("5", "Friday"),
+    ("6", "Saturday"),
+    ("0", "Sunday"),
+)
+UNITS = (("m", "minutes"), ("h", "hours"), ("d", "days"), ("s", "seconds"))
+REPEATS = (
+    ("", "Choose"),
+    ("every", "Every so many minutes or hours"),
+    ("daily", "Daily"),
+    ("weekdays", "On weekdays, Monday to Friday"),
+    ("weekly", "Weekly"),
+    ("monthly", "Monthly"),
+    ("cron", "By a cron expression"),
+)
+_LAST = "L"
+MONTH_DAYS = (*((str(day), f"{day}.") for day in range(1, 32)), (_LAST, "last day"))
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_NAMES = {name[:3].upper(): number for number, name in DAYS}
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is chosen. Those fields count that `repeats` asks for; `days` are cron's numbers, `time` is HH:MM."""
+
+    repeats: str = ""
+    number: int = 15
+    unit: str = "m"
+    time: str = "09:00"
+    days: tuple[str, ...] = ("1",)
+    day: str = "1"
+    cron: str = ""
+
+
+class PlanError(ValueError):
+    """A choice that cannot be kept; `field` is the one at fault."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+def plan_of(config: Mapping[str, Any]) -> Plan:
+    """A trigger's times as a plan; an expression that no choice says stays one."""
+    cron = config.get("cron")
+    if isinstance(cron, str) and cron.strip():
+        return replace(_of_cron(cron.split()), cron=cron)
+    try:
+        whole = durations.seconds(config.get("every"))
+    except ValueError:
+        return Plan()
+    for unit in ("d", "h", "m", "s"):
+        if whole and whole % _SECONDS[unit] == 0:
+            return Plan(repeats="every", number=int(whole // _SECONDS[unit]), unit=unit)
+    return Plan()
+
+
+def _of_cron(parts: list[str]) -> Plan:
+    other = Plan(repeats="cron")
+    if len(parts) != 5 or not all(part.isascii() and part.isdigit() for part in parts[:2]) or parts[3] != "*":
+        return other
+    minute, hour, day, _, weekday = int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4].upper()
+    if minute > 59 or hour > 23:
+        return other
+    at = Plan(time=f"{hour:02}:{minute:02}")
+    if day == "*" and weekday == "*":
+        return replace(at, repeats="daily")
+    if day == "*" and weekday in {"1-5", "MON-FRI"}:
+        return replace(at, repeats="weekdays")
+    if day == "*":
+        days = {_NAMES.get(each, "0" if each == "7" else each) for each in weekday.split(",")}
+        listed = tuple(number for number, _ in DAYS if number in days)
+        return replace(at, repeats="weekly", days=listed) if len(listed) == len(days) else other
+    if weekday == "*" and day in dict(MONTH_DAYS):
+        return replace(at, repeats="monthly", day=day)
+    return other
+
+
+def chosen(post: Any, present: Plan) -> Plan:
+    """The plan that a form asks for. Raises PlanError."""
+    repeats = post.get("repeats", present.repeats)
+    if repeats not in dict(REPEATS):
+        raise PlanError("repeats", "choose one of those there are")
+    plan = replace(present, repeats=repeats)
+    if repeats == "every":
+        number = post.get("number", "").strip()
+        if not (number.isascii() and number.isdigit() and int(number[:9]) > 0 and len(number) < 9):
+            raise PlanError("number", "write a whole number, 1 or more")
+        unit = post.get("unit", present.unit)
+        if unit not in _SECONDS:
+            raise PlanError("number", "choose minutes, hours, days or seconds")
+        if int(number) * _SECONDS[unit] > durations.LONGEST_SECONDS:
+            raise PlanError("number", "a span is at most a year")
+        return replace(plan, number=int(number), unit=unit)
+    if repeats == "cron":
+        cron = " ".join(post.get("cron", "").split())
+        if not cron:
+            raise PlanError("cron", "write five fields, such as 30 8 * * 1-5 for 8:30 on working days")
+        return replace(plan, cron=cron)
+    return _at_a_time(plan, post) if repeats else plan
+
+
+def _at_a_time(plan: Plan, post: Any) -> Plan:
+    match = _TIME.fullmatch(post.get("time", plan.time).strip())
+    if match is None:
+        raise PlanError("time", "write a time such as 08:30")
+    plan = replace(plan, time=f"{int(match[1]):02}:{match[2]}")
+    if plan.repeats == "weekly":
+        days = tuple(number for number, _ in DAYS if number in post.getlist("days"))
+        if not days:
+            raise PlanError("days", "choose one day or more")
+        return replace(plan, days=days)
+    if plan.repeats == "monthly":
+        day = post.get("day", plan.day)
+        if day not in dict(MONTH_DAYS):
+            raise PlanError("day", "choose a day of the month")
+        return replace(plan, day=day)
+    return plan
+
+
+def times_of(plan: Plan) -> dict[str, str]:
+    """`cron` or `every` as the trigger keeps it; empty while nothing is chosen."""
+    if plan.repeats in {"", "cron"}:
+        return {"cron": plan.cron} if plan.repeats else {}
+    if plan.repeats == "every":
+        return {"every": f"{plan.number}{plan.unit}"}
+    hour, _, minute = plan.time.partition(":")
+    day, weekday = {
+        "daily": ("*", "*"),
+        "weekdays": ("*", "1-5"),
+        "weekly": ("*", ",".join(plan.days)),
+        "monthly": (plan.day, "*"),
+    }[plan.repeats]
+    return {"cron": f"{int(minute)} {int(hour)} {day} * {weekday}"}
+
+
+# --- what comes of it -------------------------------------------------------------------------------------------------
+
+MANY = 5
+_LOOK_AHEAD = 370  # days
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fires:
+    """The next times in the zone; `remarks` are about the changes of its clock. `hint` stands in place of both.
+
+    `counted` says that they depend on the moment of publishing.
+    """
+
+    zone: str
+    times: list[dt.datetime]
+    remarks: list[str]
+    counted: bool = False
+    hint: str = ""
+
+
+def fires(config: Mapping[str, Any], workflow_timezone: str, now: dt.datetime) -> Fires:
+    """What the times of a trigger would give if it were published now."""
+    zone_name = str(config.get("timezone") or workflow_timezone)
+    plan = plan_of(config)
+    try:
+        zone = ZoneInfo(zone_name)
+        trigger = ScheduleTrigger(cron=str(config.get("cron") or ""), every=config.get("every"), timezone=zone_name)
+        if not plan.repeats or len(trigger.cron.split()) not in {0, 5}:
+            return Fires(zone=zone_name, times=[], remarks=[], hint="The next times are shown here.")
+        times = schedules.next_fires(trigger, zone_name, MANY, after=now)
+    except (CronSimError, KeyError, ValueError, OSError, OverflowError):
+        return Fires(zone=zone_name, times=[], remarks=[], hint="These times cannot be worked out yet.")
+    if not times:
+        return Fires(zone=zone_name, times=[], remarks=[], hint="There is no such time: it never starts.")
+    remarks = list(_remarks(plan, trigger, zone, now))
+    return Fires(zone=zone_name, times=times, remarks=remarks, counted=plan.repeats == "every")
+
+
+def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
+    """What the next changes of the clock do, at most one forward and one back."""
+    harmless = []
+    for at, by in list(_changes(zone, now))[:2]:
+        way, shift = ("forward", "later") if by > dt.timedelta(0) else ("back", "earlier")
+        day = f"{at.astimezone(zone):%a} {formatting.day(at.astimezone(zone))}"
+        said = f"On {day} the clock goes {way} by {_span(by)}"
+        if plan.repeats == "every":
+            shifts = bool(abs(by.total_seconds()) % durations.seconds(trigger.every))
+            remark = f"{said}: these times are {shift} on it by as much from then on."
+        else:
+            shifts, remark = _at_a_change(trigger.cron, at, by, zone, said)
+        if shifts:
+            yield remark
+        else:
+            harmless.append(day)
+    if harmless:
+        yield f"The clock changes on {' and '.join(harmless)}: these times stay as they are on it."
+
+
+def _at_a_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneInfo, said: str) -> tuple[bool, str]:
+    """(whether the change does anything, what becomes of times that the clock leaps over, or shows twice)."""
+    wall = at.astimezone(zone).replace(tzinfo=None)  # what the clock shows when the change is done
+    start, end = (wall - by, wall) if by > dt.timedelta(0) else (wall, wall - by)
+    follows = any(part.startswith("*") for part in cron.split()[:2])
+    meets = [] if follows else _between(cron, start, end)
+    listed = ", ".join(f"{each:%H:%M}" for each in meets[:3])
+    if by > dt.timedelta(0):
+        return bool(meets), f"{said}: there is no {listed} that day, it starts at {end:%H:%M} instead."
+    return bool(meets), f"{said}: {listed} comes twice that day, and starts the first time alone."
+
+
+def _between(cron: str, start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
+    found: list[dt.datetime] = []
+    for each in CronSim(cron, start - dt.timedelta(seconds=1)):
+        if each >= end or len(found) == 4:
+            break
+        found.append(each)
+    return found
+
+
+def _changes(zone: ZoneInfo, now: dt.datetime) -> Iterator[tuple[dt.datetime, dt.timedelta]]:
+    """(the moment, by how much the clock jumps) of each change of the zone's clock in the next year."""
+    day = dt.timedelta(days=1)
+    before = now.astimezone(dt.UTC)
+    for _ in range(_LOOK_AHEAD):
+        after = before + day
+        jump = _offset(zone, after) - _offset(zone, before)
+        if jump:
+            yield _moment(zone, before, after), jump
+        before = after
+
+
+def _moment(zone: ZoneInfo, before: dt.datetime, after: dt.datetime) -> dt.datetime:
+    """The minute in which the offset changes, by halving."""
+    early, late = before.replace(second=0, microsecond=0), after
+    while late - early > dt.timedelta(minutes=1):
+        middle = (early + (late - early) / 2).replace(second=0, microsecond=0)
+        if middle in {early, late}:
+            break
+        early, late = (middle, late) if _offset(zone, middle) == _offset(zone, before) else (early, middle)
+    return late.replace(second=0, microsecond=0)
+
+
+def _offset(zone: ZoneInfo, at: dt.datetime) -> dt.timedelta:
+    return at.astimezone(zone).utcoffset() or dt.timedelta(0)
+
+
+def _span(by: dt.timedelta) -> str:
+    minutes = int(abs(by.total_seconds()) // 60)
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"

@@ -1,0 +1,361 @@
+"""The triggers in the builder's panel: what each kind lets people choose, and what a form of it asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any, cast
+from zoneinfo import available_timezones
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
+from automate_core.events import emitted
+from automate_core.events.endpoints import of_source
+from automate_core.models import Event, WebhookEndpoint, Workflow
+from automate_core.triggers.model_registry import Watched, view_permission, watched
+from automate_governance.permissions import Person, User, permitted
+from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder.panel import forms as builder_forms
+from automate_studio.builder.panel import parsing as builder_reading
+from automate_studio.builder.panel.fields import FORM_COLUMNS
+from automate_studio.builder.panel.forms import MISSING, Told, about, named
+from automate_studio.builder.panel.setup import LABELS, Field, Setup, drawn, made
+from automate_studio.builder.triggers import endpoints as builder_endpoints
+from automate_studio.builder.triggers import schedule as builder_schedule
+from automate_studio.builder.triggers.schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
+from automate_studio.ui import formatting
+from automate_studio.view_models.endpoint_info import shown as webhook_shown
+
+_LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
+_MOST_TYPES = 50
+
+
+def setup(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Setup:
+    """The form of a trigger; what is `told` comes by the names of its fields."""
+    found = _DRAW[node.kind](state, node, user)
+    fields = {name: replace(each, told=_told(told, each)) for name, each in found.fields.items()}
+    if node.kind == "manual":
+        rows = replace(found.extra["inputs"], told=fields["inputs"].told)
+        return replace(found, fields=fields, extra={"inputs": rows})
+    return replace(found, fields=fields)
+
+
+def _told(told: Mapping[str, Told], field: Field) -> Told | None:
+    found = about(told, field.name)
+    return replace(found, text=named(found.text, field.name, field.label)) if found else None
+
+
+def _chosen(present: str) -> str:
+    return "" if present == UNCHOSEN else present
+
+
+def _with_present(choices: list[tuple[str, str]], present: str, note: str) -> list[tuple[str, str]]:
+    """The choices, and what is chosen now if it is not among them."""
+    missing = present and present != UNCHOSEN and present not in dict(choices)
+    return [("", "Choose"), *choices, *([(present, f"{present} ({note})")] if missing else [])]
+
+
+def _types(source: str) -> tuple[str, ...]:
+    """The types of the newest events of a source, in alphabetical order. Bounded: there is no index by source."""
+    newest: QuerySet[Event] = Event.objects.order_by("-id")
+    edge = newest.values_list("id", flat=True)[_LOOK_BACK : _LOOK_BACK + 1].first()
+    found = (newest.filter(id__gt=edge) if edge else newest).filter(of_source(source)).exclude(type="")
+    return tuple(found.order_by("type").values_list("type", flat=True).distinct()[:_MOST_TYPES])
+
+
+# --- webhook ----------------------------------------------------------------------------------------------------------
+
+
+def _webhook(state: State, node: TriggerNode, user: User) -> Setup:
+    present = str(node.config.get("endpoint", ""))
+    readable = permitted(user, "view_payload", WebhookEndpoint.objects.all())
+    choices = _with_present([(each.slug, f"/hooks/{each.slug}/") for each in readable], present, "not yours to read")
+    shown = webhook_shown(present, user, str(node.config.get("event", "")))
+    return made(
+        node,
+        drawn(node, "endpoint", kind="choice", choices=choices, value=_chosen(present)),
+        drawn(
+            node,
+            "event",
+            listed=_types(f"webhook:{present}") if shown and shown.may_read else (),
+            placeholder="All types",
+            help=shown.kind if shown else "",
+        ),
+        endpoint=shown,
+        unchosen=present in {"", UNCHOSEN},
+        creating=builder_endpoints.creating(state.workflow, node.key, user),
+    )
+
+
+def _read_plain(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
+    """Texts, of which an empty one is not set."""
+    names = [name for name in _PLAIN[node.kind] if name in post]
+    return {name: post.get(name, "").strip() or None for name in names}
+
+
+_PLAIN: dict[str, tuple[str, ...]] = {
+    "webhook": ("endpoint", "event"),
+    "event": ("event",),
+    "run": ("workflow", "on"),
+}
+
+# --- schedule ---------------------------------------------------------------------------------------------------------
+
+_MISSED = (
+    ("once", "Start once, for the last of them"),
+    ("skip", "Leave them out"),
+    ("all", "Start for every one of them"),
+)
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    return tuple(sorted(name for name in available_timezones() if "/" in name or name == "UTC"))
+
+
+def _schedule(state: State, node: TriggerNode, user: User) -> Setup:
+    plan = builder_schedule.plan_of(node.config)
+    zone = state.draft.settings.timezone
+    return made(
+        node,
+        drawn(node, "repeats", kind="choice", choices=REPEATS, value=plan.repeats),
+        drawn(node, "number", kind="number", value=str(plan.number)),
+        drawn(node, "unit", kind="choice", choices=UNITS, value=plan.unit),
+        drawn(node, "days", kind="checks", choices=DAYS, chosen=plan.days),
+        drawn(node, "day", kind="choice", choices=MONTH_DAYS, value=plan.day),
+        drawn(node, "time", kind="time", value=plan.time),
+        drawn(
+            node,
+            "cron",
+            value=plan.cron,
+            placeholder="30 8 * * 1-5",
+            help="Minute, hour, day of the month, month, day of the week. 30 8 * * 1-5 is 8:30 on working days.",
+        ),
+        drawn(
+            node,
+            "timezone",
+            listed=_zones(),
+            placeholder=f"{zone}, the workflow's",
+            help="Such as Europe/Berlin. Empty is the workflow's.",
+        ),
+        drawn(
+            node,
+            "missed",
+            kind="choice",
+            choices=_MISSED,
+            value=node.config.get("missed", "once"),
+            help="A time is missed when no worker looked at it within a minute.",
+        ),
+        fires=builder_schedule.fires(node.config, zone, timezone.now()),
+    )
+
+
+def _read_schedule(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
+    """Raises PlanError."""
+    wanted: dict[str, Any] = {
+        name: post.get(name, "").strip() or None for name in ("timezone", "missed") if name in post
+    }
+    present = builder_schedule.plan_of(node.config)
+    plan = builder_schedule.chosen(post, present) if "repeats" in post else present
+    if plan != present:
+        times = builder_schedule.times_of(plan)
+        wanted |= {name: times.get(name) for name in ("cron", "every")}
+    return wanted
+
+
+# --- model change -----------------------------------------------------------------------------------------------------
+
+_ON = (("created", "Created"), ("updated", "Updated"), ("deleted", "Deleted"))
+
+
+def _model(state: State, node: TriggerNode, user: User) -> Setup:
+    present = str(node.config.get("model", ""))
+    person = cast(Person, user)
+    models = {entry.label: entry for entry in watched() if person.has_perm(view_permission(entry.label))}
+    chosen = models.get(present.lower())
+    choices = [(label, f"{_titled(entry.model._meta.verbose_name)} ({label})") for label, entry in models.items()]
+    value = chosen.label if chosen else _chosen(present)
+    return made(
+        node,
+        drawn(
+            node,
+            "model",
+            kind="choice",
+            choices=_with_present(choices, value, "not yours to view"),
+            value=value,
+        ),
+        drawn(node, "on", kind="checks", choices=_ON, chosen=_listed(node, "on", ["created", "updated"])),
+        drawn(
+            node,
+            "fields",
+            kind="checks",
+            choices=[*_fields_of(chosen), *_stray(node, chosen)],
+            chosen=_listed(node, "fields", []),
+            help="With none chosen, any of them counts.",
+        ),
+        drawn(
+            node,
+            "own_changes",
+            kind="check",
+            value="true" if node.config.get("own_changes") is True else "",
+            help="It may then start itself again and again: let a condition end that.",
+        ),
+        chosen=chosen,
+        none_allowed=not models,
+    )
+
+
+def _titled(name: Any) -> str:
+    return formatting.sentence(str(name), stop="")
+
+
+def _listed(node: TriggerNode, name: str, default: list[str]) -> tuple[str, ...]:
+    value = node.config.get(name, default)
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def _fields_of(entry: Watched | None) -> list[tuple[str, str]]:
+    fields = entry.fields if entry else ()
+    return [(each.name, _titled(each.verbose_name)) for each in fields]
+
+
+def _stray(node: TriggerNode, entry: Watched | None) -> list[tuple[str, str]]:
+    """Fields that are chosen and are not watched: shown, so that they can be taken out."""
+    known = dict(_fields_of(entry))
+    return [(name, f"{name} (not watched)") for name in _listed(node, "fields", []) if name not in known]
+
+
+def _read_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
+    wanted: dict[str, Any] = {}
+    if "model" in post:
+        wanted["model"] = post.get("model") or None
+        if str(node.config.get("model", "")).lower() == (wanted["model"] or ""):
+            del wanted["model"]
+    if "on" in post:
+        on = [name for name, _ in _ON if name in post.getlist("on")]
+        if not on:
+            raise PlanError("on", "choose one or more")
+        wanted["on"] = on
+    if "model" in wanted:
+        wanted["fields"] = []  # those of the other model
+    elif "fields" in post:
+        wanted["fields"] = [name for name in post.getlist("fields") if name]
+    if "own_changes" in post:
+        wanted["own_changes"] = "on" in post.getlist("own_changes")
+    return wanted
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+_INPUTS = FieldSpec(
+    name="inputs",
+    label=LABELS["manual"]["inputs"],
+    kind=FieldKind.LIST,
+    columns=FORM_COLUMNS,
+    help="Filled in by whoever starts it, and the payload then.",
+)
+
+
+def _manual(state: State, node: TriggerNode, user: User) -> Setup:
+    rows = builder_forms.view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
+    return made(node, drawn(node, "inputs"), inputs=rows)
+
+
+def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    prefix = f"{node.key}."
+    found, unset, errors = builder_reading.changed([_INPUTS], node.config, post, prefix)
+    rows = {name.removeprefix(prefix): value for name, value in found.items()}
+    told = {name.removeprefix(prefix): error for name, error in errors.items()}
+    return rows, [name.removeprefix(prefix) for name in unset], told
+
+
+# --- the others -------------------------------------------------------------------------------------------------------
+
+
+def _event(state: State, node: TriggerNode, user: User) -> Setup:
+    known = emitted.listened_by(user)
+    return made(
+        node,
+        drawn(
+            node,
+            "event",
+            listed=known,
+            placeholder="order.paid",
+            help='What the code calls it: emit("order.paid", …).',
+        ),
+        known=known,
+    )
+
+
+_ENDED = (("ended", "Ended, however"), ("succeeded", "Succeeded"), ("failed", "Failed"))
+
+
+def _run(state: State, node: TriggerNode, user: User) -> Setup:
+    present = str(node.config.get("workflow", ""))
+    seen = permitted(user, "view", Workflow.objects.exclude(pk=state.workflow.pk)).order_by("name")
+    readable = set(permitted(user, "view_payload", Workflow.objects.all()).values_list("slug", flat=True))
+    choices = [
+        (slug, name if slug in readable else f"{name} (its payloads are not yours to read)")
+        for slug, name in seen.values_list("slug", "name")
+    ]
+    return made(
+        node,
+        drawn(
+            node,
+            "workflow",
+            kind="choice",
+            choices=_with_present(choices, present, "not yours to view"),
+            value=_chosen(present),
+        ),
+        drawn(node, "on", kind="choice", choices=_ENDED, value=node.config.get("on", "ended")),
+    )
+
+
+_DRAW: dict[str, Callable[[State, TriggerNode, User], Setup]] = {
+    "webhook": _webhook,
+    "schedule": _schedule,
+    "model": _model,
+    "manual": _manual,
+    "event": _event,
+    "run": _run,
+}
+_READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
+    "webhook": _read_plain,
+    "schedule": _read_schedule,
+    "model": _read_model,
+    "event": _read_plain,
+    "run": _read_plain,
+}
+
+
+def changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    """(what is set, what is left empty, what cannot be kept) of a form: of what differs from the present."""
+    if node.kind == "manual":
+        return _manual_changes(node, post)
+    try:
+        wanted = _READ[node.kind](node, post)
+    except PlanError as error:
+        return {}, [], {error.field: formatting.sentence(f"not saved: {error}")}
+    differing = {
+        name: value
+        for name, value in wanted.items()
+        if json.dumps(value) != json.dumps(node.config.get(name, _DEFAULTS.get((node.kind, name))))
+    }
+    found = {name: value for name, value in differing.items() if value is not None}
+    return found, [name for name, value in differing.items() if value is None and name in node.config], {}
+
+
+#: What a field says while it is not set, so that a form which shows it changes nothing.
+_DEFAULTS: dict[tuple[str, str], Any] = {
+    ("schedule", "missed"): "once",
+    ("model", "on"): ["created", "updated"],
+    ("model", "fields"): [],
+    ("model", "own_changes"): False,
+    ("run", "on"): "ended",
+}

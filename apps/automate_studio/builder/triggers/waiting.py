@@ -1,0 +1,146 @@
+"""Waiting for a trigger's next event: the first that comes is shown, with what the trigger would do with it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.publishing.shadow import looked_at, takes
+from automate_core.authoring.workflows import may_read_events
+from automate_core.definition.document import Trigger, WebhookTrigger
+from automate_core.models import Event, RefusedDeliveries
+from automate_core.triggers.host_events import TEST_HEADER
+from automate_governance.permissions import can
+from automate_studio.builder.panel import conditions as builder_conditions
+from automate_studio.ui import request_params
+from automate_studio.ui.json import visible
+from automate_studio.ui.samples import choice, samples
+
+MOST_FIELDS = 60
+_MOST_SHOWN = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caught:
+    """An event that came while it was waited for. `taken` says whether the trigger would take it, `why` why not."""
+
+    event: Event
+    fields: list[tuple[str, str]]
+    more: int
+    taken: bool
+    why: str
+
+
+def after(trigger: Trigger, state: State, mark: str) -> Event | None:
+    """The first event of the trigger's source behind the one that `mark` names."""
+    try:
+        behind = uuid.UUID(mark)
+    except ValueError:
+        return None
+    return Event.objects.filter(looked_at(trigger, state.workflow), id__gt=behind).order_by("id").first()
+
+
+def newest_mark() -> str:
+    """What names the present moment to `after`: ids of events are in the order in which they came."""
+    newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
+    return str(newest or uuid.UUID(int=0))
+
+
+def caught(trigger: Trigger, state: State, event: Event) -> Caught:
+    """What is shown of an event."""
+    found = [
+        (path, value) for path, value in samples.paths(event.payload) if not isinstance(value, dict | list) or not value
+    ]
+    taken = takes(trigger, state.workflow, event)
+    return Caught(
+        event=event,
+        fields=[(f"event.payload.{path}", _shown(value)) for path, value in found[:MOST_FIELDS]],
+        more=max(len(found) - MOST_FIELDS, 0),
+        taken=taken,
+        why="" if taken else _why_not(trigger, event),
+    )
+
+
+def _why_not(trigger: Trigger, event: Event) -> str:
+    kind = trigger.matches[1]
+    if kind and kind != event.type:
+        return f"It takes {kind} alone, and this is {event.type or 'of no type'}."
+    if TEST_HEADER in event.headers and not kind:
+        return f"It is the sender's trial, which starts only what asks for the type {event.type}."
+    return "Its condition does not hold, as shown below."
+
+
+def _shown(value: Any) -> str:
+    text = visible.visible(json.dumps(value, ensure_ascii=False)[: _MOST_SHOWN + 1])
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def refused(trigger: Trigger, since: int) -> str:
+    """What was turned away at the trigger's endpoint in the last `since` seconds, in words; empty for nothing."""
+    if not isinstance(trigger, WebhookTrigger) or not since:
+        return ""
+    found = RefusedDeliveries.objects.filter(
+        endpoint__slug=trigger.endpoint, last_at__gt=timezone.now() - dt.timedelta(seconds=since)
+    )
+    reasons = sorted(set(found.values_list("reason", flat=True)))
+    return ", ".join(reasons)
+
+
+def look(request: HttpRequest, state: State, key: str) -> HttpResponse:
+    """204, with `X-Event` when one came behind `?after=`; without that, with the mark to ask by in `X-After`.
+
+    Raises as `trigger_of`.
+    """
+    trigger = trigger_of(request, state, key)
+    mark = request.GET.get("after", "")
+    if not mark:
+        return HttpResponse(status=204, headers={"X-After": newest_mark()})
+    if event := after(trigger, state, mark):
+        return HttpResponse(status=204, headers={"X-Event": str(event.pk)})
+    seconds = request_params.number(request.GET.get("seconds")) or 0
+    return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
+
+
+def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
+    """What is shown of the event that `event` names, which is this person's sample from now on.
+
+    Raises as `trigger_of`, and Http404 without such an event.
+    """
+    trigger = trigger_of(request, state, key)
+    try:
+        wanted = uuid.UUID(request.POST.get("event", ""))
+    except ValueError:
+        raise Http404 from None
+    event = get_object_or_404(Event.objects.filter(looked_at(trigger, state.workflow)), pk=wanted)
+    person = request_params.person(request)
+    with contextlib.suppress(RefusedError):  # of another type than the trigger takes: it is shown, and no sample
+        choice.choose(state, {"choose": f"event:{event.pk}"}, by=person)
+    conditions = builder_conditions.of_trigger(state, state.draft.triggers[key], person, {})
+    return {
+        "caught": caught(trigger, state, event),
+        "key": key,
+        "condition": conditions.views["filter"],
+        "names": conditions.names,
+    }
+
+
+def trigger_of(request: HttpRequest, state: State, key: str) -> Trigger:
+    """The draft's trigger. Raises Http404, and PermissionDenied for who may not read what it hands on."""
+    found = next((each for each in state.reading.definition.triggers if each.key == key), None)
+    if found is None or key not in state.draft.triggers:
+        raise Http404
+    person = request_params.person(request)
+    if not can(person, "view_payload", state.workflow) or not may_read_events(found, person):
+        raise PermissionDenied
+    return found

@@ -1,0 +1,1 @@
+"""The event inbox and an event's page."""

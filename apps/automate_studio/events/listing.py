@@ -1,0 +1,198 @@
+"""The event inbox: what came in, newest first, and the runs that it started.
+
+Pages are found by key. What no index knows (a type, whether anything started, what a payload holds) is looked for among
+a bounded number of the newest events, in a bounded time, and the page says how far it has looked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from django.db import DataError, OperationalError
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
+from psycopg.errors import QueryCanceled
+
+from automate_core.events import access
+from automate_core.events.access import Reach
+from automate_core.models import Event, ExecutionRun, OutboxJob
+from automate_core.queries.event_search import SINCE, Found, QuestionError, find
+from automate_core.queries.statement_timeout import bounded_queries
+from automate_core.states import JobStatus
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import User
+from automate_studio.ui import request_params
+from automate_studio.ui.json import visible
+from automate_studio.ui.lists import Choice, Page, Query, Tab, address, beside
+from automate_studio.view_models.event_sources import Source, describe_source
+
+RUNS_SHOWN = 3  #: of one event in the list
+RECENT = 500  #: of the newest events, the sources and types to choose from are taken
+MOST_CHOICES = 60
+
+_TABS = {"": "All events", "started": "Started a run", "nothing": "Started nothing"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """An event in the list. `is_ahead`: no worker has looked at it yet. `more`: it started further runs.
+
+    `subject` is empty for whom its payload is not shown.
+    """
+
+    event: Event
+    source: Source
+    runs: list[ExecutionRun]
+    more: bool
+    is_ahead: bool
+    subject: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage(Page):
+    """One page of the inbox. `looked` events were looked at, back to the time `back_to`, if that is not all there is.
+
+    `further` looks at those before; `stopped` says that it took too long, `is_live` that new ones are shown at once.
+    """
+
+    choices: list[Choice]
+    until: str
+    held: str
+    may_search: bool
+    looked: int = 0
+    back_to: dt.datetime | None = None
+    further: str = ""
+    stopped: bool = False
+    error: str = ""
+    is_live: bool = False
+
+
+def tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
+    """The named filters, and beside them the deliveries that were refused."""
+    base = "" if not of_refused else reverse("admin:automate_core_event_changelist")
+    shown = [
+        Tab(
+            name=name,
+            url=base + address({**kept, "show": key}),
+            active=not of_refused and key == kept.get("show", ""),
+        )
+        for key, name in _TABS.items()
+    ]
+    return [*shown, Tab(name="Refused deliveries", url=reverse("studio:event_refused"), active=of_refused)]
+
+
+def events(user: User, query: Query, now: dt.datetime) -> EventPage:
+    """One page of the events that `user` may view, newest first."""
+    kept = _kept(query)
+    reach = access.reach(user, "view")
+    readable = access.reach(user, "view_payload")
+    after, before = request_params.key(query.get("after")), request_params.key(query.get("before"))
+    found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
+    try:
+        with bounded_queries():
+            choices = _choices(reach, kept)
+            found = find(reach, readable, kept, (after, before), now)
+    except QuestionError as unreadable:
+        error = str(unreadable)
+    except DataError:
+        error = "This cannot be looked for: it holds what no payload can, such as NUL."
+    except (OperationalError, QueryCanceled) as late:
+        if not isinstance(late, QueryCanceled) and not isinstance(late.__cause__, QueryCanceled):
+            raise
+        stopped = True
+    rows = found.rows
+    back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None
+    return EventPage(
+        rows=_rows(rows, user, readable),
+        tabs=tabs(kept),
+        search=kept.get("q", ""),
+        filtered=bool(kept),
+        hidden={name: kept[name] for name in ("show",) if name in kept},
+        choices=choices,
+        until=kept.get("until", ""),
+        held=kept.get("held", ""),
+        may_search=not readable.is_empty,
+        looked=found.looked,
+        back_to=back_to,
+        further=address({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
+        stopped=stopped,
+        error=error,
+        is_live=not (after or before or "held" in kept or stopped or error),
+        **beside(rows, kept, lambda row: row.pk, more=found.more, after=after, before=before),
+    )
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def _kept(query: Query) -> dict[str, str]:
+    """What this page is asked for, and the links on it ask for again; nonsense is left out."""
+    names = ("show", "q", "source", "type", "since", "until", "held")
+    given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}
+    known: dict[str, Collection[str]] = {"show": _TABS, "since": SINCE}
+    return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
+    keys = [event.pk for event in found]
+    if not keys:
+        return []
+    rows = Event.objects.filter(pk__in=keys)
+    started: dict[uuid.UUID, list[uuid.UUID]] = dict(rows.values_list("pk", access.runs_started(user, RUNS_SHOWN + 1)))
+    subjects = dict(rows.filter(readable.condition()).exclude(subject="").values_list("pk", "subject"))
+    wanted = [run for runs in started.values() for run in runs]
+    runs = ExecutionRun.objects.select_related("workflow").only("status", "workflow__name", "workflow__slug")
+    by_key = runs.in_bulk(wanted)
+    jobs = OutboxJob.objects.filter(event__in=keys, kind="dispatch", status__in=[JobStatus.READY, JobStatus.LEASED])
+    ahead = set(jobs.values_list("event_id", flat=True))
+    return [
+        EventRow(
+            event=event,
+            source=describe_source(event.source),
+            runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
+            more=len(started.get(event.pk, [])) > RUNS_SHOWN,
+            is_ahead=event.pk in ahead,
+            subject=visible.visible(subjects.get(event.pk, "")),
+        )
+        for event in found
+    ]
+
+
+def _choices(reach: Reach, kept: dict[str, str]) -> list[Choice]:
+    """Sources and types of the newest events, and the times to choose from."""
+    keys = reach.newest(RECENT)
+    among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
+    seen = Event.objects.filter(among, reach.condition() if reach.is_partial else Q()).order_by()
+    pairs = sorted(set(seen.values_list("source", "type").distinct()[: 4 * MOST_CHOICES]))
+    sources = list(dict.fromkeys(origin for origin, _ in pairs))
+    chosen = kept.get("source", "")
+    types = list(dict.fromkeys(kind for origin, kind in pairs if kind and chosen in {"", origin}))
+    return _with(kept, sources[:MOST_CHOICES], sorted(types)[:MOST_CHOICES])
+
+
+def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[Choice]:
+    """Choices of which those that are chosen are a part in any case."""
+    present, kind = kept.get("source", ""), kept.get("type", "")
+    sources = sources if not present or present in sources else [present, *sources]
+    types = types if not kind or kind in types else [kind, *types]
+    return [
+        Choice(name="source", label="Source", value=present, options=[(each, _named(each)) for each in sources]),
+        Choice(name="type", label="Type", value=kind, options=[(each, each) for each in types]),
+        Choice(
+            name="since",
+            label="Received",
+            value=kept.get("since", ""),
+            options=[(key, name) for key, (name, _) in SINCE.items()],
+        ),
+    ]
+
+
+def _named(text: str) -> str:
+    said = describe_source(text)
+    return f"{said.kind}, {said.name}" if said.name else said.kind

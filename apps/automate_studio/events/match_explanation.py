@@ -1,0 +1,85 @@
+"""Why an event did or did not start workflows, as the page of an event and that of a workflow show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automate_core.authoring import match_explanation
+from automate_core.authoring.match_explanation import Outcome, Verdict
+from automate_core.models import Event, Workflow
+from automate_governance.permissions import Person, permitted
+from automate_studio.ui import formatting
+from automate_studio.view_models.condition_lines import Line, why
+from automate_studio.view_models.event_sources import KINDS
+
+_SAID = {
+    Outcome.STARTED: ("Started a run", "succeeded"),
+    Outcome.TAKES: ("Would match now", "waiting"),
+    Outcome.REFUSED: ("No match", "skipped"),
+    Outcome.OTHER_TYPE: ("Other type", "pending"),
+    Outcome.UNPUBLISHED: ("Not published", "pending"),
+    Outcome.UNTOLD: ("Not told", "pending"),
+}
+_OF_ITS_TYPE = {Outcome.STARTED, Outcome.TAKES, Outcome.REFUSED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictView:
+    """One workflow's verdict. `state` is its colour and glyph; `may_sample`: it can be looked at in its builder."""
+
+    verdict: Verdict
+    said: str
+    state: str
+    trigger: str
+    line: Line | None
+    may_sample: bool
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the reasons are worth opening at once."""
+        return self.verdict.outcome in {Outcome.REFUSED, Outcome.TAKES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """What is told of an event: `notes` for all workflows, then each."""
+
+    notes: list[str]
+    verdicts: list[VerdictView]
+    may_read: bool
+    more: bool
+
+    @property
+    def samples(self) -> list[Workflow]:
+        """The workflows in whose builders the event can be the sample, each once."""
+        return list(
+            {view.verdict.workflow.pk: view.verdict.workflow for view in self.verdicts if view.may_sample}.values()
+        )
+
+
+def of(event: Event, person: Person, workflow: Workflow | None = None) -> Why:
+    """Of all workflows that the person may view, or of that one."""
+    told = match_explanation.explain(event, by=person, workflow=workflow)
+    keys = {verdict.workflow.pk for verdict in told.verdicts}
+    change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))
+    editable = set(permitted(person, "view_payload", change).values_list("pk", flat=True)) if told.may_read else set()
+    return Why(
+        notes=told.notes,
+        verdicts=[_view(verdict, may_sample=verdict.workflow.pk in editable) for verdict in told.verdicts],
+        may_read=told.may_read,
+        more=told.more,
+    )
+
+
+def _view(verdict: Verdict, *, may_sample: bool) -> VerdictView:
+    said, state = _SAID[verdict.outcome]
+    kind = KINDS.get("app" if verdict.kind == "event" else verdict.kind, ("", ""))[0]
+    takes = verdict.takes or ("any type" if verdict.kind in {"webhook", "event"} else "")
+    return VerdictView(
+        verdict=verdict,
+        said=formatting.word(verdict.run.status) if verdict.run else said,
+        state=str(verdict.run.status) if verdict.run else state,
+        trigger=", ".join(filter(None, [kind, takes])),
+        line=why(verdict.explanation) if verdict.explanation else None,
+        may_sample=may_sample and verdict.outcome in _OF_ITS_TYPE,
+    )

@@ -1,0 +1,284 @@
+"""The gallery of templates, and a template's page with what it needs and the way to a draft of one's own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from automate_connectors.models import Connection
+from automate_core.authoring.library import files, instantiate, needs
+from automate_core.authoring.library.files import CATEGORIES, Template
+from automate_core.authoring.library.needs import Need
+from automate_core.models import WebhookEndpoint, WorkerState, Workflow
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import can, permitted
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.lists import Page, Tab
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.step_tree import Card, Tree, draft_tree
+
+_MOST_TILES = 5
+_ONLINE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A tree as a row of tiles; `fork` are the first steps of two ways, side by side at its end."""
+
+    row: tuple[Card, ...]
+    fork: tuple[Card, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateCard:
+    """A template in the gallery."""
+
+    template: Template
+    picture: Picture
+    steps: int
+    needs: list[Need]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One variable of a template as a field."""
+
+    name: str
+    label: str
+    kind: str
+    help: str
+    value: str
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToDo:
+    """One thing to do on a new site."""
+
+    text: str
+    note: str
+    is_done: bool
+    is_next: bool = False
+    url: str = ""
+    button: str = ""
+
+
+@require_safe
+def gallery(request: HttpRequest) -> HttpResponse:
+    """All templates, those of one category, or those in which the words are found."""
+    _may_add(request)
+    return admin_page.page(request, "automate_studio/gallery/page.html", "Templates", **_shelf(request, ""))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def template(request: HttpRequest, slug: str) -> HttpResponse:
+    """A template; a POST makes a draft of it and goes to the builder."""
+    _may_add(request)
+    found = files.templates().get(slug)
+    if found is None:
+        raise Http404
+    wanted = needs.of(found, needs.look(request_params.person(request)))
+    errors: dict[str, str] = {}
+    if request.method == "POST" and not any(need.kind == "action" for need in wanted):
+        try:
+            return _use(request, found, wanted)
+        except instantiate.SettingError as error:
+            errors = error.errors
+    tree = draft_tree(found.definition)
+    return admin_page.page(
+        request,
+        "automate_studio/gallery/template.html",
+        found.name,
+        status=422 if request.method == "POST" else 200,
+        template=found,
+        category=CATEGORIES[found.category],
+        tree=tree,
+        steps=sum(1 for _ in tree.flat()),
+        needs=[(need, _chosen(request.POST, need), _where(request, need)) for need in wanted],
+        asks=list(_asks(found, request.POST, errors)),
+        usable=not any(need.kind == "action" for need in wanted),
+        sample=json.dumps(found.sample.payload, indent=2, ensure_ascii=False),
+    )
+
+
+def is_first_run(request: HttpRequest) -> bool:
+    """Whether this person may build workflows and sees none yet."""
+    if request.GET or request.headers.get("HX-Request") or not can(request.user, "add", Workflow):
+        return False
+    return not permitted(request.user, "view", Workflow.objects.all()).exists()
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    """The first page of an empty site: what is to be done, and the templates."""
+    context = {"to_do": list(_to_do(request)), **_shelf(request, reverse("studio:gallery"))}
+    return admin_page.page(request, "automate_studio/gallery/start.html", "Get started", **context)
+
+
+def _may_add(request: HttpRequest) -> None:
+    if not can(request.user, "add", Workflow):
+        raise PermissionDenied
+
+
+# --- the shelf --------------------------------------------------------------------------------------------------------
+
+
+def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
+    """What the grid of templates shows; its filters are links to `base`."""
+    category, search = request.GET.get("category", ""), request_params.words(request.GET.get("q"))
+    everything = files.templates().values()
+    there = needs.look(request_params.person(request))
+    shown = [
+        each for each in everything if category in {"", each.category} and _is_found(each, search.casefold().split())
+    ]
+    kept = {"q": search} if search else {}
+    present = {each.category for each in everything}
+    tabs = [Tab(name="All", url=f"{base}?{urlencode(kept)}", active=not category)]
+    tabs += [
+        Tab(name=name, url=f"{base}?{urlencode({**kept, 'category': key})}", active=key == category)
+        for key, name in CATEGORIES.items()
+        if key in present
+    ]
+    return {
+        "cards": [_card(each, there) for each in shown],
+        "found": Page(
+            rows=shown,
+            tabs=tabs,
+            search=search,
+            filtered=bool(search or category),
+            hidden={"category": category} if category else {},
+        ),
+        "base": base,
+    }
+
+
+def _is_found(template: Template, words: Iterable[str]) -> bool:
+    """Whether all words are in what is said of the template, or in what it works with."""
+    said = [template.name, template.summary, template.definition.description, CATEGORIES[template.category]]
+    text = " ".join([*said, *template.definition.tags, *template.connectors.values()]).casefold()
+    return all(word in text for word in words)
+
+
+def _card(template: Template, there: needs.Found) -> TemplateCard:
+    tree = draft_tree(template.definition)
+    return TemplateCard(
+        template=template,
+        picture=picture(tree),
+        steps=sum(1 for _ in tree.flat()),
+        needs=list({need.title: need for need in needs.of(template, there)}.values()),
+    )
+
+
+def picture(tree: Tree) -> Picture:
+    """The tree drawn small: its first steps in order, up to where it forks."""
+    row = [tree.trigger]
+    for card in tree.cards:
+        row.append(card)
+        ways = [route.cards[0] for route in card.routes if route.cards]
+        if len(ways) > 1 and len(row) < _MOST_TILES:
+            return Picture(tuple(row), tuple(ways[:2]))
+        row += ways[:1]
+        if len(row) >= _MOST_TILES:
+            break
+    return Picture(tuple(row[:_MOST_TILES]))
+
+
+# --- one template -----------------------------------------------------------------------------------------------------
+
+
+def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
+    """Make the draft, and say what is still to be set. Raises SettingError."""
+    chosen = {(need.kind, need.name): _chosen(request.POST, need) for need in wanted}
+    workflow = instantiate.use(
+        template,
+        owner=request_params.person(request),
+        connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},
+        endpoints={name: slug for (kind, name), slug in chosen.items() if kind == "endpoint" and slug},
+        settings=_given(template, request.POST),
+    )
+    left = [need.title for need in wanted if _is_left(need, chosen[need.kind, need.name])]
+    said = f"This draft was made from the template {template.name}."
+    if left:
+        said += f" Still to be set before it can be published: {', '.join(dict.fromkeys(left))}."
+    messages.success(request, said)
+    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+
+
+def _is_left(need: Need, chosen: str) -> bool:
+    return not chosen if need.kind in {"connection", "endpoint"} else bool(need.why) and chosen in {"", need.of}
+
+
+def _chosen(post: Mapping[str, str], need: Need) -> str:
+    """What was chosen for a need, if that is one of its choices; what to begin with before anything was."""
+    field = f"setting-{need.name}" if need.kind == "group" else f"{need.kind}-{need.name}"
+    if field not in post:
+        return need.chosen
+    given = post[field]
+    return given if given in {slug for slug, _ in need.choices} else ""
+
+
+def _given(template: Template, post: Mapping[str, str]) -> dict[str, str]:
+    return {name: post[f"setting-{name}"].replace("\0", "") for name in template.settings if f"setting-{name}" in post}
+
+
+def _asks(template: Template, post: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[Ask]:
+    """The variables but for groups, which stand among the needs."""
+    for name, setting in template.settings.items():
+        if setting.kind != "group":
+            value = post.get(f"setting-{name}", str(template.definition.vars[name]))
+            yield Ask(
+                name=name,
+                label=setting.label,
+                kind=setting.kind,
+                help=setting.help,
+                value=value,
+                error=errors.get(name, ""),
+            )
+
+
+def _where(request: HttpRequest, need: Need) -> str:
+    """Where this person can make what is not there; empty when they may not, or it is not made by a form."""
+    if need.kind == "connection" and can(request.user, "add", Connection):
+        return f"{reverse('admin:automate_connectors_connection_add')}?{urlencode({'connector': need.of})}"
+    if need.kind == "endpoint" and can(request.user, "add", WebhookEndpoint):
+        return reverse("admin:automate_core_webhookendpoint_add")
+    return ""
+
+
+# --- the first page ---------------------------------------------------------------------------------------------------
+
+
+def _to_do(request: HttpRequest) -> Iterator[ToDo]:
+    """What a new site needs, in order; the first that is not done is next."""
+    person = request_params.person(request)
+    since = timezone.now() - dt.timedelta(seconds=_ONLINE_SECONDS)
+    worker = WorkerState.objects.filter(seen_at__gte=since).order_by("name").first()
+    connected = permitted(person, "use", Connection.objects.all()).exists()
+    may_connect = can(person, "add", Connection)
+    online = f"{worker.name} is online, {max(0, worker.slots - worker.held)} slots free" if worker else ""
+    things = [
+        ("Sign in", f"Done by {person.get_username()}", True, "", ""),
+        ("Start a worker", online or "Have somebody run: manage.py automate_worker", bool(worker), "", ""),
+        (
+            "Connect an app",
+            "GitHub, Slack, email, HTTP and others",
+            connected,
+            reverse("admin:automate_connectors_connection_add") if may_connect else "",
+            "Connect",
+        ),
+        ("Publish a workflow", "Build it from a template, or from scratch", False, "", ""),
+    ]
+    reached = False
+    for text, note, is_done, url, button in things:
+        is_next = not (is_done or reached)
+        reached = reached or is_next
+        yield ToDo(text=text, note=note, is_done=is_done, is_next=is_next, url="" if is_done else url, button=button)

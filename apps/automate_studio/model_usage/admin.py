@@ -1,0 +1,39 @@
+"""Model budgets in the admin, for those who administer the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from automate_governance.admin_site import admin_site, reverse
+from automate_llm import budgets
+from automate_llm.models import LLMBudget
+from automate_studio.model_usage.budget_list import budget_page, rows
+from automate_studio.model_usage.views import BudgetAdmin
+from automate_studio.ui.objects import listing
+from automate_studio.ui.objects.admin import ObjectAdmin
+
+
+@admin.register(LLMBudget, site=admin_site())
+class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
+    """The budgets with how much of them is used."""
+
+    new_title = "New budget"
+    list_title = "Model budgets"
+    above = "automate_studio/budgets/meters.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        url = reverse("admin:automate_llm_llmbudget_changelist")
+        found = budget_page(request.GET)
+        return listing.answer(request, "automate_studio/budgets/list.html", "Model budgets", url, found)
+
+    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """How much of it is used."""
+        [row] = rows([obj], budgets.today())
+        return {"row": row}

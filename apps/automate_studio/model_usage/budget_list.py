@@ -1,0 +1,130 @@
+"""The list of model budgets: how much of each is used, until when, and who hears of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from automate_core.models import NotificationRule, Workflow
+from automate_llm import budgets
+from automate_llm.models import LLMBudget
+from automate_llm.prices import CURRENCY
+from automate_studio.ui import formatting
+from automate_studio.ui.describe import recipients
+from automate_studio.ui.lists import Query
+from automate_studio.ui.objects import listing
+
+TABS = {"": "All", "used": "Used up", "near": "Nearly used", "free": "Within limit"}
+NEAR = 80  #: per cent from which a budget is nearly used
+_Kind = NotificationRule.Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meter:
+    """One limit of a budget: what is spent of it, in per cent and in words."""
+
+    used: int
+    spent: str
+    limit: str
+
+    @property
+    def width(self) -> int:
+        """The length of the bar, in per cent."""
+        return min(100, self.used)
+
+    @property
+    def state(self) -> str:
+        """The colour of the bar."""
+        return "failed" if self.used >= 100 else "waiting" if self.used >= NEAR else "succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetRow:
+    """A budget in the list. `name` is the workflow's, or empty for the whole site."""
+
+    budget: LLMBudget
+    name: str
+    meters: list[Meter]
+    renews: dt.date
+    told: str
+
+    @property
+    def used(self) -> int:
+        """How much of the tighter limit is used, in per cent."""
+        return max((meter.used for meter in self.meters), default=0)
+
+    @property
+    def tab(self) -> str:
+        """The tab that it stands under."""
+        return "used" if self.used >= 100 else "near" if self.used >= NEAR else "free"
+
+    @property
+    def state(self) -> str:
+        """The state whose glyph and colour stand for it."""
+        return {"used": "failed", "near": "waiting"}.get(self.tab, "succeeded")
+
+    @property
+    def word(self) -> str:
+        """How it stands, in words."""
+        return TABS[self.tab]
+
+
+def rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
+    """The rows of these budgets, those that are used most first: the same number of queries for any number of them."""
+    listed = list(found)
+    spent = budgets.spent_of_each(listed, day)
+    slugs = {budget.workflow for budget in listed if budget.workflow}
+    names = dict(Workflow.objects.filter(slug__in=slugs).values_list("slug", "name"))
+    told = _told(slugs)
+    made = [
+        BudgetRow(
+            budget=budget,
+            name=names.get(budget.workflow, budget.workflow),
+            meters=list(_meters(budget, spent[budget.pk])),
+            renews=budgets.end(budget, day),
+            told=told[budget.workflow],
+        )
+        for budget in listed
+    ]
+    return sorted(made, key=lambda row: (-row.used, row.name.lower(), row.budget.pk))
+
+
+def budget_page(query: Query) -> listing.ListPage:
+    """One page of the budgets."""
+    kept = listing.kept(query, TABS)
+    every = rows(LLMBudget.objects.all(), budgets.today())
+    if search := kept.search.lower():
+        every = [
+            row for row in every if search in (row.name or "the whole site").lower() or search in row.budget.workflow
+        ]
+    counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
+    shown = [row for row in every if kept.tab in {"", row.tab}][listing.window(kept, counts.get(kept.tab, 0))]
+    return listing.paged(kept, shown, counts, tabs=TABS, filters=[], what="budget")
+
+
+def _meters(budget: LLMBudget, spent: budgets.Spent) -> Iterable[Meter]:
+    if budget.max_cost is not None:
+        yield Meter(
+            used=budgets.share(spent.cost, budget.max_cost),
+            spent=formatting.money(spent.cost),
+            limit=f"{formatting.money(budget.max_cost)} {CURRENCY}",
+        )
+    if budget.max_tokens is not None:
+        used = budgets.share(Decimal(spent.tokens), budget.max_tokens)
+        yield Meter(used=used, spent=f"{spent.tokens:,}", limit=f"{budget.max_tokens:,} tokens")
+
+
+def _told(slugs: set[str]) -> dict[str, str]:
+    """By workflow (empty: the site), who is notified of the runs that fail at the limit."""
+    failing = NotificationRule.objects.filter(
+        kind__in=(_Kind.FIRST_FAILURE, _Kind.FAILURES), is_on=True, removed_at=None
+    )
+    listed = failing.select_related("workflow").prefetch_related("people").order_by("pk")
+    found: dict[str, list[str]] = {slug: [] for slug in (*slugs, "")}
+    for rule in listed:
+        concerned = [rule.workflow.slug] if rule.workflow else list(found)
+        for slug in concerned:
+            found.get(slug, []).extend(recipients(rule))
+    return {slug: ", ".join(dict.fromkeys(names)) for slug, names in found.items()}

@@ -1,0 +1,235 @@
+"""What language models cost: the page, its export, and the budgets."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.views.decorators.http import require_POST, require_safe
+from unfold.admin import ModelAdmin
+
+from automate_connectors.number_fields import DecimalField, IntegerField, NumberInput
+from automate_core.models import Workflow
+from automate_governance import audit
+from automate_governance.admin_site import admin_site
+from automate_governance.permissions import SITE, can
+from automate_llm import budgets, prices, report
+from automate_llm.models import LLMBudget, LLMUsage
+from automate_studio.ui import admin_page, request_params
+
+DAYS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetRow:
+    """A budget and how much of it is used, in percent."""
+
+    budget: LLMBudget
+    spent: budgets.Spent
+    used: int
+
+
+@require_safe
+def usage_page(request: HttpRequest) -> HttpResponse:
+    """Usage by day, model and workflow with totals, and the budgets."""
+    _check_may(request)
+    period, problem = _period(request.GET)
+    return admin_page.page(
+        request,
+        "automate_studio/model_usage.html",
+        "Model usage",
+        period=period,
+        problem=problem,
+        found=report.of(period),
+        budgets=_budget_rows(list(LLMBudget.objects.all())),
+        may_administer=can(request.user, "administer", SITE),
+        currency=prices.CURRENCY,
+        prices_as_of=prices.as_of(),
+        without_filters=_query(period, workflow="", model=""),
+    )
+
+
+@require_POST
+def usage_export(request: HttpRequest) -> HttpResponse:
+    """The same as CSV, audited; with `each=call` a line for each call instead of one for its day."""
+    _check_may(request)
+    period, problem = _period(request.POST)
+    is_by_call = request.POST.get("each") == "call"
+    try:
+        content = "" if problem else report.calls_as_csv(period) if is_by_call else report.as_csv(period)
+    except ValueError as error:
+        problem = f"They cannot be exported: {error}."
+    if problem:
+        return HttpResponseBadRequest(problem, content_type="text/plain; charset=utf-8")
+    changes = {
+        "each": "call" if is_by_call else "day",
+        "from": str(period.first),
+        "to": str(period.last),
+        "workflow": period.workflow,
+        "model": period.model,
+    }
+    with transaction.atomic():
+        audit.record(request.user, "model_usage.exported", SITE(pk=0), changes=changes)
+    name = f"model-{'calls' if is_by_call else 'usage'}-{period.first}-{period.last}.csv"
+    return HttpResponse(
+        content,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _check_may(request: HttpRequest) -> None:
+    if not can(request.user, "view", LLMUsage):
+        raise PermissionDenied
+
+
+def _period(query: Any) -> tuple[report.Period, str]:
+    """What is asked for, and what is wrong with it; the last thirty days where it is nothing that can be shown."""
+    today = budgets.today()
+    usual: dict[str, Any] = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
+    kept: dict[str, Any] = {name: request_params.words(query.get(name)) for name in ("workflow", "model")}
+    try:
+        last = _day(query.get("to")) or today
+        first = _day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)
+        return report.Period(first=first, last=last, **kept), ""
+    except (ValueError, OverflowError) as error:
+        return report.Period(**usual, **kept), f"These days cannot be shown: {error}."
+
+
+def _day(text: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None
+
+
+def _query(period: report.Period, **changed: str) -> str:
+    values = {"from": str(period.first), "to": str(period.last), "workflow": period.workflow, "model": period.model}
+    return "?" + urlencode({name: value for name, value in (values | changed).items() if value})
+
+
+def _budget_rows(found: list[LLMBudget]) -> list[BudgetRow]:
+    spent = budgets.spent_of_each(found, budgets.today())
+    return [BudgetRow(budget=each, spent=spent[each.pk], used=_used(each, spent[each.pk])) for each in found]
+
+
+def _used(budget: LLMBudget, spent: budgets.Spent) -> int:
+    limits = ((spent.cost, budget.max_cost), (Decimal(spent.tokens), budget.max_tokens))
+    return max(budgets.share(amount, most) for amount, most in limits if most is not None)
+
+
+# --- in the admin -----------------------------------------------------------------------------------------------------
+
+
+class _Administered(ModelAdmin):  # type: ignore[misc]
+    """For those who administer the site."""
+
+    def _may(self, request: HttpRequest) -> bool:
+        return can(request.user, "administer", SITE)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Administrators only."""
+        return self._may(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Administrators only."""
+        return self._may(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Administrators only."""
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Administrators only."""
+        return self._may(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Administrators only."""
+        return self._may(request)
+
+
+class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The workflow is one of those that there are."""
+
+    workflow = forms.ModelChoiceField(
+        Workflow.objects.order_by("name"),
+        to_field_name="slug",
+        required=False,
+        empty_label="The whole site",
+    )
+
+    class Meta:
+        model = LLMBudget
+        fields = ("workflow", "period", "max_cost", "max_tokens")
+        field_classes = {"max_cost": DecimalField, "max_tokens": IntegerField}
+        widgets = {"max_cost": NumberInput, "max_tokens": NumberInput}
+        labels = {"max_cost": f"Cost limit ({prices.CURRENCY})", "max_tokens": "Token limit (input and output)"}
+        help_texts = {
+            "max_cost": "Leave empty for no limit. With a limit, models without a known price are refused.",
+            "max_tokens": "Leave empty for no limit.",
+        }
+
+    def clean_workflow(self) -> str:
+        """The slug, which is what the ledger knows."""
+        workflow: Workflow | None = self.cleaned_data["workflow"]
+        return workflow.slug if workflow else ""
+
+
+class BudgetAdmin(_Administered):
+    """The budgets, audited."""
+
+    form = BudgetForm
+
+    def save_model(self, request: HttpRequest, obj: LLMBudget, form: Any, change: bool) -> None:
+        """Save and audit in one transaction."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            limits = {"max_cost": str(obj.max_cost), "max_tokens": str(obj.max_tokens)}
+            verb = "model_budget.changed" if change else "model_budget.created"
+            audit.record(request.user, verb, obj, changes=limits)
+
+    def delete_model(self, request: HttpRequest, obj: LLMBudget) -> None:
+        """Delete and audit in one transaction."""
+        with transaction.atomic():
+            audit.record(request.user, "model_budget.deleted", obj)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LLMBudget]) -> None:
+        """One by one, so that each is in the audit trail."""
+        for budget in queryset:
+            self.delete_model(request, budget)
+
+
+@admin.register(LLMUsage, site=admin_site())
+class UsageAdmin(_Administered):
+    """The usage page stands where the list would."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The page."""
+        return usage_page(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whoever may see what models cost."""
+        return can(request.user, "view", LLMUsage)
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """The list, and no single row."""
+        return obj is None and can(request.user, "view", LLMUsage)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The ledger writes itself."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """The ledger is not changed."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nor is anything taken out of it."""
+        return False

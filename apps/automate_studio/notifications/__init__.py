@@ -1,0 +1,1 @@
+"""Notification rules and what was sent."""

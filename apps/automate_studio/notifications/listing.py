@@ -1,0 +1,156 @@
+"""What the pages of notifications show: rules as sentences, and the log, paged by key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Max, Q, QuerySet
+
+from automate_core.models import Notification, NotificationRule, Workflow
+from automate_core.operations.notifications.texts import lasting
+from automate_core.states import NotificationStatus
+from automate_studio.ui import request_params
+from automate_studio.ui.describe import recipients
+from automate_studio.ui.json.visible import visible
+from automate_studio.ui.lists import Page, Query, Tab, address, beside
+
+ON_A_PAGE = 25
+_Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
+_TABS = {"": "All", "waiting": "Waiting", "failed": "Not sent", "sent": "Sent"}
+_STATES = {  # what the status icons and colours know
+    NotificationStatus.WAITING: "queued",
+    NotificationStatus.SENT: "succeeded",
+    NotificationStatus.FAILED: "failed",
+    NotificationStatus.DROPPED: "skipped",
+}
+_WORDS = {"waiting": "Waiting", "sent": "Sent", "failed": "Not sent", "dropped": "Not needed"}
+_MAILS = {"approval": "Asked to decide", "reminder": "Reminder to decide", "test": "Test"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleRow:
+    """A rule in the list. `muted`: whether the owner of the page's workflow is left out."""
+
+    rule: NotificationRule
+    when: str
+    to: str
+    limits: str
+    last_sent: dt.datetime | None
+    muted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRow:
+    """A message in the log."""
+
+    notification: Notification
+    what: str
+    more: int
+    state: str
+    word: str
+    may_send_again: bool
+
+
+def rules(workflow: Workflow | None) -> list[RuleRow]:
+    """The rules of a workflow, or those of all."""
+    found = NotificationRule.objects.filter(workflow=workflow, removed_at=None)
+    return [_rule(rule) for rule in _described(found)]
+
+
+def site_rules(workflow: Workflow) -> list[RuleRow]:
+    """The rules of all workflows that concern this one: those that are on."""
+    found = _described(NotificationRule.objects.filter(workflow=None, removed_at=None, is_on=True))
+    muted = set(NotificationRule.objects.filter(muted_for=workflow).values_list("pk", flat=True))
+    return [_rule(rule, muted=rule.pk in muted) for rule in found]
+
+
+def _described(found: QuerySet[NotificationRule]) -> Iterable[NotificationRule]:
+    sent = Q(notifications__status=NotificationStatus.SENT)
+    last = Max("notifications__sent_at", filter=sent & ~Q(notifications__kind=Notification.TEST))
+    return found.annotate(last_sent=last).prefetch_related("people").order_by("-built_in", "pk")
+
+
+def _rule(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
+    return RuleRow(
+        rule=rule,
+        when=when(rule),
+        to=", ".join(recipients(rule)) or "Nobody",
+        limits=_limits(rule),
+        last_sent=getattr(rule, "last_sent", None),
+        muted=muted,
+    )
+
+
+def when(rule: NotificationRule) -> str:
+    """What a rule waits for, as a sentence without its stop."""
+    span = lasting(rule.span) if rule.span else ""
+    match rule.kind:
+        case _Kind.FAILURES:
+            return f"{rule.failures} runs fail within {span}"
+        case _Kind.NOT_RUN:
+            return f"{'It has' if rule.workflow_id else 'A workflow has'} not run for {span}"
+        case _Kind.WAITING:
+            return f"A run waits for somebody for more than {span}"
+    return rule.get_kind_display()
+
+
+def _limits(rule: NotificationRule) -> str:
+    limit = f"One in {lasting(rule.window)}"
+    if rule.quiet_from is None or rule.quiet_until is None:
+        return limit
+    return f"{limit}, quiet {rule.quiet_from:%H:%M} to {rule.quiet_until:%H:%M} {rule.timezone}"
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------
+
+
+def log(workflow: Workflow | None, query: Query) -> Page:
+    """One page of the log, newest first: of a workflow, or of all."""
+    tab = query.get("show", "") if query.get("show", "") in _TABS else ""
+    search = request_params.words(query.get("q"))
+    kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
+    found = Notification.objects.select_related("workflow", "rule")
+    if workflow is not None:
+        found = found.filter(workflow=workflow)
+    if tab:
+        found = found.filter(status=tab)
+    if search:
+        found = found.filter(Q(target__icontains=search) | Q(workflow__name__icontains=search))
+    after, before = request_params.key(query.get("after")), request_params.key(query.get("before"))
+    rows, more = _window(found, after, before)
+    return Page(
+        rows=[_row(row) for row in rows],
+        tabs=[Tab(name=name, url=address({**kept, "show": key}), active=key == tab) for key, name in _TABS.items()],
+        search=search,
+        filtered=bool(search or tab),
+        hidden={"show": tab} if tab else {},
+        **beside(rows, kept, lambda row: row.pk, more=more, after=after, before=before),
+    )
+
+
+def _window(
+    found: QuerySet[Notification], after: uuid.UUID | None, before: uuid.UUID | None
+) -> tuple[list[Notification], bool]:
+    """(rows, whether there are more)."""
+    if before is not None:
+        rows = list(found.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
+        return rows[:ON_A_PAGE][::-1], len(rows) > ON_A_PAGE
+    if after is not None:
+        found = found.filter(pk__lt=after)
+    rows = list(found.order_by("-pk")[: ON_A_PAGE + 1])
+    return rows[:ON_A_PAGE], len(rows) > ON_A_PAGE
+
+
+def _row(notification: Notification) -> LogRow:
+    what = notification.facts[0]["text"] if notification.facts else _MAILS.get(notification.kind, "")
+    return LogRow(
+        notification=notification,
+        what=visible(what),
+        more=max(notification.count - 1, 0),
+        state=_STATES[NotificationStatus(notification.status)],
+        word=_WORDS[notification.status],
+        may_send_again=notification.status == NotificationStatus.FAILED,
+    )

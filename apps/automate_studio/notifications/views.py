@@ -1,0 +1,209 @@
+"""The pages of notifications: of one workflow, for those who may change it, and of the site, for administrators."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from automate_core.models import Notification, NotificationRule, Workflow
+from automate_core.operations.notifications import rules
+from automate_core.operations.notifications.channels import can_mail, no_mail
+from automate_core.states import NotificationStatus, TransitionError
+from automate_governance.admin_site import reverse
+from automate_governance.middleware import show_once
+from automate_governance.permissions import SITE, NotPermittedError, can
+from automate_studio.notifications import listing
+from automate_studio.notifications.forms import RuleForm, initial
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.responses import SeeOther
+
+
+@require_safe
+def site_notifications(request: HttpRequest) -> HttpResponse:
+    """The rules of all workflows, and the whole log. Auditors read it."""
+    if not can(request.user, "audit", SITE):
+        _administers(request)
+    return _show(request, None)
+
+
+@require_safe
+def workflow_notifications(request: HttpRequest, pk: int) -> HttpResponse:
+    """The rules of a workflow, those of the site that concern it, and its log."""
+    return _show(request, request_params.workflow(request, pk))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rule_new(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """A new rule of a workflow, or of all."""
+    if pk is None:
+        _administers(request)
+    return _edit(request, None, request_params.workflow(request, pk) if pk is not None else None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rule_edit(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """One rule."""
+    rule = _rule(request, rule_id)
+    return _edit(request, rule, rule.workflow)
+
+
+@require_POST
+def rule_do(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """Turn a rule on or off, try it, remove it, or take it back."""
+    rule, person = _rule(request, rule_id), request_params.person(request)
+    what = request.POST.get("do", "")
+    if what == "test":
+        return _tested(request, rule)
+    acts: dict[str, tuple[Callable[[], Any], str]] = {
+        "on": (lambda: rules.turn(rule, on=True, by=person), "Turned on."),
+        "off": (lambda: rules.turn(rule, on=False, by=person), "Turned off: it tells nobody."),
+        "remove": (lambda: rules.remove(rule, by=person), "Removed."),
+        "take_back": (lambda: rules.take_back(rule, by=person), "The rule is there again."),
+    }
+    if what not in acts:
+        return HttpResponse("Say what to do with the rule.", status=422, content_type="text/plain")
+    act, said = acts[what]
+    try:
+        act()
+    except rules.RuleError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, said)
+    removed = f"?removed={rule.pk}" if what == "remove" and not rule.built_in else ""
+    return SeeOther(f"{_page_of(rule.workflow)}{removed}")
+
+
+@require_POST
+def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
+    """Leave the owner of a workflow out of a rule of the site, or not."""
+    workflow = request_params.workflow(request, pk)
+    rule = get_object_or_404(NotificationRule, pk=rule_id, workflow=None, removed_at=None)
+    on = request.POST.get("do") == "mute"
+    try:
+        rules.mute(rule, workflow, on=on, by=request_params.person(request))
+    except rules.RuleError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"The owner of this workflow is {'not told any more' if on else 'told again'}.")
+    return SeeOther(_page_of(workflow))
+
+
+@require_POST
+def notification_again(request: HttpRequest, notification_id: uuid.UUID) -> HttpResponse:
+    """Send a message again that failed."""
+    found = get_object_or_404(Notification.objects.select_related("workflow", "rule__workflow"), pk=notification_id)
+    workflow = found.workflow if found.rule is None or found.rule.workflow_id else None
+    if workflow is not None:
+        request_params.workflow(request, workflow.pk)
+    elif not can(request.user, "administer", SITE):
+        raise Http404
+    try:
+        rules.send_again(found, by=request_params.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except TransitionError:
+        messages.error(request, "Only a message that was not sent can be sent again.")
+    else:
+        messages.success(request, "It is sent again within moments.")
+    return SeeOther(_page_of(workflow))
+
+
+def _administers(request: HttpRequest) -> None:
+    if not can(request.user, "administer", SITE):
+        raise PermissionDenied
+
+
+def _rule(request: HttpRequest, rule_id: int) -> NotificationRule:
+    """The rule, when this person may manage it; 404 for what they may not know."""
+    rule = get_object_or_404(NotificationRule.objects.select_related("workflow__owner"), pk=rule_id)
+    if rule.workflow is not None:
+        request_params.workflow(request, rule.workflow.pk)
+    else:
+        _administers(request)
+    return rule
+
+
+def _page_of(workflow: Workflow | None) -> str:
+    if workflow is None:
+        return reverse("studio:notifications")
+    return reverse("studio:workflow_notifications", args=[workflow.pk])
+
+
+def _tested(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
+    outcomes = rules.test(rule, by=request_params.person(request))
+    for each in outcomes:
+        if each.status == NotificationStatus.SENT:
+            messages.success(request, f"The test was sent to {each.target}.")
+        else:
+            messages.error(request, f"The test to {each.target} was not sent. {each.error}")
+    if not outcomes:
+        messages.error(request, "There is nobody to send a test to: the owner or the people have no e-mail address.")
+    return SeeOther(_page_of(rule.workflow))
+
+
+def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
+    removed = NotificationRule.objects.filter(
+        pk=request_params.number(request.GET.get("removed")) or 0, workflow=workflow, removed_at__isnull=False
+    )
+    return admin_page.page(
+        request,
+        "automate_studio/notifications.html",
+        f"Notifications of {workflow}" if workflow else "Notifications",
+        workflow=workflow,
+        may_change=workflow is not None or can(request.user, "administer", SITE),
+        rules=listing.rules(workflow),
+        site_rules=listing.site_rules(workflow) if workflow else [],
+        found=listing.log(workflow, request.GET),
+        no_mail="" if can_mail() else no_mail(),
+        removed=removed.first(),
+        new=reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
+    )
+
+
+def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflow | None) -> HttpResponse:
+    timezone = workflow.timezone if workflow else "UTC"
+    given = request.POST if request.method == "POST" else None
+    form = RuleForm(given, person=request_params.person(request), rule=rule, initial=initial(rule, timezone))
+    secret = ""
+    if form.is_valid():
+        try:
+            rule, secret = rules.save(rule, form.values(), workflow=workflow, by=request_params.person(request))
+        except NotPermittedError as error:
+            raise PermissionDenied from error
+        except rules.RuleError as error:
+            form.refuse(error.errors)
+        else:
+            if not secret:
+                messages.success(request, "Saved. Try it with Send a test.")
+                return SeeOther(_page_of(workflow))
+            form = RuleForm(person=request_params.person(request), rule=rule, initial=initial(rule, timezone))
+    response = admin_page.page(
+        request,
+        "automate_studio/notification_rule.html",
+        "Notification rule" if rule else "New notification rule",
+        workflow=workflow,
+        rule=rule,
+        form=form,
+        secret=secret,
+        no_mail="" if can_mail() else no_mail(),
+        back=_page_of(workflow),
+        action=_address(rule, workflow),
+    )
+    response.status_code = 422 if form.is_bound and form.errors else 200
+    if secret:
+        response.add_post_render_callback(lambda rendered: show_once(rendered, secret))
+    return response
+
+
+def _address(rule: NotificationRule | None, workflow: Workflow | None) -> str:
+    """Where the form is posted to."""
+    if rule is not None:
+        return reverse("studio:rule_edit", args=[rule.pk])
+    return reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new")

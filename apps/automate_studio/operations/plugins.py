@@ -1,0 +1,142 @@
+"""The plug-ins page: what is installed, where it comes from, what it offers, and why it could not be loaded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from automate_connectors.adapters.base import ConnectorAdapter
+from automate_connectors.registry import connectors
+from automate_governance.permissions import SITE, can
+from automate_governance.redaction import redact
+from automate_governance.secrets.interfaces import SecretsBackend
+from automate_governance.secrets.resolver import backends
+from automate_llm.providers.base import LLMProvider
+from automate_llm.registry import providers
+from automate_plugins.registry import Plugin, Registry
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.lists import Page, Tab
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginRow:
+    """A plug-in in the list. `error` is empty for one that works, `replaces` names a built-in one."""
+
+    name: str
+    title: str
+    kind: str
+    icon: str
+    hue: int
+    package: str
+    version: str
+    target: str
+    offers: str
+    error: str
+    replaces: str
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A registry, its name, and how one of its plug-ins looks: title, icon, hue, what it offers."""
+
+    name: str
+    registry: Registry[Any]
+    look: Callable[[str, Any], tuple[str, str, int, str]]
+
+
+def _connector(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
+    actions = ", ".join(action.label or action.name for action in adapter.actions)
+    return adapter.name, adapter.icon, adapter.hue, actions or "Any action"
+
+
+def _backend(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
+    return name, "key", 85, f"References such as {name}:slack-token. {_first_line(backend)}".strip()
+
+
+def _provider(name: str, provider: LLMProvider) -> tuple[str, str, int, str]:
+    return provider.name or name, "auto_awesome", 300, _first_line(provider) or "Language models"
+
+
+def _first_line(plugin: object) -> str:
+    doc = type(plugin).__doc__
+    return inspect.cleandoc(doc).partition("\n")[0].replace("`", "") if doc else ""
+
+
+KINDS = {
+    "connectors": _Kind("Connector", connectors, _connector),
+    "secrets": _Kind("Secrets backend", backends, _backend),
+    "models": _Kind("Language model", providers, _provider),
+}
+_TABS = {
+    "": "All",
+    "connectors": "Connectors",
+    "secrets": "Secrets backends",
+    "models": "Language models",
+    "broken": "Not loaded",
+}
+
+
+@require_safe
+def plugin_list(request: HttpRequest) -> HttpResponse:
+    """All plug-ins, for those who administer the site."""
+    if not can(request.user, "administer", SITE):
+        raise PermissionDenied
+    return admin_page.page(request, "automate_studio/plugins.html", "Plug-ins", found=find(request.GET))
+
+
+def find(query: Mapping[str, Any]) -> Page:
+    """The plug-ins that a search and a tab ask for: broken ones first, then those that replace a built-in."""
+    tab = query.get("show", "") if query.get("show", "") in _TABS else ""
+    search = request_params.words(query.get("q"))
+    rows = [row for row in _rows() if _is_in(row, tab) and search.lower() in _searched(row)]
+    kept = {"q": search} if search else {}
+    return Page(
+        rows=sorted(rows, key=lambda row: (not row.error, not row.replaces, row.kind, row.title.lower())),
+        tabs=[
+            Tab(name=name, url=f"?{urlencode({**kept, **({'show': key} if key else {})})}", active=key == tab)
+            for key, name in _TABS.items()
+        ],
+        search=search,
+        filtered=bool(search or tab),
+        hidden={"show": tab} if tab else {},
+    )
+
+
+def _rows() -> Iterator[PluginRow]:
+    for kind in KINDS.values():
+        for plugin in kind.registry.plugins:
+            yield _row(kind, plugin)
+
+
+def _row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
+    title, icon, hue, offers = plugin.name, "extension_off", 26, ""
+    if plugin.instance is not None:
+        title, icon, hue, offers = kind.look(plugin.name, plugin.instance)
+    return PluginRow(
+        name=plugin.name,
+        title=title,
+        kind=kind.name,
+        icon=icon,
+        hue=hue,
+        package=plugin.distribution,
+        version=plugin.version,
+        target=plugin.target,
+        offers=offers,
+        error=redact(plugin.error),
+        replaces=plugin.replaces,
+    )
+
+
+def _is_in(row: PluginRow, tab: str) -> bool:
+    return bool(row.error) if tab == "broken" else not tab or row.kind == KINDS[tab].name
+
+
+def _searched(row: PluginRow) -> str:
+    return " ".join((row.name, row.title, row.kind, row.package, row.target, row.offers, row.error)).lower()

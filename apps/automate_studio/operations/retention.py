@@ -1,0 +1,168 @@
+"""The page on retention: how large things are, what the policy leaves of them, and what was let go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from automate_core.models import Pruning, SitePolicy, Workflow
+from automate_core.operations.retention import forecast, policy, pruning
+from automate_core.operations.retention.describe import said
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import SITE, can
+from automate_studio.ui import admin_page, formatting, request_params
+from automate_studio.ui.responses import SeeOther
+
+SHOWN = 50  #: of the largest workflows
+PRUNINGS = 10
+
+TITLES = {
+    "succeeded": ("Runs that succeeded", "Succeeded"),
+    "failed": ("Runs that failed", "Failed"),
+    "cancelled": ("Runs that were cancelled", "Cancelled"),
+    "tests": ("Tests of drafts", "Tests"),
+    "unmatched": ("Events that started nothing", "Events"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One line of the policy: `given` is what stands in its field, `usual` what counts when that is empty."""
+
+    name: str
+    title: str
+    given: str
+    usual: int
+    there: int
+    now: int
+    soon: int
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRow:
+    """A workflow and what its runs take. `own` is what it says of itself, in words."""
+
+    workflow: Workflow
+    own: str
+    found: forecast.OfWorkflow
+    runs: int
+    now: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningRow:
+    """One pruning, and what it came to in words."""
+
+    pruning: Pruning
+    said: str
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def retention(request: HttpRequest) -> HttpResponse:
+    """The page; with days in the address, what those would leave. A POST of days makes them the site's.
+
+    Auditors read it.
+    """
+    may_read = request.method != "POST" and can(request.user, "audit", SITE)
+    if not may_read and not can(request.user, "administer", SITE):
+        raise PermissionDenied
+    stored = _stored()
+    given = request.POST if request.method == "POST" else request.GET
+    is_given = any(kind in given for kind in policy.KINDS)
+    days, errors = _days(given) if is_given else (stored, {})
+    if request.method == "POST" and is_given and not errors:
+        policy.change(days, by=request_params.person(request))
+        messages.success(request, "Saved. It counts from the next pruning on.")
+        return SeeOther(reverse("studio:retention"))
+    texts = {kind: request_params.words(given.get(kind)) if is_given else _text(stored[kind]) for kind in policy.KINDS}
+    return _page(request, days, texts, errors, is_tried=is_given and not errors and days != stored)
+
+
+def _page(
+    request: HttpRequest,
+    days: Mapping[str, int | None],
+    texts: Mapping[str, str],
+    errors: Mapping[str, str],
+    *,
+    is_tried: bool,
+) -> HttpResponse:
+    usual = policy.defaults()
+    site = usual | {kind: number for kind, number in days.items() if number is not None}
+    found = forecast.of(replace(policy.load(), site=site))
+    return admin_page.page(
+        request,
+        "automate_studio/retention.html",
+        "Retention",
+        status=422 if errors else 200,
+        found=found,
+        kinds=[
+            Kind(
+                name=name,
+                title=TITLES[name][0],
+                given=texts[name],
+                usual=usual[name],
+                there=round(there),
+                now=round(now),
+                soon=round(soon),
+                error=errors.get(name, ""),
+            )
+            for name, there, now, soon in found.kinds()
+        ],
+        workflows=_workflows(found),
+        further=max(len(found.workflows) - SHOWN, 0),
+        prunings=[PruningRow(pruning=each, said=said(each.counts)) for each in pruning.newest(PRUNINGS)],
+        next_at=pruning.next_at(),
+        is_tried=is_tried,
+        may_change=can(request.user, "administer", SITE),
+        ahead=forecast.AHEAD,
+    )
+
+
+def _workflows(found: forecast.Forecast) -> list[WorkflowRow]:
+    largest = found.workflows[:SHOWN]
+    known = Workflow.objects.only("name", "slug").in_bulk([each.workflow for each in largest])
+    return [
+        WorkflowRow(
+            workflow=known[each.workflow],
+            own=", ".join(f"{TITLES[kind][1].lower()} {_span(days)}" for kind, days in each.own.items()),
+            found=each,
+            runs=round(each.runs),
+            now=round(each.due()),
+        )
+        for each in largest
+        if each.workflow in known
+    ]
+
+
+def _span(days: int) -> str:
+    return f"{days} day{'' if days == 1 else 's'}" if days else "for ever"
+
+
+def _stored() -> dict[str, int | None]:
+    """What administrators said."""
+    said = SitePolicy.objects.filter(pk=1).values(*policy.KINDS).first()
+    return dict(said) if said else dict.fromkeys(policy.KINDS)
+
+
+def _days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
+    """(the days that are given, what is wrong with others), by kind."""
+    days: dict[str, int | None] = {}
+    errors: dict[str, str] = {}
+    for kind in policy.KINDS:
+        text = request_params.words(given.get(kind))
+        number = request_params.number(text)
+        if text and (number is None or number > policy.MOST_DAYS):
+            errors[kind] = f"Give whole days, 0 to {formatting.thousands(policy.MOST_DAYS)}, or nothing."
+        days[kind] = number if not errors.get(kind) else None
+    return days, errors
+
+
+def _text(days: int | None) -> str:
+    return "" if days is None else str(days)

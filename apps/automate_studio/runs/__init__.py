@@ -1,0 +1,1 @@
+"""The run list and a run's page."""

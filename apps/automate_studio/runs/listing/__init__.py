@@ -1,0 +1,1 @@
+"""The run list: search, histogram, bulk actions, export."""

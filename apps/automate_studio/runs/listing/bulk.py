@@ -1,0 +1,207 @@
+"""Many runs at once: those that are chosen, or all that the filters find. First counted, then done by a worker."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core.ids import uuid7
+from automate_core.models import BulkAction, ExecutionRun
+from automate_core.operations import bulk
+from automate_core.runs import reruns
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance.permissions import User, holds_anywhere, permitted
+from automate_studio.runs.listing.page import ON_A_PAGE
+from automate_studio.runs.listing.search import LAST, Search
+from automate_studio.ui import request_params as asked
+from automate_studio.ui.run_filters import Filters, read
+
+MOST_SHOWN = 5  #: refusals that are told
+_STARTS = ("failed", "start")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be done: `upto` is the newest run of those that were counted, so that later ones are left alone."""
+
+    verb: str
+    start: str
+    version: str
+    reason: str
+    again: bool
+    every: bool
+    chosen: list[str]
+    upto: uuid.UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """A dry run: how many were found, which of them it is done to, and how many for what reason not."""
+
+    asked: Asked
+    ids: list[uuid.UUID]
+    found: int
+    not_theirs: int
+    wrong_state: int
+    left_out: reruns.LeftOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far an action is. `refusals` are (why, run)."""
+
+    action: BulkAction
+    refusals: list[tuple[str, uuid.UUID]]
+
+    @property
+    def looked_at(self) -> int:
+        """The runs that are done or refused."""
+        return self.action.done + self.action.refused
+
+    @property
+    def percent(self) -> float:
+        """For the bar."""
+        return 100 * self.looked_at / self.action.total
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.action.status == BulkAction.Status.OPEN
+
+
+@require_POST
+def runs_bulk(request: HttpRequest) -> HttpResponse:
+    """Count what would be done; with `confirm`, have it done.
+
+    404 when this person knows none of the runs, 403 when none of them is theirs to run, 409 when it can be done to
+    none, 422 for what makes no sense.
+    """
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise Http404
+    filters = read(request.GET)
+    wanted = _asked(request)
+    if wanted is None or filters.problems:
+        said = " ".join(filters.problems) or f"Choose what to do, and 1 to {ON_A_PAGE} runs or all that match."
+        return _refused(request, said, 422)
+    is_confirmed, clicked = "confirm" in request.POST, asked.key(request.POST.get("request"))
+    if is_confirmed and clicked and (earlier := bulk.asked_before(asked.person(request), clicked)):
+        return _progress(request, earlier)
+    counted = _count(request.user, filters, wanted)
+    if not counted.found:
+        raise Http404
+    if counted.found > bulk.MOST:
+        return _refused(request, f"More than {bulk.MOST:,} runs match: set a further filter, such as a time.", 422)
+    if counted.not_theirs == counted.found:
+        raise PermissionDenied
+    if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
+        return _refused(request, _nothing(counted), 409)
+    if not is_confirmed:
+        context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
+        return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
+    of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
+    options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
+    action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request), request=clicked)
+    return _progress(request, action)
+
+
+@require_safe
+def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
+    """How far it is, for whoever asked for it."""
+    return _progress(request, _own(request, action_id))
+
+
+@require_POST
+def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
+    """Leave the rest alone."""
+    action = _own(request, action_id)
+    bulk.stop(action, asked.person(request))
+    action.refresh_from_db()
+    return _progress(request, action)
+
+
+def under_way(user: User) -> list[Progress]:
+    """What this person has going on."""
+    actions = BulkAction.objects.filter(person=user.pk, status=BulkAction.Status.OPEN).order_by("id")[:3]
+    return [Progress(action=action, refusals=[]) for action in actions]
+
+
+def _own(request: HttpRequest, action_id: uuid.UUID) -> BulkAction:
+    actions = BulkAction.objects.all()
+    mine = actions if request.user.is_superuser else actions.filter(person=request.user.pk)
+    return get_object_or_404(mine, pk=action_id)
+
+
+def _asked(request: HttpRequest) -> Asked | None:
+    given = request.POST
+    verb, every, chosen = given.get("do", ""), "all" in given, given.getlist("id")
+    start, version = given.get("start", "failed"), given.get("version", "original")
+    try:
+        upto = uuid.UUID(given["upto"]) if "upto" in given else LAST
+        for each in chosen:
+            uuid.UUID(each)
+    except ValueError:
+        return None
+    is_known = verb in BulkAction.Verb.values and start in _STARTS and version in {"original", "newest"}
+    if not is_known or not (every or 1 <= len(chosen) <= ON_A_PAGE):
+        return None
+    return Asked(
+        verb=verb,
+        start=start,
+        version=version,
+        reason=asked.words(given.get("reason")),
+        again="again" in given,
+        every=every,
+        chosen=[] if every else chosen,
+        upto=upto,
+    )
+
+
+def _count(user: User, filters: Filters, wanted: Asked) -> Counted:
+    if wanted.every:
+        search = Search(user, filters, timezone.now(), upto=wanted.upto)
+        ids = [key for some in search.walk(1_000, bulk.MOST + 1) for key in some]
+    else:
+        chosen = ExecutionRun.objects.filter(pk__in=wanted.chosen)
+        ids = list(permitted(user, "view", chosen).order_by("-pk").values_list("pk", flat=True))
+    if len(ids) > bulk.MOST:
+        return Counted(asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.LeftOut())
+    theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
+    able = [key for key, status, cause in theirs if _fits(wanted.verb, status, cause)]
+    is_retry = wanted.verb == BulkAction.Verb.RETRY
+    left, left_out = reruns.choose(able, again=wanted.again) if is_retry else (able, reruns.LeftOut())
+    return Counted(
+        asked=replace(wanted, upto=ids[0]) if ids else wanted,
+        ids=left,
+        found=len(ids),
+        not_theirs=len(ids) - len(theirs),
+        wrong_state=len(theirs) - len(able),
+        left_out=left_out,
+    )
+
+
+def _nothing(counted: Counted) -> str:
+    if counted.left_out.by_choice:
+        return "Nothing to re-run: these runs were re-run already. Choose to repeat them in the dialog."
+    return "None of these runs has ended." if counted.asked.verb == "retry" else "All of these runs have ended already."
+
+
+def _fits(verb: str, status: str, cause: str) -> bool:
+    if verb == BulkAction.Verb.CANCEL:
+        return status not in FINAL_RUN_STATES
+    return status in FINAL_RUN_STATES and cause != ExecutionRun.Cause.TEST
+
+
+def _progress(request: HttpRequest, action: BulkAction) -> HttpResponse:
+    progress = Progress(action=action, refusals=bulk.refusals(action, MOST_SHOWN))
+    return TemplateResponse(request, "automate_studio/run_list/bulk_progress.html", {"progress": progress})
+
+
+def _refused(request: HttpRequest, said: str, status: int) -> HttpResponse:
+    return TemplateResponse(request, "automate_studio/run_list/bulk_refused.html", {"said": said}, status=status)

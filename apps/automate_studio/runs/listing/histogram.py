@@ -1,0 +1,234 @@
+"""The histogram above the run list: how many runs in each state, over the time that the list is about.
+
+It counts by index, newest first, and no more than so many: what was made before those is drawn as not counted.
+"""
+
+# ruff: noqa: S608 - as in run_lanes
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from automate_core import database
+from automate_core.ids import first_uuid7, uuid7_time
+from automate_core.queries import run_keyset
+from automate_core.queries.run_keyset import Part
+from automate_core.states import RunStatus
+from automate_studio.runs.listing.search import Search, before
+from automate_studio.ui import formatting
+from automate_studio.ui.run_filters import Filters
+
+COUNTED = 50_000  #: runs that one histogram is made of
+WIDTH, HEIGHT, FOOT = 1100, 46, 52
+MOST_BARS = 60
+MOST_LABELS = 9
+STEPS = tuple(
+    dt.timedelta(seconds=seconds)
+    for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+)
+STATES = (  # from the ground up
+    RunStatus.SUCCEEDED,
+    RunStatus.RUNNING,
+    RunStatus.QUEUED,
+    RunStatus.WAITING,
+    RunStatus.CANCELLED,
+    RunStatus.FAILED,
+)
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One state in a bar."""
+
+    state: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """The runs that were made from `start` to `end`. `x` and `width` are what belongs to it; `said` is for hearing."""
+
+    start: dt.datetime
+    end: dt.datetime
+    x: float
+    width: float
+    pieces: list[Piece]
+    counted: bool
+    label: str
+    said: str
+
+    @property
+    def left(self) -> float:
+        """Where what is drawn begins."""
+        return self.x + 2
+
+    @property
+    def percent(self) -> float:
+        """Where its label begins, of the whole width."""
+        return 100 * self.left / WIDTH
+
+    @property
+    def inner(self) -> float:
+        """The width of what is drawn."""
+        return max(1.0, self.width - 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """`legend` are (state, count); `summary` says it all in a sentence; `since` is from when on it was counted."""
+
+    bars: list[Bar]
+    legend: list[tuple[str, int]]
+    summary: str
+    since: dt.datetime | None
+    clear: str
+
+
+def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.UUID | None) -> Histogram:
+    """Over the period of the filters; without one, over the last day or as far as the newest run asks for."""
+    start, end = filters.period(now)
+    end = min(end or now, now)
+    start = start or end - _usual(end, newest)
+    step = _step(end - start)
+    starts = list(_starts(start, max(end, start + step), step))
+    counts, since = _counts(search, starts, before(start), first_uuid7(end + dt.timedelta(milliseconds=1)))
+    bars = _bars(starts, step, counts, since, (start, end))
+    total = {str(state): sum(each.get(str(state), 0) for each in counts) for state in STATES}
+    legend = [(state, count) for state, count in reversed(total.items()) if count]
+    said = ", ".join(f"{count:,} {formatting.word(state).lower()}" for state, count in legend) or "no runs"
+    return Histogram(
+        bars=bars,
+        legend=legend,
+        summary=f"Runs from {formatting.local(start)} to {formatting.local(end)}: {said}.",
+        since=since,
+        clear=filters.address(since="", **{"from": "", "to": ""}) if _has_period(filters) else "",
+    )
+
+
+def _has_period(filters: Filters) -> bool:
+    return bool({"since", "from", "to"} & set(filters.kept))
+
+
+def _usual(end: dt.datetime, newest: uuid.UUID | None) -> dt.timedelta:
+    age = end - uuid7_time(newest) if newest else _DAY
+    return next((days * _DAY for days in (1, 7, 30) if age < days * _DAY), max(age + _DAY, _DAY))
+
+
+def _step(span: dt.timedelta) -> dt.timedelta:
+    return next((step for step in STEPS if span / step <= MOST_BARS), -(-span // (MOST_BARS * _DAY)) * _DAY)
+
+
+def _starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
+    """Round times of the active zone: days as its clocks have them, all else as time goes by."""
+    local = timezone.localtime(start)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight + (local - midnight) // step * step
+    at = at if step >= _DAY else at.astimezone(dt.UTC)
+    while at < end:
+        yield timezone.localtime(at)
+        at += step
+
+
+# --- counting ---------------------------------------------------------------------------------------------------------
+
+
+def _counts(
+    search: Search, starts: list[dt.datetime], above: uuid.UUID, below: uuid.UUID
+) -> tuple[list[dict[str, int]], dt.datetime | None]:
+    """(counts by state for each bar, from when on they are whole: None from the first)."""
+    counts: list[dict[str, int]] = [{} for _ in starts]
+    values = {
+        "above": max(above, search.above),
+        "below": min(below, search.below),
+        "bounds": [first_uuid7(start) for start in starts],
+    }
+    edges: list[uuid.UUID] = []
+    for part in search.parts:
+        counted, edge = _of_part(part.in_lanes(always=True), values)
+        edges += edge
+        for row in counted:
+            states = counts[min(max(row.bar, 1), len(starts)) - 1]
+            states[row.status] = states.get(row.status, 0) + int(row.n)
+    return counts, uuid7_time(max(edges)) if edges else None
+
+
+def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
+    looked = run_keyset.share(run_keyset.LOOKED_AT if part.asked else COUNTED, part)
+    columns = "run.id, run.status"
+    rows = database.run(
+        None,
+        f"SELECT found.bar, found.status, sum(found.n) AS n FROM {run_keyset.lanes_of(part)} CROSS JOIN LATERAL ("
+        " SELECT run.status, width_bucket(run.id, %(bounds)s::uuid[]) AS bar, count(*) AS n"
+        f" FROM ({run_keyset.candidates(part, 'DESC', columns=columns)}) run {run_keyset.matching(part)} GROUP BY 1, 2"
+        ") found GROUP BY 1, 2",
+        run_keyset.bound(part, values, looked),
+    )
+    return rows, [row.id for row in run_keyset.edge(part, values, looked, newest_first=True)]
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def _bars(
+    starts: list[dt.datetime],
+    step: dt.timedelta,
+    counts: list[dict[str, int]],
+    since: dt.datetime | None,
+    period: tuple[dt.datetime, dt.datetime],
+) -> list[Bar]:
+    width = WIDTH / len(starts)
+    most = max((sum(each.values()) for each in counts), default=0) or 1
+    labelled = _labelled(starts, step)
+    bars = []
+    ends_at = [*starts[1:], timezone.localtime(starts[-1].astimezone(dt.UTC) + step)]
+    for number, (start, end, states) in enumerate(zip(starts, ends_at, counts, strict=True)):
+        counted = since is None or start >= since
+        begins, ends = max(start, period[0]), min(end, max(period[1], start))
+        told = ", ".join(f"{count:,} {formatting.word(state).lower()}" for state, count in states.items())
+        told = told or ("no runs" if counted else "not counted")
+        bars.append(
+            Bar(
+                start=begins,
+                end=ends,
+                x=round(number * width, 2),
+                width=round(width, 2),
+                pieces=list(_pieces(states, most)),
+                counted=counted,
+                label=_label(start, step) if number in labelled else "",
+                said=f"{formatting.local(begins)} to {formatting.local(ends)}: {told}",
+            )
+        )
+    return bars
+
+
+def _labelled(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:
+    """The bars that say when they begin: at round times, with room between them and at the end."""
+    room = range(len(starts) - len(starts) // 20)
+    every = next((each for each in STEPS if each >= step and len(starts) * step / each <= MOST_LABELS), None)
+    if every is None:
+        return set(room[:: max(1, len(starts) // MOST_LABELS)])
+    midnight = starts[0].replace(hour=0, minute=0, second=0, microsecond=0)
+    return {number for number in room if not (starts[number] - midnight) % every}
+
+
+def _pieces(states: dict[str, int], most: int) -> Iterator[Piece]:
+    heights = [(str(state), states[state] / most * HEIGHT) for state in STATES if states.get(state)]
+    grounds = itertools.accumulate((height for _, height in heights), initial=0.0)
+    for (state, height), ground in zip(heights, grounds, strict=False):
+        drawn = max(height, 1.5)
+        yield Piece(state=state, y=round(FOOT - ground - drawn, 2), height=round(drawn, 2))
+
+
+def _label(moment: dt.datetime, step: dt.timedelta) -> str:
+    if step >= _DAY or (step >= _DAY / 24 and not (moment.hour or moment.minute)):
+        return f"{moment:%-d %b}"
+    return f"{moment:%H:%M:%S}" if step < dt.timedelta(minutes=1) else f"{moment:%H:%M}"

@@ -1,0 +1,180 @@
+"""The run list: filtered by its address, paged by key, with a histogram above it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+
+from automate_core.ids import uuid7_time
+from automate_core.models import Workflow
+from automate_governance.permissions import User, holds_anywhere
+from automate_studio.runs.listing import saved_views
+from automate_studio.runs.listing.histogram import Histogram, histogram
+from automate_studio.runs.listing.search import FIRST, LAST, Search
+from automate_studio.ui import request_params, run_rows
+from automate_studio.ui.lists import Query
+from automate_studio.ui.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, RERUNS, STATUSES, Chip, Filters, read
+from automate_studio.ui.run_rows import RunRow
+
+ON_A_PAGE = 25
+_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own
+_CHOSEN = {"status": STATUSES, "reason": REASONS, "origin": ORIGINS, "rerun": RERUNS}
+_LABELS = {"status": "Status", "time": "Started", "workflow": "Workflow", "origin": "Trigger", "rerun": "Re-run"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Editor:
+    """What sets a filter: its chip, when it is set, and a form with `template`, which keeps `hidden` as they are.
+
+    `options` are (value, what it is called, whether it is chosen); `values` what its fields say. `reasons` to wait are
+    those of the one for all others.
+    """
+
+    kind: str
+    label: str
+    template: str
+    hidden: Mapping[str, str]
+    values: Mapping[str, str]
+    options: list[tuple[str, str, bool]] = field(default_factory=list)
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+    chip: Chip | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage:
+    """Rows, and where the pages before and after are (empty: there is none).
+
+    `looked_to` is from when on runs were looked at, when a filter without an index found less than a page in those.
+    `query` is this page's own address, `filtered` whether there is anything to clear.
+    """
+
+    rows: list[RunRow]
+    bar: saved_views.Bar | None
+    may_bulk: bool
+    filters: Filters
+    editors: list[Editor]
+    query: str
+    filtered: bool
+    search: str
+    hidden: dict[str, str]
+    previous: str = ""
+    following: str = ""
+    looked_to: dt.datetime | None = None
+    histogram: Histogram | None = None
+
+
+def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> RunPage:
+    """One page of the runs that `user` may view, newest first; without what stands around it unless `whole`."""
+    filters = read(query)
+    search = Search(user, filters, now)
+    ids, looked_to, links = _window(
+        search, request_params.key(query.get("after")), request_params.key(query.get("before"))
+    )
+    newest = ids[0] if ids else None
+    return RunPage(
+        rows=run_rows.of(ids, user, now),
+        bar=saved_views.bar(user, filters) if whole else None,
+        may_bulk=filters.tab != "tests" and holds_anywhere(user, "run", Workflow),
+        filters=filters,
+        editors=_editors(filters, search) if whole else [],
+        query=filters.address(**{name: str(query.get(name) or "") for name in ("after", "before")}),
+        filtered=filters.is_narrowed,
+        search=filters.kept.get("q", ""),
+        hidden=filters.without(["q"]),
+        looked_to=uuid7_time(looked_to) if looked_to else None,
+        histogram=histogram(search, filters, now, newest) if whole else None,
+        **{name: filters.address(**link) for name, link in links.items()},
+    )
+
+
+def _window(
+    search: Search, after: uuid.UUID | None, before: uuid.UUID | None
+) -> tuple[list[uuid.UUID], uuid.UUID | None, dict[str, dict[str, str]]]:
+    """(ids, from where on was looked, links): by key, so that page 1,000 costs what page 1 does."""
+    if before is not None:
+        found = search.newer_than(before, ON_A_PAGE + 1)
+        ids = found.ids[:ON_A_PAGE][::-1]
+        links = {"following": {"after": str(ids[-1] if ids else _above(before))}}
+        if (more := found.looked_to or (ids[0] if len(found.ids) > ON_A_PAGE else None)) is not None:
+            links["previous"] = {"before": str(more)}
+        return ids, None, links
+    found = search.older_than(after or LAST, ON_A_PAGE + 1)
+    ids = found.ids[:ON_A_PAGE]
+    links = {}
+    if after is not None:
+        links["previous"] = {"before": str(ids[0] if ids else _below(after))}
+    if (more := found.looked_to or (ids[-1] if len(found.ids) > ON_A_PAGE else None)) is not None:
+        links["following"] = {"after": str(more)}
+    return ids, found.looked_to, links
+
+
+def _above(key: uuid.UUID) -> uuid.UUID:
+    """A key below which this one is."""
+    return uuid.UUID(int=min(key.int + 1, LAST.int))
+
+
+def _below(key: uuid.UUID) -> uuid.UUID:
+    return uuid.UUID(int=max(key.int - 1, FIRST.int))
+
+
+# --- what sets filters ------------------------------------------------------------------------------------------------
+
+
+def _editors(filters: Filters, search: Search) -> list[Editor]:
+    """Those that are set, those that can always be added, and one with all the others."""
+    names = {each.slug: each.name for each in search.known}
+    chips = {chip.kind: chip for chip in filters.chips(names)}
+    wanted = [kind for kind in CHIPS if kind in chips or kind in _ALWAYS]
+    found = [_editor(kind, chips.get(kind), filters, names, search) for kind in wanted]
+    others = [parts for kind, (_, parts, _) in CHIPS.items() if kind not in wanted and kind != "bulk"]
+    more = Editor(
+        kind="more",
+        label="Filter",
+        template="automate_studio/run_list/more.html",
+        hidden=dict(filters.kept),
+        values={name: "" for parts in others for name in parts},
+        options=_term_names(search, ""),
+        reasons=list(REASONS.items()),
+    )
+    return [*found, more]
+
+
+def _editor(kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, str], search: Search) -> Editor:
+    label, parts, _ = CHIPS[kind]
+    values = {name: filters.kept.get(name, "") for name in parts}
+    template, options = "choices", []
+    if kind in _CHOSEN or kind == "workflow":
+        chosen = filters.many(kind)
+        known = _CHOSEN.get(kind) or {**{slug: slug for slug in chosen}, **names}
+        options = [(value, name, value in chosen) for value, name in known.items()]
+    elif kind == "time":
+        template, options = "time", [(key, name, values["since"] == key) for key, name in PERIODS.items()]
+        start, end = filters.period(timezone.now())
+        local = {name: timezone.localtime(at) for name, at in (("from", start), ("to", end)) if at and values[name]}
+        values |= {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in local.items()}
+    elif kind == "term":
+        name, value = filters.term or ("", "")
+        template, options, values = "term", _term_names(search, name), {"term": value}
+    elif kind == "took":
+        template = "took"
+    else:
+        template = "text"
+    return Editor(
+        kind=kind,
+        label=_LABELS.get(kind, label),
+        template=f"automate_studio/run_list/{template}.html",
+        hidden=filters.without(parts),
+        values=values,
+        options=options,
+        chip=chip,
+    )
+
+
+def _term_names(search: Search, chosen: str) -> list[tuple[str, str, bool]]:
+    """The names that workflows declare, and the one that is asked for."""
+    declared = {name for each in search.known for name in each.search_terms} | ({chosen} - {""})
+    return [(name, name, name == chosen) for name in sorted(declared)]

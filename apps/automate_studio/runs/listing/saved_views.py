@@ -1,0 +1,171 @@
+"""Saved views of the run list: filters under a name, one's own or shared with everybody who may see what they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from automate_core.models import ExecutionRun, Workflow
+from automate_governance.permissions import User, holds_anywhere, permitted
+from automate_studio.models import SavedView
+from automate_studio.ui import request_params
+from automate_studio.ui.lists import Tab
+from automate_studio.ui.run_filters import TABS, Filters, read
+
+MOST = 50  #: views of one person
+LONGEST = 60  #: characters of a name
+_OF_PAYLOADS = {"term", "error", "q"}  #: filters whose values may be a part of what runs carry
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewTab:
+    """A saved view among the tabs. `is_own` says whether this person may rename, share and delete it."""
+
+    view: SavedView
+    tab: Tab
+    is_own: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """The tabs of the run list: those that there always are, then the saved views.
+
+    `query` is what would be saved, empty when no filter is set; `present` the saved view that is shown.
+    """
+
+    tabs: list[Tab]
+    views: list[ViewTab]
+    query: str
+    present: ViewTab | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it: what was deleted can be had back."""
+
+    said: str
+    deleted: SavedView | None = None
+    failed: bool = False
+
+
+def bar(user: User, filters: Filters) -> Bar:
+    """The tabs as `user` sees them."""
+    query = filters.address()
+    rows = list(visible(user))
+    known = _knowable(user, [row for row in rows if row.owner_id != user.pk])
+    views = [
+        ViewTab(
+            view=row,
+            tab=Tab(name=row.name, url=row.query, active=row.query == query),
+            is_own=row.owner_id == user.pk or user.is_superuser,
+        )
+        for row in rows
+        if row.owner_id == user.pk or row.pk in known
+    ]
+    present = next((each for each in views if each.tab.active), None)
+    return Bar(
+        tabs=[
+            Tab(name=name, url=filters.address(show=key), active=key == filters.tab and present is None)
+            for key, (name, _) in TABS.items()
+        ],
+        views=views,
+        query=query if query != "?" else "",
+        present=present,
+    )
+
+
+def visible(user: User) -> Iterable[SavedView]:
+    """One's own, then those that are shared, which push none of one's own out."""
+    found = SavedView.objects.filter(Q(owner=user.pk) | Q(is_shared=True)).alias(is_own=Q(owner=user.pk))
+    return found.order_by("-is_own", "name", "pk")[: 4 * MOST]
+
+
+def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:
+    """The keys of those that tell this person nothing: of workflows they may not know, or of payloads. One query."""
+    asked_for = {view.pk: read(QueryDict(view.query.removeprefix("?"))) for view in shared}
+    slugs = {slug for filters in asked_for.values() for slug in filters.many("workflow")}
+    workflows = permitted(user, "view", Workflow.objects.filter(slug__in=slugs)).values_list("slug", flat=True)
+    known = set(workflows) if slugs else set()
+    may_read = holds_anywhere(user, "view_payload", ExecutionRun)
+    return {
+        key
+        for key, filters in asked_for.items()
+        if known.issuperset(filters.many("workflow")) and (may_read or not _OF_PAYLOADS & set(filters.kept))
+    }
+
+
+# --- what people do with them -----------------------------------------------------------------------------------------
+
+
+@require_POST
+def save(request: HttpRequest) -> HttpResponse:
+    """Keep the filters of the list under a name."""
+    filters, name = _filters(request), request_params.words(request.POST.get("name"))
+    query = filters.address()
+    if not filters.kept or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
+        said = f"Give the view a name of at most {LONGEST} characters, and set a filter first."
+        return _answer(request, Outcome(said=said, failed=True), status=422)
+    if SavedView.objects.filter(owner=request.user.pk).count() >= MOST:
+        return _answer(request, Outcome(said=f"You have {MOST} views: delete one first.", failed=True), status=409)
+    view = SavedView(owner=request_params.person(request), name=name, query=query, is_shared="shared" in request.POST)
+    return _written(request, lambda: view.save(force_insert=True), f"Saved the view {name}.")
+
+
+@require_POST
+def change(request: HttpRequest, pk: int) -> HttpResponse:
+    """Rename a view, and share it or no longer."""
+    view, name = _own(request, pk), request_params.words(request.POST.get("name"))
+    if not name or len(name) > LONGEST:
+        said = f"Give the view a name of at most {LONGEST} characters."
+        return _answer(request, Outcome(said=said, failed=True), status=422)
+    view.name, view.is_shared = name, "shared" in request.POST
+    return _written(request, lambda: view.save(update_fields=["name", "is_shared"]), f"Changed the view {name}.")
+
+
+@require_POST
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete a view; the answer can be undone."""
+    view = _own(request, pk)
+    view.delete()
+    return _answer(request, Outcome(said=f"Deleted the view {view.name}.", deleted=view))
+
+
+def _own(request: HttpRequest, pk: int) -> SavedView:
+    """404 for one that they do not see, 403 for one of somebody else."""
+    view = get_object_or_404(SavedView, pk=pk)
+    if view.owner_id == request.user.pk or request.user.is_superuser:
+        return view
+    may_look = view.is_shared and holds_anywhere(request.user, "view", ExecutionRun)
+    if may_look and _knowable(request.user, [view]):
+        raise PermissionDenied
+    raise Http404
+
+
+def _written(request: HttpRequest, write: Callable[[], Any], said: str) -> HttpResponse:
+    try:
+        with transaction.atomic():
+            write()
+    except IntegrityError:
+        return _answer(request, Outcome(said="You have a view of that name already.", failed=True), status=409)
+    return _answer(request, Outcome(said=said))
+
+
+def _filters(request: HttpRequest) -> Filters:
+    return read(QueryDict(request.POST.get("query", "").removeprefix("?")))
+
+
+def _answer(request: HttpRequest, outcome: Outcome, *, status: int = 200) -> HttpResponse:
+    """The tabs anew, for the filters that the list has."""
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise Http404
+    context = {"bar": bar(request.user, _filters(request)), "outcome": outcome}
+    return TemplateResponse(request, "automate_studio/run_list/views_answer.html", context, status=status)

@@ -1,0 +1,286 @@
+"""Finding the runs that filters ask for, among those that a person may know of.
+
+What may be found is worked out before anything is asked of runs: the workflows that a person may know of, or whose
+payloads they may see where a filter tells of these.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast, Right
+
+from automate_core.events import search_terms
+from automate_core.ids import first_uuid7
+from automate_core.models import BulkItem, ExecutionRun, SearchTerm, Workflow, WorkflowVersion
+from automate_core.models.fields import Words
+from automate_core.queries import run_keyset
+from automate_core.queries.run_keyset import Part
+from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
+from automate_core.states import RunStatus
+from automate_governance.permissions import User, holds_for_any, permitted
+from automate_studio.ui.run_filters import TABS, WITH_ERRORS, Filters
+
+MOST_KNOWN = 200  #: workflows to choose from, for those who may know all
+MOST_NAMED = 500  #: runs that a trace, or the end of an id, may stand for
+LAST = uuid.UUID(int=2**128 - 1)
+FIRST = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A workflow that a person may know of."""
+
+    pk: int
+    slug: str
+    name: str
+    search_terms: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Ids in order. `looked_to` is where it stopped looking, when that was before the end."""
+
+    ids: list[uuid.UUID]
+    looked_to: uuid.UUID | None = None
+
+
+class Search:
+    """The runs that `user` may know of and `filters` ask for, none that is newer than `upto`."""
+
+    def __init__(self, user: User, filters: Filters, now: dt.datetime, *, upto: uuid.UUID = LAST) -> None:
+        self.user = user
+        self.filters = filters
+        self.may_see_all = holds_for_any(user, "view", Workflow)
+        self.known = _known(user, limited=self.may_see_all)
+        start, end = filters.period(now)
+        self.above = before(start) if start else FIRST
+        self.below = min(first_uuid7(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
+        self.parts = [part.in_lanes() for part in self._parts() if not part.is_empty]
+
+    def newer_than(self, key: uuid.UUID, most: int) -> Found:
+        """The oldest of those above `key`, oldest first."""
+        return self._find(most, above=max(key, self.above), below=self.below, newest_first=False)
+
+    def older_than(self, key: uuid.UUID, most: int) -> Found:
+        """The newest of those below `key`, newest first."""
+        return self._find(most, above=self.above, below=min(key, self.below), newest_first=True)
+
+    def walk(self, batch: int, most: int | None = None) -> Iterator[list[uuid.UUID]]:
+        """All of them, newest first, as many batches as it takes."""
+        key, left = LAST, most
+        while left is None or left > 0:
+            found = self.older_than(key, batch if left is None else min(batch, left))
+            if found.ids:
+                yield found.ids
+                left = None if left is None else left - len(found.ids)
+            if len(found.ids) < batch and found.looked_to is None:
+                return
+            key = found.looked_to or found.ids[-1]
+
+    def _find(self, most: int, *, above: uuid.UUID, below: uuid.UUID, newest_first: bool) -> Found:
+        ids: set[uuid.UUID] = set()
+        edges: list[uuid.UUID] = []
+        values = {"above": above, "below": below, "most": most}
+        for part in self.parts:
+            ids.update(row.id for row in run_keyset.first(part, values, newest_first=newest_first))
+            if part.asked and "ids" not in part.values:
+                looked = run_keyset.share(run_keyset.LOOKED_AT, part)
+                left = run_keyset.edge(part, values, looked, newest_first=newest_first)
+                edges += [row.id for row in left]
+        edge = (max if newest_first else min)(edges, default=None)
+        within = [each for each in ids if edge is None or (each >= edge if newest_first else each <= edge)]
+        ordered = sorted(within, reverse=newest_first)[:most]
+        return Found(ids=ordered, looked_to=edge if len(ordered) < most else None)
+
+    # --- what the filters ask for -------------------------------------------------------------------------------------
+
+    def _parts(self) -> list[Part]:
+        workflows = self._workflows()
+        statuses = self._statuses()
+        asked, values = self._asked(workflows)
+        cause = run_keyset.TESTS if self.filters.tab == "tests" else run_keyset.NO_TESTS
+        asked_of_all: dict[str, Any] = {"asked": tuple(asked), "values": values, "cause": cause}
+        kept = self.filters.kept
+        for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", of_run)):
+            if name in kept:
+                named = _named(ids_of(kept[name]), workflows, statuses, asked_of_all)
+                return self._searched(named) if "q" in kept else [named]
+        if self.filters.term:
+            found = _by_term(*self.filters.term, workflows, statuses, asked_of_all)
+        else:
+            found = Part(workflows=workflows, statuses=statuses, **asked_of_all)
+        return self._searched(found) if "q" in kept else [found]
+
+    def _searched(self, part: Part) -> list[Part]:
+        """The same, when the search finds it: by workflow, run id, trace, search term, subject or error, each a part.
+
+        One condition with OR would be asked of every run.
+        """
+        text = self.filters.kept["q"]
+        plain = hexadecimal(text)
+        if self.may_see_all:
+            named = list(Workflow.objects.filter(name__icontains=text).values_list("pk", flat=True))
+        else:
+            named = [each.pk for each in self.known if text.lower() in each.name.lower()]
+        if part.source:
+            return [part.asking("run.workflow_id = ANY(%(named)s)", named=named)]
+        within = set(part.workflows) if part.workflows is not None else None
+        parts = [replace(part, workflows=[pk for pk in named if within is None or pk in within])]
+        rest = {"asked": part.asked, "values": part.values, "cause": part.cause}
+        ids: list[uuid.UUID] = []
+        if TRACE_BEGINNING <= len(plain) <= 32:
+            ids = [*_of_trace(plain), *(of_run(plain) if len(plain) in {8, 32} else ())]
+            parts.append(_named(ids, part.workflows, part.statuses, rest))
+        readable, term = self._readable(part.workflows), search_terms.normal(text)
+        parts.append(_by_term("", term, readable, part.statuses, rest))
+        if query := search_terms.words_query(text):
+            parts.append(_by_subject(query, readable, part.statuses, rest))
+        if ids or _names_a_run(term, query, readable):
+            return parts  # it is the name of something: errors are not looked through for it
+        failed = [status for status in part.statuses or WITH_ERRORS if status in WITH_ERRORS]
+        said = "run.error ->> 'message' ILIKE %(q)s"
+        return [*parts, replace(part, workflows=readable, statuses=failed).asking(said, q=like(text))]
+
+    def _workflows(self) -> list[int] | None:
+        """Those whose runs may be found; None for all."""
+        keys = None if self.may_see_all else [each.pk for each in self.known]
+        if slugs := self.filters.many("workflow"):
+            named = set(Workflow.objects.filter(slug__in=slugs).values_list("pk", flat=True))
+            keys = sorted(named if keys is None else named & set(keys))
+        hidden = {"error", "term"} & set(self.filters.kept)
+        return self._readable(keys) if hidden else keys
+
+    def _readable(self, workflows: list[int] | None) -> list[int] | None:
+        """Those of them whose payloads this person may see: what is found by these tells of them."""
+        if holds_for_any(self.user, "view_payload", Workflow):
+            return workflows
+        readable = permitted(self.user, "view_payload", Workflow.objects.all()).values_list("pk", flat=True)
+        return sorted(set(readable) if workflows is None else set(readable) & set(workflows))
+
+    def _statuses(self) -> list[str] | None:
+        chosen: set[str] | None = None
+        for some in (
+            TABS[self.filters.tab][1],
+            self.filters.many("status"),
+            (RunStatus.WAITING,) if "reason" in self.filters.kept else (),
+            WITH_ERRORS if "error" in self.filters.kept else (),
+        ):
+            if some:
+                chosen = set(some) if chosen is None else chosen & set(some)
+        return None if chosen is None else sorted(chosen)
+
+    def _asked(self, workflows: list[int] | None) -> tuple[list[str], dict[str, Any]]:
+        """What no index answers."""
+        kept = self.filters.kept
+        asked: list[str] = []
+        values: dict[str, Any] = {}
+        if "origin" in kept:
+            asked.append("run.origin = ANY(%(origins)s)")
+            values["origins"] = self.filters.many("origin")
+        if "version" in kept:
+            versions = WorkflowVersion.objects.filter(number=int(kept["version"]))
+            versions = versions if workflows is None else versions.filter(workflow__in=workflows)
+            asked.append("run.version_id = ANY(%(versions)s)")
+            values["versions"] = list(versions.values_list("pk", flat=True))
+        for name, sign in (("longer", ">="), ("shorter", "<=")):
+            if (seconds := self.filters.seconds(name)) is not None:
+                asked.append(
+                    f"coalesce(run.finished_at, automate_now()) - run.started_at {sign} %({name})s * interval '1 s'"
+                )
+                values[name] = seconds
+        if len(kinds := self.filters.many("rerun")) == 1:
+            asked.append(f"run.rerun_at IS {'NULL' if kinds == ['none'] else 'NOT NULL'}")
+        if "reason" in kept:
+            asked.append(
+                "EXISTS (SELECT FROM automate_core_wait wait WHERE wait.run_id = run.id AND wait.status = 'open'"
+                " AND wait.kind = ANY(%(reasons)s))"
+            )
+            values["reasons"] = self.filters.many("reason")
+        if "error" in kept:
+            asked.append("run.error ->> 'message' ILIKE %(error)s")
+            values["error"] = like(kept["error"])
+        return asked, values
+
+    def _of_bulk(self, key: str) -> list[uuid.UUID]:
+        """What came of a bulk action, for whoever asked for it."""
+        items = BulkItem.objects.filter(action=uuid.UUID(key), result__isnull=False)
+        if not self.user.is_superuser:
+            items = items.filter(action__person=self.user.pk)
+        return [result for result in items.values_list("result", flat=True) if result]
+
+
+def before(moment: dt.datetime) -> uuid.UUID:
+    """The highest id that is older."""
+    return uuid.UUID(int=first_uuid7(moment).int - 1)
+
+
+def like(text: str) -> str:
+    """A pattern for ILIKE that finds the text anywhere."""
+    return f"%{text.replace('\\', '\\\\').replace('%', r'\%').replace('_', r'\_')}%"
+
+
+def _known(user: User, *, limited: bool) -> list[Known]:
+    """The workflows that a person may know of; of one who may know all, some to choose from."""
+    found = permitted(user, "view", Workflow.objects.all()).order_by("name", "pk")
+    rows = found.values_list("pk", "slug", "name", "search_terms")
+    return [Known(pk=a, slug=b, name=c, search_terms=d) for a, b, c, d in (rows[:MOST_KNOWN] if limited else rows)]
+
+
+def _of_trace(text: str) -> list[uuid.UUID]:
+    """A range, whatever the collation."""
+    runs = ExecutionRun.objects.filter(trace_id__gte=text, trace_id__lt=f"{text}g")
+    return list(runs.order_by("trace_id").values_list("pk", flat=True)[:MOST_NAMED])
+
+
+def of_run(text: str) -> list[uuid.UUID]:
+    """By a whole id, or by the last eight digits of one, which an index knows."""
+    if len(text) == 32:
+        return [uuid.UUID(text)]
+    runs: QuerySet[ExecutionRun] = ExecutionRun.objects.alias(end=Right(Cast("id", CharField()), 8)).filter(end=text)
+    return list(runs.order_by().values_list("pk", flat=True)[:MOST_NAMED])
+
+
+def _named(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+    """Runs that are known by their keys."""
+    source = "automate_core_executionrun run WHERE run.id = ANY(%(ids)s)"
+    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    return replace(part, values={**part.values, "ids": ids})
+
+
+def _by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+    """Runs that have a search term, of any name when that is empty."""
+    named = " AND term.name = %(term_name)s" if name else ""
+    source = (
+        "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
+        f" WHERE term.value = %(term_value)s{named}"
+    )
+    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    return replace(part, values={**part.values, "term_name": name, "term_value": value})
+
+
+def _by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+    """Runs whose subject has words that begin so."""
+    words = Words.template % {"expressions": "term.value"}
+    source = (
+        "automate_core_searchterm term JOIN automate_core_executionrun run ON run.id = term.run_id"
+        f" WHERE term.name = '{search_terms.SUBJECT}' AND {words} @@ to_tsquery('simple', %(subject_words)s)"
+    )
+    part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
+    return replace(part, values={**part.values, "subject_words": query})
+
+
+def _names_a_run(term: str, query: str, workflows: list[int] | None) -> bool:
+    """Whether the text is a search term of a run of these workflows, or stands in a subject of one."""
+    known = SearchTerm.objects.filter(value=term)
+    subjects = SearchTerm.objects.filter(name=search_terms.SUBJECT).alias(words=Words("value"))
+    found = subjects.filter(words=SearchQuery(query, config="simple", search_type="raw")) if query else known.none()
+    if workflows is not None:
+        known, found = (some.filter(run__workflow__in=workflows) for some in (known, found))
+    return known.exists() or found.exists()

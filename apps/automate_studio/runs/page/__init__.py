@@ -1,0 +1,1 @@
+"""A run's page: its tree, its inspector, its stream."""

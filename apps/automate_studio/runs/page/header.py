@@ -1,0 +1,91 @@
+"""What a run's header says beside its state: what its models cost, and the runs that it belongs to."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Count, Q, Sum
+
+from automate_core.models import ExecutionRun
+from automate_governance.permissions import User, permitted
+from automate_llm.models import LLMUsage
+from automate_studio.ui import formatting
+
+MOST = 12  #: re-runs and started runs that are listed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What models took: in words, with what is to be known of it."""
+
+    text: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relative:
+    """A run that this one belongs with. `how` is what it is to this one."""
+
+    how: str
+    run: ExecutionRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Where a run comes from and what came of it, as far as a person may know; `is_cut` when there is more."""
+
+    relatives: list[Relative]
+    is_cut: bool
+
+
+def cost(run_id: uuid.UUID, path: str = "") -> Cost | None:
+    """What the models of a run, or of one of its steps, took; None when none was asked. One query."""
+    rows = LLMUsage.objects.filter(run=run_id, **({"path": path} if path else {}))
+    sums = rows.aggregate(
+        calls=Count("pk"),
+        unknown=Count("pk", filter=Q(cost=None)),
+        cost=Sum("cost"),
+        read=Sum("tokens_in"),
+        written=Sum("tokens_out"),
+    )
+    if not sums["calls"]:
+        return None
+    known = f"${formatting.money(sums['cost'] or Decimal(0))}"
+    text = known if not sums["unknown"] else f"≥ {known}" if sums["cost"] else "Unknown"
+    calls = f"{sums['calls']} call{'' if sums['calls'] == 1 else 's'}"
+    note = f"{calls}, {formatting.thousands(sums['read'])} tokens read, {formatting.thousands(sums['written'])} written"
+    return Cost(text=text, note=f"{note}, some without a known price" if sums["unknown"] else note)
+
+
+def lineage(run: ExecutionRun, user: User) -> Lineage:
+    """The run that it repeats or was started by, its re-runs and the runs it started. Two queries."""
+    above = [pk for pk in (run.retried_from_id, run.parent_id) if pk]
+    again = ExecutionRun.objects.filter(retried_from=run).order_by("id").values("pk")[: MOST + 1]
+    started = ExecutionRun.objects.filter(parent=run).order_by("id").values("pk")[: MOST + 1]
+    below = [row["pk"] for row in again.union(started, all=True)]
+    if not above and not below:
+        return Lineage(relatives=[], is_cut=False)
+    known = permitted(user, "view", ExecutionRun.objects.filter(pk__in=[*above, *below[: 2 * MOST]]))
+    found = known.select_related("workflow").only(
+        "status", "parent", "retried_from", "workflow__name", "workflow__owner", "created_at"
+    )
+    relatives = [_relative(run, each) for each in found.order_by("id")]
+    return Lineage(relatives=relatives, is_cut=len(below) > 2 * MOST or len(relatives) < len(above) + len(below))
+
+
+def _relative(run: ExecutionRun, other: ExecutionRun) -> Relative:
+    if other.pk == run.retried_from_id:
+        return Relative(how="Re-run of", run=other)
+    if other.pk == run.parent_id:
+        return Relative(how="Started by", run=other)
+    if other.retried_from_id == run.pk:
+        return Relative(how="Run again as", run=other)
+    return Relative(how="Started", run=other)
+
+
+def started_by(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:
+    """The first runs that a step of a run started, of those that a person may know. One query."""
+    started = ExecutionRun.objects.filter(parent=run, parent_path=path).select_related("workflow")
+    return list(permitted(user, "view", started).order_by("id")[:MOST])

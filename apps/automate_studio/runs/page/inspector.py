@@ -1,0 +1,329 @@
+"""The panel of one step of a run, or of the event that started it: what its tabs show, and what may be done there."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Q
+
+from automate_connectors.models import Connection
+from automate_core.definition.document import ActionStep, Step, WorkflowStep, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.models import Event, ExecutionRun, RunLog, StepRun, Wait
+from automate_core.runs.waits import approvals
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance.models import AuditEntry
+from automate_governance.permissions import User, can, permitted
+from automate_llm.models import LLMUsage
+from automate_studio.runs.page import header, hints
+from automate_studio.runs.page import values as run_values
+from automate_studio.runs.page.hints import Hint
+from automate_studio.runs.page.page import RunPage
+from automate_studio.ui import formatting, forms
+from automate_studio.ui.json import visible
+from automate_studio.ui.json.tree import Tree
+from automate_studio.view_models.run_data import Recorded
+from automate_studio.view_models.step_tree import START, Card
+
+MOST_LOG_LINES = 500
+MOST_AUDITED = 100
+MOST_CALLS = 100
+LEFT = ("error", "output", "input", "payload", "headers")
+RIGHT = ("tries", "log", "cost", "audit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Did:
+    """Something that a person did, in words. `note` may hold what only those see who may see payloads."""
+
+    who: str
+    what: str
+    note: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a step waits for, and what this person may do about it."""
+
+    wait: Wait
+    may_run: bool
+    is_asked: bool
+    people: list[str] = field(default_factory=list)
+    fields: list[forms.Field] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def approving(self) -> str:
+        """The outcome that approves, of an approval."""
+        return approvals.approving(self.wait)
+
+    @property
+    def may_try_now(self) -> bool:
+        """Whether its next attempt may be made now."""
+        return self.may_run and self.wait.kind == Wait.Kind.RETRY
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether it may be passed over."""
+        return self.may_run and self.wait.kind in approvals.SKIPPABLE
+
+    @property
+    def may_review(self) -> bool:
+        """Whether this person may say what became of it."""
+        return self.may_run and self.wait.kind == Wait.Kind.REVIEW
+
+    @property
+    def message(self) -> str:
+        """What people are asked."""
+        return str((self.wait.data or {}).get("message", ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspector:
+    """One panel. Values are None where there is none, and all of them for whom payloads are not shown."""
+
+    card: Card
+    recorded: Recorded
+    attempt: StepRun | None = None
+    event: Event | None = None
+    may_see: bool
+    may_change: bool = False
+    policy: str = ""
+    logs: list[RunLog] = field(default_factory=list)
+    calls: list[LLMUsage] = field(default_factory=list)
+    cost: header.Cost | None = None
+    audit: list[Did] = field(default_factory=list)
+    ask: Ask | None = None
+    connection: Connection | None = None
+    is_connected: bool = True  # whether the step names a connection
+    started: list[ExecutionRun] = field(default_factory=list)
+    values: Mapping[str, Tree] = field(default_factory=dict)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    asked_tabs: frozenset[str] = frozenset()
+    said: str = ""
+    problem: str = ""
+    dialog: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is about what started the run, and not about a step."""
+        return self.card.path == START
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The error of the attempt shown."""
+        return self.attempt.error if self.attempt else None
+
+    @property
+    def hint(self) -> Hint | None:
+        """What to do about it."""
+        if self.error and self.recorded.retry_due:
+            return Hint("It is tried again by itself. Retry now does not wait for that.")
+        return hints.hint(self.error, connected=self.is_connected) if self.error else None
+
+    @property
+    def request_id(self) -> str:
+        """What the other side calls the request that failed."""
+        return hints.request_id(self.error) if self.error and self.may_see else ""
+
+    @property
+    def left(self) -> str:
+        """The tab that is open of what it carries."""
+        values = ["output", "input"] if "output" in self.values else ["input", "output"]
+        there = ["payload"] if self.is_event else ["error"] * bool(self.error) + values
+        there += ["headers"] * bool(self.headers)
+        return next((name for name in LEFT if name in self.asked_tabs and name in there), there[0])
+
+    @property
+    def right(self) -> str:
+        """The tab that is open of what became of it."""
+        there = ["tries", "log"] + ["cost"] * bool(self.calls) + ["audit"] * bool(self.audit)
+        return next((name for name in RIGHT if name in self.asked_tabs and name in there), there[0])
+
+    @property
+    def keep(self) -> str:
+        """While this stays the same, what is opened and found in the values stays as it is when the panel is drawn
+        anew.
+        """
+        attempt = self.attempt
+        return f"{self.card.path}#{attempt.attempt}#{attempt.status}" if attempt else self.card.path
+
+
+def inspect(
+    page: RunPage,
+    path: str,
+    number: int | None,
+    user: User,
+    *,
+    tabs: Iterable[str] = (),
+    said: str = "",
+    problem: str = "",
+    dialog: str = "",
+    typed: Mapping[str, str] | None = None,
+    given: tuple[Mapping[str, Any], Mapping[str, str]] = ({}, {}),
+) -> Inspector | None:
+    """The panel of a step and one of its attempts (None: the last), or None when there is no such step.
+
+    `given` are the answers to the form of an approval, and what is wrong with them; `problem` is why something else
+    that was `typed` was refused, in the `dialog` of that name.
+    """
+    may_see = can(user, "view_payload", page.run)
+    shared: dict[str, Any] = {
+        "may_see": may_see,
+        "asked_tabs": frozenset(tabs),
+        "said": said,
+        "problem": problem,
+        "dialog": dialog,
+        "typed": typed or {},
+    }
+    if path == START:
+        return _of_event(page, shared)
+    card = next((card for card in page.cards if card.path == path), None)
+    if card is None:
+        return None
+    run, recorded = page.run, page.recorded.get(path, Recorded())
+    shown = number if number is not None else recorded.last.number if recorded.last else None
+    attempt = StepRun.objects.filter(run=run, path=path, attempt=shown).first() if shown else None
+    step = next((step for _, step in walk(page.definition.steps) if step.key == key_of(path)), None)
+    slug = recorded.connection or (step.connection if isinstance(step, ActionStep) else "")
+    calls = LLMUsage.objects.filter(run=run.pk, path=path).order_by("attempt", "call")
+    return Inspector(
+        card=card,
+        recorded=recorded,
+        attempt=attempt,
+        may_change=attempt is not None and attempt.error is not None and can(user, "change", run.workflow),
+        policy=_policy(step),
+        logs=list(RunLog.objects.filter(run=run, path=path).order_by("at", "id")[:MOST_LOG_LINES]) if may_see else [],
+        calls=list(calls[:MOST_CALLS]) if page.cost else [],
+        cost=header.cost(run.pk, path) if page.cost else None,
+        audit=list(_audit(run, path, may_see=may_see)),
+        ask=None if page.ended else _ask(run, path, user, given),
+        connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
+        is_connected=bool(slug),
+        started=header.started_by(run, path, user) if isinstance(step, WorkflowStep) else [],
+        values=_values(run, path, attempt) if attempt and may_see else {},
+        headers=list(_headers(attempt.output)) if attempt and may_see else [],
+        **shared,
+    )
+
+
+def _of_event(page: RunPage, shared: dict[str, Any]) -> Inspector | None:
+    """The panel of what started the run."""
+    event = Event.objects.filter(pk=page.run.event_id).first() if page.run.event_id else None
+    may_see = shared["may_see"] and event is not None
+    values = {"payload": run_values.tree(page.run, START, 0, "payload", event.payload)} if event and may_see else {}
+    return Inspector(
+        card=page.tree.trigger,
+        recorded=Recorded(),
+        event=event,
+        values=values,
+        headers=_named(event.headers) if event and may_see else [],
+        audit=list(_audit(page.run, "", may_see=shared["may_see"])),
+        **shared,
+    )
+
+
+def _policy(step: Step | None) -> str:
+    """How its tries follow each other."""
+    if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
+        return ""
+    base = formatting.duration(step.retry.base).replace(".0 s", " s")
+    return f"Every {base}" if step.retry.factor == 1 else f"Exponential, {base} base"
+
+
+def _values(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, Tree]:
+    found = {part: run_values.whole(attempt, part) for part in ("input", "output")}
+    found["details"] = (attempt.error or {}).get("details")
+    return {
+        part: run_values.tree(run, path, attempt.attempt, part, value)
+        for part, value in found.items()
+        if value is not None and (part != "details" or value)
+    }
+
+
+def _headers(output: Any) -> list[tuple[str, str]]:
+    """Those of an HTTP answer; none for anything else."""
+    is_answer = isinstance(output, dict) and isinstance(output.get("status"), int)
+    headers = output.get("headers") if is_answer else None
+    return _named(headers) if isinstance(headers, dict) else []
+
+
+def _named(headers: Any) -> list[tuple[str, str]]:
+    pairs = headers.items() if isinstance(headers, dict) else ()
+    return [(visible.visible(str(name)), visible.visible(str(value))[:2_000]) for name, value in pairs][:200]
+
+
+# --- what it waits for ------------------------------------------------------------------------------------------------
+
+
+def _ask(run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any], Mapping[str, str]]) -> Ask | None:
+    """The open wait of a step, as far as there is something to say about it."""
+    wait = Wait.objects.filter(run=run, path=path, status=Wait.Status.OPEN).first()
+    if wait is None:
+        return None
+    is_approval = wait.kind == Wait.Kind.APPROVAL
+    values, errors = given
+    is_asked = is_approval and approvals.assigned_to(user).filter(pk=wait.pk).exists()
+    return Ask(
+        wait=wait,
+        may_run=can(user, "run", run.workflow),
+        is_asked=is_asked,
+        people=approvals.names(wait) if is_approval else [],
+        fields=forms.fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
+        error=errors.get("", ""),
+    )
+
+
+# --- what people did --------------------------------------------------------------------------------------------------
+
+_DID = {
+    "run.cancelled": "Cancelled the run",
+    "callback.refused": "Tried a callback and was refused",
+    "run.retried": "Ran it again, from {start}",
+    "run.reviewed": "Said that it {outcome}",
+    "run.payload_downloaded": "Downloaded the {part}",
+    "approval.decided": "Decided: {outcome}",
+    "approval.reassigned": "Asked {to} instead of {from}",
+    "approval.delegated": "Handed it on, from {from} to {to}",
+    "step.skipped": "Skipped the step",
+    "step.tried_now": "Had it tried at once",
+}
+_SEEN = "run.payload_viewed"  # which is for auditors, and nothing that is done with a run
+_REVIEWED = {"succeeded": "took effect", "failed": "did not take effect", "again": "is to be done again"}
+
+
+def _audit(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Did]:
+    """What people did with the step, and with the whole run; newest first."""
+    about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
+    rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
+    for entry in rows.defer("canonical")[:MOST_AUDITED]:
+        changes = {name: _listed(value) for name, value in entry.changes.items()}
+        if entry.verb == "run.reviewed":
+            changes["outcome"] = _REVIEWED.get(changes.get("outcome", ""), "")
+        what = _DID.get(entry.verb, formatting.sentence(entry.verb.replace(".", " "), stop=""))
+        note = changes.get("reason", "") if may_see else ""
+        yield Did(who=entry.who, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
+
+
+class _Changes(dict[str, str]):
+    """What an entry does not say is left out."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def asks(run: ExecutionRun, user: User) -> list[tuple[Wait, str]]:
+    """The approvals of a run that wait for this person, each with its name. One query."""
+    if run.status in FINAL_RUN_STATES:
+        return []
+    waits = approvals.assigned_to(user).filter(run=run).order_by("id")[:5]
+    return [(wait, approvals.name(wait)) for wait in waits]

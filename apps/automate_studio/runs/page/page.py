@@ -1,0 +1,275 @@
+"""What the run page shows, read in few queries and without a payload: the page, its patches and the stream share it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
+from django.db.models.fields.json import KT
+from django.http import Http404
+from django.utils import timezone
+
+from automate_core.authoring.publishing import differences
+from automate_core.definition.document import BranchStep, Definition, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
+from automate_core.operations.retention import pinning
+from automate_core.queries import loop_items
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance.admin_site import reverse
+from automate_governance.people import display_name
+from automate_governance.permissions import User, permitted
+from automate_studio.runs.page import header, page
+from automate_studio.ui import formatting, versions
+from automate_studio.ui.json import visible
+from automate_studio.ui.run_subjects import subject_of_run
+from automate_studio.view_models.event_sources import describe_source
+from automate_studio.view_models.run_data import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
+from automate_studio.view_models.step_tree import Card, Tree, run_tree
+from automate_studio.view_models.timeline import Timeline, timeline
+
+MOST_WAITS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage:
+    """A run as it stands at `run.seq`, and as it is looked at."""
+
+    run: ExecutionRun
+    view: View
+    definition: Definition
+    tree: Tree
+    timeline: Timeline
+    recorded: dict[str, Recorded]
+    retries: bool  # whether a step anywhere waits for its next try
+    changed: dict[str, str]
+    now: dt.datetime
+    goes_at: dt.datetime | None  # when it may be deleted
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.run.status in FINAL_RUN_STATES
+
+    @property
+    def state(self) -> str:
+        """The run's state as it is shown: waiting for a retry is retrying."""
+        return "retrying" if self.run.status == "waiting" and self.retries else str(self.run.status)
+
+    @property
+    def duration(self) -> str:
+        """From the first step to the end, or to now."""
+        return formatting.between(self.run.started_at, self.run.finished_at or self.now)
+
+    @property
+    def queued(self) -> str:
+        """From what started it to the first step: the delivery, or the person who ran it again or tests it."""
+        event = self.run.event if self.run.cause == ExecutionRun.Cause.TRIGGER else None
+        return formatting.between(event.received_at if event else self.run.created_at, self.run.started_at)
+
+    @property
+    def subject(self) -> str:
+        """The line that names it, for those who may view payloads."""
+        return visible.visible(self.run.subject)  # type: ignore[attr-defined]
+
+    @property
+    def trigger(self) -> str:
+        """What started it, in words: `Webhook orders, order.paid`."""
+        event = self.run.event
+        if event is None:
+            return ""
+        source = describe_source(event.source)
+        name = "" if source.name == self.run.workflow.slug else f" {source.name}"
+        return f"{source.kind}{name}{f', {event.type}' if event.type and name else ''}"
+
+    @cached_property
+    def cost(self) -> header.Cost | None:
+        """What its models took."""
+        return header.cost(self.run.pk)
+
+    @cached_property
+    def cards(self) -> list[Card]:
+        """The steps in reading order."""
+        return list(self.tree.flat())
+
+    @property
+    def counts(self) -> str:
+        """`5 done, 2 active, 1 left`."""
+        states = [card.state for card in self.cards if not card.holds]
+        counted = {
+            "done": sum(state == "succeeded" for state in states),
+            "failed": sum(state == "failed" for state in states),
+            "active": sum(state in LIVE_STATES for state in states),
+            "skipped": sum(state == "skipped" for state in states),
+            "left": sum(state == "pending" for state in states),
+        }
+        return ", ".join(f"{count} {name}" for name, count in counted.items() if count)
+
+    @property
+    def step_url(self) -> str:
+        """What the address of each step's panel begins with."""
+        return reverse("studio:run_step", args=[self.run.pk, "x"]).removesuffix("x/")
+
+    @cached_property
+    def failed_step(self) -> tuple[str, str] | None:
+        """(path, name) of the step that ended the run badly."""
+        key = (self.run.error or {}).get("step")
+        cards = {key_of(card.path): card for card in self.cards}
+        return (cards[key].path, cards[key].name) if key in cards else None
+
+    def step_at(self, path: str) -> str:
+        """The step to open for a path: itself, or for an item of a loop the step of it that failed or goes on."""
+        if not path.endswith("]"):
+            return path
+        inside = [card for card in self.cards if card.path.startswith(f"{path}/")]
+        wanted = ({"failed"}, LIVE_STATES)
+        found = (card.path for states in wanted for card in reversed(inside) if card.state in states)
+        return next(found, inside[0].path if inside else path)
+
+    @property
+    def differs(self) -> str:
+        """How many steps differ in the version that is published now, in words; empty when none does."""
+        count = len(self.changed)
+        return f"{count} step{'s differ' if count > 1 else ' differs'}" if count else ""
+
+    def default_path(self) -> str:
+        """The step to open first: the one that failed, else the one that is active, else the first."""
+        if self.failed_step:
+            return self.failed_step[0]
+        by_state = {card.state: card.path for card in reversed(self.cards) if not card.holds}
+        wanted = ("retrying", "running", "waiting")
+        first = self.cards[0].path if self.cards else ""
+        return next((by_state[state] for state in wanted if state in by_state), first)
+
+
+def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = None) -> RunPage:
+    """The page of one of `runs`, in a few queries, however much was recorded: one more for each depth of loops.
+
+    Raises ExecutionRun.DoesNotExist.
+    """
+    view = view or View()
+    run = (
+        runs.annotate(subject=subject_of_run())
+        .select_related("workflow__published", "version", "event")
+        .defer("event__payload", "event__headers", "version__definition", "workflow__published__definition")
+        .get(pk=run_id)
+    )
+    ended = run.status in FINAL_RUN_STATES
+    definition = versions.definitions([run.version_id])[run.version_id]
+    loops = loop_items.of_loops(definition, run.pk, view)
+    frames = loop_items.frames(loops.values())
+    waits = _waits(run, frames)
+    recorded = group(_attempts(run, frames, definition), [] if ended else waits)
+    changed = _changed(run)
+    shown = Run(recorded, loops, ended=ended, view=view, changed=changed)
+    tree = run_tree(definition, shown, _trigger_note(run))
+    now = timezone.now()
+    return RunPage(
+        run=run,
+        view=view,
+        definition=definition,
+        tree=tree,
+        timeline=timeline(tree, shown, run.started_at, run.finished_at, now),
+        recorded=recorded,
+        retries=any(wait.kind == Wait.Kind.RETRY and wait.resolved_at is None for _, wait in waits),
+        changed=changed,
+        now=now,
+        goes_at=pinning.goes_at(run),
+    )
+
+
+def _attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> list[Attempt]:
+    """Those of the steps that are drawn. Of outputs it reads no more than the routes that branches took."""
+    branches = [step.key for _, step in walk(definition.steps) if isinstance(step, BranchStep)]
+    is_branch = Q(key__in=branches)
+    rows = (
+        StepRun.objects.filter(run=run)
+        .annotate(frame=_part("[^]]*$"), key=_part("^.*/"))
+        .filter(frame__in=frames)
+        .annotate(
+            route=Case(When(is_branch, then=KT("output__route")), output_field=TextField()),
+            routes=Case(When(is_branch, then=KT("output__routes")), output_field=TextField()),
+            message=KT("error__message"),
+        )
+        .values_list("path", "attempt", "status", "started_at", "finished_at", "route", "routes", "message")
+    )
+    return [
+        Attempt(
+            path=path,
+            number=number,
+            status=status,
+            started_at=start,
+            finished_at=end,
+            routes=(route,) if route else tuple(json.loads(routes)) if routes and routes.startswith("[") else (),
+            message=message or "",
+        )
+        for path, number, status, start, end, route, routes, message in rows
+    ]
+
+
+def _part(without: str) -> Func:
+    """A path without what matches."""
+    return Func(F("path"), Value(without), Value(""), function="regexp_replace", output_field=TextField())
+
+
+def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, Waited]]:
+    """Those of the steps that are drawn, and all that are open, each with its path; the oldest thousand."""
+    rows = list(
+        Wait.objects.filter(run=run)
+        .annotate(frame=_part("[^]]*$"), workflow=KT("data__workflow"), connection=KT("data__connection"))
+        .filter(Q(frame__in=frames) | Q(status=Wait.Status.OPEN))
+        .order_by("id")
+        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "workflow", "connection")[
+            :MOST_WAITS
+        ]
+    )
+    asked = [pk for pk, _, kind, *_, status, _, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
+    whom = _asked(asked) if asked else {}
+    return [
+        (path, Waited(kind=kind, since=since, due=due, resolved_at=resolved, whom=tuple(whom.get(pk, ())),
+                      what=workflow or connection or ""))
+        for pk, path, kind, since, due, resolved, _, workflow, connection in rows
+    ]  # fmt: skip
+
+
+def _asked(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """The names of the people and groups that approvals wait for."""
+    names: dict[uuid.UUID, list[str]] = {}
+    for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
+        name = display_name(each.user) if each.user else str(each.group)
+        names.setdefault(each.wait_id, []).append(name)
+    return names
+
+
+def _changed(run: ExecutionRun) -> dict[str, str]:
+    """By key: what became of the run's steps in the version that is published now, such as `Changed in v15`."""
+    published = run.workflow.published
+    if published is None or published.pk == run.version_id or run.cause == ExecutionRun.Cause.TEST:
+        return {}
+    return {key: f"{kind.capitalize()} in {published}" for key, kind in _differences(run.version_id, published.pk)}
+
+
+@functools.lru_cache(maxsize=256)
+def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
+    """(key, what became of it) of each step of one version that another one has no longer, or otherwise."""
+    read = versions.definitions([before, after])
+    found = differences.between(read[before], read[after])
+    return tuple((each.key, each.kind) for each in found if each.table == "step" and each.kind != "added")
+
+
+def _trigger_note(run: ExecutionRun) -> str:
+    return run.event.type if run.event and run.event.type else ""
+
+
+def load_run(user: User, run_id: uuid.UUID, view: View) -> page.RunPage:
+    """The page of a run that this person may know of. Raises Http404."""
+    try:
+        return page.load(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)
+    except ExecutionRun.DoesNotExist:
+        raise Http404 from None

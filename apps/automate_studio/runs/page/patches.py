@@ -1,0 +1,75 @@
+"""The live parts of the run page, rendered by the partials that the page includes: all of them, or what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from automate_studio.runs.page.page import RunPage
+from automate_studio.templatetags.tree import card as draw
+from automate_studio.ui import admin_page
+from automate_studio.view_models.step_tree import Card, RouteView
+
+_RUN = "automate_studio/run/"
+_TREE = "automate_studio/view_models/step_tree/"
+
+
+def whole(page: RunPage) -> str:
+    """Every live part."""
+    return admin_page.part(f"{_RUN}patch.html", {"page": page})
+
+
+def changes(old: RunPage, new: RunPage) -> str:
+    """What makes a page that shows `old` one that shows `new`; the small parts at the top always."""
+    return "".join([admin_page.part(f"{_RUN}heads.html", {"page": new}), *_flow(old, new), *_rows(old, new)])
+
+
+def _flow(old: RunPage, new: RunPage) -> Iterator[str]:
+    if old.tree.trigger != new.tree.trigger:
+        yield draw(new.tree.trigger, new.step_url, "-")
+    yield from _cards(old.tree.cards, new.tree.cards, new.step_url)
+    if old.tree.end_line != new.tree.end_line:
+        yield _line("end", new.tree.end_line)
+
+
+def _cards(old: tuple[Card, ...], new: tuple[Card, ...], step_url: str) -> Iterator[str]:
+    """Both are of one definition, so that the same cards stand in the same places."""
+    for was, now in zip(old, new, strict=True):
+        if was == now:
+            continue
+        if replace(was, routes=()) != replace(now, routes=()):
+            if was.line != now.line:
+                yield _line(now.dom_id, now.line)
+            yield draw(now, step_url, "-")
+            if now.routes and was.line_below != now.line_below:
+                yield _line(now.inner_id, now.line_below, "s ")
+        if not now.routes:
+            continue
+        if [_ways(route) for route in was.routes] != [_ways(route) for route in now.routes]:
+            context = {"card": now, "step_url": step_url, "selected": "-"}
+            yield admin_page.part(f"{_TREE}arms.html", context)
+            continue
+        for before, after in zip(was.routes, now.routes, strict=True):
+            yield from _cards(before.cards, after.cards, step_url)
+
+
+def _ways(route: RouteView) -> Any:
+    """What a route shows beside its cards."""
+    return replace(route, cards=()), route.line
+
+
+def _line(name: str, line: str, kind: str = "") -> str:
+    return admin_page.part(f"{_TREE}line.html", {"name": name, "line": line, "kind": kind})
+
+
+def _rows(old: RunPage, new: RunPage) -> Iterator[str]:
+    was, now = old.timeline.rows, new.timeline.rows
+    context = {"page": new, "step_url": new.step_url, "selected": "-"}
+    if [row.dom_id for row in was] != [row.dom_id for row in now]:
+        yield admin_page.part(f"{_RUN}timeline.html", context)
+        return
+    yield admin_page.part(f"{_RUN}axis.html", context)
+    for before, after in zip(was, now, strict=True):
+        if before != after:
+            yield admin_page.part(after.template, {**context, "row": after})

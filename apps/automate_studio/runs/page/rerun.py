@@ -1,0 +1,175 @@
+"""The dialog that runs an ended run again: from where, on which version, on which input."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from automate_core.ids import uuid7
+from automate_core.models import Event, ExecutionRun, WorkflowVersion
+from automate_core.operations.statistics import failures
+from automate_core.runs import control, reruns
+from automate_governance import looks
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, can
+from automate_studio.runs.page.page import RunPage, load_run
+from automate_studio.runs.page.rerun_preset import preset_version
+from automate_studio.ui import admin_page, formatting, request_params
+from automate_studio.ui.json import editor
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.run_data import View
+from automate_studio.view_models.step_tree import START, Card
+
+MAX_EDITED = 200_000  #: characters of an input that is edited here
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What can be chosen, what was, and by field what is wrong with it. `request` makes one run of many clicks.
+
+    `advice` is the reason for the version that is preselected.
+    """
+
+    page: RunPage
+    request: uuid.UUID
+    steps: list[Card]
+    newest: WorkflowVersion | None
+    may_see: bool
+    start: str
+    step: str
+    version: str
+    advice: str
+    is_edited: bool
+    payload: str | None
+    earlier: reruns.Rerun | None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def run(self) -> ExecutionRun:
+        """The run that is repeated."""
+        return self.page.run
+
+    @property
+    def failed(self) -> str:
+        """The name of the step that failed; empty when none did."""
+        return self.page.failed_step[1] if self.page.failed_step else ""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be run again at all."""
+        return self.errors.get("", "")
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the run's version is the newest."""
+        return self.newest is not None and self.newest.pk == self.run.version_id
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """The dialog; a POST runs it again and leads to the new run. htmx gets the dialog's content alone."""
+    page = load_run(request.user, run_id, View.of(request.GET, request.POST.get("step", "")))
+    if not can(request.user, "run", page.run.workflow):
+        raise PermissionDenied
+    if request.method != "POST":
+        return _show(request, _form(request, page, request.GET, {}))
+    try:
+        again = _retry(request, page.run)
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except control.NoSuchStepError as error:
+        return _show(request, _form(request, page, request.POST, {"start": formatting.sentence(str(error))}))
+    except control.ControlError as error:
+        return _show(request, _form(request, page, request.POST, {"": formatting.sentence(str(error))}))
+    except ValueError as error:
+        return _show(request, _form(request, page, request.POST, {"payload": formatting.sentence(str(error))}))
+    failures.settle([run_id], by=request_params.person(request))
+    messages.success(request, f"This run repeats run {formatting.short(run_id)}.")
+    there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=204, headers={"HX-Redirect": there})
+    return SeeOther(there)
+
+
+def _retry(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
+    """Raises ValueError for an input that is no JSON, and as `control.retry` does."""
+    post = request.POST
+    start = post.get("start") or ("start" if run.status == "succeeded" else "failed")
+    if start == "step":
+        start = post.get("step") or "failed"
+    return control.retry(
+        run,
+        by=request_params.person(request),
+        start=start.replace("\0", ""),
+        version="newest" if post.get("version") == "newest" else "original",
+        payload=_edited(post.get("payload", "")) if post.get("input") == "edited" else msgspec.UNSET,
+        request=_uuid(post.get("request")),
+    )
+
+
+def _edited(text: str) -> Any:
+    if len(text) > MAX_EDITED:
+        raise ValueError(f"an input edited here has at most {MAX_EDITED:,} characters, and this one has {len(text):,}")
+    try:
+        return editor.storable(text)
+    except ValueError as error:
+        raise ValueError(f"this is no JSON: {error}") from error
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None
+
+
+def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors: Mapping[str, str]) -> Form:
+    run = page.run
+    steps = [card for card in page.cards if card.path in page.recorded]
+    step = chosen.get("step", "")
+    by_default = "failed" if page.failed_step else "start"
+    may_see = can(request.user, "view_payload", run)
+    if may_see:
+        looks.at(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
+    preset = preset_version(page)
+    return Form(
+        page=page,
+        request=_uuid(chosen.get("request")) or uuid7(),
+        steps=steps,
+        newest=run.workflow.published,
+        may_see=may_see,
+        start=chosen.get("start") or by_default,
+        step=step if any(card.path == step for card in steps) else "",
+        version=chosen.get("version", preset.version),
+        advice=preset.reason,
+        is_edited=chosen.get("input") == "edited",
+        payload=(chosen["payload"] if "payload" in chosen else _payload(run)) if may_see else None,
+        earlier=reruns.find([run.pk]).get(run.pk),
+        errors=errors,
+    )
+
+
+def _payload(run: ExecutionRun) -> str | None:
+    """The input as it is edited; None when it is too large for that, or there is none."""
+    found = Event.objects.filter(pk=run.event_id).values_list("payload", flat=True) if run.event_id else []
+    for payload in found:
+        text = json.dumps(payload, indent=2, ensure_ascii=False)
+        return text if len(text) <= MAX_EDITED else None
+    return "null"
+
+
+def _show(request: HttpRequest, form: Form) -> HttpResponse:
+    status = 422 if form.errors else 200
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, "automate_studio/run/rerun_form.html", {"form": form}, status=status)
+    return admin_page.page(request, "automate_studio/run/rerun.html", f"Re-run {form.run}", status=status, form=form)

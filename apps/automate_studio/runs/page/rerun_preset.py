@@ -1,0 +1,38 @@
+"""The version that the re-run dialog preselects, and the reason it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automate_core.definition.step_paths import key_of
+from automate_core.runs import control
+from automate_core.runs.rerun_plan import Outline
+from automate_studio.runs.page.page import RunPage
+from automate_studio.ui import versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A version to preselect. `reason` is empty when there is nothing to choose between."""
+
+    version: control.Version = "original"
+    reason: str = ""
+
+
+def preset_version(page: RunPage) -> Preset:
+    """The newest version when it changes the step that failed and can start there; otherwise the run's own."""
+    newest = page.run.workflow.published
+    if newest is None or newest.pk == page.run.version_id or page.failed_step is None:
+        return Preset()
+    path, name = page.failed_step
+    if key_of(path) not in page.changed:
+        return Preset(reason=f"{name} is the same in {newest}, so {page.run.version} is selected.")
+    if not _can_start_at(path, page, newest.pk):
+        return Preset(reason=f"{newest} cannot start from {name}, so {page.run.version} is selected.")
+    return Preset(version="newest", reason=f"{name} was changed in {newest}, so {newest} is selected.")
+
+
+def _can_start_at(path: str, page: RunPage, newest: int) -> bool:
+    """Whether the step is still at this path, and of the same kind."""
+    now = versions.definitions([newest])[newest]
+    return Outline(now).same_kind(path, Outline(page.definition))

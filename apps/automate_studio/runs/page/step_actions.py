@@ -1,0 +1,144 @@
+"""What people do with one step of a run that waits, from its panel: one POST, one call, and the panel as it then is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Literal, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from automate_core.definition import form_validation
+from automate_core.models import ExecutionRun, Wait
+from automate_core.runs.waits import approvals
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, Person, can
+from automate_studio.runs.page import inspector
+from automate_studio.runs.page.page import load_run
+from automate_studio.ui import formatting, forms, request_params
+from automate_studio.ui.json import editor
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.run_data import View
+
+type Review = Literal["succeeded", "failed", "again"]
+
+_REVIEWS = {"succeeded", "failed", "again"}
+_GOES_ON = "The run goes on as soon as a worker takes it."
+
+
+class _RefusedError(Exception):
+    """What was filled in in that dialog cannot be taken; the message says why."""
+
+    def __init__(self, message: str, dialog: str) -> None:
+        super().__init__(message)
+        self.dialog = dialog
+
+
+@require_POST
+def run_try_now(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """Make a step's next try now."""
+
+    def act(wait: Wait, by: Person) -> str:
+        approvals.try_now(wait, by=by)
+        return "The next try is made as soon as a worker takes it."
+
+    return _act_as_runner(request, run_id, path, act)
+
+
+@require_POST
+def run_skip(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """Have a step that waits passed over, with an output for later steps."""
+
+    def act(wait: Wait, by: Person) -> str:
+        output, reason = _output(request, "skip"), request_params.words(request.POST.get("reason"))
+        approvals.skip(wait, by=by, output=output, reason=reason)
+        return f"Skipped. {_GOES_ON}"
+
+    return _act_as_runner(request, run_id, path, act)
+
+
+@require_POST
+def run_review(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """Say what became of an attempt in doubt."""
+
+    def act(wait: Wait, by: Person) -> str:
+        outcome = request.POST.get("outcome", "")
+        if outcome not in _REVIEWS:
+            raise _RefusedError("Say whether it took effect, did not, or is to be done again.", "review")
+        output = _output(request, "review") if outcome == "succeeded" else None
+        approvals.review(wait, by=by, outcome=cast(Review, outcome), output=output)
+        return f"Noted. {_GOES_ON}"
+
+    return _act_as_runner(request, run_id, path, act)
+
+
+@require_POST
+def run_decide(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """Answer an approval in the run's own page; for those who were asked."""
+
+    def act(wait: Wait, by: Person) -> str:
+        given = forms.given(request.POST, (wait.data or {}).get("form", []))
+        approvals.decide(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
+        return f"Decided. {_GOES_ON}"
+
+    return _act(request, request_params.run(request, run_id), path, act)
+
+
+def _output(request: HttpRequest, dialog: str) -> Any:
+    text = request.POST.get("output", "").strip()
+    try:
+        return editor.storable(text) if text else None
+    except ValueError as error:
+        raise _RefusedError(formatting.sentence(f"the output is no JSON: {error}"), dialog) from error
+
+
+def _act_as_runner(
+    request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
+) -> HttpResponse:
+    """The same for who may run the workflow, and nobody else: whatever they fill in."""
+    run = request_params.run(request, run_id)
+    if not can(request.user, "run", run.workflow):
+        raise PermissionDenied
+    return _act(request, run, path, act)
+
+
+def _act(request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]) -> HttpResponse:
+    """Do it with the wait of that step. What cannot be done is said in the panel, with what was filled in."""
+    waits = Wait.objects.filter(run=run, path=path.replace("\0", "")) if path else Wait.objects.none()
+    wait = waits.order_by("id").last()
+    if wait is None:
+        raise Http404
+    values = forms.given(request.POST, (wait.data or {}).get("form", []))
+    try:
+        said = act(wait, request_params.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except form_validation.AnswersError as error:
+        return _show(request, run.pk, path, 422, given=(values, error.errors))
+    except approvals.OutcomeError:
+        return _show(request, run.pk, path, 422, given=(values, {"": "Choose one of the outcomes."}))
+    except _RefusedError as error:
+        return _show(request, run.pk, path, 422, problem=str(error), dialog=error.dialog)
+    except approvals.NotOpenError as error:
+        return _show(request, run.pk, path, 409, problem=str(error))
+    return _show(request, run.pk, path, 200, said=said)
+
+
+def _show(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
+    """The panel; who came without scripts is sent to the page, which says the same."""
+    if status == 200 and request.headers.get("HX-Request") != "true":
+        messages.success(request, shown["said"])
+        there = reverse("admin:automate_core_executionrun_change", args=[run_id])
+        return SeeOther(f"{there}?{urlencode({'step': path})}")
+    page = load_run(request.user, run_id, View.of({}, path))
+    panel = inspector.inspect(page, path, None, request.user, typed=request.POST, **shown)
+    if panel is None:
+        return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")
+    return TemplateResponse(
+        request, "automate_studio/run/inspector.html", {"page": page, "inspector": panel}, status=status
+    )

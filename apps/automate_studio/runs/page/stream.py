@@ -1,0 +1,71 @@
+"""What an open run page asks for as the run goes on: a stream of patches, or one patch where there is no stream."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_safe
+
+from automate_core.models import ExecutionRun
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance.permissions import User, permitted
+from automate_studio.runs.page import patches
+from automate_studio.runs.page.live_hub import hub
+from automate_studio.runs.page.page import load_run
+from automate_studio.ui import request_params
+from automate_studio.view_models.run_data import View
+
+
+@require_safe
+def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
+    run, after = request_params.run(request, run_id), request_params.number(request.GET.get("after"))
+    if after is not None and run.seq <= after:
+        return HttpResponse(status=204, headers=_headers(run))
+    page = load_run(request.user, run_id, View.of(request.GET))
+    return HttpResponse(patches.whole(page), headers=_headers(page.run))
+
+
+def _headers(run: ExecutionRun) -> dict[str, str]:
+    return {"X-Seq": str(run.seq), "X-Ended": "1" if run.status in FINAL_RUN_STATES else ""}
+
+
+async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
+    """The live parts as server-sent events, each with its sequence as the id; 429 for who has too many: pages poll."""
+    user = await request.auser()
+    may = await sync_to_async(_may_watch)(user, run_id)
+    if not may:
+        raise Http404
+    if hub.has_enough(user.pk):
+        return HttpResponse("You have too many pages open that follow a run.", status=429, content_type="text/plain")
+    after = request_params.number(request.GET.get("after"))
+    return StreamingHttpResponse(
+        _events(user.pk, run_id, -1 if after is None else after, View.of(request.GET)),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+    )
+
+
+def _may_watch(user: User, run_id: uuid.UUID) -> bool:
+    """Asked before the stream begins; the connection is given back, since a stream may last."""
+    try:
+        return user.is_staff and permitted(user, "view", ExecutionRun.objects.filter(pk=run_id)).exists()
+    finally:
+        connections.close_all()
+
+
+async def _events(user_id: Any, run_id: uuid.UUID, after: int, view: View) -> AsyncIterator[str]:
+    yield "retry: 1000\n\n"
+    async for change in hub.watch(run_id, after, user_id=user_id, view=view):
+        yield _event(*change) if change else ": alive\n\n"
+
+
+def _event(seq: int, html: str, ended: bool) -> str:
+    lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
+    event = f"id: {seq}\nevent: patch\n{lines}\n"
+    return f"{event}event: close\ndata: ended\n\n" if ended else event

@@ -1,0 +1,122 @@
+"""What a run carries, shown as trees: the inputs, outputs and error details of steps, and the event that started it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core import artifacts
+from automate_core.definition.step_paths import key_of
+from automate_core.models import Event, ExecutionRun, StepRun
+from automate_governance import audit, looks
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import can
+from automate_studio.ui import request_params
+from automate_studio.ui.json import responses
+from automate_studio.ui.json.tree import Tree
+from automate_studio.view_models.step_tree import START
+
+OF_STEPS = {"input", "output", "details"}
+OF_EVENTS = {"payload", "headers"}
+
+
+def tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> Tree:
+    """One part of a step, or of the event at the path of the trigger, as it is first shown."""
+    query = urlencode({"part": part, **({"attempt": attempt} if part in OF_STEPS else {})})
+    return Tree(
+        part=part,
+        root=_root(path, part),
+        url=f"{reverse('studio:run_value', args=[run.pk, path])}?{query}",
+        value=value,
+    )
+
+
+def whole(attempt: StepRun, part: str) -> Any:
+    """Its input or output; of one whose file cannot be read, the preview."""
+    file = getattr(attempt, f"{part}_file")
+    try:
+        return artifacts.value_of(file) if file else getattr(attempt, part)
+    except artifacts.DocumentError:
+        return getattr(attempt, part)
+
+
+def _root(path: str, part: str) -> str:
+    """How expressions name it: of an input they see nothing."""
+    names = {"output": f"steps.{key_of(path)}.output", "details": "error.details", "payload": "event.payload"}
+    return names.get(part, "")
+
+
+@require_safe
+def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """Rows of a value, as `json_answers.rows` says."""
+    try:
+        found = _found(request, run_id, path, request.GET)
+        value = found.value
+    except artifacts.DocumentError as error:
+        return _gone(error)
+    looks.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
+    return responses.rows(request, value)
+
+
+@require_POST
+def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponseBase:
+    """A whole value as a file, audited."""
+    found = _found(request, run_id, path, request.POST)
+    run, part = found.run, request.POST["part"]
+    try:
+        file = artifacts.open_file(found.file) if found.file else None
+    except artifacts.DocumentError as error:
+        return _gone(error)
+    with transaction.atomic():
+        audit.record(
+            request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
+        )
+    name = f"{run}-{'event' if path == START else path.replace('/', '-')}-{part}.json"
+    if file is not None:
+        return FileResponse(file, as_attachment=True, filename=name, content_type="application/json")
+    return responses.file(found.value, name)
+
+
+def _gone(error: artifacts.DocumentError) -> HttpResponse:
+    """The file of a large document cannot be read: not now, or not any more."""
+    return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A part of a run as it is stored, and the name of its file when that has the whole of it."""
+
+    run: ExecutionRun
+    stored: Any
+    file: str | None
+
+    @property
+    def value(self) -> Any:
+        """All of it. Raises DocumentError."""
+        return artifacts.value_of(self.file) if self.file else self.stored
+
+
+def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Found:
+    """The part of a run that is asked for, for who may see payloads; 404 for anything else."""
+    run = request_params.run(request, run_id)
+    part, attempt = asks.get("part", ""), request_params.number(asks.get("attempt")) or 0
+    if not can(request.user, "view_payload", run) or "\0" in path:
+        raise Http404
+    found: Any = []
+    if path == START and part in OF_EVENTS and run.event_id:
+        found = Event.objects.filter(pk=run.event_id).values_list(part, flat=True)
+    elif part in OF_STEPS:
+        steps = StepRun.objects.filter(run=run, path=path, attempt=attempt)
+        if part != "details":
+            for stored, file in steps.values_list(part, f"{part}_file"):
+                return _Found(run, stored, file)
+        found = steps.values_list("error__details", flat=True)
+    for stored in found:
+        return _Found(run, stored, None)
+    raise Http404

@@ -1,0 +1,91 @@
+"""The run list, the page of a run and its fragments."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from automate_core.models import ExecutionRun, FailureGroup
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance import looks
+from automate_governance.permissions import SITE, can, holds_anywhere
+from automate_studio.runs.listing import bulk
+from automate_studio.runs.listing import page as found_runs
+from automate_studio.runs.page import header, inspector
+from automate_studio.runs.page import page as run_page
+from automate_studio.runs.page.page import load_run
+from automate_studio.ui import admin_page, request_params
+from automate_studio.view_models.run_data import View
+
+
+@require_safe
+def run_list(request: HttpRequest) -> HttpResponse:
+    """The runs of all workflows that this person may know of, newest first; htmx asks for the rows, or for all."""
+    if not holds_anywhere(request.user, "view", ExecutionRun):
+        raise Http404
+    template = "automate_studio/runs.html"
+    if request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "list") == "list":
+        found = found_runs.runs(request.user, request.GET, timezone.now(), whole=False)
+        return TemplateResponse(request, f"{template}#list", {"found": found})
+    found = found_runs.runs(request.user, request.GET, timezone.now())
+    return admin_page.page(request, template, "Runs", found=found, under_way=bulk.under_way(request.user))
+
+
+@require_safe
+def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """One run: tree, timeline and the step, or the item of a loop, that `?step=` names."""
+    page = load_run(request.user, run_id, View.of(request.GET))
+    path = page.step_at(request.GET.get("step") or page.default_path())
+    shown = _inspect(request, page, path)
+    may_run = can(request.user, "run", page.run.workflow)
+    kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
+    return admin_page.page(
+        request,
+        "automate_studio/run/page.html",
+        f"Run {page.run}",
+        page=page,
+        may_see=shown.may_see if shown else can(request.user, "view_payload", page.run),
+        may_run=may_run,
+        may_change=can(request.user, "change", page.run.workflow),
+        audits=can(request.user, "audit", SITE),
+        failures=kinds.first() if may_run and page.run.status == "failed" else None,
+        inspector=shown,
+        lineage=header.lineage(page.run, request.user),
+        asks=inspector.asks(page.run, request.user),
+        selected=path,
+        stream=isinstance(request, ASGIRequest),
+        is_fullwidth="1",
+    )
+
+
+@require_safe
+def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
+    """The panel of one step, and of one of its attempts with `?attempt=`; `?tab=` names the tabs that are open."""
+    page = load_run(request.user, run_id, View.of(request.GET, path))
+    shown = _inspect(request, page, page.step_at(path))
+    if shown is None:
+        raise Http404
+    return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": shown})
+
+
+@require_safe
+def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """What of a run waits for this person, and once it has ended the reason, which patches leave out."""
+    run = request_params.run(request, run_id)
+    page = load_run(request.user, run_id, View()) if run.status in FINAL_RUN_STATES else None
+    may_see = page is not None and can(request.user, "view_payload", run)
+    context = {"run": run, "asks": inspector.asks(run, request.user), "page": page, "may_see": may_see}
+    return TemplateResponse(request, "automate_studio/run/asks_answer.html", context)
+
+
+def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspector.Inspector | None:
+    attempt, tabs = request_params.number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
+    shown = inspector.inspect(page, path, attempt, request.user, tabs=tabs)
+    if shown and shown.values:
+        looks.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
+    return shown

@@ -1,0 +1,1 @@
+"""What ties the screens together: signing in, the command palette."""

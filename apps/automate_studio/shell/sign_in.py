@@ -1,0 +1,86 @@
+"""Signing in and out for those who are asked to decide and are not of the staff: the admin's own page refuses them."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from unfold.forms import AuthenticationForm as AdminSignInForm
+
+from automate_governance.admin_site import admin_site, reverse
+from automate_governance.sign_in import attempt_of
+from automate_studio.ui.staff_views import View, in_our_admin
+
+
+class SignInForm(AdminSignInForm):  # type: ignore[misc]
+    """The admin's form, for any active account."""
+
+    error_messages = AuthenticationForm.error_messages
+    confirm_login_allowed = AuthenticationForm.confirm_login_allowed
+
+    def get_invalid_login_error(self) -> ValidationError:
+        """After too many attempts, when the next one may be made."""
+        if seconds := attempt_of(self.request).locked:
+            minutes = -(-seconds // 60)
+            return ValidationError(
+                f"Too many failed sign-ins. Try again in {minutes} minute{'' if minutes == 1 else 's'}, "
+                "or ask an administrator to unlock the account.",
+                code="locked",
+            )
+        error: ValidationError = super().get_invalid_login_error()
+        return error
+
+
+class SignInView(LoginView):
+    """The admin's page for signing in, for any active account."""
+
+    template_name = "admin/login.html"
+    authentication_form = SignInForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        """Who has signed in, but is not of the staff, is led to the tasks: no other page lets them in."""
+        if request.method == "GET" and request.user.is_authenticated and not request.user.is_staff:
+            return redirect("studio:approval_list")
+        return super().dispatch(request, *args, **options)
+
+    def get_default_redirect_url(self) -> str:
+        """The first page for the staff and the tasks for others, unless another page was asked for."""
+        return reverse("admin:index" if self.request.user.is_staff else "studio:approval_list")
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """With what the admin's page shows."""
+        here = self.request.get_full_path()
+        return {**admin_site().each_context(self.request), "app_path": here, **super().get_context_data(**context)}
+
+
+sign_in = SignInView.as_view()
+sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
+
+
+def signed_in(view: View) -> View:
+    """For anybody who has signed in, of the staff or not.
+
+    Others are sent to the site's LOGIN_URL; where that is the admin's, which takes staff alone, to the one here.
+    """
+
+    inner = in_our_admin(view)
+
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return inner(request, *args, **options)
+        sign_in = resolve_url(settings.LOGIN_URL)
+        return redirect_to_login(
+            request.get_full_path(), reverse("studio:sign_in") if sign_in == reverse("admin:login") else sign_in
+        )
+
+    return guarded

@@ -1,0 +1,1 @@
+"""Approvals that wait for people."""

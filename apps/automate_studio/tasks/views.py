@@ -1,0 +1,224 @@
+"""My tasks: what waits for this person's decision, the page on which they decide, and who is asked in their place."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import Group
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from automate_core.definition import form_validation
+from automate_core.models import Wait
+from automate_core.operations.offboarding import tasks as leaver_tasks
+from automate_core.runs.waits import approvals
+from automate_core.states import WaitStatus
+from automate_governance import people
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, Person
+from automate_studio.tasks import listing
+from automate_studio.ui import admin_page, formatting, forms, request_params
+from automate_studio.ui.json.visible import visible
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.task_counts import may_reassign
+
+LONGEST_FACT = 2_000
+MOST_REFUSALS = 5  #: that are told
+_SHOWN = "automate_studio.tasks.views.shown"
+_NEEDED = "You need the permissions to operate this workflow and to view its payloads to reassign its tasks."
+_NO_LONGER = "You are not asked to decide this any more: somebody else is, or you left the group. Nothing was decided."
+
+
+@require_safe
+def approval_list(request: HttpRequest) -> HttpResponse:
+    """What waits for this person, or what they decided."""
+    found = listing.tasks(request.user, request.GET, timezone.now())
+    hands_over = found.hidden.get("show") == "all"
+    return _page(request, "automate_studio/tasks.html", "My tasks", found=found, may_hand_over=hands_over)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
+    """One approval: its message, its facts, its form and its outcomes; for those who were asked, and superusers.
+
+    Whoever it was shown to, and is not asked any more when they decide, is told so.
+    """
+    visible = approvals.visible_to(request.user).select_related("run__workflow")
+    wait = visible.filter(pk=wait_id).first()
+    if request.method == "POST":
+        if wait is not None and approvals.is_asked(wait, request_params.person(request)):
+            return _decide(request, wait)
+        if wait is not None or _was_shown(request, wait_id):
+            return _refused(request)
+    if wait is None:
+        raise Http404
+    return _show(request, wait)
+
+
+@require_POST
+def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
+    """Ask somebody else in this person's place."""
+    wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
+    name = request_params.words(request.POST.get("to"))
+    return _hand_over(
+        request, wait, name, "to", lambda: approvals.delegate(wait, by=request_params.person(request), to=_person(name))
+    )
+
+
+@require_POST
+def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
+    """Ask other people in place of all that are asked."""
+    wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
+    if not approvals.reassignable_by(request.user).filter(pk=wait.pk).exists():
+        return _refused(request, _NEEDED)
+    name = request_params.words(request.POST.get("people"))
+    return _hand_over(
+        request,
+        wait,
+        name,
+        "people",
+        lambda: approvals.reassign(wait, by=request_params.person(request), **_whom(name)),
+    )
+
+
+@require_POST
+def approvals_hand_over(request: HttpRequest) -> HttpResponse:
+    """Ask somebody else in place of one person in all their tasks that this person may reassign."""
+    if not may_reassign(request.user):
+        raise PermissionDenied
+    absent, name = request_params.words(request.POST.get("from")), request_params.words(request.POST.get("to"))
+    try:
+        person = people.named(absent).first()
+        if person is None:
+            raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
+        done = leaver_tasks.hand_over(person, by=request_params.person(request), **_whom(name))
+    except approvals.HandOverError as error:
+        messages.error(request, str(error))
+    else:
+        _tell(request, absent, name, done)
+    return SeeOther(f"{reverse('studio:approval_list')}?show=all")
+
+
+def _tell(request: HttpRequest, absent: str, name: str, done: leaver_tasks.HandedOver) -> None:
+    if done.done or not done.refused:
+        tasks = f"{done.done} task{'' if done.done == 1 else 's'}"
+        messages.success(request, f"{name} is asked now in place of {absent}: {tasks}.")
+    for task, why in done.refused[:MOST_REFUSALS]:
+        messages.error(request, f"{task}: {why}")
+    if len(done.refused) > MOST_REFUSALS:
+        messages.error(request, f"{len(done.refused) - MOST_REFUSALS} more tasks could not be handed over.")
+
+
+def _whom(name: str) -> dict[str, Any]:
+    """The group or the person of that name. Raises HandOverError."""
+    group = Group.objects.filter(name=name).first()
+    return {"groups": [group]} if group else {"users": [_person(name)]}
+
+
+def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any) -> HttpResponse:
+    try:
+        act()
+    except NotPermittedError as error:
+        return _refused(request, formatting.sentence(str(error)))
+    except approvals.HandOverError as error:
+        return _show(request, wait, {field: name}, {field: str(error)})
+    except approvals.NotOpenError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{name} is asked now.")
+    return SeeOther(reverse("studio:approval_list"))
+
+
+def _person(name: str) -> Person:
+    """Raises HandOverError."""
+    person: Person | None = people.active([name]).first()
+    if person is None:
+        raise approvals.HandOverError(f"There is no active account called {name!r}." if name else "Name somebody.")
+    return person
+
+
+def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
+    given = forms.given(request.POST, (wait.data or {}).get("form", []))
+    try:
+        approvals.decide(wait, by=request_params.person(request), outcome=request.POST.get("outcome", ""), form=given)
+    except NotPermittedError:
+        return _refused(request)
+    except approvals.OutcomeError:
+        return _show(request, wait, given, {"": "Choose one of the outcomes."})
+    except form_validation.AnswersError as error:
+        return _show(request, wait, given, error.errors)
+    except approvals.NotOpenError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Decided. The run goes on.")
+    return SeeOther(reverse("studio:approval_list"))
+
+
+def _refused(request: HttpRequest, why: str = _NO_LONGER) -> HttpResponse:
+    response = _page(request, "automate_studio/task_refused.html", "Not yours to decide", why=why)
+    response.status_code = 403
+    return response
+
+
+def _show(
+    request: HttpRequest, wait: Wait, given: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
+) -> HttpResponse:
+    given, errors = given or {}, errors or {}
+    person, data = request_params.person(request), wait.data or {}
+    is_open = wait.status == WaitStatus.OPEN
+    may_decide = is_open and approvals.is_asked(wait, person)
+    row = listing.row(wait, timezone.now())
+    response = _page(
+        request,
+        "automate_studio/task.html",
+        row.name,
+        wait=wait,
+        approving=approvals.approving(wait),
+        row=row,
+        message=visible(str(data.get("message", ""))),
+        facts=[(visible(fact["label"]), _text(fact["value"])) for fact in data.get("context", [])],
+        fields=forms.fields(data.get("form", []), given, errors),
+        error=errors.get("", ""),
+        is_open=is_open,
+        may_decide=may_decide,
+        may_delegate=may_decide and approvals.may_delegate(wait, person),
+        may_reassign=is_open and approvals.reassignable_by(person).filter(pk=wait.pk).exists(),
+        people=approvals.names(wait),
+        given=given,
+        errors=errors,
+        shown=signing.dumps([str(wait.pk), str(person.pk)], salt=_SHOWN),
+    )
+    response.status_code = 422 if errors else 200
+    return response
+
+
+def _was_shown(request: HttpRequest, wait_id: uuid.UUID) -> bool:
+    """Whether the page that posts was given to this person: they know of the approval already."""
+    try:
+        shown = signing.loads(request.POST.get("shown", ""), salt=_SHOWN)
+    except signing.BadSignature:
+        return False
+    return bool(shown == [str(wait_id), str(request_params.person(request).pk)])
+
+
+def _text(value: Any) -> str:
+    """A fact as people read it."""
+    if value is None or value == "":
+        return "None"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return visible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
+
+
+def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    if not request_params.person(request).is_staff:
+        context["is_nav_sidebar_enabled"] = False  # it would say that there is nothing they may open
+    return admin_page.page(request, template, title, **context)

@@ -1,0 +1,92 @@
+"""What is asked of the audit trail: by whom, to what, which deed, when to the second, and what the values hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from automate_governance.models import AuditEntry
+from automate_governance.origin import Source
+from automate_studio.ui import request_params
+from automate_studio.ui.lists import Choice, Query
+
+NAMES = ("who", "verb", "kind", "about", "source", "since", "until", "q", "trace")
+KINDS = {
+    "automate_core.workflow": "Workflow",
+    "automate_core.executionrun": "Run",
+    "automate_core.event": "Event",
+    "automate_connectors.connection": "Connection",
+    "automate_governance.storedsecret": "Secret",
+    "automate_core.webhookendpoint": "Webhook",
+    "automate_core.notificationrule": "Notification rule",
+    "automate_core.bulkaction": "Bulk action",
+    "automate_llm.llmbudget": "Model budget",
+    "auth.user": "User",
+    "auth.group": "Group",
+    "automate_governance.sitepermission": "The site",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked: `kept` as it stands in addresses, and the problems of what cannot be read."""
+
+    kept: dict[str, str]
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def entries(self) -> QuerySet[AuditEntry]:
+        """All entries that answer it."""
+        found, kept = AuditEntry.objects.all(), self.kept
+        if who := kept.get("who"):
+            found = found.filter(actor__iexact=who)
+        if verb := kept.get("verb"):
+            found = found.filter(verb__startswith=verb)
+        if about := kept.get("about"):
+            kind, _, key = about.partition(":")
+            found = found.filter(object_type=kind, object_id=key)
+        if self.since:
+            found = found.filter(at__gte=self.since)
+        if self.until:
+            found = found.filter(at__lt=self.until + dt.timedelta(seconds=1))
+        for name, column in (("kind", "object_type"), ("source", "source"), ("trace", "trace_id")):
+            if value := kept.get(name):
+                found = found.filter(**{column: value})
+        if text := kept.get("q"):
+            found = found.filter(canonical__icontains=text)
+        return found
+
+    @property
+    def choices(self) -> list[Choice]:
+        """What can be chosen from lists."""
+        kinds, sources = [*KINDS.items()], [(each.value, str(each.label)) for each in Source]
+        return [
+            Choice(name="kind", label="Kind", value=self.kept.get("kind", ""), options=kinds),
+            Choice(name="source", label="Source", value=self.kept.get("source", ""), options=sources),
+        ]
+
+
+def read(query: Query) -> Question:
+    """The question that an address asks."""
+    kept = {name: text for name in NAMES if (text := request_params.words(query.get(name))[:200])}
+    problems: list[str] = []
+    since, until = (_moment(kept, name, problems) for name in ("since", "until"))
+    return Question(kept, since, until, problems)
+
+
+def _moment(kept: dict[str, str], name: str, problems: list[str]) -> dt.datetime | None:
+    if name not in kept:
+        return None
+    try:
+        found = parse_datetime(kept[name])
+    except ValueError:
+        found = None
+    if found is None:
+        problems.append(f"{kept[name]} is no time: write it as 2026-05-31T12:00:30.")
+        return None
+    return found if timezone.is_aware(found) else timezone.make_aware(found)

@@ -1,0 +1,55 @@
+"""An object's entries in the audit trail, for auditors and for those who may change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import OperationalError, models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from psycopg.errors import QueryCanceled
+
+from automate_core.models import ExecutionRun
+from automate_core.queries.statement_timeout import bounded_queries
+from automate_governance.governed import Governed
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import SITE, can
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.audit import filters, rows
+
+
+def object_history(request: HttpRequest, obj: models.Model, title: str, back: str) -> HttpResponse:
+    """What people did with `obj`, for auditors and whoever may change it. Raises Http404."""
+    if not may_read_history(request, obj):
+        raise Http404
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    audits = can(request.user, "audit", SITE)
+    question = filters.Question({"about": f"{obj._meta.label_lower}:{obj.pk}"})
+    found, _ = find_entries(request, question)
+    shown: dict[str, Any] = {"found": found, "back": back, "object": obj, "audits": audits}
+    return admin_page.page(request, "automate_studio/trail/history.html", f"History of {title}", **shown)
+
+
+def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
+    """Auditors may, and whoever may change the object, or replace the secret; of people, auditors alone."""
+    if can(request.user, "audit", SITE):
+        return True
+    verb = "replace" if isinstance(obj, StoredSecret) else "change"
+    return isinstance(obj, Governed | ExecutionRun) and can(request.user, verb, obj)
+
+
+def find_entries(request: HttpRequest, question: filters.Question) -> tuple[rows.EntryPage, bool]:
+    """The page, and whether it took too long to find."""
+    if question.problems:
+        return rows.empty(question), False
+    try:
+        with bounded_queries():
+            return rows.page(
+                question,
+                request_params.number(request.GET.get("after")),
+                request_params.number(request.GET.get("before")),
+            ), False
+    except OperationalError as late:
+        if not isinstance(late.__cause__, QueryCanceled):
+            raise
+        return rows.empty(question), True

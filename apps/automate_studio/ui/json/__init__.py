@@ -1,0 +1,1 @@
+"""JSON on screens: the viewer, the editor, answers."""

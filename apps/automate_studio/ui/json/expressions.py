@@ -1,0 +1,65 @@
+"""Names as expressions are written, and values as their rows show them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from automate_core.expressions.json_path import Path
+from automate_studio.ui.json import visible
+
+MAX_SHOWN = 60
+MAX_TAIL = 24  #: characters of a path's end that always stay readable
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TYPES: dict[type, tuple[str, str]] = {
+    str: ("abc", "text"),
+    bool: ("t/f", "true or false"),
+    int: ("123", "a number"),
+    float: ("123", "a number"),
+    list: ("[ ]", "a list"),
+    dict: ("{ }", "a mapping"),
+    type(None): ("-", "nothing"),
+}
+
+
+def reference(path: Path) -> str:
+    """A path as an expression: `event.payload["e-mail"][0]`."""
+    return "".join(_part(part, first=not at) for at, part in enumerate(path))
+
+
+def _part(part: str | int, *, first: bool) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    if _NAME.fullmatch(part):
+        return part if first else f".{part}"
+    return f"[{json.dumps(part)}]"
+
+
+def halves(label: str) -> tuple[str, str]:
+    """A path in two parts, the second its end: its last name where that is short."""
+    if len(label) <= MAX_TAIL:
+        return label, ""
+    at = max(label.rfind("."), label.rfind("["))
+    at = at if len(label) - at <= MAX_TAIL and at > 0 else len(label) - MAX_TAIL // 2
+    return label[:at], label[at:]
+
+
+def glyph(value: Any) -> str:
+    """The sign of a value's type: abc, 123, t/f, [ ], { }."""
+    return _TYPES.get(type(value), ("", ""))[0]
+
+
+def type_words(value: Any) -> str:
+    """A value's type in words."""
+    return _TYPES.get(type(value), ("", "something else"))[1]
+
+
+def shown(value: Any, most: int = MAX_SHOWN) -> str:
+    """A value in one line, cut off where it is long; of lists and mappings how many there are."""
+    if isinstance(value, list | dict):
+        what = "item" if isinstance(value, list) else "field"
+        return f"{len(value)} {what}{'' if len(value) == 1 else 's'}"
+    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value)
+    text = visible.visible(text[: most + 1].replace("\n", " "))
+    return text if len(text) <= most else f"{text[:most]}…"

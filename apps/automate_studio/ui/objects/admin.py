@@ -1,0 +1,145 @@
+"""Admin pages of governed objects in our own frame: one form page, one delete page, and a list of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import SITE, can
+from automate_studio.ui.audit.history import object_history
+from automate_studio.ui.objects import form_view
+from automate_studio.ui.objects.where_used import where_used
+
+FORM, DELETE = "automate_studio/forms/page.html", "automate_studio/forms/delete.html"
+
+
+class ObjectAdmin:
+    """What stands around a form: what is known of the object, where it is used, and what may be done with it.
+
+    Mix it in before a ModelAdmin, which says who may do what and how it is saved.
+    """
+
+    change_form_template = FORM
+    add_form_template = FORM
+    delete_confirmation_template = DELETE
+    new_title = ""  #: of the page that adds one
+    list_title = ""  #: what the link back to the list says
+    share_kind = ""  #: under which `share` knows the model; empty: it is not shared
+    above = ""  #: a template above the form
+    beside = ""  #: a template beside the form
+    save_label = "Save"
+    left_behind = ""  #: what becomes of what it leaves behind when it is deleted, a sentence
+    folded: tuple[str, ...] = ()
+    conditions: form_view.Conditions = {}
+
+    def formfield_for_dbfield(self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Django's own controls: the templates draw the frame around them."""
+        return db_field.formfield(**kwargs)
+
+    def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the templates above and beside the form show of an object."""
+        return {}
+
+    def title_of_new(self, form: Any) -> str:
+        """The title of the page that adds one."""
+        return self.new_title
+
+    def around_form(self, form: Any) -> dict[str, Any]:
+        """What the page shows of the form besides its fields."""
+        return {}
+
+    def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
+        """Fields that are shown and not edited: (label, text) by name."""
+        return {}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list, for those who may know of some."""
+        if not self.has_module_permission(request):  # type: ignore[attr-defined]
+            raise Http404
+        return self.list_view(request)
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """The list."""
+        raise NotImplementedError
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], add: bool = False, change: bool = False,
+        form_url: str = "", obj: Any = None,
+    ) -> HttpResponse:  # fmt: skip
+        """The form with what stands around it."""
+        form = context["adminform"].form
+        may_save = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
+        groups = [(title or "", options["fields"]) for title, options in self.get_fieldsets(request, obj)]  # type: ignore[attr-defined]
+        sections = form_view.sections(
+            form,
+            groups,
+            conditions=self.conditions,
+            facts=self.facts(request, obj) if obj else {},
+            folded=self.folded,
+            editable=may_save,
+        )
+        shown = {
+            **context,
+            "title": str(obj) if obj else self.title_of_new(form),
+            "sections": sections,
+            "form": form,
+            "back": self._url("changelist"),
+            "list_title": self.list_title,
+            "save_label": self.save_label,
+            "may_save": may_save,
+            "above": self.above if obj else "",
+            "beside": self.beside if obj else "",
+            **self.around_form(form),
+            **(self._around(request, obj) if obj else {}),
+        }
+        response: HttpResponse = super().render_change_form(request, shown, add, change, form_url, obj)  # type: ignore[misc]
+        return response
+
+    def _around(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        may_share = self.share_kind and can(request.user, "share", obj)
+        return {
+            "used": where_used(request.user, [obj])[obj.pk],
+            "history_url": self._url("history", obj.pk) if self._may_read_history(request, obj) else "",
+            "share_url": reverse("studio:share", args=[self.share_kind, obj.pk]) if may_share else "",
+            "delete_url": self._url("delete", obj.pk) if self.has_delete_permission(request, obj) else "",  # type: ignore[attr-defined]
+            **self.known(request, obj),
+        }
+
+    def _may_read_history(self, request: HttpRequest, obj: Any) -> bool:
+        return can(request.user, "audit", SITE) or self.has_change_permission(request, obj)  # type: ignore[attr-defined]
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What people did with it, from the audit trail."""
+        obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if obj is None:
+            raise Http404
+        return object_history(request, obj, str(obj), self._url("change", obj.pk))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What uses it, and the question."""
+        obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        used = where_used(request.user, [obj])[obj.pk] if obj is not None else None
+        shown = {**(extra_context or {}), "used": used, "back": self._url("changelist"), "original": obj}
+        shown["left_behind"] = self.left_behind
+        response: HttpResponse = super().delete_view(request, object_id, shown)  # type: ignore[misc]
+        return response
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        """The question as a page, or as what a dialog holds when htmx asks."""
+        response: HttpResponse = super().render_delete_form(request, context)  # type: ignore[misc]
+        if request.headers.get("HX-Request") == "true" and isinstance(response, TemplateResponse):
+            response.template_name = f"{DELETE}#question"
+        return response
+
+    def found(self, request: HttpRequest, pk: int) -> Any:
+        """The object, when this person may know it. Raises Http404."""
+        return get_object_or_404(self.get_queryset(request), pk=pk)  # type: ignore[attr-defined]
+
+    def _url(self, page: str, *args: Any) -> str:
+        meta = self.opts  # type: ignore[attr-defined]
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)

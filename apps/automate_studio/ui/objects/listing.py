@@ -1,0 +1,139 @@
+"""The frame of our lists: tabs with counts, a search, filters, pages, and what htmx asks for when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.lists import Choice, Query, Tab, address
+
+ON_A_PAGE = 24
+MOST_CHOICES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a list is asked for, which the links on it ask for again: `show` is the tab, `q` the search."""
+
+    values: dict[str, str]
+    page: int = 1
+
+    @property
+    def tab(self) -> str:
+        """The chosen tab; empty for all."""
+        return self.values.get("show", "")
+
+    @property
+    def search(self) -> str:
+        """What is searched for."""
+        return self.values.get("q", "")
+
+    def url(self, **changed: str) -> str:
+        """The address of this list with some of it changed, from its first page on."""
+        return address({**self.values, **changed})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPage:
+    """One page of rows; `first`, `last` and `total` count from 1 among what matches, `what` is what one row is."""
+
+    rows: list[Any]
+    tabs: list[Tab]
+    filters: list[Choice]
+    search: str
+    filtered: bool
+    query: str
+    what: str
+    first: int
+    last: int
+    total: int
+    hidden: dict[str, str] = field(default_factory=dict)
+    previous: str = ""
+    following: str = ""
+
+
+def kept(query: Query, tabs: Mapping[str, str], *names: str) -> Kept:
+    """What is asked for: a tab that there is, a search, and the filters `names`."""
+    given = {name: request_params.words(query.get(name)) for name in ("show", "q", *names)}
+    if given["show"] not in tabs:
+        given["show"] = ""
+    values = {name: value for name, value in given.items() if value}
+    return Kept(values=values, page=max(1, request_params.number(query.get("page")) or 1))
+
+
+def window(found: Kept, total: int) -> slice:
+    """The rows of the page that is asked for, or of the last one."""
+    start = (min(found.page, max(1, -(-total // ON_A_PAGE))) - 1) * ON_A_PAGE
+    return slice(start, start + ON_A_PAGE)
+
+
+def paged(
+    asked_for: Kept,
+    rows: Sequence[Any],
+    counts: Mapping[str, int],
+    *,
+    tabs: Mapping[str, str],
+    filters: list[Choice],
+    what: str,
+) -> ListPage:
+    """The page of these `rows`, where `counts` says how many there are under each tab."""
+    total = counts.get(asked_for.tab, 0)
+    start = window(asked_for, total).start
+    number = start // ON_A_PAGE + 1
+    return ListPage(
+        rows=list(rows),
+        tabs=[
+            Tab(name=name, url=asked_for.url(show=key), active=key == asked_for.tab, count=f"{counts.get(key, 0):,}")
+            for key, name in tabs.items()
+        ],
+        filters=[choice for choice in filters if choice.options],
+        search=asked_for.search,
+        filtered=bool(asked_for.values),
+        query=asked_for.url(page=str(number) if number > 1 else ""),
+        what=what,
+        first=start + 1,
+        last=start + len(rows),
+        total=total,
+        hidden={"show": asked_for.tab} if asked_for.tab else {},
+        previous=asked_for.url(page=str(number - 1)) if number > 1 else "",
+        following=asked_for.url(page=str(number + 1)) if start + ON_A_PAGE < total else "",
+    )
+
+
+def choice(asked_for: Kept, name: str, label: str, options: list[tuple[str, str]]) -> Choice:
+    """A filter; a value that is asked for is among its options."""
+    value = asked_for.values.get(name, "")
+    if value and value not in dict(options):
+        options = [(value, value), *options]
+    return Choice(name=name, label=label, value=value, options=options)
+
+
+def owners(asked_for: Kept, known: QuerySet[Any]) -> Choice:
+    """A filter by owner: only people who own some of `known`."""
+    users = get_user_model()
+    people = users._default_manager.filter(pk__in=known.order_by().values("owner"))
+    names = people.order_by(users.USERNAME_FIELD).values_list(users.USERNAME_FIELD, flat=True)[:MOST_CHOICES]
+    return choice(asked_for, "owner", "Owner", [(name, name) for name in names])
+
+
+def owned_by(asked_for: Kept) -> dict[str, str]:
+    """The condition that the filter by owner stands for."""
+    name = asked_for.values.get("owner")
+    return {f"owner__{get_user_model().USERNAME_FIELD}": name} if name else {}
+
+
+def answer(request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any) -> TemplateResponse:
+    """The list as a page, or what a filter changes of it when htmx asks."""
+    shown = {"found": found, "url": url, **more}
+    if request.headers.get("HX-Request") != "true" or request.headers.get("HX-Target") != "list":
+        return admin_page.page(request, template, title, **shown)
+    fragment = TemplateResponse(request, f"{template}#answer", shown)
+    fragment["HX-Push-Url"] = f"{url}{found.query}"
+    return fragment

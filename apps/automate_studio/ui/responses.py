@@ -1,0 +1,43 @@
+"""Answers to a POST, and streams that do not hold up the server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import connections
+from django.http import HttpRequest, HttpResponseRedirect
+
+from automate_core.authoring import pausing
+from automate_core.runs import control
+from automate_core.triggers import manual
+from automate_governance.permissions import NotPermittedError
+from automate_studio.ui import formatting
+
+
+class SeeOther(HttpResponseRedirect):
+    """The answer to a POST: look there."""
+
+    status_code = 303
+
+
+async def stream_pieces(pieces: Iterator[str]) -> AsyncIterator[str]:
+    """The same without holding up the server; the connection is given back."""
+    try:
+        while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+            yield piece
+    finally:
+        await sync_to_async(connections.close_all)()
+
+
+def perform[T](request: HttpRequest, act: Callable[[], T]) -> T | None:
+    """What `act` gives; None, with the reason told, when it cannot be done. Raises PermissionDenied."""
+    try:
+        return act()
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except (control.ControlError, pausing.WorkflowStateError, manual.NotStartableError) as error:
+        messages.error(request, formatting.sentence(str(error)))
+        return None

@@ -1,0 +1,328 @@
+"""What the run list is asked for: read from its address, and written back into addresses and chips."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.utils import timezone
+
+from automate_core.events import search_terms
+from automate_core.expressions import durations
+from automate_core.models import ExecutionRun, Wait
+from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
+from automate_core.states import RunStatus
+from automate_studio.ui import formatting
+from automate_studio.ui.lists import Query, address
+
+MOST_CHOSEN = 50  #: values of one filter
+PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
+TABS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "": ("All runs", ()),
+    "attention": ("Needs attention", (RunStatus.FAILED,)),
+    "running": ("Running", (RunStatus.QUEUED, RunStatus.RUNNING)),
+    "waiting": ("Waiting", (RunStatus.WAITING,)),
+    "succeeded": ("Succeeded", (RunStatus.SUCCEEDED,)),
+    "tests": ("Tests", ()),
+}
+STATUSES = {str(status): formatting.word(status) for status in RunStatus}
+REASONS = {
+    Wait.Kind.APPROVAL.value: "An approval",
+    Wait.Kind.TIMER.value: "A time",
+    Wait.Kind.CALLBACK.value: "A callback",
+    Wait.Kind.RETRY.value: "Its next try",
+    Wait.Kind.CHILD.value: "Another run",
+    Wait.Kind.SLOT.value: "Its turn",
+    Wait.Kind.PAUSED.value: "Its paused workflow",
+    Wait.Kind.RECONNECT.value: "A connection to mend",
+    Wait.Kind.REVIEW.value: "A review",
+}
+ORIGINS = {
+    ExecutionRun.Origin.WEBHOOK.value: "Webhook",
+    ExecutionRun.Origin.SCHEDULE.value: "Schedule",
+    ExecutionRun.Origin.MODEL.value: "Model change",
+    ExecutionRun.Origin.MANUAL.value: "By hand",
+    ExecutionRun.Origin.EVENT.value: "Event from code",
+    ExecutionRun.Origin.RUN.value: "Another workflow's end",
+    ExecutionRun.Origin.CALL.value: "A step of another run",
+}
+
+RERUNS = {"none": "Not yet re-run", "any": "Already re-run"}
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """A filter as it stands above the list: `names` are the parameters that it is made of."""
+
+    kind: str
+    label: str
+    value: str
+    names: tuple[str, ...]
+    remove: str
+    hidden: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """`kept` are the parameters that could be read, as the list's own addresses write them; `problems` says of the
+    others why they could not."""
+
+    kept: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def tab(self) -> str:
+        """The name of the tab in addresses."""
+        return self.kept.get("show", "")
+
+    def many(self, name: str) -> list[str]:
+        """The values of a filter that takes several."""
+        return self.kept[name].split(",") if name in self.kept else []
+
+    @cached_property
+    def term(self) -> tuple[str, str] | None:
+        """(name, value) of the search term."""
+        match = _TERM.fullmatch(self.kept.get("term", ""))
+        return (match["name"], search_terms.normal(match["value"])) if match else None
+
+    @property
+    def bulk(self) -> uuid.UUID | None:
+        """The bulk action whose runs are shown."""
+        return uuid.UUID(self.kept["bulk"]) if "bulk" in self.kept else None
+
+    def seconds(self, name: str) -> float | None:
+        """`longer` or `shorter`."""
+        return durations.seconds(self.kept[name]) if name in self.kept else None
+
+    def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """From when to when the runs were made."""
+        if "since" in self.kept:
+            return now - dt.timedelta(seconds=durations.seconds(self.kept["since"])), None
+        return _moment(self.kept.get("from", "")), _moment(self.kept.get("to", ""))
+
+    def address(self, **changed: str) -> str:
+        """The list's address with other parameters; empty ones are left out."""
+        return address({**self.kept, **changed})
+
+    def without(self, names: Iterable[str]) -> dict[str, str]:
+        """The parameters but those."""
+        return {name: value for name, value in self.kept.items() if name not in set(names)}
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether there is anything to clear."""
+        return bool(self.kept)
+
+    def chips(self, names: Mapping[str, str]) -> list[Chip]:
+        """The filters that are set, in the order of the row. `names` are those of workflows by slug."""
+        return [
+            Chip(
+                kind=kind,
+                label=label,
+                value=say(self, names),
+                names=parts,
+                remove=address(self.without(parts)),
+                hidden=self.without(parts),
+            )
+            for kind, (label, parts, say) in CHIPS.items()
+            if any(part in self.kept for part in parts)
+        ]
+
+
+def read(query: Query) -> Filters:
+    """What an address asks for."""
+    kept: dict[str, str] = {}
+    problems: list[str] = []
+    for name, understand in _PARAMETERS.items():
+        given = [part for value in _values(query, name) if (part := value.replace("\0", "").strip())]
+        if not given:
+            continue
+        try:
+            kept[name] = understand(given)
+        except (ValueError, OverflowError) as error:
+            problems.append(formatting.sentence(str(error)))
+    if "since" in kept:
+        kept.pop("from", None)
+        kept.pop("to", None)
+    return Filters(kept={name: value for name, value in kept.items() if value}, problems=tuple(problems))
+
+
+def _values(query: Query, name: str) -> list[str]:
+    found: Any = query.getlist(name) if hasattr(query, "getlist") else [query.get(name) or ""]
+    return [str(value)[:2_000] for value in found]
+
+
+def _one_of(known: Iterable[str], what: str) -> Callable[[list[str]], str]:
+    def understand(given: list[str]) -> str:
+        if given[-1] not in known:
+            raise ValueError(f"there is no {what} {given[-1][:40]!r}")
+        return given[-1]
+
+    return understand
+
+
+def _some_of(known: Mapping[str, str], what: str) -> Callable[[list[str]], str]:
+    def understand(given: list[str]) -> str:
+        chosen = dict.fromkeys(part for value in given for part in value.split(",") if part)
+        if unknown := [part for part in chosen if part not in known]:
+            raise ValueError(f"there is no {what} {unknown[0][:40]!r}")
+        return ",".join(part for part in known if part in chosen)
+
+    return understand
+
+
+def _slugs(given: list[str]) -> str:
+    chosen = dict.fromkeys(part for value in given for part in value.split(",") if part)
+    if len(chosen) > MOST_CHOSEN:
+        raise ValueError(f"choose at most {MOST_CHOSEN} workflows")
+    if unknown := [part for part in chosen if not _SLUG.fullmatch(part)]:
+        raise ValueError(f"{unknown[0][:40]!r} is not the address name of a workflow")
+    return ",".join(chosen)
+
+
+def _text(given: list[str]) -> str:
+    return given[-1][:100]
+
+
+def _version(given: list[str]) -> str:
+    text = given[-1].removeprefix("v")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
+        raise ValueError(f"{given[-1][:40]!r} is not the number of a version")
+    return str(int(text))
+
+
+def _span(given: list[str]) -> str:
+    durations.seconds(given[-1])
+    return given[-1][:40]
+
+
+def _time(given: list[str]) -> str:
+    if _moment(given[-1]) is None:
+        raise ValueError(f"{given[-1][:40]!r} is not a time such as 2026-11-25T14:30")
+    return given[-1]
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """A time of the active time zone."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+        moment = found if found.tzinfo else timezone.make_aware(found)
+    except (ValueError, OverflowError):
+        return None
+    return moment if 1970 <= moment.year < 9000 else None
+
+
+def _hexadecimal(what: str, least: int) -> Callable[[list[str]], str]:
+    def understand(given: list[str]) -> str:
+        text = hexadecimal(given[-1])
+        if not least <= len(text) <= 32:
+            raise ValueError(f"a {what} has {least} to 32 digits from 0 to 9 and a to f")
+        return text
+
+    return understand
+
+
+def _run(given: list[str]) -> str:
+    text = _hexadecimal("run id", 8)(given)
+    if len(text) not in {8, 32}:
+        raise ValueError("a run is found by its whole id, or by the last eight digits of it")
+    return text
+
+
+def _term(given: list[str]) -> str:
+    """`name:value`, or the two as a form posts them."""
+    text = given[-1] if len(given) == 1 else f"{given[0]}:{given[1]}"
+    if not _TERM.fullmatch(text):
+        raise ValueError("a search term needs a name and a value, such as order_no:1001")
+    return text[: 64 + 1 + search_terms.LONGEST]
+
+
+def _identifier(given: list[str]) -> str:
+    try:
+        return str(uuid.UUID(given[-1]))
+    except ValueError:
+        raise ValueError("that is not a bulk action") from None
+
+
+_PARAMETERS: dict[str, Callable[[list[str]], str]] = {
+    "show": _one_of(TABS, "tab"),
+    "q": _text,
+    "status": _some_of(STATUSES, "state"),
+    "reason": _some_of(REASONS, "reason to wait"),
+    "rerun": _some_of(RERUNS, "kind of re-run"),
+    "workflow": _slugs,
+    "origin": _some_of(ORIGINS, "kind of trigger"),
+    "version": _version,
+    "since": _one_of(PERIODS, "period"),
+    "from": _time,
+    "to": _time,
+    "longer": _span,
+    "shorter": _span,
+    "error": _text,
+    "term": _term,
+    "trace": _hexadecimal("trace id", TRACE_BEGINNING),
+    "run": _run,
+    "bulk": _identifier,
+}
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def _named(name: str, known: Mapping[str, str]) -> Callable[[Filters, Mapping[str, str]], str]:
+    return lambda filters, _: ", ".join(known[value] for value in filters.many(name))
+
+
+def _as_it_is(name: str) -> Callable[[Filters, Mapping[str, str]], str]:
+    return lambda filters, _: filters.kept[name]
+
+
+def _workflows(filters: Filters, names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(slug, slug) for slug in filters.many("workflow"))
+
+
+def _started(filters: Filters, _: Mapping[str, str]) -> str:
+    if "since" in filters.kept:
+        return PERIODS[filters.kept["since"]]
+    start, end = filters.period(timezone.now())
+    return " ".join(
+        [*(["from", formatting.local(start)] if start else []), *(["to", formatting.local(end)] if end else [])]
+    )
+
+
+def _took(filters: Filters, _: Mapping[str, str]) -> str:
+    longer, shorter = filters.seconds("longer"), filters.seconds("shorter")
+    parts = [f"at least {formatting.duration(longer)}"] if longer is not None else []
+    return " and ".join(parts + ([f"at most {formatting.duration(shorter)}"] if shorter is not None else []))
+
+
+def _term_words(filters: Filters, _: Mapping[str, str]) -> str:
+    return " is ".join(filters.term or ())
+
+
+CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str]], str]]] = {
+    "status": ("Status is", ("status",), _named("status", STATUSES)),
+    "rerun": ("Only", ("rerun",), _named("rerun", RERUNS)),
+    "time": ("Started", ("since", "from", "to"), _started),
+    "workflow": ("Workflow is", ("workflow",), _workflows),
+    "origin": ("Trigger is", ("origin",), _named("origin", ORIGINS)),
+    "reason": ("Waits for", ("reason",), _named("reason", REASONS)),
+    "version": ("Version is", ("version",), lambda filters, _: f"v{filters.kept['version']}"),
+    "took": ("Took", ("longer", "shorter"), _took),
+    "error": ("Error says", ("error",), _as_it_is("error")),
+    "term": ("Search term", ("term",), _term_words),
+    "trace": ("Trace begins with", ("trace",), _as_it_is("trace")),
+    "run": ("Run is", ("run",), _as_it_is("run")),
+    "bulk": ("Made by", ("bulk",), lambda *_: "a bulk action"),
+}
+
+
+WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)

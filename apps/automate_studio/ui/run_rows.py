@@ -1,0 +1,197 @@
+"""Rows of runs: in few queries for all of them, and without a look at what they carry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from django.db.models import QuerySet
+from django.db.models.fields.json import KT
+
+from automate_connectors.registry import find_action
+from automate_core.definition.document import ActionStep, Definition, walk
+from automate_core.definition.step_names import step_name
+from automate_core.definition.step_paths import key_of, without_items_in
+from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
+from automate_core.runs import reruns
+from automate_core.states import FINAL_RUN_STATES, WaitStatus
+from automate_governance.permissions import User, permitted
+from automate_studio.ui import formatting, versions
+from automate_studio.ui.json import visible
+from automate_studio.ui.run_filters import WITH_ERRORS
+from automate_studio.ui.run_subjects import subject_of_run
+
+_WAITS = {
+    Wait.Kind.APPROVAL.value: "Waits for an approval",
+    Wait.Kind.TIMER.value: "Waits for its time",
+    Wait.Kind.CALLBACK.value: "Waits for a callback",
+    Wait.Kind.RETRY.value: "Waits for its next try",
+    Wait.Kind.CHILD.value: "Waits for another run",
+    Wait.Kind.SLOT.value: "Waits its turn",
+    Wait.Kind.PAUSED.value: "Its workflow is paused",
+    Wait.Kind.RECONNECT.value: "Its connection has to be mended",
+    Wait.Kind.REVIEW.value: "Somebody has to say whether it took effect",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run in a list. `reason` is (step, what went wrong or is waited for), `tile` (icon, hue) of its connector.
+
+    `rerun` is what came of re-running one that did not succeed. `subject` is empty for whom payloads are not shown.
+    """
+
+    run: ExecutionRun
+    state: str
+    reason: tuple[str, str]
+    segments: list[str]
+    duration: str
+    started: str
+    tile: tuple[str, int] | None
+    rerun: reruns.Rerun | None
+    subject: str = ""
+
+    @property
+    def progress(self) -> str:
+        """The segments in words."""
+        return f"{sum(state != 'none' for state in self.segments)} of {len(self.segments)} steps reached"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it can be run again, and no longer be cancelled."""
+        return self.run.status in FINAL_RUN_STATES
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of one run: the latest state and message of its steps, its open wait, and what is tried again."""
+
+    steps: dict[str, tuple[str, str]]
+    wait: tuple[str, str, dt.datetime | None] | None
+    retrying: set[str]
+    may_see: bool
+    rerun: reruns.Rerun | None
+
+
+def of(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
+    """The rows of those runs, in that order."""
+    runs = _rows(ExecutionRun.objects.filter(pk__in=ids)).in_bulk() if ids else {}
+    return _run_rows([runs[key] for key in ids if key in runs], user, now)
+
+
+def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:
+    """The latest runs of one workflow."""
+    return _run_rows(list(_rows(workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)).order_by("-pk")[:10]), user, now)
+
+
+def _rows(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
+    told = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"), subject=subject_of_run())
+    return told.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
+
+
+def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[RunRow]:
+    if not rows:
+        return []
+    keys = [row.pk for row in rows]
+    definitions = versions.definitions(row.version_id for row in rows)
+    paths = {path for definition in definitions.values() for path in versions.paths(definition.steps)}
+    steps: dict[uuid.UUID, dict[str, tuple[str, str]]] = {key: {} for key in keys}
+    attempts = (
+        StepRun.objects.filter(run__in=keys, path__in=paths)  # what is inside loops is the run page's
+        .order_by("started_at", "path", "attempt")
+        .annotate(message=KT("error__message"))
+        .values_list("run_id", "path", "status", "message")
+    )
+    for run_id, path, status, message in attempts:
+        steps[run_id][path] = (status, message or "")
+    readable = permitted(user, "view_payload", ExecutionRun.objects.filter(pk__in=keys))
+    seen = set(readable.values_list("pk", flat=True))
+    waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
+    found = _open_waits(waiting) if waiting else []
+    waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
+    retrying: dict[uuid.UUID, set[str]] = {key: set() for key in keys}
+    for run_id, kind, path, _ in found:
+        if kind == Wait.Kind.RETRY:
+            retrying[run_id].add(path)
+    rerun = reruns.find(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
+    return [
+        _run_row(
+            row,
+            definitions[row.version_id],
+            _Facts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, rerun.get(row.pk)),
+            now,
+        )
+        for row in rows
+    ]
+
+
+def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.datetime | None]]:
+    """(run, kind, path, due) of the first one of each step, however many items of loops wait there; oldest last."""
+    first = (
+        Wait.objects.filter(run__in=runs, status=WaitStatus.OPEN)
+        .annotate(place=without_items_in("path"))
+        .order_by("run_id", "place", "id")
+        .distinct("run_id", "place")
+    )
+    rows = sorted(first.values_list("id", "run_id", "kind", "path", "due_at", "place"), key=itemgetter(0), reverse=True)
+    return [(run_id, kind, path, due) for _, run_id, kind, path, due, _ in rows]
+
+
+def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.datetime) -> RunRow:
+    waits = run.status == ExecutionRun.Status.WAITING
+    failed = _failed(run, facts)
+    key, shown = failed or _waits(facts, now)
+    if failed:
+        shown = (shown if facts.may_see else "Not shown to you") + ("; tries again" if waits else "")
+    return RunRow(
+        run=run,
+        state="retrying" if failed and waits else str(run.status),
+        reason=(step_name(definition, key) if key else "", shown),
+        segments=[_segment(path, facts) for path in versions.paths(definition.steps)],
+        duration=formatting.between(run.started_at, run.finished_at or (now if run.started_at else None)),
+        started=formatting.ago(run.started_at or run.created_at, now),
+        tile=_tile(definition),
+        rerun=facts.rerun,
+        subject=visible.visible(run.subject) if facts.may_see else "",  # type: ignore[attr-defined]
+    )
+
+
+def _segment(path: str, facts: _Facts) -> str:
+    """The state of one step."""
+    return "retrying" if path in facts.retrying else facts.steps[path][0] if path in facts.steps else "none"
+
+
+def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:
+    """(step, message) of what went wrong, for good or until the next try."""
+    told: tuple[str | None, str | None] = (run.failed_step, run.message)  # type: ignore[attr-defined]
+    if any(told):
+        return told[0] or "", told[1] or ""
+    if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):
+        return None
+    failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")
+    return next(((key_of(path), message) for path, message in failures), None)
+
+
+def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
+    """(step, what is waited for)."""
+    if facts.wait is None:
+        return "", ""
+    kind, path, due = facts.wait
+    late = f", {formatting.duration((now - due).total_seconds())} overdue" if due and due < now else ""
+    soon = f", {formatting.duration((due - now).total_seconds())} left" if due and due >= now else ""
+    return key_of(path), f"{_WAITS[kind]}{late or soon}"
+
+
+def _tile(definition: Definition) -> tuple[str, int] | None:
+    """Of the first step that calls somebody else."""
+    for _, step in walk(definition.steps):
+        if isinstance(step, ActionStep):
+            try:
+                adapter, _ = find_action(step.action)
+            except LookupError:
+                continue
+            return adapter.icon, adapter.hue
+    return None

@@ -1,0 +1,1 @@
+"""Sample events and runs that expressions and conditions are shown on."""

@@ -1,0 +1,278 @@
+"""What a draft's expressions would see: an event and what the steps gave, the newest unless a person chose others.
+
+Nothing here asks whether somebody may see it: `for_trigger` and `for_step` do, and give None when they may not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db.models import F, Func, IntegerField, Q, QuerySet
+
+from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.values import StepNode
+from automate_core.authoring.test_runs import samples as tests
+from automate_core.authoring.workflows import may_read_events
+from automate_core.definition.document import ActionStep, Definition, ManualTrigger, Trigger, WaitStep, walk
+from automate_core.definition.step_paths import key_of
+from automate_core.definition.validation import EVENT_NAMES
+from automate_core.events.endpoints import of_source
+from automate_core.events.scope import event_scope
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import compile_value
+from automate_core.models import Event, ExecutionRun, StepRun, Workflow
+from automate_governance import looks
+from automate_governance.permissions import Person, can
+from automate_studio.models import ChosenSample
+from automate_studio.ui.samples import scope as reach
+
+MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
+MAX_OUTPUTS = 1_000_000  # bytes of all steps together
+MAX_PATHS = 300
+MAX_PATHS_DEEP = 7
+_LOOPS = {"for_each", "repeat"}
+EXAMPLE_ERROR: Mapping[str, Any] = {
+    "code": "http_503",
+    "message": "the server answered 503",
+    "step": "",
+    "details": {},
+    "retryable": True,
+    "retry_after": None,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What expressions see. `what` says in words where it comes from; `at` is when that was."""
+
+    scope: dict[str, Any] = field(default_factory=dict)
+    what: str = ""
+    at: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A sample that this person may not see."""
+
+
+def for_trigger(state: State, key: str, person: Person) -> Sample | Withheld | None:
+    """An event that the trigger looks at, whatever its filter says of it. None when there is none."""
+    found = next((trigger for trigger in state.reading.definition.triggers if trigger.key == key), None)
+    if not can(person, "view_payload", state.workflow) or (found and not may_read_events(found, person)):
+        return Withheld()
+    if found is None:
+        return None
+    chosen = chosen_by(person, state.workflow)
+    events = of_triggers([found], state.workflow)
+    event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest(found, state.workflow)
+    sample = _of(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
+    if sample or chosen.edited is not None:
+        looks.at(person, "workflow.sample_viewed", state.workflow)
+    return _edited(chosen.edited, sample) if chosen.edited is not None else sample
+
+
+def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld | None:
+    """An event and the outputs of its run, or of the newest one; where nothing ran yet, the event alone."""
+    workflow, definition = state.workflow, state.reading.definition
+    if not can(person, "view_payload", workflow):
+        return Withheld()
+    chosen = chosen_by(person, workflow)
+    run, event, is_chosen = _moment(state, person, chosen)
+    sample = _of(event, "the chosen event" if is_chosen else "the newest event")
+    if sample is None and run is not None:
+        sample = Sample(scope={"event": {}}, what="the newest run", at=run.created_at)
+    if chosen.edited is not None:
+        sample = _edited(chosen.edited, sample)
+    if sample is None:
+        return None
+    keys = {*steps_before(state, node), *(found.node.key for found in reach.before(state.draft, node))}
+    of_run, of_tests = outputs(run, keys) if run else {}, _of_tests(workflow, keys)
+    steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
+    sample = _with_run(sample, definition, run, steps)
+    looks.at(person, "workflow.sample_viewed", workflow)
+    return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
+
+
+def _moment(state: State, person: Person, chosen: ChosenSample) -> tuple[ExecutionRun | None, Event | None, bool]:
+    """The run and the event that are looked at, and whether they were chosen; else they are the newest."""
+    runs = runs_of(state.workflow).select_related("event")
+    run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
+    if run is None and chosen.event:
+        event = of_triggers(readable(state, person), state.workflow).filter(pk=chosen.event).first()
+        run = runs.filter(event=event).first() if event else None
+    is_chosen = bool(run or event)
+    run = run or runs.first()
+    if run is None and event is None:
+        event = next(filter(None, (newest(trigger, state.workflow) for trigger in readable(state, person))), None)
+    return run, event or (run.event if run else None), is_chosen
+
+
+def runs_of(workflow: Workflow) -> QuerySet[ExecutionRun]:
+    """The runs of a workflow, newest first: no tests, and none of the workflows that it calls."""
+    runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
+    return runs.order_by("-id")
+
+
+def _of_tests(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
+    """What tests have found of steps, or were told of them."""
+    return {key: {"output": output} for key, output in tests.of_tests(workflow, keys).items()}
+
+
+def _at(scope: dict[str, Any], around: reach.Around) -> dict[str, Any]:
+    """What is seen at a place besides: of loops their first turn, and an error to catch."""
+    scope = dict(scope)
+    for loop in around.loops:
+        scope["index"] = 0
+        items = _rendered(loop.settings.get("items"), scope) if loop.kind == "for_each" else None
+        if isinstance(items, list) and items:
+            scope["item"] = items[0]
+        elif loop.kind == "for_each":
+            scope.pop("item", None)
+    if around.catches:
+        scope["error"] = dict(EXAMPLE_ERROR)
+    return scope
+
+
+def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
+    """A value for the sample; None where it cannot be rendered, which its own field says."""
+    try:
+        return compile_value(value).render(scope)
+    except TemplateError:
+        return None
+
+
+def _with_run(sample: Sample, definition: Definition, run: ExecutionRun | None, steps: Mapping[str, Any]) -> Sample:
+    ids = {"id": str(run.pk) if run else "", "trace_id": run.trace_id if run else "", "workflow": definition.slug}
+    variables = {**definition.vars, **((run.vars or {}) if run else {}), **_saved(definition, steps)}
+    waits = [step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and step.callback]
+    callbacks = dict.fromkeys(waits, "https://example.com/the-address-to-call")
+    scope = {**sample.scope, "steps": steps, "vars": variables, "run": ids, "callbacks": callbacks}
+    return Sample(scope=scope, what=f"{sample.what} and its run" if steps else sample.what, at=sample.at)
+
+
+def _saved(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that steps keep their outputs as."""
+    actions = (step for _, step in walk(definition.steps) if isinstance(step, ActionStep))
+    return {step.save_as: steps[step.key]["output"] for step in actions if step.save_as and step.key in steps}
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+def readable(state: State, person: Person) -> list[Trigger]:
+    """The draft's triggers whose events the person may see."""
+    return [trigger for trigger in state.reading.definition.triggers if may_read_events(trigger, person)]
+
+
+def of_triggers(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Event]:
+    """The events that these would look at, newest first."""
+    looked_at = Q(pk__in=[])
+    for trigger in triggers:
+        source, kind = _matches(trigger, workflow)
+        looked_at |= of_source(source) & (Q(type=kind) if kind else Q())
+    return Event.objects.filter(looked_at, emptied_at=None).order_by("-id")
+
+
+def newest(trigger: Trigger, workflow: Workflow) -> Event | None:
+    """The newest event that the trigger looks at."""
+    return of_triggers([trigger], workflow).first()
+
+
+def _matches(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
+    source, kind = trigger.matches
+    return source or f"{trigger.__struct_config__.tag}:{workflow.slug}", kind
+
+
+def _of(event: Event | None, what: str) -> Sample | None:
+    if event is None:
+        return None
+    return Sample(scope={"event": event_scope(event)}, what=f"{what}, {event}", at=event.received_at)
+
+
+def _edited(payload: Any, base: Sample | None) -> Sample:
+    """An example of the person's own in the place of an event's payload."""
+    event = {**event_scope(None), **(base.scope["event"] if base else {}), "payload": payload}
+    return Sample(scope={"event": event}, what="your edited example")
+
+
+def chosen_by(person: Person, workflow: Workflow) -> ChosenSample:
+    """What the person has chosen; an empty one when that is nothing."""
+    found = ChosenSample.objects.filter(workflow=workflow, person=person).first()
+    return found or ChosenSample(workflow=workflow, person=person)
+
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
+    """What these steps gave, by key; of loops the last iteration's. Of many large ones the first are left out."""
+    size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
+    rows = StepRun.objects.filter(run=run, status="succeeded", output_file=None).annotate(size=size).order_by("-id")
+    wanted: dict[str, str] = {}
+    total = 0
+    for pk, path, length in rows.values_list("pk", "path", "size")[:1_000]:
+        key = key_of(path)
+        if key in wanted or key not in keys or (length or 0) > min(MAX_OUTPUT, MAX_OUTPUTS - total):
+            continue
+        wanted[key] = str(pk)
+        total += length or 0
+    found = {str(pk): output for pk, output in rows.filter(pk__in=wanted.values()).values_list("pk", "output")}
+    return {key: {"output": found[pk]} for key, pk in reversed(wanted.items()) if pk in found}
+
+
+# --- what can be named ------------------------------------------------------------------------------------------------
+
+
+def steps_before(state: State, node: StepNode) -> Iterator[str]:
+    """The keys of the steps whose output is known at the step's own condition; of a loop, those inside it too."""
+    lists = state.draft.lists()
+
+    def inside(outer: StepNode) -> Iterator[str]:
+        for slot in outer.slots:
+            for inner in lists.get((outer.key, slot), ()):
+                yield inner.key
+                if inner.kind not in _LOOPS:
+                    yield from inside(inner)
+
+    at: StepNode | None = node
+    if node.kind == "repeat":
+        yield from inside(node)
+    while at is not None:
+        for other in lists.get(at.place, ()):
+            if other.key == at.key:
+                break
+            yield other.key
+            if other.kind not in _LOOPS:
+                yield from inside(other)
+        at = state.draft.steps.get(at.parent)
+
+
+def known_paths(state: State, node: StepNode | None) -> list[str]:
+    """What can be named without having seen any data: by a trigger's filter (None), or by a step's condition."""
+    names = [f"event.{name}" for name in EVENT_NAMES]
+    if node is None:
+        return names
+    asked = [
+        each
+        for trigger in state.reading.definition.triggers
+        if isinstance(trigger, ManualTrigger)
+        for each in trigger.inputs
+    ]
+    names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)
+    names += [f"steps.{key}.output" for key in steps_before(state, node)]
+    return names + [f"vars.{name}" for name in state.reading.definition.vars]
+
+
+def paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of all that a name can reach in a value; of a list itself and its first item."""
+    if prefix:
+        yield prefix, value
+    if depth >= MAX_PATHS_DEEP:
+        return
+    items = value.items() if isinstance(value, dict) else [("0", value[0])] if isinstance(value, list) and value else ()
+    for name, inner in items:
+        if name and "." not in name and name == name.strip():
+            yield from paths(inner, f"{prefix}.{name}" if prefix else name, depth + 1)

@@ -1,0 +1,48 @@
+"""The form of a webhook as it is drawn: the same fields on its own page and in the builder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automate_core.admin import WebhookEndpointForm
+from automate_core.webhooks import config_fields
+from automate_core.webhooks.schemes import SCHEMES
+from automate_studio.ui.objects import form_view
+from automate_studio.ui.objects.form_view import FieldView
+
+SIGNED = tuple(code for code, scheme in SCHEMES.items() if scheme.signed)
+CONDITIONS: form_view.Conditions = {
+    **config_fields.shown_when(),
+    "secret": (("scheme", SIGNED),),
+    "overlap_hours": (("scheme", SIGNED),),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What is said while one scheme is chosen. `risk`: deliveries are not signed then."""
+
+    when: str
+    text: str
+    absent: bool
+    risk: bool = False
+
+
+def fields(form: WebhookEndpointForm) -> list[FieldView]:
+    """The fields of a new webhook."""
+    names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS)
+    [section] = form_view.sections(form, [("", names)], conditions=CONDITIONS)
+    return section.fields
+
+
+def notes(form: WebhookEndpointForm) -> list[Note]:
+    """Where senders show their secret, and what it means to have none."""
+    chosen = str(form["scheme"].value() or "")
+    found = [
+        Note(when=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)
+        for code, scheme in SCHEMES.items()
+        if scheme.shown_by
+    ]
+    unsigned = "|".join(code for code, scheme in SCHEMES.items() if not scheme.signed)
+    text = "Anyone who knows the URL can start workflows. Choose a signed sender where you can."
+    return [*found, Note(when=f"scheme={unsigned}", text=text, absent=chosen not in unsigned.split("|"), risk=True)]

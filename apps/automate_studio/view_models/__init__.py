@@ -1,0 +1,1 @@
+"""What a draft or a run looks like, as values without HTML."""

@@ -1,0 +1,35 @@
+"""Sources of events in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automate_studio.ui import formatting
+
+KINDS = {
+    "webhook": ("Webhook", "hook"),
+    "schedule": ("Schedule", "clock"),
+    "manual": ("By hand", "user"),
+    "call": ("Call from a workflow", "flow"),
+    "run": ("Workflow ended", "flow"),
+    "model": ("Model change", "db"),
+    "app": ("Code of the site", "code"),
+    "retry": ("Edited for a re-run", "retry"),
+    "test": ("Test of a draft", "play"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where events come from, in words: `Webhook`, `github`, and an icon."""
+
+    kind: str
+    name: str
+    icon: str
+
+
+def describe_source(text: str) -> Source:
+    """A source in words."""
+    kind, _, name = text.partition(":")
+    title, icon = KINDS.get(kind, (kind, "inbox"))
+    return Source(title, name if kind not in {"retry"} else formatting.short(name), icon)

@@ -1,0 +1,129 @@
+"""What a run adds to the card of a step: its state, how long it took, what it waits for and which ways it went."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from automate_core.definition.document import (
+    ActionStep,
+    BranchStep,
+    ForEachStep,
+    ParallelStep,
+    RepeatStep,
+    Slot,
+    Step,
+    TryStep,
+)
+from automate_core.queries.loop_items import Items
+from automate_studio.ui import formatting
+from automate_studio.view_models.run_data import LIVE_STATES, Recorded, Run, Waited
+
+HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do nothing themselves but what they hold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """What a card says of a run. `since` and `until` tick in the browser; `share` is of the longest step's time."""
+
+    state: str = ""
+    note: str = ""
+    more: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    share: int = 0
+    line: str = ""
+    changed: str = ""
+
+
+def of(step: Step, path: str, run: Run | None, *, skipped: bool) -> Overlay:
+    """The overlay of a step; nothing in a draft. A step that an ended run did not reach is skipped."""
+    if run is None:
+        return Overlay()
+    recorded = run.at(path)
+    passed_over = skipped or run.ended or step.disabled
+    state = "skipped" if recorded.state == "pending" and passed_over else recorded.state
+    ticks = state == "running" or (state == "retrying" and recorded.retry_due is None) or state == "waiting"
+    return Overlay(
+        state=state,
+        note=_note(step, recorded, run.items.get(path)),
+        more=waits_for(recorded.waiting) if recorded.waiting and not run.ended else "",
+        since=recorded.attempts[0].started_at if ticks and recorded.attempts else None,
+        until=None if run.ended else recorded.retry_due,
+        share=_share(step, recorded, run),
+        line=_line(state, passed_over=passed_over),
+        changed=run.changed.get(step.key, ""),
+    )
+
+
+def items_said(items: Items) -> str:
+    """`item 37 of 120, 2 failed`."""
+    if items.shown is None:
+        return f"{items.many} items" if items.total is not None else "none yet"
+    of_all = f" of {items.many:,}" if items.total is not None else ""
+    failed = f", {items.failed:,} failed" if items.failed else ""
+    return f"{'item' if items.total is not None else 'round'} {items.shown + 1:,}{of_all}{failed}"
+
+
+def waits_for(wait: Waited) -> str:
+    """What a step waits for, whom and until when, in a line."""
+    by = f", until {_moment(wait.due)}" if wait.due else ""
+    said: dict[str, Callable[[], str]] = {
+        "timer": lambda: f"Waits until {_moment(wait.due)}",
+        "callback": lambda: f"Waits for its callback{by}",
+        "approval": lambda: f"Waits for {', '.join(wait.whom) or 'nobody'}{by}",
+        "child": lambda: f"Waits for the workflow {wait.what}",
+        "reconnect": lambda: f"Waits for the connection {wait.what}",
+        "review": lambda: "Waits for a person to say whether it took effect",
+        "slot": lambda: "Waits for its turn: as many runs as may run at once do",
+        "paused": lambda: "Waits until the workflow is resumed",
+    }
+    return said[wait.kind]() if wait.kind in said else ""
+
+
+def taken(slot: Slot, prefix: str, recorded: Recorded, run: Run) -> bool:
+    """Whether the run went that way: a branch says so, elsewhere what is recorded inside does."""
+    if recorded.last and recorded.last.routes:
+        return slot.key in recorded.last.routes
+    return any(run.at(f"{prefix}{inner.key}").last for inner in slot.steps)
+
+
+def _moment(moment: dt.datetime | None) -> str:
+    return formatting.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
+
+
+def _note(step: Step, recorded: Recorded, items: Items | None) -> str:
+    """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
+    if isinstance(step, ForEachStep | RepeatStep):
+        if items is None or not items.begun:
+            return ""
+        if recorded.seconds is not None:
+            return formatting.duration(recorded.seconds)
+        of_all = f" of {items.many:,}" if items.total is not None else ""
+        return f"{items.begun - items.active:,}{of_all} done"
+    if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
+        following = recorded.last.number + (recorded.retry_due is not None)
+        most = max(step.retry.attempts, following) if step.retry else 0
+        return f"try {following} of {most}" if most else f"try {following}"
+    return (
+        formatting.duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, HOLDING) else ""
+    )
+
+
+def _share(step: Step, recorded: Recorded, run: Run) -> int:
+    """Nothing where the bar would be a dot, and never more than the card: an approval waits longer than steps work."""
+    if recorded.seconds is None or isinstance(step, HOLDING) or run.longest < 0.001:
+        return 0
+    share = min(100, round(recorded.seconds / run.longest * 100))
+    return share if share >= 4 else 0
+
+
+def _line(state: str, *, passed_over: bool) -> str:
+    if state in {"succeeded", "failed"}:
+        return "done"
+    if state in LIVE_STATES:
+        return "flowing" if state != "waiting" else "done"
+    return "off" if passed_over else ""

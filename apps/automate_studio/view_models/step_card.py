@@ -1,0 +1,218 @@
+"""How a step looks on its card: icon and tint, what it does in a few words with its data as chips, what else holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automate_connectors.registry import find_action
+from automate_core.authoring.drafts.values import KINDS
+from automate_core.definition.document import (
+    ActionStep,
+    ApprovalStep,
+    BranchStep,
+    ForEachStep,
+    ParallelStep,
+    RepeatStep,
+    Step,
+    StopStep,
+    Trigger,
+    TryStep,
+    WaitStep,
+    WorkflowStep,
+)
+from automate_core.expressions.durations import seconds
+from automate_studio.ui import describe, formatting
+
+_EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_PATH = re.compile(r"[\w.\[\]'\"]+")
+_HOST = re.compile(r"^https?://[^/{]*(?=/)")
+_LONGEST = 48  #: characters of a card's sentence: about two lines of it
+_TRIGGER_ICONS = {
+    "webhook": "webhook",
+    "schedule": "schedule",
+    "model": "table_rows",
+    "manual": "touch_app",
+    "event": "bolt",
+    "run": "account_tree",
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """A part of a card's sentence; a `chip` stands for data."""
+
+    text: str
+    chip: bool = False
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What a step does, and its tile: a connector brings its own icon and hue."""
+
+    title: str
+    icon: str
+    tint: str = ""
+    hue: int = 264
+
+
+def trigger_icon(trigger: Trigger) -> str:
+    """The icon of a kind of trigger."""
+    return _TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
+
+
+def of(step: Step) -> Looks:
+    """The looks of a step."""
+    match step:
+        case BranchStep():
+            return Looks(
+                "Branch, first match" if step.match == "first" else "Branch, all that match", *_ICONS[type(step)]
+            )
+        case RepeatStep():
+            return Looks(f"Repeat, at most {step.maximum} times", *_ICONS[type(step)])
+        case WaitStep():
+            return Looks("Wait for a callback" if step.callback else "Wait", *_ICONS[type(step)])
+        case WorkflowStep():
+            return Looks(f"Workflow {step.workflow}", *_ICONS[type(step)])
+        case StopStep():
+            return Looks(f"Stop, {step.outcome}", *_ICONS[type(step)])
+        case ActionStep():
+            return _of_action(step.action)
+        case _:
+            return Looks(KINDS[str(step.__struct_config__.tag)], *_ICONS[type(step)])
+
+
+_ICONS: dict[type[Any], tuple[str, str]] = {
+    BranchStep: ("alt_route", "tl-logic"),
+    ParallelStep: ("call_split", "tl-logic"),
+    ForEachStep: ("repeat", "tl-logic"),
+    RepeatStep: ("sync", "tl-logic"),
+    WaitStep: ("hourglass_top", "tl-logic"),
+    ApprovalStep: ("how_to_reg", "tl-logic"),
+    WorkflowStep: ("account_tree", "tl-logic"),
+    TryStep: ("shield", "tl-logic"),
+    StopStep: ("stop_circle", "tl-logic"),
+}
+
+
+def _of_action(reference: str) -> Looks:
+    try:
+        adapter, action = find_action(reference)
+    except LookupError:
+        return Looks(f"{reference}, not installed", "extension_off", "tl-logic")
+    does = f", {(action.label or action.name).lower()}" if len(adapter.actions) != 1 else ""
+    return Looks(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
+
+
+# --- the sentence -----------------------------------------------------------------------------------------------------
+
+
+def detail(step: Step) -> tuple[Said, ...]:
+    """With what, for whom, how long: the step's most telling values, data as chips."""
+    return tuple(_cut(_detail(step)))
+
+
+def _detail(step: Step) -> Iterator[Said]:
+    match step:
+        case ActionStep():
+            yield from _telling(step)
+        case ForEachStep() if step.items:
+            yield Said("of ")
+            yield from written(step.items)
+        case RepeatStep() if step.until is not None:
+            yield Said(f"until {describe.condition(step.until)}")
+        case WaitStep() if step.duration is not None:
+            yield Said(f"for {span(step.duration)}")
+        case WaitStep() if step.until:
+            yield Said("until ")
+            yield from written(step.until)
+        case ApprovalStep() if step.assignees or step.groups:
+            yield Said("by ")
+            for number, who in enumerate([*step.assignees, *step.groups]):
+                yield from [Said(", ")] * bool(number)
+                yield from written(who) if "{{" in who else [Said(who, chip=True)]
+        case StopStep() if step.message:
+            yield from written(step.message)
+
+
+def _telling(step: ActionStep) -> Iterator[Said]:
+    """The required inputs of an action, which say most; else the first that is filled in."""
+    try:
+        _, action = find_action(step.action)
+    except LookupError:
+        return
+    names = [spec.name for spec in action.fields or () if spec.required and spec.name in step.inputs]
+    if "url" in names and isinstance(step.inputs.get("method"), str):
+        yield Said(f"{step.inputs['method']} ")
+    for number, name in enumerate(names[:2] or list(step.inputs)[:1]):
+        value = step.inputs[name]
+        if isinstance(value, dict | list):
+            continue
+        yield from [Said(", ")] * bool(number)
+        yield from written(_HOST.sub("", value) or value if name == "url" and isinstance(value, str) else value)
+
+
+def written(value: Any) -> Iterator[Said]:
+    """A value as it is written: its expressions are chips that say the last name in them."""
+    text = value if isinstance(value, str) else describe.condition(value)
+    end = 0
+    for match in _EXPRESSION.finditer(text):
+        if text[end : match.start()]:
+            yield Said(text[end : match.start()])
+        yield Said(_short(match[1]), chip=True)
+        end = match.end()
+    if text[end:]:
+        yield Said(text[end:], chip=not end and " " not in text)
+
+
+def _short(expression: str) -> str:
+    path = _PATH.match(expression.removeprefix("first("))  # of several places the first
+    return (path[0].rstrip(".").rpartition(".")[2] if path else "") or expression[:_LONGEST]
+
+
+def _cut(parts: Iterable[Said]) -> Iterator[Said]:
+    left = _LONGEST
+    for part in parts:
+        text = " ".join(part.text[: _LONGEST * 4].split("\n"))
+        if len(text) > left:
+            yield Said(f"{text[: max(left, 1)].rstrip()}…", part.chip)
+            return
+        left -= len(text)
+        yield Said(text, part.chip)
+
+
+def more(step: Step, connections: Mapping[str, str]) -> str:
+    """What else holds for a step, for those for which it does. `connections` names them by slug."""
+    found: list[str] = []
+    match step:
+        case ActionStep():
+            if step.connection:
+                found.append(connections.get(step.connection, step.connection))
+            if step.retry and step.retry.attempts > 1:
+                found.append(f"{step.retry.attempts} tries")
+            if step.timeout is not None:
+                found.append(f"at most {span(step.timeout)} a try")
+            if step.on_error:
+                found.append("goes on when it fails")
+        case WaitStep() | ApprovalStep() if step.timeout is not None:
+            found.append(f"waits up to {span(step.timeout)}")
+        case ForEachStep():
+            if step.concurrency > 1:
+                found.append(f"{step.concurrency} at a time")
+            if step.on_item_error != "stop":
+                found.append("goes on when an item fails")
+    return " · ".join(found)
+
+
+def span(value: float | str) -> str:
+    """A span of time in words: `2 days`, `30.0 s`; an expression as it is."""
+    try:
+        length = seconds(value)
+    except ValueError:
+        return "".join(part.text for part in written(value))
+    days, rest = divmod(length, 86_400)
+    if days and not rest:
+        return f"{days:g} day{'s' if days != 1 else ''}"
+    return formatting.duration(length)

@@ -1,0 +1,396 @@
+"""The step tree as the screens draw it. One view-model for the draft and for a run: a difference is a field.
+
+Values in, values out: the functions take a definition and what a run has recorded, and ask the database nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+from automate_core.authoring.drafts import step_location
+from automate_core.definition import step_names
+from automate_core.definition.document import (
+    OTHERWISE,
+    TIMEOUT,
+    ApprovalStep,
+    BranchStep,
+    Definition,
+    ForEachStep,
+    ParallelStep,
+    RepeatStep,
+    Slot,
+    Step,
+    Trigger,
+    TryStep,
+    slots,
+)
+from automate_core.definition.step_paths import without_items
+from automate_core.queries.loop_items import Items
+from automate_studio.ui import describe, formatting
+from automate_studio.view_models import run_state, step_card
+from automate_studio.view_models.run_data import Run
+from automate_studio.view_models.step_card import Said
+
+_OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
+START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One step, or the trigger. `state` is empty in a draft; `line` styles the connector above."""
+
+    path: str
+    name: str
+    subtitle: str
+    icon: str
+    tint: str = ""
+    hue: int = 264
+    detail: tuple[Said, ...] = ()
+    more: str = ""
+    level: int
+    number: str = ""
+    state: str = ""
+    note: str = ""
+    since: dt.datetime | None = None  # when what goes on began
+    until: dt.datetime | None = None  # when it goes on
+    share: int = 0  # of the longest step's time, in percent
+    line: str = ""
+    routes: tuple[RouteView, ...] = ()
+    key: str = ""
+    off: bool = False
+    rev: int = 0
+    mark: Mark | None = None
+    badge: Badge | None = None
+    before: Place | None = None
+    edited: bool = False
+    wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
+    parallel: bool = False  # what it holds are tracks
+    holds: bool = False  # it does nothing itself but what it holds
+
+    @property
+    def place(self) -> str:
+        """The path without the items of loops: where the step is in the definition."""
+        return without_items(self.path)
+
+    @property
+    def dom_id(self) -> str:
+        """The path as part of an element's id, safe in selectors: `route/notify` is `route-notify`.
+
+        The same for every iteration of a loop: the page shows one at a time.
+        """
+        return "trigger" if self.path == START else self.place.replace("/", "-")
+
+    @property
+    def inner_id(self) -> str:
+        """Of the connector to what it holds."""
+        return f"{self.dom_id}-in"
+
+    @property
+    def line_below(self) -> str:
+        """The connector to what it holds."""
+        if self.state == "waiting":
+            return ""
+        return "done" if self.state in {"succeeded", "running", "failed"} else self.line
+
+    @property
+    def glyph(self) -> str:
+        """The icon of the state."""
+        return formatting.glyph(self.state)
+
+    @property
+    def label(self) -> str:
+        """The accessible name: what it is, and its state in words."""
+        said = self.mark.text if self.mark else ""
+        tested = self.badge.text if self.badge else ""
+        state = formatting.word(self.state).lower() if self.state else ""
+        parts = [self.name, self.numbered, self.note, state, tested, said]
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def numbered(self) -> str:
+        """What kind of step it is, after its number."""
+        return f"{self.number} · {self.subtitle}" if self.number else self.subtitle
+
+    @property
+    def description(self) -> str:
+        """The rest of what the card says, read after its name."""
+        sentence = "".join(part.text for part in self.detail)
+        return ". ".join(part for part in (sentence, self.more) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What is wrong with a step of a draft: `level` is `error` or `warning`."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Badge:
+    """How a step of a draft stands with its tests: `kind` is `tested`, `failed`, `changed` or `mocked`."""
+
+    kind: str
+    text: str
+
+    @property
+    def icon(self) -> str:
+        """The icon beside the text."""
+        return {"tested": "check", "failed": "x", "changed": "edit", "mocked": "transform"}[self.kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a step can be put: before the one at `index` of a list. None of it where nothing can be changed."""
+
+    parent: str
+    slot: str
+    index: int
+    label: str
+
+    @property
+    def query(self) -> str:
+        """As the parameters of a request."""
+        return urlencode({"parent": self.parent, "slot": self.slot, "index": self.index})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteView:
+    """One way through a step that holds others. `state` is `hit`, `off`, or empty while it is open."""
+
+    key: str
+    name: str
+    condition: str
+    state: str
+    cards: tuple[Card, ...]
+    left: bool = False  # the horizontal line left of its middle belongs to the taken way
+    right: bool = False  # the same to the right
+    end: Place | None = None
+    inside: str = ""  # where a step in it is, in words
+    items: Items | None = None  # of a loop that runs
+    track: bool = False  # one of those that run at once
+    joined: bool = True  # what comes after it has been reached
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was chosen from others."""
+        return self.state == "hit" and not self.track
+
+    @property
+    def told(self) -> str:
+        """Which item of a loop is drawn: `Item 37 of 120, 2 failed`."""
+        said = run_state.items_said(self.items) if self.items else ""
+        return said[:1].upper() + said[1:]
+
+    @property
+    def line(self) -> str:
+        """How its connectors are drawn: the way in, and the way out, which a step that failed does not take."""
+        if self.state == "hit" and self.cards and (self.cards[-1].state != "succeeded" or not self.joined):
+            return "done in"
+        return {"hit": "done", "off": "off"}.get(self.state, "")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All cards: the trigger, then the steps in reading order."""
+
+    trigger: Card
+    cards: tuple[Card, ...]
+    end: Place | None = None
+
+    def flat(self) -> Iterator[Card]:
+        """Every step's card in reading order."""
+        return _flat(self.cards)
+
+    @property
+    def end_line(self) -> str:
+        """The connector before the end."""
+        last = self.cards[-1] if self.cards else self.trigger
+        return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
+
+
+def draft_tree(definition: Definition, edited: Edited | None = None) -> Tree:
+    """The tree of a definition, without states; with `edited`, one that can be changed."""
+    return _tree(definition, None, "", edited)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A draft in somebody's hands: what is wrong with its steps, and their revisions, by key."""
+
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    trigger: Mark | None = None
+    revs: Mapping[str, int] = field(default_factory=dict)
+    connections: Mapping[str, str] = field(default_factory=dict)  # names by slug
+    runs_as: str = ""  # whom, where it is somebody else than its owner
+    badges: Mapping[str, Badge] = field(default_factory=dict)
+
+    def place(self, at: tuple[str, str], index: int, label: str) -> Place:
+        """Where a step can be put."""
+        return Place(parent=at[0], slot=at[1], index=index, label=label)
+
+
+def run_tree(definition: Definition, run: Run, trigger_note: str) -> Tree:
+    """The tree of a run on its own version. A step that an ended run did not reach is skipped."""
+    return _tree(definition, run, trigger_note)
+
+
+def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
+    numbers = map(str, itertools.count(1))
+    trigger = definition.triggers[0] if definition.triggers else None
+    first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
+    if run:
+        first = replace(first, path=START)
+    others = f", and {len(definition.triggers) - 1} more" if edited and len(definition.triggers) > 1 else ""
+    if edited:
+        more = f"Runs as {edited.runs_as}" if edited.runs_as else ""
+        first = replace(
+            first, path=START, edited=True, subtitle=first.subtitle + others, mark=edited.trigger, more=more
+        )
+    if run and (wait := run.at("").waiting) and not run.ended:
+        first = replace(first, more=run_state.waits_for(wait))
+    return Tree(
+        first,
+        tuple(_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
+        edited.place(("", ""), len(definition.steps), "Add step at the end") if edited else None,
+    )
+
+
+def _trigger_card(trigger: Trigger | None, state: str, note: str) -> Card:
+    if trigger is None:
+        return Card(path="", name="No trigger", subtitle="Nothing starts it", icon="webhook", level=1, state=state)
+    name, which = describe.trigger(trigger)
+    if note and name == "Webhook":
+        which = f"{which.partition(', ')[0]}, {note}"
+    icon = step_card.trigger_icon(trigger)
+    return Card(path="", name=name, subtitle=which, icon=icon, tint="tl-hook", level=1, state=state)
+
+
+def _cards(
+    steps: list[Step],
+    prefix: str,
+    level: int,
+    run: Run | None,
+    numbers: Iterator[str],
+    *,
+    skipped: bool,
+    edited: Edited | None,
+    at: tuple[str, str],
+) -> Iterator[Card]:
+    for index, step in enumerate(steps):
+        path = f"{prefix}{step.key}"
+        number = next(numbers)
+        ran = run_state.of(step, path, run, skipped=skipped)
+        shown = step_card.of(step)
+        yield Card(
+            path=path,
+            name=step.name or step_names.title(step.key),
+            subtitle=f"{shown.title}{', disabled' if step.disabled else ''}",
+            icon=shown.icon,
+            tint=shown.tint,
+            hue=shown.hue,
+            detail=step_card.detail(step),
+            more=step_card.more(step, edited.connections) if edited else ran.more,
+            level=level,
+            number=number,
+            state=ran.state,
+            note=ran.note,
+            since=ran.since,
+            until=ran.until,
+            share=ran.share,
+            line=ran.line,
+            routes=tuple(_routes(step, path, level, run, numbers, skipped=ran.state in _OVER, edited=edited)),
+            key=step.key,
+            edited=edited is not None,
+            off=bool(edited) and step.disabled,
+            wraps=isinstance(step, ForEachStep | RepeatStep | TryStep),
+            parallel=isinstance(step, ParallelStep),
+            holds=isinstance(step, run_state.HOLDING),
+            rev=edited.revs.get(step.key, 0) if edited else 0,
+            mark=edited.marks.get(step.key) if edited else None,
+            badge=edited.badges.get(step.key)
+            if edited
+            else Badge(kind="changed", text=ran.changed)
+            if ran.changed
+            else None,
+            before=edited.place(at, index, f"Add step before {step.name or step_names.title(step.key)}")
+            if edited
+            else None,
+        )
+
+
+def _routes(
+    step: Step,
+    path: str,
+    level: int,
+    run: Run | None,
+    numbers: Iterator[str],
+    *,
+    skipped: bool,
+    edited: Edited | None,
+) -> Iterator[RouteView]:
+    always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
+    shown = [slot for slot in slots(step) if slot.steps or always]
+    kind, title = str(step.__struct_config__.tag), step.name or step_names.title(step.key)
+    items = run.items.get(path) if run else None
+    prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
+    taken = [run_state.taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
+    chosen = [index for index, hit in enumerate(taken) if hit]
+    for index, slot in enumerate(shown):
+        off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep | ParallelStep))
+        name, condition = _slot_words(step, slot)
+        yield RouteView(
+            key=slot.key,
+            name=name,
+            condition=condition,
+            state="" if run is None else "hit" if taken[index] else "off" if off else "",
+            cards=tuple(
+                _cards(slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key))
+            ),
+            left=_on_the_way(index - 0.25, chosen, len(shown)),
+            right=_on_the_way(index + 0.25, chosen, len(shown)),
+            end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
+            inside=step_location.in_list(kind, slot.key, slot.name, title) if edited else "",
+            items=items,
+            track=isinstance(step, ParallelStep),
+            joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",
+        )
+
+
+_SLOT_NAMES = {
+    OTHERWISE: "Otherwise",
+    TIMEOUT: "No answer in time",
+    "on_error": "On error",
+    "always": "Always",
+}
+
+
+def _slot_words(step: Step, slot: Slot) -> tuple[str, str]:
+    """(name, condition) of a way through a step."""
+    if isinstance(step, BranchStep):
+        arm = next((arm for arm in step.arms if arm.key == slot.key), None)
+        condition = describe.condition(arm.when) if arm else ""
+    else:
+        condition = ""
+    if slot.key == "steps":
+        return (
+            "Each item" if isinstance(step, ForEachStep) else "Repeat" if isinstance(step, RepeatStep) else "Try"
+        ), ""
+    return slot.name or _SLOT_NAMES.get(slot.key) or step_names.title(slot.key), condition
+
+
+def _on_the_way(place: float, hits: list[int], arms: int) -> bool:
+    """Whether that place on the line lies between the trunk and a route that was taken."""
+    trunk = (arms - 1) / 2
+    return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
+
+
+def _flat(cards: tuple[Card, ...]) -> Iterator[Card]:
+    for card in cards:
+        yield card
+        for route in card.routes:
+            yield from _flat(route.cards)

@@ -1,0 +1,301 @@
+"""The timeline of a run: rows of bars in milliseconds from its start, so that a longer axis moves none of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from automate_core.queries.loop_items import Item, Items
+from automate_studio.ui import formatting
+from automate_studio.view_models.run_data import LIVE_STATES, Attempt, Recorded, Run
+from automate_studio.view_models.step_tree import Card, RouteView, Tree
+
+_STEPS = (
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+    21_600,
+    86_400,
+)
+_MOST_TICKS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A piece of a row, in milliseconds from the start; `width` is None while it goes on.
+
+    `kind` is `ok` (work), `gp` (what holds others), `wt` (waiting), `bk` (until the next try), or empty for a try by
+    its `state`.
+    """
+
+    start: int
+    width: int | None
+    kind: str
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One step's row. `lane` is the track of a parallel step that begins with it; `said` is what its bars show."""
+
+    template: ClassVar[str] = "automate_studio/run/row_step.html"
+    card: Card
+    depth: int
+    bars: tuple[Bar, ...]
+    text: str
+    said: str = ""
+    lane: str = ""
+
+    @property
+    def dom_id(self) -> str:
+        """Of its element."""
+        return f"row-{self.card.dom_id}"
+
+    @property
+    def sign(self) -> str:
+        """Another one whenever the step's panel shows something else."""
+        return f"{self.card.path} {self.card.state} {len(self.bars)} {self.card.more}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemsRow:
+    """What is above the items of a loop: filters, pages, and the way to one of them; a way to list them else."""
+
+    template: ClassVar[str] = "automate_studio/run/row_items.html"
+    items: Items
+    card: Card
+    depth: int
+    listed: bool
+
+    @property
+    def dom_id(self) -> str:
+        """Of its element."""
+        return f"items-{self.card.dom_id}"
+
+    @property
+    def query(self) -> str:
+        """What the addresses of other pages of items begin with."""
+        asked = {"item": self.items.item(self.items.shown or 0), "loop": self.items.path}
+        return f"?{urlencode(asked)}"
+
+    @property
+    def before(self) -> int:
+        """The page before."""
+        return self.items.at - 1
+
+    @property
+    def after(self) -> int:
+        """The page after."""
+        return self.items.at + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRow:
+    """One item of a loop; `shown` is the one whose steps follow it."""
+
+    template: ClassVar[str] = "automate_studio/run/row_item.html"
+    item: Item
+    loop: str
+    name: str
+    depth: int
+    bar: Bar
+    text: str
+    shown: bool
+
+    @property
+    def dom_id(self) -> str:
+        """Of its element."""
+        return f"item-{self.loop}-{self.item.index}"
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """Its one bar."""
+        return (self.bar,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedRow:
+    """Steps of routes that the run did not take, in one row. `routes` are their names."""
+
+    template: ClassVar[str] = "automate_studio/run/row_passed.html"
+    first: Card
+    count: int
+    routes: str
+    depth: int
+
+    @property
+    def dom_id(self) -> str:
+        """Of its element."""
+        return f"passed-{self.first.dom_id}"
+
+
+type AnyRow = Row | ItemsRow | ItemRow | PassedRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """All rows, the ticks of the axis as (percent, text), and where now is in percent (None for an ended run)."""
+
+    rows: tuple[AnyRow, ...]
+    ticks: tuple[tuple[float, str], ...]
+    now: float | None
+    total_ms: int
+    elapsed: str
+
+
+def timeline(tree: Tree, run: Run, start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime) -> Timeline:
+    """The timeline from `start` to `end`, or to `now` while the run goes on."""
+    until = end or now
+    begun = start or until
+    seconds = max(0.001, (until - begun).total_seconds())
+    span = seconds if end else max(seconds * 1.3, 2)  # room to go on before it is drawn anew
+    days = 86_400 * math.ceil(span / 86_400 / _MOST_TICKS)
+    step = next((step for step in _STEPS if span / step <= _MOST_TICKS), days)
+    total = span if end else step * (int(span / step) + 1)
+    ticks = tuple((index * step / total * 100, _tick(index * step, step)) for index in range(int(total / step) + 1))
+    return Timeline(
+        rows=tuple(_Rows(run, begun, end).of(tree.cards, 0)),
+        ticks=tuple(tick for tick in ticks if tick[0] < 97),
+        now=None if end else seconds / total * 100,
+        total_ms=max(1, round(total * 1000)),
+        elapsed=formatting.duration(seconds),
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    run: Run
+    begun: dt.datetime
+    end: dt.datetime | None
+
+    def of(self, cards: Iterable[Card], depth: int, lane: str = "") -> Iterator[AnyRow]:
+        for card in cards:
+            yield self._row(card, depth, lane)
+            lane = ""
+            items = self.run.items.get(card.path)
+            if items is not None and items.begun:
+                yield from self._loop(card, items, depth + 1)
+                continue
+            yield from self._inside(card, depth + 1)
+
+    def _inside(self, card: Card, depth: int) -> Iterator[AnyRow]:
+        passed = [route for route in card.routes if route.state == "off" and route.cards]
+        for route in card.routes:
+            if route not in passed:
+                yield from self.of(route.cards, depth, route.name if card.parallel else "")
+        if passed and card.state == "skipped":
+            yield from (row for route in passed for row in self.of(route.cards, depth))
+        elif passed:
+            yield PassedRow(
+                first=passed[0].cards[0],
+                count=sum(_many(route) for route in passed),
+                routes=", ".join(route.name for route in passed),
+                depth=depth,
+            )
+
+    def _loop(self, card: Card, items: Items, depth: int) -> Iterator[AnyRow]:
+        """The items on the page, and under the one shown its steps, which stand alone when it is on another page."""
+        inside = [inner for route in card.routes for inner in route.cards]
+        listed = self.run.lists(items)
+        yield ItemsRow(items=items, card=card, depth=depth, listed=listed)
+        if not listed:
+            return
+        if items.shown not in {item.index for item in items.page}:
+            yield from self.of(inside, depth + 1)
+        for item in items.page:
+            shown = item.index == items.shown
+            over = item.state not in LIVE_STATES or self.end is not None
+            finished = item.finished_at if over else None
+            seconds = (finished - item.started_at).total_seconds() if finished else None
+            yield ItemRow(
+                item=item,
+                loop=card.dom_id,
+                name=f"{'Round' if items.total is None else 'Item'} {item.index + 1:,}",
+                depth=depth,
+                bar=self._bar(item.started_at, finished, "" if item.state == "failed" else "ok", item.state),
+                text=formatting.duration(seconds) if seconds is not None else formatting.word(item.state),
+                shown=shown,
+            )
+            if shown:
+                yield from self.of(inside, depth + 1)
+
+    def _row(self, card: Card, depth: int, lane: str) -> Row:
+        recorded = self.run.at(card.path)
+        text = formatting.duration(recorded.seconds) if recorded.seconds is not None else formatting.word(card.state)
+        return Row(
+            card=card,
+            depth=depth,
+            bars=tuple(self._bars(card, recorded)),
+            text=text,
+            said=_said(recorded),
+            lane=lane,
+        )
+
+    def _bars(self, card: Card, recorded: Recorded) -> Iterator[Bar]:
+        waits = [wait for wait in recorded.waits if wait.kind != "retry"]
+        parked = any(wait.kind in {"timer", "callback", "approval", "child"} for wait in waits)
+        for attempt, following in zip(recorded.attempts, [*recorded.attempts[1:], None], strict=False):
+            if not parked:
+                yield self._bar(attempt.started_at, attempt.finished_at, _kind(card, attempt), attempt.status)
+            if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_due):
+                yield self._bar(attempt.finished_at, following.started_at if following else None, "bk")
+        for wait in waits:
+            state = "waiting" if wait.resolved_at is None else card.state
+            yield self._bar(wait.since, wait.resolved_at, "wt", state)
+
+    def _bar(self, start: dt.datetime, end: dt.datetime | None, kind: str, state: str = "") -> Bar:
+        last = end or self.end
+        width = round((last - start).total_seconds() * 1000) if last else None
+        return Bar(
+            start=max(0, round((start - self.begun).total_seconds() * 1000)),
+            width=None if width is None else max(0, width),
+            kind=kind,
+            state=state,
+        )
+
+
+def _many(route: RouteView) -> int:
+    return sum(1 + sum(_many(inner) for inner in card.routes) for card in route.cards)
+
+
+def _kind(card: Card, attempt: Attempt) -> str:
+    if card.holds:
+        return "gp"
+    return "ok" if attempt.status == "succeeded" else ""
+
+
+def _said(recorded: Recorded) -> str:
+    """What the bars show, in words."""
+    tries, failed = len(recorded.attempts), sum(attempt.status == "failed" for attempt in recorded.attempts)
+    waits = [wait for wait in recorded.waits if wait.kind != "retry" and wait.resolved_at]
+    said = [f"{tries} tries, {failed} failed"] if tries > 1 else []
+    return ", ".join([*said, *(f"waited {formatting.between(wait.since, wait.resolved_at)}" for wait in waits)])
+
+
+def _tick(seconds: float, step: float) -> str:
+    if seconds == 0:
+        return "0"
+    if step < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s".replace(".00", "")
+    return formatting.duration(seconds).replace(".0 s", " s").replace(" 00 s", "")

@@ -1,0 +1,1 @@
+"""The workflow list, a workflow's page, how one is created, shared and run."""

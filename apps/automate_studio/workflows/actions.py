@@ -1,0 +1,154 @@
+"""The workflow list, and pausing, resuming, archiving and restoring: from it several at once, from a page one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from automate_core.authoring import pausing
+from automate_core.models import Workflow
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
+from automate_studio.ui import admin_page, formatting, request_params
+from automate_studio.ui.responses import SeeOther
+from automate_studio.workflows.listing import ON_A_PAGE, workflows
+
+TEMPLATE = "automate_studio/workflows.html"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What may be done to several workflows: `undo` is the verb that takes it back, where one does."""
+
+    act: Callable[[Workflow, Person], Workflow]
+    done: str
+    undo: str = ""
+    more: str = ""
+    permission: str = "publish"
+
+
+_OPERATE = "operate or publish"
+_VERBS = {
+    "pause": Verb(pausing.pause, "Paused", "resume", "Events are accepted, and new runs wait.", _OPERATE),
+    "resume": Verb(pausing.resume, "Resumed", more="Runs that waited run now.", permission=_OPERATE),
+    "discard": Verb(
+        lambda workflow, by: pausing.resume(workflow, by, "discard"),
+        "Resumed",
+        more="Runs that waited are cancelled.",
+        permission=_OPERATE,
+    ),
+    "archive": Verb(pausing.archive, "Archived", more="They can be restored under Archived."),
+    "restore": Verb(pausing.restore, "Restored", more="What was published is paused: resume it to let it run."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it, and whether and on which workflows it can be taken back."""
+
+    said: str
+    refused: list[str]
+    undo: str
+    keys: list[int]
+
+
+@require_safe
+def workflow_list(request: HttpRequest) -> HttpResponse:
+    """The workflows that this person may know of; htmx asks for what a filter changes alone."""
+    if not holds_anywhere(request.user, "view", Workflow):
+        raise Http404
+    if request.headers.get("HX-Request") == "true":
+        return _answer(request)
+    found = workflows(request.user, request.GET, timezone.now())
+    return admin_page.page(request, TEMPLATE, "Workflows", found=found)
+
+
+@require_POST
+def workflows_manage(request: HttpRequest) -> HttpResponse:
+    """Do one thing to each of several workflows, each asked for and audited for itself, and show the list anew.
+
+    404 when this person knows none of them, 403 when none of them is theirs to manage, 409 when nothing was done.
+    """
+    verb = _VERBS.get(request.POST.get("do", ""))
+    keys = {key for text in request.POST.getlist("id") if (key := request_params.number(text))}
+    if verb is None or not keys or len(keys) > ON_A_PAGE:
+        return HttpResponse(
+            f"Choose what to do, and 1 to {ON_A_PAGE} workflows.", status=422, content_type="text/plain"
+        )
+    known = list(permitted(request.user, "view", Workflow.objects.filter(pk__in=keys)).order_by("name", "pk"))
+    if not known:
+        raise Http404
+    done, refused, forbidden = _each(verb, known, request_params.person(request))
+    if forbidden and not done and not refused:
+        raise PermissionDenied
+    reasons = [*refused, *(f"{name}: you need the permission to {verb.permission} it." for name in forbidden)]
+    return _answer(request, _outcome(verb, done, reasons), status=200 if done else 409)
+
+
+def _each(verb: Verb, chosen: list[Workflow], by: Person) -> tuple[list[Workflow], list[str], list[str]]:
+    """(those it was done to, why not to others, names of those that are not this person's to manage)."""
+    done: list[Workflow] = []
+    refused: list[str] = []
+    forbidden: list[str] = []
+    for workflow in chosen:
+        try:
+            done.append(verb.act(workflow, by))
+        except NotPermittedError:
+            forbidden.append(workflow.name)
+        except pausing.WorkflowStateError as error:
+            refused.append(formatting.sentence(str(error)))
+    return done, refused, forbidden
+
+
+def _outcome(verb: Verb, done: list[Workflow], refused: list[str]) -> Outcome:
+    which = done[0].name if len(done) == 1 else f"{len(done)} workflows"
+    return Outcome(
+        said=f"{verb.done} {which}. {verb.more}" if done else "Nothing was changed.",
+        refused=refused,
+        undo=verb.undo,
+        keys=[workflow.pk for workflow in done],
+    )
+
+
+def _answer(request: HttpRequest, outcome: Outcome | None = None, *, status: int = 200) -> HttpResponse:
+    """The list with what stands around it, as the address it is asked for with says."""
+    found = workflows(request.user, request.GET, timezone.now())
+    shown = {"found": found, "outcome": outcome}
+    answer = TemplateResponse(request, f"{TEMPLATE}#answer", shown, status=status)
+    answer["HX-Push-Url"] = f"{reverse('admin:automate_core_workflow_changelist')}{found.query}"
+    return answer
+
+
+@require_POST
+def workflow_archive(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a workflow out of use."""
+    return _one(request, pk, pausing.archive, "Archived. No further runs start; those that have started end.")
+
+
+@require_POST
+def workflow_restore(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a workflow out of the archive."""
+    return _one(request, pk, pausing.restore, "Restored. It is {}.")
+
+
+def _one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Any], said: str) -> HttpResponse:
+    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    try:
+        moved = act(workflow, request_params.person(request))
+    except NotPermittedError as error:
+        raise PermissionDenied from error
+    except pausing.WorkflowStateError as error:
+        messages.error(request, formatting.sentence(str(error)))
+    else:
+        where = "paused: resume it to let it run" if moved.status == Workflow.Status.PAUSED else "a draft"
+        messages.success(request, said.format(where))
+    return SeeOther(reverse("admin:automate_core_workflow_change", args=[workflow.pk]))

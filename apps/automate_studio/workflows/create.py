@@ -1,0 +1,146 @@
+"""A new workflow: from scratch, from a template, or from a YAML file whose faults are shown at their lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import slugify
+from django.views.decorators.http import require_http_methods, require_POST
+
+from automate_core.authoring import workflows
+from automate_core.authoring.library import files
+from automate_core.definition import validation, yaml_files
+from automate_core.definition.document import Definition, DefinitionError, Problem
+from automate_core.models import Workflow
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import can
+from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.responses import SeeOther
+from automate_studio.view_models.step_tree import START
+
+_MOST_FAULTS = 50
+_AROUND = 2  #: lines shown before and after one with a fault
+_LONGEST_LINE = 300
+_LONGEST_AGAIN = 200_000  #: characters of a file that are given back for mending
+_LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
+_LINE = re.compile(r"line (\d+): ")
+
+
+@dataclass
+class Line:
+    """A line of a file near a fault; `gap` when lines before it are left out."""
+
+    number: int
+    text: str
+    gap: bool = False
+    faults: list[str] = field(default_factory=list)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """The ways to begin; a POST begins from scratch, with a name."""
+    _may_add(request)
+    if request.method != "POST":
+        return _page(request)
+    name = request.POST.get("name", "").replace("\0", "").strip()
+    if not 0 < len(name) <= 200:
+        error = "A name is needed." if not name else "A name has at most 200 characters."
+        return _page(request, name=name[:1_000], error=error)
+    slug = slugify(name)[:90].replace("_", "-").strip("-")
+    slug = re.sub(r"-{2,}", "-", slug) or "workflow"
+    workflow = workflows.start_draft(Definition(name=name, slug=slug), owner=request_params.person(request))
+    return SeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
+
+
+@require_POST
+def take_in(request: HttpRequest) -> HttpResponse:
+    """Make a draft of a YAML file, or of a text that was pasted; refuse it whole when it has faults."""
+    _may_add(request)
+    text = ""
+    try:
+        text = _text(request)
+        definition = yaml_files.read(text)
+        if found := validation.problems(definition):
+            raise DefinitionError(yaml_files.located(text, found))
+        workflow = workflows.start_draft(definition, owner=request_params.person(request))
+    except yaml_files.WorkflowFileError as error:
+        return _refused(request, text, [_problem(str(error))])
+    except DefinitionError as error:
+        return _refused(request, text, error.problems)
+    said = f"Imported {workflow.slug} as a draft."
+    if workflow.slug != definition.slug:
+        said = f"Imported as {workflow.slug}, since there is a workflow {definition.slug} already."
+    messages.success(request, said)
+    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+
+
+def _may_add(request: HttpRequest) -> None:
+    if not can(request.user, "add", Workflow):
+        raise PermissionDenied
+
+
+def _text(request: HttpRequest) -> str:
+    """The text of the file, or else the one that was pasted. Raises WorkflowFileError."""
+    upload = request.FILES.get("file")
+    if upload is None:
+        text = request.POST.get("text", "")
+        if not text.strip():
+            raise yaml_files.WorkflowFileError("choose a file, or paste its text")
+        return text
+    if (upload.size or 0) > yaml_files.MAX_BYTES:
+        raise yaml_files.WorkflowFileError(f"larger than {yaml_files.MAX_BYTES:,} bytes")
+    try:
+        return bytes(upload.read()).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise yaml_files.WorkflowFileError("not UTF-8 text") from error
+
+
+def _problem(message: str) -> Problem:
+    """A message that begins with its line, as a problem."""
+    match = _LINE.match(message)
+    return Problem("", message[match.end() :] if match else message, int(match[1]) if match else None)
+
+
+def _refused(request: HttpRequest, text: str, problems: list[Problem]) -> HttpResponse:
+    shown = problems[:_MOST_FAULTS]
+    return _page(
+        request,
+        problems=len(problems),
+        left_out=len(problems) - len(shown),
+        elsewhere=[_said(problem) for problem in shown if not problem.line],
+        lines=list(_lines(text, [problem for problem in shown if problem.line])),
+        text=text if len(text) <= _LONGEST_AGAIN else "",
+    )
+
+
+def _said(problem: Problem) -> str:
+    where = f"{problem.path}: " if problem.path else ""
+    return f"{where}{problem.reason}"
+
+
+def _lines(text: str, problems: Iterable[Problem]) -> Iterator[Line]:
+    """The lines with faults and those around them."""
+    said: dict[int, list[str]] = {}
+    for problem in problems:
+        said.setdefault(problem.line or 0, []).append(_said(problem))
+    written = _LINE_BREAK.split(text)
+    near = {number + step for number in said for step in range(-_AROUND, _AROUND + 1)}
+    last = 0
+    for number in sorted(near & set(range(1, len(written) + 1)) | said.keys()):
+        shown = written[number - 1][:_LONGEST_LINE] if number <= len(written) else ""
+        yield Line(number, shown, gap=number > last + 1, faults=said.get(number, []))
+        last = number
+
+
+def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+    """The page; what was refused makes it a 422."""
+    status, templates = 422 if context else 200, list(files.templates().values())
+    return admin_page.page(
+        request, "automate_studio/gallery/new.html", "New workflow", status=status, templates=templates, **context
+    )

@@ -1,0 +1,264 @@
+"""The workflow list: searched, filtered, sorted and paged in as many queries for ten workflows as for two hundred.
+
+Of runs only the twenty latest of each workflow are looked at, by index, however many there are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
+
+from automate_core import database
+from automate_core.authoring import pausing
+from automate_core.authoring.drafts.reading import read_trigger
+from automate_core.models import Trigger, Workflow
+from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
+from automate_governance.people import name_field
+from automate_governance.permissions import User, permitted
+from automate_studio.ui import describe, formatting, request_params
+from automate_studio.ui.lists import Choice, Query, Tab, address
+from automate_studio.view_models.connector_tiles import connector_tiles
+
+ON_A_PAGE = 25
+MOST_CHOICES = 200  #: owners or tags to choose from
+
+
+_SORTED = """
+SELECT w.id FROM unnest(%(workflows)s::bigint[]) WITH ORDINALITY AS w(id, place)
+CROSS JOIN LATERAL (
+    SELECT max(newest.created_at) AS last, avg(newest.good::int) AS success,
+        percentile_disc(0.95) WITHIN GROUP (ORDER BY newest.took) AS p95
+    FROM (
+        SELECT run.created_at,
+            CASE WHEN run.status IN ('succeeded', 'failed') THEN run.status = 'succeeded' END AS good,
+            CASE WHEN run.status IN ('succeeded', 'failed') THEN run.finished_at - run.started_at END AS took
+        FROM automate_core_executionrun run WHERE run.workflow_id = w.id AND run.cause <> 'test'
+        ORDER BY run.id DESC LIMIT %(most)s
+    ) newest
+) latest
+ORDER BY latest.{} NULLS LAST, w.place LIMIT %(page)s OFFSET %(start)s
+"""
+_BY_RUNS = {
+    f"{sign}{column}": _SORTED.format(f"{column}{' DESC' if sign else ''}")
+    for column in ("last", "success", "p95")
+    for sign in ("", "-")
+}
+_OWNER = f"owner__{name_field()}"
+_BY_FIELD = {
+    "name": ("name", "pk"),
+    "-name": ("-name", "-pk"),
+    "owner": (_OWNER, "name", "pk"),
+    "-owner": (f"-{_OWNER}", "name", "pk"),
+}
+_FIRST = {"last": "-last", "p95": "-p95"}  #: newest and slowest first, before the other way round
+
+_KINDS = {
+    Trigger.Kind.WEBHOOK: "Webhook",
+    Trigger.Kind.SCHEDULE: "Schedule",
+    Trigger.Kind.MODEL: "Model change",
+    Trigger.Kind.MANUAL: "By hand",
+    Trigger.Kind.EVENT: "Event from code",
+    Trigger.Kind.RUN: "Another workflow",
+}
+_TABS = {
+    "": "All",
+    Workflow.Status.ACTIVE.value: "Published",
+    Workflow.Status.DRAFT.value: "Drafts",
+    Workflow.Status.PAUSED.value: "Paused",
+    Workflow.Status.ARCHIVED.value: "Archived",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRow:
+    """A workflow in the list. `may_manage`: whether this person may pause and resume it, and perhaps archive it."""
+
+    workflow: Workflow
+    tiles: list[tuple[str, int]]
+    trigger: str
+    tracker: list[str]
+    success: str
+    is_bad: bool
+    p95: str
+    last_state: str
+    last: str
+    last_at: dt.datetime | None
+    may_manage: bool
+
+    @property
+    def gaps(self) -> range:
+        """Places in the tracker that no run has taken yet."""
+        return range(LATEST - len(self.tracker))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A heading to sort by; `order` as `aria-sort` says it."""
+
+    url: str
+    order: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowPage:
+    """Rows, and where the pages before and after are (empty: there is none).
+
+    `query` is the page's own address; `first`, `last` and `total` count from 1 among what matches.
+    """
+
+    rows: list[WorkflowRow]
+    tabs: list[Tab]
+    filters: list[Choice]
+    columns: dict[str, Column]
+    search: str
+    filtered: bool
+    query: str
+    hidden: dict[str, str]
+    first: int
+    last: int
+    total: int
+    previous: str = ""
+    following: str = ""
+    archive: bool = False
+
+
+def workflows(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
+    """One page of the workflows that `user` may view. Archived ones are only under their own tab."""
+    known = permitted(user, "view", Workflow.objects.all())
+    kept = _kept(query)
+    found = _matching(known, kept)
+    counts = dict(found.order_by().values_list("status").annotate(Count("pk")))
+    counts[""] = sum(count for status, count in counts.items() if status != Workflow.Status.ARCHIVED)
+    tab = kept.get("show", "")
+    found = found.filter(status=tab) if tab else found.exclude(status=Workflow.Status.ARCHIVED)
+    total, pages = counts.get(tab, 0), max(1, -(-counts.get(tab, 0) // ON_A_PAGE))
+    number = min(pages, max(1, request_params.number(query.get("page")) or 1))
+    start = (number - 1) * ON_A_PAGE
+    rows = _window(found, kept.get("sort", "name"), start)
+    return WorkflowPage(
+        rows=_rows(rows, user, now),
+        tabs=[
+            Tab(name=name, url=address({**kept, "show": key}), active=key == tab, count=f"{counts.get(key, 0):,}")
+            for key, name in _TABS.items()
+        ],
+        filters=_filters(known, kept),
+        columns={name: _column(name, kept) for name in ("name", "success", "p95", "last", "owner")},
+        search=kept.get("q", ""),
+        filtered=bool(kept.keys() - {"sort"}),
+        query=address({**kept, "page": str(number) if number > 1 else ""}),
+        hidden={name: kept[name] for name in ("show", "sort") if name in kept},
+        first=start + 1,
+        last=start + len(rows),
+        total=total,
+        previous=address({**kept, "page": str(number - 1)}) if number > 1 else "",
+        following=address({**kept, "page": str(number + 1)}) if number < pages else "",
+        archive=tab == Workflow.Status.ARCHIVED,
+    )
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def _kept(query: Query) -> dict[str, str]:
+    """What this page is asked for, and the links on it ask for again; nonsense is left out."""
+    given = {name: request_params.words(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
+    known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **_BY_RUNS}}
+    return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
+
+
+def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workflow]:
+    if search := kept.get("q"):
+        by_owner = Q(**{f"{_OWNER}__icontains": search})
+        found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search) | by_owner)
+    if owner := kept.get("owner"):
+        found = found.filter(**{_OWNER: owner})
+    if tag := kept.get("tag"):
+        found = found.filter(tags__contains=[tag])
+    if kind := kept.get("trigger"):
+        found = found.filter(Exists(Trigger.objects.filter(workflow=OuterRef("pk"), kind=kind)))
+    return found
+
+
+def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Choice]:
+    """Only what some workflow has that the person may view."""
+    people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
+    owners = list(people.order_by(name_field()).values_list(name_field(), flat=True)[:MOST_CHOICES])
+    each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
+    tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
+    return [
+        _filter("trigger", "Trigger", kept, [(kind.value, name) for kind, name in _KINDS.items()]),
+        _filter("owner", "Owner", kept, [(name, name) for name in owners]),
+        _filter("tag", "Tag", kept, [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
+    ]
+
+
+def _filter(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> Choice:
+    value = kept.get(name, "")
+    if value and value not in dict(options):
+        options = [(value, value), *options]
+    return Choice(name=name, label=label, value=value, options=options)
+
+
+def _column(name: str, kept: dict[str, str]) -> Column:
+    present, first = kept.get("sort", "name"), _FIRST.get(name, name)
+    order = "" if present.lstrip("-") != name else "descending" if present.startswith("-") else "ascending"
+    turned = name if first.startswith("-") else f"-{name}"
+    return Column(url=address({**kept, "sort": turned if present == first else first}), order=order)
+
+
+# --- the rows ---------------------------------------------------------------------------------------------------------
+
+
+def _window(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflow]:
+    """The page's workflows, in order."""
+    window = found.select_related("owner", "published").defer("published__definition")
+    window = window.prefetch_related("triggers", "steps")
+    if sort in _BY_FIELD:
+        return list(window.order_by(*_BY_FIELD[sort])[start : start + ON_A_PAGE])
+    keys = list(found.order_by("name", "pk").values_list("pk", flat=True))
+    values = {"workflows": keys, "most": LATEST, "page": ON_A_PAGE, "start": start}
+    shown = [row.id for row in database.run(None, _BY_RUNS[sort], values)]
+    by_key = window.in_bulk(shown)
+    return [by_key[key] for key in shown if key in by_key]
+
+
+def _rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRow]:
+    if not rows:
+        return []
+    latest: dict[int, list[Any]] = {row.pk: [] for row in rows}
+    for run in database.run(None, LATEST_RUNS, {"workflows": list(latest), "most": LATEST}):
+        latest[run.workflow_id].append(run)
+    managed = pausing.pausable(user, Workflow.objects.filter(pk__in=latest))
+    managed_keys = set(managed.values_list("pk", flat=True))
+    return [_row(row, latest[row.pk], row.pk in managed_keys, now) for row in rows]
+
+
+def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime) -> WorkflowRow:
+    ended = [run for run in runs if run.status in {"succeeded", "failed"}]
+    good = sum(run.status == "succeeded" for run in ended)
+    took = sorted((run.finished_at - run.started_at).total_seconds() for run in ended if run.started_at)
+    last_at = runs[0].started_at or runs[0].created_at if runs else None
+    return WorkflowRow(
+        workflow=workflow,
+        tiles=connector_tiles(workflow),
+        trigger="; ".join(_trigger_texts(workflow)) or "None",
+        tracker=[run.status for run in reversed(runs)],
+        success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
+        is_bad=good * 20 < len(ended) * 19,
+        p95=formatting.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
+        last_state=runs[0].status if runs else "",
+        last=formatting.ago(last_at, now) if last_at else "Never",
+        last_at=last_at,
+        may_manage=may_manage,
+    )
+
+
+def _trigger_texts(workflow: Workflow) -> Iterator[str]:
+    for row in workflow.triggers.all():
+        kind, which = describe.trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
+        yield f"{kind} {which.removesuffix(', any event')}"

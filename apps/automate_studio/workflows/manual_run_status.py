@@ -1,0 +1,61 @@
+"""What came of a start by hand: the run, as soon as a worker has made it, and its state until it ends."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
+from automate_core.states import FINAL_RUN_STATES
+from automate_governance.permissions import permitted
+from automate_studio.ui import request_params
+from automate_studio.ui.run_rows import recent_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A start by hand. `is_taken` says that a worker has looked at it, `ended` that nothing more will happen."""
+
+    event: uuid.UUID
+    run: ExecutionRun | None
+    is_taken: bool
+    ended: bool
+
+
+def of(workflow: Workflow, event_id: uuid.UUID) -> Started | None:
+    """What came of that start of the workflow so far; None when there was none such."""
+    event = Event.objects.filter(pk=event_id, source=f"manual:{workflow.slug}").only("pk").first()
+    if event is None:
+        return None
+    # The job first: it ends together with the run that it makes, which is there for whoever reads it afterwards.
+    waits = OutboxJob.objects.filter(event=event, status__in=("ready", "leased")).exists()
+    run = ExecutionRun.objects.filter(workflow=workflow, event=event, parent=None).order_by("id").first()
+    return Started(
+        event=event.pk, run=run, is_taken=not waits, ended=run.status in FINAL_RUN_STATES if run else not waits
+    )
+
+
+def asked_for(text: str | None, workflow: Workflow) -> Started | None:
+    """The start that a page's address names."""
+    try:
+        return of(workflow, uuid.UUID(text or ""))
+    except ValueError:
+        return None
+
+
+@require_safe
+def fragment(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse:
+    """The line about it, which asks for itself again until the run has ended, and the latest runs."""
+    workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+    found = of(workflow, event_id)
+    if found is None:
+        raise Http404
+    recent = recent_runs(workflow, request_params.person(request), timezone.now())
+    shown = {"workflow": workflow, "started": found, "recent": recent}
+    return TemplateResponse(request, "automate_studio/started_answer.html", shown)

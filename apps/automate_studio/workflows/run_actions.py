@@ -1,0 +1,81 @@
+"""What people do from the screens: one POST, one call, and back to a page that says what came of it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods, require_POST
+
+from automate_core.authoring import pausing
+from automate_core.definition import form_validation
+from automate_core.models import Workflow
+from automate_core.triggers import manual
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import can, permitted
+from automate_studio.ui import admin_page, formatting, forms, request_params
+from automate_studio.ui.responses import SeeOther, perform
+from automate_studio.workflows import manual_payload
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
+    """The form of a workflow's start by hand; a POST starts it."""
+    workflow = _workflow(request, pk)
+    if not can(request.user, "run", workflow):
+        raise PermissionDenied
+    form, takes_any = manual.form(workflow), manual.takes_any(workflow)
+    text, fault = request.POST.get("payload", ""), ""
+    values, errors = forms.given(request.POST, form), {}
+    if request.method == "POST":
+        try:
+            values = manual_payload.read(text) if takes_any else values
+            begun = perform(request, lambda: manual.start(workflow, values, by=request_params.person(request)))
+            return SeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
+        except form_validation.AnswersError as error:
+            errors = error.errors
+        except ValueError as error:
+            fault = formatting.sentence(str(error))
+    elif takes_any:
+        text = manual_payload.example(workflow, request_params.person(request))
+    return admin_page.page(
+        request,
+        "automate_studio/start.html",
+        f"Run {workflow.name}",
+        status=422 if errors or fault else 200,
+        takes_any=takes_any,
+        payload=text,
+        fault=fault,
+        workflow=workflow,
+        fields=forms.fields(form, values, errors),
+    )
+
+
+@require_POST
+def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let new runs of a workflow wait."""
+    workflow = _workflow(request, pk)
+    if perform(request, lambda: pausing.pause(workflow, request_params.person(request))):
+        messages.success(request, "Paused. Events are accepted, and new runs wait.")
+    return SeeOther(_workflow_url(workflow))
+
+
+@require_POST
+def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a workflow go on, with what waited or without."""
+    workflow = _workflow(request, pk)
+    discard = request.POST.get("backlog") == "discard"
+    if perform(
+        request, lambda: pausing.resume(workflow, request_params.person(request), "discard" if discard else "run")
+    ):
+        messages.success(request, f"Resumed. Runs that waited are {'cancelled' if discard else 'run now'}.")
+    return SeeOther(_workflow_url(workflow))
+
+
+def _workflow(request: HttpRequest, pk: int) -> Workflow:
+    return get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
+
+
+def _workflow_url(workflow: Workflow) -> str:
+    return reverse("admin:automate_core_workflow_change", args=[workflow.pk])

@@ -1,0 +1,106 @@
+"""The share panel: one page for connections, webhooks and workflows, and a fragment that htmx swaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from automate_connectors.models import Connection
+from automate_core.models import WebhookEndpoint, Workflow
+from automate_governance import sharing
+from automate_governance.admin_site import admin_site, reverse
+from automate_governance.governed import Governed
+from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_studio.ui import request_params
+from automate_studio.ui.responses import SeeOther
+
+KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
+
+_DOES: dict[str, str] = {
+    "view": "See it",
+    "view_payload": "See what its runs carry",
+    "use": "Let steps work through it",
+    "change": "Change it",
+    "run": "Start, cancel and repeat runs",
+    "operate": "Pause and resume it, reassign its approvals",
+    "publish": "Publish, pause and resume it",
+    "share": "Share it",
+    "delete": "Delete it",
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """Who may do what with an object, and why; a POST grants or takes away.
+
+    404 for what one may not know, 403 for what one may not share, 422 with the reason where it cannot be done.
+    """
+    obj = _object(request, kind, pk)
+    problem = ""
+    if request.method == "POST":
+        try:
+            _do(request, obj)
+        except NotPermittedError as error:
+            raise PermissionDenied(str(error)) from error
+        except sharing.SharingError as error:
+            problem = str(error)
+    by_htmx = request.headers.get("HX-Request") == "true"
+    if request.method == "POST" and not problem and not by_htmx:
+        return SeeOther(request.path)
+    template = "automate_studio/share.html" + ("#panel" if by_htmx else "")
+    site = admin_site()
+    request.current_app = site.name
+    context = {"title": f"Share {obj}", **_context(request, obj, kind), "problem": problem}
+    frame = {} if by_htmx else site.each_context(request)
+    return TemplateResponse(request, template, {**frame, **context}, status=422 if problem else 200)
+
+
+def _object(request: HttpRequest, kind: str, pk: int) -> Governed:
+    if kind not in KINDS:
+        raise Http404
+    objects = KINDS[kind]._default_manager.select_related("owner")
+    obj: Governed = get_object_or_404(permitted(request.user, "view", objects), pk=pk)
+    if not can(request.user, "share", obj):
+        raise PermissionDenied
+    return obj
+
+
+def _do(request: HttpRequest, obj: Governed) -> None:
+    """Raises SharingError."""
+    verbs = [text.replace("\0", "") for text in request.POST.getlist("verb")]
+    if request.POST.get("revoke"):
+        grantee = _grantee(obj, request.POST["revoke"])
+        sharing.revoke(obj, grantee, verbs, by=request_params.person(request))
+    else:
+        sharing.grant(
+            obj, sharing.find(request_params.words(request.POST.get("name"))), verbs, by=request_params.person(request)
+        )
+
+
+def _grantee(obj: Governed, text: str) -> sharing.Grantee:
+    """Somebody who was granted something, by `user:3` or `group:4`."""
+    for grant in sharing.grants(obj):
+        if text == f"{grant.kind}:{grant.grantee.pk}":
+            return grant.grantee
+    raise sharing.SharingError("Nothing was granted to them any more.")
+
+
+def _context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
+    person = request_params.person(request)
+    grantable = sharing.grantable(person, obj)
+    meta = obj._meta
+    return {
+        "shared": obj,
+        "kind": kind,
+        "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk]),
+        "verbs": [(name, _DOES[name], name in grantable) for name in sharing.verbs_of(type(obj))],
+        "grants": sharing.grants(obj),
+        "access": sharing.access(obj),
+        "revocable": sharing.revocable(person, obj),
+        "names": sharing.known_names(person, obj),
+    }

@@ -1,0 +1,58 @@
+"""What the page of a workflow says of its triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from automate_core.definition.document import Definition, ModelTrigger, ScheduleTrigger, Trigger, WebhookTrigger
+from automate_core.models import WebhookEndpoint
+from automate_core.triggers import schedules
+from automate_core.triggers.model_registry import watched
+from automate_core.webhooks import endpoints
+from automate_core.webhooks.schemes import SCHEMES
+from automate_governance.permissions import User, permitted
+from automate_studio.ui import describe, formatting
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerRow:
+    """What starts a workflow, with its address; `unsigned` is a warning."""
+
+    text: str
+    url: str
+    scheme: str = ""
+    unsigned: bool = False
+
+
+def triggers(definition: Definition, user: User) -> list[TriggerRow]:
+    """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
+    listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
+    endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
+    known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
+    return [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
+
+
+def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:
+    kind, which = describe.trigger(part)
+    match part:
+        case WebhookTrigger() if part.endpoint in known:
+            endpoint = known[part.endpoint]
+            return TriggerRow(
+                text=part.event or "Any event",
+                url=endpoints.url(endpoint),
+                scheme=SCHEMES[endpoint.scheme].name,
+                unsigned=endpoint.scheme == "unsigned",
+            )
+        case WebhookTrigger():
+            return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
+        case ScheduleTrigger():
+            fires = [formatting.dated(moment) for moment in schedules.next_fires(part, timezone, n=3)]
+            return TriggerRow(
+                text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
+            )
+        case ModelTrigger():
+            modes = [entry.mode for entry in watched() if entry.label == part.model.lower()]
+            seen_by = f"Seen by {'the database' if modes == ['database'] else 'signal'}" if modes else "Not watched"
+            return TriggerRow(text=kind, url=which, scheme=seen_by)
+    return TriggerRow(text=kind, url=which)

@@ -1,0 +1,77 @@
+"""The screens. A view parses, asks the permission rule, calls one thing, renders."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from automate_core.authoring import pausing, workflows
+from automate_core.authoring.drafts import reading, rows
+from automate_core.definition import yaml_files
+from automate_core.definition.document import Definition, DefinitionError
+from automate_core.definition.published import published_definition
+from automate_core.events import run_rights
+from automate_core.models import Workflow
+from automate_governance import audit
+from automate_governance.permissions import SITE, can, permitted
+from automate_studio.ui import admin_page, run_rows
+from automate_studio.view_models.step_tree import draft_tree
+from automate_studio.workflows import manual_run_status, triggers
+
+# --- workflows --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """A workflow: the tree of what is published, or of the draft with `?show=draft`, and its latest runs."""
+    workflow, definition, is_draft = _shown_definition(request, pk)
+    return admin_page.page(
+        request,
+        "automate_studio/workflow.html",
+        workflow.name,
+        workflow=workflow,
+        is_draft=is_draft,
+        stops=run_rights.stops(workflow),
+        started=manual_run_status.asked_for(request.GET.get("started"), workflow),
+        tree=draft_tree(definition),
+        triggers=triggers.triggers(definition, request.user),
+        recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
+        may_change=can(request.user, "change", workflow),
+        audits=can(request.user, "audit", SITE),
+        may_run=can(request.user, "run", workflow),
+        may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),
+        may_archive=can(request.user, "publish", workflow),
+        may_share=can(request.user, "share", workflow),
+    )
+
+
+@require_safe
+def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the page shows as a YAML file."""
+    workflow, definition, is_draft = _shown_definition(request, pk)
+    if is_draft:
+        try:
+            definition = workflows.load_definition(workflow)
+        except DefinitionError as error:
+            return HttpResponse(
+                f"The draft is not a whole workflow yet: {error}", status=409, content_type="text/plain"
+            )
+    audit.record(request.user, "workflow.exported", workflow)
+    name = f'attachment; filename="{workflow.slug}.yaml"'
+    return HttpResponse(
+        yaml_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
+    )
+
+
+def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definition, bool]:
+    """(workflow, what is published or else the draft, whether it is the draft)."""
+    workflow = get_object_or_404(
+        permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published__run_as")), pk=pk
+    )
+    published = None if request.GET.get("show") == "draft" else published_definition(workflow)
+    return workflow, published or reading.read(rows.load(workflow)).definition, published is None
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
