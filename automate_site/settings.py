@@ -173,7 +173,7 @@ UNFOLD = theme.UNFOLD
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "automate_governance.sinks.RedactingFilter"}},
+    "filters": {"redact": {"()": "automate_governance.redaction.log_redaction.RedactingFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "loggers": {

@@ -83,9 +83,9 @@ def _settings(settings: Any) -> None:
     """What a test does to an endpoint counts at once; leases are short enough to wait for; nothing is left of others."""
     from automate_core.webhooks import rates
     from automate_core.webhooks.tally import tally
-    from automate_governance import looks
+    from automate_governance import payload_views
 
-    looks.forget()
+    payload_views.forget()
     settings.AUTOMATE_ENDPOINT_CACHE_SECONDS = 0
     settings.AUTOMATE_HOOK_TALLY_SECONDS = 86_400
     settings.AUTOMATE_PRUNE_HOURS = 0
@@ -104,7 +104,7 @@ def _person(name: str, *roles: str, staff: bool = True) -> Any:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
-    from automate_governance.people_trail import unrecorded
+    from automate_governance.people.account_trail import unrecorded
 
     with unrecorded():
         user = get_user_model().objects.create_user(name, f"{name}@example.com", "password-of-tests", is_staff=staff)
@@ -135,7 +135,7 @@ def admin(db: None) -> Any:
     """The superuser."""
     from django.contrib.auth import get_user_model
 
-    from automate_governance.people_trail import unrecorded
+    from automate_governance.people.account_trail import unrecorded
 
     with unrecorded():
         return get_user_model().objects.create_superuser("root", "root@example.com", "password-of-tests")
@@ -146,7 +146,7 @@ def sign_in() -> Callable[[Any], Any]:
     """A client of that person."""
     from django.test import Client
 
-    from automate_governance.people_trail import unrecorded
+    from automate_governance.people.account_trail import unrecorded
 
     def make(user: Any = None) -> Client:
         client = Client()
@@ -190,7 +190,7 @@ def deliver() -> Callable[..., Any]:
     """Post a signed delivery to /hooks/github/ and give the answer."""
     from django.test import Client
 
-    from automate_core.webhooks.schemes import GitHubScheme
+    from automate_core.webhooks.schemes.registry import GitHubScheme
 
     def post(
         payload: Any = None, *, event: str = "issues", delivery: str = "", secret: str = SECRET, **extra: Any

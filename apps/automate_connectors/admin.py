@@ -16,8 +16,8 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, field_for
 from automate_connectors.models import Connection, token_name
 from automate_connectors.oauth import tokens
+from automate_connectors.oauth.grant_binding import issuer, terms
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
-from automate_connectors.oauth.terms import issuer, terms
 from automate_connectors.registry import connectors
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm

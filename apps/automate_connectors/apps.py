@@ -15,16 +15,16 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
     verbose_name = "Connectors"
 
     def ready(self) -> None:
-        from automate_connectors import exposed, used_by
+        from automate_connectors import model_allowlist, references
         from automate_connectors.outbound import check_settings
-        from automate_governance import uses
+        from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
-        uses.register(StoredSecret, used_by.connections_of_secrets)
+        reference_registry.register(StoredSecret, references.connections_of_secrets)
         register(_connectors_load, "automate")
         register(check_settings, "automate")
-        register(exposed.settings_make_sense, "automate")
-        register(exposed.nothing_sensitive_is_exposed, "automate")
+        register(model_allowlist.settings_make_sense, "automate")
+        register(model_allowlist.nothing_sensitive_is_exposed, "automate")
         _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
 

@@ -13,7 +13,7 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.oauth.tokens import fresh
-from automate_governance import looks
+from automate_governance import payload_views
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
@@ -81,6 +81,6 @@ def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
     except SecretUnavailableError as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_unavailable", retryable=True) from error
-    looks.used(run_as(), connection.secrets_in_use(), connection, workflow)
+    payload_views.used(run_as(), connection.secrets_in_use(), connection, workflow)
     connections.close_all()  # none is held while the effect goes on
     return Used(connection, config, connection.hosts())

@@ -18,7 +18,7 @@ from django.utils import timezone
 from automate_connectors.adapters.base import REFUSED, ConnectorError
 from automate_connectors.models import Connection
 from automate_connectors.web import ANSWERED_BY
-from automate_governance.redaction import redact_text
+from automate_governance.redaction.redactor import redact_text
 
 NEEDS_RECONNECT = "needs_reconnect"
 CALM_SECONDS = 10

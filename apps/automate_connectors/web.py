@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_egress import HttpResponse
-from automate_governance.redaction import cut
+from automate_governance.redaction.redactor import cut
 
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_FILE_BYTES = 5_000_000

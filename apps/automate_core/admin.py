@@ -13,9 +13,10 @@ from django.http import HttpRequest
 from automate_connectors.forms import PLAIN, SecretField
 from automate_connectors.number_fields import IntegerField
 from automate_core.models import WebhookEndpoint
-from automate_core.webhooks import config_fields, endpoints
-from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
-from automate_core.webhooks.signing import SignatureScheme
+from automate_core.webhooks import endpoints
+from automate_core.webhooks.schemes import config_fields
+from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError, scheme_for
+from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.admin_site import admin_site
 from automate_governance.models import StoredSecret

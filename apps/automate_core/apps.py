@@ -24,15 +24,15 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.models import WebhookEndpoint
         from automate_core.runs.waits import reconnection
         from automate_core.triggers import model_registry, model_signals
-        from automate_governance import uses
+        from automate_governance import reference_registry
         from automate_governance.models import StoredSecret
 
-        uses.register(StoredSecret, references.endpoints_of_secrets)
-        uses.register(StoredSecret, references.workflows_of_secrets)
-        uses.register(WebhookEndpoint, references.workflows_of_endpoints)
-        uses.register(Connection, references.workflows_of_connections)
-        uses.register(Connection, references.rules_of_connections)
-        uses.register(StoredSecret, references.rules_of_secrets)
+        reference_registry.register(StoredSecret, references.endpoints_of_secrets)
+        reference_registry.register(StoredSecret, references.workflows_of_secrets)
+        reference_registry.register(WebhookEndpoint, references.workflows_of_endpoints)
+        reference_registry.register(Connection, references.workflows_of_connections)
+        reference_registry.register(Connection, references.rules_of_connections)
+        reference_registry.register(StoredSecret, references.rules_of_secrets)
         health.recovered.connect(reconnection.resume)
         checks.register_all()
         register(model_registry.settings_make_sense, "automate")

@@ -99,13 +99,13 @@ async def _lifespan(hooks: HooksApplication, receive: Receive, send: Send) -> No
     from automate_core.conf import setting
     from automate_core.webhooks.tally import tally
     from automate_core.worker.managed import managed
-    from automate_governance import boot
+    from automate_governance import startup
 
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await asyncio.to_thread(boot.prepare)
+                await asyncio.to_thread(startup.prepare)
             except ImproperlyConfigured as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return

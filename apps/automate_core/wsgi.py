@@ -13,7 +13,7 @@ from django.conf import settings
 
 from automate_core import proxies
 from automate_core.conf import setting
-from automate_governance import boot
+from automate_governance import startup
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def automate[Application: Callable[..., Any]](application: Application) -> Appli
 
     Raises ImproperlyConfigured, which says what to do.
     """
-    boot.prepare()
+    startup.prepare()
     if getattr(settings, "AUTOMATE_WORKER", "off") == "managed":
         log.warning("AUTOMATE_WORKER is managed, but this is a WSGI server: run `manage.py automate_worker` beside it")
     if not setting("AUTOMATE_TRUSTED_PROXIES"):

@@ -20,9 +20,9 @@ from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere, permitted
+from automate_governance.reference_registry import uses_of
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.use import unusable
-from automate_governance.uses import uses_of
 
 
 class SecretUsingForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -17,7 +17,9 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         from django.contrib.admin.models import LogEntry
 
-        from automate_governance import boot, checks, people_trail, sinks
+        from automate_governance import checks, startup
+        from automate_governance.people import account_trail
+        from automate_governance.redaction import log_redaction
 
         for check in (
             checks.secrets_backends_load,
@@ -30,10 +32,10 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         register(checks.secrets_keys_open_what_is_stored, "database")
         _declare_roles(self)
         post_migrate.connect(_seed_roles, sender=self)
-        pre_save.connect(sinks.redact_history, sender=LogEntry)
-        people_trail.connect()
-        sinks.guard_handlers()
-        boot.learn_what_is_the_sites_own()
+        pre_save.connect(log_redaction.redact_history, sender=LogEntry)
+        account_trail.connect()
+        log_redaction.guard_handlers()
+        startup.learn_what_is_the_sites_own()
 
 
 def _declare_roles(app: AppConfig) -> None:

@@ -15,11 +15,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from automate_governance import origin
 from automate_governance.models import AuditEntry, AuditLink
-from automate_governance.redaction import redact, redact_text
+from automate_governance.people import origin
+from automate_governance.redaction.redactor import redact, redact_text
+from automate_governance.redaction.token_patterns import is_secret_name
 from automate_governance.secrets.resolver import is_reference
-from automate_governance.shapes import is_secret_name
 
 _LATER = ("source", "system_user")  # columns that the texts of the first entries do not hold
 

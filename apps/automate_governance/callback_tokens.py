@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re2
 
-from automate_governance.shapes import MASK
+from automate_governance.redaction.token_patterns import MASK
 
 _BEGINS = b"WyI"
 _TOKEN = re2.compile(rb"WyI[A-Za-z0-9_-]{40,}(?::|%(?:25)*3[Aa])[A-Za-z0-9_-]{43}")

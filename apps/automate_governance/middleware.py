@@ -10,8 +10,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from automate_governance import callback_tokens, origin
-from automate_governance.redaction import STRONG, RedactedStream, Redactor, knowing
+from automate_governance import callback_tokens
+from automate_governance.people import origin
+from automate_governance.redaction.redactor import STRONG, RedactedStream, Redactor, knowing
 
 _SHOWN = re.compile(rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$""")
 _FAR = 10_000  # bytes: longer tags are not looked through

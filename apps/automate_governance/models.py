@@ -10,8 +10,8 @@ from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_governance.governed import Governed, verbs
-from automate_governance.origin import Source
-from automate_governance.redaction import learn_given
+from automate_governance.people.origin import Source
+from automate_governance.redaction.redactor import learn_given
 from automate_governance.secrets.keyring import Place, Sealed, keyring
 
 AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows

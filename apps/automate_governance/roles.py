@@ -10,7 +10,7 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
 
-from automate_governance import people_trail
+from automate_governance.people import account_trail
 
 BUILDERS = "Builders"
 OPERATORS = "Operators"
@@ -71,7 +71,7 @@ def seed(app: AppConfig, state: Apps | None) -> None:
     if not is_migrated(state, "auth", "contenttypes", app.label):
         return
     create_permissions(app, verbosity=0)
-    with people_trail.unrecorded():
+    with account_trail.unrecorded():
         for role, codenames in _shares[app.label].items():
             group, _ = Group.objects.get_or_create(name=role)
             if not group.permissions.filter(content_type__app_label=app.label).exists():

@@ -10,7 +10,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from guardian.models.models import BaseObjectPermission
 
-from automate_governance.shapes import is_secret_name
+from automate_governance.redaction.token_patterns import is_secret_name
 
 _RIGHTS: tuple[type[models.Model], ...] = (Group, Permission, BaseObjectPermission)
 _POWERS = frozenset({"is_superuser", "is_staff"})

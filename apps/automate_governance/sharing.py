@@ -13,8 +13,9 @@ from django.db.models import Case, IntegerField, Q, QuerySet, When
 from guardian.shortcuts import assign_perm, remove_perm
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
-from automate_governance import audit, people
+from automate_governance import audit
 from automate_governance.governed import Governed
+from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, grants_on, permitted
 
 MOST_PEOPLE = 200

@@ -21,9 +21,10 @@ from django.db import connection, models, transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from automate_governance import audit, origin
+from automate_governance import audit
 from automate_governance.models import SignInCount
-from automate_governance.people import active, name_field
+from automate_governance.people import origin
+from automate_governance.people.names import active, name_field
 from automate_governance.permissions import SITE
 
 TRIES = 5  # of an account from one address; ten times as many from all addresses

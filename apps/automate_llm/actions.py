@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_governance.redaction import cut
-from automate_llm import answers, pieces, prompts
-from automate_llm.asking import Asking
+from automate_governance.redaction.redactor import cut
+from automate_llm import answers, chunking, prompts
+from automate_llm.model_call import Asking
 from automate_llm.prompts import Message
 from automate_llm.schemas import Schema, SchemaError
 
@@ -64,7 +64,7 @@ def summarise(asking: Asking, params: dict[str, Any], key: str) -> dict[str, Any
     words, most, text = params["words"], params["max_calls"], prompts.as_text(params["text"])
     if words < 1 or params["piece_tokens"] < 100 or most < 1:
         raise ConnectorError("words and max_calls are at least 1, piece_tokens at least 100", code="invalid_input")
-    parts = pieces.cut(text, params["piece_tokens"], asking.provider.count_tokens)
+    parts = chunking.cut(text, params["piece_tokens"], asking.provider.count_tokens)
     calls = len(parts) + (len(parts) > 1)
     if calls > most:
         raise ConnectorError(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, OptionsError
 from automate_egress import EgressError
 from automate_llm import actions, prices
-from automate_llm.asking import DEFAULT_PROVIDER, Asking, provider_of
+from automate_llm.model_call import DEFAULT_PROVIDER, Asking, provider_of
 from automate_llm.providers.base import LLMProviderError
 from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from automate_core.webhooks.application import HooksApplication
-from automate_core.webhooks.schemes import scheme_for
+from automate_core.webhooks.schemes.registry import scheme_for
 from tests.conftest import SECRET
 
 

@@ -12,7 +12,7 @@ from automate_core.asgi import automate
 from automate_core.models import Event
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.application import GroupIngestor, HooksApplication
-from automate_core.webhooks.schemes import GitHubScheme
+from automate_core.webhooks.schemes.registry import GitHubScheme
 from tests.conftest import SECRET
 
 pytestmark = pytest.mark.django_db(transaction=True)

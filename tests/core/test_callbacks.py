@@ -19,9 +19,9 @@ from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun, OutboxJob, Wait
 from automate_core.runs.waits import approvals, rejected_callbacks
 from automate_core.webhooks.callback_urls import callback_url
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.uses import uses_of
+from automate_governance.reference_registry import uses_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

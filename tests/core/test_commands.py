@@ -180,7 +180,7 @@ SENT = {
 @pytest.mark.process
 def test_send_signs_every_scheme(owner, site, tmp_path, settings, capsys):
     from automate_core.models import Event
-    from automate_core.webhooks.schemes import SCHEMES
+    from automate_core.webhooks.schemes.registry import SCHEMES
 
     assert set(SENT) == set(SCHEMES)
     settings.AUTOMATE_SITE_URL = site

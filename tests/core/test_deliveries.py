@@ -14,8 +14,8 @@ from automate_core.models import Event, ExecutionRun, OutboxJob
 from automate_core.outbox.ingest import EventIngestor
 from automate_core.webhooks import bodies, cloudevents, endpoints
 from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.schemes import SCHEMES
-from automate_core.webhooks.signing import FORM, Delivery
+from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_core.webhooks.schemes.signing import FORM, Delivery
 from tests.conftest import SECRET
 from tests.core.doors import DOORS, by_view, signed
 

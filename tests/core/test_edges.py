@@ -26,7 +26,7 @@ from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
 from automate_core.webhooks.callback_urls import callback_url
 from automate_core.worker.worker import Worker
-from automate_governance.redaction import learn
+from automate_governance.redaction.redactor import learn
 from tests.core.walks import Slow, fatal, settle, states
 from tests.processes import wait_for
 from tests.support.locks import somebody_waits

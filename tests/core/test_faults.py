@@ -18,7 +18,7 @@ from automate_core.engine.outcomes import EffectOutcome
 from automate_core.events.matching import RuleEngine
 from automate_core.models import ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.outbox.store import OutboxStore
-from automate_governance.redaction import Redactor
+from automate_governance.redaction.redactor import Redactor
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

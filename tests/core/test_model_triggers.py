@@ -19,7 +19,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import model_capture, model_signals
 from automate_core.triggers.host_events import originating, passes
-from automate_governance.people_trail import unrecorded
+from automate_governance.people.account_trail import unrecorded
 from tests.processes import wait_for
 from tests.support.locks import somebody_waits
 

@@ -20,8 +20,8 @@ from automate_core.operations.notifications import rules, sending
 from automate_core.operations.notifications.quiet_hours import after_quiet
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
-from automate_core.webhooks.schemes import scheme_for
-from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.schemes.registry import scheme_for
+from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import NotPermittedError
 from automate_governance.secrets.resolver import resolve

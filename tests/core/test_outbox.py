@@ -158,7 +158,7 @@ def test_fifty_posts_of_one_delivery_make_one_event(endpoint, site):
     """Through a real web process, all at once."""
     import http.client
 
-    from automate_core.webhooks.schemes import GitHubScheme
+    from automate_core.webhooks.schemes.registry import GitHubScheme
     from tests.conftest import SECRET
 
     body, answers = b'{"n": 1}', []

@@ -10,7 +10,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
 from automate_core import asgi, wsgi
-from automate_governance import origin
+from automate_governance.people import origin
 from tests.core.doors import signed
 
 TRUSTED = ["10.0.0.0/8", "2001:db8::/32"]
@@ -47,7 +47,7 @@ def by_wsgi(peer, headers):
 
 @pytest.fixture(params=[by_asgi, by_wsgi], ids=["asgi", "wsgi"])
 def door(request, monkeypatch):
-    monkeypatch.setattr("automate_governance.boot.prepare", lambda: None)
+    monkeypatch.setattr("automate_governance.startup.prepare", lambda: None)
     return request.param
 
 

@@ -13,12 +13,12 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.models import Event, WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes import SchemeError
+from automate_core.webhooks.schemes.registry import SchemeError
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import NotPermittedError
+from automate_governance.reference_registry import uses_of
 from automate_governance.secrets.keyring import generate_key
-from automate_governance.uses import uses_of
 from tests.conftest import SECRET
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from automate_core.webhooks.schemes import SCHEMES, SchemeError, scheme_for
-from automate_core.webhooks.signing import FORM, Delivery
+from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError, scheme_for
+from automate_core.webhooks.schemes.signing import FORM, Delivery
 
 SECRET = "0123456789abcdef0123456789abcdef"
 WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
@@ -196,7 +196,7 @@ VECTORS = [
 @pytest.mark.parametrize(("code", "config", "secret", "headers", "body", "target", "moment"), VECTORS)
 def test_documented_vectors(code, config, secret, headers, body, target, moment, monkeypatch):
     if moment is not None:
-        monkeypatch.setattr("automate_core.webhooks.signing.time.time", lambda: moment + 299)
+        monkeypatch.setattr("automate_core.webhooks.schemes.signing.time.time", lambda: moment + 299)
     scheme = scheme_for(code, config)
     assert scheme.match([secret], Delivery(headers, body, target)) == 0
     assert scheme.match([f"{secret}x" if code != "standard" else WHSEC], Delivery(headers, body, target)) is None
@@ -239,7 +239,7 @@ def test_old_and_future_timestamps_are_refused(code, offset, monkeypatch):
     scheme, (secret, _) = scheme_for(code, {}), _secrets(code)
     delivery = _signed(scheme, secret)
     real = time.time
-    monkeypatch.setattr("automate_core.webhooks.signing.time.time", lambda: real() + offset)
+    monkeypatch.setattr("automate_core.webhooks.schemes.signing.time.time", lambda: real() + offset)
     assert scheme.match([secret], delivery) is None
 
 

@@ -13,7 +13,7 @@ from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_core.outbox import subjects
 from automate_core.outbox.ingest import INGEST
 from automate_core.runs import control
-from automate_governance.redaction import knowing
+from automate_governance.redaction.redactor import knowing
 
 GUESSED = """
 name: Orders

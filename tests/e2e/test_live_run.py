@@ -11,7 +11,7 @@ from django.db import connection
 from playwright.sync_api import Page, expect
 
 from automate_core.models import ExecutionRun, RunLog
-from automate_core.webhooks.schemes import GitHubScheme
+from automate_core.webhooks.schemes.registry import GitHubScheme
 from tests.conftest import SECRET
 from tests.e2e.conftest import sign_in_at
 from tests.e2e.test_access import _FOUND, AXE

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from automate_core.webhooks.schemes import GitHubScheme
+from automate_core.webhooks.schemes.registry import GitHubScheme
 from tests import processes
 from tests.conftest import ROOT
 from tests.faults.invariants import Evidence

@@ -18,7 +18,7 @@ from automate_core.database import now
 from automate_core.definition import validation, yaml_files
 from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait, Workflow
 from automate_core.triggers import schedules
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.models import AuditEntry
 from tests.conftest import ROOT, SECRET
 from tests.core.test_schedules import shift

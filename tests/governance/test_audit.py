@@ -136,7 +136,7 @@ def test_other_isolation_levels_are_refused(owner):
 
 
 def test_no_secret_gets_into_an_entry(owner):
-    from automate_governance.redaction import knowing
+    from automate_governance.redaction.redactor import knowing
 
     with knowing() as known:
         known.learn("a-secret-of-the-audit-test")

@@ -9,9 +9,9 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from automate_governance import boot, checks
+from automate_governance import checks, startup
 from automate_governance.models import StoredSecret
-from automate_governance.redaction import MASK, redactor
+from automate_governance.redaction.redactor import MASK, redactor
 from automate_governance.secrets.keyring import generate_key
 from tests.conftest import ROOT
 from tests.matrix import representatives
@@ -82,21 +82,21 @@ def test_nothing_starts_with_keys_that_do_not_fit(secret, environment, start, wr
 
 
 def test_good_keys_are_no_problem(secret):
-    boot.prepare()
+    startup.prepare()
     assert not [check for check in run_checks(databases=["default"]) if check.id.startswith("automate_governance.E")]
 
 
 def test_what_is_stored_is_kept_quiet_from_the_start(secret, monkeypatch):
     known = type(redactor)()
-    monkeypatch.setattr(boot, "redactor", known)
+    monkeypatch.setattr(startup, "redactor", known)
     assert known.text("a-s3cret-before-the-start") != MASK
-    boot.prepare()
+    startup.prepare()
     assert known.text("a-s3cret-before-the-start") == MASK
 
 
 def test_a_secret_that_was_altered_keeps_nobody_from_starting(secret, caplog):
     StoredSecret.objects.update(box=b"x" * 40)
-    boot.prepare()
+    startup.prepare()
     assert "the stored secret token: the stored secret does not open" in caplog.text
 
 
@@ -107,7 +107,7 @@ def test_a_database_that_is_away_is_waited_for(monkeypatch, caplog):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(checks, "secrets_keys_open_what_is_stored", away)
-    boot.prepare()
+    startup.prepare()
     assert "could not be compared with the keys now: connection refused" in caplog.text
 
 
@@ -115,7 +115,7 @@ def test_every_problem_is_in_one_line(settings):
     settings.AUTOMATE_SECRETS_KEYS = []
     settings.AUTOMATE_VAULT = {"url": "https://vault.example.com"}
     with pytest.raises(ImproperlyConfigured) as caught:
-        boot.prepare()
+        startup.prepare()
     assert "holds no key" in str(caught.value) and "AUTOMATE_VAULT takes" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -29,10 +29,10 @@ from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes import GitHubScheme
-from automate_governance import sinks
+from automate_core.webhooks.schemes.registry import GitHubScheme
 from automate_governance.models import StoredSecret
-from automate_governance.redaction import Redactor
+from automate_governance.redaction import log_redaction
+from automate_governance.redaction.redactor import Redactor
 from tests.conftest import ROOT
 from tests.governance.leaky import LeakyConnector
 from tests.governance.spelt import found
@@ -372,7 +372,7 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
         owner=admin,
     )
     workflows.publish(made, author=admin)
-    sinks.guard_handlers()  # a handler of pytest's raises on arguments that do not fit
+    log_redaction.guard_handlers()  # a handler of pytest's raises on arguments that do not fit
     with pytest.warns(UserWarning, match=CONTROL):
         deliver({"control": CONTROL})
         drain()

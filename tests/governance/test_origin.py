@@ -9,8 +9,9 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from automate_governance import audit, origin
+from automate_governance import audit
 from automate_governance.models import AuditEntry
+from automate_governance.people import origin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from automate_connectors.models import Connection
-from automate_governance import boot
+from automate_governance import startup
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.keyring import generate_key
@@ -33,7 +33,7 @@ def lost(owner, endpoint, settings):
 
 def test_what_is_lost_is_listed_and_nothing_changes(lost, capsys):
     with pytest.raises(ImproperlyConfigured, match="automate_recover_keys"):
-        boot.prepare()
+        startup.prepare()
     with pytest.raises(CommandError, match="--accept-loss") as raised:
         call_command("automate_recover_keys")
     assert raised.value.returncode == 1
@@ -46,7 +46,7 @@ def test_what_is_lost_is_listed_and_nothing_changes(lost, capsys):
 
 def test_the_site_starts_and_values_are_entered_again(lost, admin, deliver, sign_in, capsys):
     call_command("automate_recover_keys", "--accept-loss")
-    boot.prepare()
+    startup.prepare()
     assert AuditEntry.objects.filter(verb="secret.marked_lost").count() == StoredSecret.objects.count()
     with pytest.raises(SecretNotFoundError, match="enter it again"):
         resolve("database:crm")

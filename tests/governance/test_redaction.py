@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automate_core.webhooks.callback_urls import callback_url
-from automate_governance import redaction, sinks
 from automate_governance.middleware import RedactAnswersMiddleware, is_markup
-from automate_governance.redaction import MASK, RedactedStream, Redactor, knowing, redact, redactor
-from automate_governance.sinks import RedactingFilter
+from automate_governance.redaction import log_redaction
+from automate_governance.redaction import redactor as redaction
+from automate_governance.redaction.log_redaction import RedactingFilter
+from automate_governance.redaction.redactor import MASK, RedactedStream, Redactor, knowing, redact, redactor
 from automate_testing.fakes import context
 from tests.governance.spelt import found, spellings
 from tests.support.costs import at_most
@@ -32,7 +33,7 @@ VALUE = 's3cret-value/with+odd "characters" & <ümläuts>\\'
 def known(monkeypatch):
     """A redactor of this test's own: in place of the process's, and of what goes on in the test."""
     with knowing() as made:
-        for module in (redaction, sinks):
+        for module in (redaction, log_redaction):
             monkeypatch.setattr(module, "redactor", made)
         yield made
 
@@ -343,8 +344,8 @@ def test_handlers_of_the_host_write_no_known_value_and_lose_nothing(known):
     log = logging.getLogger("a.host.of.its.own")
     log.handlers = [lines, tracker]
     try:
-        sinks.guard_handlers()
-        sinks.guard_handlers()
+        log_redaction.guard_handlers()
+        log_redaction.guard_handlers()
         assert [type(each) for each in lines.filters] == [RedactingFilter]
         log.addHandler(late)
         try:
@@ -367,7 +368,7 @@ def test_a_formatter_masks_what_another_writes_in_its_own_way(known):
         def format(self, record):
             return json.dumps({"error": str(record.exc_info[1])})
 
-    class Masked(sinks.RedactingFormatter, Json):
+    class Masked(log_redaction.RedactingFormatter, Json):
         pass
 
     error = ValueError("it was a-token-that-was-logged")
@@ -460,7 +461,7 @@ def test_threads_may_learn_and_mask_at_once(known):
 
 
 def test_the_sites_own_keys_are_known_from_the_start(settings):
-    from automate_governance import boot
+    from automate_governance import startup
 
-    boot.learn_what_is_the_sites_own()
+    startup.learn_what_is_the_sites_own()
     assert redactor.text(f"{settings.SECRET_KEY} {settings.AUTOMATE_SECRETS_KEYS[0]}") == f"{MASK} {MASK}"

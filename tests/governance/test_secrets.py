@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from automate_governance.models import StoredSecret
-from automate_governance.redaction import MASK
+from automate_governance.redaction.redactor import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.keyring import Keyring, KeyUnavailableError, Place, generate_key
 from automate_governance.secrets.resolver import backends, is_reference, resolve

@@ -10,7 +10,7 @@ import types
 import pytest
 
 from automate_governance import checks
-from automate_governance.redaction import MASK, redactor
+from automate_governance.redaction.redactor import MASK, redactor
 from automate_governance.secrets import vault_server
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import backends, resolve

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_llm import answers, pieces, tokens
+from automate_llm import answers, chunking, tokens
 from automate_llm.models import LLMUsage
 
 pytestmark = pytest.mark.django_db
@@ -211,7 +211,7 @@ def test_the_number_of_calls_is_bounded(models, act):
     ],
 )
 def test_pieces_fit_and_make_the_text_again(text):
-    cut = pieces.cut(text, 100, tokens.estimate)
+    cut = chunking.cut(text, 100, tokens.estimate)
     assert "".join(cut) == text
     assert all(tokens.estimate(piece) <= 100 for piece in cut)
     assert len(cut) <= 2 * (tokens.estimate(text) // 100 + 1), "pieces are filled"
@@ -219,4 +219,4 @@ def test_pieces_fit_and_make_the_text_again(text):
 
 def test_pieces_end_where_paragraphs_do():
     text = "\n\n".join("word " * 30 + "end." for _ in range(6))
-    assert all(piece.rstrip().endswith("end.") for piece in pieces.cut(text, 100, tokens.estimate))
+    assert all(piece.rstrip().endswith("end.") for piece in chunking.cut(text, 100, tokens.estimate))

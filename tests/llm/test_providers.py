@@ -211,10 +211,10 @@ def test_a_key_goes_to_the_providers_host_alone(config, hosts, owner):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_button_says_whether_the_connection_works(provider, connection, owner):
-    from automate_connectors import trial
+    from automate_connectors import connection_test
 
     made = connection(provider)
-    assert trial.attempt(made, owner).message == "1 models"
+    assert connection_test.attempt(made, owner).message == "1 models"
     made.config["base_url"] += "/nowhere"
-    tried = trial.attempt(made, owner)
+    tried = connection_test.attempt(made, owner)
     assert not tried.works and KEY not in tried.message

@@ -151,8 +151,8 @@ def test_nothing_shipped_speaks_to_another_host():
 
 
 def test_the_catalogue_of_schemes_is_that_of_the_code():
-    from automate_core.webhooks.generic import BasicScheme, BearerScheme, HmacScheme, UnsignedScheme
-    from automate_core.webhooks.schemes import SCHEMES
+    from automate_core.webhooks.schemes.generic import BasicScheme, BearerScheme, HmacScheme, UnsignedScheme
+    from automate_core.webhooks.schemes.registry import SCHEMES
 
     section = TEXTS["docs/webhooks.md"].split("## Schemes")[1].split("\n## ")[0]
     written = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)

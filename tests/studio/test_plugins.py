@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from automate_connectors.registry import connectors
-from automate_governance.redaction import MASK
+from automate_governance.redaction.redactor import MASK
 from automate_llm.registry import providers
 from automate_plugins.registry import Plugin
 from tests.studio.test_screens import Page

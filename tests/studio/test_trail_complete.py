@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from automate_core.models import WebhookEndpoint
-from automate_governance import looks
+from automate_governance import payload_views
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
 from tests.studio.test_screens import approval, bulk_action, run, urls, view  # noqa: F401 - its objects and addresses
@@ -166,7 +166,7 @@ def _left(client, url, sent):
     found = (0, [])
     try:
         with transaction.atomic():
-            looks.forget()
+            payload_views.forget()
             form = Form(client.get(url)).values
             last = AuditEntry.objects.latest("pk").pk
             answer = client.post(url, {**form, **sent})
@@ -174,7 +174,7 @@ def _left(client, url, sent):
             found = (answer.status_code, list(verbs))
             raise _Undo
     except _Undo:
-        looks.forget()
+        payload_views.forget()
         return found
 
 

@@ -10,9 +10,10 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from automate_governance import audit, origin
+from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.people_trail import unrecorded
+from automate_governance.people import origin
+from automate_governance.people.account_trail import unrecorded
 from tests.governance.test_audit import _without_triggers
 from tests.studio.test_screens import Page
 

@@ -15,8 +15,8 @@ from automate_core.api import emit
 from automate_core.authoring import workflows
 from automate_core.definition.document import Definition
 from automate_core.models import Event, WebhookEndpoint
-from automate_core.webhooks import config_fields
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes import config_fields
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.conftest import SECRET

@@ -17,7 +17,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.web import File, invalid, plain_name
 from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
-from automate_governance.redaction import redact_text
+from automate_governance.redaction.redactor import redact_text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_RECIPIENTS = 50

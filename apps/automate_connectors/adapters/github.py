@@ -13,7 +13,7 @@ from typing import Any
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
 from automate_connectors.web import failed, invalid, json_list, json_object, quoted
 from automate_egress import HttpResponse
-from automate_governance.redaction import cut
+from automate_governance.redaction.redactor import cut
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _API = "https://api.github.com"

@@ -25,7 +25,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.web import invalid
 from automate_egress import EgressError
 from automate_egress.postgres import PostgresServer, postgres
-from automate_governance.redaction import cut
+from automate_governance.redaction.redactor import cut
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_ROWS = 10_000

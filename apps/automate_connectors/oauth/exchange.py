@@ -18,7 +18,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.oauth.providers import OAuthSetup
 from automate_connectors.outbound import http_session
 from automate_egress import EgressError, HttpResponse, HttpSession
-from automate_governance.redaction import learn_given, redact_text
+from automate_governance.redaction.redactor import learn_given, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 

@@ -18,8 +18,8 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, SignInAttempt
 from automate_connectors.oauth import exchange, tokens
+from automate_connectors.oauth.grant_binding import terms
 from automate_connectors.oauth.providers import OAuthSetup
-from automate_connectors.oauth.terms import terms
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
 

@@ -21,8 +21,8 @@ from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import exchange
+from automate_connectors.oauth.grant_binding import issuer, terms
 from automate_connectors.oauth.providers import OAuthSetup
-from automate_connectors.oauth.terms import issuer, terms
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person
 from automate_governance.secrets.keyring import KeyUnavailableError

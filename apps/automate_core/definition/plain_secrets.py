@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automate_connectors.adapters.base import Action
-from automate_governance.redaction import is_ordinary
-from automate_governance.shapes import is_secret_name, mask_shapes
+from automate_governance.redaction.redactor import is_ordinary
+from automate_governance.redaction.token_patterns import is_secret_name, mask_shapes
 from automate_plugins.fields import FieldKind
 
 _SHORTEST = 8  # characters; what is shorter is a placeholder

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.models import Workflow, WorkflowVersion
-from automate_governance.people import active
+from automate_governance.people.names import active
 from automate_governance.permissions import Person, permitted
 
 MOST = 100

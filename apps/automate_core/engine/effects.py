@@ -37,7 +37,7 @@ from automate_core.faultpoints import reach
 from automate_core.outbox.store import ClaimedJob
 from automate_core.triggers.host_events import originating
 from automate_governance.permissions import Person
-from automate_governance.redaction import knowing
+from automate_governance.redaction.redactor import knowing
 
 log = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ from automate_core.models import OutboxJob, Wait
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.triggers import host_events
-from automate_governance.redaction import knowing
+from automate_governance.redaction.redactor import knowing
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from automate_core.models import ExecutionRun
 from automate_core.outbox import subjects
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RunStatus, StepStatus, WaitStatus
-from automate_governance.redaction import Redactor
+from automate_governance.redaction.redactor import Redactor
 
 _ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED})
 

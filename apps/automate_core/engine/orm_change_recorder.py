@@ -18,7 +18,7 @@ import msgspec
 from django.db import connection, models
 from django.db.models.signals import post_save, pre_delete, pre_save
 
-from automate_connectors.exposed import exposed
+from automate_connectors.model_allowlist import exposed
 from automate_governance.permissions import Person
 
 MAX_ROWS = 100

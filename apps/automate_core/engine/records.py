@@ -12,7 +12,7 @@ from typing import Any
 from automate_core.ids import uuid7
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RUN_EDGES, STEP_EDGES, RunStatus, StepStatus, move
-from automate_governance.redaction import Redactor
+from automate_governance.redaction.redactor import Redactor
 
 
 class Verdict(enum.StrEnum):

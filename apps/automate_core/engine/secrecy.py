@@ -15,7 +15,7 @@ from automate_core.definition.document import ActionStep, Definition, Definition
 from automate_core.engine import assignees
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import permitted
-from automate_governance.redaction import Redactor, knowing
+from automate_governance.redaction.redactor import Redactor, knowing
 from automate_governance.secrets import recall
 
 FRESH_SECONDS = 60.0

@@ -26,7 +26,7 @@ from automate_core import database
 from automate_core.events import emitted
 from automate_core.models import ActiveTrigger, Trigger, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.triggers.model_registry import view_permission
-from automate_governance.people import name_field
+from automate_governance.people.names import name_field
 from automate_governance.permissions import Person, permitted_to_outer
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from automate_core.definition.document import Definition
 from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating import Template, as_template, compile_value
 from automate_core.outbox import subjects
-from automate_governance.redaction import redact_text
+from automate_governance.redaction.redactor import redact_text
 
 MOST_SECONDS = 0.05  #: of computing, for all terms of one event
 SUBJECT = "subject"  #: the name of the term that holds the subject line

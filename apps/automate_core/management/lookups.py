@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model, QuerySet
 
 from automate_core.models import WebhookEndpoint, Workflow
-from automate_governance.people import name_field
+from automate_governance.people.names import name_field
 from automate_governance.permissions import Person
 
 MOST_LISTED = 50

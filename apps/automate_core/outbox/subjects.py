@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from automate_governance.redaction import redact_text
-from automate_governance.shapes import MASK, is_secret_name
+from automate_governance.redaction.redactor import redact_text
+from automate_governance.redaction.token_patterns import MASK, is_secret_name
 
 LONGEST = 120  #: characters of a subject
 LONGEST_PART = 60

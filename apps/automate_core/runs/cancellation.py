@@ -23,7 +23,7 @@ from automate_core.states import (
     WaitStatus,
     move,
 )
-from automate_governance.redaction import redact_text
+from automate_governance.redaction.redactor import redact_text
 
 
 @transaction.atomic

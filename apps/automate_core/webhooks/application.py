@@ -31,7 +31,7 @@ from automate_core.webhooks.receive import (
     not_accepted,
     too_large,
 )
-from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.admin_site import reverse
 
 MOST_IN_ONE_STATEMENT = 200

@@ -8,7 +8,7 @@ import msgspec
 
 from automate_core.webhooks import forms
 from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.signing import FORM
+from automate_core.webhooks.schemes.signing import FORM
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000

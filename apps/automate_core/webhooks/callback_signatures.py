@@ -11,8 +11,8 @@ from automate_core.definition.document import Problem, WaitStep, parse, walk
 from automate_core.definition.step_paths import key_of
 from automate_core.definition.validators import validates
 from automate_core.models import ExecutionRun
-from automate_core.webhooks.schemes import SchemeError, SignatureScheme, scheme_for
-from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.schemes.registry import SchemeError, SignatureScheme, scheme_for
+from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_governance.secrets.resolver import resolve
 

@@ -19,7 +19,7 @@ import msgspec
 from automate_core.webhooks import bodies
 from automate_core.webhooks.bodies import Document
 from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.schemes.signing import Delivery
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

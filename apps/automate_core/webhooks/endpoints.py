@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from automate_core.models import WebhookEndpoint
-from automate_core.webhooks.schemes import SchemeError, scheme_for
+from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret

@@ -24,10 +24,10 @@ from automate_core.outbox.ingest import Ingested, NewEvent
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_core.webhooks import bodies, cloudevents, rates
 from automate_core.webhooks.errors import BodyError
-from automate_core.webhooks.schemes import GitHubScheme, SchemeError, SignatureScheme, scheme_for
-from automate_core.webhooks.signing import Delivery, Reply
+from automate_core.webhooks.schemes.registry import GitHubScheme, SchemeError, SignatureScheme, scheme_for
+from automate_core.webhooks.schemes.signing import Delivery, Reply
 from automate_core.webhooks.tally import tally
-from automate_governance.redaction import STRONG, Redactor
+from automate_governance.redaction.redactor import STRONG, Redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import SecretValue, resolve
 

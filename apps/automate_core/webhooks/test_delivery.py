@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from automate_core.models import WebhookEndpoint
-from automate_core.webhooks.schemes import scheme_for
+from automate_core.webhooks.schemes.registry import scheme_for
 from automate_egress import HttpResponse, HttpSession
 from automate_governance import audit
 from automate_governance.admin_site import reverse

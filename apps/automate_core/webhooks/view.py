@@ -14,8 +14,8 @@ from automate_core.conf import setting
 from automate_core.outbox.ingest import EventIngestor
 from automate_core.webhooks import rates
 from automate_core.webhooks.receive import METHOD, Answer, find_receiver, hasty, not_accepted, too_large
-from automate_core.webhooks.signing import Delivery
-from automate_governance.origin import Source
+from automate_core.webhooks.schemes.signing import Delivery
+from automate_governance.people.origin import Source
 
 
 @method_decorator(csrf_exempt, name="dispatch")

@@ -6,7 +6,7 @@ import threading
 
 from automate_core.outbox import notify
 from automate_core.worker.worker import Worker
-from automate_governance import origin
+from automate_governance.people import origin
 
 
 class ManagedWorker:

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from automate_governance import audit
 from automate_governance.models import StoredSecret
+from automate_governance.reference_registry import uses_of
 from automate_governance.secrets.keyring import keyring
-from automate_governance.uses import uses_of
 
 
 @dataclass(frozen=True)

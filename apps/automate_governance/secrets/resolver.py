@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from automate_governance.redaction import learn
+from automate_governance.redaction.redactor import learn
+from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 from automate_governance.secrets.keyring import KeyUnavailableError
-from automate_governance.shapes import MASK
 from automate_plugins.registry import PluginNotFoundError, Registry
 
 backends: Registry[SecretsBackend] = Registry(

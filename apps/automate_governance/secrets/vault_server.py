@@ -14,7 +14,7 @@ import hvac  # noqa: TID251 - over a session that goes through automate_egress
 from hvac import exceptions  # noqa: TID251 - its errors
 
 from automate_egress import EgressError
-from automate_governance.redaction import redactor
+from automate_governance.redaction.redactor import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.vault import VaultSettings
 from automate_governance.secrets.vault_session import GuardedSession

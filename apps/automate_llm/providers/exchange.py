@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.web import request_id
-from automate_governance.redaction import cut
+from automate_governance.redaction.redactor import cut
 from automate_llm.providers.base import LLMProviderError, TokenUsage
 
 _SHOWN = 300

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_governance.redaction import cut
+from automate_governance.redaction.redactor import cut
 from automate_llm import tokens
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError
 from automate_llm.providers.exchange import Refusal, api_key, base_url, exchange, names_of, report, text_of

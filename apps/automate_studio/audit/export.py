@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from automate_governance import audit
 from automate_governance.models import AuditEntry
-from automate_governance.redaction import RedactedStream, redactor
+from automate_governance.redaction.redactor import RedactedStream, redactor
 from automate_governance.spreadsheets import inert
 
 COLUMNS = (

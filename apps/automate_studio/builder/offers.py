@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter
-from automate_connectors.exposed import Exposed, exposed
+from automate_connectors.model_allowlist import Exposed, exposed
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KINDS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow

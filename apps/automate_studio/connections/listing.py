@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.contrib.auth import get_user_model
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
-from automate_connectors import trial
+from automate_connectors import connection_test
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
@@ -85,7 +85,7 @@ class ConnectionCard:
     @property
     def can_try(self) -> bool:
         """Whether there is a call to test it by."""
-        return trial.can_try(self.connection)
+        return connection_test.can_try(self.connection)
 
 
 def connections(user: User, query: Query, now: dt.datetime) -> listing.ListPage:

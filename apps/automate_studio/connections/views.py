@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_connectors import trial
+from automate_connectors import connection_test as trial
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import sign_in

@@ -24,7 +24,7 @@ from automate_core.outbox import subjects
 from automate_core.queries.event_search import find, lookup
 from automate_core.runs import replay
 from automate_core.runs.control import ControlError
-from automate_governance import audit, looks
+from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
 from automate_studio.events import listing, match_explanation
@@ -84,7 +84,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
     shown = list(runs.order_by("pk").values_list("pk", flat=True)[:MOST_RUNS])
     if why.may_read and not event.emptied_at:
-        looks.at(person, "event.payload_viewed", event, trace_id=event.trace_id)
+        payload_views.at(person, "event.payload_viewed", event, trace_id=event.trace_id)
     replays = Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).defer("payload", "headers")
     return _page(
         request,
@@ -108,7 +108,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Rows of the payload, as `json_answers.rows` says."""
     event = _carrying(request, event_id)
-    looks.at(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
+    payload_views.at(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
     return responses.rows(request, event.payload)
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.registry import connectors
 from automate_governance.permissions import SITE, can
-from automate_governance.redaction import redact
+from automate_governance.redaction.redactor import redact
 from automate_governance.secrets.interfaces import SecretsBackend
 from automate_governance.secrets.resolver import backends
 from automate_llm.providers.base import LLMProvider

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods
 from automate_core.models import NotificationRule, Wait
 from automate_core.operations.offboarding import handover, holdings
 from automate_core.runs.waits import approvals
-from automate_governance import people
 from automate_governance.admin_site import reverse
+from automate_governance.people import names
 from automate_governance.permissions import Person
 from automate_studio.ui import admin_page, formatting, request_params
 from automate_studio.ui.responses import SeeOther
@@ -86,7 +86,7 @@ def _person(pk: str) -> Person:
 
 def _proposed(leaver: Person) -> list[str]:
     active = get_user_model()._default_manager.filter(is_active=True).exclude(pk=leaver.pk)
-    return list(active.order_by(people.name_field()).values_list(people.name_field(), flat=True)[:MOST_PEOPLE])
+    return list(active.order_by(names.name_field()).values_list(names.name_field(), flat=True)[:MOST_PEOPLE])
 
 
 def _shown(held: holdings.Holding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.states import FINAL_RUN_STATES
-from automate_governance import looks
+from automate_governance import payload_views
 from automate_governance.permissions import SITE, can, holds_anywhere
 from automate_studio.runs.listing import bulk
 from automate_studio.runs.listing import page as found_runs
@@ -87,5 +87,5 @@ def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspect
     attempt, tabs = request_params.number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
     shown = inspector.inspect(page, path, attempt, request.user, tabs=tabs)
     if shown and shown.values:
-        looks.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
+        payload_views.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
     return shown

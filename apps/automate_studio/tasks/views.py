@@ -22,8 +22,8 @@ from automate_core.models import Wait
 from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
-from automate_governance import people
 from automate_governance.admin_site import reverse
+from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person
 from automate_studio.tasks import listing
 from automate_studio.ui import admin_page, formatting, forms, request_params
@@ -97,7 +97,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     absent, name = request_params.words(request.POST.get("from")), request_params.words(request.POST.get("to"))
     try:
-        person = people.named(absent).first()
+        person = names.named(absent).first()
         if person is None:
             raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
         done = leaver_tasks.hand_over(person, by=request_params.person(request), **_whom(name))
@@ -140,7 +140,7 @@ def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any
 
 def _person(name: str) -> Person:
     """Raises HandOverError."""
-    person: Person | None = people.active([name]).first()
+    person: Person | None = names.active([name]).first()
     if person is None:
         raise approvals.HandOverError(f"There is no active account called {name!r}." if name else "Name somebody.")
     return person

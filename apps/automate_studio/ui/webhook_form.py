@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automate_core.admin import WebhookEndpointForm
-from automate_core.webhooks import config_fields
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes import config_fields
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.form_view import FieldView
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.examples import curl
-from automate_core.webhooks.generic import ConfiguredScheme
-from automate_core.webhooks.schemes import SchemeError, scheme_for
-from automate_core.webhooks.signing import SignatureScheme
+from automate_core.webhooks.schemes.examples import curl
+from automate_core.webhooks.schemes.generic import ConfiguredScheme
+from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
+from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.permissions import User, can
 
 

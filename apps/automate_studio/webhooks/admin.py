@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from automate_core.admin import WebhookEndpointAdmin
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.webhook_form import CONDITIONS, notes
 from automate_studio.webhooks import views

@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from automate_core import database
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio.ui import formatting
 from automate_studio.ui.lists import Query

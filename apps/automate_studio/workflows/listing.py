@@ -18,7 +18,7 @@ from automate_core.authoring import pausing
 from automate_core.authoring.drafts.reading import read_trigger
 from automate_core.models import Trigger, Workflow
 from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
-from automate_governance.people import name_field
+from automate_governance.people.names import name_field
 from automate_governance.permissions import User, permitted
 from automate_studio.ui import describe, formatting, request_params
 from automate_studio.ui.lists import Choice, Query, Tab, address

@@ -10,7 +10,7 @@ from automate_core.models import WebhookEndpoint
 from automate_core.triggers import schedules
 from automate_core.triggers.model_registry import watched
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
 from automate_studio.ui import describe, formatting
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, Effect
-from automate_governance.shapes import is_secret_name
+from automate_governance.redaction.token_patterns import is_secret_name
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_testing.cases import Case
 from automate_testing.contracts.traces import CANARY

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from automate_governance.spellings import spellings_of
+from automate_governance.redaction.encodings import spellings_of
 
 CANARY = "canary-a1b2c3d4e5f6"  #: stands for every secret; it may show up nowhere
 

@@ -37,7 +37,7 @@ from automate_core.models import (  # noqa: E402
 from automate_core.operations.statistics import rollup  # noqa: E402
 from automate_core.triggers import manual  # noqa: E402
 from automate_core.webhooks import endpoints  # noqa: E402
-from automate_core.webhooks.schemes import GitHubScheme  # noqa: E402
+from automate_core.webhooks.schemes.registry import GitHubScheme  # noqa: E402
 from automate_core.worker.worker import Worker  # noqa: E402
 from automate_governance import sharing  # noqa: E402
 from automate_governance.admin_site import admin_site, reverse  # noqa: E402

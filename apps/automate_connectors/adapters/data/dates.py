@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 
-from automate_connectors.adapters.data.doing import doing, text_of, wrong
+from automate_connectors.adapters.data.pure_action import doing, text_of, wrong
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_TEXT = 200

@@ -12,7 +12,7 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
-from automate_connectors.adapters.data.doing import (
+from automate_connectors.adapters.data.pure_action import (
     ITEMS,
     MAX_DEPTH,
     MAX_ITEMS,

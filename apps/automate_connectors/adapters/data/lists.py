@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from automate_connectors import conditions
-from automate_connectors.adapters.data.doing import (
+from automate_connectors.adapters.data.pure_action import (
     ITEMS,
     MAX_ITEMS,
     doing,

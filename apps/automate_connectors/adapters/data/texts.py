@@ -8,7 +8,7 @@ from typing import Any
 import re2
 from django.utils.text import slugify
 
-from automate_connectors.adapters.data.doing import (
+from automate_connectors.adapters.data.pure_action import (
     MAX_ITEMS,
     MAX_TEXT,
     TEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.data.doing import MAX_DEPTH, doing, wrong
+from automate_connectors.adapters.data.pure_action import MAX_DEPTH, doing, wrong
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
 
 _LEVELS = (("debug", "Debug"), ("info", "Info"), ("warning", "Warning"), ("error", "Error"))

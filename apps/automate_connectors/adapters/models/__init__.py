@@ -14,7 +14,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.adapters.models import rights
 from automate_connectors.adapters.models.errors import told
 from automate_connectors.adapters.models.table import MAX_CHANGED, MAX_FOUND, Table
-from automate_connectors.exposed import Exposed, exposed
+from automate_connectors.model_allowlist import Exposed, exposed
 from automate_plugins.fields import FieldKind, FieldSpec
 
 _MODEL = FieldSpec(

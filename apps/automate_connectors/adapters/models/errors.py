@@ -10,7 +10,7 @@ from django.db import DataError, Error, IntegrityError, connection
 from django.db.models.deletion import ProtectedError, RestrictedError
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.exposed import Exposed
+from automate_connectors.model_allowlist import Exposed
 
 
 def invalid(wrong: dict[str, list[str]]) -> ConnectorError:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.conditions import Condition
-from automate_connectors.exposed import Field
+from automate_connectors.model_allowlist import Field
 
 _LOOKUPS = {
     "==": "exact",

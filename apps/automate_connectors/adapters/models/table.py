@@ -17,7 +17,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models import rights
 from automate_connectors.adapters.models.errors import invalid
 from automate_connectors.adapters.models.lookups import as_json, clean, fits
-from automate_connectors.exposed import Exposed, Field, exposed
+from automate_connectors.model_allowlist import Exposed, Field, exposed
 
 MAX_FOUND = 1_000
 MAX_CHANGED = 100

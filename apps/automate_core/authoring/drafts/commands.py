@@ -24,7 +24,8 @@ from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.reading import Reading
 from automate_core.authoring.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
-from automate_governance import audit, people
+from automate_governance import audit
+from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 
 

@@ -30,7 +30,7 @@ from automate_core.expressions.json_logic import RuleError, read
 from automate_core.expressions.json_path import TemplateError, describe
 from automate_core.expressions.templating import compile_value, expressions
 from automate_core.expressions.templating.arithmetic import read_sum
-from automate_governance.shapes import is_secret_name
+from automate_governance.redaction.token_patterns import is_secret_name
 
 _MONEY = re.compile(r"(?:^|[^a-z])(?:pay(?:s|ment|out)?s?|charges?|refunds?|transfers?|payroll)(?:[^a-z]|$)")
 _SENSITIVE = re.compile(

@@ -26,7 +26,7 @@ from automate_core.definition.document import (
     parse,
     walk,
 )
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 
 FOLDER = "automate_templates"
 CATEGORIES = {

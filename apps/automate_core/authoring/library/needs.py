@@ -8,13 +8,13 @@ from typing import Literal
 
 from django.contrib.auth.models import Group
 
-from automate_connectors.exposed import exposed
+from automate_connectors.model_allowlist import exposed
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.authoring.library.files import ModelUse, Template, missing_actions
 from automate_core.models import WebhookEndpoint
 from automate_core.triggers.model_registry import view_permission, watched
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import Person, permitted
 from automate_plugins.registry import PluginNotFoundError
 

@@ -26,7 +26,7 @@ from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.redaction import redact
+from automate_governance.redaction.redactor import redact
 
 KEPT = 5  #: test runs that are kept of each step, of each way to it, and of the whole
 MAX_PAYLOAD = 1_000_000  #: characters of JSON

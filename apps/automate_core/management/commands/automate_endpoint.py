@@ -15,7 +15,7 @@ from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes import SCHEMES, SchemeError
+from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
 from automate_governance.permissions import NotPermittedError
 
 

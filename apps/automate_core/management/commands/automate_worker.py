@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.outbox.status import QueueStatus, as_json, read_status
 from automate_core.worker.worker import SuspectWorker, Worker
-from automate_governance import boot, origin
+from automate_governance import startup
+from automate_governance.people import origin
 
 
 class Command(BaseCommand):
@@ -50,7 +51,7 @@ class Command(BaseCommand):
 def _run(worker: Worker) -> None:
     """Work, once the keys are found to fit. Each signal is more urgent than the one before."""
     try:
-        boot.prepare()
+        startup.prepare()
     except ImproperlyConfigured as error:
         raise CommandError(str(error), returncode=2) from error
     steps = iter([worker.stop, worker.hurry])

@@ -17,7 +17,7 @@ from automate_core.models import Notification, Wait, WaitAssignee
 from automate_core.operations.notifications import texts
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
-from automate_governance.people import email_of
+from automate_governance.people.names import email_of
 from automate_governance.permissions import Person
 
 BATCH = 50

@@ -15,17 +15,17 @@ from django.core.mail import EmailMultiAlternatives, mailers
 from django.template.loader import render_to_string
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.connection_test import context
 from automate_connectors.invocation import invoke
 from automate_connectors.models import Connection
 from automate_connectors.outbound import http_session
-from automate_connectors.trial import context
 from automate_core.conf import named
 from automate_core.models import Notification, NotificationRule
 from automate_core.operations.notifications import approval_mail, texts
-from automate_core.webhooks.schemes import scheme_for
+from automate_core.webhooks.schemes.registry import scheme_for
 from automate_egress import EgressError
 from automate_governance.permissions import can
-from automate_governance.redaction import knowing, redact_text
+from automate_governance.redaction.redactor import knowing, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve
 from automate_plugins.registry import PluginNotFoundError

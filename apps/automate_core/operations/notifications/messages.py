@@ -17,7 +17,7 @@ from automate_core.models import Notification, NotificationRule, Occurrence, Wor
 from automate_core.operations.notifications.quiet_hours import after_quiet
 from automate_core.operations.notifications.texts import MOST_FACTS, Fact
 from automate_core.states import NotificationStatus
-from automate_governance.people import email_of
+from automate_governance.people.names import email_of
 from automate_governance.permissions import SITE, Person, can
 
 GATHER = dt.timedelta(seconds=5)  #: how long the first message waits for what happens at the same time

@@ -24,9 +24,10 @@ from automate_core.operations.notifications import messages, sending, texts
 from automate_core.operations.notifications.messages import Happening
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_core.webhooks.endpoints import store_secret
-from automate_core.webhooks.schemes import scheme_for
-from automate_governance import audit, people
-from automate_governance.people import email_of
+from automate_core.webhooks.schemes.registry import scheme_for
+from automate_governance import audit
+from automate_governance.people import names as people
+from automate_governance.people.names import email_of
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve

@@ -11,8 +11,9 @@ from automate_core.authoring import workflows
 from automate_core.definition.document import DefinitionError, parse
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.operations.offboarding import holdings, tasks
-from automate_governance import audit, people
+from automate_governance import audit
 from automate_governance.models import StoredSecret
+from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere
 
 
@@ -134,7 +135,7 @@ def _notified(leaver: Person, to: Person, by: Person) -> int:
 
 def find(name: str) -> Person:
     """The active person of that user name. Raises HandoverError."""
-    person: Person | None = people.active([name]).first()
+    person: Person | None = names.active([name]).first()
     if person is None:
         raise HandoverError(f"There is no active account called {name!r}." if name else "Name an active person.")
     return person

@@ -21,10 +21,10 @@ from automate_core.webhooks import bodies, callback_signatures
 from automate_core.webhooks.callback_urls import read_callback_token
 from automate_core.webhooks.errors import BodyError
 from automate_core.webhooks.receive import ENCODED, METHOD, TOO_LARGE, UNAUTHORIZED, Answer, not_accepted
-from automate_core.webhooks.signing import Delivery
+from automate_core.webhooks.schemes.signing import Delivery
 from automate_core.webhooks.view import delivery_of
-from automate_governance.origin import Source
-from automate_governance.redaction import STRONG
+from automate_governance.people.origin import Source
+from automate_governance.redaction.redactor import STRONG
 
 UNKNOWN = Answer(404, {"error": "There is no such callback."})
 USED = Answer(409, {"error": "This callback was used already."})

@@ -14,7 +14,7 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.outbox import notify
 from automate_core.outbox.store import ADVANCE
 from automate_core.states import WAIT_EDGES, WaitStatus, move
-from automate_governance.redaction import STRONG, redact
+from automate_governance.redaction.redactor import STRONG, redact
 
 WAKE = f"""
 WITH woken AS (

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from automate_governance import people, sign_in
+from automate_governance import sign_in
+from automate_governance.people import names
 
 
 class Command(BaseCommand):
@@ -22,6 +23,6 @@ class Command(BaseCommand):
         if not user and not address:
             raise CommandError("say whom to unlock: USER, or --address ADDRESS", returncode=2)
         found = sign_in.unlock(name=user, address=address)
-        if user and not found and not people.named(user).exists():
+        if user and not found and not names.named(user).exists():
             raise CommandError(f"there is no user {user!r}", returncode=2)
         self.stdout.write(f"{user or address} is unlocked" if found else f"{user or address} was not locked")

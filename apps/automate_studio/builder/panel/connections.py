@@ -13,7 +13,7 @@ from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from automate_connectors import trial
+from automate_connectors import connection_test
 from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
 from automate_core.authoring.drafts import rows
@@ -43,7 +43,7 @@ def _test(request: HttpRequest, node: StepNode) -> HttpResponse:
     usable = permitted(request.user, "use", Connection.objects.select_related("owner"))
     found = get_object_or_404(usable, slug=node.connection)
     context = {
-        "trial": trial.attempt(found, request_params.person(request)),
+        "trial": connection_test.attempt(found, request_params.person(request)),
         "at": timezone.localtime(),
         "connection": found,
     }

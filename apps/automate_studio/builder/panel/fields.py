@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_core.webhooks.schemes import SCHEMES
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.forms import MISSING, Group
 

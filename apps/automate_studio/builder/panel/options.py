@@ -12,15 +12,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
-from automate_connectors import offering
+from automate_connectors import field_options
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.field_options import Offered
 from automate_connectors.models import Connection
-from automate_connectors.offering import Offered
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
-from automate_governance import people, sharing
+from automate_governance import sharing
+from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
@@ -83,7 +84,7 @@ def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
         connection = usable.filter(slug=node.connection).first()
         if connection is None:
             raise ConnectorError("choose a connection first, one that you may use", code="no_connection")
-    return offering.offered(adapter, connection, spec.options, node.inputs, person)
+    return field_options.offered(adapter, connection, spec.options, node.inputs, person)
 
 
 # --- what the site itself knows ---------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ def _run_as(workflow: Workflow, person: Person) -> Options:
 def _workflows(workflow: Workflow, person: Person) -> Options:
     """Other workflows that are published."""
     known = permitted(person, "view", Workflow.objects.exclude(pk=workflow.pk).exclude(published=None))
-    return list(known.order_by("name").values_list("slug", "name")[: offering.MOST])
+    return list(known.order_by("name").values_list("slug", "name")[: field_options.MOST])
 
 
 def _time_zones(workflow: Workflow, person: Person) -> Options:

@@ -14,7 +14,7 @@ from automate_core.admin import WebhookEndpointForm, form_for
 from automate_core.authoring.drafts import commands, requests
 from automate_core.authoring.drafts.commands import State
 from automate_core.models import WebhookEndpoint, Workflow
-from automate_core.webhooks.schemes import SchemeError
+from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, User, can
 from automate_studio.ui import formatting

@@ -23,7 +23,7 @@ from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
-from automate_governance.people import display_name
+from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_studio.runs.page import header, page
 from automate_studio.ui import formatting, versions

@@ -19,7 +19,7 @@ from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
-from automate_governance import looks
+from automate_governance import payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can
 from automate_studio.runs.page.page import RunPage, load_run
@@ -140,7 +140,7 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
     by_default = "failed" if page.failed_step else "start"
     may_see = can(request.user, "view_payload", run)
     if may_see:
-        looks.at(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
+        payload_views.at(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
     preset = preset_version(page)
     return Form(
         page=page,

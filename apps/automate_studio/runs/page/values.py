@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, StepRun
-from automate_governance import audit, looks
+from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.ui import request_params
@@ -60,7 +60,7 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
         value = found.value
     except artifacts.DocumentError as error:
         return _gone(error)
-    looks.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
+    payload_views.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
     return responses.rows(request, value)
 
 

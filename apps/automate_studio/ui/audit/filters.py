@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from automate_governance.models import AuditEntry
-from automate_governance.origin import Source
+from automate_governance.people.origin import Source
 from automate_studio.ui import request_params
 from automate_studio.ui.lists import Choice, Query
 

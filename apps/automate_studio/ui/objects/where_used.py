@@ -12,7 +12,7 @@ from django.db import models
 from automate_core.models import NotificationRule, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_governance.uses import Use, users_of_each
+from automate_governance.reference_registry import Use, users_of_each
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from automate_core.events.scope import event_scope
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import compile_value
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
-from automate_governance import looks
+from automate_governance import payload_views
 from automate_governance.permissions import Person, can
 from automate_studio.models import ChosenSample
 from automate_studio.ui.samples import scope as reach
@@ -70,7 +70,7 @@ def for_trigger(state: State, key: str, person: Person) -> Sample | Withheld | N
     event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest(found, state.workflow)
     sample = _of(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
     if sample or chosen.edited is not None:
-        looks.at(person, "workflow.sample_viewed", state.workflow)
+        payload_views.at(person, "workflow.sample_viewed", state.workflow)
     return _edited(chosen.edited, sample) if chosen.edited is not None else sample
 
 
@@ -92,7 +92,7 @@ def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld 
     of_run, of_tests = outputs(run, keys) if run else {}, _of_tests(workflow, keys)
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _with_run(sample, definition, run, steps)
-    looks.at(person, "workflow.sample_viewed", workflow)
+    payload_views.at(person, "workflow.sample_viewed", workflow)
     return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from automate_core.models.events import WebhookEndpoint, endpoint_checks
-from automate_core.webhooks.generic import BasicScheme, BearerScheme, HmacScheme, UnsignedScheme
-from automate_core.webhooks.presets import (
+from automate_core.webhooks.schemes.generic import BasicScheme, BearerScheme, HmacScheme, UnsignedScheme
+from automate_core.webhooks.schemes.presets import (
     GitHubScheme,
     GitLabScheme,
     ShopifyScheme,
@@ -18,8 +18,8 @@ from automate_core.webhooks.presets import (
     StripeScheme,
     TypeformScheme,
 )
-from automate_core.webhooks.signing import SchemeError, SignatureScheme
-from automate_core.webhooks.twilio import TwilioScheme
+from automate_core.webhooks.schemes.signing import SchemeError, SignatureScheme
+from automate_core.webhooks.schemes.twilio import TwilioScheme
 
 __all__ = ["SCHEMES", "GitHubScheme", "SchemeError", "SignatureScheme", "scheme_for"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from automate_connectors.number_fields import IntegerField
-from automate_core.webhooks.schemes import SCHEMES, SchemeError
+from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
 from automate_plugins.fields import FieldKind, FieldSpec
 
 #: Name of the form's field: (its spec, the codes of the schemes that have it).

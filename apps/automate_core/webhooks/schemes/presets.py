@@ -9,7 +9,7 @@ import secrets as random
 from collections.abc import Sequence
 from typing import Any
 
-from automate_core.webhooks.signing import (
+from automate_core.webhooks.schemes.signing import (
     SHORTEST_SECRET,
     Delivery,
     Headers,

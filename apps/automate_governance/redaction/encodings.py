@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from automate_governance.shapes import is_secret_name
+from automate_governance.redaction.token_patterns import is_secret_name
 
 SHORTEST = 6  # characters; shorter values would blank out ordinary text
 _SHORTEST_LINE = 20  # of a value of several lines: shorter ones are hardly secret by themselves

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from django.conf import settings
 
-from automate_core.webhooks.signing import (
+from automate_core.webhooks.schemes.signing import (
     FORM,
     Delivery,
     Headers,

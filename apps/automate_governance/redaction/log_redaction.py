@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from automate_governance.redaction import redact_text, redactor
+from automate_governance.redaction.redactor import redact_text, redactor
 
 type Mask = Callable[[str], str]
 

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
-from automate_governance import checks, sinks
-from automate_governance.redaction import redactor
+from automate_governance import checks
+from automate_governance.redaction import log_redaction
+from automate_governance.redaction.redactor import redactor
 from automate_governance.secrets.env import EnvSecretsBackend
 from automate_governance.secrets.keyring import KeyUnavailableError
 
@@ -26,7 +27,7 @@ def prepare() -> None:
     Raises ImproperlyConfigured, one line that says what to do. A database that is away is no reason to refuse: the
     process waits for it, and each secret is checked when it is used.
     """
-    sinks.guard_process()
+    log_redaction.guard_process()
     problems = [*checks.secrets_keys_are_keys(None), *checks.vault_settings_make_sense(None)]
     try:
         problems += checks.secrets_keys_open_what_is_stored(None, databases=["default"])

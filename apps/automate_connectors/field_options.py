@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from automate_connectors import invocation, trial
+from automate_connectors import connection_test, invocation
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, OptionsError
 from automate_connectors.models import Connection
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.redaction import knowing, redact_text
+from automate_governance.redaction.redactor import knowing, redact_text
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
 MOST = 1_000
@@ -43,7 +43,7 @@ def _asked(
     adapter: ConnectorAdapter, connection: Connection | None, name: str, params: dict[str, Any], by: Person
 ) -> Offered:
     try:
-        return Offered(invocation.options(adapter, name, params, trial.context(connection, by))[:MOST])
+        return Offered(invocation.options(adapter, name, params, connection_test.context(connection, by))[:MOST])
     except OptionsError as error:
         return Offered(error.instead[:MOST], redact_text(error.message)[:500])
     except ConnectorError as error:

@@ -20,9 +20,9 @@ from automate_connectors.oauth.tokens import fresh
 from automate_connectors.outbound import ways_out
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.redaction import knowing, learn_given, redact_text
+from automate_governance.redaction.redactor import knowing, learn_given, redact_text
+from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
-from automate_governance.shapes import MASK
 from automate_plugins.registry import PluginNotFoundError
 
 TRIAL_SECONDS = 15.0

@@ -13,7 +13,8 @@ from django.db import ProgrammingError, models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from automate_governance import audit, origin, sign_in
+from automate_governance import audit, sign_in
+from automate_governance.people import origin
 from automate_governance.permissions import SITE
 
 _SHOWN = {

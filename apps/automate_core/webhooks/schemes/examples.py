@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlsplit, urlunsplit
 
-from automate_core.webhooks.generic import BearerScheme, ConfiguredScheme, HmacScheme
-from automate_core.webhooks.signing import FORM, SignatureScheme
-from automate_core.webhooks.twilio import TwilioScheme
+from automate_core.webhooks.schemes.generic import BearerScheme, ConfiguredScheme, HmacScheme
+from automate_core.webhooks.schemes.signing import FORM, SignatureScheme
+from automate_core.webhooks.schemes.twilio import TwilioScheme
 
 _VARIABLES = ("ID", "TIME", "SIGNATURE", "SECRET")  # of the shell; `@ID@` stands in a body or header for its value
 _ID = "@ID@"  # another at each run

@@ -16,9 +16,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from automate_governance import callback_tokens
-from automate_governance.needles import Needles
-from automate_governance.shapes import MASK, is_secret_name, mask_shapes
-from automate_governance.spellings import SHORTEST, parts_of, spellings_of
+from automate_governance.redaction.encodings import SHORTEST, parts_of, spellings_of
+from automate_governance.redaction.literal_matcher import Needles
+from automate_governance.redaction.token_patterns import MASK, is_secret_name, mask_shapes
 
 STRONG = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
 MOST = 20_000  # values that a redactor remembers; beyond them, the older half is forgotten

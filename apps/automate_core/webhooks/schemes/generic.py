@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from automate_core.webhooks.signing import (
+from automate_core.webhooks.schemes.signing import (
     SHORTEST_SECRET,
     Delivery,
     Headers,

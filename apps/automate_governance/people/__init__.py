@@ -1,0 +1,1 @@
+"""People: their names, their sign-ins, and where an action came from."""
