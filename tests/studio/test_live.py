@@ -100,9 +100,12 @@ def test_what_was_seen_is_not_sent_again(held, site, owner):
     run.refresh_from_db()
     (first, whole), *later = found.items()
     assert {"run-state", "flow", "card-trigger", "card-call", "timeline", "row-call"} <= whole
-    assert (first, later[-1][0]) == (run.seq - len(later), run.seq) and later
-    for _, ids in later:
-        assert {"run-state", "axis"} <= ids and not {"flow", "timeline", "card-trigger"} & ids
+    assert later and later[-1][0] == run.seq
+    shown = first
+    for seq, ids in later:
+        missed_some = seq > shown + 1  # on a busy machine several changes come at once, and the page gets all
+        assert {"run-state", "axis"} <= ids and (missed_some or not {"flow", "timeline", "card-trigger"} & ids)
+        shown = seq
     assert {"card-call", "row-call", "ln-end"} <= set.union(*(ids for _, ids in later))
 
 
