@@ -52,7 +52,7 @@ def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         found = picker_search.search(query, found, data)
     context |= {"groups": found, "query": query, "withheld": isinstance(sample, Withheld), "step": node.label}
     template = "tree.html" if "q" in request.GET else "picker.html"
-    return TemplateResponse(request, f"automate_studio/builder/data/views/{template}", context)
+    return TemplateResponse(request, f"automate_studio/builder/data/{template}", context)
 
 
 @require_POST

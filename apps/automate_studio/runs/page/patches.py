@@ -12,7 +12,7 @@ from automate_studio.ui import admin_page
 from automate_studio.view_models.step_tree import Card, RouteView
 
 _RUN = "automate_studio/run/"
-_TREE = "automate_studio/view_models/step_tree/"
+_TREE = "automate_studio/tree/"
 
 
 def whole(page: RunPage) -> str:
