@@ -19,7 +19,7 @@ from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.outbox.store import LONG_AGO, OutboxStore
 from tests.processes import wait_for
 
-JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "withdrawn", "calls", "logs", "queued"]
+JOURNALLED = ["checkpoints", "steps", "waits", "assignees", "cancelled_waits", "calls", "logs", "queued"]
 CLAIM_VALUES = {"worker": "w", "lease": 30, "after": 7, "floor": LONG_AGO}
 
 pytestmark = pytest.mark.django_db(transaction=True)

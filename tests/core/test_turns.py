@@ -38,7 +38,7 @@ def test_a_long_sequence_of_costly_expressions_lets_others_finish_first(workflow
 @pytest.mark.django_db(transaction=True)
 def test_a_run_goes_on_where_it_took_breath(publish, run, monkeypatch):
     """Every step is a turn of its own, and nothing is done twice or left out."""
-    monkeypatch.setattr("automate_core.engine.run_walker.BREATH_SECONDS", 0)
+    monkeypatch.setattr("automate_core.engine.run_walker.SECONDS_PER_SLICE", 0)
     publish("""
   - kind: for_each
     key: each

@@ -95,6 +95,6 @@ def _context(call: EffectCall, config: dict[str, Any], outcome: EffectOutcome) -
         "deadline": time.monotonic() + call.effect.node.timeout,
         "cancelled": lambda: walk.cancelled,
         "log": write,
-        "run": walk.ids,
+        "run": walk.run_info,
         "step": {"path": step.path, "attempt": step.attempt},
     }

@@ -56,7 +56,7 @@ class Performers:
     def next_deadline(self) -> float:
         """When, on `time.monotonic()`, the next effect has to be answered for."""
         with self._lock:
-            waiting = [by for by, call in self._answer_by.values() if call.effect.taker != "commit"]
+            waiting = [by for by, call in self._answer_by.values() if call.effect.claimed_by != "commit"]
             return min(waiting, default=math.inf)
 
     def overdue(self) -> list[Result]:
@@ -66,7 +66,7 @@ class Performers:
             late = {
                 key: call
                 for key, (by, call) in self._answer_by.items()
-                if by <= now and call.effect.takes("watch")  # one that is being committed answers for itself
+                if by <= now and call.effect.claim("watch")  # one that is being committed answers for itself
             }
             for key in late:
                 del self._answer_by[key]

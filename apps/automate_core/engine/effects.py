@@ -59,7 +59,7 @@ class EffectCall:
     @property
     def is_wanted(self) -> bool:
         """Whether anybody waits for the outcome."""
-        return not self.walk.cancelled and not self.effect.withdrawn
+        return not self.walk.cancelled and not self.effect.cancelled
 
     def let_go(self) -> None:
         """Nobody does: its lease is lost."""
@@ -126,7 +126,7 @@ def _performed(call: EffectCall) -> EffectOutcome:
 def _put_aside(outcome: EffectOutcome, walk: Walk) -> None:
     """Keep a large output as a file here, where nothing else waits for it."""
     if outcome.output is not None and len(outcome.output) > artifacts.limit():
-        outcome.output, outcome.output_file = artifacts.put(walk.redacted(outcome.output))
+        outcome.output, outcome.output_file = artifacts.put(walk.redact(outcome.output))
 
 
 def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) -> None:
@@ -151,7 +151,7 @@ def _call_connector(call: EffectCall, node: ActionNode, outcome: EffectOutcome) 
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
         "log": write,
-        "run": walk.ids,
+        "run": walk.run_info,
         "step": {"path": step.path, "attempt": step.attempt},
         "user": SimpleLazyObject(run_as),
     }

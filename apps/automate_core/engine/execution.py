@@ -103,8 +103,8 @@ class ExecutionEngine:
                 self._sifted(call, outcome)
                 continue
             walk = self._walks.get(call.job_id)
-            if walk is not None and call.effect in walk.awaited:
-                walk.answer(call.effect, outcome)
+            if walk is not None and call.effect in walk.pending_effects:
+                walk.deliver_result(call.effect, outcome)
                 self._moving[call.job_id] = walk
 
     def _sifted(self, call: SiftCall, outcome: EffectOutcome) -> None:
@@ -125,7 +125,7 @@ class ExecutionEngine:
             if standing.status in FINAL_RUN_STATES:
                 walk.cancel()
                 self._moving[walk.job.id] = walk
-            elif standing.wakes > walk.run.wakes and walk.resolve(standing.waits):
+            elif standing.wakes > walk.run.wakes and walk.resolve_waits(standing.waits):
                 walk.run.wakes = standing.wakes
                 self._moving[walk.job.id] = walk
 
@@ -269,7 +269,7 @@ class ExecutionEngine:
         if program is None:
             return Checkpoint(job, Outcome.COMPLETE, run)
         run.slug = program.workflow
-        walk = self._walks[job.id] = Walk(job, run, program, event, stored, most_bytes=self._most_bytes)
+        walk = self._walks[job.id] = Walk(job, run, program, event, stored, max_inline_bytes=self._most_bytes)
         return walk.proceed()
 
     def _program(self, run: RunRecord) -> Program | None:
@@ -344,12 +344,12 @@ class ExecutionEngine:
         if verdict is Verdict.LOST:
             log.warning("job %s: lease lost, its work is dropped", job.id)
         elif walk.cancelled and checkpoint.outcome is Outcome.HOLD:
-            if not walk.awaited:
+            if not walk.pending_effects:
                 self._moving[job.id] = walk  # to complete the job
             return
         elif checkpoint.outcome is Outcome.HOLD:
             self._begin(walk, inactive.get(walk.run.version_id))
-            if walk.resting:
+            if walk.is_paused:
                 self._moving[job.id] = walk
             return
         self._moving.pop(job.id, None)
@@ -357,12 +357,12 @@ class ExecutionEngine:
 
     def _begin(self, walk: Walk, said: Any) -> None:
         """Start its effects; when its run-as user is not active, each fails before it begins."""
-        starting, walk.starting = walk.starting, []
+        starting, walk.effects_to_start = walk.effects_to_start, []
         for effect in starting:
             if said is None:
                 self._start(EffectCall(walk.job, effect, walk, self.journal.worker))
             else:
-                walk.answer(effect, EffectOutcome(error=ConnectorError(**inactive_error(said))))
+                walk.deliver_result(effect, EffectOutcome(error=ConnectorError(**inactive_error(said))))
                 self._moving[walk.job.id] = walk
 
 
@@ -389,8 +389,8 @@ def _given_up(job: ClaimedJob, stored: StoredRun, said: Any) -> Checkpoint:
         run.start()
     run.slug = said.slug
     run.fail(inactive_error(said))
-    withdrawn = [path for path, wait in stored.waits.items() if wait.is_open]
-    return Checkpoint(job, Outcome.COMPLETE, run, steps, withdrawn=withdrawn)
+    cancelled_waits = [path for path, wait in stored.waits.items() if wait.is_open]
+    return Checkpoint(job, Outcome.COMPLETE, run, steps, cancelled_waits=cancelled_waits)
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:

@@ -26,8 +26,8 @@ from automate_core.engine.records import (
     StepRecord,
     StoredRun,
     Verdict,
-    WaitAnswer,
     WaitRecord,
+    WaitState,
     idempotency_key,
 )
 from automate_core.ids import uuid7
@@ -59,7 +59,7 @@ class Journal:
             "steps": [_step(run, step, now) for c, run in with_runs for step in c.steps],
             "waits": [_wait(run, wait) for c, run in with_runs for wait in c.waits],
             "assignees": [row for c, _ in with_runs for wait in c.waits for row in _assignees(wait)],
-            "withdrawn": [{"run": run.id, "path": path} for c, run in with_runs for path in c.withdrawn],
+            "cancelled_waits": [{"run": run.id, "path": path} for c, run in with_runs for path in c.cancelled_waits],
             "calls": [_call(run, call) for c, run in with_runs for call in c.calls],
             "logs": [_log(run, log, now) for c, run in with_runs for log in c.logs],
             "queued": [_queued(c.job, queued) for c in ordered for queued in c.queued],
@@ -69,7 +69,7 @@ class Journal:
         there = {name for name, some in rows.items() if some}
         if any(run.new and run.parent_id for _, run in with_runs):
             there.add("queued")
-        if any(run.status in _ENDED and run.is_told for _, run in with_runs):
+        if any(run.status in _ENDED and run.notifies_end for _, run in with_runs):
             there.add("ends")
         values = {name: msgspec.json.encode(some).decode() for name, some in rows.items()}
         written = database.run(self.connection, journal_sql.write(frozenset(there)), {"worker": self.worker, **values})
@@ -103,7 +103,7 @@ class Journal:
             standing = standings.setdefault(row.id, Standing(row.status, row.wakes, {}))
             if row.path is not None:
                 outcome = None if row.outcome is None else msgspec.json.decode(row.outcome)
-                standing.waits[row.path] = WaitAnswer(row.kind, row.state == WaitStatus.OPEN, outcome)
+                standing.waits[row.path] = WaitState(row.kind, row.state == WaitStatus.OPEN, outcome)
         return standings
 
 
@@ -133,7 +133,7 @@ def _checkpoint(checkpoint: Checkpoint, now: float) -> dict[str, Any]:
             "priority": run.priority,
             "origin": run.origin,
             "slug": run.slug,
-            "ends": run.status in _ENDED and run.is_told,
+            "ends": run.status in _ENDED and run.notifies_end,
             "wakes": run.wakes,
             "started_ago": (now - run.started) * 1000,
         }
@@ -245,7 +245,7 @@ def _stored(row: Any) -> StoredRun:
         slot_key=row.slot_key,
     )
     if row.cause == ExecutionRun.Cause.TEST:
-        record.is_told = False
+        record.notifies_end = False
     steps = {
         step["path"]: StepRecord(
             path=step["path"],

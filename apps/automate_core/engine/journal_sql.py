@@ -132,10 +132,10 @@ _PARTS = (
 )""",
     ),
     (
-        "withdrawn",
-        """withdrawn AS (
+        "cancelled_waits",
+        """cancelled_waits AS (
     UPDATE automate_core_wait wait SET status = 'cancelled', resolved_at = automate_now(), seq = live.seq
-    FROM json_to_recordset(%(withdrawn)s::json) AS w(run uuid, path text) JOIN live ON live.run = w.run
+    FROM json_to_recordset(%(cancelled_waits)s::json) AS w(run uuid, path text) JOIN live ON live.run = w.run
     WHERE wait.run_id = w.run AND wait.path = w.path AND wait.status = 'open'
 )""",
     ),

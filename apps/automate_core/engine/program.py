@@ -282,7 +282,7 @@ class Program:
     terms: Terms | None = None
 
     @property
-    def is_rehearsed(self) -> bool:
+    def is_simulated(self) -> bool:
         """Whether it is a test that uses no connection."""
         return self.terms is not None and self.terms.mode != "real"
 

@@ -62,7 +62,7 @@ class StepRecord:
         self.failures += 1
 
     def wait(self) -> None:
-        """Parked on somebody or something."""
+        """Begin to wait."""
         self.status = move(STEP_EDGES, self.status, StepStatus.WAITING)
 
     def skip(self, output: bytes) -> None:
@@ -75,7 +75,7 @@ class StepRecord:
         self.status = move(STEP_EDGES, self.status, StepStatus.RUNNING)
 
     def cancel(self) -> None:
-        """Withdrawn with its strand."""
+        """Cancelled with its task."""
         self._end(StepStatus.CANCELLED)
 
     def interrupt(self) -> None:
@@ -120,7 +120,7 @@ class RunRecord:
     origin: str = ""
     terms: dict[str, str] = field(default_factory=dict)
     new: bool = False
-    is_told: bool = True  # whether its end is counted, and heard of
+    notifies_end: bool = True  # whether its end is counted, and heard of
     started: float = field(default_factory=time.monotonic)
     redactor: Redactor = field(default_factory=Redactor)  # of its version, once it is walked
 
@@ -157,8 +157,8 @@ class WaitRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitAnswer:
-    """How a wait stands, and what came of it."""
+class WaitState:
+    """A wait as the journal knows it: open, or with its outcome."""
 
     kind: str
     is_open: bool
@@ -217,7 +217,7 @@ class Checkpoint:
     waits: list[WaitRecord] = field(default_factory=list)
     logs: list[LogRecord] = field(default_factory=list)
     queued: list[QueuedRun] = field(default_factory=list)
-    withdrawn: list[str] = field(default_factory=list)
+    cancelled_waits: list[str] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     effects: list[EffectRecord] = field(default_factory=list)
 
@@ -228,7 +228,7 @@ class StoredRun:
 
     record: RunRecord
     steps: dict[str, StepRecord]
-    waits: dict[str, WaitAnswer] = field(default_factory=dict)
+    waits: dict[str, WaitState] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -237,7 +237,7 @@ class Standing:
 
     status: str
     wakes: int
-    waits: dict[str, WaitAnswer]
+    waits: dict[str, WaitState]
 
 
 def idempotency_key(run_id: str, path: str) -> str:

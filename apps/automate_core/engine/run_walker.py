@@ -1,8 +1,8 @@
 """Walk: goes through a run's steps as far as it can, deciding from the journal alone what is still to do.
 
-Each kind of step is a generator (`kinds`) that a `Scheduler` runs: it yields what it needs, gets the answer back, and
-leaves its records here. A walk that is made anew from the journal goes the same way again, and takes what is recorded
-as done instead of doing it, so that it does not matter whether it is the same worker, or the same day.
+Each kind of step is a generator (`steps`) that a `Scheduler` runs: it yields requests, is sent their outcomes, and
+leaves its records here. README.md has the protocol. A walk that resumes from the journal takes the same way again and
+uses what is recorded instead of doing it, so that it may be another worker, and another day.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
@@ -37,15 +38,15 @@ from automate_core.engine.records import (
     RunRecord,
     StepRecord,
     StoredRun,
-    WaitAnswer,
     WaitRecord,
+    WaitState,
     idempotency_key,
 )
 from automate_core.engine.sandbox import Sandbox
-from automate_core.engine.scheduler import Breath, Effect, Parked, Rendering, Scheduler, Steps, Strand
-from automate_core.engine.scope import Frame
+from automate_core.engine.scheduler import Computation, Effect, Pause, Scheduler, StepGenerator, Task, WaitFor
+from automate_core.engine.scope import Scope
 from automate_core.expressions.json_logic import Rule
-from automate_core.expressions.json_path import Scope, TemplateError
+from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import NotAtOnceError, Template
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
@@ -53,15 +54,15 @@ from automate_core.webhooks.callback_urls import callback_url
 
 log = logging.getLogger(__name__)
 
-_SANDBOXES = threading.Lock()  # arms of a parallel step may want theirs at once
+_sandbox_lock = threading.Lock()  # branches of a parallel step may ask for the sandbox at once
 
-BREATH = 500
-BREATH_SECONDS = 0.05
-MAX_BYTES = 8_000_000
+MAX_STEPS_PER_SLICE = 500
+SECONDS_PER_SLICE = 0.05
+MAX_CHECKPOINT_BYTES = 8_000_000
 
 
 class Walk:
-    """One walk of one run under one lease. Documents of more bytes than `most_bytes` are kept as files."""
+    """One walk of one run under one lease. Documents larger than `max_inline_bytes` are kept as files."""
 
     def __init__(
         self,
@@ -71,86 +72,95 @@ class Walk:
         event: dict[str, Any],
         stored: StoredRun | None = None,
         *,
-        most_bytes: float = math.inf,
+        max_inline_bytes: float = math.inf,
     ) -> None:
         self.job = job
         self.run = run
         self.program = program
         run.redactor = program.secrecy.redactor
-        self._is_taken_up = stored is not None
-        self.starting: list[Effect] = []
+        self._is_resumed = stored is not None
+        self.effects_to_start: list[Effect] = []
         self.cancelled = False
         self.steps = stored.steps if stored else {}
-        self.answers = stored.waits if stored else {}
+        self.known_waits = stored.waits if stored else {}
         self._changed: dict[int, StepRecord] = {}
         self.waits: list[WaitRecord] = []
-        self.withdrawn: list[str] = []
+        self.cancelled_waits: list[str] = []
         self.calls: list[CallRecord] = []
-        self._bytes = 0
-        self.most_bytes = most_bytes
+        self._checkpoint_bytes = 0
+        self.max_inline_bytes = max_inline_bytes
         self.logs: list[LogRecord] = []
         self.effects: list[EffectRecord] = []
         self._sandbox: Sandbox | None = None
-        self.ids = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
-        scope = {"event": event, "steps": {}, "run": self.ids, "vars": {**program.vars, **(run.vars or {})}}
+        self.run_info = {"id": run.id, "trace_id": run.trace_id, "workflow": program.workflow}
+        names = {"event": event, "steps": {}, "run": self.run_info, "vars": {**program.vars, **(run.vars or {})}}
         if program.terms is not None:
-            scope |= {**program.terms.given, "steps": dict(program.terms.given.get("steps", {}))}
-        frame = Frame("", {**scope, "callbacks": self.callbacks(program.body, "")})
-        self.strands = Scheduler(self._whole_run(frame), self._give_up, breath=BREATH, seconds=BREATH_SECONDS)
+            names |= {**program.terms.given, "steps": dict(program.terms.given.get("steps", {}))}
+        scope = Scope("", {**names, "callbacks": self.callbacks(program.body, "")})
+        self.scheduler = Scheduler(
+            self._run_program(scope),
+            self._on_cancelled,
+            max_steps_per_run=MAX_STEPS_PER_SLICE,
+            max_seconds_per_run=SECONDS_PER_SLICE,
+        )
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
     @property
-    def resting(self) -> bool:
-        """Whether it stopped to take breath, and has more to do at once."""
-        return self.strands.resting and not self.cancelled
+    def is_paused(self) -> bool:
+        """Whether its time slice ended, and it has more to do at once."""
+        return self.scheduler.has_ready_tasks and not self.cancelled
 
     @property
-    def awaited(self) -> set[Effect]:
-        """The effects whose outcomes it has yet to hear."""
-        return set(self.strands.asked)
+    def pending_effects(self) -> set[Effect]:
+        """The effects that were requested and have not ended."""
+        return set(self.scheduler.pending_effects)
 
-    def answer(self, effect: Effect, outcome: EffectOutcome) -> None:
-        """An effect has ended. `proceed` goes on from there."""
+    def deliver_result(self, effect: Effect, outcome: EffectOutcome) -> None:
+        """Take the outcome of an effect. `proceed` goes on from there.
+
+        In a cancelled walk no task is resumed: the outcome is only recorded.
+        """
         if not self.cancelled:
-            self.strands.answer(effect, outcome)
+            self.scheduler.set_result(effect, outcome)
             return
-        self.strands.asked.pop(effect)
-        if not isinstance(effect, Rendering):
-            self.conclude(effect.step, outcome)
-        elif effect.is_withheld:
-            self.note(effect.step)
+        self.scheduler.pending_effects.pop(effect)
+        if not isinstance(effect, Computation):
+            self.record_outcome(effect.step, outcome)
+        elif effect.holds_record:
+            self.mark_changed(effect.step)
 
-    def resolve(self, answers: dict[str, WaitAnswer]) -> bool:
-        """Waits that somebody else has ended: whether that concerns a strand of this walk."""
-        found = [path for path, answer in answers.items() if path in self.strands.parked and not answer.is_open]
-        for path in found:
-            self.strands.resolve(path, answers[path])
-        return bool(found)
+    def resolve_waits(self, waits: dict[str, WaitState]) -> bool:
+        """Make the tasks ready whose waits were resolved elsewhere: whether there are any."""
+        tasks = self.scheduler.waiting_tasks
+        resolved = [path for path, wait in waits.items() if path in tasks and not wait.is_open]
+        for path in resolved:
+            self.scheduler.resolve_wait(path, waits[path])
+        return bool(resolved)
 
     def cancel(self) -> None:
-        """The run has ended: nothing more begins, and the outcomes of what runs are recorded as they come."""
+        """Begin nothing more, because the run has ended; outcomes of running effects are recorded as they come."""
         self.cancelled = True
-        for effect in self.starting:
-            self.strands.asked.pop(effect, None)
-        self.starting = []
+        for effect in self.effects_to_start:
+            self.scheduler.pending_effects.pop(effect, None)
+        self.effects_to_start = []
 
     def sandbox(self) -> Sandbox:
-        """Where the transactional actions of a dry run happen. For effects, which come one after the other here."""
-        with _SANDBOXES:
+        """The sandbox for the transactional actions of a dry run, one at a time. For the threads of effects."""
+        with _sandbox_lock:
             self._sandbox = self._sandbox or Sandbox()
             return self._sandbox
 
     def close(self) -> None:
-        """Nobody goes on with this walk: what its dry run has changed is rolled back."""
+        """Roll back what a dry run has changed: this walk is over."""
         if self._sandbox is not None:
             self._sandbox.close()
 
     def proceed(self) -> Checkpoint:
-        """Go on until every strand waits for something, the walk needs breath, or the end."""
+        """Go on until every task waits for something, the time slice is used, or the run has ended."""
         if not self.cancelled:
-            self.starting.extend(self.strands.run())
-        busy = bool(self.strands.asked) or self.resting
+            self.effects_to_start.extend(self.scheduler.run())
+        busy = bool(self.scheduler.pending_effects) or self.is_paused
         ended = self.run.status in FINAL_RUN_STATES or self.cancelled
         if not busy and not ended:
             self.run.park()
@@ -162,26 +172,26 @@ class Walk:
             list(self._changed.values()),
             self.waits,
             self.logs,
-            withdrawn=self.withdrawn,
+            cancelled_waits=self.cancelled_waits,
             calls=self.calls,
             effects=self.effects,
         )
-        self._changed, self.waits, self.withdrawn, self.calls, self.logs = {}, [], [], [], []
+        self._changed, self.waits, self.cancelled_waits, self.calls, self.logs = {}, [], [], [], []
         self.effects = []
-        self._bytes = 0
+        self._checkpoint_bytes = 0
         return checkpoint
 
     # --- the whole run ------------------------------------------------------------------------------------------------
 
-    def _whole_run(self, frame: Frame) -> Steps:
+    def _run_program(self, scope: Scope) -> StepGenerator:
         if self.run.status != RunStatus.RUNNING:
             self.run.start()
-        if self._is_taken_up and self.program.secrecy.is_due and not self.program.is_rehearsed:
-            yield Rendering(StepRecord("", 0), SecrecyNode(), None)
+        if self._is_resumed and self.program.secrecy.is_due and not self.program.is_simulated:
+            yield Computation(StepRecord("", 0), SecrecyNode(), None)
         try:
-            last = yield from self.sequence(self.program.body.nodes, frame)
+            last = yield from self.sequence(self.program.body.nodes, scope)
             if self.run.parent_id is not None:
-                self.run.output = self.output(frame, last)
+                self.run.output = self.step_output(scope, last)
             self.run.succeed()
         except StepFailedError as failure:
             self.run.fail(failure.error)
@@ -192,201 +202,208 @@ class Walk:
                 self.run.fail(stop.error)
         except Exception:
             log.exception("run %s: the walk failed", self.run.id)
-            self._give_up(self.strands.root)
+            self._on_cancelled(self.scheduler.root)
             self.run.fail({"code": "internal_error", "message": "The engine failed; the server's log says more."})
 
-    def sequence(self, nodes: Nodes, frame: Frame) -> Steps:
-        """Steps one after the other; gives the last one's key, empty when there is none."""
+    def sequence(self, nodes: Nodes, scope: Scope) -> StepGenerator:
+        """Walk steps one after the other. Returns the key of the last one, empty when there is none."""
         for node in nodes:
-            if self.strands.is_spent:
-                yield Breath()
-                self.strands.check()
-            yield from steps.step(self, node, f"{frame.prefix}{node.key}", frame)
+            if self.scheduler.is_slice_used:
+                yield Pause()
+                self.scheduler.check_cancelled()  # a task beside it may have failed meanwhile
+            yield from steps.step(self, node, f"{scope.prefix}{node.key}", scope)
         return nodes[-1].key if nodes else ""
 
     # --- records ------------------------------------------------------------------------------------------------------
 
-    def conclude(self, step: StepRecord, outcome: EffectOutcome) -> None:
-        """Record how an effect ended."""
+    def record_outcome(self, step: StepRecord, outcome: EffectOutcome) -> None:
+        """Record how an effect ended: its output or error, and what it logged."""
         self.logs.extend(outcome.logs)
         if outcome.effects:
             self.effects.append(EffectRecord(step.path, step.attempt, outcome.effects))
         if outcome.error is not None and outcome.error.code == NOT_BEGUN:
             step.cancel()
-            self.note(step)
+            self.mark_changed(step)
         elif outcome.error is not None:
             self.fail(step, error_of(outcome.error))
         else:
             self.succeed(step, outcome.output or b"null", outcome.output_file)
 
-    def skips(self, step: StepRecord, answer: WaitAnswer | None = None) -> bool:
-        """Whether a person had the step passed over, now or earlier: its output is what they gave for it."""
+    def apply_skip(self, step: StepRecord, answer: WaitState | None = None) -> bool:
+        """Whether a person skipped the step, by this answer or earlier; its output is what they gave."""
         outcome = (answer.outcome if answer else None) or {}
         if outcome.get("outcome") == StepStatus.SKIPPED:
-            step.skip(self.redacted(encode_output(outcome.get("output"))))
-            self.note(step)
-            self.strands.settle(step)
+            step.skip(self.redact(encode_output(outcome.get("output"))))
+            self.mark_changed(step)
+            self.scheduler.close_step(step)
         return step.status == StepStatus.SKIPPED
 
     def callbacks(self, body: LoopBody, prefix: str) -> dict[str, str]:
-        """The addresses that end its waits for a callback, by the step's key."""
+        """The URLs that resolve the body's waits for a callback, by step key."""
         return {key: callback_url(self.run.id, f"{prefix}{path}") for key, path in body.callbacks}
 
-    def ended_wait(self, path: str) -> Steps:
-        """What ended the wait at `path`: known from the journal, or to come."""
-        answer = self.answers.pop(path, None)
+    def wait_until_resolved(self, path: str) -> StepGenerator:
+        """Returns the resolved wait at `path`: known from the journal, or when it comes."""
+        answer = self.known_waits.pop(path, None)
         if answer is None or answer.is_open:
-            answer = yield Parked(path)
+            answer = yield WaitFor(path)
         return answer
 
-    def begin(self, path: str, last: StepRecord | None) -> StepRecord:
-        """The record of a next attempt, after the last one that was made."""
+    def begin_attempt(self, path: str, last: StepRecord | None) -> StepRecord:
+        """The record of the next attempt. Raises TaskCancelledError."""
         step = StepRecord(path, last.attempt + 1, failures=last.failures) if last else StepRecord(path, 1)
-        self.strands.begin(step)
+        self.scheduler.begin_step(step)
         return step
 
-    def found(self, path: str) -> Steps:
-        """What is recorded of a step, or None. One that was cancelled goes no further: a sibling's failure follows."""
+    def resume_step(self, step: StepRecord) -> None:
+        """Go on with an attempt that the journal holds as open. Raises TaskCancelledError."""
+        self.scheduler.begin_step(step)
+
+    def recorded_step(self, path: str) -> StepGenerator:
+        """Returns the recorded attempt, or None. A cancelled one goes no further: a sibling's failure follows."""
         step = self.steps.pop(path, None)
         if step is not None and step.status == StepStatus.CANCELLED:
-            yield Parked(path)
+            yield WaitFor(path)
         return step
 
-    def enter(self, path: str, key: str) -> Steps:
-        """(the record of a step that holds others or waits, whether it begins now).
+    def enter(self, path: str, key: str) -> StepGenerator:
+        """Returns (the record of a container or waiting step, whether it begins now).
 
         Raises StepFailedError when it is recorded as failed.
         """
-        step = yield from self.found(path)
+        step = yield from self.recorded_step(path)
         if step is None:
-            step = self.begin(path, None)
-            self.note(step)
+            step = self.begin_attempt(path, None)
+            self.mark_changed(step)
             return step, True
         if step.status == StepStatus.FAILED:
             raise StepFailedError({**(step.error or {}), "step": (step.error or {}).get("step", key)})
         if not step.ended:
-            self.strands.begin(step)
+            self.scheduler.begin_step(step)
         return step, False
 
-    def container(self, step: StepRecord, node: Node, frame: Frame) -> _Container:
-        """A block at whose end a step that holds others has ended as well."""
-        return _Container(self, step, node, frame)
+    def container(self, step: StepRecord, node: Node, scope: Scope) -> _Container:
+        """A block for what happens inside a container or waiting step: at its end the step is recorded as ended."""
+        return _Container(self, step, node, scope)
 
     def succeed(self, step: StepRecord, output: bytes, file: str | None = None) -> None:
-        """Record an output; later steps see what is recorded, so that a resumed walk sees the same."""
+        """Record an output, redacted. Later steps see what is recorded, so that a resumed walk sees the same."""
         if file is None:
-            output = self.redacted(output)
-            if len(output) > self.most_bytes:
+            output = self.redact(output)
+            if len(output) > self.max_inline_bytes:
                 output, file = artifacts.put(output)
         step.succeed(output, file)
-        self.weigh(output)
-        self.note(step)
-        self.strands.settle(step)
+        self.count_bytes(output)
+        self.mark_changed(step)
+        self.scheduler.close_step(step)
 
     def fail(self, step: StepRecord, error: dict[str, Any]) -> None:
-        """Record why an attempt came to nothing."""
+        """Record the error of an attempt."""
         step.fail(clean_error(error, self.run.redactor))
-        self.note(step)
+        self.mark_changed(step)
 
-    def redacted(self, document: bytes) -> bytes:
-        """A document as it may be stored and seen."""
+    def redact(self, document: bytes) -> bytes:
+        """A document without the secrets of the run's connections."""
         return self.run.redactor.document(document.decode()).encode()
 
-    def weigh(self, document: bytes) -> None:
-        """Take breath when the next checkpoint grows heavy."""
-        self._bytes += len(document)
-        if self._bytes > MAX_BYTES:
-            self.strands.rest()
+    def count_bytes(self, document: bytes) -> None:
+        """Add to the size of the next checkpoint; the walk pauses to write one that grows large."""
+        self._checkpoint_bytes += len(document)
+        if self._checkpoint_bytes > MAX_CHECKPOINT_BYTES:
+            self.scheduler.pause()
 
-    def encoded(self, value: Any, key: str) -> bytes:
-        """A value as a document. Raises StepFailedError when it is none, or too large."""
+    def encode_or_fail(self, value: Any, key: str) -> bytes:
+        """A value as a JSON document. Raises StepFailedError when it is no JSON, or too large."""
         try:
             return encode_output(value)
         except ConnectorError as error:
-            self.refuse(key, error.code, error.message)
+            self.raise_failed(key, error.code, error.message)
 
-    def output(self, frame: Frame, key: str) -> Any:
-        """What the step of that key gave. Raises StepFailedError when its file cannot be read."""
+    def step_output(self, scope: Scope, key: str) -> Any:
+        """The output of the step with that key. Raises StepFailedError when its file cannot be read."""
         try:
-            return frame.output(key)
+            return scope.output(key)
         except artifacts.DocumentError as error:
-            self.refuse(key, error.code, error.message)
+            self.raise_failed(key, error.code, error.message)
 
-    def recorded(self, step: StepRecord, key: str) -> dict[str, Any]:
-        document = self.read(step.output_file, key) if step.output_file else step.output
+    def output_document(self, step: StepRecord, key: str) -> dict[str, Any]:
+        """The recorded output of a step, decoded; {} when there is none. Raises StepFailedError."""
+        document = self.read_artifact(step.output_file, key) if step.output_file else step.output
         found: dict[str, Any] = msgspec.json.decode(document or b"{}")
         return found
 
-    def read(self, file: str, key: str) -> bytes:
-        """A document that was put aside. Raises StepFailedError."""
+    def read_artifact(self, file: str, key: str) -> bytes:
+        """A document that is kept as a file. Raises StepFailedError."""
         try:
             return artifacts.read(file)
         except artifacts.DocumentError as error:
-            self.refuse(key, error.code, error.message)
+            self.raise_failed(key, error.code, error.message)
 
-    def note(self, step: StepRecord) -> None:
-        """The next checkpoint writes the record."""
+    def mark_changed(self, step: StepRecord) -> None:
+        """Have the next checkpoint write the record."""
         self._changed[id(step)] = step
 
-    def _give_up(self, strand: Strand) -> None:
-        """A strand was withdrawn: what it had begun is cancelled, and so are its waits."""
-        paths = {step.path for step in strand.begun}
-        for step in strand.begun:
+    def _on_cancelled(self, task: Task) -> None:
+        """Cancel the steps that a cancelled task has open, their waits and their calls."""
+        paths = {step.path for step in task.open_steps}
+        for step in task.open_steps:
             if not step.ended:
                 step.cancel()
-                self.note(step)
-        self.withdrawn.extend(paths)
+                self.mark_changed(step)
+        self.cancelled_waits.extend(paths)
         self.waits = [wait for wait in self.waits if wait.path not in paths]
         self.calls = [call for call in self.calls if call.path not in paths]
 
-    def rendered(self, template: Template, frame: Frame, key: str, step: StepRecord) -> Steps:
-        """Gives the value. Raises StepFailedError when it cannot be rendered."""
+    def render_or_fail(self, template: Template, scope: Scope, key: str, step: StepRecord) -> StepGenerator:
+        """Returns the rendered value. Raises StepFailedError."""
         try:
-            return (yield from self.render(template, frame, step))
+            return (yield from self.render(template, scope, step))
         except TemplateError as error:
-            self.refuse(key, "template_error", str(error))
+            self.raise_failed(key, "template_error", str(error))
         except ConnectorError as error:
-            self.refuse(key, error.code, error.message)
+            self.raise_failed(key, error.code, error.message)
 
-    def render(self, template: Template, frame: Frame, step: StepRecord) -> Steps:
-        """Gives the value, by a render worker if that may take its time. Raises TemplateError and ConnectorError."""
+    def render(self, template: Template, scope: Scope, step: StepRecord) -> StepGenerator:
+        """Returns the rendered value, by a render worker if it may take long. Raises TemplateError, ConnectorError."""
         try:
-            return template.render_at_once(frame.scope)
+            return template.render_at_once(scope.names)
         except NotAtOnceError:
-            return msgspec.json.decode((yield from self.beside(RenderNode(template), frame.scope, step)))
+            return msgspec.json.decode((yield from self.compute(RenderNode(template), scope.names, step)))
 
-    def holds(self, rule: Rule, frame: Frame, key: str, step: StepRecord) -> Steps:
-        """Whether the rule holds here. Raises StepFailedError when deciding it costs too much."""
+    def holds(self, rule: Rule, scope: Scope, key: str, step: StepRecord) -> StepGenerator:
+        """Returns whether the rule holds. Raises StepFailedError when deciding it costs too much."""
         try:
-            if not self.strands.is_spent and (held := rule.holds_at_once(frame.scope)) is not None:
+            if not self.scheduler.is_slice_used and (held := rule.holds_at_once(scope.names)) is not None:
                 return held
-            return msgspec.json.decode((yield from self.beside(DecideNode(rule), frame.still(), step)))
+            return msgspec.json.decode((yield from self.compute(DecideNode(rule), scope.snapshot(), step)))
         except ConnectorError as error:
-            self.refuse(key, error.code, error.message)
+            self.raise_failed(key, error.code, error.message)
 
-    def beside(self, node: RenderNode | DecideNode | PureNode, given: Scope, step: StepRecord) -> Steps:
-        """Gives the document that a thread beside the walk comes to. Raises ConnectorError."""
-        is_withheld = self._changed.pop(id(step), None) is not None
-        outcome = yield Rendering(step, node, given, is_withheld=is_withheld)
-        if is_withheld:
-            self.note(step)
-        self.strands.check()
+    def compute(
+        self, node: RenderNode | DecideNode | PureNode, names: Mapping[str, Any], step: StepRecord
+    ) -> StepGenerator:
+        """Returns the document that a thread of the effect pool computes. Raises ConnectorError."""
+        holds_record = self._changed.pop(id(step), None) is not None  # a half-made record is not written
+        outcome = yield Computation(step, node, names, holds_record=holds_record)
+        if holds_record:
+            self.mark_changed(step)
+        self.scheduler.check_cancelled()
         if outcome.error is not None:
             raise outcome.error
         return outcome.output
 
-    def refuse(self, key: str, code: str, message: str) -> NoReturn:
-        """Raises StepFailedError with an error that trying again would not mend."""
+    def raise_failed(self, key: str, code: str, message: str) -> NoReturn:
+        """Raises StepFailedError with an error that is not retryable."""
         raise StepFailedError(clean_error({**error_document(code, message), "step": key}, self.run.redactor))
 
     def context(self, step: StepRecord, logs: list[LogRecord]) -> dict[str, Any]:
-        """What a pure action gets: ids and a log, nothing that reaches outside."""
+        """The context of a pure action: ids and a log, nothing that reaches outside."""
 
         def write(message: str, level: str = "info") -> None:
             logs.append(LogRecord(step.path, step.attempt, level, message))
 
         return {
-            "run": self.ids,
+            "run": self.run_info,
             "step": {"path": step.path, "attempt": step.attempt},
             "idempotency_key": idempotency_key(self.run.id, step.path),
             "log": write,
@@ -395,10 +412,10 @@ class Walk:
 
 
 class _Container:
-    """A step that holds others ends as they do: succeeded, or failed with the reason of the one that failed."""
+    """The end of a container: succeeded as its steps did, or failed with the error of the one that failed."""
 
-    def __init__(self, walk: Walk, step: StepRecord, node: Node, frame: Frame) -> None:
-        self._walk, self._step, self._node, self._frame = walk, step, node, frame
+    def __init__(self, walk: Walk, step: StepRecord, node: Node, scope: Scope) -> None:
+        self._walk, self._step, self._node, self._scope = walk, step, node, scope
 
     def __enter__(self) -> None:
         pass
@@ -412,4 +429,4 @@ class _Container:
         if error is None or isinstance(error, RunStoppedError):
             if not step.ended:
                 walk.succeed(step, step.output or b"null")
-            self._frame.keep(self._node.key, step)
+            self._scope.bind(self._node.key, step)

@@ -1,7 +1,8 @@
-"""Strands: the parts of a walk that go on side by side, each a generator, scheduled in one thread.
+"""Scheduler: runs the tasks of a walk, each a generator, side by side in one thread.
 
-A strand asks for what it needs: an `Effect` (something outside), `Parked` (an answer that a wait brings), a `Fork`
-(further strands, and to go on when all of them have ended), or a `Breath`. Nothing here knows what a step is.
+A task yields a request for what it needs: an `Effect` (something outside), `WaitFor` (the outcome of a durable wait), a
+`TaskGroup` (further tasks, to go on when all of them have ended), or a `Pause`. README.md has the whole protocol.
+Nothing here knows what a step is.
 """
 
 from __future__ import annotations
@@ -13,231 +14,242 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-type Steps = Generator[Ask, Any, Any]
+type StepGenerator = Generator[Request, Any, Any]
 
 
-_fates = threading.Lock()
+_claims_lock = threading.Lock()
 
 
 @dataclass(slots=True, eq=False)
 class Effect:
-    """An attempt that reaches outside: its row is committed as running before it starts.
+    """A request: an attempt that reaches outside. Its row is committed as running before it starts.
 
-    `withdrawn` says that nobody wants it any more. Who `takes` it first decides what becomes of it: the thread that
-    commits it, or the watch that answers for it.
+    `cancelled` says that its outcome is not wanted any more. The first `claim` decides what becomes of it: the thread
+    that commits it, or the watch that answers for it once its time is over.
     """
 
     step: Any
     node: Any
     params: Any
-    withdrawn: bool = False
-    taker: str = ""
+    cancelled: bool = False
+    claimed_by: str = ""
 
-    def takes(self, taker: str) -> bool:
-        """Whether it is, or now becomes, `taker`'s. Callable from any thread."""
-        with _fates:
-            self.taker = self.taker or taker
-            return self.taker == taker
+    def claim(self, claimant: str) -> bool:
+        """Whether `claimant` is the first to claim it, now or before. Callable from any thread."""
+        with _claims_lock:
+            self.claimed_by = self.claimed_by or claimant
+            return self.claimed_by == claimant
 
 
 @dataclass(slots=True, eq=False)
-class Rendering(Effect):
-    """Inputs that a render worker evaluates, beside the walk: no row says so, and nothing of it is recorded.
+class Computation(Effect):
+    """A request: a value that a thread of the effect pool computes. It is not an attempt, and nothing records it.
 
-    `is_withheld`: the step's record has changed, and is written only when its inputs are known.
+    With `holds_record` the step's record has changed, and is written only when the value is there.
     """
 
-    is_withheld: bool = False
+    holds_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """The strand goes on with the answer to the wait at `path`, in this walk or in a later one."""
+class WaitFor:
+    """A request: go on when the wait at `path` is resolved, in this walk or in a later one."""
 
     path: str
 
 
 @dataclass(slots=True, eq=False)
-class Fork:
-    """Strands to run, at most `limit` at once. The first that fails withdraws the others, and fails the asker."""
+class TaskGroup:
+    """A request: run these tasks, at most `limit` at once. The first that fails cancels the others and the group fails.
 
-    strands: Iterator[Steps]
+    `parent` is the task that yielded it, and goes on when no task of the group is left.
+    """
+
+    generators: Iterator[StepGenerator]
     limit: int
-    asker: Strand | None = None
-    live: set[Strand] = field(default_factory=set)
+    parent: Task | None = None
+    running: set[Task] = field(default_factory=set)
     failure: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Breath:
-    """Nothing but to go on in the next `run`, where this one has had its time."""
+class Pause:
+    """A request: go on in the next `run`, because this one has used its time slice."""
 
 
-type Ask = Effect | Parked | Fork | Breath
+type Request = Effect | WaitFor | TaskGroup | Pause
 
 
 @dataclass(slots=True, eq=False)
-class Strand:
-    """One generator, the fork it belongs to, the one it waits for, and what it has begun and not ended."""
+class Task:
+    """One generator: the group it belongs to, the group it waits for, and the records of steps it has open."""
 
-    steps: Steps
-    fork: Fork | None = None
-    below: Fork | None = None
-    parked: str = ""
-    withdrawn: bool = False
-    begun: list[Any] = field(default_factory=list)
+    generator: StepGenerator
+    group: TaskGroup | None = None
+    awaited_group: TaskGroup | None = None
+    wait_path: str = ""
+    cancelled: bool = False
+    open_steps: list[Any] = field(default_factory=list)
 
 
-class WithdrawnError(Exception):
-    """A strand was withdrawn: it may record what it did, and begins nothing more."""
+class TaskCancelledError(Exception):
+    """The task was cancelled: it may record what it did, and begins nothing more."""
 
 
 class Scheduler:
-    """Runs strands until each of them waits for something. `give_up` is told of what a withdrawn strand leaves.
+    """Runs tasks until each of them waits for something. `on_cancelled` is called with each task that was cancelled.
 
-    `run` returns after `breath` steps or `seconds`; `resting` says that there is more to do at once.
+    `run` returns after `max_steps_per_run` steps or `max_seconds_per_run`; `has_ready_tasks` tells that there is more
+    to do at once.
     """
 
-    def __init__(self, root: Steps, give_up: Callable[[Strand], None], *, breath: int, seconds: float) -> None:
-        self.asked: dict[Effect, Strand] = {}
-        self.parked: dict[str, Strand] = {}
-        self.current = self.root = Strand(root)
-        self.ended = False
-        self._breath, self._seconds = breath, seconds
-        self._until = 0.0
-        self._begun = 0
-        self._fresh: list[Effect] = []
-        self._give_up = give_up
-        self._ready: deque[tuple[Strand, Any, Exception | None]] = deque([(self.root, None, None)])
+    def __init__(
+        self,
+        root: StepGenerator,
+        on_cancelled: Callable[[Task], None],
+        *,
+        max_steps_per_run: int,
+        max_seconds_per_run: float,
+    ) -> None:
+        self.pending_effects: dict[Effect, Task] = {}
+        self.waiting_tasks: dict[str, Task] = {}
+        self.current = self.root = Task(root)
+        self._max_steps, self._max_seconds = max_steps_per_run, max_seconds_per_run
+        self._slice_ends = 0.0
+        self._steps_begun = 0
+        self._new_effects: list[Effect] = []
+        self._on_cancelled = on_cancelled
+        self._ready: deque[tuple[Task, Any, Exception | None]] = deque([(self.root, None, None)])
 
     @property
-    def resting(self) -> bool:
-        """Whether strands are ready to go on."""
+    def has_ready_tasks(self) -> bool:
+        """Whether a further `run` has something to do now."""
         return bool(self._ready)
 
     @property
-    def is_spent(self) -> bool:
-        """Whether this `run` has done enough: others wait."""
-        return self._begun >= self._breath or time.monotonic() >= self._until
+    def is_slice_used(self) -> bool:
+        """Whether this `run` has done enough: other walks wait for the thread."""
+        return self._steps_begun >= self._max_steps or time.monotonic() >= self._slice_ends
 
-    def begin(self, record: Any) -> None:
-        """The current strand begins a step. Raises WithdrawnError when it may not."""
-        self.check()
-        self.current.begun.append(record)
-        self._begun += 1
+    def begin_step(self, record: Any) -> None:
+        """Note that the current task begins a step. Raises TaskCancelledError when it may not."""
+        self.check_cancelled()
+        self.current.open_steps.append(record)
+        self._steps_begun += 1
 
-    def check(self) -> None:
-        """Raises WithdrawnError when the current strand may not go on."""
-        if self.current.withdrawn:
-            raise WithdrawnError
+    def check_cancelled(self) -> None:
+        """Raises TaskCancelledError when the current task was cancelled."""
+        if self.current.cancelled:
+            raise TaskCancelledError
 
-    def settle(self, record: Any) -> None:
-        """The current strand has ended a step well."""
-        if record in self.current.begun:
-            self.current.begun.remove(record)
+    def close_step(self, record: Any) -> None:
+        """Note that the current task has ended a step well: nothing is left of it to cancel."""
+        if record in self.current.open_steps:
+            self.current.open_steps.remove(record)
 
-    def rest(self) -> None:
-        """Begin nothing more in this `run`."""
-        self._begun = self._breath
+    def pause(self) -> None:
+        """Begin no further step in this `run`."""
+        self._steps_begun = self._max_steps
 
-    def answer(self, effect: Effect, outcome: Any) -> None:
-        """An effect has ended."""
-        self._ready.append((self.asked.pop(effect), outcome, None))
+    def set_result(self, effect: Effect, outcome: Any) -> None:
+        """Make the task that yielded the effect ready; it is sent the outcome."""
+        self._ready.append((self.pending_effects.pop(effect), outcome, None))
 
-    def resolve(self, path: str, answer: Any) -> None:
-        """The wait at `path` has its answer."""
-        strand = self.parked.pop(path)
-        strand.parked = ""
-        self._ready.append((strand, answer, None))
+    def resolve_wait(self, path: str, answer: Any) -> None:
+        """Make the task that waits at `path` ready; it is sent the answer."""
+        task = self.waiting_tasks.pop(path)
+        task.wait_path = ""
+        self._ready.append((task, answer, None))
 
     def run(self) -> list[Effect]:
-        """Go on with every strand that can; gives the effects that were asked for."""
-        self._begun, self._until = 0, time.monotonic() + self._seconds
+        """Resume every task that can go on; gives the effects that were requested."""
+        self._steps_begun, self._slice_ends = 0, time.monotonic() + self._max_seconds
         has_begun = False
-        while self._ready and not (has_begun and self.is_spent):
+        while self._ready and not (has_begun and self.is_slice_used):
             has_begun = True
-            strand, value, error = self._ready.popleft()
-            ask = self._advance(strand, value, error)
-            if isinstance(ask, Effect):
-                self.asked[ask] = strand
-                self._fresh.append(ask)
-            elif isinstance(ask, Parked):
-                strand.parked = ask.path
-                self.parked[ask.path] = strand
-            elif isinstance(ask, Breath):
-                self._ready.appendleft((strand, None, None))
-            elif isinstance(ask, Fork):
-                ask.asker, strand.below = strand, ask
-                self._fill(ask)
-        effects, self._fresh = self._fresh, []
+            task, value, error = self._ready.popleft()
+            request = self._resume(task, value, error)
+            if isinstance(request, Effect):
+                self.pending_effects[request] = task
+                self._new_effects.append(request)
+            elif isinstance(request, WaitFor):
+                task.wait_path = request.path
+                self.waiting_tasks[request.path] = task
+            elif isinstance(request, Pause):
+                self._ready.appendleft((task, None, None))
+            elif isinstance(request, TaskGroup):
+                request.parent, task.awaited_group = task, request
+                self._start_tasks(request)
+        effects, self._new_effects = self._new_effects, []
         return effects
 
-    def _advance(self, strand: Strand, value: Any, error: Exception | None) -> Ask | None:
-        """The strand's next ask; None when it has ended."""
-        self.current = strand
-        strand.below = None
+    def _resume(self, task: Task, value: Any, error: Exception | None) -> Request | None:
+        """The task's next request; None when it has ended."""
+        self.current = task
+        task.awaited_group = None
         try:
-            ask = strand.steps.throw(error) if error is not None else strand.steps.send(value)
+            # Thrown is only the failure of the group that the task waited for; everything else is sent.
+            request = task.generator.throw(error) if error is not None else task.generator.send(value)
         except StopIteration:
-            self._end(strand, None)
+            self._finish(task, None)
             return None
-        except WithdrawnError:
-            self._end(strand, None)
+        except TaskCancelledError:
+            self._finish(task, None)
             return None
-        except Exception as failure:  # noqa: BLE001 - handed to the asker, and by the root's steps dealt with
-            self._end(strand, failure)
+        except Exception as failure:  # noqa: BLE001 - thrown into the parent; the root catches its own
+            self._finish(task, failure)
             return None
-        if strand.withdrawn:
-            strand.steps.close()
-            self._end(strand, None)
+        if task.cancelled:  # it was sent the outcome of what it had begun, and gets nothing further
+            task.generator.close()
+            self._finish(task, None)
             return None
-        return ask
+        return request
 
-    def _fill(self, fork: Fork) -> None:
-        while fork.failure is None and len(fork.live) < fork.limit:
-            steps = next(fork.strands, None)
-            if steps is None:
+    def _start_tasks(self, group: TaskGroup) -> None:
+        """Fill the group up to its limit; once it is empty, its parent goes on."""
+        while group.failure is None and len(group.running) < group.limit:
+            generator = next(group.generators, None)
+            if generator is None:
                 break
-            strand = Strand(steps, fork)
-            fork.live.add(strand)
-            self._ready.append((strand, None, None))
-        if not fork.live and fork.asker is not None:
-            self._ready.append((fork.asker, None, fork.failure))
+            task = Task(generator, group)
+            group.running.add(task)
+            self._ready.append((task, None, None))
+        if not group.running and group.parent is not None:
+            self._ready.append((group.parent, None, group.failure))
 
-    def _end(self, strand: Strand, failure: Exception | None) -> None:
-        if strand.withdrawn:
-            self._give_up(strand)
-        fork = strand.fork
-        if fork is None:
-            self.ended = True
+    def _finish(self, task: Task, failure: Exception | None) -> None:
+        if task.cancelled:
+            self._on_cancelled(task)
+        group = task.group
+        if group is None:
             if failure is not None:
                 raise failure
             return
-        fork.live.discard(strand)
-        if failure is not None and fork.failure is None:
-            fork.failure = failure
-            for other in list(fork.live):
-                self._withdraw(other)
-        self._fill(fork)
+        group.running.discard(task)
+        if failure is not None and group.failure is None:
+            group.failure = failure
+            for other in list(group.running):
+                self._cancel(other)
+        self._start_tasks(group)
 
-    def _withdraw(self, strand: Strand) -> None:
-        """Take a strand back with all below it. One whose effect is running ends when that does."""
-        strand.withdrawn = True
-        if strand.below is not None:
-            strand.below.failure = strand.below.failure or WithdrawnError()
-            for inner in list(strand.below.live):
-                self._withdraw(inner)
-        for effect in [effect for effect, asker in self.asked.items() if asker is strand]:
-            effect.withdrawn = True
-            if effect not in self._fresh:
-                return  # ends when that does
-            self._fresh.remove(effect)
-            del self.asked[effect]
-        if strand.below is not None and strand.below.live:
-            return  # ends with the last of those below it
-        self._ready = deque(entry for entry in self._ready if entry[0] is not strand)
-        self.parked.pop(strand.parked, None)
-        strand.steps.close()
-        self._give_up(strand)
-        if strand.fork is not None:
-            strand.fork.live.discard(strand)
+    def _cancel(self, task: Task) -> None:
+        """Cancel a task with all tasks below it. One whose effect is running ends when the effect does."""
+        task.cancelled = True
+        if task.awaited_group is not None:
+            task.awaited_group.failure = task.awaited_group.failure or TaskCancelledError()
+            for inner in list(task.awaited_group.running):
+                self._cancel(inner)
+        for effect in [effect for effect, waiting in self.pending_effects.items() if waiting is task]:
+            effect.cancelled = True
+            if effect not in self._new_effects:
+                return  # the task is sent the outcome, and ends then
+            self._new_effects.remove(effect)
+            del self.pending_effects[effect]
+        if task.awaited_group is not None and task.awaited_group.running:
+            return  # ends with the last task below it
+        self._ready = deque(entry for entry in self._ready if entry[0] is not task)
+        self.waiting_tasks.pop(task.wait_path, None)
+        task.generator.close()  # raises GeneratorExit at its yield
+        self._on_cancelled(task)
+        if task.group is not None:
+            task.group.running.discard(task)

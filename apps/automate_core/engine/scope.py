@@ -1,4 +1,4 @@
-"""Frames: what expressions see at a place of the tree."""
+"""Scope: the names that expressions can use at a place of the step tree."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from automate_core.engine.records import StepRecord
 from automate_core.expressions.json_path import ABSENT, Deferred, part_of
 
 
-class Frame:
-    """What expressions see at a place: the whole run's, or an iteration's of a loop. `prefix` begins its paths."""
+class Scope:
+    """The `names` of the whole run, or of an iteration of a loop. `prefix` begins the paths of the steps there."""
 
-    __slots__ = ("prefix", "scope", "steps", "vars")
+    __slots__ = ("names", "prefix", "steps", "vars")
 
-    def __init__(self, prefix: str, scope: dict[str, Any]) -> None:
+    def __init__(self, prefix: str, names: dict[str, Any]) -> None:
         self.prefix = prefix
-        self.scope = scope
-        self.steps: dict[str, Any] = scope["steps"]
-        self.vars: dict[str, Any] = scope["vars"]
+        self.names = names
+        self.steps: dict[str, Any] = names["steps"]
+        self.vars: dict[str, Any] = names["vars"]
 
-    def at(self, prefix: str) -> Frame:
-        """The same, further down the tree."""
-        return Frame(prefix, self.scope)
+    def nested(self, prefix: str) -> Scope:
+        """The same scope at a deeper path: what is bound in one is seen in the other."""
+        return Scope(prefix, self.names)
 
-    def seeing(self, **names: Any) -> Frame:
-        """The same with further names."""
-        return Frame(self.prefix, {**self.scope, **names})
+    def with_names(self, **names: Any) -> Scope:
+        """The same scope with further names."""
+        return Scope(self.prefix, {**self.names, **names})
 
-    def apart(self, prefix: str, **names: Any) -> Frame:
-        """One whose variables stay inside."""
-        return Frame(prefix, {**self.scope, "vars": dict(self.vars), **names})
+    def isolated(self, prefix: str, **names: Any) -> Scope:
+        """A scope whose variables are its own, with further names."""
+        return Scope(prefix, {**self.names, "vars": dict(self.vars), **names})
 
-    def still(self) -> dict[str, Any]:
-        """What expressions see here now, for a thread beside the walk: nothing is added to it any more."""
-        return {**self.scope, "steps": dict(self.steps), "vars": dict(self.vars)}
+    def snapshot(self) -> dict[str, Any]:
+        """The names as they are now, for a thread beside the walk: nothing is added to them any more."""
+        return {**self.names, "steps": dict(self.steps), "vars": dict(self.vars)}
 
-    def remember(self, key: str, output: Any) -> None:
-        """Later steps see the output."""
+    def set_output(self, key: str, output: Any) -> None:
+        """Let later steps see a value as the output of a step."""
         self.steps[key] = {"output": output}
 
-    def keep(self, key: str, step: StepRecord) -> None:
-        """Later steps see what is recorded of a step: of a file when they look into it."""
+    def bind(self, key: str, step: StepRecord) -> None:
+        """Let later steps see the recorded output of a step; a file is read when an expression looks into it."""
         file = step.output_file
         if file is None:
-            self.remember(key, msgspec.json.decode(step.output or b"null"))
+            self.set_output(key, msgspec.json.decode(step.output or b"null"))
         else:
             self.steps[key] = Deferred(lambda: {"output": artifacts.value_of(file)})
 
     def output(self, key: str) -> Any:
-        """What they see; None where the step gave nothing. Raises DocumentError."""
+        """The output of a step; None where it gave nothing. Raises DocumentError."""
         value = part_of(part_of(self.steps, key), "output")
         return None if value is ABSENT else value

@@ -50,11 +50,11 @@ class SiftCall:
     @property
     def is_wanted(self) -> bool:
         """Whether anybody waits for the outcome."""
-        return not self.effect.withdrawn
+        return not self.effect.cancelled
 
     def let_go(self) -> None:
         """Nobody does."""
-        self.effect.withdrawn = True
+        self.effect.cancelled = True
 
 
 def call(job: ClaimedJob, scope: Mapping[str, Any], filters: Mapping[int, Rule]) -> SiftCall:

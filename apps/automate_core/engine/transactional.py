@@ -46,11 +46,11 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
                     "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
                     [LOCK_TIMEOUT, str(milliseconds)],
                 )
-            output, file = walk.redacted(act()), None
+            output, file = walk.redact(act()), None
             reach("transactional.acted", call.effect.step.path)
             if len(output) > artifacts.limit():
                 output, file = artifacts.put(output)
-            if not call.effect.takes("commit"):
+            if not call.effect.claim("commit"):
                 raise _NotOursError  # it took too long, and has been answered for
             done = copy(call.effect.step)
             done.succeed(output, file)

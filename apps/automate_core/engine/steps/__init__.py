@@ -17,36 +17,36 @@ from automate_core.engine.program import (
     WaitNode,
     WorkflowNode,
 )
-from automate_core.engine.scheduler import Steps
-from automate_core.engine.scope import Frame
+from automate_core.engine.scheduler import StepGenerator
+from automate_core.engine.scope import Scope
 from automate_core.engine.steps import actions, loops, routes, waits
 
 if TYPE_CHECKING:
     from automate_core.engine.run_walker import Walk
 
 
-def step(walk: Walk, node: Node, path: str, frame: Frame) -> Steps:
+def step(walk: Walk, node: Node, path: str, scope: Scope) -> StepGenerator:
     """The steps of that node. Raises StepFailedError and RunStoppedError while they are gone through."""
     match node:
         case ActionNode():
-            return actions.action(walk, node, path, frame)
+            return actions.action(walk, node, path, scope)
         case BranchNode():
-            return routes.branch(walk, node, path, frame)
+            return routes.branch(walk, node, path, scope)
         case ParallelNode():
-            return routes.parallel(walk, node, path, frame)
+            return routes.parallel(walk, node, path, scope)
         case TryNode():
-            return routes.catch_errors(walk, node, path, frame)
+            return routes.catch_errors(walk, node, path, scope)
         case StopNode():
-            return routes.stop(walk, node, path, frame)
+            return routes.stop(walk, node, path, scope)
         case ForEachNode():
-            return loops.for_each(walk, node, path, frame)
+            return loops.for_each(walk, node, path, scope)
         case RepeatNode():
-            return loops.repeat(walk, node, path, frame)
+            return loops.repeat(walk, node, path, scope)
         case WaitNode():
-            return waits.wait(walk, node, path, frame)
+            return waits.wait(walk, node, path, scope)
         case ApprovalNode():
-            return waits.approval(walk, node, path, frame)
+            return waits.approval(walk, node, path, scope)
         case WorkflowNode():
-            return waits.workflow(walk, node, path, frame)
+            return waits.workflow(walk, node, path, scope)
         case _:
             assert_never(node)

@@ -12,8 +12,8 @@ from automate_core import artifacts
 from automate_core.engine.outcomes import StepFailedError
 from automate_core.engine.program import ForEachNode, LoopBody, RepeatNode
 from automate_core.engine.records import StepRecord
-from automate_core.engine.scheduler import Fork, Steps
-from automate_core.engine.scope import Frame
+from automate_core.engine.scheduler import StepGenerator, TaskGroup
+from automate_core.engine.scope import Scope
 
 if TYPE_CHECKING:
     from automate_core.engine.run_walker import Walk
@@ -34,38 +34,40 @@ class _Results:
         return self.size
 
 
-def for_each(walk: Walk, node: ForEachNode, path: str, frame: Frame) -> Steps:
+def for_each(walk: Walk, node: ForEachNode, path: str, scope: Scope) -> StepGenerator:
     """The body for each item of a list, some at once."""
     step, _ = yield from walk.enter(path, node.key)
     if step.done:
-        frame.keep(node.key, step)
+        scope.bind(node.key, step)
         return
-    with walk.container(step, node, frame):
-        items = yield from _items(walk, node, step, frame)
+    with walk.container(step, node, scope):
+        items = yield from _items(walk, node, step, scope)
         results = _Results([None] * len(items))
-        iterations = (_iteration(walk, node, path, frame, index, item, results) for index, item in enumerate(items))
-        yield Fork(iterations, node.concurrency)
-        step.output = walk.encoded([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
+        iterations = (_iteration(walk, node, path, scope, index, item, results) for index, item in enumerate(items))
+        yield TaskGroup(iterations, node.concurrency)
+        step.output = walk.encode_or_fail([msgspec.Raw(result or b"null") for result in results.outputs], node.key)
 
 
-def _items(walk: Walk, node: ForEachNode, step: StepRecord, frame: Frame) -> Steps:
+def _items(walk: Walk, node: ForEachNode, step: StepRecord, scope: Scope) -> StepGenerator:
     """The list to go through, as it was when the loop began."""
     if step.input is None:
-        items = yield from walk.rendered(node.items, frame, node.key, step)
+        items = yield from walk.render_or_fail(node.items, scope, node.key, step)
         if not isinstance(items, list):
             kind = "null" if items is None else type(items).__name__
-            walk.refuse(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
+            walk.raise_failed(node.key, "not_a_list", f"For each needs a list, and this is {kind}: mend its items")
         if walk.program.terms is not None and walk.program.terms.scope == "step":
             items = items[:1]  # one step is tested on one item
         if len(items) > MAX_ITEMS:
-            walk.refuse(node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}")
-        document = walk.redacted(walk.encoded(items, node.key))
+            walk.raise_failed(
+                node.key, "too_many_items", f"a loop takes at most {MAX_ITEMS:,} items, not {len(items):,}"
+            )
+        document = walk.redact(walk.encode_or_fail(items, node.key))
         step.input = document
-        if len(document) > walk.most_bytes:
+        if len(document) > walk.max_inline_bytes:
             step.input, step.input_file = artifacts.put(document)
-        walk.note(step)
+        walk.mark_changed(step)
     elif step.input_file is not None:
-        document = walk.read(step.input_file, node.key)
+        document = walk.read_artifact(step.input_file, node.key)
     else:
         document = step.input
     found: list[Any] = msgspec.json.decode(document)
@@ -73,37 +75,37 @@ def _items(walk: Walk, node: ForEachNode, step: StepRecord, frame: Frame) -> Ste
 
 
 def _iteration(
-    walk: Walk, node: ForEachNode, path: str, frame: Frame, index: int, item: Any, results: _Results
-) -> Steps:
+    walk: Walk, node: ForEachNode, path: str, scope: Scope, index: int, item: Any, results: _Results
+) -> StepGenerator:
     prefix = f"{path}[{index}]/"
-    names = {"item": item, "index": index, "steps": dict(frame.steps)}
-    inside = _inside(walk, node.body, frame, prefix, **names)
+    names = {"item": item, "index": index, "steps": dict(scope.steps)}
+    inside = _inside(walk, node.body, scope, prefix, **names)
     try:
-        last = walk.output(inside, (yield from walk.sequence(node.body.nodes, inside)))
+        last = walk.step_output(inside, (yield from walk.sequence(node.body.nodes, inside)))
     except StepFailedError as failure:
         if node.on_item_error == "stop":
             raise
         last = {"error": failure.error} if node.on_item_error == "collect" else None
-    if results.add(index, walk.encoded(last, node.key)) > MAX_OUTPUT_BYTES:
-        walk.refuse(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
+    if results.add(index, walk.encode_or_fail(last, node.key)) > MAX_OUTPUT_BYTES:
+        walk.raise_failed(node.key, "output_too_large", f"its outputs are larger than {MAX_OUTPUT_BYTES:,} bytes")
 
 
-def repeat(walk: Walk, node: RepeatNode, path: str, frame: Frame) -> Steps:
+def repeat(walk: Walk, node: RepeatNode, path: str, scope: Scope) -> StepGenerator:
     """The body until a condition holds."""
     step, _ = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
+    with walk.container(step, node, scope):
         for index in range(node.maximum):
             prefix = f"{path}[{index}]/"
-            inside = _inside(walk, node.body, frame, prefix, index=index, steps=dict(frame.steps), vars=frame.vars)
+            inside = _inside(walk, node.body, scope, prefix, index=index, steps=dict(scope.steps), vars=scope.vars)
             last = yield from walk.sequence(node.body.nodes, inside)
             if (yield from walk.holds(node.until, inside, node.key, step)):
-                given = {"count": index + 1, "last": walk.output(inside, last)}
-                step.output = walk.encoded(given, node.key)
+                given = {"count": index + 1, "last": walk.step_output(inside, last)}
+                step.output = walk.encode_or_fail(given, node.key)
                 return
-        walk.refuse(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
+        walk.raise_failed(node.key, "not_reached", f"its condition did not hold after {node.maximum} times")
 
 
-def _inside(walk: Walk, body: LoopBody, frame: Frame, prefix: str, **names: Any) -> Frame:
+def _inside(walk: Walk, body: LoopBody, scope: Scope, prefix: str, **names: Any) -> Scope:
     if body.callbacks:
-        names["callbacks"] = {**frame.scope["callbacks"], **walk.callbacks(body, prefix)}
-    return frame.apart(prefix, **names)
+        names["callbacks"] = {**scope.names["callbacks"], **walk.callbacks(body, prefix)}
+    return scope.isolated(prefix, **names)

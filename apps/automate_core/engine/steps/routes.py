@@ -12,51 +12,51 @@ from automate_core.definition.document import OTHERWISE
 from automate_core.engine.outcomes import RunStoppedError, StepFailedError, error_document, error_of
 from automate_core.engine.program import BranchNode, ParallelNode, StopNode, TryNode
 from automate_core.engine.records import StepRecord
-from automate_core.engine.scheduler import Fork, Steps
-from automate_core.engine.scope import Frame
+from automate_core.engine.scheduler import StepGenerator, TaskGroup
+from automate_core.engine.scope import Scope
 from automate_core.expressions.json_path import TemplateError
 
 if TYPE_CHECKING:
     from automate_core.engine.run_walker import Walk
 
 
-def branch(walk: Walk, node: BranchNode, path: str, frame: Frame) -> Steps:
+def branch(walk: Walk, node: BranchNode, path: str, scope: Scope) -> StepGenerator:
     """The first route that holds, or all of them."""
     step, entered = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
+    with walk.container(step, node, scope):
         if entered or step.output is None:
-            routes = (yield from _routes(walk, node, step, frame)) or [OTHERWISE]
+            routes = (yield from _routes(walk, node, step, scope)) or [OTHERWISE]
             step.output = encode_output({"routes": routes} if node.all else {"route": routes[0]})
-            walk.note(step)
+            walk.mark_changed(step)
         taken = msgspec.json.decode(step.output or b"{}")
         for route in taken.get("routes") or [taken["route"]]:
-            yield from walk.sequence(node.nodes_of(route), frame.at(f"{path}/"))
+            yield from walk.sequence(node.nodes_of(route), scope.nested(f"{path}/"))
 
 
-def _routes(walk: Walk, node: BranchNode, step: StepRecord, frame: Frame) -> Steps:
+def _routes(walk: Walk, node: BranchNode, step: StepRecord, scope: Scope) -> StepGenerator:
     """Gives the keys of the routes to take."""
     holding: list[str] = []
     for route in node.routes:
-        if (yield from walk.holds(route.when, frame, node.key, step)):
+        if (yield from walk.holds(route.when, scope, node.key, step)):
             holding.append(route.key)
             if not node.all:
                 break
     return holding
 
 
-def parallel(walk: Walk, node: ParallelNode, path: str, frame: Frame) -> Steps:
+def parallel(walk: Walk, node: ParallelNode, path: str, scope: Scope) -> StepGenerator:
     """All tracks side by side."""
     step, _ = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
-        arms = (walk.sequence(arm, frame.apart(f"{path}/")) for arm in node.arms)
-        yield Fork(arms, node.limit)
+    with walk.container(step, node, scope):
+        arms = (walk.sequence(arm, scope.isolated(f"{path}/")) for arm in node.arms)
+        yield TaskGroup(arms, node.limit)
 
 
-def catch_errors(walk: Walk, node: TryNode, path: str, frame: Frame) -> Steps:
+def catch_errors(walk: Walk, node: TryNode, path: str, scope: Scope) -> StepGenerator:
     """Steps, what to do when one fails, and what to do always."""
     step, _ = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
-        inside = frame.at(f"{path}/")
+    with walk.container(step, node, scope):
+        inside = scope.nested(f"{path}/")
         caught: dict[str, Any] | None = None
         try:
             try:
@@ -65,21 +65,21 @@ def catch_errors(walk: Walk, node: TryNode, path: str, frame: Frame) -> Steps:
                 caught = failure.error
                 if not node.on_error:
                     raise
-                yield from walk.sequence(node.on_error, inside.seeing(error=caught))
+                yield from walk.sequence(node.on_error, inside.with_names(error=caught))
         except (StepFailedError, RunStoppedError):
-            yield from walk.sequence(node.always, inside.seeing(error=caught))
+            yield from walk.sequence(node.always, inside.with_names(error=caught))
             raise
-        yield from walk.sequence(node.always, inside.seeing(error=caught))
+        yield from walk.sequence(node.always, inside.with_names(error=caught))
         step.output = encode_output({"error": caught})
 
 
-def stop(walk: Walk, node: StopNode, path: str, frame: Frame) -> Steps:
+def stop(walk: Walk, node: StopNode, path: str, scope: Scope) -> StepGenerator:
     """End the run."""
-    step = walk.steps.pop(path, None) or walk.begin(path, None)
+    step = walk.steps.pop(path, None) or walk.begin_attempt(path, None)
     if not step.ended:
-        walk.note(step)
+        walk.mark_changed(step)
         try:
-            message = str((yield from walk.render(node.message, frame, step)))
+            message = str((yield from walk.render(node.message, scope, step)))
         except TemplateError as error:
             walk.fail(step, error_document("template_error", str(error)))
         except ConnectorError as error:

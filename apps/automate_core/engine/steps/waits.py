@@ -12,8 +12,8 @@ from automate_connectors.invocation import encode_output
 from automate_core import artifacts
 from automate_core.engine.program import ApprovalNode, Nodes, WaitNode, WorkflowNode
 from automate_core.engine.records import CallRecord, LogRecord, StepRecord, WaitRecord
-from automate_core.engine.scheduler import Effect, Steps
-from automate_core.engine.scope import Frame
+from automate_core.engine.scheduler import Effect, StepGenerator
+from automate_core.engine.scope import Scope
 from automate_core.expressions.durations import seconds
 from automate_core.models import Wait
 from automate_core.states import StepStatus
@@ -24,67 +24,67 @@ if TYPE_CHECKING:
 MAX_DEPTH = 10
 
 
-def wait(walk: Walk, node: WaitNode, path: str, frame: Frame) -> Steps:
+def wait(walk: Walk, node: WaitNode, path: str, scope: Scope) -> StepGenerator:
     """A span, a time or a callback."""
     step, entered = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
+    with walk.container(step, node, scope):
         if entered:
-            due_in, due_at = yield from _due(walk, node, step, frame)
+            due_in, due_at = yield from _due(walk, node, step, scope)
             step.wait()
-            walk.note(step)
+            walk.mark_changed(step)
             kind = Wait.Kind.CALLBACK if node.callback else Wait.Kind.TIMER
-            if path not in walk.answers:  # a callback may come before the run does
+            if path not in walk.known_waits:  # a callback may come before the run does
                 walk.waits.append(WaitRecord(path, kind, due_in, due_at=due_at))
         if step.status == StepStatus.WAITING:
-            answer = yield from walk.ended_wait(path)
-            if walk.skips(step, answer):
+            answer = yield from walk.wait_until_resolved(path)
+            if walk.apply_skip(step, answer):
                 return
             if node.callback:
                 step.output = encode_output(answer.outcome or {"outcome": "timeout"})
-                walk.withdrawn.append(path)  # what was opened beside an answer that came before
+                walk.cancelled_waits.append(path)  # what was opened beside an answer that came before
             step.proceed()
-            walk.note(step)
-        if node.callback and not walk.skips(step):
-            yield from _after_timeout(walk, node, node.on_timeout, step, frame.at(f"{path}/"))
+            walk.mark_changed(step)
+        if node.callback and not walk.apply_skip(step):
+            yield from _after_timeout(walk, node, node.on_timeout, step, scope.nested(f"{path}/"))
 
 
-def _due(walk: Walk, node: WaitNode, step: StepRecord, frame: Frame) -> Steps:
+def _due(walk: Walk, node: WaitNode, step: StepRecord, scope: Scope) -> StepGenerator:
     """Gives (seconds from now, or a time in UTC) at which the wait is over."""
     try:
         if node.span is not None:
-            return seconds((yield from walk.rendered(node.span, frame, node.key, step))), None
-        text = str((yield from walk.rendered(node.until, frame, node.key, step))) if node.until else ""
+            return seconds((yield from walk.render_or_fail(node.span, scope, node.key, step))), None
+        text = str((yield from walk.render_or_fail(node.until, scope, node.key, step))) if node.until else ""
         moment = dt.datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo(walk.program.timezone))
         return None, moment.astimezone(dt.UTC).isoformat()
     except (ValueError, OverflowError) as error:
-        walk.refuse(node.key, "invalid_time", str(error))
+        walk.raise_failed(node.key, "invalid_time", str(error))
 
 
-def approval(walk: Walk, node: ApprovalNode, path: str, frame: Frame) -> Steps:
+def approval(walk: Walk, node: ApprovalNode, path: str, scope: Scope) -> StepGenerator:
     """People decide."""
     step, entered = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
+    with walk.container(step, node, scope):
         if entered or (step.status == StepStatus.RUNNING and step.output is None):
-            asks = yield from walk.rendered(node.asks, frame, node.key, step)
-            step.input = walk.encoded(asks, node.key)
+            asks = yield from walk.render_or_fail(node.asks, scope, node.key, step)
+            step.input = walk.encode_or_fail(asks, node.key)
             if node.decision is not None:
                 _decide_in_test(walk, node, step, node.decision)
             else:
                 outcome = yield Effect(step, node, asks)
                 if outcome.error is not None:
-                    walk.refuse(node.key, outcome.error.code, outcome.error.message)
-                yield from _ask(walk, node, step, frame, asks, msgspec.json.decode(outcome.output or b"{}"))
+                    walk.raise_failed(node.key, outcome.error.code, outcome.error.message)
+                yield from _ask(walk, node, step, scope, asks, msgspec.json.decode(outcome.output or b"{}"))
         if step.status == StepStatus.WAITING:
-            answer = yield from walk.ended_wait(path)
+            answer = yield from walk.wait_until_resolved(path)
             step.output = encode_output(answer.outcome or {"outcome": "timeout"})
             step.proceed()
-            walk.note(step)
-        inside = frame.at(f"{path}/")
+            walk.mark_changed(step)
+        inside = scope.nested(f"{path}/")
         decided = yield from _after_timeout(walk, node, node.on_timeout, step, inside)
         if decided in node.outcomes:
-            frame.keep(node.key, step)
+            scope.bind(node.key, step)
             yield from walk.sequence(node.outcomes[decided][1], inside)
 
 
@@ -92,20 +92,20 @@ def _decide_in_test(walk: Walk, node: ApprovalNode, step: StepRecord, decision: 
     """Take the outcome that a test was given. No wait is opened, so nobody is asked and no decision is recorded."""
     walk.logs.append(LogRecord(step.path, step.attempt, "info", node.note))
     step.output = encode_output(decision)
-    walk.note(step)
+    walk.mark_changed(step)
 
 
 def _ask(
-    walk: Walk, node: ApprovalNode, step: StepRecord, frame: Frame, asks: dict[str, Any], people: dict[str, Any]
-) -> Steps:
+    walk: Walk, node: ApprovalNode, step: StepRecord, scope: Scope, asks: dict[str, Any], people: dict[str, Any]
+) -> StepGenerator:
     """Open the wait that assignees see."""
     try:
-        due_in = seconds((yield from walk.rendered(node.span, frame, node.key, step)))
+        due_in = seconds((yield from walk.render_or_fail(node.span, scope, node.key, step)))
         remind_in = None
         if node.remind_after:
-            remind_in = seconds((yield from walk.rendered(node.remind_after, frame, node.key, step)))
+            remind_in = seconds((yield from walk.render_or_fail(node.remind_after, scope, node.key, step)))
     except ValueError as error:
-        walk.refuse(node.key, "invalid_time", str(error))
+        walk.raise_failed(node.key, "invalid_time", str(error))
     data = {
         "name": node.name,
         "message": asks["message"],
@@ -115,51 +115,53 @@ def _ask(
         "outcomes": [{"key": key, "name": name} for key, (name, _) in node.outcomes.items()],
     }
     step.wait()
-    walk.note(step)
+    walk.mark_changed(step)
     walk.waits.append(WaitRecord(step.path, Wait.Kind.APPROVAL, due_in, remind_in=remind_in, data=data, people=people))
 
 
 def _after_timeout(
-    walk: Walk, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Frame
-) -> Steps:
+    walk: Walk, node: WaitNode | ApprovalNode, on_timeout: Nodes | None, step: StepRecord, inside: Scope
+) -> StepGenerator:
     """Gives the outcome; when nobody answered in time, the author's steps run or the step fails."""
-    outcome = walk.recorded(step, node.key).get("outcome")
+    outcome = walk.output_document(step, node.key).get("outcome")
     if outcome == "timeout":
         if on_timeout is None:
-            walk.refuse(node.key, "timed_out", "nobody answered in time")
+            walk.raise_failed(node.key, "timed_out", "nobody answered in time")
         yield from walk.sequence(on_timeout, inside)
     return outcome
 
 
-def workflow(walk: Walk, node: WorkflowNode, path: str, frame: Frame) -> Steps:
+def workflow(walk: Walk, node: WorkflowNode, path: str, scope: Scope) -> StepGenerator:
     """Start another workflow, and wait for it if the author wants that."""
     step, entered = yield from walk.enter(path, node.key)
-    with walk.container(step, node, frame):
+    with walk.container(step, node, scope):
         if entered or (step.status == StepStatus.RUNNING and step.output is None):
             if walk.run.depth >= MAX_DEPTH:
-                walk.refuse(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
-            asks = walk.encoded((yield from walk.rendered(node.payload, frame, node.key, step)), node.key)
+                walk.raise_failed(node.key, "too_deep", f"workflows call each other more than {MAX_DEPTH} deep")
+            asks = walk.encode_or_fail((yield from walk.render_or_fail(node.payload, scope, node.key, step)), node.key)
             step.input = asks
-            if len(asks) > walk.most_bytes:
-                step.input, step.input_file = artifacts.put(walk.redacted(asks))
+            if len(asks) > walk.max_inline_bytes:
+                step.input, step.input_file = artifacts.put(walk.redact(asks))
             outcome = yield Effect(step, node, None)
             if outcome.error is not None:
-                walk.refuse(node.key, outcome.error.code, outcome.error.message)
+                walk.raise_failed(node.key, outcome.error.code, outcome.error.message)
             call = CallRecord(path, node.workflow, asks, waits=node.waits)
             walk.calls.append(call)
             if not node.waits:
                 step.output = encode_output({"event": str(call.event_id)})
                 return
             step.wait()
-            walk.note(step)
+            walk.mark_changed(step)
             data = {"workflow": node.workflow, "event": str(call.event_id)}
             walk.waits.append(WaitRecord(path, Wait.Kind.CHILD, data=data))
         if step.status == StepStatus.WAITING:
-            answer = yield from walk.ended_wait(path)
-            if walk.skips(step, answer):
+            answer = yield from walk.wait_until_resolved(path)
+            if walk.apply_skip(step, answer):
                 return
             outcome = answer.outcome or {}
             if outcome.get("status") != "succeeded":
                 reason = (outcome.get("error") or {}).get("message") or f"it was {outcome.get('status')}"
-                walk.refuse(node.key, "workflow_failed", f"the workflow {node.workflow} did not succeed: {reason}")
-            step.output = walk.encoded(outcome, node.key)
+                walk.raise_failed(
+                    node.key, "workflow_failed", f"the workflow {node.workflow} did not succeed: {reason}"
+                )
+            step.output = walk.encode_or_fail(outcome, node.key)
