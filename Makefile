@@ -15,16 +15,12 @@ run: ## start the site with its own PostgreSQL and a demo, on 127.0.0.1:$$PORT (
 demo: ## send a delivery and follow its run; FILE=any.json EVENT=its-type
 	@sh scripts/setup.sh site && exec $(PYTHON) manage.py demo $${FILE:+"$$FILE"} --event "$${EVENT:-issues}"
 
-PYTEST := $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-
-# The browser's event loop stays in its thread, where other tests want one of their own.
 test: check ## all checks and tests, on throw-away PostgreSQLs
 	@sh scripts/browser.sh
-	@$(PYTEST) --ignore tests/e2e
-	@$(PYTEST) --maxprocesses 2 tests/e2e
+	@$(PYTHON) scripts/run_tests.py
 
 test-all: test ## the same, and the tests that take long
-	@$(PYTEST) -m extended tests
+	@$(PYTHON) scripts/run_tests.py -m extended
 
 check: ## lint, format, types, layering, migrations
 	@sh scripts/setup.sh dev
