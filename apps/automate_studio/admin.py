@@ -27,8 +27,10 @@ from automate_studio.model_usage.views import UsageAdmin
 from automate_studio.models import Overview
 from automate_studio.runs.views import run_detail, run_list
 from automate_studio.secrets.admin import StudioSecretAdmin
-from automate_studio.ui import overview_address, request_params
+from automate_studio.ui import overview_address
 from automate_studio.ui.audit.history import object_history
+from automate_studio.ui.overview_address import is_overview_first_page, overview_url
+from automate_studio.ui.request_params import parse_number
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
 from automate_studio.workflows import actions, views
 
@@ -85,7 +87,7 @@ class WorkflowAdmin(StudioAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page."""
-        return views.workflow_page(request, request_params.number(object_id) or 0)
+        return views.workflow_page(request, parse_number(object_id) or 0)
 
 
 @admin.register(ExecutionRun, site=admin_site())
@@ -164,7 +166,7 @@ class OverviewAdmin(StudioAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """To the page."""
-        return redirect(overview_address.address())
+        return redirect(overview_url())
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -193,5 +195,5 @@ for model, page in (
 
 if quick_search.is_wanted():
     site.search = quick_search.fresh  # type: ignore[attr-defined]  # what Unfold's palette asks
-if overview_address.is_first_page():
+if is_overview_first_page():
     site.index_template = overview_address.TEMPLATE

@@ -16,8 +16,8 @@ from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio.ui.overview_address import view_name
-from automate_studio.view_models.task_counts import count
+from automate_studio.ui.overview_address import overview_view_name
+from automate_studio.view_models.task_counts import task_count
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -30,12 +30,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         (
             "Automate",
             [
-                _item("Overview", "bar_chart", view_name(), sees),
+                _item("Overview", "bar_chart", overview_view_name(), sees),
                 _list("Workflows", "account_tree", Workflow, sees),
                 _item("Templates", "dashboard_customize", "studio:gallery", can(user, "add", Workflow)),
                 _list("Runs", "history", ExecutionRun, holds_anywhere(user, "view", ExecutionRun)),
                 _list("Events", "inbox", Event, may_list_events(user)),
-                {**_item("My tasks", "how_to_reg", "studio:approval_list"), **_badge(count(user))},
+                {**_item("My tasks", "how_to_reg", "studio:approval_list"), **_badge(task_count(user))},
             ],
         ),
         (

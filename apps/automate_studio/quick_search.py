@@ -31,7 +31,8 @@ from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
 from automate_studio.runs.listing import search as run_search
 from automate_studio.shell import palette_commands
-from automate_studio.ui import formatting, request_params
+from automate_studio.ui.formatting import format_dated, short_id, state_word
+from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.event_sources import describe_source
 
 EACH = 6  #: of a kind that are offered
@@ -42,7 +43,7 @@ ENDINGS = 20_000  #: of the newest events, those are looked for by the end of th
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """What a text finds. Use as Unfold's `COMMAND["search_callback"]`."""
-    text = request_params.words(term)
+    text = clean_text(term)
     if len(text) < LEAST:
         return []
     user = request.user
@@ -63,7 +64,7 @@ def is_wanted() -> bool:
 
 def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Unfold's search without its memory."""
-    if "page" in request.GET and not request_params.number(request.GET["page"]):
+    if "page" in request.GET and not parse_number(request.GET["page"]):
         raise Http404("there is no such page")
     site, key = admin_site(), _cached_as(request)
     cache.delete(key)
@@ -106,8 +107,8 @@ def _runs(user: User, text: str) -> Iterator[SearchResult]:
     if len(plain) == SHOWN:
         parts.append(mine.filter(pk__in=run_search.of_run(plain)))
     for run in _newest([part.select_related("workflow").defer("output", "vars") for part in parts]):
-        said = f"Run of {run.workflow.name}, {formatting.word(run.status).lower()}"
-        yield SearchResult(title=f"Run {formatting.short(run.pk)}", description=said, link=_link(run), icon="history")
+        said = f"Run of {run.workflow.name}, {state_word(run.status).lower()}"
+        yield SearchResult(title=f"Run {short_id(run.pk)}", description=said, link=_link(run), icon="history")
 
 
 def _events(user: User, text: str) -> Iterator[SearchResult]:
@@ -119,7 +120,7 @@ def _events(user: User, text: str) -> Iterator[SearchResult]:
     for event in _newest([part.defer("payload", "headers") for part in parts]):
         source = describe_source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
-        said = f"Event {formatting.short(event.pk)} of {formatting.dated(event.received_at)}"
+        said = f"Event {short_id(event.pk)} of {format_dated(event.received_at)}"
         yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
 
 

@@ -133,7 +133,7 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
         told = re.search(r"steps before this one: ([a-z_, ]+)", said)
         assert told, node.key
         named = set() if told[1] == "none" else set(told[1].split(", "))
-        assert {known.node.key for known in scope.before(draft, node)} == named, node.key
+        assert {known.node.key for known in scope.available_steps(draft, node)} == named, node.key
     groups = builder.groups("last")
     assert "3. In a, only if Every took a" in groups and "14. Turn" not in " ".join(groups)
     assert "11. Risky, only if Careful went well" in groups and "12. Each, only if Careful went well" in groups

@@ -18,11 +18,11 @@ from automate_studio.ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
     OPERATORS,
-    Group,
-    Row,
-    as_rows,
-    as_rule,
+    ConditionGroup,
+    ConditionRow,
     read_form,
+    rows_from_rule,
+    rule_from_rows,
 )
 from tests.drafts.conftest import TRIAGE
 from tests.studio.test_builder import Builder
@@ -75,7 +75,7 @@ def posted(group, prefix=""):
     fields = {f"{prefix}join": group.join}
     for at, part in enumerate(group.parts):
         here = f"{prefix}{at}."
-        if isinstance(part, Group):
+        if isinstance(part, ConditionGroup):
             fields |= posted(part, here)
         else:
             fields |= {f"{here}field": part.field, f"{here}operator": part.operator, f"{here}value": part.value}
@@ -84,12 +84,12 @@ def posted(group, prefix=""):
 
 @given(rows() | groups(MAX_GROUPS_DEEP))
 def test_a_rule_made_of_rows_comes_back_as_it_was(rule):
-    group = as_rows(rule)
+    group = rows_from_rule(rule)
     assert group is not None
-    back = as_rule(group)
+    back = rule_from_rows(group)
     assert exact(back) == exact(rule) or back == rule["and"][0], "one row that all have to hold stands for itself"
-    assert as_rows(back) == group
-    assert as_rule(read_form(posted(group))) == back, "the form has all of it"
+    assert rows_from_rule(back) == group
+    assert rule_from_rows(read_form(posted(group))) == back, "the form has all of it"
 
 
 @given(
@@ -108,21 +108,21 @@ def test_a_rule_made_of_rows_comes_back_as_it_was(rule):
     ),
 )
 def test_any_rule_is_either_json_or_says_the_same_as_its_rows(rule, payload):
-    group = as_rows(rule)
+    group = rows_from_rule(rule)
     if group is None or rule is None:
         return
     scope = {"event": {"payload": payload}, "steps": {}, "vars": {"x": 1}}
-    assert read(as_rule(group)).holds(scope) is read(rule).holds(scope)
-    assert as_rows(as_rule(group)) == group
+    assert read(rule_from_rows(group)).holds(scope) is read(rule).holds(scope)
+    assert rows_from_rule(rule_from_rows(group)) == group
 
 
 @given(st.text(max_size=30), st.sampled_from(sorted(OPERATORS)))
 def test_whatever_is_typed_is_a_row(text, operator):
-    row = Row("event.payload.x", operator, text.strip() if OPERATORS[operator].takes else "")
-    found = as_rows(as_rule(Group("and", (row,))))
+    row = ConditionRow("event.payload.x", operator, text.strip() if OPERATORS[operator].takes else "")
+    found = rows_from_rule(rule_from_rows(ConditionGroup("and", (row,))))
     if operator in {"before", "after", "not_before", "not_after", "same_date"} and text.strip().startswith("now"):
         return  # a span is checked where the rule is
-    assert found is not None and as_rule(found) == as_rule(Group("and", (row,)))
+    assert found is not None and rule_from_rows(found) == rule_from_rows(ConditionGroup("and", (row,)))
 
 
 def test_every_operator_can_be_chosen_once():
@@ -146,7 +146,7 @@ def test_every_operator_can_be_chosen_once():
     ],
 )
 def test_what_is_not_made_of_rows_is_json(rule):
-    assert as_rows(rule) is None
+    assert rows_from_rule(rule) is None
 
 
 # --- in the builder ---------------------------------------------------------------------------------------------------
@@ -378,5 +378,7 @@ def test_hostile_samples_and_rules_are_inert(builder, deliver):
 
 
 def test_numbers_are_not_called_true_or_false():
-    said = [describe.condition({"==": [{"var": "event.payload.n"}, value]}) for value in (0, 1, False, True, None)]
+    said = [
+        describe.describe_condition({"==": [{"var": "event.payload.n"}, value]}) for value in (0, 1, False, True, None)
+    ]
     assert said == ["n is 0", "n is 1", "n is false", "n is true", "n is nothing"]

@@ -70,4 +70,4 @@ def test_a_late_best_hit_is_not_pushed_out_by_many_others():
     ],
 )
 def test_a_long_path_keeps_its_end(label, expected):
-    assert expressions.halves(label) == expected
+    assert expressions.split_label(label) == expected

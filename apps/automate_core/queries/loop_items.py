@@ -97,7 +97,7 @@ ORDER BY pages.path, item
 
 
 class LoopView(Protocol):
-    """What of a run's loops is asked for: see `automate_studio.view_models.run_data.View`."""
+    """What of a run's loops is asked for: see `automate_studio.view_models.run_data.RunView`."""
 
     @property
     def follows(self) -> bool:

@@ -21,31 +21,32 @@ from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio.audit import export, integrity
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.audit import filters
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.audit.filters import parse_audit_filters
 from automate_studio.ui.audit.history import find_entries
-from automate_studio.ui.responses import SeeOther, stream_pieces
+from automate_studio.ui.request_params import current_person
+from automate_studio.ui.responses import HttpResponseSeeOther, stream_pieces
 
 
 @require_safe
 def trail_list(request: HttpRequest) -> HttpResponse:
     """The entries that answer a question, newest first; htmx asks for the list alone."""
     _audits(request)
-    question = filters.read(request.GET)
+    question = parse_audit_filters(request.GET)
     found, is_stopped = find_entries(request, question)
     status = 422 if question.problems else 200
     shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped}
     template = "automate_studio/trail/list.html"
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, f"{template}#list", shown, status=status)
-    return admin_page.page(request, template, "Audit trail", status=status, integrity=integrity.state(), **shown)
+    return render_page(request, template, "Audit trail", status=status, integrity=integrity.state(), **shown)
 
 
 @require_POST
 def trail_export(request: HttpRequest) -> HttpResponseBase:
     """The same entries as a signed file, audited."""
     _audits(request)
-    question, kind = filters.read(request.GET), request.POST.get("format", "csv")
+    question, kind = parse_audit_filters(request.GET), request.POST.get("format", "csv")
     if question.problems or kind not in export.KINDS:
         said = " ".join(question.problems) or "The format is csv or jsonl."
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
@@ -64,8 +65,8 @@ def trail_export(request: HttpRequest) -> HttpResponseBase:
 def trail_verify(request: HttpRequest) -> HttpResponse:
     """Check the chain, and show what came of it."""
     _audits(request)
-    integrity.verify(request_params.person(request))
-    return SeeOther(reverse("admin:automate_governance_auditentry_changelist"))
+    integrity.verify(current_person(request))
+    return HttpResponseSeeOther(reverse("admin:automate_governance_auditentry_changelist"))
 
 
 def _audits(request: HttpRequest) -> None:

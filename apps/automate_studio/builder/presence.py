@@ -15,7 +15,7 @@ from automate_core.models import Workflow
 from automate_governance.permissions import Person
 from automate_studio.builder.panel.steps import SETTINGS
 from automate_studio.models import Presence
-from automate_studio.ui import request_params
+from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow
 from automate_studio.view_models.step_tree import START
 
 LASTS = dt.timedelta(seconds=30)
@@ -33,12 +33,12 @@ class Other:
 @require_POST
 def here(request: HttpRequest, pk: int) -> HttpResponse:
     """Note where this person is, or with `leave` that they go, and show who else is there."""
-    workflow = request_params.workflow(request, pk)
-    person = request_params.person(request)
+    workflow = get_editable_workflow(request, pk)
+    person = current_person(request)
     if request.POST.get("leave"):
         Presence.objects.filter(workflow=workflow, person=person).delete()
         return HttpResponse(status=204)
-    note(workflow, person, request_params.words(request.POST.get("step")).rpartition("/")[2][:64])
+    note(workflow, person, clean_text(request.POST.get("step")).rpartition("/")[2][:64])
     context = {"others": present(workflow, but=person), "workflow": workflow}
     return TemplateResponse(request, "automate_studio/builder/presence.html", context)
 

@@ -23,10 +23,12 @@ from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.builder.panel import problem_messages
-from automate_studio.ui import admin_page, describe, request_params
-from automate_studio.ui import formatting as words
-from automate_studio.ui.json.visible import visible
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.describe import describe_condition
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.request_params import current_person, parse_number
+from automate_studio.ui.responses import HttpResponseSeeOther
 
 MOST = 50  #: versions on a page
 LONGEST_MESSAGE = 1_000
@@ -47,12 +49,12 @@ class Row:
     @property
     def name(self) -> str:
         """What people call it."""
-        return visible(self.difference.name)
+        return escape_invisible(self.difference.name)
 
     @property
     def words(self) -> str:
         """What came of it."""
-        return visible(self.difference.words)
+        return escape_invisible(self.difference.words)
 
 
 _SIGNS = {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕"), "changed": ("m", "~")}
@@ -72,9 +74,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_review(request, workflow)
     seen = Seen(_posted(request, "rev"), _posted(request, "version"))
     try:
-        version = workflows.publish(
-            workflow, author=request_params.person(request), message=_message(request), seen=seen
-        )
+        version = workflows.publish(workflow, author=current_person(request), message=_message(request), seen=seen)
     except NotPermittedError as error:
         raise PermissionDenied(str(error)) from error
     except ConflictError as error:
@@ -83,7 +83,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
     except DefinitionError as error:
         return _show_review(request, workflow, reasons=_reasons(error), status=422)
     _say_published(request, version, workflow)
-    return SeeOther(_page_of(workflow))
+    return HttpResponseSeeOther(_page_of(workflow))
 
 
 def _show_review(
@@ -94,8 +94,8 @@ def _show_review(
     reasons: Iterable[str] = (),
     status: int = 200,
 ) -> HttpResponse:
-    found = reviews.of(workflow, by=request_params.person(request))
-    return admin_page.page(
+    found = reviews.of(workflow, by=current_person(request))
+    return render_page(
         request,
         "automate_studio/publishing/review.html",
         f"Publish {workflow.name}",
@@ -105,7 +105,7 @@ def _show_review(
         rows=_rows(found.comparison.found) if found.comparison else [],
         lines=_lines(found.comparison.lines) if found.comparison else [],
         problems=problem_messages.lines(found.draft, found.problems),
-        refusal=words.sentence(found.refusal) if found.refusal else "",
+        refusal=as_sentence(found.refusal) if found.refusal else "",
         may_change=can(request.user, "change", workflow),
         message=request.POST.get("message", ""),
         conflict=conflict,
@@ -122,7 +122,9 @@ def _rows(found: Iterable[Difference]) -> list[Row]:
 
 def _lines(found: list[Line] | None) -> list[Line] | None:
     """The texts with what would hide parts of them written out."""
-    return found and [replace(line, left=visible(line.left), right=visible(line.right)) for line in found]
+    return found and [
+        replace(line, left=escape_invisible(line.left), right=escape_invisible(line.right)) for line in found
+    ]
 
 
 def _said(name: str, text: str | None) -> str | None:
@@ -130,8 +132,8 @@ def _said(name: str, text: str | None) -> str | None:
     if text is None:
         return None
     if name == "filter" or name.startswith("condition of "):
-        return visible(describe.condition(json.loads(text) if text[:1] in "{[" else text))
-    return visible(text)
+        return escape_invisible(describe_condition(json.loads(text) if text[:1] in "{[" else text))
+    return escape_invisible(text)
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
@@ -142,9 +144,9 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
     """The versions, newest first, `?before=` a number."""
     workflow = _workflow(request, pk)
     found = workflow.versions.select_related("author", "run_as").defer("definition")
-    before = request_params.number(request.GET.get("before"))
+    before = parse_number(request.GET.get("before"))
     shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/publishing/versions.html",
         f"Versions of {workflow.name}",
@@ -173,13 +175,13 @@ def restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
     def act() -> None:
         nonlocal changed
-        changed = workflows.restore(workflow, number, by=request_params.person(request), rev=rev)
+        changed = workflows.restore(workflow, number, by=current_person(request), rev=rev)
 
     if (failed := _failed(request, workflow, number, act)) is not None:
         return failed
     said = "is now what" if changed else "says already what"
     messages.success(request, f"The draft {said} v{number} says.{' Undo takes it back.' if changed else ''}")
-    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+    return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
 @require_POST
@@ -192,14 +194,14 @@ def publish_again(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     def act() -> None:
         made.append(
             workflows.publish_again(
-                workflow, number, author=request_params.person(request), message=_message(request), seen=seen
+                workflow, number, author=current_person(request), message=_message(request), seen=seen
             )
         )
 
     if (failed := _failed(request, workflow, number, act)) is not None:
         return failed
     _say_published(request, made[0], workflow)
-    return SeeOther(_page_of(workflow))
+    return HttpResponseSeeOther(_page_of(workflow))
 
 
 def _failed(request: HttpRequest, workflow: Workflow, number: int, act: Callable[[], None]) -> HttpResponse | None:
@@ -236,12 +238,12 @@ def _show_comparison(
         raise Http404 from None
     except DefinitionError as error:
         messages.error(request, f"One of them cannot be read any more: {error}")
-        return SeeOther(reverse("studio:versions", args=[workflow.pk]))
+        return HttpResponseSeeOther(reverse("studio:versions", args=[workflow.pk]))
     found = reviews.compare(*pair)
     published = workflow.published
     older = after if after != DRAFT and not (published and after == str(published.number)) else ""
     refusal = _refusal_of_older(request, workflow, older) if older else ""
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/publishing/compare.html",
         f"Compare versions of {workflow.name}",
@@ -253,7 +255,7 @@ def _show_comparison(
         lines=_lines(found.lines),
         older=older,
         may_change=can(request.user, "change", workflow),
-        refusal=words.sentence(refusal) if refusal else "",
+        refusal=as_sentence(refusal) if refusal else "",
         conflict=conflict,
         reasons=reasons,
     )
@@ -261,7 +263,7 @@ def _show_comparison(
 
 def _refusal_of_older(request: HttpRequest, workflow: Workflow, number: str) -> str:
     run_as = workflow.versions.select_related("run_as").get(number=int(number)).run_as
-    return workflows.refusal(workflow, request_params.person(request), run_as)
+    return workflows.refusal(workflow, current_person(request), run_as)
 
 
 def _label(name: str) -> str:
@@ -278,7 +280,7 @@ def _workflow(request: HttpRequest, pk: int) -> Workflow:
 
 def _posted(request: HttpRequest, name: str) -> int:
     """A number that a form brings along; -1, which nothing is equal to, when it does not."""
-    found = request_params.number(request.POST.get(name))
+    found = parse_number(request.POST.get(name))
     return -1 if found is None else found
 
 
@@ -287,7 +289,7 @@ def _message(request: HttpRequest) -> str:
 
 
 def _reasons(error: DefinitionError) -> list[str]:
-    return [words.sentence(str(problem)) for problem in error.problems]
+    return [as_sentence(str(problem)) for problem in error.problems]
 
 
 def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:

@@ -33,10 +33,12 @@ from automate_studio.builder.panel.problem_messages import Line
 from automate_studio.builder.panel.steps import SETTINGS
 from automate_studio.builder.tests import views as tests
 from automate_studio.builder.triggers import endpoints, trigger_form, waiting
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.json import editor
-from automate_studio.view_models.endpoint_info import shown as webhook_shown
-from automate_studio.view_models.step_tree import START, Card, Edited, Mark, Tree, draft_tree
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.json.editor import parse_json
+from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
+from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
+from automate_studio.view_models.step_tree import START, DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
 
 _CLIP = "automate_clip"
 _JSON = {"when", "config", "inputs", "set", "unset"}
@@ -45,20 +47,20 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
-    state = commands.look(request_params.workflow(request, pk))
+    state = commands.look(get_editable_workflow(request, pk))
     path = request.GET.get("step", "")
     panel = panel_at(state, path, request.user) if path else None
     context = _context(request, state, panel)
     template, title = "automate_studio/builder/page.html", state.workflow.name
-    return admin_page.page(request, template, title, **context, is_fullwidth="1")
+    return render_page(request, template, title, **context, is_fullwidth="1")
 
 
 @require_safe
 def palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
-    workflow = request_params.workflow(request, pk)
-    place = request_params.words(request.GET.get("parent")), request_params.words(request.GET.get("slot"))
-    index = request_params.number(request.GET.get("index"))
+    workflow = get_editable_workflow(request, pk)
+    place = clean_text(request.GET.get("parent")), clean_text(request.GET.get("slot"))
+    index = parse_number(request.GET.get("index"))
     at = 100_000 if index is None else index
     context = {
         "workflow": workflow,
@@ -72,7 +74,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
         return _edit(request, pk, path)
-    state = commands.look(request_params.workflow(request, pk))
+    state = commands.look(get_editable_workflow(request, pk))
     panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
@@ -83,7 +85,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def do(request: HttpRequest, pk: int) -> HttpResponse:
     """One command: its fields are the request's."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     selected = request.POST.get("selected", "")
 
     def act() -> State:
@@ -91,10 +93,10 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
             turn = commands.undo if request.POST["do"] == "undo" else commands.redo
             return turn(
                 workflow.pk,
-                last=request_params.number(request.POST.get("last")) or 0,
-                by=request_params.person(request),
+                last=parse_number(request.POST.get("last")) or 0,
+                by=current_person(request),
             )
-        return commands.do(workflow.pk, requests.read(_document(request), lax=True), by=request_params.person(request))
+        return commands.do(workflow.pk, requests.read(_document(request), lax=True), by=current_person(request))
 
     return _answer(request, act, selected)
 
@@ -102,12 +104,12 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
 
     def act() -> State:
-        rev = request_params.number(request.POST.get("rev")) or 0
+        rev = parse_number(request.POST.get("rev")) or 0
         document = conditions.command(rows.load(workflow), path, request.POST, rev)
-        return commands.do(workflow.pk, requests.read(document), by=request_params.person(request))
+        return commands.do(workflow.pk, requests.read(document), by=current_person(request))
 
     return _answer(request, act, path, template="condition_saved.html")
 
@@ -115,7 +117,7 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
-    state = commands.look(request_params.workflow(request, pk))
+    state = commands.look(get_editable_workflow(request, pk))
     key = request.POST.get("key", "")
     try:
         request.session[_CLIP] = clipboard.clip(state.draft, [key])
@@ -130,7 +132,7 @@ def _document(request: HttpRequest) -> dict[str, Any]:
     document: dict[str, Any] = {name: value for name, value in request.POST.items() if name not in _NOT_OURS}
     for name in _JSON & document.keys():
         try:
-            document[name] = editor.loads(document[name]) if document[name].strip() else None
+            document[name] = parse_json(document[name]) if document[name].strip() else None
         except ValueError as error:
             raise RefusedError(str(error), name) from error
     if document.get("do") == "paste":
@@ -164,7 +166,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
         again["last" if request.POST.get("do") in {"undo", "redo"} else "rev"] = [str(error.rev)]
     context = {
         "error": error,
-        "reason": formatting.sentence(str(error)),
+        "reason": as_sentence(str(error)),
         "again": again,
         "conflict": isinstance(error, ConflictError),
         "subject": _subject(request),
@@ -190,7 +192,7 @@ def _subject(request: HttpRequest) -> str:
 
 def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     structure = workflow.structure_rev
     document: dict[str, Any] = {}
     unread: list[str] = []
@@ -199,7 +201,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         document, refused = _changes(request, before, path)
         unread = list(refused)
         if document:
-            state = commands.do(pk, requests.read(document), by=request_params.person(request))
+            state = commands.do(pk, requests.read(document), by=current_person(request))
         else:
             state = commands.look(workflow)
     except NotPermittedError as error:
@@ -207,7 +209,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     except RefusedError as error:
         if not error.field:
             return _refused(request, error)
-        refused = {error.field: formatting.sentence(f"not saved: {error}")}
+        refused = {error.field: as_sentence(f"not saved: {error}")}
         unread = []  # none of the fields was stored
         state = commands.look(workflow)
     except ConflictError as error:
@@ -241,7 +243,7 @@ def _slots(draft: Draft, path: str) -> list[str]:
 
 def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(the command that stores what differs, if anything does; the fields that cannot be read)."""
-    rev = request_params.number(request.POST.get("rev")) or 0
+    rev = parse_number(request.POST.get("rev")) or 0
     if path == SETTINGS:
         found, unset, errors = parsing.changed(SETTINGS_FIELDS, settings_values(draft), request.POST)
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
@@ -298,9 +300,9 @@ def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict
 @require_POST
 def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     try:
-        state, secret = endpoints.make(workflow, key, request.POST, by=request_params.person(request))
+        state, secret = endpoints.make(workflow, key, request.POST, by=current_person(request))
     except endpoints.NotMadeError as error:
         form = endpoints.creating(workflow, key, request.user, error.form)
         if form is None:
@@ -328,7 +330,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
-    state = commands.look(request_params.workflow(request, pk))
+    state = commands.look(get_editable_workflow(request, pk))
     if request.method != "POST":
         return waiting.look(request, state, key)
     shown = waiting.catch(request, state, key)
@@ -343,7 +345,7 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
     revs = {key: node.rev for key, node in state.draft.steps.items()}
     badges = tests.badges(state.workflow, state.reading.definition)
     problems = problem_messages.lines_while_editing(state.draft, state.problems)
-    edited = Edited(*_marks(problems), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
+    edited = DraftMarks(*_marks(problems), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
     tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
     levels = Counter(line.level for line in problems)
@@ -362,7 +364,7 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
         "warnings": levels["warning"],
         "triggers": TRIGGERS,
         "containers": _CONTAINERS,
-        "remarks": [formatting.sentence(remark) for remark in state.done.remarks],
+        "remarks": [as_sentence(remark) for remark in state.done.remarks],
     }
 
 
@@ -382,16 +384,16 @@ def _runs_as(workflow: Workflow) -> str:
     return "" if workflow.run_as_id == workflow.owner_id else workflow.run_as.get_username()
 
 
-def _card(tree: Tree, path: str) -> Card | None:
+def _card(tree: StepTree, path: str) -> StepCard | None:
     return tree.trigger if path == START else next((card for card in tree.flat() if card.path == path), None)
 
 
 _SEVERITY = ("warning", "missing", "error")  #: the last wins
 
 
-def _marks(problems: list[Line]) -> tuple[Mapping[str, Mark], Mark | None]:
+def _marks(problems: list[Line]) -> tuple[Mapping[str, ProblemMark], ProblemMark | None]:
     """The worst problem of each step by its key, and of the triggers."""
-    found: dict[str, Mark] = {}
+    found: dict[str, ProblemMark] = {}
     for line in sorted(problems, key=lambda line: _SEVERITY.index(line.level)):
-        found[line.path.rpartition("/")[2]] = Mark(level=line.level, text=line.text)
+        found[line.path.rpartition("/")[2]] = ProblemMark(level=line.level, text=line.text)
     return found, found.get(START)

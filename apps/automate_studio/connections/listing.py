@@ -16,11 +16,20 @@ from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.permissions import User, permitted
 from automate_plugins.registry import PluginNotFoundError
-from automate_studio.ui import formatting
-from automate_studio.ui.lists import Choice, Query
+from automate_studio.ui.formatting import format_ago
+from automate_studio.ui.lists import FilterChoice, Query
 from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.where_used import Used, where_used
-from automate_studio.view_models.connection_health import adapter_of, advice, state, word
+from automate_studio.ui.objects.listing import (
+    ListQuery,
+    build_list_page,
+    filter_choice,
+    list_query,
+    owner_condition,
+    owner_filter,
+    page_slice,
+)
+from automate_studio.ui.objects.where_used import UsageSummary, where_used
+from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
 
 TABS = {"": "All", "failing": "Failing", "untested": "Not tested", "healthy": "Healthy"}
 _Health = Connection.Health
@@ -43,7 +52,7 @@ class ConnectionCard:
     """A connection in the list, with what this person may do with it."""
 
     connection: Connection
-    used: Used
+    used: UsageSummary
     waiting: int
     may_test: bool
     may_change: bool
@@ -60,12 +69,12 @@ class ConnectionCard:
     @property
     def state(self) -> str:
         """The state whose glyph and colour stand for its health."""
-        return state(self.connection)
+        return health_state(self.connection)
 
     @property
     def word(self) -> str:
         """Its health in words."""
-        return word(self.connection)
+        return health_word(self.connection)
 
     @property
     def fails(self) -> bool:
@@ -75,7 +84,7 @@ class ConnectionCard:
     @property
     def advice(self) -> str:
         """What to do while it fails."""
-        return advice(self.connection)
+        return health_advice(self.connection)
 
     @property
     def where(self) -> str:
@@ -90,7 +99,7 @@ class ConnectionCard:
 
 def connections(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the connections that `user` may view."""
-    kept = listing.kept(query, TABS, "app", "owner")
+    kept = list_query(query, TABS, "app", "owner")
     known = permitted(user, "view", Connection.objects.all())
     found = _matching(known, kept).annotate(standing=_STANDING)
     counts = dict(found.order_by().values_list("standing").annotate(Count("pk")))
@@ -98,9 +107,9 @@ def connections(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     if kept.tab:
         found = found.filter(standing=kept.tab)
     rows = found.annotate(rank=_RANK).select_related("owner").order_by("rank", "name", "pk")
-    shown = list(rows[listing.window(kept, counts.get(kept.tab, 0))])
-    filters = [_apps(kept, known), listing.owners(kept, known)]
-    return listing.paged(kept, cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection")
+    shown = list(rows[page_slice(kept, counts.get(kept.tab, 0))])
+    filters = [_apps(kept, known), owner_filter(kept, known)]
+    return build_list_page(kept, cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection")
 
 
 def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
@@ -121,26 +130,26 @@ def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[Con
             may_change=each.pk in may["change"],
             may_share=each.pk in may["share"],
             may_delete=each.pk in may["delete"],
-            last_used=formatting.ago(each.last_used_at, now) if each.last_used_at else "",
-            since=formatting.ago(each.health_since, now) if each.health_since else "",
+            last_used=format_ago(each.last_used_at, now) if each.last_used_at else "",
+            since=format_ago(each.health_since, now) if each.health_since else "",
         )
         for each in shown
     ]
 
 
-def _matching(found: QuerySet[Connection], kept: listing.Kept) -> QuerySet[Connection]:
+def _matching(found: QuerySet[Connection], kept: ListQuery) -> QuerySet[Connection]:
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         named = Q(name__icontains=search) | Q(slug__icontains=search) | Q(connector__icontains=search)
         found = found.filter(named | by_owner)
     if app := kept.values.get("app"):
         found = found.filter(connector=app)
-    return found.filter(**listing.owned_by(kept))
+    return found.filter(**owner_condition(kept))
 
 
-def _apps(kept: listing.Kept, known: QuerySet[Connection]) -> Choice:
+def _apps(kept: ListQuery, known: QuerySet[Connection]) -> FilterChoice:
     codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: listing.MOST_CHOICES]
-    return listing.choice(kept, "app", "App", sorted(((code, _name(code)) for code in codes), key=lambda o: o[1]))
+    return filter_choice(kept, "app", "App", sorted(((code, _name(code)) for code in codes), key=lambda o: o[1]))
 
 
 def _name(code: str) -> str:

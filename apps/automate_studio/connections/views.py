@@ -24,10 +24,11 @@ from automate_core.models import Wait
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_studio.connections.listing import cards, connections
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.objects import listing
-from automate_studio.ui.responses import SeeOther
-from automate_studio.view_models.connection_health import adapter_of, advice, state, word
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.objects.listing import list_response
+from automate_studio.ui.request_params import clean_text, current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.view_models.connection_health import adapter_of, health_advice, health_state, health_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +55,17 @@ class Panel:
     @property
     def state(self) -> str:
         """The state whose glyph and colour stand for its health."""
-        return state(self.connection)
+        return health_state(self.connection)
 
     @property
     def word(self) -> str:
         """Its health in words."""
-        return word(self.connection)
+        return health_word(self.connection)
 
     @property
     def advice(self) -> str:
         """What to do while it fails."""
-        return advice(self.connection) if self.state == "failed" else ""
+        return health_advice(self.connection) if self.state == "failed" else ""
 
 
 def panel(request: HttpRequest, connection: Connection) -> Panel:
@@ -88,18 +89,16 @@ def connection_list(request: HttpRequest) -> HttpResponse:
     found = connections(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_connectors_connection_changelist")
     may_add = can(request.user, "add", Connection)
-    return listing.answer(request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add)
+    return list_response(request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add)
 
 
 def choose(request: HttpRequest) -> HttpResponse:
     """The connectors to choose from, before the form of one."""
-    search = request_params.words(request.GET.get("q")).lower()
+    search = clean_text(request.GET.get("q")).lower()
     every = sorted((connectors.get(code) for code in connectors.names()), key=lambda adapter: adapter.name.lower())
     found = [each for each in every if search in f"{each.name} {each.description} {each.code}".lower()]
     template, title = "automate_studio/connections/choose.html", "Connect an app"
-    return admin_page.page(
-        request, template, title, connectors=found, search=request_params.words(request.GET.get("q"))
-    )
+    return render_page(request, template, title, connectors=found, search=clean_text(request.GET.get("q")))
 
 
 @require_POST
@@ -107,7 +106,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a connection by a real call; gives the fragment that says how it went."""
     connection = _connection(request, pk)
     try:
-        result = trial.attempt(connection, request_params.person(request))
+        result = trial.attempt(connection, current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     connection.refresh_from_db()
@@ -118,7 +117,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "automate_studio/connections/health.html", shown)
     (messages.success if result.works else messages.error)(request, result.message)
-    return SeeOther(_url(connection))
+    return HttpResponseSeeOther(_url(connection))
 
 
 @sensitive_post_parameters()
@@ -136,7 +135,7 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
                   for name, said in form.errors.items()]  # fmt: skip
         shown: dict[str, Any] = {"faults": faults}
         return TemplateResponse(request, "automate_studio/connections/tried.html", shown, status=422)
-    result = trial.rehearse(form.instance, form.new_secrets, request_params.person(request))
+    result = trial.rehearse(form.instance, form.new_secrets, current_person(request))
     return TemplateResponse(request, "automate_studio/connections/tried.html", {"trial": result})
 
 
@@ -145,14 +144,14 @@ def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin to sign in; gives a page with the link to the provider, to which a form may not lead (CSP)."""
     connection = _connection(request, pk)
     try:
-        address = sign_in.begin(connection, request_params.person(request), session=_session(request), back=_back())
+        address = sign_in.begin(connection, current_person(request), session=_session(request), back=_back())
     except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
-        return SeeOther(_url(connection))
+        return HttpResponseSeeOther(_url(connection))
     title, template = f"Sign in to {connection}", "automate_studio/connections/sign_in.html"
-    return admin_page.page(request, template, title, connection=connection, address=address)
+    return render_page(request, template, title, connection=connection, address=address)
 
 
 @require_safe
@@ -163,7 +162,7 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
         connection = sign_in.finish(
             given["state"],
             given["code"],
-            request_params.person(request),
+            current_person(request),
             session=_session(request),
             back=_back(),
             refused=given["error"] or ("" if given["code"] else "nothing"),
@@ -172,9 +171,9 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
-        return SeeOther(reverse("admin:automate_connectors_connection_changelist"))
+        return HttpResponseSeeOther(reverse("admin:automate_connectors_connection_changelist"))
     messages.success(request, f"Signed in. {connection} works, and steps that waited for it go on.")
-    return SeeOther(_url(connection))
+    return HttpResponseSeeOther(_url(connection))
 
 
 def _connection(request: HttpRequest, pk: int) -> Connection:

@@ -24,10 +24,10 @@ from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
-from automate_studio.ui import request_params
-from automate_studio.ui.json import visible
-from automate_studio.ui.lists import Choice, Page, Query, Tab, address, beside
-from automate_studio.view_models.event_sources import Source, describe_source
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.lists import FilterChoice, KeysetPage, Query, Tab, keyset_links, query_string
+from automate_studio.ui.request_params import parse_uuid
+from automate_studio.view_models.event_sources import EventSource, describe_source
 
 RUNS_SHOWN = 3  #: of one event in the list
 RECENT = 500  #: of the newest events, the sources and types to choose from are taken
@@ -44,7 +44,7 @@ class EventRow:
     """
 
     event: Event
-    source: Source
+    source: EventSource
     runs: list[ExecutionRun]
     more: bool
     is_ahead: bool
@@ -52,13 +52,13 @@ class EventRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventPage(Page):
+class EventPage(KeysetPage):
     """One page of the inbox. `looked` events were looked at, back to the time `back_to`, if that is not all there is.
 
     `further` looks at those before; `stopped` says that it took too long, `is_live` that new ones are shown at once.
     """
 
-    choices: list[Choice]
+    choices: list[FilterChoice]
     until: str
     held: str
     may_search: bool
@@ -76,7 +76,7 @@ def tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
     shown = [
         Tab(
             name=name,
-            url=base + address({**kept, "show": key}),
+            url=base + query_string({**kept, "show": key}),
             active=not of_refused and key == kept.get("show", ""),
         )
         for key, name in _TABS.items()
@@ -89,7 +89,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     kept = _kept(query)
     reach = access.reach(user, "view")
     readable = access.reach(user, "view_payload")
-    after, before = request_params.key(query.get("after")), request_params.key(query.get("before"))
+    after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
     found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
     try:
         with bounded_queries():
@@ -117,11 +117,11 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
         may_search=not readable.is_empty,
         looked=found.looked,
         back_to=back_to,
-        further=address({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
+        further=query_string({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
         stopped=stopped,
         error=error,
         is_live=not (after or before or "held" in kept or stopped or error),
-        **beside(rows, kept, lambda row: row.pk, more=found.more, after=after, before=before),
+        **keyset_links(rows, kept, lambda row: row.pk, more=found.more, after=after, before=before),
     )
 
 
@@ -158,13 +158,13 @@ def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
             runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
             more=len(started.get(event.pk, [])) > RUNS_SHOWN,
             is_ahead=event.pk in ahead,
-            subject=visible.visible(subjects.get(event.pk, "")),
+            subject=escape_invisible(subjects.get(event.pk, "")),
         )
         for event in found
     ]
 
 
-def _choices(reach: Reach, kept: dict[str, str]) -> list[Choice]:
+def _choices(reach: Reach, kept: dict[str, str]) -> list[FilterChoice]:
     """Sources and types of the newest events, and the times to choose from."""
     keys = reach.newest(RECENT)
     among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
@@ -176,15 +176,15 @@ def _choices(reach: Reach, kept: dict[str, str]) -> list[Choice]:
     return _with(kept, sources[:MOST_CHOICES], sorted(types)[:MOST_CHOICES])
 
 
-def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[Choice]:
+def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[FilterChoice]:
     """Choices of which those that are chosen are a part in any case."""
     present, kind = kept.get("source", ""), kept.get("type", "")
     sources = sources if not present or present in sources else [present, *sources]
     types = types if not kind or kind in types else [kind, *types]
     return [
-        Choice(name="source", label="Source", value=present, options=[(each, _named(each)) for each in sources]),
-        Choice(name="type", label="Type", value=kind, options=[(each, each) for each in types]),
-        Choice(
+        FilterChoice(name="source", label="Source", value=present, options=[(each, _named(each)) for each in sources]),
+        FilterChoice(name="type", label="Type", value=kind, options=[(each, each) for each in types]),
+        FilterChoice(
             name="since",
             label="Received",
             value=kept.get("since", ""),

@@ -8,8 +8,8 @@ from automate_core.authoring import match_explanation
 from automate_core.authoring.match_explanation import Outcome, Verdict
 from automate_core.models import Event, Workflow
 from automate_governance.permissions import Person, permitted
-from automate_studio.ui import formatting
-from automate_studio.view_models.condition_lines import Line, why
+from automate_studio.ui.formatting import state_word
+from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines
 from automate_studio.view_models.event_sources import KINDS
 
 _SAID = {
@@ -31,7 +31,7 @@ class VerdictView:
     said: str
     state: str
     trigger: str
-    line: Line | None
+    line: ConditionLine | None
     may_sample: bool
 
     @property
@@ -77,9 +77,9 @@ def _view(verdict: Verdict, *, may_sample: bool) -> VerdictView:
     takes = verdict.takes or ("any type" if verdict.kind in {"webhook", "event"} else "")
     return VerdictView(
         verdict=verdict,
-        said=formatting.word(verdict.run.status) if verdict.run else said,
+        said=state_word(verdict.run.status) if verdict.run else said,
         state=str(verdict.run.status) if verdict.run else state,
         trigger=", ".join(filter(None, [kind, takes])),
-        line=why(verdict.explanation) if verdict.explanation else None,
+        line=explanation_lines(verdict.explanation) if verdict.explanation else None,
         may_sample=may_sample and verdict.outcome in _OF_ITS_TYPE,
     )

@@ -28,14 +28,17 @@ from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
 from automate_studio.events import listing, match_explanation
-from automate_studio.ui import admin_page, formatting, request_params, run_rows
-from automate_studio.ui.json import responses
-from automate_studio.ui.json.tree import Tree
-from automate_studio.ui.json.visible import visible
-from automate_studio.ui.responses import SeeOther
-from automate_studio.ui.samples import choice
-from automate_studio.view_models import rejected_deliveries
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.json.responses import json_file_response, json_rows_response
+from automate_studio.ui.json.tree import JsonTree
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.run_rows import build_run_rows
+from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.view_models.event_sources import describe_source
+from automate_studio.view_models.rejected_deliveries import rejection_page
 
 MOST_RUNS = 50
 CHECKED = 10  #: events of a workflow that are offered to be checked
@@ -71,7 +74,7 @@ def refused_list(request: HttpRequest) -> HttpResponse:
     """The deliveries that were refused, by endpoint, reason and day."""
     if not may_list_events(request.user):
         raise Http404
-    found = rejected_deliveries.refused(request.user, timezone.now())
+    found = rejection_page(request.user, timezone.now())
     return _page(request, "refused", "Refused deliveries", found=found, tabs=listing.tabs({}, of_refused=True))
 
 
@@ -79,7 +82,7 @@ def refused_list(request: HttpRequest) -> HttpResponse:
 def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """One event: what it carries, what it started, and why it did or did not start the rest."""
     event = _event(request, event_id)
-    person = request_params.person(request)
+    person = current_person(request)
     why = match_explanation.of(event, person)
     runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
     shown = list(runs.order_by("pk").values_list("pk", flat=True)[:MOST_RUNS])
@@ -89,17 +92,17 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     return _page(
         request,
         "page",
-        f"Event {formatting.short(event.pk)}",
+        f"Event {short_id(event.pk)}",
         event=event,
         source=describe_source(event.source),
         why=why,
         audits=can(request.user, "audit", SITE),
-        runs=run_rows.of(shown, person, timezone.now()),
+        runs=build_run_rows(shown, person, timezone.now()),
         replay=_replay(request, event, may_read=why.may_read),
         replays=replays.order_by("-pk")[:20],
         original=_known(request.user, event.replay_of),
         tree=_tree(event) if why.may_read and not event.emptied_at else None,
-        subject=visible(event.subject or subjects.guess(event.payload)) if why.may_read else "",
+        subject=escape_invisible(event.subject or subjects.guess(event.payload)) if why.may_read else "",
         headers=sorted(event.headers.items()) if why.may_read else [],
     )
 
@@ -109,26 +112,24 @@ def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Rows of the payload, as `json_answers.rows` says."""
     event = _carrying(request, event_id)
     payload_views.at(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
-    return responses.rows(request, event.payload)
+    return json_rows_response(request, event.payload)
 
 
 @require_POST
 def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Start the chosen workflows from a copy of the event, and go to that."""
     event = _event(request, event_id)
-    chosen = [
-        number for text in request.POST.getlist("workflow") if (number := request_params.number(text)) is not None
-    ]
+    chosen = [number for text in request.POST.getlist("workflow") if (number := parse_number(text)) is not None]
     try:
-        done = replay.replay(event, chosen, by=request_params.person(request))
+        done = replay.replay(event, chosen, by=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except ControlError as error:
-        messages.error(request, formatting.sentence(str(error)))
-        return SeeOther(_url(event))
+        messages.error(request, as_sentence(str(error)))
+        return HttpResponseSeeOther(_url(event))
     count = len(done.runs)
     messages.success(request, f"Replayed as this event: {count} run{'' if count == 1 else 's'} started.")
-    return SeeOther(_url(done.event))
+    return HttpResponseSeeOther(_url(done.event))
 
 
 @require_POST
@@ -137,22 +138,22 @@ def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     event = _carrying(request, event_id)
     with transaction.atomic():
         audit.record(request.user, "event.payload_downloaded", event, trace_id=event.trace_id)
-    return responses.file(event.payload, f"event-{event.pk}.json")
+    return json_file_response(event.payload, f"event-{event.pk}.json")
 
 
 @require_POST
 def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Choose the event as the sample of a workflow's builder, and go there."""
     event = _event(request, event_id)
-    workflow = request_params.workflow(request, request_params.number(request.POST.get("workflow")) or 0)
+    workflow = get_editable_workflow(request, parse_number(request.POST.get("workflow")) or 0)
     if not can(request.user, "view_payload", workflow):
         raise PermissionDenied
     try:
-        choice.choose(commands.look(workflow), {"choose": f"event:{event.pk}"}, by=request_params.person(request))
+        choose_sample(commands.look(workflow), {"choose": f"event:{event.pk}"}, by=current_person(request))
     except RefusedError as error:
-        messages.error(request, formatting.sentence(str(error)))
-        return SeeOther(_url(event))
-    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+        messages.error(request, as_sentence(str(error)))
+        return HttpResponseSeeOther(_url(event))
+    return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
 @require_safe
@@ -160,7 +161,7 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose an event, and see why it did or did not start one workflow."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
     reach = access.reach(request.user, "view")
-    text = request_params.words(request.GET.get("event"))
+    text = clean_text(request.GET.get("event"))
     event = next((found for part in lookup(text, reach) for found in part[:1]), None) if text else None
     sources = set(workflow.active_triggers.values_list("source", flat=True))
     latest = find(reach.among(sources), reach, {}, (None, None), timezone.now()).rows[:CHECKED]
@@ -173,16 +174,16 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
         source=describe_source(event.source) if event else None,
         latest=[(each, describe_source(each.source)) for each in latest],
         text=text,
-        why=match_explanation.of(event, request_params.person(request), workflow) if event else None,
+        why=match_explanation.of(event, current_person(request), workflow) if event else None,
     )
 
 
 def _replay(request: HttpRequest, event: Event, *, may_read: bool) -> Replay:
     if reason := replay.refusal(event):
-        return Replay(startable=[], reason=formatting.sentence(reason))
+        return Replay(startable=[], reason=as_sentence(reason))
     if not may_read:
         return Replay(startable=[], reason="To replay it takes the permission to view its payload.")
-    return Replay(startable=replay.startable(event, request_params.person(request)))
+    return Replay(startable=replay.startable(event, current_person(request)))
 
 
 def _event(request: HttpRequest, event_id: uuid.UUID) -> Event:
@@ -202,9 +203,9 @@ def _carrying(request: HttpRequest, event_id: uuid.UUID) -> Event:
     return event
 
 
-def _tree(event: Event) -> Tree:
+def _tree(event: Event) -> JsonTree:
     url = f"{reverse('studio:event_value', args=[event.pk])}?part=payload"
-    return Tree(part="payload", root="event.payload", url=url, value=event.payload)
+    return JsonTree(part="payload", root="event.payload", url=url, value=event.payload)
 
 
 def _known(user: User, event_id: uuid.UUID | None) -> Event | None:
@@ -218,4 +219,4 @@ def _url(event: Event) -> str:
 
 
 def _page(request: HttpRequest, name: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:
-    return admin_page.page(request, f"automate_studio/events/{name}.html", title, status=status, **context)
+    return render_page(request, f"automate_studio/events/{name}.html", title, status=status, **context)

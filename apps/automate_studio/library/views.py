@@ -22,10 +22,11 @@ from automate_core.authoring.library.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.lists import Page, Tab
-from automate_studio.ui.responses import SeeOther
-from automate_studio.view_models.step_tree import Card, Tree, draft_tree
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.lists import KeysetPage, Tab
+from automate_studio.ui.request_params import clean_text, current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.view_models.step_tree import StepCard, StepTree, draft_tree
 
 _MOST_TILES = 5
 _ONLINE_SECONDS = 60
@@ -35,8 +36,8 @@ _ONLINE_SECONDS = 60
 class Picture:
     """A tree as a row of tiles; `fork` are the first steps of two ways, side by side at its end."""
 
-    row: tuple[Card, ...]
-    fork: tuple[Card, ...] = ()
+    row: tuple[StepCard, ...]
+    fork: tuple[StepCard, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class ToDo:
 def gallery(request: HttpRequest) -> HttpResponse:
     """All templates, those of one category, or those in which the words are found."""
     _may_add(request)
-    return admin_page.page(request, "automate_studio/gallery/page.html", "Templates", **_shelf(request, ""))
+    return render_page(request, "automate_studio/gallery/page.html", "Templates", **_shelf(request, ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -87,7 +88,7 @@ def template(request: HttpRequest, slug: str) -> HttpResponse:
     found = files.templates().get(slug)
     if found is None:
         raise Http404
-    wanted = needs.of(found, needs.look(request_params.person(request)))
+    wanted = needs.of(found, needs.look(current_person(request)))
     errors: dict[str, str] = {}
     if request.method == "POST" and not any(need.kind == "action" for need in wanted):
         try:
@@ -95,7 +96,7 @@ def template(request: HttpRequest, slug: str) -> HttpResponse:
         except instantiate.SettingError as error:
             errors = error.errors
     tree = draft_tree(found.definition)
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/gallery/template.html",
         found.name,
@@ -121,7 +122,7 @@ def is_first_run(request: HttpRequest) -> bool:
 def start(request: HttpRequest) -> HttpResponse:
     """The first page of an empty site: what is to be done, and the templates."""
     context = {"to_do": list(_to_do(request)), **_shelf(request, reverse("studio:gallery"))}
-    return admin_page.page(request, "automate_studio/gallery/start.html", "Get started", **context)
+    return render_page(request, "automate_studio/gallery/start.html", "Get started", **context)
 
 
 def _may_add(request: HttpRequest) -> None:
@@ -134,9 +135,9 @@ def _may_add(request: HttpRequest) -> None:
 
 def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
     """What the grid of templates shows; its filters are links to `base`."""
-    category, search = request.GET.get("category", ""), request_params.words(request.GET.get("q"))
+    category, search = request.GET.get("category", ""), clean_text(request.GET.get("q"))
     everything = files.templates().values()
-    there = needs.look(request_params.person(request))
+    there = needs.look(current_person(request))
     shown = [
         each for each in everything if category in {"", each.category} and _is_found(each, search.casefold().split())
     ]
@@ -150,7 +151,7 @@ def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
     ]
     return {
         "cards": [_card(each, there) for each in shown],
-        "found": Page(
+        "found": KeysetPage(
             rows=shown,
             tabs=tabs,
             search=search,
@@ -178,7 +179,7 @@ def _card(template: Template, there: needs.Found) -> TemplateCard:
     )
 
 
-def picture(tree: Tree) -> Picture:
+def picture(tree: StepTree) -> Picture:
     """The tree drawn small: its first steps in order, up to where it forks."""
     row = [tree.trigger]
     for card in tree.cards:
@@ -200,7 +201,7 @@ def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpRe
     chosen = {(need.kind, need.name): _chosen(request.POST, need) for need in wanted}
     workflow = instantiate.use(
         template,
-        owner=request_params.person(request),
+        owner=current_person(request),
         connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},
         endpoints={name: slug for (kind, name), slug in chosen.items() if kind == "endpoint" and slug},
         settings=_given(template, request.POST),
@@ -210,7 +211,7 @@ def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpRe
     if left:
         said += f" Still to be set before it can be published: {', '.join(dict.fromkeys(left))}."
     messages.success(request, said)
-    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+    return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
 def _is_left(need: Need, chosen: str) -> bool:
@@ -259,7 +260,7 @@ def _where(request: HttpRequest, need: Need) -> str:
 
 def _to_do(request: HttpRequest) -> Iterator[ToDo]:
     """What a new site needs, in order; the first that is not done is next."""
-    person = request_params.person(request)
+    person = current_person(request)
     since = timezone.now() - dt.timedelta(seconds=_ONLINE_SECONDS)
     worker = WorkerState.objects.filter(seen_at__gte=since).order_by("name").first()
     connected = permitted(person, "use", Connection.objects.all()).exists()

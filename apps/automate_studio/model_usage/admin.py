@@ -13,8 +13,8 @@ from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_studio.model_usage.budget_list import budget_page, rows
 from automate_studio.model_usage.views import BudgetAdmin
-from automate_studio.ui.objects import listing
 from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_studio.ui.objects.listing import list_response
 
 
 @admin.register(LLMBudget, site=admin_site())
@@ -31,7 +31,7 @@ class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
             raise PermissionDenied
         url = reverse("admin:automate_llm_llmbudget_changelist")
         found = budget_page(request.GET)
-        return listing.answer(request, "automate_studio/budgets/list.html", "Model budgets", url, found)
+        return list_response(request, "automate_studio/budgets/list.html", "Model budgets", url, found)
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """How much of it is used."""

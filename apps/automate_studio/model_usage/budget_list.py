@@ -11,10 +11,11 @@ from automate_core.models import NotificationRule, Workflow
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_llm.prices import CURRENCY
-from automate_studio.ui import formatting
-from automate_studio.ui.describe import recipients
+from automate_studio.ui.describe import describe_recipients
+from automate_studio.ui.formatting import format_money
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
+from automate_studio.ui.objects.listing import build_list_page, list_query, page_slice
 
 TABS = {"": "All", "used": "Used up", "near": "Nearly used", "free": "Within limit"}
 NEAR = 80  #: per cent from which a budget is nearly used
@@ -93,23 +94,23 @@ def rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
 
 def budget_page(query: Query) -> listing.ListPage:
     """One page of the budgets."""
-    kept = listing.kept(query, TABS)
+    kept = list_query(query, TABS)
     every = rows(LLMBudget.objects.all(), budgets.today())
     if search := kept.search.lower():
         every = [
             row for row in every if search in (row.name or "the whole site").lower() or search in row.budget.workflow
         ]
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
-    shown = [row for row in every if kept.tab in {"", row.tab}][listing.window(kept, counts.get(kept.tab, 0))]
-    return listing.paged(kept, shown, counts, tabs=TABS, filters=[], what="budget")
+    shown = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
+    return build_list_page(kept, shown, counts, tabs=TABS, filters=[], what="budget")
 
 
 def _meters(budget: LLMBudget, spent: budgets.Spent) -> Iterable[Meter]:
     if budget.max_cost is not None:
         yield Meter(
             used=budgets.share(spent.cost, budget.max_cost),
-            spent=formatting.money(spent.cost),
-            limit=f"{formatting.money(budget.max_cost)} {CURRENCY}",
+            spent=format_money(spent.cost),
+            limit=f"{format_money(budget.max_cost)} {CURRENCY}",
         )
     if budget.max_tokens is not None:
         used = budgets.share(Decimal(spent.tokens), budget.max_tokens)
@@ -126,5 +127,5 @@ def _told(slugs: set[str]) -> dict[str, str]:
     for rule in listed:
         concerned = [rule.workflow.slug] if rule.workflow else list(found)
         for slug in concerned:
-            found.get(slug, []).extend(recipients(rule))
+            found.get(slug, []).extend(describe_recipients(rule))
     return {slug: ", ".join(dict.fromkeys(names)) for slug, names in found.items()}

@@ -24,7 +24,8 @@ from automate_governance.admin_site import admin_site
 from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio.ui import admin_page, request_params
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.request_params import clean_text
 
 DAYS = 30
 
@@ -43,7 +44,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     """Usage by day, model and workflow with totals, and the budgets."""
     _check_may(request)
     period, problem = _period(request.GET)
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/model_usage.html",
         "Model usage",
@@ -96,7 +97,7 @@ def _period(query: Any) -> tuple[report.Period, str]:
     """What is asked for, and what is wrong with it; the last thirty days where it is nothing that can be shown."""
     today = budgets.today()
     usual: dict[str, Any] = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
-    kept: dict[str, Any] = {name: request_params.words(query.get(name)) for name in ("workflow", "model")}
+    kept: dict[str, Any] = {name: clean_text(query.get(name)) for name in ("workflow", "model")}
     try:
         last = _day(query.get("to")) or today
         first = _day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)

@@ -12,10 +12,10 @@ from django.db.models import Max, Q, QuerySet
 from automate_core.models import Notification, NotificationRule, Workflow
 from automate_core.operations.notifications.texts import lasting
 from automate_core.states import NotificationStatus
-from automate_studio.ui import request_params
-from automate_studio.ui.describe import recipients
-from automate_studio.ui.json.visible import visible
-from automate_studio.ui.lists import Page, Query, Tab, address, beside
+from automate_studio.ui.describe import describe_recipients
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
+from automate_studio.ui.request_params import clean_text, parse_uuid
 
 ON_A_PAGE = 25
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
@@ -77,7 +77,7 @@ def _rule(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
     return RuleRow(
         rule=rule,
         when=when(rule),
-        to=", ".join(recipients(rule)) or "Nobody",
+        to=", ".join(describe_recipients(rule)) or "Nobody",
         limits=_limits(rule),
         last_sent=getattr(rule, "last_sent", None),
         muted=muted,
@@ -107,10 +107,10 @@ def _limits(rule: NotificationRule) -> str:
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-def log(workflow: Workflow | None, query: Query) -> Page:
+def log(workflow: Workflow | None, query: Query) -> KeysetPage:
     """One page of the log, newest first: of a workflow, or of all."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
-    search = request_params.words(query.get("q"))
+    search = clean_text(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
     found = Notification.objects.select_related("workflow", "rule")
     if workflow is not None:
@@ -119,15 +119,17 @@ def log(workflow: Workflow | None, query: Query) -> Page:
         found = found.filter(status=tab)
     if search:
         found = found.filter(Q(target__icontains=search) | Q(workflow__name__icontains=search))
-    after, before = request_params.key(query.get("after")), request_params.key(query.get("before"))
+    after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
     rows, more = _window(found, after, before)
-    return Page(
+    return KeysetPage(
         rows=[_row(row) for row in rows],
-        tabs=[Tab(name=name, url=address({**kept, "show": key}), active=key == tab) for key, name in _TABS.items()],
+        tabs=[
+            Tab(name=name, url=query_string({**kept, "show": key}), active=key == tab) for key, name in _TABS.items()
+        ],
         search=search,
         filtered=bool(search or tab),
         hidden={"show": tab} if tab else {},
-        **beside(rows, kept, lambda row: row.pk, more=more, after=after, before=before),
+        **keyset_links(rows, kept, lambda row: row.pk, more=more, after=after, before=before),
     )
 
 
@@ -148,7 +150,7 @@ def _row(notification: Notification) -> LogRow:
     what = notification.facts[0]["text"] if notification.facts else _MAILS.get(notification.kind, "")
     return LogRow(
         notification=notification,
-        what=visible(what),
+        what=escape_invisible(what),
         more=max(notification.count - 1, 0),
         state=_STATES[NotificationStatus(notification.status)],
         word=_WORDS[notification.status],

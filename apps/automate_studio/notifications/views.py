@@ -21,8 +21,9 @@ from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_studio.notifications import listing
 from automate_studio.notifications.forms import RuleForm, initial
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.request_params import current_person, get_editable_workflow, parse_number
+from automate_studio.ui.responses import HttpResponseSeeOther
 
 
 @require_safe
@@ -36,7 +37,7 @@ def site_notifications(request: HttpRequest) -> HttpResponse:
 @require_safe
 def workflow_notifications(request: HttpRequest, pk: int) -> HttpResponse:
     """The rules of a workflow, those of the site that concern it, and its log."""
-    return _show(request, request_params.workflow(request, pk))
+    return _show(request, get_editable_workflow(request, pk))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +45,7 @@ def rule_new(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A new rule of a workflow, or of all."""
     if pk is None:
         _administers(request)
-    return _edit(request, None, request_params.workflow(request, pk) if pk is not None else None)
+    return _edit(request, None, get_editable_workflow(request, pk) if pk is not None else None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -57,7 +58,7 @@ def rule_edit(request: HttpRequest, rule_id: int) -> HttpResponse:
 @require_POST
 def rule_do(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Turn a rule on or off, try it, remove it, or take it back."""
-    rule, person = _rule(request, rule_id), request_params.person(request)
+    rule, person = _rule(request, rule_id), current_person(request)
     what = request.POST.get("do", "")
     if what == "test":
         return _tested(request, rule)
@@ -77,22 +78,22 @@ def rule_do(request: HttpRequest, rule_id: int) -> HttpResponse:
     else:
         messages.success(request, said)
     removed = f"?removed={rule.pk}" if what == "remove" and not rule.built_in else ""
-    return SeeOther(f"{_page_of(rule.workflow)}{removed}")
+    return HttpResponseSeeOther(f"{_page_of(rule.workflow)}{removed}")
 
 
 @require_POST
 def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
     """Leave the owner of a workflow out of a rule of the site, or not."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     rule = get_object_or_404(NotificationRule, pk=rule_id, workflow=None, removed_at=None)
     on = request.POST.get("do") == "mute"
     try:
-        rules.mute(rule, workflow, on=on, by=request_params.person(request))
+        rules.mute(rule, workflow, on=on, by=current_person(request))
     except rules.RuleError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, f"The owner of this workflow is {'not told any more' if on else 'told again'}.")
-    return SeeOther(_page_of(workflow))
+    return HttpResponseSeeOther(_page_of(workflow))
 
 
 @require_POST
@@ -101,18 +102,18 @@ def notification_again(request: HttpRequest, notification_id: uuid.UUID) -> Http
     found = get_object_or_404(Notification.objects.select_related("workflow", "rule__workflow"), pk=notification_id)
     workflow = found.workflow if found.rule is None or found.rule.workflow_id else None
     if workflow is not None:
-        request_params.workflow(request, workflow.pk)
+        get_editable_workflow(request, workflow.pk)
     elif not can(request.user, "administer", SITE):
         raise Http404
     try:
-        rules.send_again(found, by=request_params.person(request))
+        rules.send_again(found, by=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except TransitionError:
         messages.error(request, "Only a message that was not sent can be sent again.")
     else:
         messages.success(request, "It is sent again within moments.")
-    return SeeOther(_page_of(workflow))
+    return HttpResponseSeeOther(_page_of(workflow))
 
 
 def _administers(request: HttpRequest) -> None:
@@ -124,7 +125,7 @@ def _rule(request: HttpRequest, rule_id: int) -> NotificationRule:
     """The rule, when this person may manage it; 404 for what they may not know."""
     rule = get_object_or_404(NotificationRule.objects.select_related("workflow__owner"), pk=rule_id)
     if rule.workflow is not None:
-        request_params.workflow(request, rule.workflow.pk)
+        get_editable_workflow(request, rule.workflow.pk)
     else:
         _administers(request)
     return rule
@@ -137,7 +138,7 @@ def _page_of(workflow: Workflow | None) -> str:
 
 
 def _tested(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
-    outcomes = rules.test(rule, by=request_params.person(request))
+    outcomes = rules.test(rule, by=current_person(request))
     for each in outcomes:
         if each.status == NotificationStatus.SENT:
             messages.success(request, f"The test was sent to {each.target}.")
@@ -145,14 +146,14 @@ def _tested(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
             messages.error(request, f"The test to {each.target} was not sent. {each.error}")
     if not outcomes:
         messages.error(request, "There is nobody to send a test to: the owner or the people have no e-mail address.")
-    return SeeOther(_page_of(rule.workflow))
+    return HttpResponseSeeOther(_page_of(rule.workflow))
 
 
 def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
     removed = NotificationRule.objects.filter(
-        pk=request_params.number(request.GET.get("removed")) or 0, workflow=workflow, removed_at__isnull=False
+        pk=parse_number(request.GET.get("removed")) or 0, workflow=workflow, removed_at__isnull=False
     )
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/notifications.html",
         f"Notifications of {workflow}" if workflow else "Notifications",
@@ -170,11 +171,11 @@ def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
 def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflow | None) -> HttpResponse:
     timezone = workflow.timezone if workflow else "UTC"
     given = request.POST if request.method == "POST" else None
-    form = RuleForm(given, person=request_params.person(request), rule=rule, initial=initial(rule, timezone))
+    form = RuleForm(given, person=current_person(request), rule=rule, initial=initial(rule, timezone))
     secret = ""
     if form.is_valid():
         try:
-            rule, secret = rules.save(rule, form.values(), workflow=workflow, by=request_params.person(request))
+            rule, secret = rules.save(rule, form.values(), workflow=workflow, by=current_person(request))
         except NotPermittedError as error:
             raise PermissionDenied from error
         except rules.RuleError as error:
@@ -182,9 +183,9 @@ def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflo
         else:
             if not secret:
                 messages.success(request, "Saved. Try it with Send a test.")
-                return SeeOther(_page_of(workflow))
-            form = RuleForm(person=request_params.person(request), rule=rule, initial=initial(rule, timezone))
-    response = admin_page.page(
+                return HttpResponseSeeOther(_page_of(workflow))
+            form = RuleForm(person=current_person(request), rule=rule, initial=initial(rule, timezone))
+    response = render_page(
         request,
         "automate_studio/notification_rule.html",
         "Notification rule" if rule else "New notification rule",

@@ -21,8 +21,9 @@ from automate_governance.secrets.resolver import backends
 from automate_llm.providers.base import LLMProvider
 from automate_llm.registry import providers
 from automate_plugins.registry import Plugin, Registry
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.lists import Page, Tab
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.lists import KeysetPage, Tab
+from automate_studio.ui.request_params import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +89,16 @@ def plugin_list(request: HttpRequest) -> HttpResponse:
     """All plug-ins, for those who administer the site."""
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
-    return admin_page.page(request, "automate_studio/plugins.html", "Plug-ins", found=find(request.GET))
+    return render_page(request, "automate_studio/plugins.html", "Plug-ins", found=find(request.GET))
 
 
-def find(query: Mapping[str, Any]) -> Page:
+def find(query: Mapping[str, Any]) -> KeysetPage:
     """The plug-ins that a search and a tab ask for: broken ones first, then those that replace a built-in."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
-    search = request_params.words(query.get("q"))
+    search = clean_text(query.get("q"))
     rows = [row for row in _rows() if _is_in(row, tab) and search.lower() in _searched(row)]
     kept = {"q": search} if search else {}
-    return Page(
+    return KeysetPage(
         rows=sorted(rows, key=lambda row: (not row.error, not row.replaces, row.kind, row.title.lower())),
         tabs=[
             Tab(name=name, url=f"?{urlencode({**kept, **({'show': key} if key else {})})}", active=key == tab)

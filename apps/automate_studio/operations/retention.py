@@ -16,8 +16,10 @@ from automate_core.operations.retention import forecast, policy, pruning
 from automate_core.operations.retention.describe import said
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import format_count
+from automate_studio.ui.request_params import clean_text, current_person, parse_number
+from automate_studio.ui.responses import HttpResponseSeeOther
 
 SHOWN = 50  #: of the largest workflows
 PRUNINGS = 10
@@ -78,10 +80,10 @@ def retention(request: HttpRequest) -> HttpResponse:
     is_given = any(kind in given for kind in policy.KINDS)
     days, errors = _days(given) if is_given else (stored, {})
     if request.method == "POST" and is_given and not errors:
-        policy.change(days, by=request_params.person(request))
+        policy.change(days, by=current_person(request))
         messages.success(request, "Saved. It counts from the next pruning on.")
-        return SeeOther(reverse("studio:retention"))
-    texts = {kind: request_params.words(given.get(kind)) if is_given else _text(stored[kind]) for kind in policy.KINDS}
+        return HttpResponseSeeOther(reverse("studio:retention"))
+    texts = {kind: clean_text(given.get(kind)) if is_given else _text(stored[kind]) for kind in policy.KINDS}
     return _page(request, days, texts, errors, is_tried=is_given and not errors and days != stored)
 
 
@@ -96,7 +98,7 @@ def _page(
     usual = policy.defaults()
     site = usual | {kind: number for kind, number in days.items() if number is not None}
     found = forecast.of(replace(policy.load(), site=site))
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/retention.html",
         "Retention",
@@ -156,10 +158,10 @@ def _days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
     days: dict[str, int | None] = {}
     errors: dict[str, str] = {}
     for kind in policy.KINDS:
-        text = request_params.words(given.get(kind))
-        number = request_params.number(text)
+        text = clean_text(given.get(kind))
+        number = parse_number(text)
         if text and (number is None or number > policy.MOST_DAYS):
-            errors[kind] = f"Give whole days, 0 to {formatting.thousands(policy.MOST_DAYS)}, or nothing."
+            errors[kind] = f"Give whole days, 0 to {format_count(policy.MOST_DAYS)}, or nothing."
         days[kind] = number if not errors.get(kind) else None
     return days, errors
 

@@ -24,10 +24,11 @@ from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_studio.overview.figures import LONG, undecided
-from automate_studio.ui import formatting, versions
-from automate_studio.ui.overview_address import address
-from automate_studio.view_models.connection_health import word
-from automate_studio.view_models.task_counts import may_reassign
+from automate_studio.ui.formatting import format_ago, format_count, format_duration
+from automate_studio.ui.overview_address import overview_url
+from automate_studio.ui.versions import version_definitions
+from automate_studio.view_models.connection_health import health_word
+from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
 MOST_COUNTED = 100
@@ -118,7 +119,7 @@ def failed_steps(groups: list[FailureGroup]) -> dict[int, str]:
     runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups if group.path])
     of_runs = dict(runs.values_list("pk", "version"))
     of_groups = {group.pk: of_runs.get(group.last_run) or group.workflow.published_id or 0 for group in groups}
-    read = versions.definitions(of_groups.values())
+    read = version_definitions(of_groups.values())
     return {group.pk: step_name(read.get(of_groups[group.pk]), group.path) if group.path else "" for group in groups}
 
 
@@ -155,11 +156,11 @@ def _failures(
             name=group.workflow.name,
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
-            count=f"{formatting.thousands(number)} of {formatting.thousands(max(of, number))}",
+            count=f"{format_count(number)} of {format_count(max(of, number))}",
             said=group.message if group.pk in readable else f"{group.code}; the message is not shown to you",
             trend=trend,
             trend_says=trend_says,
-            since=formatting.ago(group.last_at, now),
+            since=format_ago(group.last_at, now),
             since_at=group.last_at,
             tracker=["none"] * (LATEST - len(tracker)) + tracker,
             tracker_says=f"Last {len(tracker)} runs, {tracker.count('failed')} failed",
@@ -182,7 +183,7 @@ def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
     if is_new:
         return "new", "Never seen before this period"
     way = "up" if number > before else "down" if number < before else ""
-    return way, f"{way.capitalize()} from {formatting.thousands(before)} in the period before" if way else ""
+    return way, f"{way.capitalize()} from {format_count(before)} in the period before" if way else ""
 
 
 def _dead(user: User) -> Iterator[Matter]:
@@ -206,11 +207,11 @@ def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
     if oldest is not None and oldest.is_old:
         yield Matter(
             name="A transaction stays open",
-            url=address(),
+            url=overview_url(),
             state="waiting",
             count=f"pid {oldest.pid}",
             said=f"The queue grows slow: end it ({oldest.application or 'unnamed'})",
-            since=formatting.duration(oldest.seconds),
+            since=format_duration(oldest.seconds),
         )
 
 
@@ -220,7 +221,7 @@ def _unattended(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[
     found = list(holdings.unattended(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1])
     if not found:
         return
-    reassignable = may_reassign(user)
+    reassignable = may_reassign_tasks(user)
     tasks = reverse("studio:approval_list") + "?show=all"
     runs = reverse("admin:automate_core_executionrun_changelist") + "?show=waiting"
     yield Matter(
@@ -229,7 +230,7 @@ def _unattended(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[
         state="waiting",
         count=f"{len(found)} waiting" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ waiting",
         said=f"Everyone who was asked has left. {'Reassign them.' if reassignable else 'Ask an operator to reassign.'}",
-        since=formatting.ago(found[0][1], now),
+        since=format_ago(found[0][1], now),
         since_at=found[0][1],
     )
 
@@ -244,9 +245,9 @@ def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
             name=row["run__workflow__name"],
             url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
             state="waiting",
-            count=f"{formatting.thousands(row['number'])} waiting",
+            count=f"{format_count(row['number'])} waiting",
             said="For a decision, longer than a day",
-            since=formatting.ago(row["oldest"], now),
+            since=format_ago(row["oldest"], now),
             since_at=row["oldest"],
         )
 
@@ -262,7 +263,7 @@ def _lost(user: User, now: dt.datetime) -> Iterator[Matter]:
             state="failed",
             count=f"{len(found)} lost" if len(found) <= MOST_COUNTED else f"{MOST_COUNTED}+ lost",
             said=f"Their key was lost: {', '.join(name for name, _ in found[:3])}",
-            since=formatting.ago(found[0][1], now),
+            since=format_ago(found[0][1], now),
             since_at=found[0][1],
         )
 
@@ -274,9 +275,9 @@ def _connections(user: User, now: dt.datetime) -> Iterator[Matter]:
             name=connection.name,
             url=reverse("admin:automate_connectors_connection_change", args=[connection.pk]),
             state="failed",
-            count=word(connection),
+            count=health_word(connection),
             said=connection.health_note or "Connection",
-            since=formatting.ago(connection.health_since, now) if connection.health_since else "",
+            since=format_ago(connection.health_since, now) if connection.health_since else "",
             since_at=connection.health_since,
         )
 

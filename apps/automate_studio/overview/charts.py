@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from automate_core.operations.statistics.periods import DAY, HOUR, Period
 from automate_core.operations.statistics.reading import Bar, Counts
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_count
 
 WIDTH, HEIGHT = 662, 228
 _LEFT, _TOP, _BOTTOM = 44, 12, 200
@@ -138,7 +138,7 @@ def _step(most: int) -> int:
 
 def _short(number: int) -> str:
     """`3,000`, `25k`."""
-    return formatting.thousands(number) if number < 10_000 else f"{number / 1000:g}k"
+    return format_count(number) if number < 10_000 else f"{number / 1000:g}k"
 
 
 def _span(bar: dt.timedelta) -> str:
@@ -161,8 +161,8 @@ def _label(start: dt.datetime, bar: dt.timedelta) -> str:
 
 
 def _summary(title: str, columns: Sequence[Column], total: Counts) -> str:
-    said = f"{title}: {formatting.thousands(total.succeeded)} succeeded and {formatting.thousands(total.failed)} failed"
+    said = f"{title}: {format_count(total.succeeded)} succeeded and {format_count(total.failed)} failed"
     worst = max(columns, key=lambda column: column.counts.failed)
     if not worst.counts.failed:
         return f"{said}."
-    return f"{said}; most failed, {formatting.thousands(worst.counts.failed)}, {worst.name}."
+    return f"{said}; most failed, {format_count(worst.counts.failed)}, {worst.name}."

@@ -17,7 +17,7 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_studio.overview.charts import NO_LINE, Line, line
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_count, format_duration, format_elapsed
 
 MOST_QUEUED = 1_000
 _NONE = "\u2013"
@@ -47,12 +47,12 @@ def runs(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Fi
     change = (now.runs - before.runs) / before.runs if before.runs else None
     return Figure(
         label="Runs",
-        value=formatting.thousands(now.runs),
+        value=format_count(now.runs),
         url=_runs(f"?since={period.name}"),
         way=_way(change),
         change="" if change is None else "as many as before" if not change else f"{abs(change):.1%}",
         beside=_beside(period, change),
-        title=f"Runs that ended; {formatting.thousands(before.runs)} in {_OF[period.name]}",
+        title=f"Runs that ended; {format_count(before.runs)} in {_OF[period.name]}",
         line=line([bar.counts.runs for bar in bars], 120, 30),
     )
 
@@ -70,7 +70,7 @@ def success(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) ->
         tone="" if not change else "pos" if change > 0 else "neg",
         change="" if change is None else "as before" if not change else f"{abs(change):.1f} pt",
         beside=_beside(period, change),
-        title=f"{formatting.thousands(now.failed)} failed; cancelled runs are left out",
+        title=f"{format_count(now.failed)} failed; cancelled runs are left out",
         colour="ok",
         line=line([bar.counts.success for bar in bars], 120, 30),
     )
@@ -82,7 +82,7 @@ def took(period: Period, times: Times, points: Sequence[float | None]) -> Figure
     change = None if now is None or was is None else now - was
     if change is not None and abs(change) < 0.05 * (was or 0):
         change = 0.0
-    said = formatting.duration(now)
+    said = format_duration(now)
     value, _, unit = said.rpartition(" ") if now is not None and now < 60 else (said, "", "")
     queued = percentile(times.queued, 0.95)
     return Figure(
@@ -92,9 +92,9 @@ def took(period: Period, times: Times, points: Sequence[float | None]) -> Figure
         url=reverse("admin:automate_core_workflow_changelist") + "?sort=-p95",
         way=_way(change),
         tone="" if not change else "pos" if change < 0 else "neg",
-        change="" if change is None else "about as before" if not change else formatting.duration(abs(change)),
+        change="" if change is None else "about as before" if not change else format_duration(abs(change)),
         beside=_beside(period, change),
-        title=f"95 % of the runs took less; they were queued for {formatting.duration(queued) or 'no time'} at most",
+        title=f"95 % of the runs took less; they were queued for {format_duration(queued) or 'no time'} at most",
         line=line(points, 120, 30),
     )
 
@@ -103,14 +103,14 @@ def queue(period: Period, status: queue_status.QueueStatus, levels: Levels) -> F
     """What is ready at this moment, for operators."""
     ready = sum(each.jobs for each in status.ready) + status.suspects
     oldest = max((each.oldest_seconds for each in status.ready), default=0.0)
-    before = "" if levels.most_before is None else f", was {formatting.thousands(levels.most_before)}"
+    before = "" if levels.most_before is None else f", was {format_count(levels.most_before)}"
     return Figure(
         label="Queue depth",
-        value=formatting.thousands(ready),
+        value=format_count(ready),
         url=_runs("?show=running"),
         tone="wrn" if oldest > 60 else "",
-        change=f"Oldest {formatting.duration(oldest)}" if ready else "Empty",
-        beside=f"peak {formatting.thousands(max(levels.most, ready))}{before}",
+        change=f"Oldest {format_duration(oldest)}" if ready else "Empty",
+        beside=f"peak {format_count(max(levels.most, ready))}{before}",
         title="Jobs that are ready and that no worker has taken yet",
         colour="run",
         line=line(levels.ready, 120, 30),
@@ -124,9 +124,9 @@ def queued(workflows: Workflows, now: dt.datetime) -> Figure:
     made = list(some[: MOST_QUEUED + 1])
     return Figure(
         label="Queued runs",
-        value=formatting.thousands(len(made)) if len(made) <= MOST_QUEUED else f"{formatting.thousands(MOST_QUEUED)}+",
+        value=format_count(len(made)) if len(made) <= MOST_QUEUED else f"{format_count(MOST_QUEUED)}+",
         url=_runs("?show=running"),
-        change=f"Oldest {formatting.between(min(made), now)}" if made else "Nothing waits",
+        change=f"Oldest {format_elapsed(min(made), now)}" if made else "Nothing waits",
         title="Runs that no worker has taken yet",
         colour="run",
     )
@@ -137,14 +137,14 @@ def waiting(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datet
     day = Q(created_at__lt=now - LONG)
     found = undecided(workflows).aggregate(all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at"))
     mine = approvals.assigned_to(user).count()
-    change = f"Oldest {formatting.between(found['oldest'], now)}" if found["oldest"] else "Nobody is waited for"
+    change = f"Oldest {format_elapsed(found['oldest'], now)}" if found["oldest"] else "Nobody is waited for"
     return Figure(
         label="Waiting on people",
-        value=formatting.thousands(found["all"]),
+        value=format_count(found["all"]),
         url=reverse("studio:approval_list") if mine else _runs("?show=waiting"),
         tone="wrn" if found["long"] else "",
-        change=f"{formatting.thousands(found['long'])} for over a day" if found["long"] else change,
-        beside=f"{formatting.thousands(mine)} {'is' if mine == 1 else 'are'} yours" if mine else "",
+        change=f"{format_count(found['long'])} for over a day" if found["long"] else change,
+        beside=f"{format_count(mine)} {'is' if mine == 1 else 'are'} yours" if mine else "",
         title="Approvals and reviews that are open",
         colour="wait",
         line=line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else NO_LINE,

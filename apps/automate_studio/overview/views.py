@@ -31,11 +31,13 @@ from automate_studio.overview.attention import Attention, attention, failed_step
 from automate_studio.overview.charts import Chart, chart
 from automate_studio.overview.figures import Figure
 from automate_studio.overview.work import Slow, Work, slowest, work
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.lists import Tab, address
-from automate_studio.ui.overview_address import TEMPLATE, is_first_page
-from automate_studio.ui.overview_address import address as overview_address
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence, format_count
+from automate_studio.ui.lists import Tab, query_string
+from automate_studio.ui.overview_address import TEMPLATE, is_overview_first_page
+from automate_studio.ui.overview_address import overview_url as overview_address
+from automate_studio.ui.request_params import current_person, parse_uuid
+from automate_studio.ui.responses import HttpResponseSeeOther
 
 _NAMES = {"24h": ("24 h", "Last 24 hours"), "7d": ("7 d", "Last 7 days"), "30d": ("30 d", "Last 30 days")}
 
@@ -77,9 +79,9 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         raise Http404
     found = overview(request.user, request.GET)
     if request.headers.get("HX-Request") != "true":
-        if is_first_page():
+        if is_overview_first_page():
             return redirect(overview_address() + _query(request.GET))
-        page = admin_page.page(request, TEMPLATE, "Overview", overview=found)
+        page = render_page(request, TEMPLATE, "Overview", overview=found)
         page.context_data = {**(page.context_data or {}), "more": _more(request, page.context_data or {})}
         return page
     return TemplateResponse(request, "automate_studio/overview/live.html", {"overview": found})
@@ -139,11 +141,11 @@ def _seen(user: User) -> Workflows:
 def _query(query: Any) -> str:
     """The part of a query that is the overview's."""
     wanted = {name: query.get(name, "") for name in ("period", "view")}
-    return address({name: value for name, value in wanted.items() if value in {*BARS, "table"}})
+    return query_string({name: value for name, value in wanted.items() if value in {*BARS, "table"}})
 
 
 def _to(kept: dict[str, str]) -> str:
-    return overview_address() + address(kept)
+    return overview_address() + query_string(kept)
 
 
 # --- what is done about failures --------------------------------------------------------------------------------------
@@ -167,15 +169,15 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         }
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
-    result = failures.retry(group, by=request_params.person(request), version=version)
-    said = f"{formatting.thousands(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
+    result = failures.retry(group, by=current_person(request), version=version)
+    said = f"{format_count(result.done)} {'run was' if result.done == 1 else 'runs were'} started again."
     if result.left:
-        said += f" {formatting.thousands(result.left)} more are left: retry them when these have ended."
+        said += f" {format_count(result.left)} more are left: retry them when these have ended."
     if result.done or not result.refused:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
-        messages.error(request, formatting.sentence(reason))
-    return SeeOther(overview_address() + _query(request.GET))
+        messages.error(request, as_sentence(reason))
+    return HttpResponseSeeOther(overview_address() + _query(request.GET))
 
 
 _MARKS = {
@@ -194,15 +196,15 @@ def mark(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     act, said, undo = _MARKS[wanted]
     try:
-        act(group, by=request_params.person(request))
+        act(group, by=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
-        run = request_params.key(request.POST.get("run"))
+        run = parse_uuid(request.POST.get("run"))
         if run:
-            return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run]))
-        return SeeOther(overview_address() + _query(request.GET))
+            return HttpResponseSeeOther(reverse("admin:automate_core_executionrun_change", args=[run]))
+        return HttpResponseSeeOther(overview_address() + _query(request.GET))
     return _live(request, {"said": said, "undo": undo, "group": group})
 
 
@@ -211,13 +213,13 @@ def replay_dead(request: HttpRequest) -> HttpResponse:
     """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
     if not can(request.user, "operate", SITE):
         raise Http404
-    result = dead_jobs.replay_oldest(request_params.person(request))
-    said = f"{formatting.thousands(result.done)} job{'' if result.done == 1 else 's'} replayed."
+    result = dead_jobs.replay_oldest(current_person(request))
+    said = f"{format_count(result.done)} job{'' if result.done == 1 else 's'} replayed."
     if result.refused:
-        said += f" {formatting.thousands(len(result.refused))} left: {next(iter(result.refused.values()))}."
+        said += f" {format_count(len(result.refused))} left: {next(iter(result.refused.values()))}."
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
-        return SeeOther(overview_address() + _query(request.GET))
+        return HttpResponseSeeOther(overview_address() + _query(request.GET))
     return _live(request, {"said": said, "is_bad": not result.done})
 
 

@@ -17,7 +17,8 @@ from automate_core.operations.statistics.reading import Counts, Times
 from automate_core.outbox.status import QueueStatus, WorkerStatus
 from automate_core.queries.latest_runs import LATEST
 from automate_studio.overview.charts import Line, line
-from automate_studio.ui import formatting, versions
+from automate_studio.ui.formatting import format_duration
+from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
 
 SLOWEST = 5
@@ -111,7 +112,7 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
     for row in database.run(None, _STEPS, values):
         took[row.workflow][without_items(row.path)].append(row.took)
     published = {key: workflow.published_id or 0 for key, workflow in workflows.items()}
-    definitions = versions.definitions(published.values())
+    definitions = version_definitions(published.values())
     found = {}
     for key, paths in took.items():
         around = {holder(path) for path in paths}  # what holds steps takes as long as they do
@@ -119,7 +120,7 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))
             name = step_name(definitions.get(published[key]), path)
-            found[key] = (name, formatting.duration(sum(times) / len(times)))
+            found[key] = (name, format_duration(sum(times) / len(times)))
     return found
 
 
@@ -137,8 +138,8 @@ def _slow(
         runs=counts.runs,
         success="" if success is None else f"{success * 100:.1f}%",
         is_bad=success is not None and success < 0.95,
-        p50=formatting.duration(percentile(took, 0.5)),
-        p95=formatting.duration(percentile(took, 0.95)),
+        p50=format_duration(percentile(took, 0.5)),
+        p95=format_duration(percentile(took, 0.95)),
         line=line(points, 126, 22),
         step=step,
     )
@@ -156,7 +157,7 @@ def work(status: QueueStatus) -> Work:
             name=name,
             jobs=ready[kind].jobs if kind in ready else 0,
             share=round(ready[kind].jobs / most * 100) if kind in ready else 0,
-            age=f"{formatting.duration(ready[kind].oldest_seconds)} old" if kind in ready else "idle",
+            age=f"{format_duration(ready[kind].oldest_seconds)} old" if kind in ready else "idle",
         )
         for kind, name in _KINDS.items()
     ]
@@ -185,5 +186,5 @@ def _hand(worker: WorkerStatus) -> Hand:
         busy=[number < busy for number in range(marks)],
         silent=silent,
         seen=f"silent {seen}" if silent else seen,
-        title=f"{worker.held} of {worker.slots} slots busy, up for {formatting.duration(worker.up_seconds)}",
+        title=f"{worker.held} of {worker.slots} slots busy, up for {format_duration(worker.up_seconds)}",
     )

@@ -17,8 +17,10 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import Person
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.request_params import clean_text, current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
 
 SHOWN = 10  #: objects of a kind
 MOST_PEOPLE = 200  #: that are proposed
@@ -28,10 +30,10 @@ MOST_TOLD = 10  #: that could not be handed over
 @require_http_methods(["GET", "HEAD", "POST"])
 def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
     """What a person holds, for superusers; a POST hands it over and deactivates the account if asked to."""
-    by = request_params.person(request)
+    by = current_person(request)
     if not by.is_superuser:
         raise PermissionDenied
-    leaver, name, problem = _person(pk), request_params.words(request.POST.get("to")), ""
+    leaver, name, problem = _person(pk), clean_text(request.POST.get("to")), ""
     if request.method == "POST":
         try:
             deactivate = bool(request.POST.get("deactivate"))
@@ -40,8 +42,8 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
             problem = str(error)
         else:
             _tell(request, leaver, name, result)
-            return SeeOther(request.path)
-    return admin_page.page(
+            return HttpResponseSeeOther(request.path)
+    return render_page(
         request,
         "automate_studio/people/hand_over.html",
         f"Hand over from {leaver.get_username()}",
@@ -108,6 +110,6 @@ def _tell(request: HttpRequest, leaver: Person, name: str, result: handover.Hand
     kinds = ", ".join(f"{number} {kind}" for kind, number in result.done.items())
     messages.success(request, f"Handed over from {leaver.get_username()} to {name}: {kinds or 'nothing was left'}.")
     for line in [*result.cautions[:MOST_TOLD], *result.left[:MOST_TOLD]]:
-        messages.warning(request, formatting.sentence(line))
+        messages.warning(request, as_sentence(line))
     if len(result.left) > MOST_TOLD:
         messages.warning(request, f"{len(result.left) - MOST_TOLD} more could not be handed over.")

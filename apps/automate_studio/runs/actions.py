@@ -12,29 +12,29 @@ from django.views.decorators.http import require_POST
 from automate_core.operations.retention import pinning
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
-from automate_studio.ui import request_params
-from automate_studio.ui.responses import SeeOther, perform
+from automate_studio.ui.request_params import clean_text, current_person, get_run_or_404
+from automate_studio.ui.responses import HttpResponseSeeOther, try_action
 
 
 @require_POST
 def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Cancel a run: its page says who did, and why."""
-    run = request_params.run(request, run_id)
-    reason = request_params.words(request.POST.get("reason"))
-    perform(request, lambda: control.cancel(run, by=request_params.person(request), reason=reason))
-    return SeeOther(_run_url(run))
+    run = get_run_or_404(request, run_id)
+    reason = clean_text(request.POST.get("reason"))
+    try_action(request, lambda: control.cancel(run, by=current_person(request), reason=reason))
+    return HttpResponseSeeOther(_run_url(run))
 
 
 @require_POST
 def run_keep(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Keep a run for ever with `keep`, or else like any other."""
-    run = request_params.run(request, run_id)
+    run = get_run_or_404(request, run_id)
     is_kept = bool(request.POST.get("keep"))
     act = pinning.keep if is_kept else pinning.release
-    if perform(request, lambda: act(run, by=request_params.person(request))):
+    if try_action(request, lambda: act(run, by=current_person(request))):
         goes = "It is kept until somebody lets it go." if is_kept else "It is deleted when its days are over."
         messages.success(request, goes)
-    return SeeOther(_run_url(run))
+    return HttpResponseSeeOther(_run_url(run))
 
 
 def _run_url(run: Any) -> str:

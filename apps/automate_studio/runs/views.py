@@ -19,8 +19,9 @@ from automate_studio.runs.listing import page as found_runs
 from automate_studio.runs.page import header, inspector
 from automate_studio.runs.page import page as run_page
 from automate_studio.runs.page.page import load_run
-from automate_studio.ui import admin_page, request_params
-from automate_studio.view_models.run_data import View
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.request_params import get_run_or_404, parse_number
+from automate_studio.view_models.run_data import RunView
 
 
 @require_safe
@@ -33,18 +34,18 @@ def run_list(request: HttpRequest) -> HttpResponse:
         found = found_runs.runs(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
     found = found_runs.runs(request.user, request.GET, timezone.now())
-    return admin_page.page(request, template, "Runs", found=found, under_way=bulk.under_way(request.user))
+    return render_page(request, template, "Runs", found=found, under_way=bulk.under_way(request.user))
 
 
 @require_safe
 def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: tree, timeline and the step, or the item of a loop, that `?step=` names."""
-    page = load_run(request.user, run_id, View.of(request.GET))
+    page = load_run(request.user, run_id, RunView.of(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
     shown = _inspect(request, page, path)
     may_run = can(request.user, "run", page.run.workflow)
     kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/run/page.html",
         f"Run {page.run}",
@@ -66,7 +67,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """The panel of one step, and of one of its attempts with `?attempt=`; `?tab=` names the tabs that are open."""
-    page = load_run(request.user, run_id, View.of(request.GET, path))
+    page = load_run(request.user, run_id, RunView.of(request.GET, path))
     shown = _inspect(request, page, page.step_at(path))
     if shown is None:
         raise Http404
@@ -76,15 +77,15 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
 @require_safe
 def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """What of a run waits for this person, and once it has ended the reason, which patches leave out."""
-    run = request_params.run(request, run_id)
-    page = load_run(request.user, run_id, View()) if run.status in FINAL_RUN_STATES else None
+    run = get_run_or_404(request, run_id)
+    page = load_run(request.user, run_id, RunView()) if run.status in FINAL_RUN_STATES else None
     may_see = page is not None and can(request.user, "view_payload", run)
     context = {"run": run, "asks": inspector.asks(run, request.user), "page": page, "may_see": may_see}
     return TemplateResponse(request, "automate_studio/run/asks_answer.html", context)
 
 
 def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspector.Inspector | None:
-    attempt, tabs = request_params.number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
+    attempt, tabs = parse_number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
     shown = inspector.inspect(page, path, attempt, request.user, tabs=tabs)
     if shown and shown.values:
         payload_views.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)

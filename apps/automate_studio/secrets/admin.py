@@ -13,9 +13,9 @@ from automate_governance.models import StoredSecret
 from automate_governance.permissions import can
 from automate_studio.secrets.elsewhere import elsewhere
 from automate_studio.secrets.listing import secrets
-from automate_studio.ui import formatting
-from automate_studio.ui.objects import listing
+from automate_studio.ui.formatting import format_dated
 from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_studio.ui.objects.listing import list_response
 
 
 class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
@@ -31,13 +31,13 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
         url = reverse("admin:automate_governance_storedsecret_changelist")
         may_add = can(request.user, "add", StoredSecret)
         more = {"may_add": may_add, "elsewhere": elsewhere(request.user)}
-        return listing.answer(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
+        return list_response(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """What may be told of it."""
 
         def dated(at: Any) -> str:
-            return formatting.dated(timezone.localtime(at)) if at else "Never"
+            return format_dated(timezone.localtime(at)) if at else "Never"
 
         return {
             "name": ("Name", obj.name),

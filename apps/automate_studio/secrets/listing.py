@@ -11,10 +11,11 @@ from django.db.models import Q
 from automate_governance.admin import MISSING, OLD, key_state, secrets_known_to
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import User, permitted
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.where_used import Used, where_used
+from automate_studio.ui.objects.listing import build_list_page, list_query, owner_condition, owner_filter, page_slice
+from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 MOST = 2_000  #: secrets that are looked at
 TABS = {"": "All", "failing": "Key missing", "unused": "Not used", "used": "In use"}
@@ -26,7 +27,7 @@ class SecretRow:
     """A secret in the list. `tab` is the one that it stands under."""
 
     secret: StoredSecret
-    used: Used
+    used: UsageSummary
     tab: str
     key: str
     last_used: str
@@ -49,9 +50,9 @@ class SecretRow:
 
 def secrets(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the secrets that `user` may know of."""
-    kept = listing.kept(query, TABS, "owner")
+    kept = list_query(query, TABS, "owner")
     known = secrets_known_to(user)
-    found = known.filter(**listing.owned_by(kept))
+    found = known.filter(**owner_condition(kept))
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         found = found.filter(Q(name__icontains=search) | by_owner)
@@ -59,20 +60,20 @@ def secrets(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     used = where_used(user, shown)
     every = sorted((_row(each, used[each.pk], now) for each in shown), key=lambda row: list(TABS).index(row.tab))
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
-    rows = [row for row in every if kept.tab in {"", row.tab}][listing.window(kept, counts.get(kept.tab, 0))]
-    filters = [listing.owners(kept, known)]
-    return listing.paged(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
+    rows = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
+    filters = [owner_filter(kept, known)]
+    return build_list_page(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
 
 
-def _row(secret: StoredSecret, used: Used, now: dt.datetime) -> SecretRow:
+def _row(secret: StoredSecret, used: UsageSummary, now: dt.datetime) -> SecretRow:
     key = key_state(secret.key_id)
     return SecretRow(
         secret=secret,
         used=used,
         tab="failing" if key == MISSING else "used" if used.total else "unused",
         key=key,
-        last_used=formatting.ago(secret.last_used_at, now),
-        replaced=formatting.ago(secret.replaced_at, now),
+        last_used=format_ago(secret.last_used_at, now),
+        replaced=format_ago(secret.replaced_at, now),
     )
 
 

@@ -17,7 +17,7 @@ from unfold.forms import AuthenticationForm as AdminSignInForm
 
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.sign_in import attempt_of
-from automate_studio.ui.staff_views import View, in_our_admin
+from automate_studio.ui.staff_views import View, within_studio_admin
 
 
 class SignInForm(AdminSignInForm):  # type: ignore[misc]
@@ -71,7 +71,7 @@ def signed_in(view: View) -> View:
     Others are sent to the site's LOGIN_URL; where that is the admin's, which takes staff alone, to the one here.
     """
 
-    inner = in_our_admin(view)
+    inner = within_studio_admin(view)
 
     @never_cache
     @wraps(view)

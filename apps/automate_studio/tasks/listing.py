@@ -19,10 +19,11 @@ from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers.manual import STARTED_BY
 from automate_governance.permissions import User
-from automate_studio.ui import formatting, request_params
-from automate_studio.ui.json.visible import visible
-from automate_studio.ui.lists import Page, Query, Tab, address, beside
-from automate_studio.view_models.task_counts import count, may_reassign
+from automate_studio.ui.formatting import as_sentence, format_ago, format_elapsed
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.lists import KeysetPage, Query, Tab, keyset_links, query_string
+from automate_studio.ui.request_params import clean_text
+from automate_studio.view_models.task_counts import may_reassign_tasks, task_count
 
 ON_A_PAGE = 25
 LONGEST_MESSAGE = 300
@@ -47,30 +48,32 @@ class TaskRow:
     decided: str
 
 
-def tasks(user: User, query: Query, now: dt.datetime) -> Page:
+def tasks(user: User, query: Query, now: dt.datetime) -> KeysetPage:
     """One page: what is due first comes first, and of what was decided the newest."""
-    shown = {key: name for key, name in _TABS.items() if key != "all" or may_reassign(user)}
+    shown = {key: name for key, name in _TABS.items() if key != "all" or may_reassign_tasks(user)}
     tab = query.get("show", "") if query.get("show", "") in shown else ""
-    search = request_params.words(query.get("q"))
+    search = clean_text(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
     found = _matching(_of_tab(user, tab), search)
     after, before = _key(query.get("after")), _key(query.get("before"))
     rows, more = _window(found, after, before, descending=tab == "decided")
-    return Page(
+    return KeysetPage(
         rows=[_row(wait, now) for wait in rows],
         tabs=[
             Tab(
                 name=name,
-                url=address({**kept, "show": key}),
+                url=query_string({**kept, "show": key}),
                 active=key == tab,
-                count=count(user) if not key else "",
+                count=task_count(user) if not key else "",
             )
             for key, name in shown.items()
         ],
         search=search,
         filtered=bool(search),
         hidden={"show": tab} if tab else {},
-        **beside(rows, kept, lambda wait: f"{wait.at.isoformat()}_{wait.pk}", more=more, after=after, before=before),
+        **keyset_links(
+            rows, kept, lambda wait: f"{wait.at.isoformat()}_{wait.pk}", more=more, after=after, before=before
+        ),
     )
 
 
@@ -135,18 +138,18 @@ def _row(wait: Any, now: dt.datetime) -> TaskRow:
     by_hand = (wait.source or "").startswith("manual:")
     return TaskRow(
         wait=wait,
-        name=visible(wait.name or "") or key_of(wait.path),
-        message=visible(wait.message or ""),
+        name=escape_invisible(wait.name or "") or key_of(wait.path),
+        message=escape_invisible(wait.message or ""),
         asked_by=(wait.started_by or "") if by_hand else "",
-        since=formatting.between(wait.created_at, now),
+        since=format_elapsed(wait.created_at, now),
         due=_due(wait.due_at, now),
         is_overdue=overdue,
-        outcome=formatting.sentence((wait.decided_as or "").replace("_", " "), stop="") if wait.decided_as else "",
-        decided=formatting.ago(wait.resolved_at and timezone.localtime(wait.resolved_at), now),
+        outcome=as_sentence((wait.decided_as or "").replace("_", " "), stop="") if wait.decided_as else "",
+        decided=format_ago(wait.resolved_at and timezone.localtime(wait.resolved_at), now),
     )
 
 
 def _due(due_at: dt.datetime | None, now: dt.datetime) -> str:
     if due_at is None:
         return ""
-    return f"Overdue by {formatting.between(due_at, now)}" if due_at < now else f"In {formatting.between(now, due_at)}"
+    return f"Overdue by {format_elapsed(due_at, now)}" if due_at < now else f"In {format_elapsed(now, due_at)}"

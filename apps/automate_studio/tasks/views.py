@@ -26,10 +26,13 @@ from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person
 from automate_studio.tasks import listing
-from automate_studio.ui import admin_page, formatting, forms, request_params
-from automate_studio.ui.json.visible import visible
-from automate_studio.ui.responses import SeeOther
-from automate_studio.view_models.task_counts import may_reassign
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.forms import form_fields, posted_answers
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.request_params import clean_text, current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.view_models.task_counts import may_reassign_tasks
 
 LONGEST_FACT = 2_000
 MOST_REFUSALS = 5  #: that are told
@@ -55,7 +58,7 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     visible = approvals.visible_to(request.user).select_related("run__workflow")
     wait = visible.filter(pk=wait_id).first()
     if request.method == "POST":
-        if wait is not None and approvals.is_asked(wait, request_params.person(request)):
+        if wait is not None and approvals.is_asked(wait, current_person(request)):
             return _decide(request, wait)
         if wait is not None or _was_shown(request, wait_id):
             return _refused(request)
@@ -68,9 +71,13 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Ask somebody else in this person's place."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
-    name = request_params.words(request.POST.get("to"))
+    name = clean_text(request.POST.get("to"))
     return _hand_over(
-        request, wait, name, "to", lambda: approvals.delegate(wait, by=request_params.person(request), to=_person(name))
+        request,
+        wait,
+        name,
+        "to",
+        lambda: approvals.delegate(wait, by=current_person(request), to=_person(name)),
     )
 
 
@@ -80,32 +87,35 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
     if not approvals.reassignable_by(request.user).filter(pk=wait.pk).exists():
         return _refused(request, _NEEDED)
-    name = request_params.words(request.POST.get("people"))
+    name = clean_text(request.POST.get("people"))
     return _hand_over(
         request,
         wait,
         name,
         "people",
-        lambda: approvals.reassign(wait, by=request_params.person(request), **_whom(name)),
+        lambda: approvals.reassign(wait, by=current_person(request), **_whom(name)),
     )
 
 
 @require_POST
 def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     """Ask somebody else in place of one person in all their tasks that this person may reassign."""
-    if not may_reassign(request.user):
+    if not may_reassign_tasks(request.user):
         raise PermissionDenied
-    absent, name = request_params.words(request.POST.get("from")), request_params.words(request.POST.get("to"))
+    absent, name = (
+        clean_text(request.POST.get("from")),
+        clean_text(request.POST.get("to")),
+    )
     try:
         person = names.named(absent).first()
         if person is None:
             raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
-        done = leaver_tasks.hand_over(person, by=request_params.person(request), **_whom(name))
+        done = leaver_tasks.hand_over(person, by=current_person(request), **_whom(name))
     except approvals.HandOverError as error:
         messages.error(request, str(error))
     else:
         _tell(request, absent, name, done)
-    return SeeOther(f"{reverse('studio:approval_list')}?show=all")
+    return HttpResponseSeeOther(f"{reverse('studio:approval_list')}?show=all")
 
 
 def _tell(request: HttpRequest, absent: str, name: str, done: leaver_tasks.HandedOver) -> None:
@@ -128,14 +138,14 @@ def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any
     try:
         act()
     except NotPermittedError as error:
-        return _refused(request, formatting.sentence(str(error)))
+        return _refused(request, as_sentence(str(error)))
     except approvals.HandOverError as error:
         return _show(request, wait, {field: name}, {field: str(error)})
     except approvals.NotOpenError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{name} is asked now.")
-    return SeeOther(reverse("studio:approval_list"))
+    return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
 def _person(name: str) -> Person:
@@ -147,9 +157,9 @@ def _person(name: str) -> Person:
 
 
 def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
-    given = forms.given(request.POST, (wait.data or {}).get("form", []))
+    given = posted_answers(request.POST, (wait.data or {}).get("form", []))
     try:
-        approvals.decide(wait, by=request_params.person(request), outcome=request.POST.get("outcome", ""), form=given)
+        approvals.decide(wait, by=current_person(request), outcome=request.POST.get("outcome", ""), form=given)
     except NotPermittedError:
         return _refused(request)
     except approvals.OutcomeError:
@@ -160,7 +170,7 @@ def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, "Decided. The run goes on.")
-    return SeeOther(reverse("studio:approval_list"))
+    return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
 def _refused(request: HttpRequest, why: str = _NO_LONGER) -> HttpResponse:
@@ -173,7 +183,7 @@ def _show(
     request: HttpRequest, wait: Wait, given: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
 ) -> HttpResponse:
     given, errors = given or {}, errors or {}
-    person, data = request_params.person(request), wait.data or {}
+    person, data = current_person(request), wait.data or {}
     is_open = wait.status == WaitStatus.OPEN
     may_decide = is_open and approvals.is_asked(wait, person)
     row = listing.row(wait, timezone.now())
@@ -184,9 +194,9 @@ def _show(
         wait=wait,
         approving=approvals.approving(wait),
         row=row,
-        message=visible(str(data.get("message", ""))),
-        facts=[(visible(fact["label"]), _text(fact["value"])) for fact in data.get("context", [])],
-        fields=forms.fields(data.get("form", []), given, errors),
+        message=escape_invisible(str(data.get("message", ""))),
+        facts=[(escape_invisible(fact["label"]), _text(fact["value"])) for fact in data.get("context", [])],
+        fields=form_fields(data.get("form", []), given, errors),
         error=errors.get("", ""),
         is_open=is_open,
         may_decide=may_decide,
@@ -207,7 +217,7 @@ def _was_shown(request: HttpRequest, wait_id: uuid.UUID) -> bool:
         shown = signing.loads(request.POST.get("shown", ""), salt=_SHOWN)
     except signing.BadSignature:
         return False
-    return bool(shown == [str(wait_id), str(request_params.person(request).pk)])
+    return bool(shown == [str(wait_id), str(current_person(request).pk)])
 
 
 def _text(value: Any) -> str:
@@ -215,10 +225,10 @@ def _text(value: Any) -> str:
     if value is None or value == "":
         return "None"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return visible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
+    return escape_invisible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
 
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    if not request_params.person(request).is_staff:
+    if not current_person(request).is_staff:
         context["is_nav_sidebar_enabled"] = False  # it would say that there is nothing they may open
-    return admin_page.page(request, template, title, **context)
+    return render_page(request, template, title, **context)

@@ -9,41 +9,60 @@ from django import template
 from django.utils import timezone
 
 from automate_studio.ui import formatting
+from automate_studio.ui.formatting import (
+    as_sentence,
+    avatar_hue,
+    format_ago,
+    format_bytes,
+    format_clock,
+    format_count,
+    format_date,
+    format_dated,
+    format_duration,
+    format_exact,
+    format_money,
+    format_until,
+    permission_word,
+    short_id,
+    state_glyph,
+    state_word,
+    zone_name,
+)
 
 register = template.Library()
 
-register.filter("word", formatting.word)
-register.filter("glyph", formatting.glyph)
-register.filter("duration", formatting.duration)
-register.filter("exact", formatting.exact)
-register.filter("day", formatting.day)
-register.filter("dated", formatting.dated)
-register.filter("zone", formatting.zone)
+register.filter("word", state_word)
+register.filter("glyph", state_glyph)
+register.filter("duration", format_duration)
+register.filter("exact", format_exact)
+register.filter("day", format_date)
+register.filter("dated", format_dated)
+register.filter("zone", zone_name)
 register.filter("initials", formatting.initials)
-register.filter("hue", formatting.hue)
-register.filter("short", formatting.short)
-register.filter("verb", formatting.verb)
-register.filter("thousands", formatting.thousands)
-register.filter("money", formatting.money)
-register.filter("size", formatting.size)
+register.filter("hue", avatar_hue)
+register.filter("short", short_id)
+register.filter("verb", permission_word)
+register.filter("thousands", format_count)
+register.filter("money", format_money)
+register.filter("size", format_bytes)
 
 
 @register.filter
 def clock(moment: dt.datetime | None) -> str:
     """The time of day, in the active time zone."""
-    return formatting.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
+    return format_clock(timezone.localtime(moment) if moment else None, timezone.localtime())
 
 
 @register.filter
 def until(moment: dt.datetime | None) -> str:
     """`in 8 min`, in the active time zone."""
-    return formatting.until(timezone.localtime(moment) if moment else None, timezone.localtime())
+    return format_until(timezone.localtime(moment) if moment else None, timezone.localtime())
 
 
 @register.filter
 def sentence_case(text: str) -> str:
     """A reason with a capital, unless it begins with a name such as `first()`."""
-    return formatting.sentence(text, stop="")[:1] + text[1:]
+    return as_sentence(text, stop="")[:1] + text[1:]
 
 
 @register.filter
@@ -55,4 +74,4 @@ def percent(number: Any) -> str:
 @register.filter
 def ago(moment: dt.datetime | None) -> str:
     """`8 s ago`, in the active time zone."""
-    return formatting.ago(timezone.localtime(moment) if moment else None, timezone.localtime())
+    return format_ago(timezone.localtime(moment) if moment else None, timezone.localtime())

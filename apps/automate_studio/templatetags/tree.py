@@ -11,17 +11,17 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from automate_studio.view_models.step_tree import Card, Place
+from automate_studio.view_models.step_tree import InsertPlace, StepCard
 
 register = template.Library()
 
 # They stand for what shifts whenever a step is put in above, so that what is drawn can be used again.
 _NUMBER = "\ue000"
-_PLACE = Place(parent="\ue001", slot="", index=0, label="")
+_PLACE = InsertPlace(parent="\ue001", slot="", index=0, label="")
 
 
 @register.simple_tag
-def card(card: Card, step_url: str, selected: str) -> SafeString:
+def card(card: StepCard, step_url: str, selected: str) -> SafeString:
     """One card, without what it holds. `selected` is the path of the chosen one."""
     still = replace(card, routes=(), number=card.number and _NUMBER, before=card.before and _PLACE)
     drawn = _drawn(still, step_url, card.path == selected).replace(_NUMBER, card.number)
@@ -29,13 +29,13 @@ def card(card: Card, step_url: str, selected: str) -> SafeString:
 
 
 @register.simple_tag
-def insert(place: Place | None) -> SafeString:
+def insert(place: InsertPlace | None) -> SafeString:
     """The button on a connector, for pointers: with the keyboard, + does the same at the focused card."""
     return _button(place) if place else SafeString("")
 
 
 @register.simple_tag
-def insert_first(place: Place, inside: str, level: int) -> SafeString:
+def insert_first(place: InsertPlace, inside: str, level: int) -> SafeString:
     """The button of a list that is empty: one of the tree's items, for pointers and for the keyboard."""
     name = _("Drop a step here, %(place)s") % {"place": inside}
     return format_html(
@@ -49,12 +49,12 @@ def insert_first(place: Place, inside: str, level: int) -> SafeString:
 
 
 @functools.lru_cache(maxsize=4_096)
-def _query(place: Place) -> str:
+def _query(place: InsertPlace) -> str:
     return escape(place.query)
 
 
 @functools.lru_cache(maxsize=4_096)
-def _button(place: Place) -> SafeString:
+def _button(place: InsertPlace) -> SafeString:
     return format_html(
         '<button type="button" class="da-add" data-insert="{}" title="{}" tabindex="-1" aria-hidden="true">'
         '<i class="i i-plus x12"></i></button>',
@@ -64,5 +64,5 @@ def _button(place: Place) -> SafeString:
 
 
 @functools.lru_cache(maxsize=4_096)  # two large workflows; an entry is some 1.5 kB
-def _drawn(card: Card, step_url: str, on: bool) -> SafeString:
+def _drawn(card: StepCard, step_url: str, on: bool) -> SafeString:
     return render_to_string("automate_studio/tree/card.html", {"card": card, "step_url": step_url, "on": on})

@@ -13,7 +13,9 @@ from django.template.response import TemplateResponse
 from automate_governance.admin_site import admin_site
 
 
-def page(request: HttpRequest, template: str, title: str, /, *, status: int = 200, **context: Any) -> TemplateResponse:
+def render_page(
+    request: HttpRequest, template: str, title: str, /, *, status: int = 200, **context: Any
+) -> TemplateResponse:
     """A full page, with what the frame around it shows."""
     site = admin_site()
     request.current_app = site.name
@@ -21,7 +23,7 @@ def page(request: HttpRequest, template: str, title: str, /, *, status: int = 20
     return TemplateResponse(request, template, shown, status=status)
 
 
-def part(template: str, context: dict[str, Any]) -> str:
+def render_fragment(template: str, context: dict[str, Any]) -> str:
     """A part of a page where there is no request, with links into the admin that our pages live in."""
     shown: Any = Context(context)
     shown.request = SimpleNamespace(current_app=admin_site().name)

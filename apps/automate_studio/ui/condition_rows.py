@@ -22,7 +22,7 @@ ALL, ANY = "and", "or"
 
 
 @dataclass(frozen=True)
-class Row:
+class ConditionRow:
     """One comparison. `value` is a text as people write it, empty where the operator takes none."""
 
     field: str
@@ -31,11 +31,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class ConditionGroup:
     """Rows and groups of which all (`and`) or any (`or`) have to hold."""
 
     join: str = ALL
-    parts: tuple[Row | Group, ...] = ()
+    parts: tuple[ConditionRow | ConditionGroup, ...] = ()
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
@@ -92,44 +92,44 @@ _BY_RULE = {(operator.rule, operator.negated): name for name, operator in OPERAT
 # --- from a rule ------------------------------------------------------------------------------------------------------
 
 
-def as_rows(rule: Any) -> Group | None:
+def rows_from_rule(rule: Any) -> ConditionGroup | None:
     """The rule as a group; one that is not there yet is an empty group, one that is not made of rows is None."""
     if rule is None:
-        return Group()
-    found = _group(rule, 1)
+        return ConditionGroup()
+    found = _group_from_rule(rule, 1)
     if found is None:
-        row = _row(rule)
-        return Group(ALL, (row,)) if row else None
-    return found if _count(found) <= MAX_ROWS else None
+        row = _row_from_rule(rule)
+        return ConditionGroup(ALL, (row,)) if row else None
+    return found if _count_rows(found) <= MAX_ROWS else None
 
 
-def _group(rule: Any, depth: int) -> Group | None:
-    operator, arguments = _operation(rule)
+def _group_from_rule(rule: Any, depth: int) -> ConditionGroup | None:
+    operator, arguments = _split_operation(rule)
     if operator not in {ALL, ANY} or not isinstance(arguments, list) or not arguments or depth > MAX_GROUPS_DEEP:
         return None
-    parts = [_row(argument) or _group(argument, depth + 1) for argument in arguments]
+    parts = [_row_from_rule(argument) or _group_from_rule(argument, depth + 1) for argument in arguments]
     present = tuple(part for part in parts if part is not None)
-    return Group(operator, present) if len(present) == len(parts) else None
+    return ConditionGroup(operator, present) if len(present) == len(parts) else None
 
 
-def _row(rule: Any) -> Row | None:
-    operator, arguments = _operation(rule)
-    negated = operator == "!" and _operation(_only(arguments))[0] not in {"", "var"}
+def _row_from_rule(rule: Any) -> ConditionRow | None:
+    operator, arguments = _split_operation(rule)
+    negated = operator == "!" and _split_operation(_single_argument(arguments))[0] not in {"", "var"}
     if negated:
-        operator, arguments = _operation(_only(arguments))
+        operator, arguments = _split_operation(_single_argument(arguments))
     name = _BY_RULE.get((operator, negated))
     if name is None:
         return None
     takes = OPERATORS[name].takes
     listed = arguments if isinstance(arguments, list) else [arguments]
-    field = _field(listed[0]) if len(listed) == (2 if takes else 1) else None
+    field = _field_name(listed[0]) if len(listed) == (2 if takes else 1) else None
     if field is None:
         return None
     text = _WRITE[takes](listed[1]) if takes else ""
-    return Row(field, name, text) if text is not None and max(len(field), len(text)) <= MAX_TEXT else None
+    return ConditionRow(field, name, text) if text is not None and max(len(field), len(text)) <= MAX_TEXT else None
 
 
-def _operation(rule: Any) -> tuple[str, Any]:
+def _split_operation(rule: Any) -> tuple[str, Any]:
     """The operator and what it takes; ("", None) for what is no operation."""
     if not isinstance(rule, dict) or len(rule) != 1:
         return "", None
@@ -137,13 +137,13 @@ def _operation(rule: Any) -> tuple[str, Any]:
     return str(operator), arguments
 
 
-def _only(arguments: Any) -> Any:
+def _single_argument(arguments: Any) -> Any:
     return arguments[0] if isinstance(arguments, list) and len(arguments) == 1 else arguments
 
 
-def _field(rule: Any) -> str | None:
-    operator, name = _operation(rule)
-    name = _only(name)
+def _field_name(rule: Any) -> str | None:
+    operator, name = _split_operation(rule)
+    name = _single_argument(name)
     return name if operator == "var" and isinstance(name, str) and name == name.strip() else None
 
 
@@ -158,10 +158,10 @@ def read_value(text: str) -> Any:
     """What a text stands for: a number, true, false, null, a text in quotes, `{{ another.field }}`; else itself."""
     text = text.strip()
     reference = _REFERENCE.fullmatch(text)
-    return {"var": reference[1]} if reference else _scalar(text)
+    return {"var": reference[1]} if reference else _read_scalar(text)
 
 
-def _scalar(text: str) -> Any:
+def _read_scalar(text: str) -> Any:
     text = text.strip()
     if _LITERAL.fullmatch(text):
         try:
@@ -172,14 +172,14 @@ def _scalar(text: str) -> Any:
     return text
 
 
-def _written(value: Any) -> str | None:
+def _write_value(value: Any) -> str | None:
     if isinstance(value, dict):
-        field = _field(value)
+        field = _field_name(value)
         return f"{{{{ {field} }}}}" if field is not None and not set(field) & {"{", "}"} else None
-    return _written_scalar(value, read_value)
+    return _write_scalar(value, read_value)
 
 
-def _written_scalar(value: Any, read: Callable[[str], Any]) -> str | None:
+def _write_scalar(value: Any, read: Callable[[str], Any]) -> str | None:
     """A text that `read` takes for the value; None for what is no scalar."""
     if isinstance(value, str) and read(value) == value:
         return value
@@ -196,19 +196,19 @@ def _read_list(text: str) -> Any:
         if isinstance(listed, list) and all(item is None or isinstance(item, str | int | float) for item in listed):
             return listed
     reference = read_value(text)
-    return reference if isinstance(reference, dict) else [_scalar(item) for item in text.split(",")]
+    return reference if isinstance(reference, dict) else [_read_scalar(item) for item in text.split(",")]
 
 
 def _write_list(value: Any) -> str | None:
     if isinstance(value, dict):
-        return _written(value)
+        return _write_value(value)
     if not isinstance(value, list) or not all(item is None or isinstance(item, str | int | float) for item in value):
         return None
-    plain = ", ".join(_written_scalar(item, _scalar) or "" for item in value)
-    return plain if _same(_read_list(plain), value) else json.dumps(value, ensure_ascii=False)
+    plain = ", ".join(_write_scalar(item, _read_scalar) or "" for item in value)
+    return plain if _is_same_value(_read_list(plain), value) else json.dumps(value, ensure_ascii=False)
 
 
-def _same(left: Any, right: Any) -> bool:
+def _is_same_value(left: Any, right: Any) -> bool:
     return json.dumps(left) == json.dumps(right)
 
 
@@ -219,11 +219,11 @@ def _read_time(text: str) -> Any:
 
 
 def _write_time(value: Any) -> str | None:
-    operator, span = _operation(value)
+    operator, span = _split_operation(value)
     if operator != "now":
-        text = _written(value)
+        text = _write_value(value)
         return json.dumps(value) if isinstance(value, str) and text and _NOW.fullmatch(text) else text
-    span = _only(span)
+    span = _single_argument(span)
     if span == []:
         return "now"
     return f"now {span}" if isinstance(span, str) and _read_time(f"now {span}") == {"now": span} else None
@@ -240,7 +240,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "text": str.strip,
 }
 _WRITE: dict[str, Callable[[Any], str | None]] = {
-    "value": _written,
+    "value": _write_value,
     "list": _write_list,
     "time": _write_time,
     "text": _write_pattern,
@@ -250,20 +250,22 @@ _WRITE: dict[str, Callable[[Any], str | None]] = {
 # --- to a rule --------------------------------------------------------------------------------------------------------
 
 
-def as_rule(group: Group) -> Any:
+def rule_from_rows(group: ConditionGroup) -> Any:
     """The rule that the rows stand for; None when there are none."""
     if not group.parts:
         return None
-    if len(group.parts) == 1 and group.join == ALL and isinstance(group.parts[0], Row):
+    if len(group.parts) == 1 and group.join == ALL and isinstance(group.parts[0], ConditionRow):
         return _row_rule(group.parts[0])
     return _group_rule(group)
 
 
-def _group_rule(group: Group) -> dict[str, Any]:
-    return {group.join: [_row_rule(part) if isinstance(part, Row) else _group_rule(part) for part in group.parts]}
+def _group_rule(group: ConditionGroup) -> dict[str, Any]:
+    return {
+        group.join: [_row_rule(part) if isinstance(part, ConditionRow) else _group_rule(part) for part in group.parts]
+    }
 
 
-def _row_rule(row: Row) -> dict[str, Any]:
+def _row_rule(row: ConditionRow) -> dict[str, Any]:
     operator = OPERATORS[row.operator]
     field = {"var": row.field}
     rule = {operator.rule: [field, _READ[operator.takes](row.value)] if operator.takes else field}
@@ -273,21 +275,21 @@ def _row_rule(row: Row) -> dict[str, Any]:
 # --- a form of rows ---------------------------------------------------------------------------------------------------
 
 
-def read_form(post: Mapping[str, str]) -> Group:
+def read_form(post: Mapping[str, str]) -> ConditionGroup:
     """The group of a form: `join`, `0.field`, `0.operator`, `0.value`, `1.join`, `1.0.field`. Raises RefusedError."""
     group = _read_group(post, "", 1)
-    if _count(group) > MAX_ROWS:
+    if _count_rows(group) > MAX_ROWS:
         raise RefusedError(f"a condition has at most {MAX_ROWS} rows here; write longer ones as JSON")
     return group
 
 
-def _read_group(post: Mapping[str, str], prefix: str, depth: int) -> Group:
+def _read_group(post: Mapping[str, str], prefix: str, depth: int) -> ConditionGroup:
     join = post.get(f"{prefix}join", ALL)
     if join not in {ALL, ANY}:
         raise RefusedError("a group is one of which all or any have to hold", f"{prefix}join"[:100])
     if depth > MAX_GROUPS_DEEP:
         raise RefusedError(f"groups stand at most {MAX_GROUPS_DEEP} deep in each other")
-    parts: list[Row | Group] = []
+    parts: list[ConditionRow | ConditionGroup] = []
     while len(parts) <= MAX_ROWS:
         here = f"{prefix}{len(parts)}."
         if f"{here}field" in post:
@@ -296,10 +298,10 @@ def _read_group(post: Mapping[str, str], prefix: str, depth: int) -> Group:
             parts.append(_read_group(post, here, depth + 1))
         else:
             break
-    return Group(join, tuple(parts))
+    return ConditionGroup(join, tuple(parts))
 
 
-def _read_row(post: Mapping[str, str], here: str) -> Row:
+def _read_row(post: Mapping[str, str], here: str) -> ConditionRow:
     operator = post.get(f"{here}operator", "is")
     if operator not in OPERATORS:
         raise RefusedError(f"there is no operator {operator[:100]!r}", f"{here}operator"[:100])
@@ -307,13 +309,13 @@ def _read_row(post: Mapping[str, str], here: str) -> Row:
     for name, text in (("field", field), ("value", value)):
         if len(text) > MAX_TEXT:
             raise RefusedError(f"a {name} has at most {MAX_TEXT:,} characters", f"{here}{name}"[:100])
-    return Row(field, operator, value if OPERATORS[operator].takes else "")
+    return ConditionRow(field, operator, value if OPERATORS[operator].takes else "")
 
 
-_NEW = Row("", "is")
+_NEW = ConditionRow("", "is")
 
 
-def after(group: Group, act: str) -> Group:
+def apply_action(group: ConditionGroup, act: str) -> ConditionGroup:
     """The group after `add:PLACE` (a row), `group:PLACE` or `remove:PLACE`. A place is such as `1.0`, the whole empty.
 
     Raises RefusedError.
@@ -324,27 +326,29 @@ def after(group: Group, act: str) -> Group:
     path = [
         int(part) if part.isascii() and part.isdigit() and len(part) < 4 else -1 for part in place.split(".") if part
     ]
-    return _changed(group, do, path)
+    return _change_at(group, do, path)
 
 
-def _changed(group: Group, do: str, path: list[int]) -> Group:
+def _change_at(group: ConditionGroup, do: str, path: list[int]) -> ConditionGroup:
     """The same with the change made at the path; a group that is left without parts goes too."""
     if not path:
-        more: Row | Group = _NEW if do == "add" else Group(ANY if group.join == ALL else ALL, (_NEW,))
+        more: ConditionRow | ConditionGroup = (
+            _NEW if do == "add" else ConditionGroup(ANY if group.join == ALL else ALL, (_NEW,))
+        )
         return replace(group, parts=(*group.parts, more))
     at, *inner = path
     if not 0 <= at < len(group.parts):
         raise RefusedError("this row is not there any more")
     part = group.parts[at]
     if do == "remove" and not inner:
-        kept: tuple[Row | Group, ...] = ()
-    elif isinstance(part, Group):
-        changed = _changed(part, do, inner)
+        kept: tuple[ConditionRow | ConditionGroup, ...] = ()
+    elif isinstance(part, ConditionGroup):
+        changed = _change_at(part, do, inner)
         kept = (changed,) if changed.parts else ()
     else:
         raise RefusedError("a row holds no rows")
     return replace(group, parts=(*group.parts[:at], *kept, *group.parts[at + 1 :]))
 
 
-def _count(group: Group) -> int:
-    return sum(_count(part) if isinstance(part, Group) else 1 for part in group.parts)
+def _count_rows(group: ConditionGroup) -> int:
+    return sum(_count_rows(part) if isinstance(part, ConditionGroup) else 1 for part in group.parts)

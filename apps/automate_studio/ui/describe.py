@@ -39,37 +39,37 @@ _BETWEEN = {
 _AFTER = {"exists": "exists", "!!": "is set", "!": "is not set", "empty": "is empty"}
 
 
-def condition(rule: Any) -> str:
+def describe_condition(rule: Any) -> str:
     """A rule as a sentence: `kind is issues and labels contains bug`. Names are cut to their last part."""
     if not isinstance(rule, dict) or len(rule) != 1:
-        return _value(rule)
+        return _describe_value(rule)
     [(operator, given)] = rule.items()
     arguments = given if isinstance(given, list) else [given]
     if operator == "var":
         return str(arguments[0] if arguments else "").rpartition(".")[2] or "…"
     if operator in {"and", "or"}:
-        return f" {operator} ".join(_part(argument) for argument in arguments)
+        return f" {operator} ".join(_describe_part(argument) for argument in arguments)
     if operator == "now":
         return f"now {arguments[0]}" if arguments else "now"
-    if operator == "!" and arguments and _operator(arguments[0]) not in {"", "var"}:
-        return f"not ({condition(arguments[0])})"
+    if operator == "!" and arguments and _describe_operator(arguments[0]) not in {"", "var"}:
+        return f"not ({describe_condition(arguments[0])})"
     if operator in _AFTER and arguments:
-        return f"{condition(arguments[0])} {_AFTER[operator]}"
+        return f"{describe_condition(arguments[0])} {_AFTER[operator]}"
     if operator in _BETWEEN and len(arguments) == 2:
-        return f"{condition(arguments[0])} {_BETWEEN[operator]} {condition(arguments[1])}"
-    return f"{operator}({', '.join(condition(argument) for argument in arguments)})"
+        return f"{describe_condition(arguments[0])} {_BETWEEN[operator]} {describe_condition(arguments[1])}"
+    return f"{operator}({', '.join(describe_condition(argument) for argument in arguments)})"
 
 
-def _part(rule: Any) -> str:
+def _describe_part(rule: Any) -> str:
     """A part of a longer condition: one that has several parts itself stands in brackets."""
-    return f"({condition(rule)})" if _operator(rule) in {"and", "or"} else condition(rule)
+    return f"({describe_condition(rule)})" if _describe_operator(rule) in {"and", "or"} else describe_condition(rule)
 
 
-def _operator(rule: Any) -> str:
+def _describe_operator(rule: Any) -> str:
     return str(next(iter(rule))) if isinstance(rule, dict) and len(rule) == 1 else ""
 
 
-def trigger(part: Trigger) -> tuple[str, str]:
+def describe_trigger(part: Trigger) -> tuple[str, str]:
     """(what kind of start it is, which one): `("Webhook", "github, issues")`."""
     match part:
         case WebhookTrigger():
@@ -86,15 +86,15 @@ def trigger(part: Trigger) -> tuple[str, str]:
             return "Workflow ended", f"{part.workflow}, {part.on}"
 
 
-def _value(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(_value(item) for item in value)
+        return ", ".join(_describe_value(item) for item in value)
     if isinstance(value, bool):  # 0 and 1 are numbers
         return "true" if value else "false"
     return "nothing" if value is None else "{}" if isinstance(value, dict) else str(value)
 
 
-def recipients(rule: NotificationRule) -> list[str]:
+def describe_recipients(rule: NotificationRule) -> list[str]:
     """Whom a rule tells, in words."""
     match rule.channel:
         case NotificationRule.Channel.SLACK:

@@ -24,17 +24,17 @@ _WORDS = {
 }
 
 
-def word(state: str) -> str:
+def state_word(state: str) -> str:
     """A state in one word."""
     return _WORDS.get(state, state.capitalize())
 
 
-def glyph(state: str) -> str:
+def state_glyph(state: str) -> str:
     """The name of a state's icon."""
     return _GLYPHS.get(state, state)
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """`0.4 s`, `1 m 42 s`, `2 h 10 m`; in milliseconds below a tenth of a second."""
     if seconds is None:
         return ""
@@ -51,12 +51,12 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02} m"
 
 
-def between(start: dt.datetime | None, end: dt.datetime | None) -> str:
+def format_elapsed(start: dt.datetime | None, end: dt.datetime | None) -> str:
     """The duration from `start` to `end`, empty when either is missing."""
-    return duration((end - start).total_seconds()) if start and end else ""
+    return format_duration((end - start).total_seconds()) if start and end else ""
 
 
-def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
+def format_ago(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`8 s ago` up to a day, then the date."""
     if moment is None:
         return "Never"
@@ -67,65 +67,65 @@ def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
         return f"{int(seconds // 60)} min ago"
     if seconds < 86_400:
         return f"{int(seconds // 3600)} h ago"
-    return day(moment)
+    return format_date(moment)
 
 
-def day(date: dt.date) -> str:
+def format_date(date: dt.date) -> str:
     """`30 Nov 2026`: the one way in which these screens write a date."""
     return f"{date:%-d %b %Y}"
 
 
-def exact(moment: dt.datetime | None) -> str:
+def format_exact(moment: dt.datetime | None) -> str:
     """The moment with its date and zone, for titles."""
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}" if moment else ""
 
 
-def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
+def format_clock(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`17:15:24` today, with the date before it on other days."""
     if moment is None:
         return ""
     return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%-d %b %H:%M}"
 
 
-def local(moment: dt.datetime) -> str:
+def format_local(moment: dt.datetime) -> str:
     """`30 Nov 17:15:24` in the active zone, without the seconds when these are none."""
     here = timezone.localtime(moment)
     return f"{here:%-d %b %H:%M:%S}" if here.second else f"{here:%-d %b %H:%M}"
 
 
-def dated(moment: dt.datetime | None) -> str:
+def format_dated(moment: dt.datetime | None) -> str:
     """`Mon 30 Nov 2026, 08:30`: a time of another day, by the zone that it has."""
-    return f"{moment:%a} {day(moment)}, {moment:%H:%M}" if moment else ""
+    return f"{moment:%a} {format_date(moment)}, {moment:%H:%M}" if moment else ""
 
 
-def zone(moment: dt.datetime) -> str:
+def zone_name(moment: dt.datetime) -> str:
     """The name of the moment's zone at that moment: `CET`, or `+04`."""
     return f"{moment:%Z}"
 
 
-def short(identifier: Any) -> str:
+def short_id(identifier: Any) -> str:
     """The part of an id that people say: the last eight digits."""
     return str(identifier).replace("-", "")[-8:]
 
 
-def verb(name: str) -> str:
+def permission_word(name: str) -> str:
     """A verb of the permission rule in words."""
     return name.replace("_", " ")
 
 
-def sentence(text: str, *, stop: str = ".") -> str:
+def as_sentence(text: str, *, stop: str = ".") -> str:
     """A reason as it stands on a page: with a stop, and a capital unless it begins with a name such as `steps.look`."""
     first = text.partition(" ")[0].rstrip(",.:;!?")
     begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
     return begin + text[1:].rstrip(".") + stop
 
 
-def thousands(number: int) -> str:
+def format_count(number: int) -> str:
     """`12,345`."""
     return f"{number:,}"
 
 
-def size(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes in the unit that fits: `840 B`, `3.2 MB`, `120 GB`."""
     power = min(int(math.log(max(abs(count), 1), 1000)), 4)
     number = count / 1000**power
@@ -133,7 +133,7 @@ def size(count: float) -> str:
     return f"{number:.{digits}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
-def until(moment: dt.datetime | None, now: dt.datetime) -> str:
+def format_until(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`in 8 min` up to a day, then the date; `now` when that has come."""
     if moment is None:
         return "never"
@@ -142,10 +142,10 @@ def until(moment: dt.datetime | None, now: dt.datetime) -> str:
         return "now"
     if seconds < 3600:
         return f"in {math.ceil(seconds / 60)} min"
-    return f"in {math.ceil(seconds / 3600)} h" if seconds < 86_400 else day(moment)
+    return f"in {math.ceil(seconds / 3600)} h" if seconds < 86_400 else format_date(moment)
 
 
-def money(amount: Decimal) -> str:
+def format_money(amount: Decimal) -> str:
     """`12.50`; small amounts with the digits that they need."""
     digits = 2 if amount >= 1 or not amount else 4 if amount >= Decimal("0.0001") else 8
     return f"{amount:,.{digits}f}"
@@ -157,6 +157,6 @@ def initials(name: str) -> str:
     return ("".join(part[0] for part in parts[:2]) if len(parts) > 1 else name[:2]).upper()
 
 
-def hue(name: str) -> int:
+def avatar_hue(name: str) -> int:
     """A stable colour for a person's avatar, in degrees."""
     return sum(ord(letter) * (index + 7) for index, letter in enumerate(name)) % 360

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import as_sentence
 
 type Documents = Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class FormFieldView:
     """One field, with what was filled in and what is wrong with it."""
 
     id: str
@@ -25,20 +25,20 @@ class Field:
     error: str
 
 
-def given(post: Mapping[str, Any], form: Documents) -> dict[str, Any]:
+def posted_answers(post: Mapping[str, Any], form: Documents) -> dict[str, Any]:
     """What a request fills in of a form."""
     return {field["name"]: value for field in form if (value := post.get(f"form-{field['name']}")) is not None}
 
 
-def fields(form: Documents, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[Field]:
+def form_fields(form: Documents, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[FormFieldView]:
     """The fields of a form as the screens draw them."""
-    return [_field(document, values, errors) for document in form]
+    return [_form_field(document, values, errors) for document in form]
 
 
-def _field(document: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str]) -> Field:
+def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str]) -> FormFieldView:
     name = document["name"]
-    label = document.get("label") or formatting.sentence(name.replace("_", " "), stop="")
-    return Field(
+    label = document.get("label") or as_sentence(name.replace("_", " "), stop="")
+    return FormFieldView(
         id=f"form-{name}",
         label=label,
         kind=document.get("kind", "text"),

@@ -21,7 +21,7 @@ class Tab:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class FilterChoice:
     """Something to choose by: `options` are (value, what it is called)."""
 
     name: str
@@ -31,7 +31,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class KeysetPage:
     """Rows, and where the pages before and after are (empty: there is none). The search keeps `hidden` as it is."""
 
     rows: list[Any]
@@ -43,13 +43,13 @@ class Page:
     hidden: dict[str, str] = field(default_factory=dict)
 
 
-def address(values: Mapping[str, str]) -> str:
+def query_string(values: Mapping[str, str]) -> str:
     """The query of a link: what is empty is left out."""
     kept = {name: value for name, value in values.items() if value}
     return f"?{urlencode(kept)}" if kept else "?"
 
 
-def beside[Row](
+def keyset_links[Row](
     rows: list[Row], kept: Mapping[str, str], key: Callable[[Row], Any], *, more: bool, after: Any, before: Any
 ) -> dict[str, str]:
     """The addresses of the pages before and after one that is found by key, where there are some.
@@ -58,7 +58,7 @@ def beside[Row](
     """
     found = {}
     if rows and (more if before else after):
-        found["previous"] = address({**kept, "before": str(key(rows[0]))})
+        found["previous"] = query_string({**kept, "before": str(key(rows[0]))})
     if rows and (more or before):
-        found["following"] = address({**kept, "after": str(key(rows[-1]))})
+        found["following"] = query_string({**kept, "after": str(key(rows[-1]))})
     return found

@@ -10,17 +10,17 @@ TEMPLATE = "automate_studio/overview/page.html"
 CALLBACK = "automate_studio.overview.views.dashboard"
 
 
-def is_first_page() -> bool:
+def is_overview_first_page() -> bool:
     """Whether `DASHBOARD_CALLBACK` in the settings of Unfold makes it the admin's first page."""
     name: str = getattr(admin_site(), "settings_name", "UNFOLD")
     return bool(get_config(name)["DASHBOARD_CALLBACK"] == CALLBACK)
 
 
-def view_name() -> str:
+def overview_view_name() -> str:
     """The name of its view."""
-    return "admin:index" if is_first_page() else "studio:overview"
+    return "admin:index" if is_overview_first_page() else "studio:overview"
 
 
-def address() -> str:
+def overview_url() -> str:
     """Its path."""
-    return reverse(view_name())
+    return reverse(overview_view_name())

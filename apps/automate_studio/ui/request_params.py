@@ -13,17 +13,17 @@ from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import Person, can, permitted
 
 
-def person(request: HttpRequest) -> Person:
+def current_person(request: HttpRequest) -> Person:
     """Who asks, in a view that nobody reaches without signing in."""
     return cast(Person, request.user)
 
 
-def number(text: str | None) -> int | None:
+def parse_number(text: str | None) -> int | None:
     """A count, a page or a key of up to nine digits; None for anything else."""
     return int(text) if text and len(text) < 10 and text.isascii() and text.isdigit() else None
 
 
-def key(text: str | None) -> uuid.UUID | None:
+def parse_uuid(text: str | None) -> uuid.UUID | None:
     """The key of a run, an event or a message; None for anything else."""
     try:
         return uuid.UUID(text or "")
@@ -31,18 +31,18 @@ def key(text: str | None) -> uuid.UUID | None:
         return None
 
 
-def words(text: str | None) -> str:
+def clean_text(text: str | None) -> str:
     """A search, or a name in a filter."""
     return (text or "").replace("\0", "").strip()[:100]
 
 
-def run(request: HttpRequest, run_id: uuid.UUID) -> ExecutionRun:
+def get_run_or_404(request: HttpRequest, run_id: uuid.UUID) -> ExecutionRun:
     """The run, without what its page shows of it; 404 for one that this person may not know."""
     found = ExecutionRun.objects.select_related("workflow")
     return get_object_or_404(permitted(request.user, "view", found), pk=run_id)
 
 
-def workflow(request: HttpRequest, pk: int) -> Workflow:
+def get_editable_workflow(request: HttpRequest, pk: int) -> Workflow:
     """The workflow, when this person may change it; 404 for what they may not know."""
     found = Workflow.objects.select_related("run_as", "owner", "published")
     known = get_object_or_404(permitted(request.user, "view", found), pk=pk)

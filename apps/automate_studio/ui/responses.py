@@ -14,10 +14,10 @@ from automate_core.authoring import pausing
 from automate_core.runs import control
 from automate_core.triggers import manual
 from automate_governance.permissions import NotPermittedError
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import as_sentence
 
 
-class SeeOther(HttpResponseRedirect):
+class HttpResponseSeeOther(HttpResponseRedirect):
     """The answer to a POST: look there."""
 
     status_code = 303
@@ -32,12 +32,12 @@ async def stream_pieces(pieces: Iterator[str]) -> AsyncIterator[str]:
         await sync_to_async(connections.close_all)()
 
 
-def perform[T](request: HttpRequest, act: Callable[[], T]) -> T | None:
+def try_action[T](request: HttpRequest, act: Callable[[], T]) -> T | None:
     """What `act` gives; None, with the reason told, when it cannot be done. Raises PermissionDenied."""
     try:
         return act()
     except NotPermittedError as error:
         raise PermissionDenied from error
     except (control.ControlError, pausing.WorkflowStateError, manual.NotStartableError) as error:
-        messages.error(request, formatting.sentence(str(error)))
+        messages.error(request, as_sentence(str(error)))
         return None

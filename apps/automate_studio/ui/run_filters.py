@@ -17,8 +17,8 @@ from automate_core.expressions import durations
 from automate_core.models import ExecutionRun, Wait
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_core.states import RunStatus
-from automate_studio.ui import formatting
-from automate_studio.ui.lists import Query, address
+from automate_studio.ui.formatting import as_sentence, format_duration, format_local, state_word
+from automate_studio.ui.lists import Query, query_string
 
 MOST_CHOSEN = 50  #: values of one filter
 PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
@@ -30,7 +30,7 @@ TABS: dict[str, tuple[str, tuple[str, ...]]] = {
     "succeeded": ("Succeeded", (RunStatus.SUCCEEDED,)),
     "tests": ("Tests", ()),
 }
-STATUSES = {str(status): formatting.word(status) for status in RunStatus}
+STATUSES = {str(status): state_word(status) for status in RunStatus}
 REASONS = {
     Wait.Kind.APPROVAL.value: "An approval",
     Wait.Kind.TIMER.value: "A time",
@@ -106,11 +106,11 @@ class Filters:
         """From when to when the runs were made."""
         if "since" in self.kept:
             return now - dt.timedelta(seconds=durations.seconds(self.kept["since"])), None
-        return _moment(self.kept.get("from", "")), _moment(self.kept.get("to", ""))
+        return _parse_moment(self.kept.get("from", "")), _parse_moment(self.kept.get("to", ""))
 
     def address(self, **changed: str) -> str:
         """The list's address with other parameters; empty ones are left out."""
-        return address({**self.kept, **changed})
+        return query_string({**self.kept, **changed})
 
     def without(self, names: Iterable[str]) -> dict[str, str]:
         """The parameters but those."""
@@ -129,7 +129,7 @@ class Filters:
                 label=label,
                 value=say(self, names),
                 names=parts,
-                remove=address(self.without(parts)),
+                remove=query_string(self.without(parts)),
                 hidden=self.without(parts),
             )
             for kind, (label, parts, say) in CHIPS.items()
@@ -137,30 +137,30 @@ class Filters:
         ]
 
 
-def read(query: Query) -> Filters:
+def parse_filters(query: Query) -> Filters:
     """What an address asks for."""
     kept: dict[str, str] = {}
     problems: list[str] = []
     for name, understand in _PARAMETERS.items():
-        given = [part for value in _values(query, name) if (part := value.replace("\0", "").strip())]
+        given = [part for value in _query_values(query, name) if (part := value.replace("\0", "").strip())]
         if not given:
             continue
         try:
             kept[name] = understand(given)
         except (ValueError, OverflowError) as error:
-            problems.append(formatting.sentence(str(error)))
+            problems.append(as_sentence(str(error)))
     if "since" in kept:
         kept.pop("from", None)
         kept.pop("to", None)
     return Filters(kept={name: value for name, value in kept.items() if value}, problems=tuple(problems))
 
 
-def _values(query: Query, name: str) -> list[str]:
+def _query_values(query: Query, name: str) -> list[str]:
     found: Any = query.getlist(name) if hasattr(query, "getlist") else [query.get(name) or ""]
     return [str(value)[:2_000] for value in found]
 
 
-def _one_of(known: Iterable[str], what: str) -> Callable[[list[str]], str]:
+def _single_value(known: Iterable[str], what: str) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
         if given[-1] not in known:
             raise ValueError(f"there is no {what} {given[-1][:40]!r}")
@@ -169,7 +169,7 @@ def _one_of(known: Iterable[str], what: str) -> Callable[[list[str]], str]:
     return understand
 
 
-def _some_of(known: Mapping[str, str], what: str) -> Callable[[list[str]], str]:
+def _several_values(known: Mapping[str, str], what: str) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
         chosen = dict.fromkeys(part for value in given for part in value.split(",") if part)
         if unknown := [part for part in chosen if part not in known]:
@@ -179,7 +179,7 @@ def _some_of(known: Mapping[str, str], what: str) -> Callable[[list[str]], str]:
     return understand
 
 
-def _slugs(given: list[str]) -> str:
+def _parse_slugs(given: list[str]) -> str:
     chosen = dict.fromkeys(part for value in given for part in value.split(",") if part)
     if len(chosen) > MOST_CHOSEN:
         raise ValueError(f"choose at most {MOST_CHOSEN} workflows")
@@ -188,29 +188,29 @@ def _slugs(given: list[str]) -> str:
     return ",".join(chosen)
 
 
-def _text(given: list[str]) -> str:
+def _parse_text(given: list[str]) -> str:
     return given[-1][:100]
 
 
-def _version(given: list[str]) -> str:
+def _parse_version(given: list[str]) -> str:
     text = given[-1].removeprefix("v")
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
         raise ValueError(f"{given[-1][:40]!r} is not the number of a version")
     return str(int(text))
 
 
-def _span(given: list[str]) -> str:
+def _parse_span(given: list[str]) -> str:
     durations.seconds(given[-1])
     return given[-1][:40]
 
 
-def _time(given: list[str]) -> str:
-    if _moment(given[-1]) is None:
+def _parse_time(given: list[str]) -> str:
+    if _parse_moment(given[-1]) is None:
         raise ValueError(f"{given[-1][:40]!r} is not a time such as 2026-11-25T14:30")
     return given[-1]
 
 
-def _moment(text: str) -> dt.datetime | None:
+def _parse_moment(text: str) -> dt.datetime | None:
     """A time of the active time zone."""
     try:
         found = dt.datetime.fromisoformat(text)
@@ -220,7 +220,7 @@ def _moment(text: str) -> dt.datetime | None:
     return moment if 1970 <= moment.year < 9000 else None
 
 
-def _hexadecimal(what: str, least: int) -> Callable[[list[str]], str]:
+def _parse_hexadecimal(what: str, least: int) -> Callable[[list[str]], str]:
     def understand(given: list[str]) -> str:
         text = hexadecimal(given[-1])
         if not least <= len(text) <= 32:
@@ -230,14 +230,14 @@ def _hexadecimal(what: str, least: int) -> Callable[[list[str]], str]:
     return understand
 
 
-def _run(given: list[str]) -> str:
-    text = _hexadecimal("run id", 8)(given)
+def _parse_run(given: list[str]) -> str:
+    text = _parse_hexadecimal("run id", 8)(given)
     if len(text) not in {8, 32}:
         raise ValueError("a run is found by its whole id, or by the last eight digits of it")
     return text
 
 
-def _term(given: list[str]) -> str:
+def _parse_term(given: list[str]) -> str:
     """`name:value`, or the two as a form posts them."""
     text = given[-1] if len(given) == 1 else f"{given[0]}:{given[1]}"
     if not _TERM.fullmatch(text):
@@ -245,7 +245,7 @@ def _term(given: list[str]) -> str:
     return text[: 64 + 1 + search_terms.LONGEST]
 
 
-def _identifier(given: list[str]) -> str:
+def _parse_identifier(given: list[str]) -> str:
     try:
         return str(uuid.UUID(given[-1]))
     except ValueError:
@@ -253,74 +253,77 @@ def _identifier(given: list[str]) -> str:
 
 
 _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
-    "show": _one_of(TABS, "tab"),
-    "q": _text,
-    "status": _some_of(STATUSES, "state"),
-    "reason": _some_of(REASONS, "reason to wait"),
-    "rerun": _some_of(RERUNS, "kind of re-run"),
-    "workflow": _slugs,
-    "origin": _some_of(ORIGINS, "kind of trigger"),
-    "version": _version,
-    "since": _one_of(PERIODS, "period"),
-    "from": _time,
-    "to": _time,
-    "longer": _span,
-    "shorter": _span,
-    "error": _text,
-    "term": _term,
-    "trace": _hexadecimal("trace id", TRACE_BEGINNING),
-    "run": _run,
-    "bulk": _identifier,
+    "show": _single_value(TABS, "tab"),
+    "q": _parse_text,
+    "status": _several_values(STATUSES, "state"),
+    "reason": _several_values(REASONS, "reason to wait"),
+    "rerun": _several_values(RERUNS, "kind of re-run"),
+    "workflow": _parse_slugs,
+    "origin": _several_values(ORIGINS, "kind of trigger"),
+    "version": _parse_version,
+    "since": _single_value(PERIODS, "period"),
+    "from": _parse_time,
+    "to": _parse_time,
+    "longer": _parse_span,
+    "shorter": _parse_span,
+    "error": _parse_text,
+    "term": _parse_term,
+    "trace": _parse_hexadecimal("trace id", TRACE_BEGINNING),
+    "run": _parse_run,
+    "bulk": _parse_identifier,
 }
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def _named(name: str, known: Mapping[str, str]) -> Callable[[Filters, Mapping[str, str]], str]:
+def _value_label(name: str, known: Mapping[str, str]) -> Callable[[Filters, Mapping[str, str]], str]:
     return lambda filters, _: ", ".join(known[value] for value in filters.many(name))
 
 
-def _as_it_is(name: str) -> Callable[[Filters, Mapping[str, str]], str]:
+def _plain_label(name: str) -> Callable[[Filters, Mapping[str, str]], str]:
     return lambda filters, _: filters.kept[name]
 
 
-def _workflows(filters: Filters, names: Mapping[str, str]) -> str:
+def _workflow_label(filters: Filters, names: Mapping[str, str]) -> str:
     return ", ".join(names.get(slug, slug) for slug in filters.many("workflow"))
 
 
-def _started(filters: Filters, _: Mapping[str, str]) -> str:
+def _period_label(filters: Filters, _: Mapping[str, str]) -> str:
     if "since" in filters.kept:
         return PERIODS[filters.kept["since"]]
     start, end = filters.period(timezone.now())
     return " ".join(
-        [*(["from", formatting.local(start)] if start else []), *(["to", formatting.local(end)] if end else [])]
+        [
+            *(["from", format_local(start)] if start else []),
+            *(["to", format_local(end)] if end else []),
+        ]
     )
 
 
-def _took(filters: Filters, _: Mapping[str, str]) -> str:
+def _duration_label(filters: Filters, _: Mapping[str, str]) -> str:
     longer, shorter = filters.seconds("longer"), filters.seconds("shorter")
-    parts = [f"at least {formatting.duration(longer)}"] if longer is not None else []
-    return " and ".join(parts + ([f"at most {formatting.duration(shorter)}"] if shorter is not None else []))
+    parts = [f"at least {format_duration(longer)}"] if longer is not None else []
+    return " and ".join(parts + ([f"at most {format_duration(shorter)}"] if shorter is not None else []))
 
 
-def _term_words(filters: Filters, _: Mapping[str, str]) -> str:
+def _term_label(filters: Filters, _: Mapping[str, str]) -> str:
     return " is ".join(filters.term or ())
 
 
 CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str]], str]]] = {
-    "status": ("Status is", ("status",), _named("status", STATUSES)),
-    "rerun": ("Only", ("rerun",), _named("rerun", RERUNS)),
-    "time": ("Started", ("since", "from", "to"), _started),
-    "workflow": ("Workflow is", ("workflow",), _workflows),
-    "origin": ("Trigger is", ("origin",), _named("origin", ORIGINS)),
-    "reason": ("Waits for", ("reason",), _named("reason", REASONS)),
+    "status": ("Status is", ("status",), _value_label("status", STATUSES)),
+    "rerun": ("Only", ("rerun",), _value_label("rerun", RERUNS)),
+    "time": ("Started", ("since", "from", "to"), _period_label),
+    "workflow": ("Workflow is", ("workflow",), _workflow_label),
+    "origin": ("Trigger is", ("origin",), _value_label("origin", ORIGINS)),
+    "reason": ("Waits for", ("reason",), _value_label("reason", REASONS)),
     "version": ("Version is", ("version",), lambda filters, _: f"v{filters.kept['version']}"),
-    "took": ("Took", ("longer", "shorter"), _took),
-    "error": ("Error says", ("error",), _as_it_is("error")),
-    "term": ("Search term", ("term",), _term_words),
-    "trace": ("Trace begins with", ("trace",), _as_it_is("trace")),
-    "run": ("Run is", ("run",), _as_it_is("run")),
+    "took": ("Took", ("longer", "shorter"), _duration_label),
+    "error": ("Error says", ("error",), _plain_label("error")),
+    "term": ("Search term", ("term",), _term_label),
+    "trace": ("Trace begins with", ("trace",), _plain_label("trace")),
+    "run": ("Run is", ("run",), _plain_label("run")),
     "bulk": ("Made by", ("bulk",), lambda *_: "a bulk action"),
 }
 

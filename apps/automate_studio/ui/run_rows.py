@@ -19,12 +19,13 @@ from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
-from automate_studio.ui import formatting, versions
-from automate_studio.ui.json import visible
+from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
+from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_filters import WITH_ERRORS
 from automate_studio.ui.run_subjects import subject_of_run
+from automate_studio.ui.versions import step_paths, version_definitions
 
-_WAITS = {
+_WAIT_REASONS = {
     Wait.Kind.APPROVAL.value: "Waits for an approval",
     Wait.Kind.TIMER.value: "Waits for its time",
     Wait.Kind.CALLBACK.value: "Waits for a callback",
@@ -66,7 +67,7 @@ class RunRow:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class _RunFacts:
     """What is known of one run: the latest state and message of its steps, its open wait, and what is tried again."""
 
     steps: dict[str, tuple[str, str]]
@@ -76,18 +77,20 @@ class _Facts:
     rerun: reruns.Rerun | None
 
 
-def of(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
+def build_run_rows(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
     """The rows of those runs, in that order."""
-    runs = _rows(ExecutionRun.objects.filter(pk__in=ids)).in_bulk() if ids else {}
+    runs = _select_run_columns(ExecutionRun.objects.filter(pk__in=ids)).in_bulk() if ids else {}
     return _run_rows([runs[key] for key in ids if key in runs], user, now)
 
 
 def recent_runs(workflow: Workflow, user: User, now: dt.datetime) -> list[RunRow]:
     """The latest runs of one workflow."""
-    return _run_rows(list(_rows(workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)).order_by("-pk")[:10]), user, now)
+    return _run_rows(
+        list(_select_run_columns(workflow.runs.exclude(cause=ExecutionRun.Cause.TEST)).order_by("-pk")[:10]), user, now
+    )
 
 
-def _rows(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
+def _select_run_columns(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
     told = runs.annotate(failed_step=KT("error__step"), message=KT("error__message"), subject=subject_of_run())
     return told.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
 
@@ -96,8 +99,8 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     if not rows:
         return []
     keys = [row.pk for row in rows]
-    definitions = versions.definitions(row.version_id for row in rows)
-    paths = {path for definition in definitions.values() for path in versions.paths(definition.steps)}
+    definitions = version_definitions(row.version_id for row in rows)
+    paths = {path for definition in definitions.values() for path in step_paths(definition.steps)}
     steps: dict[uuid.UUID, dict[str, tuple[str, str]]] = {key: {} for key in keys}
     attempts = (
         StepRun.objects.filter(run__in=keys, path__in=paths)  # what is inside loops is the run page's
@@ -121,7 +124,7 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
         _run_row(
             row,
             definitions[row.version_id],
-            _Facts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, rerun.get(row.pk)),
+            _RunFacts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, rerun.get(row.pk)),
             now,
         )
         for row in rows
@@ -140,31 +143,31 @@ def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.dat
     return [(run_id, kind, path, due) for _, run_id, kind, path, due, _ in rows]
 
 
-def _run_row(run: ExecutionRun, definition: Definition, facts: _Facts, now: dt.datetime) -> RunRow:
+def _run_row(run: ExecutionRun, definition: Definition, facts: _RunFacts, now: dt.datetime) -> RunRow:
     waits = run.status == ExecutionRun.Status.WAITING
-    failed = _failed(run, facts)
-    key, shown = failed or _waits(facts, now)
+    failed = _failure_reason(run, facts)
+    key, shown = failed or _wait_reason(facts, now)
     if failed:
         shown = (shown if facts.may_see else "Not shown to you") + ("; tries again" if waits else "")
     return RunRow(
         run=run,
         state="retrying" if failed and waits else str(run.status),
         reason=(step_name(definition, key) if key else "", shown),
-        segments=[_segment(path, facts) for path in versions.paths(definition.steps)],
-        duration=formatting.between(run.started_at, run.finished_at or (now if run.started_at else None)),
-        started=formatting.ago(run.started_at or run.created_at, now),
-        tile=_tile(definition),
+        segments=[_segment_state(path, facts) for path in step_paths(definition.steps)],
+        duration=format_elapsed(run.started_at, run.finished_at or (now if run.started_at else None)),
+        started=format_ago(run.started_at or run.created_at, now),
+        tile=_connector_tile(definition),
         rerun=facts.rerun,
-        subject=visible.visible(run.subject) if facts.may_see else "",  # type: ignore[attr-defined]
+        subject=escape_invisible(run.subject) if facts.may_see else "",  # type: ignore[attr-defined]
     )
 
 
-def _segment(path: str, facts: _Facts) -> str:
+def _segment_state(path: str, facts: _RunFacts) -> str:
     """The state of one step."""
     return "retrying" if path in facts.retrying else facts.steps[path][0] if path in facts.steps else "none"
 
 
-def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:
+def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | None:
     """(step, message) of what went wrong, for good or until the next try."""
     told: tuple[str | None, str | None] = (run.failed_step, run.message)  # type: ignore[attr-defined]
     if any(told):
@@ -175,17 +178,17 @@ def _failed(run: ExecutionRun, facts: _Facts) -> tuple[str, str] | None:
     return next(((key_of(path), message) for path, message in failures), None)
 
 
-def _waits(facts: _Facts, now: dt.datetime) -> tuple[str, str]:
+def _wait_reason(facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
     """(step, what is waited for)."""
     if facts.wait is None:
         return "", ""
     kind, path, due = facts.wait
-    late = f", {formatting.duration((now - due).total_seconds())} overdue" if due and due < now else ""
-    soon = f", {formatting.duration((due - now).total_seconds())} left" if due and due >= now else ""
-    return key_of(path), f"{_WAITS[kind]}{late or soon}"
+    late = f", {format_duration((now - due).total_seconds())} overdue" if due and due < now else ""
+    soon = f", {format_duration((due - now).total_seconds())} left" if due and due >= now else ""
+    return key_of(path), f"{_WAIT_REASONS[kind]}{late or soon}"
 
 
-def _tile(definition: Definition) -> tuple[str, int] | None:
+def _connector_tile(definition: Definition) -> tuple[str, int] | None:
     """Of the first step that calls somebody else."""
     for _, step in walk(definition.steps):
         if isinstance(step, ActionStep):

@@ -14,7 +14,7 @@ from automate_governance.admin_site import admin_site
 type View = Callable[..., HttpResponseBase]
 
 
-def in_our_admin(view: View) -> View:
+def within_studio_admin(view: View) -> View:
     """The view with `{% url "admin:..." %}` of its templates leading into the admin that our pages live in."""
 
     @wraps(view)
@@ -27,4 +27,4 @@ def in_our_admin(view: View) -> View:
 
 def staff(route: str, view: View, name: str) -> URLPattern:
     """A page for the staff: others are sent to the admin's page for signing in."""
-    return path(route, admin_site().admin_view(in_our_admin(view)), name=name)
+    return path(route, admin_site().admin_view(within_studio_admin(view)), name=name)

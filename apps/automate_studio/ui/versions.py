@@ -11,12 +11,12 @@ MOST = 1_000
 _known: dict[int, Definition] = {}
 
 
-def definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
+def version_definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
     """The definitions of those versions, in one query for what is not known yet."""
     wanted = set(version_ids)
     found = {pk: _known[pk] for pk in wanted & _known.keys()}
     if missing := wanted - found.keys():
-        read = {version.pk: _read(version) for version in WorkflowVersion.snapshots.filter(pk__in=missing)}
+        read = {version.pk: _parse_version(version) for version in WorkflowVersion.snapshots.filter(pk__in=missing)}
         if len(_known) + len(read) > MOST:
             _known.clear()
         _known.update(read)
@@ -24,7 +24,7 @@ def definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
     return found
 
 
-def _read(version: WorkflowVersion) -> Definition:
+def _parse_version(version: WorkflowVersion) -> Definition:
     """An empty definition when it can no longer be read."""
     try:
         return parse(version.definition)
@@ -32,9 +32,9 @@ def _read(version: WorkflowVersion) -> Definition:
         return Definition(name=version.workflow.name, slug=version.workflow.slug)
 
 
-def paths(steps: list[Step], prefix: str = "") -> Iterator[str]:
+def step_paths(steps: list[Step], prefix: str = "") -> Iterator[str]:
     """The path of every step in reading order, as runs record them; loops without what is inside them."""
     for step in steps:
         yield f"{prefix}{step.key}"
         for slot in () if isinstance(step, ForEachStep | RepeatStep) else slots(step):
-            yield from paths(slot.steps, f"{prefix}{step.key}/")
+            yield from step_paths(slot.steps, f"{prefix}{step.key}/")

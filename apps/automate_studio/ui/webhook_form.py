@@ -8,7 +8,7 @@ from automate_core.admin import WebhookEndpointForm
 from automate_core.webhooks.schemes import config_fields
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_studio.ui.objects import form_view
-from automate_studio.ui.objects.form_view import FieldView
+from automate_studio.ui.objects.form_view import FieldView, build_sections
 
 SIGNED = tuple(code for code, scheme in SCHEMES.items() if scheme.signed)
 CONDITIONS: form_view.Conditions = {
@@ -19,7 +19,7 @@ CONDITIONS: form_view.Conditions = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class SchemeNote:
     """What is said while one scheme is chosen. `risk`: deliveries are not signed then."""
 
     when: str
@@ -28,21 +28,24 @@ class Note:
     risk: bool = False
 
 
-def fields(form: WebhookEndpointForm) -> list[FieldView]:
+def webhook_fields(form: WebhookEndpointForm) -> list[FieldView]:
     """The fields of a new webhook."""
     names = ("scheme", "slug", "secret", *config_fields.CONFIG_FIELDS)
-    [section] = form_view.sections(form, [("", names)], conditions=CONDITIONS)
+    [section] = build_sections(form, [("", names)], conditions=CONDITIONS)
     return section.fields
 
 
-def notes(form: WebhookEndpointForm) -> list[Note]:
+def scheme_notes(form: WebhookEndpointForm) -> list[SchemeNote]:
     """Where senders show their secret, and what it means to have none."""
     chosen = str(form["scheme"].value() or "")
     found = [
-        Note(when=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)
+        SchemeNote(when=f"scheme={code}", text=scheme.shown_by, absent=code != chosen)
         for code, scheme in SCHEMES.items()
         if scheme.shown_by
     ]
     unsigned = "|".join(code for code, scheme in SCHEMES.items() if not scheme.signed)
     text = "Anyone who knows the URL can start workflows. Choose a signed sender where you can."
-    return [*found, Note(when=f"scheme={unsigned}", text=text, absent=chosen not in unsigned.split("|"), risk=True)]
+    return [
+        *found,
+        SchemeNote(when=f"scheme={unsigned}", text=text, absent=chosen not in unsigned.split("|"), risk=True),
+    ]

@@ -18,12 +18,12 @@ def adapter_of(connection: Connection) -> ConnectorAdapter | None:
         return None
 
 
-def state(connection: Connection) -> str:
+def health_state(connection: Connection) -> str:
     """The state whose glyph and colour stand for a connection's health."""
     return "pending" if _is_unproven(connection) else _STATES[connection.health]
 
 
-def word(connection: Connection) -> str:
+def health_word(connection: Connection) -> str:
     """A connection's health in words."""
     if _is_unproven(connection):
         return _WORDS["unknown"]
@@ -31,7 +31,7 @@ def word(connection: Connection) -> str:
     return _WORDS.get(connection.health, again)
 
 
-def advice(connection: Connection) -> str:
+def health_advice(connection: Connection) -> str:
     """What to do while it fails."""
     if adapter_of(connection) is None:
         return "Its connector is not installed: install the plug-in, or choose another connection in the workflows."

@@ -14,7 +14,7 @@ from automate_governance.permissions import User, can
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class EndpointInfo:
     """An endpoint beside its trigger. `secret` is there only in the answer to whoever has just made it."""
 
     slug: str
@@ -29,7 +29,7 @@ class Shown:
     about: dict[str, int] = field(default_factory=dict)
 
 
-def shown(slug: str, user: User, event_type: str, *, secret: str = "") -> Shown | None:
+def build_endpoint_info(slug: str, user: User, event_type: str, *, secret: str = "") -> EndpointInfo | None:
     """What is shown of an endpoint: nothing of one that is not there, or not this person's to see."""
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if slug else None
     if endpoint is None or not (can(user, "view", endpoint) or can(user, "view_payload", endpoint)):
@@ -39,13 +39,13 @@ def shown(slug: str, user: User, event_type: str, *, secret: str = "") -> Shown 
         scheme = scheme_for(endpoint.scheme, endpoint.config)
     except SchemeError:
         return None
-    return Shown(
+    return EndpointInfo(
         slug=slug,
         url=url,
         name=scheme.name,
         signed=scheme.signed,
         enabled=endpoint.enabled,
-        kind=_kind(scheme),
+        kind=_event_type_source(scheme),
         may_read=can(user, "view_payload", endpoint),
         example=curl(scheme, url, event_type=event_type, secret=secret),
         secret=secret if scheme.signed else "",
@@ -53,7 +53,7 @@ def shown(slug: str, user: User, event_type: str, *, secret: str = "") -> Shown 
     )
 
 
-def _kind(scheme: SignatureScheme) -> str:
+def _event_type_source(scheme: SignatureScheme) -> str:
     """Where the type of an event comes from, in words."""
     if not isinstance(scheme, ConfiguredScheme):
         return f"As the sender names it: {scheme.kind.replace('`', '')}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import short_id
 
 KINDS = {
     "webhook": ("Webhook", "hook"),
@@ -20,7 +20,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class EventSource:
     """Where events come from, in words: `Webhook`, `github`, and an icon."""
 
     kind: str
@@ -28,8 +28,8 @@ class Source:
     icon: str
 
 
-def describe_source(text: str) -> Source:
+def describe_source(text: str) -> EventSource:
     """A source in words."""
     kind, _, name = text.partition(":")
     title, icon = KINDS.get(kind, (kind, "inbox"))
-    return Source(title, name if kind not in {"retry"} else formatting.short(name), icon)
+    return EventSource(title, name if kind not in {"retry"} else short_id(name), icon)

@@ -54,7 +54,7 @@ REASONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class RejectionGroup:
     """One reason at one endpoint. `endpoint` is None for what was refused before one was found.
 
     `days` are (day, count, share of the highest in per cent), oldest first.
@@ -75,15 +75,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefusedPage:
+class RejectionPage:
     """The refusals of the last DAYS days, most first."""
 
-    rows: list[Refusal]
+    rows: list[RejectionGroup]
     total: int
     first: dt.date
 
 
-def refused(user: User, now: dt.datetime) -> RefusedPage:
+def rejection_page(user: User, now: dt.datetime) -> RejectionPage:
     """At the endpoints that `user` may view, and at none when they operate the site. One query, and their rights."""
     today = now.astimezone(dt.UTC).date()
     first = today - dt.timedelta(days=DAYS - 1)
@@ -94,16 +94,16 @@ def refused(user: User, now: dt.datetime) -> RefusedPage:
     grouped: dict[tuple[int | None, str], list[RefusedDeliveries]] = {}
     for row in counts.order_by("-day", "-count")[:MOST]:
         grouped.setdefault((row.endpoint_id, row.reason), []).append(row)
-    rows = sorted((_refusal(group, first) for group in grouped.values()), key=lambda each: -each.total)
-    return RefusedPage(rows=rows, total=sum(row.total for row in rows), first=first)
+    rows = sorted((_rejection_group(group, first) for group in grouped.values()), key=lambda each: -each.total)
+    return RejectionPage(rows=rows, total=sum(row.total for row in rows), first=first)
 
 
-def _refusal(group: list[RefusedDeliveries], first: dt.date) -> Refusal:
+def _rejection_group(group: list[RefusedDeliveries], first: dt.date) -> RejectionGroup:
     counts = {row.day: row.count for row in group}
     highest = max(counts.values())
     days = [first + dt.timedelta(days=number) for number in range(DAYS)]
     said, advice = REASONS.get(group[0].reason, (group[0].reason.capitalize(), "Look at the log of the web process."))
-    return Refusal(
+    return RejectionGroup(
         endpoint=group[0].endpoint,
         reason=group[0].reason,
         said=said,

@@ -10,14 +10,14 @@ from typing import Any
 
 from automate_core.definition.step_paths import holder
 from automate_core.queries.loop_items import Items
-from automate_studio.ui import request_params
+from automate_studio.ui.request_params import parse_number
 
 LIVE_STATES = {"running", "retrying", "waiting"}
 ITEM_STATES = {"failed", "active", "done"}  #: by which the items of a loop are filtered
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class RunView:
     """What of a run is looked at: of its loops the item `frame`, such as `each[37]/inner[2]`.
 
     The loop at the path `loop` lists its items in the state `items`, all when empty, on the page `page`; on None that
@@ -31,12 +31,12 @@ class View:
     page: int | None = None
 
     @classmethod
-    def of(cls, query: Mapping[str, Any], step: str = "") -> View:
+    def of(cls, query: Mapping[str, Any], step: str = "") -> RunView:
         """As a request asks for it; what makes no sense is left out. The item that `step` lies in is the one shown."""
         path = (step or query.get("step") or "").replace("\0", "")
-        frame = item_of(path) or item_of(query.get("item", "").replace("\0", ""))
+        frame = innermost_item(path) or innermost_item(query.get("item", "").replace("\0", ""))
         items = query.get("items", "")
-        page = request_params.number(query.get("page"))
+        page = parse_number(query.get("page"))
         return cls(
             frame=frame[:2000],
             follows=query.get("follow") == "1",
@@ -49,10 +49,10 @@ class View:
         """Which item of the loop at that path is looked at."""
         if not self.frame.startswith(f"{loop}["):
             return None
-        return request_params.number(self.frame[len(loop) + 1 :].partition("]")[0])
+        return parse_number(self.frame[len(loop) + 1 :].partition("]")[0])
 
 
-def item_of(path: str) -> str:
+def innermost_item(path: str) -> str:
     """The innermost item of a loop that a path lies in: `each[3]` of `each[3]/route/call`, empty outside of loops."""
     return path[: path.rfind("]") + 1]
 
@@ -76,7 +76,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waited:
+class WaitInfo:
     """A wait of a step. `whom` are the names of those who are asked, `what` the workflow or connection it waits for."""
 
     kind: str
@@ -88,11 +88,11 @@ class Waited:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class StepHistory:
     """What a run has recorded of one path: its attempts and its waits, oldest first."""
 
     attempts: list[Attempt] = field(default_factory=list)
-    waits: list[Waited] = field(default_factory=list)
+    waits: list[WaitInfo] = field(default_factory=list)
 
     @property
     def last(self) -> Attempt | None:
@@ -100,7 +100,7 @@ class Recorded:
         return self.attempts[-1] if self.attempts else None
 
     @property
-    def waiting(self) -> Waited | None:
+    def waiting(self) -> WaitInfo | None:
         """What it waits for at this moment."""
         return next((wait for wait in self.waits if wait.resolved_at is None), None)
 
@@ -132,21 +132,21 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunData:
     """A run as its tree is drawn: what is recorded by path, the items of the loops shown, and how it stands.
 
     `changed` says of the keys of steps what became of them in the version that is published now.
     """
 
-    recorded: Mapping[str, Recorded]
+    recorded: Mapping[str, StepHistory]
     items: Mapping[str, Items] = field(default_factory=dict)
     ended: bool = False
-    view: View = field(default_factory=View)
+    view: RunView = field(default_factory=RunView)
     changed: Mapping[str, str] = field(default_factory=dict)
 
-    def at(self, path: str) -> Recorded:
+    def at(self, path: str) -> StepHistory:
         """What is recorded there."""
-        return self.recorded.get(path, Recorded())
+        return self.recorded.get(path, StepHistory())
 
     def lists(self, items: Items) -> bool:
         """Whether the timeline lists the items of a loop: it is looked into, goes on, or failed somewhere."""
@@ -160,11 +160,11 @@ class Run:
         return max((each.seconds or 0 for path, each in self.recorded.items() if path not in holding), default=0)
 
 
-def group(attempts: Iterable[Attempt], waits: Iterable[tuple[str, Waited]] = ()) -> dict[str, Recorded]:
+def group_by_path(attempts: Iterable[Attempt], waits: Iterable[tuple[str, WaitInfo]] = ()) -> dict[str, StepHistory]:
     """Attempts and waits by path, oldest first."""
-    found: dict[str, Recorded] = {}
+    found: dict[str, StepHistory] = {}
     for attempt in sorted(attempts, key=lambda attempt: attempt.number):
-        found.setdefault(attempt.path, Recorded()).attempts.append(attempt)
+        found.setdefault(attempt.path, StepHistory()).attempts.append(attempt)
     for path, wait in waits:
-        found.setdefault(path, Recorded()).waits.append(wait)
+        found.setdefault(path, StepHistory()).waits.append(wait)
     return found

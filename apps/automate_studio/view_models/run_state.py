@@ -19,14 +19,14 @@ from automate_core.definition.document import (
     TryStep,
 )
 from automate_core.queries.loop_items import Items
-from automate_studio.ui import formatting
-from automate_studio.view_models.run_data import LIVE_STATES, Recorded, Run, Waited
+from automate_studio.ui.formatting import format_clock, format_duration
+from automate_studio.view_models.run_data import LIVE_STATES, RunData, StepHistory, WaitInfo
 
 HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do nothing themselves but what they hold
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overlay:
+class RunState:
     """What a card says of a run. `since` and `until` tick in the browser; `share` is of the longest step's time."""
 
     state: str = ""
@@ -39,27 +39,27 @@ class Overlay:
     changed: str = ""
 
 
-def of(step: Step, path: str, run: Run | None, *, skipped: bool) -> Overlay:
+def build_run_state(step: Step, path: str, run: RunData | None, *, skipped: bool) -> RunState:
     """The overlay of a step; nothing in a draft. A step that an ended run did not reach is skipped."""
     if run is None:
-        return Overlay()
+        return RunState()
     recorded = run.at(path)
     passed_over = skipped or run.ended or step.disabled
     state = "skipped" if recorded.state == "pending" and passed_over else recorded.state
     ticks = state == "running" or (state == "retrying" and recorded.retry_due is None) or state == "waiting"
-    return Overlay(
+    return RunState(
         state=state,
-        note=_note(step, recorded, run.items.get(path)),
-        more=waits_for(recorded.waiting) if recorded.waiting and not run.ended else "",
+        note=_state_note(step, recorded, run.items.get(path)),
+        more=describe_wait(recorded.waiting) if recorded.waiting and not run.ended else "",
         since=recorded.attempts[0].started_at if ticks and recorded.attempts else None,
         until=None if run.ended else recorded.retry_due,
-        share=_share(step, recorded, run),
-        line=_line(state, passed_over=passed_over),
+        share=_duration_share(step, recorded, run),
+        line=_connector_style(state, passed_over=passed_over),
         changed=run.changed.get(step.key, ""),
     )
 
 
-def items_said(items: Items) -> str:
+def items_progress(items: Items) -> str:
     """`item 37 of 120, 2 failed`."""
     if items.shown is None:
         return f"{items.many} items" if items.total is not None else "none yet"
@@ -68,11 +68,11 @@ def items_said(items: Items) -> str:
     return f"{'item' if items.total is not None else 'round'} {items.shown + 1:,}{of_all}{failed}"
 
 
-def waits_for(wait: Waited) -> str:
+def describe_wait(wait: WaitInfo) -> str:
     """What a step waits for, whom and until when, in a line."""
-    by = f", until {_moment(wait.due)}" if wait.due else ""
+    by = f", until {_due_text(wait.due)}" if wait.due else ""
     said: dict[str, Callable[[], str]] = {
-        "timer": lambda: f"Waits until {_moment(wait.due)}",
+        "timer": lambda: f"Waits until {_due_text(wait.due)}",
         "callback": lambda: f"Waits for its callback{by}",
         "approval": lambda: f"Waits for {', '.join(wait.whom) or 'nobody'}{by}",
         "child": lambda: f"Waits for the workflow {wait.what}",
@@ -84,36 +84,34 @@ def waits_for(wait: Waited) -> str:
     return said[wait.kind]() if wait.kind in said else ""
 
 
-def taken(slot: Slot, prefix: str, recorded: Recorded, run: Run) -> bool:
+def is_slot_taken(slot: Slot, prefix: str, recorded: StepHistory, run: RunData) -> bool:
     """Whether the run went that way: a branch says so, elsewhere what is recorded inside does."""
     if recorded.last and recorded.last.routes:
         return slot.key in recorded.last.routes
     return any(run.at(f"{prefix}{inner.key}").last for inner in slot.steps)
 
 
-def _moment(moment: dt.datetime | None) -> str:
-    return formatting.clock(timezone.localtime(moment) if moment else None, timezone.localtime())
+def _due_text(moment: dt.datetime | None) -> str:
+    return format_clock(timezone.localtime(moment) if moment else None, timezone.localtime())
 
 
-def _note(step: Step, recorded: Recorded, items: Items | None) -> str:
+def _state_note(step: Step, recorded: StepHistory, items: Items | None) -> str:
     """The short text at the card's end: how long it took, which try this is, or how far a loop has come."""
     if isinstance(step, ForEachStep | RepeatStep):
         if items is None or not items.begun:
             return ""
         if recorded.seconds is not None:
-            return formatting.duration(recorded.seconds)
+            return format_duration(recorded.seconds)
         of_all = f" of {items.many:,}" if items.total is not None else ""
         return f"{items.begun - items.active:,}{of_all} done"
     if recorded.state == "retrying" and isinstance(step, ActionStep) and recorded.last is not None:
         following = recorded.last.number + (recorded.retry_due is not None)
         most = max(step.retry.attempts, following) if step.retry else 0
         return f"try {following} of {most}" if most else f"try {following}"
-    return (
-        formatting.duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, HOLDING) else ""
-    )
+    return format_duration(recorded.seconds) if recorded.seconds is not None and not isinstance(step, HOLDING) else ""
 
 
-def _share(step: Step, recorded: Recorded, run: Run) -> int:
+def _duration_share(step: Step, recorded: StepHistory, run: RunData) -> int:
     """Nothing where the bar would be a dot, and never more than the card: an approval waits longer than steps work."""
     if recorded.seconds is None or isinstance(step, HOLDING) or run.longest < 0.001:
         return 0
@@ -121,7 +119,7 @@ def _share(step: Step, recorded: Recorded, run: Run) -> int:
     return share if share >= 4 else 0
 
 
-def _line(state: str, *, passed_over: bool) -> str:
+def _connector_style(state: str, *, passed_over: bool) -> str:
     if state in {"succeeded", "failed"}:
         return "done"
     if state in LIVE_STATES:

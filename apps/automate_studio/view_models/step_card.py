@@ -24,7 +24,8 @@ from automate_core.definition.document import (
     WorkflowStep,
 )
 from automate_core.expressions.durations import seconds
-from automate_studio.ui import describe, formatting
+from automate_studio.ui.describe import describe_condition
+from automate_studio.ui.formatting import format_duration
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")
@@ -41,7 +42,7 @@ _TRIGGER_ICONS = {
 
 
 @dataclass(frozen=True)
-class Said:
+class TextPart:
     """A part of a card's sentence; a `chip` stands for data."""
 
     text: str
@@ -49,7 +50,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Looks:
+class CardStyle:
     """What a step does, and its tile: a connector brings its own icon and hue."""
 
     title: str
@@ -63,25 +64,25 @@ def trigger_icon(trigger: Trigger) -> str:
     return _TRIGGER_ICONS[str(trigger.__struct_config__.tag)]
 
 
-def of(step: Step) -> Looks:
+def card_style(step: Step) -> CardStyle:
     """The looks of a step."""
     match step:
         case BranchStep():
-            return Looks(
+            return CardStyle(
                 "Branch, first match" if step.match == "first" else "Branch, all that match", *_ICONS[type(step)]
             )
         case RepeatStep():
-            return Looks(f"Repeat, at most {step.maximum} times", *_ICONS[type(step)])
+            return CardStyle(f"Repeat, at most {step.maximum} times", *_ICONS[type(step)])
         case WaitStep():
-            return Looks("Wait for a callback" if step.callback else "Wait", *_ICONS[type(step)])
+            return CardStyle("Wait for a callback" if step.callback else "Wait", *_ICONS[type(step)])
         case WorkflowStep():
-            return Looks(f"Workflow {step.workflow}", *_ICONS[type(step)])
+            return CardStyle(f"Workflow {step.workflow}", *_ICONS[type(step)])
         case StopStep():
-            return Looks(f"Stop, {step.outcome}", *_ICONS[type(step)])
+            return CardStyle(f"Stop, {step.outcome}", *_ICONS[type(step)])
         case ActionStep():
-            return _of_action(step.action)
+            return _action_style(step.action)
         case _:
-            return Looks(KINDS[str(step.__struct_config__.tag)], *_ICONS[type(step)])
+            return CardStyle(KINDS[str(step.__struct_config__.tag)], *_ICONS[type(step)])
 
 
 _ICONS: dict[type[Any], tuple[str, str]] = {
@@ -97,47 +98,47 @@ _ICONS: dict[type[Any], tuple[str, str]] = {
 }
 
 
-def _of_action(reference: str) -> Looks:
+def _action_style(reference: str) -> CardStyle:
     try:
         adapter, action = find_action(reference)
     except LookupError:
-        return Looks(f"{reference}, not installed", "extension_off", "tl-logic")
+        return CardStyle(f"{reference}, not installed", "extension_off", "tl-logic")
     does = f", {(action.label or action.name).lower()}" if len(adapter.actions) != 1 else ""
-    return Looks(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
+    return CardStyle(f"{adapter.name}{does}", adapter.icon, "", adapter.hue)
 
 
 # --- the sentence -----------------------------------------------------------------------------------------------------
 
 
-def detail(step: Step) -> tuple[Said, ...]:
+def card_detail(step: Step) -> tuple[TextPart, ...]:
     """With what, for whom, how long: the step's most telling values, data as chips."""
-    return tuple(_cut(_detail(step)))
+    return tuple(_truncate_parts(_detail_parts(step)))
 
 
-def _detail(step: Step) -> Iterator[Said]:
+def _detail_parts(step: Step) -> Iterator[TextPart]:
     match step:
         case ActionStep():
-            yield from _telling(step)
+            yield from _key_inputs(step)
         case ForEachStep() if step.items:
-            yield Said("of ")
-            yield from written(step.items)
+            yield TextPart("of ")
+            yield from value_parts(step.items)
         case RepeatStep() if step.until is not None:
-            yield Said(f"until {describe.condition(step.until)}")
+            yield TextPart(f"until {describe_condition(step.until)}")
         case WaitStep() if step.duration is not None:
-            yield Said(f"for {span(step.duration)}")
+            yield TextPart(f"for {span_text(step.duration)}")
         case WaitStep() if step.until:
-            yield Said("until ")
-            yield from written(step.until)
+            yield TextPart("until ")
+            yield from value_parts(step.until)
         case ApprovalStep() if step.assignees or step.groups:
-            yield Said("by ")
+            yield TextPart("by ")
             for number, who in enumerate([*step.assignees, *step.groups]):
-                yield from [Said(", ")] * bool(number)
-                yield from written(who) if "{{" in who else [Said(who, chip=True)]
+                yield from [TextPart(", ")] * bool(number)
+                yield from value_parts(who) if "{{" in who else [TextPart(who, chip=True)]
         case StopStep() if step.message:
-            yield from written(step.message)
+            yield from value_parts(step.message)
 
 
-def _telling(step: ActionStep) -> Iterator[Said]:
+def _key_inputs(step: ActionStep) -> Iterator[TextPart]:
     """The required inputs of an action, which say most; else the first that is filled in."""
     try:
         _, action = find_action(step.action)
@@ -145,45 +146,45 @@ def _telling(step: ActionStep) -> Iterator[Said]:
         return
     names = [spec.name for spec in action.fields or () if spec.required and spec.name in step.inputs]
     if "url" in names and isinstance(step.inputs.get("method"), str):
-        yield Said(f"{step.inputs['method']} ")
+        yield TextPart(f"{step.inputs['method']} ")
     for number, name in enumerate(names[:2] or list(step.inputs)[:1]):
         value = step.inputs[name]
         if isinstance(value, dict | list):
             continue
-        yield from [Said(", ")] * bool(number)
-        yield from written(_HOST.sub("", value) or value if name == "url" and isinstance(value, str) else value)
+        yield from [TextPart(", ")] * bool(number)
+        yield from value_parts(_HOST.sub("", value) or value if name == "url" and isinstance(value, str) else value)
 
 
-def written(value: Any) -> Iterator[Said]:
+def value_parts(value: Any) -> Iterator[TextPart]:
     """A value as it is written: its expressions are chips that say the last name in them."""
-    text = value if isinstance(value, str) else describe.condition(value)
+    text = value if isinstance(value, str) else describe_condition(value)
     end = 0
     for match in _EXPRESSION.finditer(text):
         if text[end : match.start()]:
-            yield Said(text[end : match.start()])
-        yield Said(_short(match[1]), chip=True)
+            yield TextPart(text[end : match.start()])
+        yield TextPart(_short_expression(match[1]), chip=True)
         end = match.end()
     if text[end:]:
-        yield Said(text[end:], chip=not end and " " not in text)
+        yield TextPart(text[end:], chip=not end and " " not in text)
 
 
-def _short(expression: str) -> str:
+def _short_expression(expression: str) -> str:
     path = _PATH.match(expression.removeprefix("first("))  # of several places the first
     return (path[0].rstrip(".").rpartition(".")[2] if path else "") or expression[:_LONGEST]
 
 
-def _cut(parts: Iterable[Said]) -> Iterator[Said]:
+def _truncate_parts(parts: Iterable[TextPart]) -> Iterator[TextPart]:
     left = _LONGEST
     for part in parts:
         text = " ".join(part.text[: _LONGEST * 4].split("\n"))
         if len(text) > left:
-            yield Said(f"{text[: max(left, 1)].rstrip()}…", part.chip)
+            yield TextPart(f"{text[: max(left, 1)].rstrip()}…", part.chip)
             return
         left -= len(text)
-        yield Said(text, part.chip)
+        yield TextPart(text, part.chip)
 
 
-def more(step: Step, connections: Mapping[str, str]) -> str:
+def card_notes(step: Step, connections: Mapping[str, str]) -> str:
     """What else holds for a step, for those for which it does. `connections` names them by slug."""
     found: list[str] = []
     match step:
@@ -193,11 +194,11 @@ def more(step: Step, connections: Mapping[str, str]) -> str:
             if step.retry and step.retry.attempts > 1:
                 found.append(f"{step.retry.attempts} tries")
             if step.timeout is not None:
-                found.append(f"at most {span(step.timeout)} a try")
+                found.append(f"at most {span_text(step.timeout)} a try")
             if step.on_error:
                 found.append("goes on when it fails")
         case WaitStep() | ApprovalStep() if step.timeout is not None:
-            found.append(f"waits up to {span(step.timeout)}")
+            found.append(f"waits up to {span_text(step.timeout)}")
         case ForEachStep():
             if step.concurrency > 1:
                 found.append(f"{step.concurrency} at a time")
@@ -206,13 +207,13 @@ def more(step: Step, connections: Mapping[str, str]) -> str:
     return " · ".join(found)
 
 
-def span(value: float | str) -> str:
+def span_text(value: float | str) -> str:
     """A span of time in words: `2 days`, `30.0 s`; an expression as it is."""
     try:
         length = seconds(value)
     except ValueError:
-        return "".join(part.text for part in written(value))
+        return "".join(part.text for part in value_parts(value))
     days, rest = divmod(length, 86_400)
     if days and not rest:
         return f"{days:g} day{'s' if days != 1 else ''}"
-    return formatting.duration(length)
+    return format_duration(length)

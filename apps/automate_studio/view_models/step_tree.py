@@ -30,17 +30,19 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.step_paths import without_items
 from automate_core.queries.loop_items import Items
-from automate_studio.ui import describe, formatting
+from automate_studio.ui.describe import describe_condition, describe_trigger
+from automate_studio.ui.formatting import state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
-from automate_studio.view_models.run_data import Run
-from automate_studio.view_models.step_card import Said
+from automate_studio.view_models.run_data import RunData
+from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
+from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_style
 
-_OVER = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
+_ENDED_STATES = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class StepCard:
     """One step, or the trigger. `state` is empty in a draft; `line` styles the connector above."""
 
     path: str
@@ -49,7 +51,7 @@ class Card:
     icon: str
     tint: str = ""
     hue: int = 264
-    detail: tuple[Said, ...] = ()
+    detail: tuple[TextPart, ...] = ()
     more: str = ""
     level: int
     number: str = ""
@@ -63,9 +65,9 @@ class Card:
     key: str = ""
     off: bool = False
     rev: int = 0
-    mark: Mark | None = None
-    badge: Badge | None = None
-    before: Place | None = None
+    mark: ProblemMark | None = None
+    badge: TestBadge | None = None
+    before: InsertPlace | None = None
     edited: bool = False
     wraps: bool = False  # what it holds is a body that it goes round, rather than ways to choose from
     parallel: bool = False  # what it holds are tracks
@@ -99,14 +101,14 @@ class Card:
     @property
     def glyph(self) -> str:
         """The icon of the state."""
-        return formatting.glyph(self.state)
+        return state_glyph(self.state)
 
     @property
     def label(self) -> str:
         """The accessible name: what it is, and its state in words."""
         said = self.mark.text if self.mark else ""
         tested = self.badge.text if self.badge else ""
-        state = formatting.word(self.state).lower() if self.state else ""
+        state = state_word(self.state).lower() if self.state else ""
         parts = [self.name, self.numbered, self.note, state, tested, said]
         return ", ".join(part for part in parts if part)
 
@@ -123,7 +125,7 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class ProblemMark:
     """What is wrong with a step of a draft: `level` is `error` or `warning`."""
 
     level: str
@@ -131,7 +133,7 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Badge:
+class TestBadge:
     """How a step of a draft stands with its tests: `kind` is `tested`, `failed`, `changed` or `mocked`."""
 
     kind: str
@@ -144,7 +146,7 @@ class Badge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class InsertPlace:
     """Where a step can be put: before the one at `index` of a list. None of it where nothing can be changed."""
 
     parent: str
@@ -166,10 +168,10 @@ class RouteView:
     name: str
     condition: str
     state: str
-    cards: tuple[Card, ...]
+    cards: tuple[StepCard, ...]
     left: bool = False  # the horizontal line left of its middle belongs to the taken way
     right: bool = False  # the same to the right
-    end: Place | None = None
+    end: InsertPlace | None = None
     inside: str = ""  # where a step in it is, in words
     items: Items | None = None  # of a loop that runs
     track: bool = False  # one of those that run at once
@@ -183,7 +185,7 @@ class RouteView:
     @property
     def told(self) -> str:
         """Which item of a loop is drawn: `Item 37 of 120, 2 failed`."""
-        said = run_state.items_said(self.items) if self.items else ""
+        said = items_progress(self.items) if self.items else ""
         return said[:1].upper() + said[1:]
 
     @property
@@ -195,16 +197,16 @@ class RouteView:
 
 
 @dataclass(frozen=True)
-class Tree:
+class StepTree:
     """All cards: the trigger, then the steps in reading order."""
 
-    trigger: Card
-    cards: tuple[Card, ...]
-    end: Place | None = None
+    trigger: StepCard
+    cards: tuple[StepCard, ...]
+    end: InsertPlace | None = None
 
-    def flat(self) -> Iterator[Card]:
+    def flat(self) -> Iterator[StepCard]:
         """Every step's card in reading order."""
-        return _flat(self.cards)
+        return _walk_cards(self.cards)
 
     @property
     def end_line(self) -> str:
@@ -213,33 +215,35 @@ class Tree:
         return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
 
 
-def draft_tree(definition: Definition, edited: Edited | None = None) -> Tree:
+def draft_tree(definition: Definition, edited: DraftMarks | None = None) -> StepTree:
     """The tree of a definition, without states; with `edited`, one that can be changed."""
-    return _tree(definition, None, "", edited)
+    return _build_tree(definition, None, "", edited)
 
 
 @dataclass(frozen=True)
-class Edited:
+class DraftMarks:
     """A draft in somebody's hands: what is wrong with its steps, and their revisions, by key."""
 
-    marks: Mapping[str, Mark] = field(default_factory=dict)
-    trigger: Mark | None = None
+    marks: Mapping[str, ProblemMark] = field(default_factory=dict)
+    trigger: ProblemMark | None = None
     revs: Mapping[str, int] = field(default_factory=dict)
     connections: Mapping[str, str] = field(default_factory=dict)  # names by slug
     runs_as: str = ""  # whom, where it is somebody else than its owner
-    badges: Mapping[str, Badge] = field(default_factory=dict)
+    badges: Mapping[str, TestBadge] = field(default_factory=dict)
 
-    def place(self, at: tuple[str, str], index: int, label: str) -> Place:
+    def place(self, at: tuple[str, str], index: int, label: str) -> InsertPlace:
         """Where a step can be put."""
-        return Place(parent=at[0], slot=at[1], index=index, label=label)
+        return InsertPlace(parent=at[0], slot=at[1], index=index, label=label)
 
 
-def run_tree(definition: Definition, run: Run, trigger_note: str) -> Tree:
+def run_tree(definition: Definition, run: RunData, trigger_note: str) -> StepTree:
     """The tree of a run on its own version. A step that an ended run did not reach is skipped."""
-    return _tree(definition, run, trigger_note)
+    return _build_tree(definition, run, trigger_note)
 
 
-def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Edited | None = None) -> Tree:
+def _build_tree(
+    definition: Definition, run: RunData | None, trigger_note: str, edited: DraftMarks | None = None
+) -> StepTree:
     numbers = map(str, itertools.count(1))
     trigger = definition.triggers[0] if definition.triggers else None
     first = _trigger_card(trigger, "succeeded" if run else "", trigger_note)
@@ -252,49 +256,49 @@ def _tree(definition: Definition, run: Run | None, trigger_note: str, edited: Ed
             first, path=START, edited=True, subtitle=first.subtitle + others, mark=edited.trigger, more=more
         )
     if run and (wait := run.at("").waiting) and not run.ended:
-        first = replace(first, more=run_state.waits_for(wait))
-    return Tree(
+        first = replace(first, more=describe_wait(wait))
+    return StepTree(
         first,
-        tuple(_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
+        tuple(_build_cards(definition.steps, "", 1, run, numbers, skipped=False, edited=edited, at=("", ""))),
         edited.place(("", ""), len(definition.steps), "Add step at the end") if edited else None,
     )
 
 
-def _trigger_card(trigger: Trigger | None, state: str, note: str) -> Card:
+def _trigger_card(trigger: Trigger | None, state: str, note: str) -> StepCard:
     if trigger is None:
-        return Card(path="", name="No trigger", subtitle="Nothing starts it", icon="webhook", level=1, state=state)
-    name, which = describe.trigger(trigger)
+        return StepCard(path="", name="No trigger", subtitle="Nothing starts it", icon="webhook", level=1, state=state)
+    name, which = describe_trigger(trigger)
     if note and name == "Webhook":
         which = f"{which.partition(', ')[0]}, {note}"
     icon = step_card.trigger_icon(trigger)
-    return Card(path="", name=name, subtitle=which, icon=icon, tint="tl-hook", level=1, state=state)
+    return StepCard(path="", name=name, subtitle=which, icon=icon, tint="tl-hook", level=1, state=state)
 
 
-def _cards(
+def _build_cards(
     steps: list[Step],
     prefix: str,
     level: int,
-    run: Run | None,
+    run: RunData | None,
     numbers: Iterator[str],
     *,
     skipped: bool,
-    edited: Edited | None,
+    edited: DraftMarks | None,
     at: tuple[str, str],
-) -> Iterator[Card]:
+) -> Iterator[StepCard]:
     for index, step in enumerate(steps):
         path = f"{prefix}{step.key}"
         number = next(numbers)
-        ran = run_state.of(step, path, run, skipped=skipped)
-        shown = step_card.of(step)
-        yield Card(
+        ran = build_run_state(step, path, run, skipped=skipped)
+        shown = card_style(step)
+        yield StepCard(
             path=path,
             name=step.name or step_names.title(step.key),
             subtitle=f"{shown.title}{', disabled' if step.disabled else ''}",
             icon=shown.icon,
             tint=shown.tint,
             hue=shown.hue,
-            detail=step_card.detail(step),
-            more=step_card.more(step, edited.connections) if edited else ran.more,
+            detail=card_detail(step),
+            more=card_notes(step, edited.connections) if edited else ran.more,
             level=level,
             number=number,
             state=ran.state,
@@ -303,7 +307,9 @@ def _cards(
             until=ran.until,
             share=ran.share,
             line=ran.line,
-            routes=tuple(_routes(step, path, level, run, numbers, skipped=ran.state in _OVER, edited=edited)),
+            routes=tuple(
+                _build_routes(step, path, level, run, numbers, skipped=ran.state in _ENDED_STATES, edited=edited)
+            ),
             key=step.key,
             edited=edited is not None,
             off=bool(edited) and step.disabled,
@@ -314,7 +320,7 @@ def _cards(
             mark=edited.marks.get(step.key) if edited else None,
             badge=edited.badges.get(step.key)
             if edited
-            else Badge(kind="changed", text=ran.changed)
+            else TestBadge(kind="changed", text=ran.changed)
             if ran.changed
             else None,
             before=edited.place(at, index, f"Add step before {step.name or step_names.title(step.key)}")
@@ -323,36 +329,38 @@ def _cards(
         )
 
 
-def _routes(
+def _build_routes(
     step: Step,
     path: str,
     level: int,
-    run: Run | None,
+    run: RunData | None,
     numbers: Iterator[str],
     *,
     skipped: bool,
-    edited: Edited | None,
+    edited: DraftMarks | None,
 ) -> Iterator[RouteView]:
     always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
     shown = [slot for slot in slots(step) if slot.steps or always]
     kind, title = str(step.__struct_config__.tag), step.name or step_names.title(step.key)
     items = run.items.get(path) if run else None
     prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
-    taken = [run_state.taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
+    taken = [is_slot_taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
     chosen = [index for index, hit in enumerate(taken) if hit]
     for index, slot in enumerate(shown):
         off = skipped or (bool(chosen) and not taken[index] and not isinstance(step, TryStep | ParallelStep))
-        name, condition = _slot_words(step, slot)
+        name, condition = _slot_label(step, slot)
         yield RouteView(
             key=slot.key,
             name=name,
             condition=condition,
             state="" if run is None else "hit" if taken[index] else "off" if off else "",
             cards=tuple(
-                _cards(slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key))
+                _build_cards(
+                    slot.steps, prefix, level + 1, run, numbers, skipped=off, edited=edited, at=(step.key, slot.key)
+                )
             ),
-            left=_on_the_way(index - 0.25, chosen, len(shown)),
-            right=_on_the_way(index + 0.25, chosen, len(shown)),
+            left=_is_on_connector(index - 0.25, chosen, len(shown)),
+            right=_is_on_connector(index + 0.25, chosen, len(shown)),
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
             inside=step_location.in_list(kind, slot.key, slot.name, title) if edited else "",
             items=items,
@@ -369,11 +377,11 @@ _SLOT_NAMES = {
 }
 
 
-def _slot_words(step: Step, slot: Slot) -> tuple[str, str]:
+def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
     """(name, condition) of a way through a step."""
     if isinstance(step, BranchStep):
         arm = next((arm for arm in step.arms if arm.key == slot.key), None)
-        condition = describe.condition(arm.when) if arm else ""
+        condition = describe_condition(arm.when) if arm else ""
     else:
         condition = ""
     if slot.key == "steps":
@@ -383,14 +391,14 @@ def _slot_words(step: Step, slot: Slot) -> tuple[str, str]:
     return slot.name or _SLOT_NAMES.get(slot.key) or step_names.title(slot.key), condition
 
 
-def _on_the_way(place: float, hits: list[int], arms: int) -> bool:
+def _is_on_connector(place: float, hits: list[int], arms: int) -> bool:
     """Whether that place on the line lies between the trunk and a route that was taken."""
     trunk = (arms - 1) / 2
     return any(min(hit, trunk) < place < max(hit, trunk) for hit in hits)
 
 
-def _flat(cards: tuple[Card, ...]) -> Iterator[Card]:
+def _walk_cards(cards: tuple[StepCard, ...]) -> Iterator[StepCard]:
     for card in cards:
         yield card
         for route in card.routes:
-            yield from _flat(route.cards)
+            yield from _walk_cards(route.cards)

@@ -9,12 +9,12 @@ from automate_governance.permissions import User, holds_anywhere
 MOST_COUNTED = 100
 
 
-def may_reassign(user: User) -> bool:
+def may_reassign_tasks(user: User) -> bool:
     """Whether there may be tasks of others that this person reassigns."""
     return holds_anywhere(user, "operate", Wait)
 
 
-def count(user: User) -> str:
+def task_count(user: User) -> str:
     """How many approvals wait for this person, as a badge says it; empty for none."""
     found = len(approvals.assigned_to(user).values_list("pk")[: MOST_COUNTED + 1])
     return f"{MOST_COUNTED}+" if found > MOST_COUNTED else str(found or "")

@@ -10,9 +10,9 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from automate_core.queries.loop_items import Item, Items
-from automate_studio.ui import formatting
-from automate_studio.view_models.run_data import LIVE_STATES, Attempt, Recorded, Run
-from automate_studio.view_models.step_tree import Card, RouteView, Tree
+from automate_studio.ui.formatting import format_duration, format_elapsed, state_word
+from automate_studio.view_models.run_data import LIVE_STATES, Attempt, RunData, StepHistory
+from automate_studio.view_models.step_tree import RouteView, StepCard, StepTree
 
 _STEPS = (
     0.005,
@@ -42,7 +42,7 @@ _MOST_TICKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class TimelineBar:
     """A piece of a row, in milliseconds from the start; `width` is None while it goes on.
 
     `kind` is `ok` (work), `gp` (what holds others), `wt` (waiting), `bk` (until the next try), or empty for a try by
@@ -56,13 +56,13 @@ class Bar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class StepRow:
     """One step's row. `lane` is the track of a parallel step that begins with it; `said` is what its bars show."""
 
     template: ClassVar[str] = "automate_studio/run/row_step.html"
-    card: Card
+    card: StepCard
     depth: int
-    bars: tuple[Bar, ...]
+    bars: tuple[TimelineBar, ...]
     text: str
     said: str = ""
     lane: str = ""
@@ -84,7 +84,7 @@ class ItemsRow:
 
     template: ClassVar[str] = "automate_studio/run/row_items.html"
     items: Items
-    card: Card
+    card: StepCard
     depth: int
     listed: bool
 
@@ -119,7 +119,7 @@ class ItemRow:
     loop: str
     name: str
     depth: int
-    bar: Bar
+    bar: TimelineBar
     text: str
     shown: bool
 
@@ -129,7 +129,7 @@ class ItemRow:
         return f"item-{self.loop}-{self.item.index}"
 
     @property
-    def bars(self) -> tuple[Bar, ...]:
+    def bars(self) -> tuple[TimelineBar, ...]:
         """Its one bar."""
         return (self.bar,)
 
@@ -139,7 +139,7 @@ class PassedRow:
     """Steps of routes that the run did not take, in one row. `routes` are their names."""
 
     template: ClassVar[str] = "automate_studio/run/row_passed.html"
-    first: Card
+    first: StepCard
     count: int
     routes: str
     depth: int
@@ -150,7 +150,7 @@ class PassedRow:
         return f"passed-{self.first.dom_id}"
 
 
-type AnyRow = Row | ItemsRow | ItemRow | PassedRow
+type AnyRow = StepRow | ItemsRow | ItemRow | PassedRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,9 @@ class Timeline:
     elapsed: str
 
 
-def timeline(tree: Tree, run: Run, start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime) -> Timeline:
+def build_timeline(
+    tree: StepTree, run: RunData, start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime
+) -> Timeline:
     """The timeline from `start` to `end`, or to `now` while the run goes on."""
     until = end or now
     begun = start or until
@@ -173,23 +175,25 @@ def timeline(tree: Tree, run: Run, start: dt.datetime | None, end: dt.datetime |
     days = 86_400 * math.ceil(span / 86_400 / _MOST_TICKS)
     step = next((step for step in _STEPS if span / step <= _MOST_TICKS), days)
     total = span if end else step * (int(span / step) + 1)
-    ticks = tuple((index * step / total * 100, _tick(index * step, step)) for index in range(int(total / step) + 1))
+    ticks = tuple(
+        (index * step / total * 100, _tick_label(index * step, step)) for index in range(int(total / step) + 1)
+    )
     return Timeline(
-        rows=tuple(_Rows(run, begun, end).of(tree.cards, 0)),
+        rows=tuple(_RowBuilder(run, begun, end).of(tree.cards, 0)),
         ticks=tuple(tick for tick in ticks if tick[0] < 97),
         now=None if end else seconds / total * 100,
         total_ms=max(1, round(total * 1000)),
-        elapsed=formatting.duration(seconds),
+        elapsed=format_duration(seconds),
     )
 
 
 @dataclass(frozen=True)
-class _Rows:
-    run: Run
+class _RowBuilder:
+    run: RunData
     begun: dt.datetime
     end: dt.datetime | None
 
-    def of(self, cards: Iterable[Card], depth: int, lane: str = "") -> Iterator[AnyRow]:
+    def of(self, cards: Iterable[StepCard], depth: int, lane: str = "") -> Iterator[AnyRow]:
         for card in cards:
             yield self._row(card, depth, lane)
             lane = ""
@@ -199,7 +203,7 @@ class _Rows:
                 continue
             yield from self._inside(card, depth + 1)
 
-    def _inside(self, card: Card, depth: int) -> Iterator[AnyRow]:
+    def _inside(self, card: StepCard, depth: int) -> Iterator[AnyRow]:
         passed = [route for route in card.routes if route.state == "off" and route.cards]
         for route in card.routes:
             if route not in passed:
@@ -209,12 +213,12 @@ class _Rows:
         elif passed:
             yield PassedRow(
                 first=passed[0].cards[0],
-                count=sum(_many(route) for route in passed),
+                count=sum(_card_count(route) for route in passed),
                 routes=", ".join(route.name for route in passed),
                 depth=depth,
             )
 
-    def _loop(self, card: Card, items: Items, depth: int) -> Iterator[AnyRow]:
+    def _loop(self, card: StepCard, items: Items, depth: int) -> Iterator[AnyRow]:
         """The items on the page, and under the one shown its steps, which stand alone when it is on another page."""
         inside = [inner for route in card.routes for inner in route.cards]
         listed = self.run.lists(items)
@@ -234,40 +238,40 @@ class _Rows:
                 name=f"{'Round' if items.total is None else 'Item'} {item.index + 1:,}",
                 depth=depth,
                 bar=self._bar(item.started_at, finished, "" if item.state == "failed" else "ok", item.state),
-                text=formatting.duration(seconds) if seconds is not None else formatting.word(item.state),
+                text=format_duration(seconds) if seconds is not None else state_word(item.state),
                 shown=shown,
             )
             if shown:
                 yield from self.of(inside, depth + 1)
 
-    def _row(self, card: Card, depth: int, lane: str) -> Row:
+    def _row(self, card: StepCard, depth: int, lane: str) -> StepRow:
         recorded = self.run.at(card.path)
-        text = formatting.duration(recorded.seconds) if recorded.seconds is not None else formatting.word(card.state)
-        return Row(
+        text = format_duration(recorded.seconds) if recorded.seconds is not None else state_word(card.state)
+        return StepRow(
             card=card,
             depth=depth,
             bars=tuple(self._bars(card, recorded)),
             text=text,
-            said=_said(recorded),
+            said=_bar_summary(recorded),
             lane=lane,
         )
 
-    def _bars(self, card: Card, recorded: Recorded) -> Iterator[Bar]:
+    def _bars(self, card: StepCard, recorded: StepHistory) -> Iterator[TimelineBar]:
         waits = [wait for wait in recorded.waits if wait.kind != "retry"]
         parked = any(wait.kind in {"timer", "callback", "approval", "child"} for wait in waits)
         for attempt, following in zip(recorded.attempts, [*recorded.attempts[1:], None], strict=False):
             if not parked:
-                yield self._bar(attempt.started_at, attempt.finished_at, _kind(card, attempt), attempt.status)
+                yield self._bar(attempt.started_at, attempt.finished_at, _bar_kind(card, attempt), attempt.status)
             if attempt.finished_at and attempt.status == "failed" and (following or recorded.retry_due):
                 yield self._bar(attempt.finished_at, following.started_at if following else None, "bk")
         for wait in waits:
             state = "waiting" if wait.resolved_at is None else card.state
             yield self._bar(wait.since, wait.resolved_at, "wt", state)
 
-    def _bar(self, start: dt.datetime, end: dt.datetime | None, kind: str, state: str = "") -> Bar:
+    def _bar(self, start: dt.datetime, end: dt.datetime | None, kind: str, state: str = "") -> TimelineBar:
         last = end or self.end
         width = round((last - start).total_seconds() * 1000) if last else None
-        return Bar(
+        return TimelineBar(
             start=max(0, round((start - self.begun).total_seconds() * 1000)),
             width=None if width is None else max(0, width),
             kind=kind,
@@ -275,27 +279,27 @@ class _Rows:
         )
 
 
-def _many(route: RouteView) -> int:
-    return sum(1 + sum(_many(inner) for inner in card.routes) for card in route.cards)
+def _card_count(route: RouteView) -> int:
+    return sum(1 + sum(_card_count(inner) for inner in card.routes) for card in route.cards)
 
 
-def _kind(card: Card, attempt: Attempt) -> str:
+def _bar_kind(card: StepCard, attempt: Attempt) -> str:
     if card.holds:
         return "gp"
     return "ok" if attempt.status == "succeeded" else ""
 
 
-def _said(recorded: Recorded) -> str:
+def _bar_summary(recorded: StepHistory) -> str:
     """What the bars show, in words."""
     tries, failed = len(recorded.attempts), sum(attempt.status == "failed" for attempt in recorded.attempts)
     waits = [wait for wait in recorded.waits if wait.kind != "retry" and wait.resolved_at]
     said = [f"{tries} tries, {failed} failed"] if tries > 1 else []
-    return ", ".join([*said, *(f"waited {formatting.between(wait.since, wait.resolved_at)}" for wait in waits)])
+    return ", ".join([*said, *(f"waited {format_elapsed(wait.since, wait.resolved_at)}" for wait in waits)])
 
 
-def _tick(seconds: float, step: float) -> str:
+def _tick_label(seconds: float, step: float) -> str:
     if seconds == 0:
         return "0"
     if step < 1:
         return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s".replace(".00", "")
-    return formatting.duration(seconds).replace(".0 s", " s").replace(" 00 s", "")
+    return format_duration(seconds).replace(".0 s", " s").replace(" 00 s", "")

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from automate_core.admin import WebhookEndpointAdmin
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.webhook_form import CONDITIONS, notes
+from automate_studio.ui.webhook_form import CONDITIONS, scheme_notes
 from automate_studio.webhooks import views
 
 
@@ -45,7 +45,7 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
 
     def around_form(self, form: Any) -> dict[str, Any]:
         """Where senders show their secret, and what it means to have none."""
-        return {"notes": notes(form) if "scheme" in form.fields else []}
+        return {"notes": scheme_notes(form) if "scheme" in form.fields else []}
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """The URL to give to the sender, and a generated secret this once."""

@@ -16,10 +16,19 @@ from automate_core.models import RefusedDeliveries, WebhookEndpoint
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_ago
 from automate_studio.ui.lists import Query
 from automate_studio.ui.objects import listing
-from automate_studio.ui.objects.where_used import Used, where_used
+from automate_studio.ui.objects.listing import (
+    ListQuery,
+    build_list_page,
+    filter_choice,
+    list_query,
+    owner_condition,
+    owner_filter,
+    page_slice,
+)
+from automate_studio.ui.objects.where_used import UsageSummary, where_used
 
 DAYS = 7  #: of which deliveries are counted
 MOST_COUNTED = 1_000  #: accepted deliveries of an endpoint; beyond that the count reads `1,000+`
@@ -60,7 +69,7 @@ class WebhookRow:
     last_at: dt.datetime | None
     accepted: str
     rejected: int
-    used: Used
+    used: UsageSummary
     may_change: bool
     may_share: bool
     may_delete: bool
@@ -78,20 +87,20 @@ class WebhookRow:
 
 def webhooks(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the endpoints that `user` may view."""
-    kept = listing.kept(query, TABS, "scheme", "owner")
+    kept = list_query(query, TABS, "scheme", "owner")
     known = permitted(user, "view", WebhookEndpoint.objects.all())
     found = _judged(_matching(known, kept), now)
     by_state = _by_state(found)
     counts = {tab: len(by_state[tab]) for tab in _ORDER}
     counts[""] = sum(counts.values())
     keys = by_state[kept.tab] if kept.tab else [key for state in _ORDER for key in by_state[state]]
-    shown = keys[listing.window(kept, len(keys))]
+    shown = keys[page_slice(kept, len(keys))]
     schemes = sorted(
         {(code, _scheme_name(code)) for code in known.order_by().values_list("scheme", flat=True).distinct()}
     )
-    filters = [listing.choice(kept, "scheme", "Sender", schemes), listing.owners(kept, known)]
+    filters = [filter_choice(kept, "scheme", "Sender", schemes), owner_filter(kept, known)]
     page_of = rows(user, shown, {key: state for state, listed in by_state.items() for key in listed}, now)
-    return listing.paged(kept, page_of, counts, tabs=TABS, filters=filters, what="webhook")
+    return build_list_page(kept, page_of, counts, tabs=TABS, filters=filters, what="webhook")
 
 
 def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) -> list[WebhookRow]:
@@ -112,7 +121,7 @@ def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) 
             state_key=states[each.pk],
             scheme=_scheme_name(each.scheme),
             signed=each.scheme not in SCHEMES or SCHEMES[each.scheme].signed,
-            last=formatting.ago(each.last_event, now),  # type: ignore[attr-defined]
+            last=format_ago(each.last_event, now),  # type: ignore[attr-defined]
             last_at=each.last_event,  # type: ignore[attr-defined]
             accepted=accepted[each.pk],
             rejected=each.rejected or 0,  # type: ignore[attr-defined]
@@ -125,13 +134,13 @@ def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) 
     ]
 
 
-def _matching(found: QuerySet[WebhookEndpoint], kept: listing.Kept) -> QuerySet[WebhookEndpoint]:
+def _matching(found: QuerySet[WebhookEndpoint], kept: ListQuery) -> QuerySet[WebhookEndpoint]:
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         found = found.filter(Q(slug__icontains=search) | by_owner)
     if scheme := kept.values.get("scheme"):
         found = found.filter(scheme=scheme)
-    return found.filter(**listing.owned_by(kept))
+    return found.filter(**owner_condition(kept))
 
 
 def _judged(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[WebhookEndpoint]:

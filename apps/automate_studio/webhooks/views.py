@@ -19,10 +19,12 @@ from automate_core.webhooks import endpoints
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.objects import listing
-from automate_studio.ui.responses import SeeOther
-from automate_studio.view_models.endpoint_info import Shown, shown
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import format_ago
+from automate_studio.ui.objects.listing import list_response
+from automate_studio.ui.request_params import current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.view_models.endpoint_info import EndpointInfo, build_endpoint_info
 from automate_studio.view_models.rejected_deliveries import REASONS
 from automate_studio.webhooks.listing import DAYS, webhooks
 
@@ -41,7 +43,7 @@ class About:
     """What a webhook's page shows above its form. `rejected` are (count, what happened, what to do)."""
 
     endpoint: WebhookEndpoint
-    shown: Shown | None
+    shown: EndpointInfo | None
     proofs: list[Proof]
     rejected: list[tuple[int, str, str]]
     days: int
@@ -53,7 +55,7 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
     found = webhooks(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_core_webhookendpoint_changelist")
     may_add = can(request.user, "add", WebhookEndpoint)
-    return listing.answer(
+    return list_response(
         request, "automate_studio/webhooks/list.html", "Webhooks", url, found, may_add=may_add, days=DAYS
     )
 
@@ -69,7 +71,7 @@ def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
         proofs.append(Proof(reference=endpoint.old_secret, used=used, until=endpoint.old_secret_until))
     return About(
         endpoint=endpoint,
-        shown=_alone(shown(endpoint.slug, request.user, "")),
+        shown=_alone(build_endpoint_info(endpoint.slug, request.user, "")),
         proofs=proofs,
         rejected=[(total, *REASONS.get(reason, (reason, ""))) for reason, total in counts],
         days=DAYS,
@@ -80,8 +82,8 @@ def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
 def made(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
     """A webhook that was just saved, with its secret this once."""
     template = "automate_studio/webhooks/made.html"
-    about = _alone(shown(endpoint.slug, request.user, "", secret=secret))
-    answer = admin_page.page(request, template, title, endpoint=about, webhook=endpoint)
+    about = _alone(build_endpoint_info(endpoint.slug, request.user, "", secret=secret))
+    answer = render_page(request, template, title, endpoint=about, webhook=endpoint)
     show_once(answer, secret)
     answer["Cache-Control"] = "no-store"
     return answer
@@ -93,20 +95,20 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
     known = permitted(request.user, "view", WebhookEndpoint.objects.all())
     endpoint = get_object_or_404(known, pk=pk)
     try:
-        ended = endpoints.end_overlap(endpoint, actor=request_params.person(request))
+        ended = endpoints.end_overlap(endpoint, actor=current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
-    return SeeOther(_url(endpoint))
+    return HttpResponseSeeOther(_url(endpoint))
 
 
-def _alone(found: Shown | None) -> Shown | None:
+def _alone(found: EndpointInfo | None) -> EndpointInfo | None:
     """Without the link to the page that it stands on."""
     return replace(found, about={}) if found else None
 
 
 def _used(at: dt.datetime | None, now: dt.datetime) -> str:
-    return f"last used {formatting.ago(at, now)}" if at else "not used yet"
+    return f"last used {format_ago(at, now)}" if at else "not used yet"
 
 
 def _url(endpoint: Any) -> str:

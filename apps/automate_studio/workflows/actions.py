@@ -18,8 +18,10 @@ from automate_core.authoring import pausing
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.request_params import current_person, parse_number
+from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.workflows.listing import ON_A_PAGE, workflows
 
 TEMPLATE = "automate_studio/workflows.html"
@@ -69,7 +71,7 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         return _answer(request)
     found = workflows(request.user, request.GET, timezone.now())
-    return admin_page.page(request, TEMPLATE, "Workflows", found=found)
+    return render_page(request, TEMPLATE, "Workflows", found=found)
 
 
 @require_POST
@@ -79,7 +81,7 @@ def workflows_manage(request: HttpRequest) -> HttpResponse:
     404 when this person knows none of them, 403 when none of them is theirs to manage, 409 when nothing was done.
     """
     verb = _VERBS.get(request.POST.get("do", ""))
-    keys = {key for text in request.POST.getlist("id") if (key := request_params.number(text))}
+    keys = {key for text in request.POST.getlist("id") if (key := parse_number(text))}
     if verb is None or not keys or len(keys) > ON_A_PAGE:
         return HttpResponse(
             f"Choose what to do, and 1 to {ON_A_PAGE} workflows.", status=422, content_type="text/plain"
@@ -87,7 +89,7 @@ def workflows_manage(request: HttpRequest) -> HttpResponse:
     known = list(permitted(request.user, "view", Workflow.objects.filter(pk__in=keys)).order_by("name", "pk"))
     if not known:
         raise Http404
-    done, refused, forbidden = _each(verb, known, request_params.person(request))
+    done, refused, forbidden = _each(verb, known, current_person(request))
     if forbidden and not done and not refused:
         raise PermissionDenied
     reasons = [*refused, *(f"{name}: you need the permission to {verb.permission} it." for name in forbidden)]
@@ -105,7 +107,7 @@ def _each(verb: Verb, chosen: list[Workflow], by: Person) -> tuple[list[Workflow
         except NotPermittedError:
             forbidden.append(workflow.name)
         except pausing.WorkflowStateError as error:
-            refused.append(formatting.sentence(str(error)))
+            refused.append(as_sentence(str(error)))
     return done, refused, forbidden
 
 
@@ -143,12 +145,12 @@ def workflow_restore(request: HttpRequest, pk: int) -> HttpResponse:
 def _one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Any], said: str) -> HttpResponse:
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
     try:
-        moved = act(workflow, request_params.person(request))
+        moved = act(workflow, current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except pausing.WorkflowStateError as error:
-        messages.error(request, formatting.sentence(str(error)))
+        messages.error(request, as_sentence(str(error)))
     else:
         where = "paused: resume it to let it run" if moved.status == Workflow.Status.PAUSED else "a draft"
         messages.success(request, said.format(where))
-    return SeeOther(reverse("admin:automate_core_workflow_change", args=[workflow.pk]))
+    return HttpResponseSeeOther(reverse("admin:automate_core_workflow_change", args=[workflow.pk]))

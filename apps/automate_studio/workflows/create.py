@@ -20,8 +20,9 @@ from automate_core.definition.document import Definition, DefinitionError, Probl
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.request_params import current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.step_tree import START
 
 _MOST_FAULTS = 50
@@ -54,8 +55,8 @@ def new(request: HttpRequest) -> HttpResponse:
         return _page(request, name=name[:1_000], error=error)
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
-    workflow = workflows.start_draft(Definition(name=name, slug=slug), owner=request_params.person(request))
-    return SeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
+    workflow = workflows.start_draft(Definition(name=name, slug=slug), owner=current_person(request))
+    return HttpResponseSeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
 
 
 @require_POST
@@ -68,7 +69,7 @@ def take_in(request: HttpRequest) -> HttpResponse:
         definition = yaml_files.read(text)
         if found := validation.problems(definition):
             raise DefinitionError(yaml_files.located(text, found))
-        workflow = workflows.start_draft(definition, owner=request_params.person(request))
+        workflow = workflows.start_draft(definition, owner=current_person(request))
     except yaml_files.WorkflowFileError as error:
         return _refused(request, text, [_problem(str(error))])
     except DefinitionError as error:
@@ -77,7 +78,7 @@ def take_in(request: HttpRequest) -> HttpResponse:
     if workflow.slug != definition.slug:
         said = f"Imported as {workflow.slug}, since there is a workflow {definition.slug} already."
     messages.success(request, said)
-    return SeeOther(reverse("studio:builder", args=[workflow.pk]))
+    return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
 def _may_add(request: HttpRequest) -> None:
@@ -141,6 +142,6 @@ def _lines(text: str, problems: Iterable[Problem]) -> Iterator[Line]:
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:
     """The page; what was refused makes it a 422."""
     status, templates = 422 if context else 200, list(files.templates().values())
-    return admin_page.page(
+    return render_page(
         request, "automate_studio/gallery/new.html", "New workflow", status=status, templates=templates, **context
     )

@@ -20,8 +20,10 @@ from automate_core.models import Trigger, Workflow
 from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
 from automate_governance.people.names import name_field
 from automate_governance.permissions import User, permitted
-from automate_studio.ui import describe, formatting, request_params
-from automate_studio.ui.lists import Choice, Query, Tab, address
+from automate_studio.ui.describe import describe_trigger
+from automate_studio.ui.formatting import format_ago, format_duration
+from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
+from automate_studio.ui.request_params import clean_text, parse_number
 from automate_studio.view_models.connector_tiles import connector_tiles
 
 ON_A_PAGE = 25
@@ -113,7 +115,7 @@ class WorkflowPage:
 
     rows: list[WorkflowRow]
     tabs: list[Tab]
-    filters: list[Choice]
+    filters: list[FilterChoice]
     columns: dict[str, Column]
     search: str
     filtered: bool
@@ -137,26 +139,26 @@ def workflows(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
     tab = kept.get("show", "")
     found = found.filter(status=tab) if tab else found.exclude(status=Workflow.Status.ARCHIVED)
     total, pages = counts.get(tab, 0), max(1, -(-counts.get(tab, 0) // ON_A_PAGE))
-    number = min(pages, max(1, request_params.number(query.get("page")) or 1))
+    number = min(pages, max(1, parse_number(query.get("page")) or 1))
     start = (number - 1) * ON_A_PAGE
     rows = _window(found, kept.get("sort", "name"), start)
     return WorkflowPage(
         rows=_rows(rows, user, now),
         tabs=[
-            Tab(name=name, url=address({**kept, "show": key}), active=key == tab, count=f"{counts.get(key, 0):,}")
+            Tab(name=name, url=query_string({**kept, "show": key}), active=key == tab, count=f"{counts.get(key, 0):,}")
             for key, name in _TABS.items()
         ],
         filters=_filters(known, kept),
         columns={name: _column(name, kept) for name in ("name", "success", "p95", "last", "owner")},
         search=kept.get("q", ""),
         filtered=bool(kept.keys() - {"sort"}),
-        query=address({**kept, "page": str(number) if number > 1 else ""}),
+        query=query_string({**kept, "page": str(number) if number > 1 else ""}),
         hidden={name: kept[name] for name in ("show", "sort") if name in kept},
         first=start + 1,
         last=start + len(rows),
         total=total,
-        previous=address({**kept, "page": str(number - 1)}) if number > 1 else "",
-        following=address({**kept, "page": str(number + 1)}) if number < pages else "",
+        previous=query_string({**kept, "page": str(number - 1)}) if number > 1 else "",
+        following=query_string({**kept, "page": str(number + 1)}) if number < pages else "",
         archive=tab == Workflow.Status.ARCHIVED,
     )
 
@@ -166,7 +168,7 @@ def workflows(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
 
 def _kept(query: Query) -> dict[str, str]:
     """What this page is asked for, and the links on it ask for again; nonsense is left out."""
-    given = {name: request_params.words(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
+    given = {name: clean_text(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
     known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **_BY_RUNS}}
     return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
 
@@ -184,7 +186,7 @@ def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workf
     return found
 
 
-def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Choice]:
+def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[FilterChoice]:
     """Only what some workflow has that the person may view."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
     owners = list(people.order_by(name_field()).values_list(name_field(), flat=True)[:MOST_CHOICES])
@@ -197,18 +199,18 @@ def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[Choice]:
     ]
 
 
-def _filter(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> Choice:
+def _filter(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> FilterChoice:
     value = kept.get(name, "")
     if value and value not in dict(options):
         options = [(value, value), *options]
-    return Choice(name=name, label=label, value=value, options=options)
+    return FilterChoice(name=name, label=label, value=value, options=options)
 
 
 def _column(name: str, kept: dict[str, str]) -> Column:
     present, first = kept.get("sort", "name"), _FIRST.get(name, name)
     order = "" if present.lstrip("-") != name else "descending" if present.startswith("-") else "ascending"
     turned = name if first.startswith("-") else f"-{name}"
-    return Column(url=address({**kept, "sort": turned if present == first else first}), order=order)
+    return Column(url=query_string({**kept, "sort": turned if present == first else first}), order=order)
 
 
 # --- the rows ---------------------------------------------------------------------------------------------------------
@@ -250,9 +252,9 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
         tracker=[run.status for run in reversed(runs)],
         success=f"{good / len(ended) * 100:.1f}%".replace(".0%", "%") if ended else "",
         is_bad=good * 20 < len(ended) * 19,
-        p95=formatting.duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
+        p95=format_duration(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
         last_state=runs[0].status if runs else "",
-        last=formatting.ago(last_at, now) if last_at else "Never",
+        last=format_ago(last_at, now) if last_at else "Never",
         last_at=last_at,
         may_manage=may_manage,
     )
@@ -260,5 +262,5 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
 
 def _trigger_texts(workflow: Workflow) -> Iterator[str]:
     for row in workflow.triggers.all():
-        kind, which = describe.trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
+        kind, which = describe_trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
         yield f"{kind} {which.removesuffix(', any event')}"

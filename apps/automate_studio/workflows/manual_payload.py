@@ -8,9 +8,8 @@ from typing import Any
 from automate_core.authoring.drafts import commands
 from automate_core.models import Workflow
 from automate_governance.permissions import Person
-from automate_studio.ui.json import editor
-from automate_studio.ui.samples import samples
-from automate_studio.ui.samples.samples import Sample
+from automate_studio.ui.json.editor import parse_storable
+from automate_studio.ui.samples.samples import Sample, sample_for_trigger
 
 MOST = 100_000  #: characters that the page shows of a sample
 
@@ -19,7 +18,7 @@ def example(workflow: Workflow, person: Person) -> str:
     """The payload of an event that this person may see, as JSON; empty where there is none, or a large one."""
     state = commands.look(workflow)
     for trigger in state.reading.definition.triggers:
-        found = samples.for_trigger(state, trigger.key, person)
+        found = sample_for_trigger(state, trigger.key, person)
         payload = found.scope.get("event", {}).get("payload") if isinstance(found, Sample) else None
         if isinstance(payload, dict):
             text = json.dumps(payload, indent=2, ensure_ascii=False)
@@ -29,7 +28,7 @@ def example(workflow: Workflow, person: Person) -> str:
 
 def read(text: str) -> dict[str, Any]:
     """The payload, without any when the text is empty. Raises ValueError with what to do."""
-    value = editor.storable(text) if text.strip() else {}
+    value = parse_storable(text) if text.strip() else {}
     if not isinstance(value, dict):
         raise ValueError('the payload has to be a mapping, such as {"amount": 12.5}')
     return value

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import permitted
-from automate_studio.ui import request_params
+from automate_studio.ui.request_params import current_person
 from automate_studio.ui.run_rows import recent_runs
 
 
@@ -56,6 +56,6 @@ def fragment(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse
     found = of(workflow, event_id)
     if found is None:
         raise Http404
-    recent = recent_runs(workflow, request_params.person(request), timezone.now())
+    recent = recent_runs(workflow, current_person(request), timezone.now())
     shown = {"workflow": workflow, "started": found, "recent": recent}
     return TemplateResponse(request, "automate_studio/started_answer.html", shown)

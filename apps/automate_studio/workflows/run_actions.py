@@ -14,8 +14,11 @@ from automate_core.models import Workflow
 from automate_core.triggers import manual
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can, permitted
-from automate_studio.ui import admin_page, formatting, forms, request_params
-from automate_studio.ui.responses import SeeOther, perform
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.forms import form_fields, posted_answers
+from automate_studio.ui.request_params import current_person
+from automate_studio.ui.responses import HttpResponseSeeOther, try_action
 from automate_studio.workflows import manual_payload
 
 
@@ -27,19 +30,19 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     form, takes_any = manual.form(workflow), manual.takes_any(workflow)
     text, fault = request.POST.get("payload", ""), ""
-    values, errors = forms.given(request.POST, form), {}
+    values, errors = posted_answers(request.POST, form), {}
     if request.method == "POST":
         try:
             values = manual_payload.read(text) if takes_any else values
-            begun = perform(request, lambda: manual.start(workflow, values, by=request_params.person(request)))
-            return SeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
+            begun = try_action(request, lambda: manual.start(workflow, values, by=current_person(request)))
+            return HttpResponseSeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except form_validation.AnswersError as error:
             errors = error.errors
         except ValueError as error:
-            fault = formatting.sentence(str(error))
+            fault = as_sentence(str(error))
     elif takes_any:
-        text = manual_payload.example(workflow, request_params.person(request))
-    return admin_page.page(
+        text = manual_payload.example(workflow, current_person(request))
+    return render_page(
         request,
         "automate_studio/start.html",
         f"Run {workflow.name}",
@@ -48,7 +51,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
         payload=text,
         fault=fault,
         workflow=workflow,
-        fields=forms.fields(form, values, errors),
+        fields=form_fields(form, values, errors),
     )
 
 
@@ -56,9 +59,9 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
 def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Let new runs of a workflow wait."""
     workflow = _workflow(request, pk)
-    if perform(request, lambda: pausing.pause(workflow, request_params.person(request))):
+    if try_action(request, lambda: pausing.pause(workflow, current_person(request))):
         messages.success(request, "Paused. Events are accepted, and new runs wait.")
-    return SeeOther(_workflow_url(workflow))
+    return HttpResponseSeeOther(_workflow_url(workflow))
 
 
 @require_POST
@@ -66,11 +69,12 @@ def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a workflow go on, with what waited or without."""
     workflow = _workflow(request, pk)
     discard = request.POST.get("backlog") == "discard"
-    if perform(
-        request, lambda: pausing.resume(workflow, request_params.person(request), "discard" if discard else "run")
+    if try_action(
+        request,
+        lambda: pausing.resume(workflow, current_person(request), "discard" if discard else "run"),
     ):
         messages.success(request, f"Resumed. Runs that waited are {'cancelled' if discard else 'run now'}.")
-    return SeeOther(_workflow_url(workflow))
+    return HttpResponseSeeOther(_workflow_url(workflow))
 
 
 def _workflow(request: HttpRequest, pk: int) -> Workflow:

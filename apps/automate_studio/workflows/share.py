@@ -16,8 +16,8 @@ from automate_governance import sharing
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.governed import Governed
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_studio.ui import request_params
-from automate_studio.ui.responses import SeeOther
+from automate_studio.ui.request_params import clean_text, current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
 
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
 
@@ -51,7 +51,7 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
             problem = str(error)
     by_htmx = request.headers.get("HX-Request") == "true"
     if request.method == "POST" and not problem and not by_htmx:
-        return SeeOther(request.path)
+        return HttpResponseSeeOther(request.path)
     template = "automate_studio/share.html" + ("#panel" if by_htmx else "")
     site = admin_site()
     request.current_app = site.name
@@ -75,10 +75,13 @@ def _do(request: HttpRequest, obj: Governed) -> None:
     verbs = [text.replace("\0", "") for text in request.POST.getlist("verb")]
     if request.POST.get("revoke"):
         grantee = _grantee(obj, request.POST["revoke"])
-        sharing.revoke(obj, grantee, verbs, by=request_params.person(request))
+        sharing.revoke(obj, grantee, verbs, by=current_person(request))
     else:
         sharing.grant(
-            obj, sharing.find(request_params.words(request.POST.get("name"))), verbs, by=request_params.person(request)
+            obj,
+            sharing.find(clean_text(request.POST.get("name"))),
+            verbs,
+            by=current_person(request),
         )
 
 
@@ -91,7 +94,7 @@ def _grantee(obj: Governed, text: str) -> sharing.Grantee:
 
 
 def _context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
-    person = request_params.person(request)
+    person = current_person(request)
     grantable = sharing.grantable(person, obj)
     meta = obj._meta
     return {

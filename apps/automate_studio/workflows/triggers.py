@@ -12,7 +12,8 @@ from automate_core.triggers.model_registry import watched
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
-from automate_studio.ui import describe, formatting
+from automate_studio.ui.describe import describe_trigger
+from automate_studio.ui.formatting import format_dated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ def triggers(definition: Definition, user: User) -> list[TriggerRow]:
 
 
 def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: str) -> TriggerRow:
-    kind, which = describe.trigger(part)
+    kind, which = describe_trigger(part)
     match part:
         case WebhookTrigger() if part.endpoint in known:
             endpoint = known[part.endpoint]
@@ -47,7 +48,7 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
         case WebhookTrigger():
             return TriggerRow(text=part.event or "Any event", url=f"Webhook {part.endpoint}")
         case ScheduleTrigger():
-            fires = [formatting.dated(moment) for moment in schedules.next_fires(part, timezone, n=3)]
+            fires = [format_dated(moment) for moment in schedules.next_fires(part, timezone, n=3)]
             return TriggerRow(
                 text=f"Schedule {which}", url=f"Next {', '.join(fires)}", scheme=part.timezone or timezone
             )

@@ -16,7 +16,8 @@ from automate_core.events import run_rights
 from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, can, permitted
-from automate_studio.ui import admin_page, run_rows
+from automate_studio.ui import run_rows
+from automate_studio.ui.admin_page import render_page
 from automate_studio.view_models.step_tree import draft_tree
 from automate_studio.workflows import manual_run_status, triggers
 
@@ -27,7 +28,7 @@ from automate_studio.workflows import manual_run_status, triggers
 def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
     """A workflow: the tree of what is published, or of the draft with `?show=draft`, and its latest runs."""
     workflow, definition, is_draft = _shown_definition(request, pk)
-    return admin_page.page(
+    return render_page(
         request,
         "automate_studio/workflow.html",
         workflow.name,

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from automate_core.expressions.templating import reference
 from automate_core.expressions.templating.reference import Entry
-from automate_studio.ui import request_params
+from automate_studio.ui.request_params import get_editable_workflow
 
 _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")
 
@@ -39,7 +39,7 @@ class Offer:
 @require_safe
 def functions(request: HttpRequest, pk: int) -> HttpResponse:
     """All of them. They are the same for every workflow and person."""
-    request_params.workflow(request, pk)
+    get_editable_workflow(request, pk)
     offers = [_offer(entry) for entry in reference.entries()]
     groups = [(about, list(found)) for about, found in groupby(offers, key=lambda offer: offer.entry.about)]
     return TemplateResponse(request, "automate_studio/builder/functions.html", {"groups": groups})

@@ -17,8 +17,10 @@ from automate_core.definition.document import ActionStep, walk
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.declared_types import Typed
-from automate_studio.ui.json import expressions, tree
-from automate_studio.ui.samples import scope as reach
+from automate_studio.ui.json import expressions
+from automate_studio.ui.json.expressions import one_line, path_expression, split_label, type_glyph
+from automate_studio.ui.json.tree import value_at
+from automate_studio.ui.samples.scope import Enclosing, available_steps, enclosing
 
 MAX_ROWS = 50  #: of one level
 OPEN_STEPS = 2  #: the nearest steps, whose data are there at once
@@ -49,7 +51,7 @@ class Row:
     @property
     def halves(self) -> tuple[str, str]:
         """The label in two parts, of which the first is cut off at its end where there is no room."""
-        return expressions.halves(self.label)
+        return split_label(self.label)
 
     @property
     def name(self) -> str:
@@ -91,8 +93,8 @@ class Data:
 
     def at(self, path: Path) -> Any:
         """The value at a path, a shape where there is none, or ABSENT."""
-        found = tree.at(self.scope, path) if self.scope is not None else ABSENT
-        return tree.at(self.shape, path) if found is ABSENT else found
+        found = value_at(self.scope, path) if self.scope is not None else ABSENT
+        return value_at(self.shape, path) if found is ABSENT else found
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -100,9 +102,9 @@ class Data:
 
 def groups(state: State, node: StepNode, data: Data) -> list[Group]:
     """What can be named at a step, outermost parts only; the trigger and the nearest steps are open."""
-    around = reach.around(state.draft, node)
+    around = enclosing(state.draft, node)
     found = [_trigger(state, data)]
-    before = reach.before(state.draft, node)
+    before = available_steps(state.draft, node)
     numbers = {step.key: number for number, (_, step) in enumerate(walk(state.reading.definition.steps), 1)}
     for at, known in enumerate(before):
         path = ("steps", known.node.key, "output")
@@ -129,7 +131,7 @@ def _trigger(state: State, data: Data) -> Group:
     return filled(Group(label=label, path=("event", "payload"), icon="hook", open=True), data)
 
 
-def _others(state: State, around: reach.Around) -> Iterator[tuple[str, str, list[Path]]]:
+def _others(state: State, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
     """(title, icon, paths) of the groups of single names."""
     definition = state.reading.definition
     steps = [step for _, step in walk(definition.steps)]
@@ -183,16 +185,16 @@ def level(path: Path, data: Data, *, only_if: str = "", depth: int = 2) -> tuple
 def row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str = "", depth: int = 2) -> Row:
     maybe = data is not None and _is_sometimes_missing(path, data)
     typed = declared_types.ANYTHING if value is ABSENT else value if isinstance(value, Typed) else None
-    expression = expressions.reference(path)
+    expression = path_expression(path)
     if only_if or maybe:
         expression += f" | default({_DEFAULTS.get(type(value), 'none')})"
     return Row(
         label=label,
         path=path,
         insert=f"{{{{ {expression} }}}}",
-        glyph=typed.glyph if typed else expressions.glyph(value),
+        glyph=typed.glyph if typed else type_glyph(value),
         words=typed.words if typed else expressions.type_words(value),
-        value="" if typed else expressions.shown(value),
+        value="" if typed else one_line(value),
         level=depth,
         maybe=maybe,
         opens=isinstance(value, dict | list) and bool(value),
@@ -201,7 +203,7 @@ def row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str =
 
 def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int) -> tuple[Row, ...]:
     """The first item and what can be made of a list."""
-    name = expressions.reference(path) + (" | default([])" if only_if or _is_sometimes_missing(path, data) else "")
+    name = path_expression(path) + (" | default([])" if only_if or _is_sometimes_missing(path, data) else "")
     first = value[0] if value else None
 
     def made(label: str, expression: str, shown: str = "", act: str = "") -> Row:
@@ -216,7 +218,7 @@ def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int)
         of_each = [item.get(by, "") for item in value[:3] if isinstance(item, dict)]
         rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _joined(of_each)))
         found = f"{name} | find({json.dumps(by)}, {json.dumps(first[by])})"
-        rows.append(made(f"The one where {by} is …", found, expressions.shown(first[by], 20)))
+        rows.append(made(f"The one where {by} is …", found, one_line(first[by], 20)))
     elif not isinstance(first, dict | list):
         rows.append(made("All, joined", f"{name} | join(', ')", _joined(value[:3])))
     rows.append(made("Each one: repeat this step", name, act="each"))
@@ -231,7 +233,7 @@ def _telling(item: dict[str, Any]) -> str:
 
 
 def _joined(values: list[Any]) -> str:
-    return ", ".join(expressions.shown(value, 20) for value in values)
+    return ", ".join(one_line(value, 20) for value in values)
 
 
 def _is_sometimes_missing(path: Path, data: Data) -> bool:
@@ -240,4 +242,4 @@ def _is_sometimes_missing(path: Path, data: Data) -> bool:
     if root is None:
         return False
     inner = path[len(root) :]
-    return any(tree.at(other, inner) is ABSENT for other in data.others[root])
+    return any(value_at(other, inner) is ABSENT for other in data.others[root])

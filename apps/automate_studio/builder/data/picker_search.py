@@ -8,7 +8,7 @@ from typing import Any
 
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder.data.picker import Data, Group, filled, row
-from automate_studio.ui.json import expressions
+from automate_studio.ui.json.expressions import path_expression
 
 MAX_HITS = 60
 MAX_SEARCHED = 20_000  #: values that one search looks at
@@ -46,7 +46,7 @@ def rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
     """
     own, is_holder = str(path[-1]).lower(), isinstance(value, dict | list)
     text = str(value).lower() if isinstance(value, str | int | float) else ""
-    names = f"{around} {expressions.reference(path)}".lower()
+    names = f"{around} {path_expression(path)}".lower()
     if value is ABSENT or not any(word in own or word in text for word in wanted):
         return None
     if not all(word in names or word in text for word in wanted):
@@ -69,7 +69,7 @@ def _distance(name: str, wanted: list[str]) -> int:
 def _found(group: Group, found: list[tuple[Path, Any]], data: Data) -> Group:
     rows = (
         row(
-            expressions.reference(path[len(group.path) :] or path[-1:]).lstrip("."),
+            path_expression(path[len(group.path) :] or path[-1:]).lstrip("."),
             path,
             value,
             data,

@@ -13,9 +13,12 @@ from automate_core.expressions.templating import compile_value
 from automate_core.expressions.templating.arithmetic import read_sum
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data import declared_types
-from automate_studio.ui import formatting
-from automate_studio.ui.json import editor, expressions, tree, visible
-from automate_studio.ui.samples.samples import Sample, Withheld
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.json import expressions
+from automate_studio.ui.json.editor import parse_json
+from automate_studio.ui.json.tree import value_at
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.samples.samples import Sample, WithheldSample
 
 MAX_SHOWN = 2_000
 MAX_PIECES = 200
@@ -61,7 +64,7 @@ class Preview:
 
 
 def preview(
-    text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None = None
+    text: str, spec: FieldSpec | None, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None = None
 ) -> Preview:
     """The result of `text` in the field that `spec` describes. `shape` is what is documented of what it can name."""
     return replace(_result(text, spec, sample, shape), sum=_sum(text, sample))
@@ -75,7 +78,7 @@ def told_of_number(found: Preview, text: str) -> Preview:
     return replace(found, is_no_number=True, number=f"{{{{ ({whole[1].strip()}) | to_number }}}}" if whole else "")
 
 
-def _sum(text: str, sample: Sample | Withheld | None) -> str:
+def _sum(text: str, sample: Sample | WithheldSample | None) -> str:
     """The expression that computes a sum; of an uncertain one, where the sample has numbers in all its places."""
     found = read_sum(text)
     if found is None:
@@ -91,7 +94,7 @@ def _sum(text: str, sample: Sample | Withheld | None) -> str:
 
 
 def _result(
-    text: str, spec: FieldSpec | None, sample: Sample | Withheld | None, shape: Mapping[str, Any] | None
+    text: str, spec: FieldSpec | None, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None
 ) -> Preview:
     try:
         value = _value(text, spec)
@@ -100,7 +103,7 @@ def _result(
         return Preview(error=_stopped(str(error)))
     except ValueError:
         return Preview(hint="What it comes to is shown as soon as the JSON can be read.")
-    if isinstance(sample, Withheld):
+    if isinstance(sample, WithheldSample):
         return Preview(hint="What it comes to is not shown to you: that takes the permission to view payloads.")
     if sample is None:
         if template.paths:
@@ -118,14 +121,14 @@ def _result(
 
 def _unseen(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
     """The first path that is documented and that the sample lacks; empty when it lacks none, or others as well."""
-    missing = [path for path in paths if tree.at(scope, path) is ABSENT]
+    missing = [path for path in paths if value_at(scope, path) is ABSENT]
     return missing[0] if missing and all(_is_documented(path, scope, shape) for path in missing) else ()
 
 
 def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
     """Whether what the sample lacks first is declared by name, and may hold the rest."""
-    depth = next(at for at in range(1, len(path) + 1) if tree.at(scope, path[:at]) is ABSENT)
-    return tree.at(shape, path[:depth]) is not ABSENT and declared_types.holds(shape, path)
+    depth = next(at for at in range(1, len(path) + 1) if value_at(scope, path[:at]) is ABSENT)
+    return value_at(shape, path[:depth]) is not ABSENT and declared_types.holds(shape, path)
 
 
 def _stopped(reason: str) -> str:
@@ -140,7 +143,7 @@ def _value(text: str, spec: FieldSpec | None) -> Any:
         and spec.kind in {*_JSON, FieldKind.LIST}
         and text.lstrip().startswith(("[", '{"', "{\n", "{ "))
     ):
-        return editor.loads(text)
+        return parse_json(text)
     if spec is not None and spec.kind is FieldKind.LIST and "{{" not in text:
         return [line.strip() for line in text.splitlines() if line.strip()]
     return text
@@ -155,7 +158,7 @@ def _shown(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Pre
         if type(taken) is not type(value):
             converted = f"{_told(value)} → {_told(taken)}, converted"
         problem = spec.problem(taken)
-        error = formatting.sentence(problem) if problem else ""
+        error = as_sentence(problem) if problem else ""
         value = taken
     pieces = _marked(text, value, sample.scope)
     whole = sum(len(piece.text) for piece in pieces)
@@ -172,7 +175,7 @@ def _shown(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Pre
 def _told(value: Any) -> str:
     """`number 409.94`."""
     text = (
-        f"{expressions.type_words(value).removeprefix('a ')} {visible.visible(json.dumps(value, ensure_ascii=False))}"
+        f"{expressions.type_words(value).removeprefix('a ')} {escape_invisible(json.dumps(value, ensure_ascii=False))}"
     )
     return text if len(text) <= expressions.MAX_SHOWN else f"{text[: expressions.MAX_SHOWN]}…"
 
@@ -199,6 +202,6 @@ def _cut(pieces: list[Piece]) -> list[Piece]:
     for piece in pieces:
         if left <= 0:
             break
-        found.append(Piece(visible.visible(piece.text[:left]), piece.marked))
+        found.append(Piece(escape_invisible(piece.text[:left]), piece.marked))
         left -= len(piece.text)
     return found

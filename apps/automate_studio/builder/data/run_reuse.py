@@ -20,9 +20,12 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.steps import TEST
-from automate_studio.ui import formatting, request_params
-from automate_studio.ui.responses import SeeOther
-from automate_studio.ui.samples import choice, samples
+from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.request_params import current_person, get_editable_workflow, get_run_or_404
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.ui.samples import choice
+from automate_studio.ui.samples.choice import choose_sample
+from automate_studio.ui.samples.samples import readable_triggers, trigger_events, workflow_runs
 
 
 @require_POST
@@ -43,19 +46,19 @@ def run_test(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> HttpResponse:
-    run = request_params.run(request, run_id)
+    run = get_run_or_404(request, run_id)
     if not can(request.user, "view_payload", run):
         raise PermissionDenied
     try:
-        state = commands.look(request_params.workflow(request, run.workflow_id))
-        choice.choose(state, _sample(run, state, request), by=request_params.person(request))
+        state = commands.look(get_editable_workflow(request, run.workflow_id))
+        choose_sample(state, _sample(run, state, request), by=current_person(request))
     except RefusedError as error:
-        messages.error(request, formatting.sentence(str(error)))
-        return SeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
-    messages.success(request, said.format(run=formatting.short(run.pk)))
+        messages.error(request, as_sentence(str(error)))
+        return HttpResponseSeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
+    messages.success(request, said.format(run=short_id(run.pk)))
     step = panel if panel in {"", TEST} else _path(state, panel)
     query = f"?{urlencode({'step': step}, safe='/~')}" if step else ""
-    return SeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")
+    return HttpResponseSeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")
 
 
 def _path(state: State, recorded: str) -> str:
@@ -66,9 +69,9 @@ def _path(state: State, recorded: str) -> str:
 
 def _sample(run: ExecutionRun, state: State, request: HttpRequest) -> dict[str, str]:
     """The run itself where the builder can look at it; else its input, as an example of one's own."""
-    events = samples.of_triggers(samples.readable(state, request_params.person(request)), run.workflow)
+    events = trigger_events(readable_triggers(state, current_person(request)), run.workflow)
     is_known = run.event_id is None or events.filter(pk=run.event_id).exists()
-    if is_known and samples.runs_of(run.workflow).filter(pk=run.pk).exists():
+    if is_known and workflow_runs(run.workflow).filter(pk=run.pk).exists():
         return {"choose": f"run:{run.pk}"}
     if run.event is None:
         raise Http404

@@ -13,7 +13,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.expressions.json_path import Path
 from automate_core.models import StepRun
 from automate_governance.permissions import Person
-from automate_studio.ui.samples import samples
+from automate_studio.ui.samples.samples import readable_triggers, trigger_events, workflow_runs
 
 SEEN = 5  #: how many earlier events and runs are looked at
 MAX_BYTES = 50_000  #: of one of them, as it is stored
@@ -28,7 +28,7 @@ def seen(state: State, person: Person, shown: Mapping[str, Any], keys: list[str]
 
 
 def _payloads(state: State, person: Person, shown: Mapping[str, Any]) -> list[Any]:
-    events = samples.of_triggers(samples.readable(state, person), state.workflow)
+    events = trigger_events(readable_triggers(state, person), state.workflow)
     small = events.alias(size=_size("payload")).filter(size__lt=MAX_BYTES)
     newest = small.values_list("pk", "payload")[: SEEN + 1]
     return [payload for pk, payload in newest if str(pk) != shown.get("id")][:SEEN]
@@ -37,7 +37,7 @@ def _payloads(state: State, person: Person, shown: Mapping[str, Any]) -> list[An
 def _outputs(state: State, keys: list[str]) -> dict[str, list[Any]]:
     if not keys:
         return {}
-    runs = list(samples.runs_of(state.workflow).values_list("pk", flat=True)[:SEEN])
+    runs = list(workflow_runs(state.workflow).values_list("pk", flat=True)[:SEEN])
     rows = StepRun.objects.filter(run__in=runs, status="succeeded", output_file=None)
     paths = dict(rows.values_list("pk", "path")[: SEEN * 1_000])
     wanted = {pk: key for pk, path in paths.items() if (key := key_of(path)) in keys}

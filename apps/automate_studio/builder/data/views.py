@@ -24,10 +24,11 @@ from automate_studio.builder.data import preview as previews
 from automate_studio.builder.data.declared_types import Typed
 from automate_studio.builder.data.picker import Data, Group
 from automate_studio.builder.panel import steps
-from automate_studio.ui import formatting, request_params
-from automate_studio.ui.samples import choice as sample_choice
-from automate_studio.ui.samples import samples, scope
-from automate_studio.ui.samples.samples import Sample, Withheld
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
+from automate_studio.ui.samples.choice import choose_sample, sample_options
+from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step
+from automate_studio.ui.samples.scope import AvailableStep, available_steps
 
 MAX_PATH = 20
 _OUTPUT = 2  #: where `output` stands in the path of a step's
@@ -37,7 +38,7 @@ _OUTPUT = 2  #: where `output` stands in the path of a step's
 def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The picker at a step; with `open` one level of it, with `q` what is called so or holds that."""
     state, node = _at(request, pk, path)
-    sample = samples.for_step(state, node, request_params.person(request))
+    sample = sample_for_step(state, node, current_person(request))
     context = {"workflow": state.workflow, "url": request.path, "query": "", "sample": sample}
     if "open" in request.GET:
         opened = _opened(request.GET["open"])
@@ -47,10 +48,10 @@ def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         )
     data = _data(request, state, node, sample, [known.node.key for known in _near(state, node)])
     found = picker.groups(state, node, data)
-    query = request_params.words(request.GET.get("q"))
+    query = clean_text(request.GET.get("q"))
     if query:
         found = picker_search.search(query, found, data)
-    context |= {"groups": found, "query": query, "withheld": isinstance(sample, Withheld), "step": node.label}
+    context |= {"groups": found, "query": query, "withheld": isinstance(sample, WithheldSample), "step": node.label}
     template = "tree.html" if "q" in request.GET else "picker.html"
     return TemplateResponse(request, f"automate_studio/builder/data/{template}", context)
 
@@ -60,18 +61,18 @@ def preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """What the text of the field `name` comes to on the sample."""
     state, node = _at(request, pk, path)
     name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
-    sample = samples.for_step(state, node, request_params.person(request))
+    sample = sample_for_step(state, node, current_person(request))
     found = previews.preview(text, _spec(node, name), sample, _shape(state, node))
     if request.POST.get("drawn") == FieldKind.NUMBER:
         found = previews.told_of_number(found, text)
-    context = {"preview": found, "id": request_params.words(request.POST.get("id")), "workflow": state.workflow}
+    context = {"preview": found, "id": clean_text(request.POST.get("id")), "workflow": state.workflow}
     return TemplateResponse(request, "automate_studio/builder/data/preview.html", context)
 
 
 @require_http_methods(["GET", "POST"])
 def sample(request: HttpRequest, pk: int) -> HttpResponse:
     """What samples there are; a POST chooses one, or stores an example of one's own."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     may_see = can(request.user, "view_payload", workflow)
     error, typed = "", None
     if request.method == "POST":
@@ -79,42 +80,42 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
             raise PermissionDenied
         state = commands.look(workflow)
         try:
-            sample_choice.choose(state, request.POST, by=request_params.person(request))
+            choose_sample(state, request.POST, by=current_person(request))
         except RefusedError as refused:
-            error, typed = formatting.sentence(str(refused)), request.POST.get("payload", "")
+            error, typed = as_sentence(str(refused)), request.POST.get("payload", "")
     state = commands.look(workflow)
-    choice = sample_choice.options(state, request_params.person(request)) if may_see else None
+    choice = sample_options(state, current_person(request)) if may_see else None
     context = {"choice": choice, "error": error, "typed": typed, "url": reverse("studio:builder_sample", args=[pk])}
     return TemplateResponse(request, "automate_studio/builder/data/samples.html", context, status=422 if error else 200)
 
 
 def _at(request: HttpRequest, pk: int, path: str) -> tuple[State, StepNode]:
-    state = commands.look(request_params.workflow(request, pk))
+    state = commands.look(get_editable_workflow(request, pk))
     node = steps.at(state.draft, path)
     if node is None:
         raise Http404
     return state, node
 
 
-def _near(state: State, node: StepNode) -> list[scope.Reached]:
-    return scope.before(state.draft, node)[-picker.OPEN_STEPS :]
+def _near(state: State, node: StepNode) -> list[AvailableStep]:
+    return available_steps(state.draft, node)[-picker.OPEN_STEPS :]
 
 
 def _data(
-    request: HttpRequest, state: State, node: StepNode, sample: Sample | Withheld | None, opened: list[str]
+    request: HttpRequest, state: State, node: StepNode, sample: Sample | WithheldSample | None, opened: list[str]
 ) -> Data:
     """What the rows are made from; of the `opened` steps also what they gave at other times."""
     shape = _shape(state, node)
     if not isinstance(sample, Sample):
         return Data(scope=None, shape=shape)
-    others = sample_history.seen(state, request_params.person(request), sample.scope["event"], opened)
+    others = sample_history.seen(state, current_person(request), sample.scope["event"], opened)
     return Data(scope=sample.scope, shape=shape, others=others)
 
 
 def _shape(state: State, node: StepNode) -> dict[str, Any]:
     """What is documented of what expressions see at a step."""
     outputs = {
-        known.node.key: {"output": declared_types.output(known.node)} for known in scope.before(state.draft, node)
+        known.node.key: {"output": declared_types.output(known.node)} for known in available_steps(state.draft, node)
     }
     definition = state.reading.definition
     return {**declared_types.scope(state), "steps": outputs, "callbacks": _Texts(), "vars": definition.vars}
@@ -144,7 +145,7 @@ def _opened(text: str) -> Path:
 
 def _level(request: HttpRequest, opened: Path, data: Data) -> dict[str, Any]:
     """One level: that of a group, or of a value inside it."""
-    depth = request_params.number(request.GET.get("level")) or 1
+    depth = parse_number(request.GET.get("level")) or 1
     only_if = request.GET.get("only_if", "")[:1]
     if depth == 1:
         group = picker.filled(Group(label="", path=opened, only_if=only_if), data)

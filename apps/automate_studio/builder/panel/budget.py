@@ -20,7 +20,7 @@ from automate_governance.permissions import SITE, can
 from automate_llm import budgets, prices
 from automate_llm.budgets import Limit, Spent
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio.ui import request_params
+from automate_studio.ui.request_params import current_person, get_editable_workflow
 
 PERIODS = {LLMBudget.Period.DAY: "Per day", LLMBudget.Period.MONTH: "Per month"}
 MOST_TOKENS = 2**63 - 1
@@ -61,7 +61,7 @@ class Row:
 @require_http_methods(["GET", "HEAD", "POST"])
 def budget(request: HttpRequest, pk: int) -> HttpResponse:
     """The section; a POST sets the limits, for those who administer the site."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     may_set = can(request.user, "administer", SITE)
     if request.method != "POST":
         return _section(request, workflow, LimitsForm(initial=_initial(workflow)), may_set=may_set)
@@ -72,7 +72,7 @@ def budget(request: HttpRequest, pk: int) -> HttpResponse:
         return _section(request, workflow, form, may_set=may_set, status=422)
     with transaction.atomic():
         for period, limit in form.limits():
-            budgets.set_limit(workflow.slug, period, limit, by=request_params.person(request))
+            budgets.set_limit(workflow.slug, period, limit, by=current_person(request))
     fresh = LimitsForm(initial=_initial(workflow))
     return _section(request, workflow, fresh, may_set=may_set, saved=True)
 

@@ -14,22 +14,24 @@ from automate_core.expressions.json_logic import RuleError, read
 from automate_governance.permissions import Person, User
 from automate_studio.builder.panel import forms
 from automate_studio.builder.panel.forms import Told
-from automate_studio.ui import describe, formatting
 from automate_studio.ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
     OPERATORS,
-    Group,
-    Row,
-    after,
-    as_rows,
-    as_rule,
+    ConditionGroup,
+    ConditionRow,
+    apply_action,
     read_form,
+    rows_from_rule,
+    rule_from_rows,
 )
-from automate_studio.ui.json import editor, visible
+from automate_studio.ui.describe import describe_condition
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.json.editor import parse_json
+from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples import samples
-from automate_studio.ui.samples.samples import Sample, Withheld
-from automate_studio.view_models.condition_lines import Line, _shown, why
+from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
+from automate_studio.view_models.condition_lines import ConditionLine, _value_text, explanation_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class RowView:
     """One row as it is drawn. `name` begins its fields' names: `1.0.`."""
 
     name: str
-    row: Row
+    row: ConditionRow
     number: int
     is_row: bool = True
 
@@ -84,7 +86,7 @@ class Result:
     """What a condition comes to. `hint` stands in its place when that cannot be said."""
 
     sample: Sample | None = None
-    line: Line | None = None
+    line: ConditionLine | None = None
     hint: str = ""
 
 
@@ -139,7 +141,7 @@ def of_step(state: State, node: StepNode, user: User, told: Mapping[str, Told]) 
         about, label = "field", "Until"
     else:
         return Conditions()
-    sample = samples.for_step(state, node, cast(Person, user))
+    sample = sample_for_step(state, node, cast(Person, user))
     views = {
         key: _view(node.key, {about: key}, label, rule, faults[key], sample, needed=True) for key, rule in rules.items()
     }
@@ -148,19 +150,19 @@ def of_step(state: State, node: StepNode, user: User, told: Mapping[str, Told]) 
 
 def of_trigger(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Conditions:
     """The filter of a trigger."""
-    sample = samples.for_trigger(state, node.key, cast(Person, user))
+    sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
     view = _view(node.key, about, "Only when", node.filter, forms.about(told, "filter"), sample, needed=False)
     return Conditions({"filter": view}, _names(samples.known_paths(state, None), sample))
 
 
-def _names(known: list[str], sample: Sample | Withheld | None) -> list[tuple[str, str]]:
+def _names(known: list[str], sample: Sample | WithheldSample | None) -> list[tuple[str, str]]:
     found = dict.fromkeys(known, "")
-    for path, value in samples.paths(sample.scope) if isinstance(sample, Sample) else ():
+    for path, value in walk_paths(sample.scope) if isinstance(sample, Sample) else ():
         if len(found) >= samples.MAX_PATHS:
             break
         if path.startswith(("event.", "vars.")) or path.count(".") > 1:
-            found[path] = _shown(value)
+            found[path] = _value_text(value)
     return list(found.items())
 
 
@@ -170,17 +172,17 @@ def _view(
     label: str,
     rule: Any,
     told: Told | None,
-    sample: Sample | Withheld | None,
+    sample: Sample | WithheldSample | None,
     *,
     needed: bool,
 ) -> ConditionView:
-    group = as_rows(rule)
+    group = rows_from_rule(rule)
     nothing = "Not said yet" if needed else "Always: every event passes"
     return ConditionView(
         rev_of=key,
         about=about,
         label=label,
-        sentence=nothing if rule is None else formatting.sentence(visible.visible(describe.condition(rule)), stop=""),
+        sentence=nothing if rule is None else as_sentence(escape_invisible(describe_condition(rule)), stop=""),
         group=None if group is None else _drawn(group),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
         told=told,
@@ -189,11 +191,11 @@ def _view(
     )
 
 
-def _drawn(group: Group, name: str = "", number: int = 0, depth: int = 1) -> GroupView:
+def _drawn(group: ConditionGroup, name: str = "", number: int = 0, depth: int = 1) -> GroupView:
     parts: list[RowView | GroupView] = []
     for at, part in enumerate(group.parts):
         here = f"{name}{at}."
-        if isinstance(part, Row):
+        if isinstance(part, ConditionRow):
             parts.append(RowView(name=here, row=part, number=at + 1))
         else:
             parts.append(_drawn(part, here, at + 1, depth + 1))
@@ -203,17 +205,17 @@ def _drawn(group: Group, name: str = "", number: int = 0, depth: int = 1) -> Gro
 # --- what it comes to -------------------------------------------------------------------------------------------------
 
 
-def result(rule: Any, sample: Sample | Withheld | None) -> Result:
+def result(rule: Any, sample: Sample | WithheldSample | None) -> Result:
     """What the rule comes to on the sample, with the reason."""
-    if isinstance(sample, Withheld):
+    if isinstance(sample, WithheldSample):
         return Result(hint="What events carry is not shown to you: that takes the permission to view payloads.")
     if sample is None:
         return Result(hint="No event has come in yet: what this comes to is shown here as soon as one has.")
     try:
         explained = read(rule).explain(sample.scope)
     except RuleError as error:
-        return Result(sample=sample, hint=formatting.sentence(f"this cannot be decided: {error}"))
-    return Result(sample=sample, line=why(explained))
+        return Result(sample=sample, hint=as_sentence(f"this cannot be decided: {error}"))
+    return Result(sample=sample, line=explanation_lines(explained))
 
 
 # --- what a form asks for ---------------------------------------------------------------------------------------------
@@ -239,17 +241,17 @@ def _asked(post: Mapping[str, str]) -> Any:
     """The rule that is asked for: from the JSON, or from the rows with what is to be done with them."""
     act = post.get("act", "")
     if act == "rows":
-        return as_rule(after(Group(), "add:"))
+        return rule_from_rows(apply_action(ConditionGroup(), "add:"))
     if act == "json" or (not act and "json" in post and "join" not in post):
         return _json(post.get("json", ""))
     group = read_form(post)
-    return as_rule(after(group, act) if act else group)
+    return rule_from_rows(apply_action(group, act) if act else group)
 
 
 def _json(text: str) -> Any:
     if not text.strip():
         return None
     try:
-        return editor.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise RefusedError(f"this is no JSON: {error}", "json") from error

@@ -21,16 +21,17 @@ from automate_core.authoring.drafts.values import StepNode
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
 from automate_studio.builder.panel import steps
-from automate_studio.ui import request_params
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_studio.ui.objects.form_view import build_sections
+from automate_studio.ui.request_params import current_person, get_editable_workflow
 
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The form of a new connection; a POST makes it, or with `act` "test" tries the step's."""
-    workflow = request_params.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     node = steps.at(rows.load(workflow), path)
     if node is None or node.kind != "action":
         raise Http404
@@ -43,7 +44,7 @@ def _test(request: HttpRequest, node: StepNode) -> HttpResponse:
     usable = permitted(request.user, "use", Connection.objects.select_related("owner"))
     found = get_object_or_404(usable, slug=node.connection)
     context = {
-        "trial": connection_test.attempt(found, request_params.person(request)),
+        "trial": connection_test.attempt(found, current_person(request)),
         "at": timezone.localtime(),
         "connection": found,
     }
@@ -94,5 +95,5 @@ def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> 
         names = [name for name in options["fields"] if name not in {"slug", "connector"}]
         found.append((str(title or ""), names))
     if not isinstance(model_admin, ObjectAdmin):
-        return form_view.sections(form, found)
-    return form_view.sections(form, found, conditions=model_admin.conditions, folded=model_admin.folded)
+        return build_sections(form, found)
+    return build_sections(form, found, conditions=model_admin.conditions, folded=model_admin.folded)

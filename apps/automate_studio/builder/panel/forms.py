@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
-from automate_studio.ui.json import editor
+from automate_studio.ui.json.editor import write_text
 
 _K = FieldKind
 MISSING: Any = object()  #: what is not set
@@ -252,7 +252,7 @@ def cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
         return FieldView(spec=spec, name=f"{name}::{spec.name}", widget="text", text=text)
     found = FieldView(spec=spec, name=f"{name}::{spec.name}", widget="")
     if spec.kind is _K.JSON:
-        return replace(found, widget="text", text="" if value is None else editor.write(value, indent=None))
+        return replace(found, widget="text", text="" if value is None else write_text(value, indent=None))
     drawn = _as_value(found, value)
     return replace(drawn, widget="text") if drawn.widget == "area" else drawn
 
@@ -261,16 +261,16 @@ def _as_value(drawn: FieldView, value: Any) -> FieldView:
     spec = drawn.spec
     rows = _rows(spec, drawn.name, value)
     if rows is not None and spec.language == schema_table.LANGUAGE:
-        rest = editor.write(schema_table.rest(value), indent=None)
+        rest = write_text(schema_table.rest(value), indent=None)
         return replace(drawn, widget="schema", rows=rows, text=rest)
     if rows is not None:
         widget = "records" if spec.columns else "pairs" if spec.kind is _K.MAPPING else "list"
         return replace(drawn, widget=widget, rows=rows)
     if spec.kind in {_K.LIST, _K.MAPPING, _K.JSON}:
         widget = "area" if spec.language == "text" else "json"
-        return replace(drawn, widget=widget, text="" if value is None else editor.write(value))
+        return replace(drawn, widget=widget, text="" if value is None else write_text(value))
     widget = _PLAIN[spec.kind]
-    text = "" if value is None else value if isinstance(value, str) else editor.write(value)
+    text = "" if value is None else value if isinstance(value, str) else write_text(value)
     if widget == "text":
         widget = "area" if "\n" in text else "options" if spec.options else widget
     return replace(drawn, widget=widget, text=text)
@@ -293,7 +293,7 @@ def _entry(number: int, key: str, value: Any) -> Row:
     if isinstance(value, str):
         return Row(number=number, key=key, text=value)
     kind = "boolean" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "json"
-    return Row(number=number, key=key, text=editor.write(value), type=kind)
+    return Row(number=number, key=key, text=write_text(value), type=kind)
 
 
 def _records(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:

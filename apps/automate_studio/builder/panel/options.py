@@ -27,7 +27,8 @@ from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.steps import SETTINGS
-from automate_studio.ui import formatting, request_params
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.request_params import current_person, get_editable_workflow
 
 type Options = Iterable[tuple[str, str]]
 
@@ -35,7 +36,7 @@ type Options = Iterable[tuple[str, str]]
 @require_POST
 def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The options of the field that the request names, or why there are none, with a way to try again."""
-    workflow, person = request_params.workflow(request, pk), request_params.person(request)
+    workflow, person = get_editable_workflow(request, pk), current_person(request)
     draft = rows.load(workflow)
     spec = _spec(draft, path, request.POST.get("field", ""), person)
     node = steps.at(draft, path)
@@ -49,7 +50,7 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     except ConnectorError as error:
-        problem = formatting.sentence(error.message)
+        problem = as_sentence(error.message)
     context = {"options": found.options, "problem": problem, "note": found.note}
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 

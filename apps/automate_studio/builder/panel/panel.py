@@ -21,8 +21,8 @@ from automate_studio.builder.panel.forms import FieldView, Told
 from automate_studio.builder.panel.setup import Setup
 from automate_studio.builder.panel.steps import SETTINGS, TEST
 from automate_studio.builder.triggers import trigger_form as builder_triggers
-from automate_studio.ui.json import editor
-from automate_studio.view_models.step_tree import START, Card
+from automate_studio.ui.json.editor import write_text
+from automate_studio.view_models.step_tree import START, StepCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Panel:
     triggers: list[Panel] = field(default_factory=list)
     setup: Setup | None = None
     conditions: Conditions = field(default_factory=Conditions)
-    card: Card | None = None
+    card: StepCard | None = None
     node: StepNode | None = None
 
     @property
@@ -102,7 +102,7 @@ def with_json(panel: Panel, name: str) -> Panel:
     def drawn(view: FieldView) -> FieldView:
         if view.name != name or view.widget != "schema":
             return view
-        return replace(view, widget="json", rows=[], text=editor.write(values.get(view.spec.name, {})))
+        return replace(view, widget="json", rows=[], text=write_text(values.get(view.spec.name, {})))
 
     return replace(panel, fields=[drawn(view) for view in panel.fields])
 

@@ -13,7 +13,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.forms import MISSING, ROWS, Group, view
 from automate_studio.builder.panel.steps import DRAWN, FreeInput
-from automate_studio.ui.json import editor
+from automate_studio.ui.json.editor import parse_json, read_text
 
 _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}
@@ -112,7 +112,7 @@ def entry(kind: str, text: str) -> Any:
     if kind == "text" or plain.startswith(("{{", "{%")):
         return text
     if kind == "json":
-        return editor.loads(text) if plain else None
+        return parse_json(text) if plain else None
     if kind == "boolean":
         if plain.lower() not in _YES | _NO:
             raise ValueError("write true or false, or an expression in {{ }}")
@@ -145,7 +145,7 @@ def _records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> lis
 
 def _schema(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
     """The schema of a table; MISSING when it says nothing at all."""
-    rest = editor.loads(posted.get(name + schema_table.REST, ["{}"])[-1])
+    rest = parse_json(posted.get(name + schema_table.REST, ["{}"])[-1])
     found = _records(spec, name, posted)
     if not isinstance(rest, dict):
         raise ValueError("what the table does not show is not a mapping")
@@ -168,13 +168,13 @@ def one(spec: FieldSpec, text: str) -> Any:
         return entry(spec.kind.value, text)
     match spec.kind:
         case _K.JSON:
-            return editor.read(text)
+            return read_text(text)
         case _K.BOOLEAN if text.strip().lower() in _YES | _NO:
             return text.strip().lower() in _YES
         case _K.LIST if "{{" not in text and not text.lstrip().startswith("["):
             return [line.strip() for line in text.splitlines() if line.strip()]
         case _K.LIST | _K.MAPPING if not text.lstrip().startswith(("{{", "{%")):
-            return editor.loads(text)
+            return parse_json(text)
         case _K.NUMBER if "{" not in text:
             return _number(text.strip())
         case _K.INTEGER if "{" not in text:

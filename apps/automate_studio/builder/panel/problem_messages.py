@@ -12,7 +12,7 @@ from automate_studio.builder.panel import forms, setup, steps
 from automate_studio.builder.panel.conditions import dom_id
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
 from automate_studio.builder.panel.forms import Told
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.step_tree import START
 
 #: Where the form has other fields than the document: by the kind and the name there, the name here and its own words.
@@ -47,7 +47,7 @@ def by_field(problems: Iterable[DraftProblem], refused: Mapping[str, str], kind:
     found: dict[str, Told] = {}
     for problem in sorted(problems, key=lambda problem: problem.level):
         name, reason = _here(problem, kind)
-        said = Told(formatting.sentence(reason), problem.level, problem.missing)
+        said = Told(as_sentence(reason), problem.level, problem.missing)
         before = found.setdefault(name, said)
         if before is not said and before.level == said.level:
             found[name] = Told(f"{before.text} {said.text}", said.level, before.missing and said.missing)
@@ -57,7 +57,7 @@ def by_field(problems: Iterable[DraftProblem], refused: Mapping[str, str], kind:
 def of_no_field(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[Told]:
     """What is said above a form: all that it `has` no field for."""
     found = [(problem, *_here(problem, kind)) for problem in problems]
-    return [Told(formatting.sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
+    return [Told(as_sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
 
 
 def lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
@@ -85,7 +85,7 @@ def _line(draft: Draft, problem: DraftProblem) -> Line:
         label, at = _in_step(node, _here(problem, kind)[0])
     elif problem.trigger:
         trigger = draft.triggers[problem.trigger]
-        path, whose, kind = START, formatting.sentence(trigger.label, stop=""), trigger.kind
+        path, whose, kind = START, as_sentence(trigger.label, stop=""), trigger.kind
         label, at = _in_trigger(trigger, _here(problem, kind)[0])
     elif problem.field == "tests":
         path, whose = steps.TEST, "Tests"
@@ -100,8 +100,8 @@ def _line(draft: Draft, problem: DraftProblem) -> Line:
         path=path,
         whose=whose,
         label=label,
-        reason=formatting.sentence(reason.removeprefix(f"{name} ") if label else reason, stop=""),
-        text=formatting.sentence(forms.named(reason, name, label)),
+        reason=as_sentence(reason.removeprefix(f"{name} ") if label else reason, stop=""),
+        text=as_sentence(forms.named(reason, name, label)),
         at=at,
     )
 

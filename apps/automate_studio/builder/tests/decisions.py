@@ -13,7 +13,7 @@ from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
 from automate_core.definition.document import ApprovalStep, Definition, Step
 from automate_core.definition.step_names import title
 from automate_core.models import Workflow
-from automate_studio.ui import forms
+from automate_studio.ui.forms import FormFieldView, form_fields
 
 PREFIX = "decision"
 _BOOLEANS = ["yes", "no"]
@@ -27,7 +27,7 @@ class Approval:
     name: str
     preset: str
     outcomes: list[tuple[str, str]]
-    fields: list[forms.Field]
+    fields: list[FormFieldView]
 
 
 def offered(workflow: Workflow, definition: Definition, key: str) -> list[Approval]:
@@ -84,10 +84,10 @@ def _outcomes(step: ApprovalStep) -> list[tuple[str, str]]:
     return [*((lane.key, lane.name or title(lane.key)) for lane in step.outcomes), (TIMED_OUT, "Deadline passes")]
 
 
-def _field(step: ApprovalStep, document: Mapping[str, Any]) -> forms.Field:
+def _field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:
     name = document["name"]
     asked = next(each for each in step.form if each.name == name)
-    [field] = forms.fields([document], {name: decisions.example(asked)}, {})
+    [field] = form_fields([document], {name: decisions.example(asked)}, {})
     if field.kind == "boolean":
         field = replace(field, choices=_BOOLEANS, value="yes")
     return replace(field, id=_id(step.key, name))

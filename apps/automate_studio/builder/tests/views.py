@@ -34,12 +34,13 @@ from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio.builder.panel import problem_messages, steps
 from automate_studio.builder.panel.problem_messages import Line
 from automate_studio.builder.tests import decisions
-from automate_studio.ui import formatting, versions
-from automate_studio.ui import request_params as asked
-from automate_studio.ui.json import editor, visible
-from automate_studio.ui.json.visible import Shown
-from automate_studio.ui.samples.samples import chosen_by
-from automate_studio.view_models.step_tree import Badge
+from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
+from automate_studio.ui.json.editor import parse_storable
+from automate_studio.ui.json.visible import HighlightedJson, escape_invisible, highlight_json
+from automate_studio.ui.request_params import current_person, get_editable_workflow
+from automate_studio.ui.samples.samples import chosen_sample
+from automate_studio.ui.versions import version_definitions
+from automate_studio.view_models.step_tree import TestBadge
 
 MODES: dict[str, str] = {"preview": "Preview", "dry": "Dry run", "real": "For real"}
 _SCOPES = {"step", "to", "whole"}
@@ -54,7 +55,7 @@ class Effect:
     title: str
     what: str
     fields: list[tuple[str, str, str]]
-    details: Shown | None = None
+    details: HighlightedJson | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +81,9 @@ class View:
     effects: list[Effect]
     lines: list[StepLine]
     logs: tuple[str, ...] = ()
-    input: Shown | None = None
-    output: Shown | None = None
-    details: Shown | None = None
+    input: HighlightedJson | None = None
+    output: HighlightedJson | None = None
+    details: HighlightedJson | None = None
     pin: StepSample | None = None
     mock: StepSample | None = None
     mock_text: str = ""
@@ -133,15 +134,15 @@ class View:
         if run is None:
             return ""
         if self.key and self.shown and self.shown.seconds is not None:
-            return formatting.duration(self.shown.seconds)
-        return formatting.between(run.started_at, run.finished_at) if run.finished_at else ""
+            return format_duration(self.shown.seconds)
+        return format_elapsed(run.started_at, run.finished_at) if run.finished_at else ""
 
 
 def test(request: HttpRequest, pk: int) -> HttpResponse:
     """A POST starts a test: 202 with its running state. A GET gives the result area of `?step=`, of `?run=` or the
     newest test.
     """
-    workflow = asked.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     if request.method == "POST":
         return _start(request, workflow)
     key = _key(request.GET.get("step"))
@@ -152,11 +153,11 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def keep(request: HttpRequest, pk: int) -> HttpResponse:
     """Pin a result, make a mock of a step, take either back, or delete a test; `act` says which."""
-    workflow = asked.workflow(request, pk)
+    workflow = get_editable_workflow(request, pk)
     key, act = _key(request.POST.get("step")), request.POST.get("act")
     if act != "delete" and not workflow.steps.filter(key=key).exists():
         raise Http404
-    by = asked.person(request)
+    by = current_person(request)
     try:
         match act:
             case "pin":
@@ -177,19 +178,19 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
     return _answer(request, _view(request, workflow, key, None))
 
 
-def badges(workflow: Workflow, definition: Definition) -> dict[str, Badge]:
+def badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
     """How each step stands with its tests. Two queries."""
-    found: dict[str, Badge] = {}
+    found: dict[str, TestBadge] = {}
     now = timezone.localtime()
     for key, last in results.last_tested(workflow, definition).items():
-        at = formatting.clock(timezone.localtime(last.at), now)
+        at = format_clock(timezone.localtime(last.at), now)
         if last.changed:
-            found[key] = Badge(kind="changed", text="Changed since test")
+            found[key] = TestBadge(kind="changed", text="Changed since test")
         elif last.went_well:
-            found[key] = Badge(kind="tested", text=f"Tested {at}")
+            found[key] = TestBadge(kind="tested", text=f"Tested {at}")
         else:
-            found[key] = Badge(kind="failed", text=f"Test failed {at}")
-    return found | {key: Badge(kind="mocked", text="Mocked") for key in results.mocked(workflow)}
+            found[key] = TestBadge(kind="failed", text=f"Test failed {at}")
+    return found | {key: TestBadge(kind="mocked", text="Mocked") for key in results.mocked(workflow)}
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
     try:
         wanted = _request(request, workflow, key)
         if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
-            prepared = start.prepare(workflow, wanted, by=asked.person(request))
+            prepared = start.prepare(workflow, wanted, by=current_person(request))
             touched = dependencies.of(prepared.definition, request.user)
             fields = {
                 name: str(value) for name, value in request.POST.items() if name in _FIELDS or decisions.is_field(name)
@@ -211,7 +212,7 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
                 request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
             )
             return _answer(request, view)
-        run = start.start(workflow, wanted, by=asked.person(request))
+        run = start.start(workflow, wanted, by=current_person(request))
     except NotPermittedError as error:
         return _refused(request, workflow, key, NotTestableError(str(error)), status=403)
     except NotTestableError as error:
@@ -245,7 +246,7 @@ def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
         raise NotTestableError("this is no event: choose one of the list") from error
     data = _json(text) if text else msgspec.UNSET
     if not event and not text:
-        chosen, data = _chosen(workflow, asked.person(request))
+        chosen, data = _chosen(workflow, current_person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
     chosen_outcomes = decisions.posted(request.POST, reading.read(rows.load(workflow)).definition)
     return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
@@ -253,7 +254,7 @@ def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
 
 def _chosen(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
     """(event, payload) of the sample that the person has chosen in the builder, if they have."""
-    found = chosen_by(person, workflow)
+    found = chosen_sample(person, workflow)
     if found.edited is not None:
         return None, found.edited
     run = ExecutionRun.objects.filter(workflow=workflow, pk=found.run).first() if found.run else None
@@ -269,7 +270,7 @@ _SCOPE: Any = Scope.__value__
 def _json(text: str) -> Any:
     """The value of a JSON text. Raises NotTestableError."""
     try:
-        return editor.storable(text)
+        return parse_storable(text)
     except ValueError as error:
         raise NotTestableError(f"this is no JSON: {error}") from error
 
@@ -277,7 +278,7 @@ def _json(text: str) -> Any:
 def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> None:
     if result.step is None or result.step.status != "succeeded":
         raise NotTestableError("only a result that ended well can be pinned")
-    step, by = result.step, asked.person(request)
+    step, by = result.step, current_person(request)
     try:
         output = artifacts.value_of(step.output_file) if step.output_file else step.output
     except artifacts.DocumentError as error:
@@ -305,21 +306,21 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
         shown=shown,
         effects=[_effect(each) for each in shown.effects] if shown else [],
         lines=_lines(workflow, shown.run) if shown and not key else [],
-        logs=tuple(visible.visible(line) for line in shown.logs) if shown else (),
-        input=visible.show(step.input, cut=bool(step.input_file)) if step and step.input is not None else None,
-        output=visible.show(step.output, cut=bool(step.output_file)) if step and step.status == "succeeded" else None,
-        details=visible.show(error["details"]) if error and error.get("details") else None,
+        logs=tuple(escape_invisible(line) for line in shown.logs) if shown else (),
+        input=highlight_json(step.input, cut=bool(step.input_file)) if step and step.input is not None else None,
+        output=highlight_json(step.output, cut=bool(step.output_file)) if step and step.status == "succeeded" else None,
+        details=highlight_json(error["details"]) if error and error.get("details") else None,
         pin=kept.get("pin"),
         mock=mock,
         changed=shown is not None and results.is_changed(workflow, shown, key),
-        mock_text=visible.visible(json.dumps(present, indent=2, ensure_ascii=False)),
+        mock_text=escape_invisible(json.dumps(present, indent=2, ensure_ascii=False)),
         **more,
     )
 
 
 def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
     draft = rows.load(workflow)
-    definition = versions.definitions([run.version_id])[run.version_id]
+    definition = version_definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
     foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
@@ -343,9 +344,9 @@ def _effect(document: dict[str, Any]) -> Effect:
     kind = document["kind"]
     if kind in {"call", "unknown"}:
         where = f" through {document['connection']}" if document.get("connection") else ""
-        details = visible.show(document["details"]) if document.get("details") else None
+        details = highlight_json(document["details"]) if document.get("details") else None
         title = f"Would call {document['name']}{where}" if kind == "call" else document["name"]
-        return Effect(title=title, what=visible.visible(document["summary"]), fields=[], details=details)
+        return Effect(title=title, what=escape_invisible(document["summary"]), fields=[], details=details)
     if "count" in document:
         return Effect(
             title=_TITLES[kind], what=f"{document['count']} rows of {document['model']}, by one statement", fields=[]
@@ -356,7 +357,7 @@ def _effect(document: dict[str, Any]) -> Effect:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return visible.visible(text if len(text) <= 200 else f"{text[:200]}…")
+    return escape_invisible(text if len(text) <= 200 else f"{text[:200]}…")
 
 
 def _refused(
@@ -364,13 +365,13 @@ def _refused(
 ) -> HttpResponse:
     draft = rows.load(workflow)
     problems = problem_messages.lines(draft, error.problems)
-    view = _view(request, workflow, key, None, refused=formatting.sentence(str(error)), problems=problems)
+    view = _view(request, workflow, key, None, refused=as_sentence(str(error)), problems=problems)
     return _answer(request, view, status=status)
 
 
 def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse:
     definition = reading.read(rows.load(view.workflow)).definition
-    events = samples.events(view.workflow, definition, asked.person(request))[:_EVENTS] if view.may_see else []
+    events = samples.events(view.workflow, definition, current_person(request))[:_EVENTS] if view.may_see else []
     context = {
         "view": view,
         "badges": {

@@ -17,9 +17,9 @@ from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, User, can
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.objects.form_view import FieldView
-from automate_studio.ui.webhook_form import Note, fields, notes
+from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Creating:
     """The form of a new webhook as it is drawn; `errors` are about none of its fields."""
 
     fields: list[FieldView]
-    notes: list[Note]
+    notes: list[SchemeNote]
     errors: list[str]
     refused: bool
 
@@ -46,7 +46,7 @@ def creating(workflow: Workflow, key: str, user: User, form: WebhookEndpointForm
         return None
     drawn = form or _form(workflow, key, user)
     errors = [str(error) for error in drawn.non_field_errors()]
-    return Creating(fields=fields(drawn), notes=notes(drawn), errors=errors, refused=drawn.is_bound)
+    return Creating(fields=webhook_fields(drawn), notes=scheme_notes(drawn), errors=errors, refused=drawn.is_bound)
 
 
 def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[State, str]:
@@ -64,13 +64,13 @@ def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -
             form.store()
             state = commands.do(workflow.pk, requests.read(edit, lax=True), by=by)
     except SchemeError as error:
-        form.add_error(error.field if error.field in form.fields else None, formatting.sentence(str(error)))
+        form.add_error(error.field if error.field in form.fields else None, as_sentence(str(error)))
     except ValidationError as error:
         form.add_error(None, " ".join(error.messages))
     except IntegrityError:  # somebody else was as fast
         form.add_error("slug", "This address is taken: choose another one.")
     except NotPermittedError as error:
-        form.add_error(None, formatting.sentence(str(error)))
+        form.add_error(None, as_sentence(str(error)))
     else:
         return state, form.fresh
     raise NotMadeError(form)

@@ -17,7 +17,7 @@ from cronsim import CronSim, CronSimError
 from automate_core.definition.document import ScheduleTrigger
 from automate_core.expressions import durations
 from automate_core.triggers import schedules
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_date
 
 DAYS = (
     ("1", "Monday"),
@@ -203,7 +203,7 @@ def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datet
     harmless = []
     for at, by in list(_changes(zone, now))[:2]:
         way, shift = ("forward", "later") if by > dt.timedelta(0) else ("back", "earlier")
-        day = f"{at.astimezone(zone):%a} {formatting.day(at.astimezone(zone))}"
+        day = f"{at.astimezone(zone):%a} {format_date(at.astimezone(zone))}"
         said = f"On {day} the clock goes {way} by {_span(by)}"
         if plan.repeats == "every":
             shifts = bool(abs(by.total_seconds()) % durations.seconds(trigger.every))

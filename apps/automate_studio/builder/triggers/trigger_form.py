@@ -29,8 +29,8 @@ from automate_studio.builder.panel.setup import LABELS, Field, Setup, drawn, mad
 from automate_studio.builder.triggers import endpoints as builder_endpoints
 from automate_studio.builder.triggers import schedule as builder_schedule
 from automate_studio.builder.triggers.schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
-from automate_studio.ui import formatting
-from automate_studio.view_models.endpoint_info import shown as webhook_shown
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 
 _LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
 _MOST_TYPES = 50
@@ -212,7 +212,7 @@ def _model(state: State, node: TriggerNode, user: User) -> Setup:
 
 
 def _titled(name: Any) -> str:
-    return formatting.sentence(str(name), stop="")
+    return as_sentence(str(name), stop="")
 
 
 def _listed(node: TriggerNode, name: str, default: list[str]) -> tuple[str, ...]:
@@ -341,7 +341,7 @@ def changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[st
     try:
         wanted = _READ[node.kind](node, post)
     except PlanError as error:
-        return {}, [], {error.field: formatting.sentence(f"not saved: {error}")}
+        return {}, [], {error.field: as_sentence(f"not saved: {error}")}
     differing = {
         name: value
         for name, value in wanted.items()

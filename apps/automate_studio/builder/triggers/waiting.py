@@ -23,9 +23,10 @@ from automate_core.models import Event, RefusedDeliveries
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
 from automate_studio.builder.panel import conditions as builder_conditions
-from automate_studio.ui import request_params
-from automate_studio.ui.json import visible
-from automate_studio.ui.samples import choice, samples
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.ui.request_params import current_person, parse_number
+from automate_studio.ui.samples.choice import choose_sample
+from automate_studio.ui.samples.samples import walk_paths
 
 MOST_FIELDS = 60
 _MOST_SHOWN = 80
@@ -60,7 +61,7 @@ def newest_mark() -> str:
 def caught(trigger: Trigger, state: State, event: Event) -> Caught:
     """What is shown of an event."""
     found = [
-        (path, value) for path, value in samples.paths(event.payload) if not isinstance(value, dict | list) or not value
+        (path, value) for path, value in walk_paths(event.payload) if not isinstance(value, dict | list) or not value
     ]
     taken = takes(trigger, state.workflow, event)
     return Caught(
@@ -82,7 +83,7 @@ def _why_not(trigger: Trigger, event: Event) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = visible.visible(json.dumps(value, ensure_ascii=False)[: _MOST_SHOWN + 1])
+    text = escape_invisible(json.dumps(value, ensure_ascii=False)[: _MOST_SHOWN + 1])
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
@@ -108,7 +109,7 @@ def look(request: HttpRequest, state: State, key: str) -> HttpResponse:
         return HttpResponse(status=204, headers={"X-After": newest_mark()})
     if event := after(trigger, state, mark):
         return HttpResponse(status=204, headers={"X-Event": str(event.pk)})
-    seconds = request_params.number(request.GET.get("seconds")) or 0
+    seconds = parse_number(request.GET.get("seconds")) or 0
     return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
 
 
@@ -123,9 +124,9 @@ def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
     except ValueError:
         raise Http404 from None
     event = get_object_or_404(Event.objects.filter(looked_at(trigger, state.workflow)), pk=wanted)
-    person = request_params.person(request)
+    person = current_person(request)
     with contextlib.suppress(RefusedError):  # of another type than the trigger takes: it is shown, and no sample
-        choice.choose(state, {"choose": f"event:{event.pk}"}, by=person)
+        choose_sample(state, {"choose": f"event:{event.pk}"}, by=person)
     conditions = builder_conditions.of_trigger(state, state.draft.triggers[key], person, {})
     return {
         "caught": caught(trigger, state, event),
@@ -140,7 +141,7 @@ def trigger_of(request: HttpRequest, state: State, key: str) -> Trigger:
     found = next((each for each in state.reading.definition.triggers if each.key == key), None)
     if found is None or key not in state.draft.triggers:
         raise Http404
-    person = request_params.person(request)
+    person = current_person(request)
     if not can(person, "view_payload", state.workflow) or not may_read_events(found, person):
         raise PermissionDenied
     return found

@@ -20,8 +20,8 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_studio.runs.listing.page import ON_A_PAGE
 from automate_studio.runs.listing.search import LAST, Search
-from automate_studio.ui import request_params as asked
-from automate_studio.ui.run_filters import Filters, read
+from automate_studio.ui.request_params import clean_text, current_person, parse_uuid
+from automate_studio.ui.run_filters import Filters, parse_filters
 
 MOST_SHOWN = 5  #: refusals that are told
 _STARTS = ("failed", "start")
@@ -85,13 +85,13 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     """
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
-    filters = read(request.GET)
+    filters = parse_filters(request.GET)
     wanted = _asked(request)
     if wanted is None or filters.problems:
         said = " ".join(filters.problems) or f"Choose what to do, and 1 to {ON_A_PAGE} runs or all that match."
         return _refused(request, said, 422)
-    is_confirmed, clicked = "confirm" in request.POST, asked.key(request.POST.get("request"))
-    if is_confirmed and clicked and (earlier := bulk.asked_before(asked.person(request), clicked)):
+    is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
+    if is_confirmed and clicked and (earlier := bulk.asked_before(current_person(request), clicked)):
         return _progress(request, earlier)
     counted = _count(request.user, filters, wanted)
     if not counted.found:
@@ -107,7 +107,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
-    action = bulk.ask(wanted.verb, counted.ids, options, by=asked.person(request), request=clicked)
+    action = bulk.ask(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
     return _progress(request, action)
 
 
@@ -121,7 +121,7 @@ def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
 def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     """Leave the rest alone."""
     action = _own(request, action_id)
-    bulk.stop(action, asked.person(request))
+    bulk.stop(action, current_person(request))
     action.refresh_from_db()
     return _progress(request, action)
 
@@ -155,7 +155,7 @@ def _asked(request: HttpRequest) -> Asked | None:
         verb=verb,
         start=start,
         version=version,
-        reason=asked.words(given.get("reason")),
+        reason=clean_text(given.get("reason")),
         again="again" in given,
         every=every,
         chosen=[] if every else chosen,

@@ -22,7 +22,7 @@ from automate_governance.permissions import SITE, User, holds_anywhere, permitte
 from automate_governance.spreadsheets import inert
 from automate_studio.runs.listing.search import Search
 from automate_studio.ui.responses import stream_pieces
-from automate_studio.ui.run_filters import read
+from automate_studio.ui.run_filters import parse_filters
 
 BATCH = 500  #: runs that are read at once
 HEAVY_BATCH = 20  #: of those with their payloads, which may be large
@@ -37,7 +37,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
     """The runs that the address asks for, audited; with `payload`, what started each, where this person may see it."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
-    filters, kind = read(request.GET), request.POST.get("format", "csv")
+    filters, kind = parse_filters(request.GET), request.POST.get("format", "csv")
     if filters.problems or kind not in _KINDS:
         said = " ".join(filters.problems) or "The format is csv or jsonl."
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")

@@ -22,7 +22,7 @@ from automate_core.queries import run_keyset
 from automate_core.queries.run_keyset import Part
 from automate_core.states import RunStatus
 from automate_studio.runs.listing.search import Search, before
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_local, state_word
 from automate_studio.ui.run_filters import Filters
 
 COUNTED = 50_000  #: runs that one histogram is made of
@@ -104,11 +104,11 @@ def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.U
     bars = _bars(starts, step, counts, since, (start, end))
     total = {str(state): sum(each.get(str(state), 0) for each in counts) for state in STATES}
     legend = [(state, count) for state, count in reversed(total.items()) if count]
-    said = ", ".join(f"{count:,} {formatting.word(state).lower()}" for state, count in legend) or "no runs"
+    said = ", ".join(f"{count:,} {state_word(state).lower()}" for state, count in legend) or "no runs"
     return Histogram(
         bars=bars,
         legend=legend,
-        summary=f"Runs from {formatting.local(start)} to {formatting.local(end)}: {said}.",
+        summary=f"Runs from {format_local(start)} to {format_local(end)}: {said}.",
         since=since,
         clear=filters.address(since="", **{"from": "", "to": ""}) if _has_period(filters) else "",
     )
@@ -193,7 +193,7 @@ def _bars(
     for number, (start, end, states) in enumerate(zip(starts, ends_at, counts, strict=True)):
         counted = since is None or start >= since
         begins, ends = max(start, period[0]), min(end, max(period[1], start))
-        told = ", ".join(f"{count:,} {formatting.word(state).lower()}" for state, count in states.items())
+        told = ", ".join(f"{count:,} {state_word(state).lower()}" for state, count in states.items())
         told = told or ("no runs" if counted else "not counted")
         bars.append(
             Bar(
@@ -204,7 +204,7 @@ def _bars(
                 pieces=list(_pieces(states, most)),
                 counted=counted,
                 label=_label(start, step) if number in labelled else "",
-                said=f"{formatting.local(begins)} to {formatting.local(ends)}: {told}",
+                said=f"{format_local(begins)} to {format_local(ends)}: {told}",
             )
         )
     return bars

@@ -15,10 +15,20 @@ from automate_governance.permissions import User, holds_anywhere
 from automate_studio.runs.listing import saved_views
 from automate_studio.runs.listing.histogram import Histogram, histogram
 from automate_studio.runs.listing.search import FIRST, LAST, Search
-from automate_studio.ui import request_params, run_rows
 from automate_studio.ui.lists import Query
-from automate_studio.ui.run_filters import CHIPS, ORIGINS, PERIODS, REASONS, RERUNS, STATUSES, Chip, Filters, read
-from automate_studio.ui.run_rows import RunRow
+from automate_studio.ui.request_params import parse_uuid
+from automate_studio.ui.run_filters import (
+    CHIPS,
+    ORIGINS,
+    PERIODS,
+    REASONS,
+    RERUNS,
+    STATUSES,
+    Chip,
+    Filters,
+    parse_filters,
+)
+from automate_studio.ui.run_rows import RunRow, build_run_rows
 
 ON_A_PAGE = 25
 _ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own
@@ -69,14 +79,12 @@ class RunPage:
 
 def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> RunPage:
     """One page of the runs that `user` may view, newest first; without what stands around it unless `whole`."""
-    filters = read(query)
+    filters = parse_filters(query)
     search = Search(user, filters, now)
-    ids, looked_to, links = _window(
-        search, request_params.key(query.get("after")), request_params.key(query.get("before"))
-    )
+    ids, looked_to, links = _window(search, parse_uuid(query.get("after")), parse_uuid(query.get("before")))
     newest = ids[0] if ids else None
     return RunPage(
-        rows=run_rows.of(ids, user, now),
+        rows=build_run_rows(ids, user, now),
         bar=saved_views.bar(user, filters) if whole else None,
         may_bulk=filters.tab != "tests" and holds_anywhere(user, "run", Workflow),
         filters=filters,

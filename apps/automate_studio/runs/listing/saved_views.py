@@ -17,9 +17,9 @@ from django.views.decorators.http import require_POST
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_studio.models import SavedView
-from automate_studio.ui import request_params
 from automate_studio.ui.lists import Tab
-from automate_studio.ui.run_filters import TABS, Filters, read
+from automate_studio.ui.request_params import clean_text, current_person
+from automate_studio.ui.run_filters import TABS, Filters, parse_filters
 
 MOST = 50  #: views of one person
 LONGEST = 60  #: characters of a name
@@ -91,7 +91,7 @@ def visible(user: User) -> Iterable[SavedView]:
 
 def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:
     """The keys of those that tell this person nothing: of workflows they may not know, or of payloads. One query."""
-    asked_for = {view.pk: read(QueryDict(view.query.removeprefix("?"))) for view in shared}
+    asked_for = {view.pk: parse_filters(QueryDict(view.query.removeprefix("?"))) for view in shared}
     slugs = {slug for filters in asked_for.values() for slug in filters.many("workflow")}
     workflows = permitted(user, "view", Workflow.objects.filter(slug__in=slugs)).values_list("slug", flat=True)
     known = set(workflows) if slugs else set()
@@ -109,21 +109,21 @@ def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:
 @require_POST
 def save(request: HttpRequest) -> HttpResponse:
     """Keep the filters of the list under a name."""
-    filters, name = _filters(request), request_params.words(request.POST.get("name"))
+    filters, name = _filters(request), clean_text(request.POST.get("name"))
     query = filters.address()
     if not filters.kept or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
         said = f"Give the view a name of at most {LONGEST} characters, and set a filter first."
         return _answer(request, Outcome(said=said, failed=True), status=422)
     if SavedView.objects.filter(owner=request.user.pk).count() >= MOST:
         return _answer(request, Outcome(said=f"You have {MOST} views: delete one first.", failed=True), status=409)
-    view = SavedView(owner=request_params.person(request), name=name, query=query, is_shared="shared" in request.POST)
+    view = SavedView(owner=current_person(request), name=name, query=query, is_shared="shared" in request.POST)
     return _written(request, lambda: view.save(force_insert=True), f"Saved the view {name}.")
 
 
 @require_POST
 def change(request: HttpRequest, pk: int) -> HttpResponse:
     """Rename a view, and share it or no longer."""
-    view, name = _own(request, pk), request_params.words(request.POST.get("name"))
+    view, name = _own(request, pk), clean_text(request.POST.get("name"))
     if not name or len(name) > LONGEST:
         said = f"Give the view a name of at most {LONGEST} characters."
         return _answer(request, Outcome(said=said, failed=True), status=422)
@@ -160,7 +160,7 @@ def _written(request: HttpRequest, write: Callable[[], Any], said: str) -> HttpR
 
 
 def _filters(request: HttpRequest) -> Filters:
-    return read(QueryDict(request.POST.get("query", "").removeprefix("?")))
+    return parse_filters(QueryDict(request.POST.get("query", "").removeprefix("?")))
 
 
 def _answer(request: HttpRequest, outcome: Outcome, *, status: int = 200) -> HttpResponse:

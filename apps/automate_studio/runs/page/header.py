@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import User, permitted
 from automate_llm.models import LLMUsage
-from automate_studio.ui import formatting
+from automate_studio.ui.formatting import format_count, format_money
 
 MOST = 12  #: re-runs and started runs that are listed
 
@@ -52,10 +52,10 @@ def cost(run_id: uuid.UUID, path: str = "") -> Cost | None:
     )
     if not sums["calls"]:
         return None
-    known = f"${formatting.money(sums['cost'] or Decimal(0))}"
+    known = f"${format_money(sums['cost'] or Decimal(0))}"
     text = known if not sums["unknown"] else f"≥ {known}" if sums["cost"] else "Unknown"
     calls = f"{sums['calls']} call{'' if sums['calls'] == 1 else 's'}"
-    note = f"{calls}, {formatting.thousands(sums['read'])} tokens read, {formatting.thousands(sums['written'])} written"
+    note = f"{calls}, {format_count(sums['read'])} tokens read, {format_count(sums['written'])} written"
     return Cost(text=text, note=f"{note}, some without a known price" if sums["unknown"] else note)
 
 

@@ -22,11 +22,12 @@ from automate_studio.runs.page import header, hints
 from automate_studio.runs.page import values as run_values
 from automate_studio.runs.page.hints import Hint
 from automate_studio.runs.page.page import RunPage
-from automate_studio.ui import formatting, forms
-from automate_studio.ui.json import visible
-from automate_studio.ui.json.tree import Tree
-from automate_studio.view_models.run_data import Recorded
-from automate_studio.view_models.step_tree import START, Card
+from automate_studio.ui.formatting import as_sentence, format_duration
+from automate_studio.ui.forms import FormFieldView, form_fields
+from automate_studio.ui.json.tree import JsonTree
+from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.view_models.run_data import StepHistory
+from automate_studio.view_models.step_tree import START, StepCard
 
 MOST_LOG_LINES = 500
 MOST_AUDITED = 100
@@ -53,7 +54,7 @@ class Ask:
     may_run: bool
     is_asked: bool
     people: list[str] = field(default_factory=list)
-    fields: list[forms.Field] = field(default_factory=list)
+    fields: list[FormFieldView] = field(default_factory=list)
     error: str = ""
 
     @property
@@ -86,8 +87,8 @@ class Ask:
 class Inspector:
     """One panel. Values are None where there is none, and all of them for whom payloads are not shown."""
 
-    card: Card
-    recorded: Recorded
+    card: StepCard
+    recorded: StepHistory
     attempt: StepRun | None = None
     event: Event | None = None
     may_see: bool
@@ -101,7 +102,7 @@ class Inspector:
     connection: Connection | None = None
     is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
-    values: Mapping[str, Tree] = field(default_factory=dict)
+    values: Mapping[str, JsonTree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
     asked_tabs: frozenset[str] = frozenset()
     said: str = ""
@@ -186,7 +187,7 @@ def inspect(
     card = next((card for card in page.cards if card.path == path), None)
     if card is None:
         return None
-    run, recorded = page.run, page.recorded.get(path, Recorded())
+    run, recorded = page.run, page.recorded.get(path, StepHistory())
     shown = number if number is not None else recorded.last.number if recorded.last else None
     attempt = StepRun.objects.filter(run=run, path=path, attempt=shown).first() if shown else None
     step = next((step for _, step in walk(page.definition.steps) if step.key == key_of(path)), None)
@@ -219,7 +220,7 @@ def _of_event(page: RunPage, shared: dict[str, Any]) -> Inspector | None:
     values = {"payload": run_values.tree(page.run, START, 0, "payload", event.payload)} if event and may_see else {}
     return Inspector(
         card=page.tree.trigger,
-        recorded=Recorded(),
+        recorded=StepHistory(),
         event=event,
         values=values,
         headers=_named(event.headers) if event and may_see else [],
@@ -232,11 +233,11 @@ def _policy(step: Step | None) -> str:
     """How its tries follow each other."""
     if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
         return ""
-    base = formatting.duration(step.retry.base).replace(".0 s", " s")
+    base = format_duration(step.retry.base).replace(".0 s", " s")
     return f"Every {base}" if step.retry.factor == 1 else f"Exponential, {base} base"
 
 
-def _values(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, Tree]:
+def _values(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, JsonTree]:
     found = {part: run_values.whole(attempt, part) for part in ("input", "output")}
     found["details"] = (attempt.error or {}).get("details")
     return {
@@ -255,7 +256,7 @@ def _headers(output: Any) -> list[tuple[str, str]]:
 
 def _named(headers: Any) -> list[tuple[str, str]]:
     pairs = headers.items() if isinstance(headers, dict) else ()
-    return [(visible.visible(str(name)), visible.visible(str(value))[:2_000]) for name, value in pairs][:200]
+    return [(escape_invisible(str(name)), escape_invisible(str(value))[:2_000]) for name, value in pairs][:200]
 
 
 # --- what it waits for ------------------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ def _ask(run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any
         may_run=can(user, "run", run.workflow),
         is_asked=is_asked,
         people=approvals.names(wait) if is_approval else [],
-        fields=forms.fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
+        fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
     )
 
@@ -305,7 +306,7 @@ def _audit(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Did]:
         changes = {name: _listed(value) for name, value in entry.changes.items()}
         if entry.verb == "run.reviewed":
             changes["outcome"] = _REVIEWED.get(changes.get("outcome", ""), "")
-        what = _DID.get(entry.verb, formatting.sentence(entry.verb.replace(".", " "), stop=""))
+        what = _DID.get(entry.verb, as_sentence(entry.verb.replace(".", " "), stop=""))
         note = changes.get("reason", "") if may_see else ""
         yield Did(who=entry.who, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
 

@@ -20,7 +20,7 @@ from automate_governance.permissions import permitted
 from automate_studio.runs.page import page as run_page
 from automate_studio.runs.page import patches
 from automate_studio.runs.page.page import RunPage
-from automate_studio.view_models.run_data import View
+from automate_studio.view_models.run_data import RunView
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ STREAM_SECONDS = 600.0
 MOST_OF_ONE = 24  #: streams of one person; a browser opens four at the most
 SEQUENCES = "SELECT id, seq FROM automate_core_executionrun WHERE id = ANY(%(runs)s)"
 
-type Watched = tuple[uuid.UUID, View]
+type Watched = tuple[uuid.UUID, RunView]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class LiveHub:
         self._closing = False
 
     async def watch(
-        self, run_id: uuid.UUID, after: int, *, user_id: Any, view: View | None = None
+        self, run_id: uuid.UUID, after: int, *, user_id: Any, view: RunView | None = None
     ) -> AsyncIterator[tuple[int, str, bool] | None]:
         """(sequence, HTML, whether the run has ended) of each change after `after`, and None as a sign of life.
 
@@ -89,7 +89,7 @@ class LiveHub:
         if self.has_enough(user_id):
             return
         self._loop = asyncio.get_running_loop()
-        key = (run_id, view or View())
+        key = (run_id, view or RunView())
         place = self._places.setdefault(key, _Place())
         viewer = _Viewer(user_id, run_id)
         place.viewers.add(viewer)

@@ -26,13 +26,22 @@ from automate_governance.admin_site import reverse
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_studio.runs.page import header, page
-from automate_studio.ui import formatting, versions
-from automate_studio.ui.json import visible
+from automate_studio.ui.formatting import format_elapsed
+from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_subjects import subject_of_run
+from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.event_sources import describe_source
-from automate_studio.view_models.run_data import LIVE_STATES, Attempt, Recorded, Run, View, Waited, group
-from automate_studio.view_models.step_tree import Card, Tree, run_tree
-from automate_studio.view_models.timeline import Timeline, timeline
+from automate_studio.view_models.run_data import (
+    LIVE_STATES,
+    Attempt,
+    RunData,
+    RunView,
+    StepHistory,
+    WaitInfo,
+    group_by_path,
+)
+from automate_studio.view_models.step_tree import StepCard, StepTree, run_tree
+from automate_studio.view_models.timeline import Timeline, build_timeline
 
 MOST_WAITS = 1_000
 
@@ -42,11 +51,11 @@ class RunPage:
     """A run as it stands at `run.seq`, and as it is looked at."""
 
     run: ExecutionRun
-    view: View
+    view: RunView
     definition: Definition
-    tree: Tree
+    tree: StepTree
     timeline: Timeline
-    recorded: dict[str, Recorded]
+    recorded: dict[str, StepHistory]
     retries: bool  # whether a step anywhere waits for its next try
     changed: dict[str, str]
     now: dt.datetime
@@ -65,18 +74,18 @@ class RunPage:
     @property
     def duration(self) -> str:
         """From the first step to the end, or to now."""
-        return formatting.between(self.run.started_at, self.run.finished_at or self.now)
+        return format_elapsed(self.run.started_at, self.run.finished_at or self.now)
 
     @property
     def queued(self) -> str:
         """From what started it to the first step: the delivery, or the person who ran it again or tests it."""
         event = self.run.event if self.run.cause == ExecutionRun.Cause.TRIGGER else None
-        return formatting.between(event.received_at if event else self.run.created_at, self.run.started_at)
+        return format_elapsed(event.received_at if event else self.run.created_at, self.run.started_at)
 
     @property
     def subject(self) -> str:
         """The line that names it, for those who may view payloads."""
-        return visible.visible(self.run.subject)  # type: ignore[attr-defined]
+        return escape_invisible(self.run.subject)  # type: ignore[attr-defined]
 
     @property
     def trigger(self) -> str:
@@ -94,7 +103,7 @@ class RunPage:
         return header.cost(self.run.pk)
 
     @cached_property
-    def cards(self) -> list[Card]:
+    def cards(self) -> list[StepCard]:
         """The steps in reading order."""
         return list(self.tree.flat())
 
@@ -148,12 +157,12 @@ class RunPage:
         return next((by_state[state] for state in wanted if state in by_state), first)
 
 
-def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = None) -> RunPage:
+def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | None = None) -> RunPage:
     """The page of one of `runs`, in a few queries, however much was recorded: one more for each depth of loops.
 
     Raises ExecutionRun.DoesNotExist.
     """
-    view = view or View()
+    view = view or RunView()
     run = (
         runs.annotate(subject=subject_of_run())
         .select_related("workflow__published", "version", "event")
@@ -161,13 +170,13 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = No
         .get(pk=run_id)
     )
     ended = run.status in FINAL_RUN_STATES
-    definition = versions.definitions([run.version_id])[run.version_id]
+    definition = version_definitions([run.version_id])[run.version_id]
     loops = loop_items.of_loops(definition, run.pk, view)
     frames = loop_items.frames(loops.values())
     waits = _waits(run, frames)
-    recorded = group(_attempts(run, frames, definition), [] if ended else waits)
+    recorded = group_by_path(_attempts(run, frames, definition), [] if ended else waits)
     changed = _changed(run)
-    shown = Run(recorded, loops, ended=ended, view=view, changed=changed)
+    shown = RunData(recorded, loops, ended=ended, view=view, changed=changed)
     tree = run_tree(definition, shown, _trigger_note(run))
     now = timezone.now()
     return RunPage(
@@ -175,7 +184,7 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: View | None = No
         view=view,
         definition=definition,
         tree=tree,
-        timeline=timeline(tree, shown, run.started_at, run.finished_at, now),
+        timeline=build_timeline(tree, shown, run.started_at, run.finished_at, now),
         recorded=recorded,
         retries=any(wait.kind == Wait.Kind.RETRY and wait.resolved_at is None for _, wait in waits),
         changed=changed,
@@ -218,7 +227,7 @@ def _part(without: str) -> Func:
     return Func(F("path"), Value(without), Value(""), function="regexp_replace", output_field=TextField())
 
 
-def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, Waited]]:
+def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInfo]]:
     """Those of the steps that are drawn, and all that are open, each with its path; the oldest thousand."""
     rows = list(
         Wait.objects.filter(run=run)
@@ -232,7 +241,7 @@ def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, Waited]]:
     asked = [pk for pk, _, kind, *_, status, _, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
     whom = _asked(asked) if asked else {}
     return [
-        (path, Waited(kind=kind, since=since, due=due, resolved_at=resolved, whom=tuple(whom.get(pk, ())),
+        (path, WaitInfo(kind=kind, since=since, due=due, resolved_at=resolved, whom=tuple(whom.get(pk, ())),
                       what=workflow or connection or ""))
         for pk, path, kind, since, due, resolved, _, workflow, connection in rows
     ]  # fmt: skip
@@ -258,7 +267,7 @@ def _changed(run: ExecutionRun) -> dict[str, str]:
 @functools.lru_cache(maxsize=256)
 def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
     """(key, what became of it) of each step of one version that another one has no longer, or otherwise."""
-    read = versions.definitions([before, after])
+    read = version_definitions([before, after])
     found = differences.between(read[before], read[after])
     return tuple((each.key, each.kind) for each in found if each.table == "step" and each.kind != "added")
 
@@ -267,7 +276,7 @@ def _trigger_note(run: ExecutionRun) -> str:
     return run.event.type if run.event and run.event.type else ""
 
 
-def load_run(user: User, run_id: uuid.UUID, view: View) -> page.RunPage:
+def load_run(user: User, run_id: uuid.UUID, view: RunView) -> page.RunPage:
     """The page of a run that this person may know of. Raises Http404."""
     try:
         return page.load(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)

@@ -8,8 +8,8 @@ from typing import Any
 
 from automate_studio.runs.page.page import RunPage
 from automate_studio.templatetags.tree import card as draw
-from automate_studio.ui import admin_page
-from automate_studio.view_models.step_tree import Card, RouteView
+from automate_studio.ui.admin_page import render_fragment
+from automate_studio.view_models.step_tree import RouteView, StepCard
 
 _RUN = "automate_studio/run/"
 _TREE = "automate_studio/tree/"
@@ -17,12 +17,12 @@ _TREE = "automate_studio/tree/"
 
 def whole(page: RunPage) -> str:
     """Every live part."""
-    return admin_page.part(f"{_RUN}patch.html", {"page": page})
+    return render_fragment(f"{_RUN}patch.html", {"page": page})
 
 
 def changes(old: RunPage, new: RunPage) -> str:
     """What makes a page that shows `old` one that shows `new`; the small parts at the top always."""
-    return "".join([admin_page.part(f"{_RUN}heads.html", {"page": new}), *_flow(old, new), *_rows(old, new)])
+    return "".join([render_fragment(f"{_RUN}heads.html", {"page": new}), *_flow(old, new), *_rows(old, new)])
 
 
 def _flow(old: RunPage, new: RunPage) -> Iterator[str]:
@@ -33,7 +33,7 @@ def _flow(old: RunPage, new: RunPage) -> Iterator[str]:
         yield _line("end", new.tree.end_line)
 
 
-def _cards(old: tuple[Card, ...], new: tuple[Card, ...], step_url: str) -> Iterator[str]:
+def _cards(old: tuple[StepCard, ...], new: tuple[StepCard, ...], step_url: str) -> Iterator[str]:
     """Both are of one definition, so that the same cards stand in the same places."""
     for was, now in zip(old, new, strict=True):
         if was == now:
@@ -48,7 +48,7 @@ def _cards(old: tuple[Card, ...], new: tuple[Card, ...], step_url: str) -> Itera
             continue
         if [_ways(route) for route in was.routes] != [_ways(route) for route in now.routes]:
             context = {"card": now, "step_url": step_url, "selected": "-"}
-            yield admin_page.part(f"{_TREE}arms.html", context)
+            yield render_fragment(f"{_TREE}arms.html", context)
             continue
         for before, after in zip(was.routes, now.routes, strict=True):
             yield from _cards(before.cards, after.cards, step_url)
@@ -60,16 +60,16 @@ def _ways(route: RouteView) -> Any:
 
 
 def _line(name: str, line: str, kind: str = "") -> str:
-    return admin_page.part(f"{_TREE}line.html", {"name": name, "line": line, "kind": kind})
+    return render_fragment(f"{_TREE}line.html", {"name": name, "line": line, "kind": kind})
 
 
 def _rows(old: RunPage, new: RunPage) -> Iterator[str]:
     was, now = old.timeline.rows, new.timeline.rows
     context = {"page": new, "step_url": new.step_url, "selected": "-"}
     if [row.dom_id for row in was] != [row.dom_id for row in now]:
-        yield admin_page.part(f"{_RUN}timeline.html", context)
+        yield render_fragment(f"{_RUN}timeline.html", context)
         return
-    yield admin_page.part(f"{_RUN}axis.html", context)
+    yield render_fragment(f"{_RUN}axis.html", context)
     for before, after in zip(was, now, strict=True):
         if before != after:
-            yield admin_page.part(after.template, {**context, "row": after})
+            yield render_fragment(after.template, {**context, "row": after})

@@ -24,11 +24,13 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can
 from automate_studio.runs.page.page import RunPage, load_run
 from automate_studio.runs.page.rerun_preset import preset_version
-from automate_studio.ui import admin_page, formatting, request_params
-from automate_studio.ui.json import editor
-from automate_studio.ui.responses import SeeOther
-from automate_studio.view_models.run_data import View
-from automate_studio.view_models.step_tree import START, Card
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.formatting import as_sentence, short_id
+from automate_studio.ui.json.editor import parse_storable
+from automate_studio.ui.request_params import current_person
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.view_models.run_data import RunView
+from automate_studio.view_models.step_tree import START, StepCard
 
 MAX_EDITED = 200_000  #: characters of an input that is edited here
 
@@ -42,7 +44,7 @@ class Form:
 
     page: RunPage
     request: uuid.UUID
-    steps: list[Card]
+    steps: list[StepCard]
     newest: WorkflowVersion | None
     may_see: bool
     start: str
@@ -78,7 +80,7 @@ class Form:
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The dialog; a POST runs it again and leads to the new run. htmx gets the dialog's content alone."""
-    page = load_run(request.user, run_id, View.of(request.GET, request.POST.get("step", "")))
+    page = load_run(request.user, run_id, RunView.of(request.GET, request.POST.get("step", "")))
     if not can(request.user, "run", page.run.workflow):
         raise PermissionDenied
     if request.method != "POST":
@@ -88,17 +90,17 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     except control.NoSuchStepError as error:
-        return _show(request, _form(request, page, request.POST, {"start": formatting.sentence(str(error))}))
+        return _show(request, _form(request, page, request.POST, {"start": as_sentence(str(error))}))
     except control.ControlError as error:
-        return _show(request, _form(request, page, request.POST, {"": formatting.sentence(str(error))}))
+        return _show(request, _form(request, page, request.POST, {"": as_sentence(str(error))}))
     except ValueError as error:
-        return _show(request, _form(request, page, request.POST, {"payload": formatting.sentence(str(error))}))
-    failures.settle([run_id], by=request_params.person(request))
-    messages.success(request, f"This run repeats run {formatting.short(run_id)}.")
+        return _show(request, _form(request, page, request.POST, {"payload": as_sentence(str(error))}))
+    failures.settle([run_id], by=current_person(request))
+    messages.success(request, f"This run repeats run {short_id(run_id)}.")
     there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(status=204, headers={"HX-Redirect": there})
-    return SeeOther(there)
+    return HttpResponseSeeOther(there)
 
 
 def _retry(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
@@ -109,7 +111,7 @@ def _retry(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
         start = post.get("step") or "failed"
     return control.retry(
         run,
-        by=request_params.person(request),
+        by=current_person(request),
         start=start.replace("\0", ""),
         version="newest" if post.get("version") == "newest" else "original",
         payload=_edited(post.get("payload", "")) if post.get("input") == "edited" else msgspec.UNSET,
@@ -121,7 +123,7 @@ def _edited(text: str) -> Any:
     if len(text) > MAX_EDITED:
         raise ValueError(f"an input edited here has at most {MAX_EDITED:,} characters, and this one has {len(text):,}")
     try:
-        return editor.storable(text)
+        return parse_storable(text)
     except ValueError as error:
         raise ValueError(f"this is no JSON: {error}") from error
 
@@ -172,4 +174,4 @@ def _show(request: HttpRequest, form: Form) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "automate_studio/run/rerun_form.html", {"form": form}, status=status)
-    return admin_page.page(request, "automate_studio/run/rerun.html", f"Re-run {form.run}", status=status, form=form)
+    return render_page(request, "automate_studio/run/rerun.html", f"Re-run {form.run}", status=status, form=form)

@@ -8,7 +8,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.runs import control
 from automate_core.runs.rerun_plan import Outline
 from automate_studio.runs.page.page import RunPage
-from automate_studio.ui import versions
+from automate_studio.ui.versions import version_definitions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,5 +34,5 @@ def preset_version(page: RunPage) -> Preset:
 
 def _can_start_at(path: str, page: RunPage, newest: int) -> bool:
     """Whether the step is still at this path, and of the same kind."""
-    now = versions.definitions([newest])[newest]
+    now = version_definitions([newest])[newest]
     return Outline(now).same_kind(path, Outline(page.definition))

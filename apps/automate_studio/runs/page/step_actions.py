@@ -20,10 +20,12 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_studio.runs.page import inspector
 from automate_studio.runs.page.page import load_run
-from automate_studio.ui import formatting, forms, request_params
-from automate_studio.ui.json import editor
-from automate_studio.ui.responses import SeeOther
-from automate_studio.view_models.run_data import View
+from automate_studio.ui.formatting import as_sentence
+from automate_studio.ui.forms import posted_answers
+from automate_studio.ui.json.editor import parse_storable
+from automate_studio.ui.request_params import clean_text, current_person, get_run_or_404
+from automate_studio.ui.responses import HttpResponseSeeOther
+from automate_studio.view_models.run_data import RunView
 
 type Review = Literal["succeeded", "failed", "again"]
 
@@ -55,7 +57,7 @@ def run_skip(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     """Have a step that waits passed over, with an output for later steps."""
 
     def act(wait: Wait, by: Person) -> str:
-        output, reason = _output(request, "skip"), request_params.words(request.POST.get("reason"))
+        output, reason = _output(request, "skip"), clean_text(request.POST.get("reason"))
         approvals.skip(wait, by=by, output=output, reason=reason)
         return f"Skipped. {_GOES_ON}"
 
@@ -82,26 +84,26 @@ def run_decide(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespon
     """Answer an approval in the run's own page; for those who were asked."""
 
     def act(wait: Wait, by: Person) -> str:
-        given = forms.given(request.POST, (wait.data or {}).get("form", []))
+        given = posted_answers(request.POST, (wait.data or {}).get("form", []))
         approvals.decide(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
         return f"Decided. {_GOES_ON}"
 
-    return _act(request, request_params.run(request, run_id), path, act)
+    return _act(request, get_run_or_404(request, run_id), path, act)
 
 
 def _output(request: HttpRequest, dialog: str) -> Any:
     text = request.POST.get("output", "").strip()
     try:
-        return editor.storable(text) if text else None
+        return parse_storable(text) if text else None
     except ValueError as error:
-        raise _RefusedError(formatting.sentence(f"the output is no JSON: {error}"), dialog) from error
+        raise _RefusedError(as_sentence(f"the output is no JSON: {error}"), dialog) from error
 
 
 def _act_as_runner(
     request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
     """The same for who may run the workflow, and nobody else: whatever they fill in."""
-    run = request_params.run(request, run_id)
+    run = get_run_or_404(request, run_id)
     if not can(request.user, "run", run.workflow):
         raise PermissionDenied
     return _act(request, run, path, act)
@@ -113,9 +115,9 @@ def _act(request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait
     wait = waits.order_by("id").last()
     if wait is None:
         raise Http404
-    values = forms.given(request.POST, (wait.data or {}).get("form", []))
+    values = posted_answers(request.POST, (wait.data or {}).get("form", []))
     try:
-        said = act(wait, request_params.person(request))
+        said = act(wait, current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     except form_validation.AnswersError as error:
@@ -134,8 +136,8 @@ def _show(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **sho
     if status == 200 and request.headers.get("HX-Request") != "true":
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
-        return SeeOther(f"{there}?{urlencode({'step': path})}")
-    page = load_run(request.user, run_id, View.of({}, path))
+        return HttpResponseSeeOther(f"{there}?{urlencode({'step': path})}")
+    page = load_run(request.user, run_id, RunView.of({}, path))
     panel = inspector.inspect(page, path, None, request.user, typed=request.POST, **shown)
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")

@@ -17,17 +17,17 @@ from automate_governance.permissions import User, permitted
 from automate_studio.runs.page import patches
 from automate_studio.runs.page.live_hub import hub
 from automate_studio.runs.page.page import load_run
-from automate_studio.ui import request_params
-from automate_studio.view_models.run_data import View
+from automate_studio.ui.request_params import get_run_or_404, parse_number
+from automate_studio.view_models.run_data import RunView
 
 
 @require_safe
 def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
-    run, after = request_params.run(request, run_id), request_params.number(request.GET.get("after"))
+    run, after = get_run_or_404(request, run_id), parse_number(request.GET.get("after"))
     if after is not None and run.seq <= after:
         return HttpResponse(status=204, headers=_headers(run))
-    page = load_run(request.user, run_id, View.of(request.GET))
+    page = load_run(request.user, run_id, RunView.of(request.GET))
     return HttpResponse(patches.whole(page), headers=_headers(page.run))
 
 
@@ -43,9 +43,9 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
         raise Http404
     if hub.has_enough(user.pk):
         return HttpResponse("You have too many pages open that follow a run.", status=429, content_type="text/plain")
-    after = request_params.number(request.GET.get("after"))
+    after = parse_number(request.GET.get("after"))
     return StreamingHttpResponse(
-        _events(user.pk, run_id, -1 if after is None else after, View.of(request.GET)),
+        _events(user.pk, run_id, -1 if after is None else after, RunView.of(request.GET)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
@@ -59,7 +59,7 @@ def _may_watch(user: User, run_id: uuid.UUID) -> bool:
         connections.close_all()
 
 
-async def _events(user_id: Any, run_id: uuid.UUID, after: int, view: View) -> AsyncIterator[str]:
+async def _events(user_id: Any, run_id: uuid.UUID, after: int, view: RunView) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     async for change in hub.watch(run_id, after, user_id=user_id, view=view):
         yield _event(*change) if change else ": alive\n\n"

@@ -17,19 +17,19 @@ from automate_core.models import Event, ExecutionRun, StepRun
 from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
-from automate_studio.ui import request_params
-from automate_studio.ui.json import responses
-from automate_studio.ui.json.tree import Tree
+from automate_studio.ui.json.responses import json_file_response, json_rows_response
+from automate_studio.ui.json.tree import JsonTree
+from automate_studio.ui.request_params import get_run_or_404, parse_number
 from automate_studio.view_models.step_tree import START
 
 OF_STEPS = {"input", "output", "details"}
 OF_EVENTS = {"payload", "headers"}
 
 
-def tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> Tree:
+def tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:
     """One part of a step, or of the event at the path of the trigger, as it is first shown."""
     query = urlencode({"part": part, **({"attempt": attempt} if part in OF_STEPS else {})})
-    return Tree(
+    return JsonTree(
         part=part,
         root=_root(path, part),
         url=f"{reverse('studio:run_value', args=[run.pk, path])}?{query}",
@@ -61,7 +61,7 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
     except artifacts.DocumentError as error:
         return _gone(error)
     payload_views.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
-    return responses.rows(request, value)
+    return json_rows_response(request, value)
 
 
 @require_POST
@@ -80,7 +80,7 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     name = f"{run}-{'event' if path == START else path.replace('/', '-')}-{part}.json"
     if file is not None:
         return FileResponse(file, as_attachment=True, filename=name, content_type="application/json")
-    return responses.file(found.value, name)
+    return json_file_response(found.value, name)
 
 
 def _gone(error: artifacts.DocumentError) -> HttpResponse:
@@ -104,8 +104,8 @@ class _Found:
 
 def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Found:
     """The part of a run that is asked for, for who may see payloads; 404 for anything else."""
-    run = request_params.run(request, run_id)
-    part, attempt = asks.get("part", ""), request_params.number(asks.get("attempt")) or 0
+    run = get_run_or_404(request, run_id)
+    part, attempt = asks.get("part", ""), parse_number(asks.get("attempt")) or 0
     if not can(request.user, "view_payload", run) or "\0" in path:
         raise Http404
     found: Any = []

@@ -11,8 +11,8 @@ from django.utils.dateparse import parse_datetime
 
 from automate_governance.models import AuditEntry
 from automate_governance.people.origin import Source
-from automate_studio.ui import request_params
-from automate_studio.ui.lists import Choice, Query
+from automate_studio.ui.lists import FilterChoice, Query
+from automate_studio.ui.request_params import clean_text
 
 NAMES = ("who", "verb", "kind", "about", "source", "since", "until", "q", "trace")
 KINDS = {
@@ -32,7 +32,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Question:
+class AuditFilters:
     """What was asked: `kept` as it stands in addresses, and the problems of what cannot be read."""
 
     kept: dict[str, str]
@@ -62,24 +62,24 @@ class Question:
         return found
 
     @property
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[FilterChoice]:
         """What can be chosen from lists."""
         kinds, sources = [*KINDS.items()], [(each.value, str(each.label)) for each in Source]
         return [
-            Choice(name="kind", label="Kind", value=self.kept.get("kind", ""), options=kinds),
-            Choice(name="source", label="Source", value=self.kept.get("source", ""), options=sources),
+            FilterChoice(name="kind", label="Kind", value=self.kept.get("kind", ""), options=kinds),
+            FilterChoice(name="source", label="Source", value=self.kept.get("source", ""), options=sources),
         ]
 
 
-def read(query: Query) -> Question:
+def parse_audit_filters(query: Query) -> AuditFilters:
     """The question that an address asks."""
-    kept = {name: text for name in NAMES if (text := request_params.words(query.get(name))[:200])}
+    kept = {name: text for name in NAMES if (text := clean_text(query.get(name))[:200])}
     problems: list[str] = []
-    since, until = (_moment(kept, name, problems) for name in ("since", "until"))
-    return Question(kept, since, until, problems)
+    since, until = (_parse_moment(kept, name, problems) for name in ("since", "until"))
+    return AuditFilters(kept, since, until, problems)
 
 
-def _moment(kept: dict[str, str], name: str, problems: list[str]) -> dt.datetime | None:
+def _parse_moment(kept: dict[str, str], name: str, problems: list[str]) -> dt.datetime | None:
     if name not in kept:
         return None
     try:

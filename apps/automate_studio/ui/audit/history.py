@@ -13,8 +13,11 @@ from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance.governed import Governed
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, can
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.audit import filters, rows
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.audit import rows
+from automate_studio.ui.audit.filters import AuditFilters
+from automate_studio.ui.audit.rows import empty_page, entry_page
+from automate_studio.ui.request_params import parse_number
 
 
 def object_history(request: HttpRequest, obj: models.Model, title: str, back: str) -> HttpResponse:
@@ -24,10 +27,10 @@ def object_history(request: HttpRequest, obj: models.Model, title: str, back: st
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     audits = can(request.user, "audit", SITE)
-    question = filters.Question({"about": f"{obj._meta.label_lower}:{obj.pk}"})
+    question = AuditFilters({"about": f"{obj._meta.label_lower}:{obj.pk}"})
     found, _ = find_entries(request, question)
     shown: dict[str, Any] = {"found": found, "back": back, "object": obj, "audits": audits}
-    return admin_page.page(request, "automate_studio/trail/history.html", f"History of {title}", **shown)
+    return render_page(request, "automate_studio/trail/history.html", f"History of {title}", **shown)
 
 
 def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
@@ -38,18 +41,18 @@ def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
     return isinstance(obj, Governed | ExecutionRun) and can(request.user, verb, obj)
 
 
-def find_entries(request: HttpRequest, question: filters.Question) -> tuple[rows.EntryPage, bool]:
+def find_entries(request: HttpRequest, question: AuditFilters) -> tuple[rows.EntryPage, bool]:
     """The page, and whether it took too long to find."""
     if question.problems:
-        return rows.empty(question), False
+        return empty_page(question), False
     try:
         with bounded_queries():
-            return rows.page(
+            return entry_page(
                 question,
-                request_params.number(request.GET.get("after")),
-                request_params.number(request.GET.get("before")),
+                parse_number(request.GET.get("after")),
+                parse_number(request.GET.get("before")),
             ), False
     except OperationalError as late:
         if not isinstance(late.__cause__, QueryCanceled):
             raise
-        return rows.empty(question), True
+        return empty_page(question), True

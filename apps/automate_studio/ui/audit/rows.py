@@ -11,14 +11,14 @@ from django.urls import NoReverseMatch
 
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
-from automate_studio.ui import lists
-from automate_studio.ui.audit.filters import KINDS, Question
+from automate_studio.ui.audit.filters import KINDS, AuditFilters
+from automate_studio.ui.lists import KeysetPage, keyset_links, query_string
 
 ON_A_PAGE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ValueChange:
     """One value: `before` is None where there is nothing to compare with."""
 
     name: str
@@ -34,17 +34,17 @@ class EntryRow:
     kind: str
     url: str
     history: str
-    changes: list[Change]
+    changes: list[ValueChange]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntryPage(lists.Page):
+class EntryPage(KeysetPage):
     """One page of entries, newest first."""
 
-    question: Question
+    question: AuditFilters
 
 
-def page(question: Question, after: int | None, before: int | None, **around: Any) -> EntryPage:
+def entry_page(question: AuditFilters, after: int | None, before: int | None, **around: Any) -> EntryPage:
     """The entries below the key `after`, or the nearest above `before`. One query."""
     entries = question.entries().defer("canonical")
     if before:
@@ -53,9 +53,9 @@ def page(question: Question, after: int | None, before: int | None, **around: An
     else:
         found = list((entries.filter(pk__lt=after) if after else entries).order_by("-pk")[: ON_A_PAGE + 1])
         more, rows = len(found) > ON_A_PAGE, found[:ON_A_PAGE]
-    shown = list(of(rows))
+    shown = list(build_entry_rows(rows))
     sides: dict[str, Any] = {
-        **lists.beside(shown, question.kept, lambda row: row.entry.pk, more=more, after=after, before=before)
+        **keyset_links(shown, question.kept, lambda row: row.entry.pk, more=more, after=after, before=before)
     }
     return EntryPage(
         rows=shown,
@@ -67,48 +67,50 @@ def page(question: Question, after: int | None, before: int | None, **around: An
     )
 
 
-def empty(question: Question) -> EntryPage:
+def empty_page(question: AuditFilters) -> EntryPage:
     """Nothing, where the question cannot be read or took too long."""
     return EntryPage(rows=[], tabs=[], search=question.kept.get("q", ""), filtered=True, question=question)
 
 
-def of(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
+def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
     """Each as a row, without a query."""
     for entry in entries:
         yield EntryRow(
             entry=entry,
-            kind=KINDS.get(entry.object_type) or _kind(entry.object_type),
-            url=_url(entry.object_type, entry.object_id),
-            history=lists.address({"about": f"{entry.object_type}:{entry.object_id}"}),
-            changes=[_change(name, value) for name, value in entry.changes.items() if value not in ("", [], {}, None)],
+            kind=KINDS.get(entry.object_type) or _kind_name(entry.object_type),
+            url=_object_url(entry.object_type, entry.object_id),
+            history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
+            changes=[
+                _value_change(name, value) for name, value in entry.changes.items() if value not in ("", [], {}, None)
+            ],
         )
 
 
-def _change(name: str, value: Any) -> Change:
+def _value_change(name: str, value: Any) -> ValueChange:
     label = name.replace("_", " ")
     if isinstance(value, dict) and value.keys() == {"from", "to"}:
-        return Change(name=label, before=_text(value["from"]), after=_text(value["to"]))
-    return Change(name=label, before=None, after=_text(value))
+        return ValueChange(name=label, before=_value_text(value["from"]), after=_value_text(value["to"]))
+    return ValueChange(name=label, before=None, after=_value_text(value))
 
 
-def _text(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None or value == "":
         return "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_text(each)}" for name, each in value.items())
+        return ", ".join(f"{name}: {_value_text(each)}" for name, each in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _kind(object_type: str) -> str:
+def _kind_name(object_type: str) -> str:
     try:
         return str(apps.get_model(object_type)._meta.verbose_name).capitalize()
     except (LookupError, ValueError):  # of an app that is gone
         return object_type
 
 
-def _url(object_type: str, key: str) -> str:
+def _object_url(object_type: str, key: str) -> str:
     try:
         return reverse(f"admin:{object_type.replace('.', '_')}_change", args=[key])
     except NoReverseMatch:

@@ -22,22 +22,22 @@ _ADVICE = {
     "Illegal trailing comma before end of object": "take out the comma before the }",
     "Illegal trailing comma before end of array": "take out the comma before the ]",
 }
-_WRONG_WORDS = {"True": "true", "False": "false", "None": "null", "undefined": "null", "'": '"'}
+_FOREIGN_LITERALS = {"True": "true", "False": "false", "None": "null", "undefined": "null", "'": '"'}
 
 
-def loads(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """The value. Raises ValueError, whose message says the line and what to do: `line 2: put a comma ...`."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"line {error.lineno}: {_advice(error)}") from error
+        raise ValueError(f"line {error.lineno}: {_syntax_advice(error)}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 
 
-def storable(text: str) -> Any:
+def parse_storable(text: str) -> Any:
     """The value, when the database can hold it too. Raises ValueError like `loads`."""
-    value = loads(text)
+    value = parse_json(text)
     try:
         insertion.storable(value)
     except RefusedError as error:
@@ -45,19 +45,19 @@ def storable(text: str) -> Any:
     return value
 
 
-def read(text: str) -> Any:
+def read_text(text: str) -> Any:
     """What a text stands for: JSON where it begins as JSON does, else itself. Raises ValueError like `loads`."""
     plain = text.strip()
     if plain in {"true", "false", "null"} or _NUMBER.match(plain) or plain[:1] in {"[", "{", '"'}:
-        return text if _is_expression(plain) else loads(text)
+        return text if _is_expression(plain) else parse_json(text)
     return text
 
 
-def write(value: Any, *, indent: int | None = 2) -> str:
+def write_text(value: Any, *, indent: int | None = 2) -> str:
     """A value as people edit it, so that `read` gives it back; `indent` None puts it on one line."""
     if isinstance(value, str):
         try:
-            if read(value) == value:
+            if read_text(value) == value:
                 return value
         except ValueError:
             pass  # it only looks like JSON: in quotes it is a text
@@ -69,19 +69,19 @@ def _is_expression(text: str) -> bool:
     return text.startswith(("{{", "{%", "{#"))
 
 
-def _advice(error: json.JSONDecodeError) -> str:
+def _syntax_advice(error: json.JSONDecodeError) -> str:
     rest = error.doc[error.pos :].lstrip()
     if not rest and error.msg != "Unterminated string starting at":
         return "the end is missing: close every bracket and brace"
     if error.msg == "Expecting value":
-        wrong = next((word for word in _WRONG_WORDS if rest.startswith(word)), None)
+        wrong = next((word for word in _FOREIGN_LITERALS if rest.startswith(word)), None)
         if wrong is not None:
-            return f"write {_WRONG_WORDS[wrong]} in place of {wrong}"
+            return f"write {_FOREIGN_LITERALS[wrong]} in place of {wrong}"
         if rest[0] in ",]}":
             return f"a value is missing before the {rest[0]}"
         return "put a value here; a text stands in double quotes"
     return _ADVICE.get(error.msg, error.msg.lower())
 
 
-def _refuse(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON: write a number, or null")

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from automate_core.expressions.json_path import Path
-from automate_studio.ui.json import visible
+from automate_studio.ui.json.visible import escape_invisible
 
 MAX_SHOWN = 60
 MAX_TAIL = 24  #: characters of a path's end that always stay readable
@@ -23,12 +23,12 @@ _TYPES: dict[type, tuple[str, str]] = {
 }
 
 
-def reference(path: Path) -> str:
+def path_expression(path: Path) -> str:
     """A path as an expression: `event.payload["e-mail"][0]`."""
-    return "".join(_part(part, first=not at) for at, part in enumerate(path))
+    return "".join(_path_part(part, first=not at) for at, part in enumerate(path))
 
 
-def _part(part: str | int, *, first: bool) -> str:
+def _path_part(part: str | int, *, first: bool) -> str:
     if isinstance(part, int):
         return f"[{part}]"
     if _NAME.fullmatch(part):
@@ -36,7 +36,7 @@ def _part(part: str | int, *, first: bool) -> str:
     return f"[{json.dumps(part)}]"
 
 
-def halves(label: str) -> tuple[str, str]:
+def split_label(label: str) -> tuple[str, str]:
     """A path in two parts, the second its end: its last name where that is short."""
     if len(label) <= MAX_TAIL:
         return label, ""
@@ -45,7 +45,7 @@ def halves(label: str) -> tuple[str, str]:
     return label[:at], label[at:]
 
 
-def glyph(value: Any) -> str:
+def type_glyph(value: Any) -> str:
     """The sign of a value's type: abc, 123, t/f, [ ], { }."""
     return _TYPES.get(type(value), ("", ""))[0]
 
@@ -55,11 +55,11 @@ def type_words(value: Any) -> str:
     return _TYPES.get(type(value), ("", "something else"))[1]
 
 
-def shown(value: Any, most: int = MAX_SHOWN) -> str:
+def one_line(value: Any, most: int = MAX_SHOWN) -> str:
     """A value in one line, cut off where it is long; of lists and mappings how many there are."""
     if isinstance(value, list | dict):
         what = "item" if isinstance(value, list) else "field"
         return f"{len(value)} {what}{'' if len(value) == 1 else 's'}"
     text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value)
-    text = visible.visible(text[: most + 1].replace("\n", " "))
+    text = escape_invisible(text[: most + 1].replace("\n", " "))
     return text if len(text) <= most else f"{text[:most]}…"

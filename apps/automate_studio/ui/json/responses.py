@@ -9,35 +9,36 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from automate_core.expressions.json_path import ABSENT
-from automate_studio.ui import request_params
 from automate_studio.ui.json import tree
+from automate_studio.ui.json.tree import json_rows, long_text_row, parse_path, search_json, value_at
+from automate_studio.ui.request_params import parse_number
 
 MAX_COPIED = 1_000_000  #: characters that are copied; more is for a download
 
 
-def rows(request: HttpRequest, value: Any) -> HttpResponse:
+def json_rows_response(request: HttpRequest, value: Any) -> HttpResponse:
     """Rows of a value: what `?q=` finds, or what is inside the place `?at=`, from `?start=` on.
 
     `?whole=` gives a long text there, `?copy=` all that is there as plain text.
     """
     query = request.GET.get("q", "").replace("\0", "")[: tree.MAX_QUERY].strip()
     if query:
-        found = tree.search(value, query)
+        found = search_json(value, query)
         return TemplateResponse(request, "automate_studio/json/found.html", {"found": found, "query": query})
-    place = tree.path_of(request.GET.get("at"))
-    inside = ABSENT if place is None else tree.at(value, place)
+    place = parse_path(request.GET.get("at"))
+    inside = ABSENT if place is None else value_at(value, place)
     if inside is ABSENT:
         raise Http404
     if request.GET.get("copy"):
-        return _copy(inside)
+        return _copy_response(inside)
     if request.GET.get("whole"):
-        row = tree.whole(inside) if isinstance(inside, str) else None
+        row = long_text_row(inside) if isinstance(inside, str) else None
         return TemplateResponse(request, "automate_studio/json/whole.html", {"row": row})
-    found_rows = tree.rows(inside, place or (), request_params.number(request.GET.get("start")) or 0)
+    found_rows = json_rows(inside, place or (), parse_number(request.GET.get("start")) or 0)
     return TemplateResponse(request, "automate_studio/json/rows.html", {"rows": found_rows})
 
 
-def _copy(value: Any) -> HttpResponse:
+def _copy_response(value: Any) -> HttpResponse:
     """A text as it is, anything else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
     if len(text) > MAX_COPIED:
@@ -46,7 +47,7 @@ def _copy(value: Any) -> HttpResponse:
     return HttpResponse(text.encode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
 
 
-def file(value: Any, name: str) -> HttpResponse:
+def json_file_response(value: Any, name: str) -> HttpResponse:
     """The whole value as a file. Whoever gives it has asked who may, and noted it."""
     return HttpResponse(
         json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"),

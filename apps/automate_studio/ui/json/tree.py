@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from automate_core.expressions.json_path import ABSENT, Path, part_of
-from automate_studio.ui.json import expressions, visible
+from automate_studio.ui.json import visible
+from automate_studio.ui.json.expressions import path_expression
+from automate_studio.ui.json.visible import escape_invisible
 
 MAX_ROWS = visible.MAX_LINES
 MAX_CHARACTERS = visible.MAX_CHARACTERS
@@ -30,7 +32,7 @@ type Children = list[tuple[str | int, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Marked:
+class HighlightedText:
     """A text with the first place in it that a search found."""
 
     before: str
@@ -39,7 +41,7 @@ class Marked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class JsonRow:
     """One line. `open` begins a node that holds others, until its `close`; `more` stands for entries from `start` on.
 
     `part` is the name or number in its node as JSON, `at` the whole path where it does not stand inside its nodes.
@@ -51,8 +53,8 @@ class Row:
     at: str = ""
     expression: str = ""
     is_name: bool = True
-    label: Marked | None = None
-    text: Marked | None = None
+    label: HighlightedText | None = None
+    text: HighlightedText | None = None
     style: str = ""
     cut: int = 0
     braces: str = ""
@@ -67,15 +69,15 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchResult:
     """What a search found. `is_all` says whether everything was looked at, and all hits are there."""
 
-    rows: list[Row]
+    rows: list[JsonRow]
     is_all: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree:
+class JsonTree:
     """A value as a page first shows it. `root` is how expressions name it, `url` gives further rows of it."""
 
     part: str
@@ -84,12 +86,12 @@ class Tree:
     value: Any
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[JsonRow]:
         """What is open from the start."""
-        return rows(self.value)
+        return json_rows(self.value)
 
 
-def at(value: Any, path: Path) -> Any:
+def value_at(value: Any, path: Path) -> Any:
     """The value at a path, or ABSENT."""
     for part in path:
         value = part_of(value, part)
@@ -98,7 +100,7 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
-def path_of(text: str | None) -> Path | None:
+def parse_path(text: str | None) -> Path | None:
     """The path that a request names: a JSON list of names and numbers. None for anything else; the root without one."""
     if not text:
         return ()
@@ -115,15 +117,15 @@ def path_of(text: str | None) -> Path | None:
 # --- a preview --------------------------------------------------------------------------------------------------------
 
 
-def rows(value: Any, path: Path = (), start: int = 0) -> list[Row]:
+def json_rows(value: Any, path: Path = (), start: int = 0) -> list[JsonRow]:
     """What is inside the value at `path`, from the entry `start` on; a value that holds nothing is a row itself.
 
     As many of the nearest levels are open as fit; what is closed is not filled.
     """
     if not isinstance(value, dict | list) or not value:
-        return [_leaf(None, value, len(path) + 1)]
+        return [_leaf_row(None, value, len(path) + 1)]
     shown = _Budget().open(value, start)
-    return list(_drawn(value, (), shown, len(path) + 1, start))
+    return list(_node_rows(value, (), shown, len(path) + 1, start))
 
 
 class _Budget:
@@ -164,75 +166,75 @@ def _children(node: Any, start: int = 0) -> Children:
     return [(name, node[name]) for name in names]
 
 
-def _drawn(node: Any, path: Path, shown: dict[Path, int], level: int, start: int = 0) -> Iterator[Row]:
+def _node_rows(node: Any, path: Path, shown: dict[Path, int], level: int, start: int = 0) -> Iterator[JsonRow]:
     for part, inner in _children(node, start)[: shown[path]]:
         if not isinstance(inner, dict | list) or not inner:
-            yield _leaf(part, inner, level)
+            yield _leaf_row(part, inner, level)
             continue
         here = (*path, part)
-        yield replace(_opened(part, inner, level), is_filled=here in shown)
+        yield replace(_opening_row(part, inner, level), is_filled=here in shown)
         if here in shown:
-            yield from _drawn(inner, here, shown, level + 1)
-        yield Row(kind="close", braces="}" if isinstance(inner, dict) else "]")
+            yield from _node_rows(inner, here, shown, level + 1)
+        yield JsonRow(kind="close", braces="}" if isinstance(inner, dict) else "]")
     following = start + shown[path]
     if len(node) > following:
-        yield Row(kind="more", level=level, start=following, count=f"{len(node) - following:,} more")
+        yield JsonRow(kind="more", level=level, start=following, count=f"{len(node) - following:,} more")
 
 
-def _opened(part: str | int | None, node: Any, level: int) -> Row:
+def _opening_row(part: str | int | None, node: Any, level: int) -> JsonRow:
     what = "field" if isinstance(node, dict) else "item"
     return replace(
-        _named(part, level),
+        _name_row(part, level),
         kind="open",
         braces="{" if isinstance(node, dict) else "[",
         count=f"{len(node):,} {what}{'' if len(node) == 1 else 's'}",
     )
 
 
-def _leaf(part: str | int | None, value: Any, level: int) -> Row:
-    style, text, cut = _written(value, MAX_TEXT)
-    return replace(_named(part, level), text=Marked(before=text), style=style, cut=cut)
+def _leaf_row(part: str | int | None, value: Any, level: int) -> JsonRow:
+    style, text, cut = _leaf_text(value, MAX_TEXT)
+    return replace(_name_row(part, level), text=HighlightedText(before=text), style=style, cut=cut)
 
 
-def _named(part: str | int | None, level: int) -> Row:
+def _name_row(part: str | int | None, level: int) -> JsonRow:
     """A row with its name; the root has none."""
     if part is None:
-        return Row(kind="leaf", level=level)
-    label = Marked(before=visible.visible(json.dumps(part, ensure_ascii=False)))
-    is_name = isinstance(part, str) and _suffix((part,)) == f".{part}"
-    return Row(kind="leaf", level=level, part=json.dumps(part), is_name=is_name, label=label)
+        return JsonRow(kind="leaf", level=level)
+    label = HighlightedText(before=escape_invisible(json.dumps(part, ensure_ascii=False)))
+    is_name = isinstance(part, str) and _expression_suffix((part,)) == f".{part}"
+    return JsonRow(kind="leaf", level=level, part=json.dumps(part), is_name=is_name, label=label)
 
 
-def _written(value: Any, most: int) -> tuple[str, str, int]:
+def _leaf_text(value: Any, most: int) -> tuple[str, str, int]:
     """(style, JSON text, how many characters were left off) of a value that holds no others."""
     if isinstance(value, str):
-        return "s", visible.visible(json.dumps(value[:most], ensure_ascii=False)), max(0, len(value) - most)
+        return "s", escape_invisible(json.dumps(value[:most], ensure_ascii=False)), max(0, len(value) - most)
     if isinstance(value, dict | list):
         return "p", "{}" if isinstance(value, dict) else "[]", 0
     return "n", json.dumps(value), 0
 
 
-def whole(text: str) -> Row:
+def long_text_row(text: str) -> JsonRow:
     """A long text, as much of it as is ever shown."""
-    style, written, cut = _written(text, MAX_CHARACTERS)
-    return Row(kind="leaf", text=Marked(before=written), style=style, cut=cut)
+    style, written, cut = _leaf_text(text, MAX_CHARACTERS)
+    return JsonRow(kind="leaf", text=HighlightedText(before=written), style=style, cut=cut)
 
 
 # --- a search ---------------------------------------------------------------------------------------------------------
 
 
-def search(value: Any, query: str) -> Found:
+def search_json(value: Any, query: str) -> SearchResult:
     """The values in whose name or text `query` stands, whatever the case, each by its whole path."""
-    wanted, found = query.lower(), list[Row]()
-    for looked_at, (path, inner) in enumerate(_walk(value)):
+    wanted, found = query.lower(), list[JsonRow]()
+    for looked_at, (path, inner) in enumerate(_walk_values(value)):
         if looked_at == MAX_SEARCHED or len(found) == MAX_HITS:
-            return Found(rows=found, is_all=False)
-        if hit := _hit(path, inner, wanted):
+            return SearchResult(rows=found, is_all=False)
+        if hit := _hit_row(path, inner, wanted):
             found.append(hit)
-    return Found(rows=found, is_all=True)
+    return SearchResult(rows=found, is_all=True)
 
 
-def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
+def _walk_values(value: Any) -> Iterator[tuple[Path, Any]]:
     """Every value but the root, holders before what they hold. Iterative: data may be nested as deep as it likes."""
     stack: list[tuple[Path, Any]] = [((), value)]
     while stack:
@@ -244,29 +246,31 @@ def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
             stack += [((*path, part), inner) for part, inner in reversed(inside)]
 
 
-def _hit(path: Path, value: Any, wanted: str) -> Row | None:
+def _hit_row(path: Path, value: Any, wanted: str) -> JsonRow | None:
     name = str(path[-1]) if path and isinstance(path[-1], str) else ""
     holds_others = isinstance(value, dict | list) and bool(value)
     text = value if isinstance(value, str) else "" if holds_others else json.dumps(value)
     if wanted not in name.lower() and wanted not in text.lower():
         return None
-    where = _suffix(path)
-    row = _opened(None, value, 1) if holds_others else _leaf(None, value, 1)
+    where = _expression_suffix(path)
+    row = _opening_row(None, value, 1) if holds_others else _leaf_row(None, value, 1)
     shown = (
-        row.text if row.text is None else _marked(_around(value, wanted) if isinstance(value, str) else text, wanted)
+        row.text
+        if row.text is None
+        else _highlight(_context_of_hit(value, wanted) if isinstance(value, str) else text, wanted)
     )
-    name_begins = len(_suffix(path[:-1]))
-    label = _marked(where, wanted, name_begins) if wanted in name.lower() else Marked(before=where)
+    name_begins = len(_expression_suffix(path[:-1]))
+    label = _highlight(where, wanted, name_begins) if wanted in name.lower() else HighlightedText(before=where)
     label = replace(label, before=label.before.removeprefix("."))
     return replace(row, at=json.dumps(list(path)), expression=where, label=label, text=shown, is_filled=False)
 
 
-def _suffix(path: Path) -> str:
+def _expression_suffix(path: Path) -> str:
     """What an expression adds to come to a path: `.body["e-mail"][0]`."""
-    return expressions.reference(("x", *path))[1:]
+    return path_expression(("x", *path))[1:]
 
 
-def _around(text: str, wanted: str) -> str:
+def _context_of_hit(text: str, wanted: str) -> str:
     """A text as JSON, and of a long one what stands around the hit."""
     place = max(0, text.lower().find(wanted) - 60)
     part = text[place : place + MAX_TEXT // 10]
@@ -275,11 +279,13 @@ def _around(text: str, wanted: str) -> str:
     )
 
 
-def _marked(text: str, wanted: str, begin: int = 0) -> Marked:
+def _highlight(text: str, wanted: str, begin: int = 0) -> HighlightedText:
     place = text.lower().find(wanted, begin)
     if place < 0:  # it is written otherwise than it is, as a quote or a line break is
-        return Marked(before=visible.visible(text))
+        return HighlightedText(before=escape_invisible(text))
     end = place + len(wanted)
-    return Marked(
-        before=visible.visible(text[:place]), hit=visible.visible(text[place:end]), after=visible.visible(text[end:])
+    return HighlightedText(
+        before=escape_invisible(text[:place]),
+        hit=escape_invisible(text[place:end]),
+        after=escape_invisible(text[end:]),
     )

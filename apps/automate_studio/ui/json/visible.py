@@ -20,22 +20,22 @@ _CLASSES = {"string": "s", "number": "n", "word": "n", "rest": "p"}
 
 
 @dataclass(frozen=True)
-class Shown:
+class HighlightedJson:
     """A value as it is shown, and whether the rest was left off."""
 
     pieces: list[tuple[str, str]]
     cut: bool
 
 
-def show(value: Any, *, cut: bool = False) -> Shown:
+def highlight_json(value: Any, *, cut: bool = False) -> HighlightedJson:
     """Pretty-printed JSON of `value`, at most 200 lines and 64,000 characters. `cut` says that it is a preview."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     lines = text[:MAX_CHARACTERS].split("\n")
     shown = "\n".join(lines[:MAX_LINES])
-    return Shown(_pieces(visible(shown)), cut or len(shown) < len(text))
+    return HighlightedJson(_token_pieces(escape_invisible(shown)), cut or len(shown) < len(text))
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """`text` with characters that reorder or hide it (bidi controls, zero width) written as escapes."""
     return "".join(
         json.dumps(char)[1:-1] if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char
@@ -43,7 +43,7 @@ def visible(text: str) -> str:
     )
 
 
-def _pieces(text: str) -> list[tuple[str, str]]:
+def _token_pieces(text: str) -> list[tuple[str, str]]:
     pieces: list[tuple[str, str]] = []
     for match in _PIECES.finditer(text):
         if match["key"] is not None:

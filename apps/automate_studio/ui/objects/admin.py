@@ -13,6 +13,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.objects import form_view
+from automate_studio.ui.objects.form_view import build_sections
 from automate_studio.ui.objects.where_used import where_used
 
 FORM, DELETE = "automate_studio/forms/page.html", "automate_studio/forms/delete.html"
@@ -75,7 +76,7 @@ class ObjectAdmin:
         form = context["adminform"].form
         may_save = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
         groups = [(title or "", options["fields"]) for title, options in self.get_fieldsets(request, obj)]  # type: ignore[attr-defined]
-        sections = form_view.sections(
+        sections = build_sections(
             form,
             groups,
             conditions=self.conditions,

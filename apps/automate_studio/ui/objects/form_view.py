@@ -53,15 +53,15 @@ class Section:
         return not self.folded or any(each.errors for each in self.fields)
 
 
-def field_view(bound: BoundField, conditions: Conditions | None = None) -> FieldView:
+def build_field_view(bound: BoundField, conditions: Conditions | None = None) -> FieldView:
     """A bound field as it is drawn."""
     terms = (conditions or {}).get(bound.name, ())
     return FieldView(
         name=bound.name,
         label=str(bound.label),
-        kind=_kind(bound),
+        kind=_control_kind(bound),
         id=bound.id_for_label or bound.auto_id,
-        controls=_controls(bound),
+        controls=_field_controls(bound),
         help=str(bound.help_text or ""),
         errors=[str(error) for error in bound.errors],
         needed=getattr(bound.field, "needed", bound.field.required),
@@ -70,7 +70,7 @@ def field_view(bound: BoundField, conditions: Conditions | None = None) -> Field
     )
 
 
-def sections(
+def build_sections(
     form: forms.BaseForm,
     groups: Iterable[tuple[str, Iterable[str]]],
     *,
@@ -83,39 +83,41 @@ def sections(
     found = []
     for title, names in groups:
         fields = [
-            field_view(form[name], conditions) if editable and name in form.fields else _fact(name, facts or {})
+            build_field_view(form[name], conditions)
+            if editable and name in form.fields
+            else _fact_view(name, facts or {})
             for name in names
         ]
         found.append(Section(title=title, fields=fields, folded=title in folded))
     return found
 
 
-def _fact(name: str, facts: Mapping[str, tuple[str, Any]]) -> FieldView:
+def _fact_view(name: str, facts: Mapping[str, tuple[str, Any]]) -> FieldView:
     label, text = facts.get(name, (name, ""))
     return FieldView(name=name, label=label, kind="fact", fact=text)
 
 
-def _kind(bound: BoundField) -> str:
+def _control_kind(bound: BoundField) -> str:
     if bound.is_hidden:
         return "hidden"
     return "check" if isinstance(bound.field.widget, forms.CheckboxInput) else "text"
 
 
-def _controls(bound: BoundField) -> list[Control]:
+def _field_controls(bound: BoundField) -> list[Control]:
     widget = bound.field.widget
     if not isinstance(widget, forms.MultiWidget):
-        return [Control(html=mark_safe(str(bound)), style=_style(widget))]  # noqa: S308 - Django's own widgets
+        return [Control(html=mark_safe(str(bound)), style=_control_style(widget))]  # noqa: S308 - Django's own widgets
     value = bound.value()
     parts: list[Any] = value if isinstance(value, list) else widget.decompress(value) or []
     names: list[str] = widget.widgets_names  # type: ignore[attr-defined] # the stubs lack it
     return [
         Control(
             html=mark_safe(part.render(f"{bound.html_name}{name}", text, {"id": f"{bound.auto_id}{name}"})),  # noqa: S308
-            style=_style(part),
+            style=_control_style(part),
         )
         for name, part, text in zip(names, widget.widgets, parts, strict=False)
     ]
 
 
-def _style(widget: forms.Widget) -> str:
+def _control_style(widget: forms.Widget) -> str:
     return "tall" if isinstance(widget, forms.Textarea) else ""

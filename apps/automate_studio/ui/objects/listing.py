@@ -11,15 +11,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from automate_studio.ui import admin_page, request_params
-from automate_studio.ui.lists import Choice, Query, Tab, address
+from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.lists import FilterChoice, Query, Tab, query_string
+from automate_studio.ui.request_params import clean_text, parse_number
 
 ON_A_PAGE = 24
 MOST_CHOICES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class ListQuery:
     """What a list is asked for, which the links on it ask for again: `show` is the tab, `q` the search."""
 
     values: dict[str, str]
@@ -37,7 +38,7 @@ class Kept:
 
     def url(self, **changed: str) -> str:
         """The address of this list with some of it changed, from its first page on."""
-        return address({**self.values, **changed})
+        return query_string({**self.values, **changed})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class ListPage:
 
     rows: list[Any]
     tabs: list[Tab]
-    filters: list[Choice]
+    filters: list[FilterChoice]
     search: str
     filtered: bool
     query: str
@@ -59,33 +60,33 @@ class ListPage:
     following: str = ""
 
 
-def kept(query: Query, tabs: Mapping[str, str], *names: str) -> Kept:
+def list_query(query: Query, tabs: Mapping[str, str], *names: str) -> ListQuery:
     """What is asked for: a tab that there is, a search, and the filters `names`."""
-    given = {name: request_params.words(query.get(name)) for name in ("show", "q", *names)}
+    given = {name: clean_text(query.get(name)) for name in ("show", "q", *names)}
     if given["show"] not in tabs:
         given["show"] = ""
     values = {name: value for name, value in given.items() if value}
-    return Kept(values=values, page=max(1, request_params.number(query.get("page")) or 1))
+    return ListQuery(values=values, page=max(1, parse_number(query.get("page")) or 1))
 
 
-def window(found: Kept, total: int) -> slice:
+def page_slice(found: ListQuery, total: int) -> slice:
     """The rows of the page that is asked for, or of the last one."""
     start = (min(found.page, max(1, -(-total // ON_A_PAGE))) - 1) * ON_A_PAGE
     return slice(start, start + ON_A_PAGE)
 
 
-def paged(
-    asked_for: Kept,
+def build_list_page(
+    asked_for: ListQuery,
     rows: Sequence[Any],
     counts: Mapping[str, int],
     *,
     tabs: Mapping[str, str],
-    filters: list[Choice],
+    filters: list[FilterChoice],
     what: str,
 ) -> ListPage:
     """The page of these `rows`, where `counts` says how many there are under each tab."""
     total = counts.get(asked_for.tab, 0)
-    start = window(asked_for, total).start
+    start = page_slice(asked_for, total).start
     number = start // ON_A_PAGE + 1
     return ListPage(
         rows=list(rows),
@@ -107,33 +108,35 @@ def paged(
     )
 
 
-def choice(asked_for: Kept, name: str, label: str, options: list[tuple[str, str]]) -> Choice:
+def filter_choice(asked_for: ListQuery, name: str, label: str, options: list[tuple[str, str]]) -> FilterChoice:
     """A filter; a value that is asked for is among its options."""
     value = asked_for.values.get(name, "")
     if value and value not in dict(options):
         options = [(value, value), *options]
-    return Choice(name=name, label=label, value=value, options=options)
+    return FilterChoice(name=name, label=label, value=value, options=options)
 
 
-def owners(asked_for: Kept, known: QuerySet[Any]) -> Choice:
+def owner_filter(asked_for: ListQuery, known: QuerySet[Any]) -> FilterChoice:
     """A filter by owner: only people who own some of `known`."""
     users = get_user_model()
     people = users._default_manager.filter(pk__in=known.order_by().values("owner"))
     names = people.order_by(users.USERNAME_FIELD).values_list(users.USERNAME_FIELD, flat=True)[:MOST_CHOICES]
-    return choice(asked_for, "owner", "Owner", [(name, name) for name in names])
+    return filter_choice(asked_for, "owner", "Owner", [(name, name) for name in names])
 
 
-def owned_by(asked_for: Kept) -> dict[str, str]:
+def owner_condition(asked_for: ListQuery) -> dict[str, str]:
     """The condition that the filter by owner stands for."""
     name = asked_for.values.get("owner")
     return {f"owner__{get_user_model().USERNAME_FIELD}": name} if name else {}
 
 
-def answer(request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any) -> TemplateResponse:
+def list_response(
+    request: HttpRequest, template: str, title: str, url: str, found: ListPage, **more: Any
+) -> TemplateResponse:
     """The list as a page, or what a filter changes of it when htmx asks."""
     shown = {"found": found, "url": url, **more}
     if request.headers.get("HX-Request") != "true" or request.headers.get("HX-Target") != "list":
-        return admin_page.page(request, template, title, **shown)
+        return render_page(request, template, title, **shown)
     fragment = TemplateResponse(request, f"{template}#answer", shown)
     fragment["HX-Push-Url"] = f"{url}{found.query}"
     return fragment

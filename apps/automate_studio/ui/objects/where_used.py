@@ -16,7 +16,7 @@ from automate_governance.reference_registry import Use, users_of_each
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class UsageLink:
     """One user: what kind of thing it is, its name, and its page."""
 
     kind: str
@@ -25,10 +25,10 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Used:
+class UsageSummary:
     """Where an object is used: the users that a person may see, and how many of each kind there are in all."""
 
-    links: list[Link]
+    links: list[UsageLink]
     counts: dict[str, int]
 
     @property
@@ -48,15 +48,15 @@ class Used:
         return ", ".join(said) or "Not used"
 
 
-def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, Used]:
+def where_used(user: User, objs: Iterable[models.Model]) -> dict[Any, UsageSummary]:
     """Where each of these objects of one model is used, by key: a fixed number of queries for any number of them."""
     found = {
         key: sorted(filter(_is_object, uses), key=lambda use: not isinstance(use, Workflow))
         for key, uses in users_of_each(objs).items()
     }
-    seen = set(_seen(user, {use for uses in found.values() for use in uses}))
+    seen = set(_visible_uses(user, {use for uses in found.values() for use in uses}))
     return {
-        key: Used(
+        key: UsageSummary(
             links=[link_to(use) for use in uses if use in seen],
             counts=dict(Counter(str(use._meta.verbose_name) for use in uses)),
         )
@@ -68,7 +68,7 @@ def _is_object(use: Use) -> TypeGuard[models.Model]:
     return isinstance(use, models.Model)
 
 
-def _seen(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
+def _visible_uses(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
     """Those that the person may view. A notification rule is as visible as its workflow, or for administrators."""
     rules = {use for use in uses if isinstance(use, NotificationRule)}
     by_model: dict[type[models.Model], set[Any]] = {}
@@ -85,7 +85,7 @@ def _seen(user: User, uses: set[models.Model]) -> Iterator[models.Model]:
     yield from (rule for rule in rules if (rule.workflow_id in may[Workflow] if rule.workflow_id else administers))
 
 
-def link_to(use: models.Model) -> Link:
+def link_to(use: models.Model) -> UsageLink:
     """The link to something that uses an object."""
     if isinstance(use, NotificationRule):
         to = "studio:workflow_notifications" if use.workflow_id else "studio:notifications"
@@ -94,4 +94,4 @@ def link_to(use: models.Model) -> Link:
     else:
         url = reverse(f"admin:{use._meta.app_label}_{use._meta.model_name}_change", args=[use.pk])
         name = str(use)
-    return Link(kind=str(use._meta.verbose_name), name=name, url=url)
+    return UsageLink(kind=str(use._meta.verbose_name), name=name, url=url)

@@ -18,11 +18,19 @@ from automate_core.outbox import subjects
 from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_studio.models import ChosenSample
-from automate_studio.ui import formatting
-from automate_studio.ui.json import editor, expressions
-from automate_studio.ui.json.visible import visible
+from automate_studio.ui.formatting import short_id, state_word
+from automate_studio.ui.json.editor import parse_storable
+from automate_studio.ui.json.expressions import one_line
+from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_subjects import subject_of_run
 from automate_studio.ui.samples import samples
+from automate_studio.ui.samples.samples import (
+    chosen_sample,
+    readable_triggers,
+    sample_for_trigger,
+    trigger_events,
+    workflow_runs,
+)
 
 MAX_EDITED = 200_000  #: characters of an example
 EVENTS, RUNS = 8, 5  #: how many are offered
@@ -31,7 +39,7 @@ NEWEST, EDITED = "newest", "edited"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
+class SampleOption:
     """One sample. `value` is what choosing it posts: `event:ID`, `run:ID`."""
 
     value: str
@@ -42,96 +50,94 @@ class Option:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class SampleChoice:
     """All that there is, and the text of one's own example: of the present sample's payload until it is edited."""
 
     chosen: str
-    events: list[Option] = field(default_factory=list)
-    runs: list[Option] = field(default_factory=list)
+    events: list[SampleOption] = field(default_factory=list)
+    runs: list[SampleOption] = field(default_factory=list)
     text: str = ""
 
 
-def options(state: State, person: Person) -> Choice:
+def sample_options(state: State, person: Person) -> SampleChoice:
     """What a person may choose from who may see the workflow's payloads."""
-    chosen = samples.chosen_by(person, state.workflow)
-    present = _present(chosen)
-    events = list(samples.of_triggers(samples.readable(state, person), state.workflow).defer("payload")[:EVENTS])
-    runs = list(samples.runs_of(state.workflow).annotate(subject=subject_of_run())[:RUNS])
-    payloads = _payloads(events)
-    return Choice(
+    chosen = chosen_sample(person, state.workflow)
+    present = _chosen_value(chosen)
+    events = list(trigger_events(readable_triggers(state, person), state.workflow).defer("payload")[:EVENTS])
+    runs = list(workflow_runs(state.workflow).annotate(subject=subject_of_run())[:RUNS])
+    payloads = _small_payloads(events)
+    return SampleChoice(
         chosen=present,
         events=[
-            Option(
+            SampleOption(
                 value=f"event:{event.pk}",
                 label=event.type or event.source,
-                detail=_detail(event, payloads.get(event.pk)),
+                detail=_event_detail(event, payloads.get(event.pk)),
                 at=event.received_at,
                 on=present == f"event:{event.pk}",
             )
             for event in events
         ],
         runs=[
-            Option(
+            SampleOption(
                 value=f"run:{run.pk}",
-                label=f"Run {formatting.short(run.pk)}",
-                detail=", ".join(filter(None, (formatting.word(run.status), visible(run.subject)))),
+                label=f"Run {short_id(run.pk)}",
+                detail=", ".join(filter(None, (state_word(run.status), escape_invisible(run.subject)))),
                 at=run.created_at,
                 on=present == f"run:{run.pk}",
             )
             for run in runs
         ],
-        text=json.dumps(_example(state, person, chosen), indent=2, ensure_ascii=False),
+        text=json.dumps(_example_payload(state, person, chosen), indent=2, ensure_ascii=False),
     )
 
 
-def _present(chosen: ChosenSample) -> str:
+def _chosen_value(chosen: ChosenSample) -> str:
     if chosen.edited is not None:
         return EDITED
     return f"event:{chosen.event}" if chosen.event else f"run:{chosen.run}" if chosen.run else NEWEST
 
 
-def _payloads(events: list[Event]) -> dict[Any, Any]:
+def _small_payloads(events: list[Event]) -> dict[Any, Any]:
     """Of those that are small enough to be summed up."""
     size = Func(F("payload"), function="pg_column_size", output_field=IntegerField())
     small = Event.objects.filter(pk__in=[event.pk for event in events]).alias(size=size).filter(size__lt=_SUMMED_UP)
     return dict(small.values_list("pk", "payload"))
 
 
-def _detail(event: Event, payload: Any) -> str:
+def _event_detail(event: Event, payload: Any) -> str:
     """The event's subject; of one that has none, the first few values."""
-    return visible(event.subject or subjects.guess(payload)) or _summary(payload)
+    return escape_invisible(event.subject or subjects.guess(payload)) or _payload_summary(payload)
 
 
-def _summary(payload: Any) -> str:
+def _payload_summary(payload: Any) -> str:
     """The first few values: `number 2381, title Telemetry…`."""
     if not isinstance(payload, dict):
-        return "" if payload is None else expressions.shown(payload)
+        return "" if payload is None else one_line(payload)
     plain = [(name, value) for name, value in payload.items() if isinstance(value, str | int | float)]
-    return ", ".join(f"{name} {expressions.shown(value, 24)}" for name, value in plain[:3]) or expressions.shown(
-        payload
-    )
+    return ", ".join(f"{name} {one_line(value, 24)}" for name, value in plain[:3]) or one_line(payload)
 
 
-def _example(state: State, person: Person, chosen: ChosenSample) -> Any:
+def _example_payload(state: State, person: Person, chosen: ChosenSample) -> Any:
     """What an example begins as: the payload of the present sample."""
     if chosen.edited is not None:
         return chosen.edited
-    for trigger in samples.readable(state, person):
-        found = samples.for_trigger(state, trigger.key, person)
+    for trigger in readable_triggers(state, person):
+        found = sample_for_trigger(state, trigger.key, person)
         if isinstance(found, samples.Sample):
             return found.scope["event"]["payload"]
     return {}
 
 
 @transaction.atomic
-def choose(state: State, post: Mapping[str, str], *, by: Person) -> None:
+def choose_sample(state: State, post: Mapping[str, str], *, by: Person) -> None:
     """Choose `newest`, `event:ID`, `run:ID` or `edited` with a `payload` as JSON. Raises RefusedError."""
     what, _, which = post.get("choose", "").partition(":")
     values: dict[str, Any] = {"event": None, "run": None, "edited": None}
     if what == EDITED:
-        values["edited"] = _read(post.get("payload", ""))
+        values["edited"] = _parse_payload(post.get("payload", ""))
     elif what in {"event", "run"}:
-        values[what] = _known(state, by, what, which)
+        values[what] = _visible_id(state, by, what, which)
     elif what != NEWEST:
         raise RefusedError(f"there is no sample called {what[:100]!r}: choose one of the list")
     ChosenSample.objects.update_or_create(workflow=state.workflow, person=by, defaults=values)
@@ -139,29 +145,29 @@ def choose(state: State, post: Mapping[str, str], *, by: Person) -> None:
         audit.record(by, "sample.edited", state.workflow)
 
 
-def _known(state: State, by: Person, what: str, which: str) -> uuid.UUID:
+def _visible_id(state: State, by: Person, what: str, which: str) -> uuid.UUID:
     try:
         pk = uuid.UUID(which)
     except ValueError:
         raise RefusedError("this sample is not there any more: choose another one") from None
     there = (
-        samples.of_triggers(samples.readable(state, by), state.workflow).filter(pk=pk)
+        trigger_events(readable_triggers(state, by), state.workflow).filter(pk=pk)
         if what == "event"
-        else samples.runs_of(state.workflow).filter(pk=pk)
+        else workflow_runs(state.workflow).filter(pk=pk)
     )
     if not there.exists():
         raise RefusedError("this sample is not there any more: choose another one")
     return pk
 
 
-def _read(text: str) -> Any:
+def _parse_payload(text: str) -> Any:
     """An example's payload. Raises RefusedError."""
     if len(text) > MAX_EDITED:
         raise RefusedError(
             f"an example has at most {MAX_EDITED:,} characters, and this one has {len(text):,}", "payload"
         )
     try:
-        found = editor.storable(text)
+        found = parse_storable(text)
     except ValueError as error:
         raise RefusedError(f"this is no JSON: {error}", "payload") from error
     if found is None:

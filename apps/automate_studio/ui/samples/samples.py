@@ -27,7 +27,7 @@ from automate_core.models import Event, ExecutionRun, StepRun, Workflow
 from automate_governance import payload_views
 from automate_governance.permissions import Person, can
 from automate_studio.models import ChosenSample
-from automate_studio.ui.samples import scope as reach
+from automate_studio.ui.samples.scope import Enclosing, available_steps, enclosing
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_OUTPUTS = 1_000_000  # bytes of all steps together
@@ -54,79 +54,86 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Withheld:
+class WithheldSample:
     """A sample that this person may not see."""
 
 
-def for_trigger(state: State, key: str, person: Person) -> Sample | Withheld | None:
+def sample_for_trigger(state: State, key: str, person: Person) -> Sample | WithheldSample | None:
     """An event that the trigger looks at, whatever its filter says of it. None when there is none."""
     found = next((trigger for trigger in state.reading.definition.triggers if trigger.key == key), None)
     if not can(person, "view_payload", state.workflow) or (found and not may_read_events(found, person)):
-        return Withheld()
+        return WithheldSample()
     if found is None:
         return None
-    chosen = chosen_by(person, state.workflow)
-    events = of_triggers([found], state.workflow)
-    event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest(found, state.workflow)
-    sample = _of(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
+    chosen = chosen_sample(person, state.workflow)
+    events = trigger_events([found], state.workflow)
+    event = (events.filter(pk=chosen.event).first() if chosen.event else None) or newest_event(found, state.workflow)
+    sample = _event_sample(event, "the newest event" if event and event.pk != chosen.event else "the chosen event")
     if sample or chosen.edited is not None:
         payload_views.at(person, "workflow.sample_viewed", state.workflow)
-    return _edited(chosen.edited, sample) if chosen.edited is not None else sample
+    return _edited_sample(chosen.edited, sample) if chosen.edited is not None else sample
 
 
-def for_step(state: State, node: StepNode, person: Person) -> Sample | Withheld | None:
+def sample_for_step(state: State, node: StepNode, person: Person) -> Sample | WithheldSample | None:
     """An event and the outputs of its run, or of the newest one; where nothing ran yet, the event alone."""
     workflow, definition = state.workflow, state.reading.definition
     if not can(person, "view_payload", workflow):
-        return Withheld()
-    chosen = chosen_by(person, workflow)
-    run, event, is_chosen = _moment(state, person, chosen)
-    sample = _of(event, "the chosen event" if is_chosen else "the newest event")
+        return WithheldSample()
+    chosen = chosen_sample(person, workflow)
+    run, event, is_chosen = _sample_source(state, person, chosen)
+    sample = _event_sample(event, "the chosen event" if is_chosen else "the newest event")
     if sample is None and run is not None:
         sample = Sample(scope={"event": {}}, what="the newest run", at=run.created_at)
     if chosen.edited is not None:
-        sample = _edited(chosen.edited, sample)
+        sample = _edited_sample(chosen.edited, sample)
     if sample is None:
         return None
-    keys = {*steps_before(state, node), *(found.node.key for found in reach.before(state.draft, node))}
-    of_run, of_tests = outputs(run, keys) if run else {}, _of_tests(workflow, keys)
+    keys = {
+        *keys_of_earlier_steps(state, node),
+        *(found.node.key for found in available_steps(state.draft, node)),
+    }
+    of_run, of_tests = step_outputs(run, keys) if run else {}, _test_outputs(workflow, keys)
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
-    sample = _with_run(sample, definition, run, steps)
+    sample = _add_run(sample, definition, run, steps)
     payload_views.at(person, "workflow.sample_viewed", workflow)
-    return replace(sample, scope=_at(sample.scope, reach.around(state.draft, node)))
+    return replace(sample, scope=_enclosing_scope(sample.scope, enclosing(state.draft, node)))
 
 
-def _moment(state: State, person: Person, chosen: ChosenSample) -> tuple[ExecutionRun | None, Event | None, bool]:
+def _sample_source(
+    state: State, person: Person, chosen: ChosenSample
+) -> tuple[ExecutionRun | None, Event | None, bool]:
     """The run and the event that are looked at, and whether they were chosen; else they are the newest."""
-    runs = runs_of(state.workflow).select_related("event")
+    runs = workflow_runs(state.workflow).select_related("event")
     run, event = runs.filter(pk=chosen.run).first() if chosen.run else None, None
     if run is None and chosen.event:
-        event = of_triggers(readable(state, person), state.workflow).filter(pk=chosen.event).first()
+        event = trigger_events(readable_triggers(state, person), state.workflow).filter(pk=chosen.event).first()
         run = runs.filter(event=event).first() if event else None
     is_chosen = bool(run or event)
     run = run or runs.first()
     if run is None and event is None:
-        event = next(filter(None, (newest(trigger, state.workflow) for trigger in readable(state, person))), None)
+        event = next(
+            filter(None, (newest_event(trigger, state.workflow) for trigger in readable_triggers(state, person))), None
+        )
     return run, event or (run.event if run else None), is_chosen
 
 
-def runs_of(workflow: Workflow) -> QuerySet[ExecutionRun]:
+def workflow_runs(workflow: Workflow) -> QuerySet[ExecutionRun]:
     """The runs of a workflow, newest first: no tests, and none of the workflows that it calls."""
     runs = ExecutionRun.objects.filter(workflow=workflow, parent=None).exclude(cause=ExecutionRun.Cause.TEST)
     return runs.order_by("-id")
 
 
-def _of_tests(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
+def _test_outputs(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
     """What tests have found of steps, or were told of them."""
     return {key: {"output": output} for key, output in tests.of_tests(workflow, keys).items()}
 
 
-def _at(scope: dict[str, Any], around: reach.Around) -> dict[str, Any]:
+def _enclosing_scope(scope: dict[str, Any], around: Enclosing) -> dict[str, Any]:
     """What is seen at a place besides: of loops their first turn, and an error to catch."""
     scope = dict(scope)
     for loop in around.loops:
         scope["index"] = 0
-        items = _rendered(loop.settings.get("items"), scope) if loop.kind == "for_each" else None
+        items = _render_or_none(loop.settings.get("items"), scope) if loop.kind == "for_each" else None
         if isinstance(items, list) and items:
             scope["item"] = items[0]
         elif loop.kind == "for_each":
@@ -136,7 +143,7 @@ def _at(scope: dict[str, Any], around: reach.Around) -> dict[str, Any]:
     return scope
 
 
-def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
+def _render_or_none(value: Any, scope: Mapping[str, Any]) -> Any:
     """A value for the sample; None where it cannot be rendered, which its own field says."""
     try:
         return compile_value(value).render(scope)
@@ -144,16 +151,16 @@ def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
         return None
 
 
-def _with_run(sample: Sample, definition: Definition, run: ExecutionRun | None, steps: Mapping[str, Any]) -> Sample:
+def _add_run(sample: Sample, definition: Definition, run: ExecutionRun | None, steps: Mapping[str, Any]) -> Sample:
     ids = {"id": str(run.pk) if run else "", "trace_id": run.trace_id if run else "", "workflow": definition.slug}
-    variables = {**definition.vars, **((run.vars or {}) if run else {}), **_saved(definition, steps)}
+    variables = {**definition.vars, **((run.vars or {}) if run else {}), **_saved_variables(definition, steps)}
     waits = [step.key for _, step in walk(definition.steps) if isinstance(step, WaitStep) and step.callback]
     callbacks = dict.fromkeys(waits, "https://example.com/the-address-to-call")
     scope = {**sample.scope, "steps": steps, "vars": variables, "run": ids, "callbacks": callbacks}
     return Sample(scope=scope, what=f"{sample.what} and its run" if steps else sample.what, at=sample.at)
 
 
-def _saved(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
+def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
     """The variables that steps keep their outputs as."""
     actions = (step for _, step in walk(definition.steps) if isinstance(step, ActionStep))
     return {step.save_as: steps[step.key]["output"] for step in actions if step.save_as and step.key in steps}
@@ -162,43 +169,43 @@ def _saved(definition: Definition, steps: Mapping[str, Any]) -> dict[str, Any]:
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-def readable(state: State, person: Person) -> list[Trigger]:
+def readable_triggers(state: State, person: Person) -> list[Trigger]:
     """The draft's triggers whose events the person may see."""
     return [trigger for trigger in state.reading.definition.triggers if may_read_events(trigger, person)]
 
 
-def of_triggers(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Event]:
+def trigger_events(triggers: Iterable[Trigger], workflow: Workflow) -> QuerySet[Event]:
     """The events that these would look at, newest first."""
     looked_at = Q(pk__in=[])
     for trigger in triggers:
-        source, kind = _matches(trigger, workflow)
+        source, kind = _source_and_type(trigger, workflow)
         looked_at |= of_source(source) & (Q(type=kind) if kind else Q())
     return Event.objects.filter(looked_at, emptied_at=None).order_by("-id")
 
 
-def newest(trigger: Trigger, workflow: Workflow) -> Event | None:
+def newest_event(trigger: Trigger, workflow: Workflow) -> Event | None:
     """The newest event that the trigger looks at."""
-    return of_triggers([trigger], workflow).first()
+    return trigger_events([trigger], workflow).first()
 
 
-def _matches(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
+def _source_and_type(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
     source, kind = trigger.matches
     return source or f"{trigger.__struct_config__.tag}:{workflow.slug}", kind
 
 
-def _of(event: Event | None, what: str) -> Sample | None:
+def _event_sample(event: Event | None, what: str) -> Sample | None:
     if event is None:
         return None
     return Sample(scope={"event": event_scope(event)}, what=f"{what}, {event}", at=event.received_at)
 
 
-def _edited(payload: Any, base: Sample | None) -> Sample:
+def _edited_sample(payload: Any, base: Sample | None) -> Sample:
     """An example of the person's own in the place of an event's payload."""
     event = {**event_scope(None), **(base.scope["event"] if base else {}), "payload": payload}
     return Sample(scope={"event": event}, what="your edited example")
 
 
-def chosen_by(person: Person, workflow: Workflow) -> ChosenSample:
+def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
     """What the person has chosen; an empty one when that is nothing."""
     found = ChosenSample.objects.filter(workflow=workflow, person=person).first()
     return found or ChosenSample(workflow=workflow, person=person)
@@ -207,7 +214,7 @@ def chosen_by(person: Person, workflow: Workflow) -> ChosenSample:
 # --- outputs ----------------------------------------------------------------------------------------------------------
 
 
-def outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
+def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
     """What these steps gave, by key; of loops the last iteration's. Of many large ones the first are left out."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = StepRun.objects.filter(run=run, status="succeeded", output_file=None).annotate(size=size).order_by("-id")
@@ -226,7 +233,7 @@ def outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
 # --- what can be named ------------------------------------------------------------------------------------------------
 
 
-def steps_before(state: State, node: StepNode) -> Iterator[str]:
+def keys_of_earlier_steps(state: State, node: StepNode) -> Iterator[str]:
     """The keys of the steps whose output is known at the step's own condition; of a loop, those inside it too."""
     lists = state.draft.lists()
 
@@ -262,11 +269,11 @@ def known_paths(state: State, node: StepNode | None) -> list[str]:
         for each in trigger.inputs
     ]
     names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)
-    names += [f"steps.{key}.output" for key in steps_before(state, node)]
+    names += [f"steps.{key}.output" for key in keys_of_earlier_steps(state, node)]
     return names + [f"vars.{name}" for name in state.reading.definition.vars]
 
 
-def paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def walk_paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """(dotted name, value) of all that a name can reach in a value; of a list itself and its first item."""
     if prefix:
         yield prefix, value
@@ -275,4 +282,4 @@ def paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, A
     items = value.items() if isinstance(value, dict) else [("0", value[0])] if isinstance(value, list) and value else ()
     for name, inner in items:
         if name and "." not in name and name == name.strip():
-            yield from paths(inner, f"{prefix}.{name}" if prefix else name, depth + 1)
+            yield from walk_paths(inner, f"{prefix}.{name}" if prefix else name, depth + 1)

@@ -17,7 +17,7 @@ _LOOPS = {"for_each", "repeat"}
 
 
 @dataclass(frozen=True)
-class Reached:
+class AvailableStep:
     """A step before. `only_if` says when it has run, as in "only if …"; empty for one that always has."""
 
     node: StepNode
@@ -25,7 +25,7 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class Around:
+class Enclosing:
     """What surrounds a step: the loops, outermost first, and whether it stands where an error is caught."""
 
     loops: tuple[StepNode, ...] = ()
@@ -37,31 +37,31 @@ class Around:
         return [loop for loop in self.loops if loop.kind == "for_each"]
 
 
-def before(draft: Draft, node: StepNode) -> list[Reached]:
+def available_steps(draft: Draft, node: StepNode) -> list[AvailableStep]:
     """The steps whose output can be named at `node`, in reading order."""
     lists = draft.lists()
-    found: list[Reached] = []
-    chain = [*_holders(draft, node), node]
+    found: list[AvailableStep] = []
+    chain = [*_containers(draft, node), node]
     for at, holder in enumerate(chain):
         for other in lists.get(holder.place, ()):
             if other.key == holder.key:
                 break
             if not other.disabled:
-                found += [Reached(other), *_inside(other, lists, "")]
+                found += [AvailableStep(other), *_steps_inside(other, lists, "")]
         if at + 1 < len(chain):
-            found += _on_the_way(holder, chain[at + 1].slot, lists)
+            found += _steps_within_slot(holder, chain[at + 1].slot, lists)
     return found
 
 
-def around(draft: Draft, node: StepNode) -> Around:
+def enclosing(draft: Draft, node: StepNode) -> Enclosing:
     """The loops that the step stands in, and whether `error` is there."""
-    chain = [*_holders(draft, node), node]
+    chain = [*_containers(draft, node), node]
     loops = tuple(holder for holder in chain[:-1] if holder.kind in _LOOPS)
     slots = [inner.slot for holder, inner in itertools.pairwise(chain) if holder.kind in {"try", "action"}]
-    return Around(loops, "on_error" in slots)
+    return Enclosing(loops, "on_error" in slots)
 
 
-def _holders(draft: Draft, node: StepNode) -> list[StepNode]:
+def _containers(draft: Draft, node: StepNode) -> list[StepNode]:
     """The steps that hold it, outermost first."""
     found: list[StepNode] = []
     at = draft.steps.get(node.parent)
@@ -71,34 +71,34 @@ def _holders(draft: Draft, node: StepNode) -> list[StepNode]:
     return found
 
 
-def _on_the_way(holder: StepNode, slot: str, lists: Lists) -> Iterator[Reached]:
+def _steps_within_slot(holder: StepNode, slot: str, lists: Lists) -> Iterator[AvailableStep]:
     """What is known in a slot of `holder`, beside what was known at it."""
     if holder.kind == "approval":
-        yield Reached(holder)
+        yield AvailableStep(holder)
     elif holder.kind == "try" and slot in {"on_error", "always"}:
-        yield from _of_slot(holder, "steps", lists, "it got that far")
+        yield from _steps_of_slot(holder, "steps", lists, "it got that far")
     elif holder.kind == "branch" and holder.settings.get("match") == "all" and slot != OTHERWISE:
         for lane in holder.lanes:
             if lane["key"] == slot:
                 break
-            yield from _of_slot(holder, lane["key"], lists, _condition(holder, lane["key"]))
+            yield from _steps_of_slot(holder, lane["key"], lists, _slot_condition(holder, lane["key"]))
 
 
-def _inside(node: StepNode, lists: Lists, only_if: str) -> Iterator[Reached]:
+def _steps_inside(node: StepNode, lists: Lists, only_if: str) -> Iterator[AvailableStep]:
     """The steps inside one that comes before: all but those of loops."""
     if node.kind not in _LOOPS:
         for slot in node.slots:
-            yield from _of_slot(node, slot, lists, _condition(node, slot) or only_if)
+            yield from _steps_of_slot(node, slot, lists, _slot_condition(node, slot) or only_if)
 
 
-def _of_slot(node: StepNode, slot: str, lists: Lists, only_if: str) -> Iterator[Reached]:
+def _steps_of_slot(node: StepNode, slot: str, lists: Lists, only_if: str) -> Iterator[AvailableStep]:
     for inner in lists.get((node.key, slot), ()):
         why = f"{inner.label} is on" if inner.disabled else only_if
-        yield Reached(inner, why)
-        yield from _inside(inner, lists, why)
+        yield AvailableStep(inner, why)
+        yield from _steps_inside(inner, lists, why)
 
 
-def _condition(node: StepNode, slot: str) -> str:
+def _slot_condition(node: StepNode, slot: str) -> str:
     """When the steps of a slot run; empty where they always do."""
     lane = next((lane.get("name") or lane["key"] for lane in node.lanes if lane["key"] == slot), "")
     if node.kind == "branch":
