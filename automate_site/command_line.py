@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, execute_from_command_line
 from django.db import OperationalError
 
+from automate_site import environment
 from automate_site.embedded_postgres import PostgresError
 
 _ALSO_STOPPED = {"automate_backup", "automate_restore", "automate_recover_keys"}
@@ -33,15 +35,11 @@ def main(arguments: list[str]) -> int:
 
 def _database_of(arguments: list[str]) -> contextlib.AbstractContextManager[Any]:
     """The embedded PostgreSQL, for commands that are also for a site that is stopped."""
-    from automate_site import environment
-
     cluster = environment.embedded_cluster() if {*arguments[1:2]} & _ALSO_STOPPED else None
     return cluster.running() if cluster else contextlib.nullcontext()
 
 
 def _hint() -> str:
-    import os
-
     if os.environ.get("DATABASE_URL"):
         return "Check DATABASE_URL, and that PostgreSQL is running there."
     return "Start the site with `make run` (it brings its own PostgreSQL), or set DATABASE_URL."

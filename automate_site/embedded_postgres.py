@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 USER = "automate"
 DATABASE = "automate"
 _PORT = 5432  # names the socket's file; nothing listens on it
@@ -144,8 +146,6 @@ class Cluster:
             raise PostgresError(f"initdb failed: {_last_line(result.stderr)}")
 
     def _create_database(self) -> None:
-        import psycopg
-
         url = self.url.replace(f"/{DATABASE}?", "/postgres?")
         with psycopg.connect(url, autocommit=True) as connection:  # noqa: TID251 - our own cluster
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():

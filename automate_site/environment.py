@@ -12,12 +12,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_core.proxies import read_networks
 from automate_egress.policy import is_proxy_url, split_host
+from automate_governance.secrets.keyring import generate_key
 from automate_site import running
 from automate_site.embedded_postgres import Cluster, PostgresError, binaries
 
 DEFAULT_PORT = 8000
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR: Path = Path(__file__).resolve().parent.parent
 
 
 def data_folder() -> Path:
@@ -84,8 +86,6 @@ def secrets_keys() -> list[str]:
     """The keys of stored secrets, newest first, separated by commas or lines: from `AUTOMATE_SECRETS_KEYS`, from the
     file that `AUTOMATE_SECRETS_KEYS_FILE` names, else one of our own. Raises ImproperlyConfigured.
     """
-    from automate_governance.secrets.keyring import generate_key
-
     given = os.environ.get("AUTOMATE_SECRETS_KEYS")
     if path := None if given else os.environ.get("AUTOMATE_SECRETS_KEYS_FILE"):
         try:
@@ -184,8 +184,6 @@ def hosts(name: str) -> list[str]:
 
 def networks(name: str) -> list[str]:
     """The addresses and networks in the variable `name`, separated by commas. Raises ImproperlyConfigured."""
-    from automate_core.proxies import read_networks
-
     given = [entry.strip() for entry in os.environ.get(name, "").split(",") if entry.strip()]
     try:
         read_networks(given)

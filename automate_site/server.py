@@ -11,6 +11,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from automate_core.conf import setting
+from automate_core.worker.managed import managed
+from automate_studio.runs.page.live_hub import hub
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 3
@@ -60,9 +62,6 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by uvicorn in its main thread. The second signal lets go of what still runs."""
-        from automate_core.worker.managed import managed
-        from automate_studio.runs.page.live_hub import hub
-
         hub.close()
         if self.should_exit:
             managed.hurry()

@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
-from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
-from django.db.models.signals import post_migrate
 
+from automate_connectors.registry import connectors
 from automate_governance import app_config
+from automate_plugins.checks import warnings
 
 
 class AutomateConnectorsConfig(app_config.AutomateAppConfig):
@@ -26,13 +26,9 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         register(model_allowlist.settings_make_sense, "automate")
         register(model_allowlist.nothing_sensitive_is_exposed, "automate")
         _declare_roles(self)
-        post_migrate.connect(_seed_roles, sender=self)
 
 
 def _connectors_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    from automate_connectors.registry import connectors
-    from automate_plugins.checks import warnings
-
     return [
         Warning(message, hint=hint, id=f"automate_connectors.{number}")
         for number, message, hint in warnings(connectors)
@@ -54,9 +50,3 @@ def _declare_roles(app: AppConfig) -> None:
             roles.AUDITORS: roles.share("connection", "view", scope="any"),
         },
     )
-
-
-def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
-    from automate_governance import roles
-
-    roles.seed(sender, apps)

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.credentials import resolve_config
 from automate_connectors.invocation import check
 from automate_connectors.models import Connection
 from automate_connectors.oauth.tokens import fresh
@@ -123,7 +124,7 @@ def context(
     """
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
-        "connection": connection.resolved(given) if connection else {},
+        "connection": resolve_config(connection, given) if connection else {},
         **ways_out(bound_hosts=connection.hosts() if connection else (), deadline=deadline),
         "idempotency_key": uuid.uuid4().hex,
         "deadline": deadline,

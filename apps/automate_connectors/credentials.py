@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django.db import DatabaseError, connections
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.models import Connection
+from automate_connectors.models import Connection, is_secret_reference
 from automate_connectors.oauth.tokens import fresh
 from automate_governance import payload_views
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.secrets.resolver import resolve
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
     if connection.health == Connection.Health.RECONNECT:
         raise ConnectorError(f"the connection {slug!r} has to be connected again", code=health.NEEDS_RECONNECT)
     try:
-        config = connection.resolved()
+        config = resolve_config(connection)
     except SecretNotFoundError as error:
         raise ConnectorError(f"connection {slug!r}: {error}", code="secret_not_found") from error
     except SecretUnavailableError as error:
@@ -84,3 +86,16 @@ def of(slug: str, run_as: Callable[[], Person], workflow: str) -> Used:
     payload_views.used(run_as(), connection.secrets_in_use(), connection, workflow)
     connections.close_all()  # none is held while the effect goes on
     return Used(connection, config, connection.hosts())
+
+
+def resolve_config(connection: Connection, given: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Return the configuration with plain secret values, for `context["connection"]` alone.
+
+    `given` holds the values of references that are not stored yet. Raises SecretNotFoundError, SecretUnavailableError,
+    and ConnectorError when there is no access token.
+    """
+    config = {
+        name: (given.get(value) or resolve(value).reveal()) if is_secret_reference(value) else value
+        for name, value in connection.config.items()
+    }
+    return connection.with_token(config, fresh(connection)) if connection.oauth else config

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from automate_connectors.registry import connectors
 from automate_egress.policy import ascii_host
 from automate_governance.governed import Governed, verbs
 from automate_governance.models import StoredSecret
-from automate_governance.secrets.resolver import is_reference, resolve
+from automate_governance.secrets.resolver import is_reference
 from automate_plugins.fields import FieldKind, problems
 from automate_plugins.registry import PluginNotFoundError
 
@@ -114,7 +113,7 @@ class Connection(Governed):
             raise ValidationError({"config": [f"{problem}." for problem in found]})
         secret_names = {field.name for field in adapter.config_fields if field.kind is FieldKind.SECRET}
         for name, value in config.items():
-            if name in secret_names and value and not _refers(value):
+            if name in secret_names and value and not is_secret_reference(value):
                 example = f"database:{self.slug or 'name'}-{name}"
                 raise ValidationError({"config": f"{name} must be a reference to a secret, such as {example}."})
         if plain := next(_plain_secrets(config), None):
@@ -136,14 +135,14 @@ class Connection(Governed):
         setup = self.sign_in
         if setup is None:
             return
-        if setup.client_secret and not _refers(setup.client_secret):
+        if setup.client_secret and not is_secret_reference(setup.client_secret):
             raise ValidationError({"oauth_client_secret": "A reference to a secret, such as database:client-secret."})
         if found := dict(setup.problems()):
             raise ValidationError(found)
 
     def references(self) -> dict[str, list[str]]:
         """The secret references in it, by the name they go by: whoever says where they are sent may use them all."""
-        found = {name: [value] for name, value in self.config.items() if _refers(value)}
+        found = {name: [value] for name, value in self.config.items() if is_secret_reference(value)}
         if self.sign_in and self.sign_in.client_secret:
             found["oauth_client_secret"] = [self.sign_in.client_secret]
         token = self._token()
@@ -155,7 +154,7 @@ class Connection(Governed):
         """The references that a call resolves: those of the settings, or of its sign-in. No query without a sign-in."""
         if self.oauth:
             return [each for listed in self.references().values() for each in listed]
-        return [value for value in self.config.values() if _refers(value)]
+        return [value for value in self.config.values() if is_secret_reference(value)]
 
     def _token(self) -> OAuthToken | None:
         """Its tokens, without a query where they were read with it."""
@@ -163,21 +162,6 @@ class Connection(Governed):
             token: OAuthToken | None = self._state.fields_cache["token"]
             return token
         return OAuthToken.objects.select_related("access", "refresh").filter(connection=self.pk).first()
-
-    def resolved(self, given: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-        """The configuration with plain secret values, for `context["connection"]` alone.
-
-        `given` are the values of references that are not stored yet.
-
-        Raises SecretNotFoundError, SecretUnavailableError, and ConnectorError when there is no access token.
-        """
-        from automate_connectors.oauth.tokens import fresh
-
-        config = {
-            name: (given.get(value) or resolve(value).reveal()) if _refers(value) else value
-            for name, value in self.config.items()
-        }
-        return self.with_token(config, fresh(self)) if self.oauth else config
 
     @property
     def token_name(self) -> str:
@@ -211,7 +195,8 @@ def token_name(adapter: ConnectorAdapter) -> str:
 _FOUND_OUT = frozenset({"health", "health_since", "health_note", "health_rev", "last_used_at", "tested_at"})
 
 
-def _refers(value: Any) -> bool:
+def is_secret_reference(value: Any) -> bool:
+    """Whether a setting is a reference to a secret, such as `database:slack-token`."""
     return isinstance(value, str) and is_reference(value)
 
 
@@ -233,7 +218,7 @@ def _plain_secrets(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
 
 def _is_plain_secret(name: str, value: str, depth: int) -> bool:
     named_so = value and name != "header_name" and _SECRET_NAME.search(name)
-    return bool(named_so) and not (depth == 1 and _refers(value))
+    return bool(named_so) and not (depth == 1 and is_secret_reference(value))
 
 
 class ConnectionUserPermission(UserObjectPermissionBase):

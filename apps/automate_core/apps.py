@@ -41,7 +41,6 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         register(model_registry.nothing_sensitive_is_watched, "automate")
         model_signals.connect()
         _declare_roles(self)
-        post_migrate.connect(_seed_roles, sender=self)
         post_migrate.connect(_install_captures, sender=self)
         post_migrate.connect(_seed_rules, sender=self)
 
@@ -90,9 +89,3 @@ def _declare_roles(app: AppConfig) -> None:
             ),
         },
     )
-
-
-def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
-    from automate_governance import roles
-
-    roles.seed(sender, apps)

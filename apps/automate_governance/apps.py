@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.apps import AppConfig
-from django.apps.registry import Apps
 from django.core.checks import register
-from django.db.models.signals import post_migrate, pre_save
+from django.db.models.signals import pre_save
 
 from automate_governance import app_config
 
@@ -31,7 +28,6 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         register(checks.the_development_server_asks_too)
         register(checks.secrets_keys_open_what_is_stored, "database")
         _declare_roles(self)
-        post_migrate.connect(_seed_roles, sender=self)
         pre_save.connect(log_redaction.redact_history, sender=LogEntry)
         account_trail.connect()
         log_redaction.guard_handlers()
@@ -54,9 +50,3 @@ def _declare_roles(app: AppConfig) -> None:
             roles.AUDITORS: ("audit_site",),
         },
     )
-
-
-def _seed_roles(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
-    from automate_governance import roles
-
-    roles.seed(sender, apps)

@@ -12,8 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import NotSupportedError, OperationalError, connections
 from django.db.models import Count
 
+from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import keyring
-from automate_governance.secrets.vault import VaultSettings
+from automate_governance.secrets.resolver import backends
+from automate_governance.secrets.vault_settings import VaultSettings
 from automate_plugins.checks import warnings
 
 _MAKE_ONE = "Generate one with `manage.py automate_generate_key`, keep it outside the database, and put it first."
@@ -21,8 +23,6 @@ _MAKE_ONE = "Generate one with `manage.py automate_generate_key`, keep it outsid
 
 def secrets_backends_load(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W001: a secrets backend could not be loaded. W002: one replaces a built-in one. W009: a name that is none."""
-    from automate_governance.secrets.resolver import backends
-
     return [
         Warning(message, hint=hint, id=f"automate_governance.{number}") for number, message, hint in warnings(backends)
     ]
@@ -43,8 +43,6 @@ def secrets_keys_open_what_is_stored(
     app_configs: Any, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
     """E001: stored secrets need a key that is not configured. Asks the database."""
-    from automate_governance.models import StoredSecret
-
     try:
         ring = keyring()
     except ImproperlyConfigured:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.apps import AppConfig, apps
 from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
+from django.db.models.signals import post_migrate
 
 from automate_governance.people import account_trail
 
@@ -51,8 +53,13 @@ def _columns(model: type[Model] | None) -> set[str | None]:
 
 
 def declare(app: AppConfig, shares: Mapping[str, tuple[str, ...]]) -> None:
-    """Say which permissions of `app`, by codename, belong to each role."""
+    """Say which permissions of `app`, by codename, belong to each role; `migrate` grants them."""
     _shares[app.label] = shares
+    post_migrate.connect(_seed_after_migrate, sender=app)
+
+
+def _seed_after_migrate(sender: AppConfig, apps: Apps | None = None, **_: Any) -> None:
+    seed(sender, apps)
 
 
 def permissions_of(role: str) -> QuerySet[Permission]:

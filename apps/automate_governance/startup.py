@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
 from automate_governance import checks
+from automate_governance.models import StoredSecret
 from automate_governance.redaction import log_redaction
 from automate_governance.redaction.redactor import redactor
 from automate_governance.secrets.env import EnvSecretsBackend
@@ -47,8 +48,6 @@ def learn_what_is_the_sites_own() -> None:
 
 
 def _stored() -> Iterator[str]:
-    from automate_governance.models import StoredSecret
-
     for secret in StoredSecret.objects.filter(lost_at=None).iterator(chunk_size=1_000):
         try:
             yield secret.reveal()

@@ -138,11 +138,11 @@ def test_operators_of_earlier_sites_operate_too(db, runs_all):
 def test_what_an_administrator_took_away_stays_away(django_db_blocker):
     from django.apps import apps
 
-    from automate_core.apps import _seed_roles
+    from automate_governance import roles
 
     group = Group.objects.get(name="Builders")
     group.permissions.remove(Permission.objects.get(codename="delete_workflow"))
-    _seed_roles(apps.get_app_config("automate_core"))
+    roles.seed(apps.get_app_config("automate_core"), None)
     assert not group.permissions.filter(codename="delete_workflow").exists()
 
 

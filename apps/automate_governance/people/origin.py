@@ -14,6 +14,11 @@ from typing import Any
 from django.db.models import TextChoices
 from django.http import HttpRequest
 
+try:
+    import pwd
+except ImportError:  # not on Windows
+    pwd = None  # type: ignore[assignment]
+
 
 class Source(TextChoices):
     """What kind of door a deed came in by."""
@@ -95,9 +100,9 @@ def _of_program() -> Source:
 
 def _system_user() -> str:
     """The user that the system runs this process as, which no variable of the environment can change."""
+    if pwd is None:
+        return os.environ.get("USERNAME", "")[:100]
     try:
-        import pwd
-
         return pwd.getpwuid(os.getuid()).pw_name[:100]
-    except (ImportError, KeyError):
-        return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")[:100]
+    except KeyError:
+        return str(os.getuid())

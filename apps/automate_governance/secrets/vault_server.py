@@ -16,8 +16,8 @@ from hvac import exceptions  # noqa: TID251 - its errors
 from automate_egress import EgressError
 from automate_governance.redaction.redactor import redactor
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
-from automate_governance.secrets.vault import VaultSettings
 from automate_governance.secrets.vault_session import GuardedSession
+from automate_governance.secrets.vault_settings import VaultSettings
 
 _MOST_CACHED = 1_000
 _RENEW_SECONDS = 15  # a token that ends sooner is replaced before it is used

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 from automate_llm.providers.options import ChatOptions
+from automate_llm.providers.options import TokenUsage as TokenUsage
 
 
 class LLMProviderError(Exception):
@@ -40,15 +40,6 @@ class Capability(enum.StrEnum):
     STRUCTURED_OUTPUT = "structured_output"  #: `schema`: the answer is a JSON document of that schema
     USAGE = "usage"  #: `on_usage`: called once for each answer, with a `TokenUsage`
     CANCELLATION = "cancellation"  #: `cancelled`: asked while waiting; a call that is not wanted any more ends early
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenUsage:
-    """What the service says that an answer took. `cut_off`: it ended at `max_tokens`, not by itself."""
-
-    tokens_in: int
-    tokens_out: int
-    cut_off: bool = False
 
 
 class LLMProvider(ABC):

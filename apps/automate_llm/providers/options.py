@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from automate_connectors.context import Http
 
-if TYPE_CHECKING:
-    from automate_llm.providers.base import TokenUsage
+
+@dataclass(frozen=True, kw_only=True)
+class TokenUsage:
+    """What the service says that an answer took. `cut_off`: it ended at `max_tokens`, not by itself."""
+
+    tokens_in: int
+    tokens_out: int
+    cut_off: bool = False
 
 
 class ChatOptions(dict[str, Any]):
