@@ -176,7 +176,7 @@ def workflow(owner: Any, endpoint: Any) -> Callable[[str], Any]:
     from automate_core.definition import yaml_files
 
     def make(text: str, *, publish: bool = True) -> Any:
-        made = workflows.save_definition(yaml_files.read(text), owner=owner)
+        made = workflows.save_definition(yaml_files.read_workflow(text), owner=owner)
         if publish:
             workflows.publish(made, author=owner)
         made.refresh_from_db()

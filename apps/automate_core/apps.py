@@ -49,10 +49,12 @@ def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W001: a file in a folder of workflow templates is none."""
     from automate_core.authoring.library import files
 
-    if files.are_all_ours():
+    if files.are_all_built_in():
         return []
     hint = "docs/gallery.md describes the file; all other templates are offered."
-    return [Warning(f"{fault.path}: {fault.reason}", hint=hint, id="automate_core.W001") for fault in files.faults()]
+    return [
+        Warning(f"{fault.path}: {fault.reason}", hint=hint, id="automate_core.W001") for fault in files.rejected_files()
+    ]
 
 
 def _install_captures(sender: AppConfig, using: str, **_: Any) -> None:

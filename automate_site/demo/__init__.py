@@ -31,7 +31,7 @@ def seed(owner: Person) -> None:
     echo.full_clean()
     echo.save()
     audit.record(owner, "connection.created", echo)
-    definition = yaml_files.read(yaml_files.load(FOLDER / f"{WORKFLOW}.yaml"))
+    definition = yaml_files.read_workflow(yaml_files.load_text(FOLDER / f"{WORKFLOW}.yaml"))
     workflow = workflows.save_definition(definition, owner=owner)
     workflows.publish(workflow, author=owner, message="The demo")
 

@@ -392,7 +392,7 @@ steps:
 
 
 def test_an_expression_in_sql_that_was_saved_otherwise_never_runs():
-    read = yaml_files.read("""
+    read = yaml_files.read_workflow("""
 name: Ask
 slug: ask
 triggers: [{endpoint: github}]

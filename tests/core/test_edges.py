@@ -456,7 +456,7 @@ def test_a_right_that_was_taken_back_calls_nothing(publish, deliver, drain, owne
     for perm in ("view_workflow", "run_workflow"):
         assign_perm(perm, colleague, callee)
     made = workflows.save_definition(
-        yaml_files.read(
+        yaml_files.read_workflow(
             "name: C\nslug: c\ntriggers: [{kind: manual}]\nsteps: [{kind: workflow, key: call, workflow: other}]"
         ),
         owner=colleague,

@@ -35,7 +35,7 @@ def listening(owner, settings, drain):
     emit("salary.paid", {"amount": 90_000})
     drain()
     settings.AUTOMATE_EVENT_TYPES = {"salary.paid": NEEDED}
-    return workflows.save_definition(yaml_files.read(LISTENS), owner=owner)
+    return workflows.save_definition(yaml_files.read_workflow(LISTENS), owner=owner)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, p
     for verb in ("view", "view_payload", "change"):
         assign_perm(f"{verb}_workflow", colleague, listening)
     draft = LISTENS.replace("alaries", "alaries-too")
-    own = workflows.save_definition(yaml_files.read(draft), owner=colleague)
+    own = workflows.save_definition(yaml_files.read_workflow(draft), owner=colleague)
     client, download = sign_in(colleague), reverse("studio:event_download", args=[event.pk])
     sample = reverse("studio:builder_sample", args=[own.pk])
     waiting = reverse("studio:builder_trigger_event", args=[own.pk, "event"])
@@ -105,7 +105,7 @@ def test_past_events_are_for_those_who_may_listen(listening, owner, colleague, p
     emit("secret.other", {"amount": 7})
     newest = Event.objects.latest("id")
     assert client.post(waiting, {"event": newest.pk}).status_code == 404, "of another type, which is closed"
-    tried = shadow.evaluate(own, workflows.load_definition(own), by=get_user_model().objects.get(pk=colleague.pk))
+    tried = shadow.evaluate_draft(own, workflows.load_definition(own), by=get_user_model().objects.get(pk=colleague.pk))
     assert tried and [each.id for each in tried.tried] == [str(event.pk)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from guardian.shortcuts import assign_perm
 
-from automate_core.definition.form_validation import AnswersError, check
+from automate_core.definition.form_validation import AnswersError, check_answers
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.triggers import manual
 from automate_governance.models import AuditEntry
@@ -112,7 +112,7 @@ def test_the_started_run_has_its_inputs(workflow, owner, drain):
     ],
 )
 def test_answers_are_read_in_their_type(kind, answer, expected):
-    assert check([{"name": "field", "kind": kind}], {"field": answer}) == {"field": expected}
+    assert check_answers([{"name": "field", "kind": kind}], {"field": answer}) == {"field": expected}
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_answers_are_read_in_their_type(kind, answer, expected):
 def test_answers_of_another_type_are_refused(kind, answer):
     field = {"name": "field", "kind": kind, "choices": ["a", "b"] if kind == "choice" else []}
     with pytest.raises(AnswersError) as refused:
-        check([field], {"field": answer})
+        check_answers([field], {"field": answer})
     assert list(refused.value.errors) == ["field"]

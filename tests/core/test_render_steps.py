@@ -238,16 +238,19 @@ REFUSED = {
 def test_saving_refuses_what_rendering_would(owner, endpoint, source):
     text = f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: [{{key: a, action: data.set, inputs: {{x: {json.dumps(source)}}}}}]"
     with pytest.raises(Exception, match=r"inputs\.x") as caught:
-        workflows.publish(workflows.save_definition(yaml_files.read(text), owner=owner), author=owner)
+        workflows.publish(workflows.save_definition(yaml_files.read_workflow(text), owner=owner), author=owner)
     assert REFUSED[source] in str(caught.value)
 
 
 def test_a_limits_key_is_only_what_can_be_had_at_once(owner, endpoint):
     text = "name: Flow\nslug: flow\ntriggers: [{endpoint: github}]\nconcurrency: {limit: 1, key: '%s'}\nsteps: [{key: a, action: data.set, inputs: {}}]"
     with pytest.raises(Exception, match=r"concurrency\.key: this is computed before the run starts"):
-        workflows.publish(workflows.save_definition(yaml_files.read(text % "{{ 1 + 1 }}"), owner=owner), author=owner)
+        workflows.publish(
+            workflows.save_definition(yaml_files.read_workflow(text % "{{ 1 + 1 }}"), owner=owner), author=owner
+        )
     workflows.publish(
-        workflows.save_definition(yaml_files.read(text % "{{ event.type | upper }}"), owner=owner), author=owner
+        workflows.save_definition(yaml_files.read_workflow(text % "{{ event.type | upper }}"), owner=owner),
+        author=owner,
     )
 
 
@@ -257,7 +260,7 @@ def test_a_workflow_holds_so_many_expressions(owner, endpoint):
     )
     text = f"name: Flow\nslug: flow\ntriggers: [{{endpoint: github}}]\nsteps: [{steps}]"
     with pytest.raises(Exception, match="expressions of a workflow are at most 200,000 characters, not 209,1"):
-        workflows.publish(workflows.save_definition(yaml_files.read(text), owner=owner), author=owner)
+        workflows.publish(workflows.save_definition(yaml_files.read_workflow(text), owner=owner), author=owner)
 
 
 def test_half_a_character_is_no_input(publish, run):

@@ -136,7 +136,7 @@ def test_what_is_over_goes_and_what_it_is_needed_for_stays(workflow, deliver, dr
     OutboxJob.objects.filter(pk=dead.pk).update(status="dead")
     pinning.keep(kept, by=owner)
     again = control.retry(retried, by=owner, start="start")
-    start.start(flow, Request(mode="dry", scope="whole"), by=owner)
+    start.start_test(flow, Request(mode="dry", scope="whole"), by=owner)
     settle(drain)
     ExecutionRun.objects.filter(pk=again.pk).update(status="waiting", finished_at=None)
     caller = ExecutionRun.objects.get(workflow__slug="caller")

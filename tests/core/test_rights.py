@@ -46,7 +46,7 @@ def theirs(colleague):
 
     def make(trigger, steps=KEEP):
         text = FLOW.format(trigger=trigger, steps=steps)
-        made = workflows.save_definition(yaml_files.read(text), owner=colleague)
+        made = workflows.save_definition(yaml_files.read_workflow(text), owner=colleague)
         workflows.publish(made, author=colleague)
         return made
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automate_core.expressions.json_logic import MAX_MATCHED, RuleCostError, RuleError, read
+from automate_core.expressions.json_logic import MAX_MATCHED, RuleCostError, RuleError, read_rule
 from automate_core.expressions.operators import ARITY
 from tests.conftest import ROOT
 from tests.support.costs import at_most, in_proportion
@@ -79,7 +79,7 @@ RULES = [
 
 @pytest.mark.parametrize(("rule", "holds"), RULES)
 def test_rules(rule, holds):
-    assert read(rule).holds(SCOPE) is holds
+    assert read_rule(rule).holds(SCOPE) is holds
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_rules(rule, holds):
 )
 def test_a_wrong_rule_says_where_and_why(rule, path, reason):
     with pytest.raises(RuleError) as caught:
-        read(rule)
+        read_rule(rule)
     assert (caught.value.path, reason in caught.value.reason) == (path, True)
 
 
@@ -111,13 +111,13 @@ def test_size_and_depth_are_limited():
     for _ in range(40):
         deep = {"!": [deep]}
     with pytest.raises(RuleError, match="nested too deeply"):
-        read(deep)
+        read_rule(deep)
     with pytest.raises(RuleError, match="too large"):
-        read({"or": [{"==": [1, 1]}] * 600})
+        read_rule({"or": [{"==": [1, 1]}] * 600})
 
 
 def test_an_explanation_shows_what_each_condition_saw():
-    explained = read({"and": [{"==": [_var("action"), "opened"]}, {">": [_var("n"), 10]}]}).explain(SCOPE)
+    explained = read_rule({"and": [{"==": [_var("action"), "opened"]}, {">": [_var("n"), 10]}]}).explain(SCOPE)
     assert explained.passed is False
     first, second = explained.parts
     assert (first.operator, first.values, first.passed) == ("==", ("opened", "opened"), True)
@@ -125,20 +125,20 @@ def test_an_explanation_shows_what_each_condition_saw():
 
 
 def test_the_variables_of_a_rule_are_known():
-    assert read({"and": [{"==": [_var("action"), 1]}, {"exists": [{"var": "steps.a.output"}]}]}).paths == (
+    assert read_rule({"and": [{"==": [_var("action"), 1]}, {"exists": [{"var": "steps.a.output"}]}]}).paths == (
         "event.payload.action",
         "steps.a.output",
     )
 
 
 def test_the_variables_of_a_test_over_a_list_are_its_items():
-    rule = read({"any": [_var("items"), {"any": [{"var": "sizes"}, {"==": [{"var": ""}, 3]}]}]})
+    rule = read_rule({"any": [_var("items"), {"any": [{"var": "sizes"}, {"==": [{"var": ""}, 3]}]}]})
     assert rule.paths == ("event.payload.items",)
     assert rule.holds({"event": {"payload": {"items": [{"sizes": []}, {"sizes": [1, 3]}]}}})
 
 
 def test_an_explanation_of_a_list_shows_its_first_items():
-    explained = read({"all": [_var("numbers"), {"<": [{"var": ""}, 2]}]}).explain(
+    explained = read_rule({"all": [_var("numbers"), {"<": [{"var": ""}, 2]}]}).explain(
         {"event": {"payload": {"numbers": list(range(100))}}}
     )
     assert (explained.operator, explained.passed) == ("all", False)
@@ -164,7 +164,7 @@ _numbers, _other = {"var": "event.payload.numbers"}, {"var": "event.payload.othe
 )
 def test_what_a_decision_may_cost_is_bounded(rule):
     with at_most(500):
-        for decide in (read(rule).holds, read(rule).explain):
+        for decide in (read_rule(rule).holds, read_rule(rule).explain):
             try:
                 decide(LONG)
             except RuleCostError as error:
@@ -173,13 +173,13 @@ def test_what_a_decision_may_cost_is_bounded(rule):
 
 def test_too_much_is_said_not_called_false():
     with pytest.raises(RuleCostError, match="too many items"):
-        read({"any": [_numbers, {"and": [{">=": [{"var": ""}, 0]}] * 5 + [False]}]}).holds(LONG)
+        read_rule({"any": [_numbers, {"and": [{">=": [{"var": ""}, 0]}] * 5 + [False]}]}).holds(LONG)
     with pytest.raises(RuleCostError, match="at most 100,000 characters"):
-        read({"matches": [{"var": "t"}, "x"]}).holds({"t": "x" * (MAX_MATCHED + 1)})
+        read_rule({"matches": [{"var": "t"}, "x"]}).holds({"t": "x" * (MAX_MATCHED + 1)})
 
 
 def test_a_catastrophic_pattern_is_linear():
-    rule = read({"matches": [{"var": "t"}, "^(a+)+$"]})
+    rule = read_rule({"matches": [{"var": "t"}, "^(a+)+$"]})
     assert rule.holds({"t": "a" * 50_000 + "!"}) is False
     assert in_proportion(lambda size: rule.holds({"t": "a" * size + "!"}), 3_000)
 
@@ -198,7 +198,7 @@ _values = st.recursive(
 def test_no_values_break_an_operator(operator, values):
     """What comes is compared, whatever it is: a decision has a value and never an error."""
     many = ARITY[operator][1] > 1
-    rule = read({operator: [{"var": "a"}, {"var": "b"}] if many else [{"var": "a"}]})
+    rule = read_rule({operator: [{"var": "a"}, {"var": "b"}] if many else [{"var": "a"}]})
     scope = {"a": values[0], "b": values[1]}
     assert rule.explain(scope).passed is rule.holds(scope)
 
@@ -207,14 +207,14 @@ def test_no_values_break_an_operator(operator, values):
 @given(_values)
 def test_whatever_stands_for_a_rule_is_read_or_refused(value):
     try:
-        read({"and": [value]}).holds(SCOPE)
+        read_rule({"and": [value]}).holds(SCOPE)
     except RuleError as error:
         assert error.reason
 
 
 def test_now_is_the_time_of_the_decision():
     before = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    said = dt.datetime.fromisoformat(read({"now": ["-1h"]}).evaluate({})) + dt.timedelta(hours=1)
+    said = dt.datetime.fromisoformat(read_rule({"now": ["-1h"]}).evaluate({})) + dt.timedelta(hours=1)
     assert before <= said <= dt.datetime.now(dt.UTC)
 
 
@@ -265,7 +265,7 @@ def _difference(case):
 
 def _answer(case):
     try:
-        return read(case["rule"]).evaluate(case.get("data"))
+        return read_rule(case["rule"]).evaluate(case.get("data"))
     except RuleError:
         return "Invalid Arguments"
 
@@ -293,7 +293,7 @@ def test_the_public_json_logic_tables():
 def test_each_difference_from_json_logic_is_in_the_docs():
     page = " ".join((ROOT / "docs" / "rules.md").read_text().lower().split())
     assert all(reason in page for reason in (NAN, NULL, NO_LIST))
-    assert read({"==": [None, 0]}).evaluate({}) is False
-    assert read({"==": [1, "A"]}).evaluate({}) is False
-    assert read({"!=": [1, "A"]}).evaluate({}) is True
-    assert [read({name: [None, True]}).evaluate({}) for name in ("all", "any", "none")] == [False, False, True]
+    assert read_rule({"==": [None, 0]}).evaluate({}) is False
+    assert read_rule({"==": [1, "A"]}).evaluate({}) is False
+    assert read_rule({"!=": [1, "A"]}).evaluate({}) is True
+    assert [read_rule({name: [None, True]}).evaluate({}) for name in ("all", "any", "none")] == [False, False, True]

@@ -41,7 +41,7 @@ def act_as():
 
     def do(workflow, name, by):
         rev = Workflow.objects.get(pk=workflow.pk).settings_rev
-        return commands.do(workflow.pk, requests.EditSettings(rev=rev, set={"run_as": name}), by=by)
+        return commands.run_command(workflow.pk, requests.EditSettings(rev=rev, set={"run_as": name}), by=by)
 
     return do
 

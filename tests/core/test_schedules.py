@@ -15,7 +15,7 @@ from automate_core.database import now
 from automate_core.definition import yaml_files
 from automate_core.definition.document import ScheduleTrigger
 from automate_core.definition.published import published_definition
-from automate_core.definition.validation import problems
+from automate_core.definition.validation import find_problems
 from automate_core.models import Event, Schedule, Workflow
 from automate_core.triggers import schedules
 from automate_core.triggers.schedules import due_slots, next_fires, slots_after
@@ -88,7 +88,7 @@ def test_cron_days_of_the_month_and_of_the_week(expression, expected):
 @pytest.mark.parametrize("expression", ["0 9 * * FRIL", "0 9 L-3 * *", "0 9 15W * *", "0 9 ? * MON", "0 9 30 2 *"])
 def test_cron_that_is_not_taken(expression):
     text = f"name: x\nslug: x\ntriggers: [{{kind: schedule, cron: '{expression}'}}]\nsteps: []"
-    assert "triggers[0].cron" in [problem.path for problem in problems(yaml_files.read(text))]
+    assert "triggers[0].cron" in [problem.path for problem in find_problems(yaml_files.read_workflow(text))]
 
 
 def test_every_counts_from_its_anchor_across_the_change_of_the_clock():

@@ -22,7 +22,7 @@ PATHS = {
 def test_a_path_is_read_the_same_everywhere(path, owner):
     key, items, place, holder = PATHS[path]
     assert (step_paths.key_of(path), step_paths.items_of(path)) == (key, items)
-    assert (step_paths.without_items(path), step_paths.holder(path)) == (place, holder)
+    assert (step_paths.without_items(path), step_paths.parent_path(path)) == (place, holder)
     rows = get_user_model().objects.annotate(path=Value(path), key=step_paths.key_in("path"))
     assert set(rows.values_list("key", flat=True)) == {key}
-    assert [part.key for part in step_paths.parts(path)] == [each for each in place.split("/") if each]
+    assert [part.key for part in step_paths.path_parts(path)] == [each for each in place.split("/") if each]

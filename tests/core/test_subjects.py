@@ -110,4 +110,4 @@ def test_a_search_term_called_subject_is_the_subject():
 
 def test_a_subject_that_names_what_a_new_run_lacks_is_a_problem():
     made = document.parse({"name": "A", "slug": "a", "subject": "{{ steps.keep.output.n }}"})
-    assert [problem.path for problem in validation.problems(made)] == ["subject"]
+    assert [problem.path for problem in validation.find_problems(made)] == ["subject"]

@@ -121,7 +121,7 @@ def test_filters_give(source):
 def test_a_render_worker_gives_the_same(source):
     """Whether a template is light decides where it is evaluated, not what it gives."""
     result = compile_template(source + "{{ 1 + 1 }}").render(SCOPE)
-    budget.start()
+    budget.start_budget()
     assert result == compile_template(source + "{{ 1 + 1 }}").evaluate(SCOPE)
 
 
@@ -129,7 +129,7 @@ def test_every_filter_is_tried_and_has_an_example_that_works():
     for name, offered in FILTERS.items():
         assert f"| {name}" in "".join(GIVES), name
         assert f"| {name}" in offered.example and offered.code.__doc__, name
-        budget.start()
+        budget.start_budget()
         compile_template(offered.example).evaluate({"event": {"payload": {}}})
 
 

@@ -140,7 +140,7 @@ def test_nothing_is_read_but_data_and_limits_hold(watch, source):
         assert error.reason and error.line >= 1
         return
     try:
-        budget.start()
+        budget.start_budget()
         with soon(), watch:
             result = evaluate(data)
     except TemplateError as error:
@@ -173,5 +173,5 @@ def test_through_the_pool_it_is_the_same_or_an_error(source):
     assert result["light"] == 1
     assert json.loads(json.dumps(result)) == result
     if "now" not in source:
-        budget.start()
+        budget.start_budget()
         assert json.loads(json.dumps(template.evaluate(data), default=list)) == result

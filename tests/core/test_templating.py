@@ -382,7 +382,7 @@ def test_attacks_end_in_an_error_and_soon(source):
 def test_the_first_wall_stands_alone(source):
     """The same without a render worker before it: in this very process."""
     with soon(), pytest.raises(TemplateError):
-        budget.start()
+        budget.start_budget()
         compile_template(source).evaluate(SCOPE)
 
 
@@ -501,7 +501,7 @@ def test_no_filter_is_called_while_compiling(source, monkeypatch):
     monkeypatch.setitem(sandbox.ENVIRONMENT.filters, "upper", lambda value: called.append(value) or "")
     template = compile_template(source)
     assert called == []
-    budget.start()
+    budget.start_budget()
     template.evaluate({})
     assert called == ["x"]
 

@@ -7,7 +7,7 @@ import pytest
 from automate_core.definition.document import Concurrency, parse
 from automate_core.engine.program import DecideNode, PureNode, RenderNode, limit_of
 from automate_core.events.search_terms import compiled
-from automate_core.expressions.json_logic import read
+from automate_core.expressions.json_logic import read_rule
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import NotAtOnceError, compile_value
 from automate_core.models import ExecutionRun, RunLog, StepRun
@@ -115,13 +115,13 @@ COSTLY = {"any": [{"var": "event.payload.items"}, {"==": [{"var": "n"}, 29_999]}
 
 
 def test_a_costly_condition_is_not_decided_at_once():
-    assert read({"==": [{"var": "event.payload.key"}, "k"]}).holds_at_once(SCOPE) is True
-    assert read(COSTLY).holds_at_once(SCOPE) is None and read(COSTLY).holds(SCOPE)
+    assert read_rule({"==": [{"var": "event.payload.key"}, "k"]}).holds_at_once(SCOPE) is True
+    assert read_rule(COSTLY).holds_at_once(SCOPE) is None and read_rule(COSTLY).holds(SCOPE)
 
 
 @pytest.mark.parametrize("compared", [{"a": {str(n): n for n in range(30_000)}}, [{"a": 1, "b": 2}] * 15_000])
 def test_what_mappings_hold_counts_towards_a_conditions_cost(compared):
-    assert read({"==": [{"var": "x"}, {"var": "y"}]}).holds_at_once({"x": compared, "y": compared}) is None
+    assert read_rule({"==": [{"var": "x"}, {"var": "y"}]}).holds_at_once({"x": compared, "y": compared}) is None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError, parse, to_document
-from automate_core.definition.validation import problems
+from automate_core.definition.validation import find_problems
 from automate_core.models import Step, Workflow
 
 FULL = """\
@@ -143,12 +143,12 @@ steps:
 
 @pytest.mark.django_db
 def test_every_kind_goes_through_file_draft_and_file(owner):
-    definition = yaml_files.read(EVERY_KIND)
-    assert problems(definition) == []
+    definition = yaml_files.read_workflow(EVERY_KIND)
+    assert find_problems(definition) == []
     draft = workflows.load_definition(workflows.save_definition(definition, owner=owner))
     assert draft == definition
-    assert yaml_files.read(yaml_files.write(draft)) == definition
-    assert yaml_files.write(draft) == yaml_files.write(definition)
+    assert yaml_files.read_workflow(yaml_files.write_workflow(draft)) == definition
+    assert yaml_files.write_workflow(draft) == yaml_files.write_workflow(definition)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_every_kind_goes_through_file_draft_and_file(owner):
 )
 def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
     with pytest.raises(DefinitionError) as raised:
-        definition = yaml_files.read(f"name: W\nslug: w\nsteps: [{part}]")
-        raise DefinitionError(problems(definition))
+        definition = yaml_files.read_workflow(f"name: W\nslug: w\nsteps: [{part}]")
+        raise DefinitionError(find_problems(definition))
     assert said in str(raised.value)
 
 
@@ -203,32 +203,32 @@ def test_faults_of_the_kinds_have_a_place_and_a_reason(part, said):
 )
 def test_faults_of_triggers_have_a_place_and_a_reason(part, said):
     with pytest.raises(DefinitionError) as raised:
-        definition = yaml_files.read(f"name: W\nslug: w\ntriggers: [{part}]")
-        raise DefinitionError(problems(definition))
+        definition = yaml_files.read_workflow(f"name: W\nslug: w\ntriggers: [{part}]")
+        raise DefinitionError(find_problems(definition))
     assert said in str(raised.value)
 
 
 @pytest.mark.django_db
 def test_nothing_is_lost_between_file_draft_and_file(owner):
-    definition = yaml_files.read(FULL)
-    assert yaml_files.write(definition) == FULL
+    definition = yaml_files.read_workflow(FULL)
+    assert yaml_files.write_workflow(definition) == FULL
     workflow = workflows.save_definition(definition, owner=owner)
     assert workflows.load_definition(workflow) == definition
-    assert yaml_files.write(workflows.load_definition(workflow)) == FULL
+    assert yaml_files.write_workflow(workflows.load_definition(workflow)) == FULL
     assert parse(to_document(definition)) == definition
 
 
 @pytest.mark.django_db
 def test_reading_a_draft_costs_two_queries(owner, django_assert_num_queries):
-    workflow = workflows.save_definition(yaml_files.read(FULL), owner=owner)
+    workflow = workflows.save_definition(yaml_files.read_workflow(FULL), owner=owner)
     with django_assert_num_queries(2):
         workflows.load_definition(workflow)
 
 
 @pytest.mark.django_db
 def test_a_second_import_replaces_the_draft(owner):
-    first = workflows.save_definition(yaml_files.read(FULL), owner=owner)
-    again = workflows.save_definition(yaml_files.read(FULL.replace("Set a value", "Other")), owner=owner)
+    first = workflows.save_definition(yaml_files.read_workflow(FULL), owner=owner)
+    again = workflows.save_definition(yaml_files.read_workflow(FULL.replace("Set a value", "Other")), owner=owner)
     assert (again.pk, Workflow.objects.count(), Step.objects.get(key="set").name) == (first.pk, 1, "Other")
 
 
@@ -247,7 +247,7 @@ def test_nobody_listens_to_an_endpoint_whose_deliveries_are_not_theirs_to_read(e
     from guardian.shortcuts import assign_perm
 
     text = "name: Spy\nslug: spy\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: data.set}]"
-    draft = workflows.save_definition(yaml_files.read(text), owner=stranger)
+    draft = workflows.save_definition(yaml_files.read_workflow(text), owner=stranger)
     with pytest.raises(DefinitionError, match="no webhook endpoint 'github' whose deliveries stranger may read"):
         workflows.publish(draft, author=stranger)
     assign_perm("view_payload_webhookendpoint", stranger, endpoint)
@@ -282,7 +282,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 def test_whatever_a_step_holds_comes_back_from_its_file(inputs):
     definition = parse({"name": "X", "slug": "x", "steps": [{"key": "a", "action": "data.set", "inputs": inputs}]})
-    assert yaml_files.read(yaml_files.write(definition)) == definition
+    assert yaml_files.read_workflow(yaml_files.write_workflow(definition)) == definition
 
 
 FAULTS = {
@@ -380,15 +380,18 @@ FAULTS = {
 def test_every_fault_has_a_place_and_a_reason(name):
     text, path, reason = FAULTS[name]
     with pytest.raises(DefinitionError) as caught:
-        definition = yaml_files.read(f"name: X\nslug: x\n{text}")
-        if found := problems(definition):
+        definition = yaml_files.read_workflow(f"name: X\nslug: x\n{text}")
+        if found := find_problems(definition):
             raise DefinitionError(found)
     assert any(problem.path == path and reason in problem.reason for problem in caught.value.problems), caught.value
 
 
 def test_all_faults_are_told_at_once():
     text = "name: X\nslug: x\nsteps: [{key: a, action: no.no}, {key: b, action: data.set, inputs: {x: '{{ nope }}'}}]"
-    assert [problem.path for problem in problems(yaml_files.read(text))] == ["steps[0].action", "steps[1].inputs.x"]
+    assert [problem.path for problem in find_problems(yaml_files.read_workflow(text))] == [
+        "steps[0].action",
+        "steps[1].inputs.x",
+    ]
 
 
 HOSTILE = {
@@ -425,11 +428,11 @@ HOSTILE = {
 def test_a_hostile_file_is_refused_in_one_line(name):
     text, reason = HOSTILE[name]
     with pytest.raises((yaml_files.WorkflowFileError, DefinitionError)) as caught:
-        yaml_files.read(text)
+        yaml_files.read_workflow(text)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_yaml_is_read_as_1_2():
     """No and yes are words, and a date is text."""
     text = "name: X\nslug: x\nsteps: [{key: a, action: data.set, inputs: {country: NO, on: yes, day: 2026-11-25}}]"
-    assert yaml_files.read(text).steps[0].inputs == {"country": "NO", "on": "yes", "day": "2026-11-25"}
+    assert yaml_files.read_workflow(text).steps[0].inputs == {"country": "NO", "on": "yes", "day": "2026-11-25"}

@@ -49,7 +49,7 @@ class Editor:
 
     @property
     def state(self):
-        return commands.look(Workflow.objects.select_related("run_as").get(pk=self.workflow.pk))
+        return commands.load_state(Workflow.objects.select_related("run_as").get(pk=self.workflow.pk))
 
     @property
     def draft(self):
@@ -66,7 +66,9 @@ class Editor:
 
     def do(self, do, rev=None, **fields):
         rev = self.rev_of(do, fields) if rev is None else rev
-        return commands.do(self.workflow.pk, requests.read({"do": do, "rev": rev, **fields}), by=self.by)
+        return commands.run_command(
+            self.workflow.pk, requests.read_request({"do": do, "rev": rev, **fields}), by=self.by
+        )
 
     def undo(self, last=None):
         return commands.undo(self.workflow.pk, last=self.state.past.last if last is None else last, by=self.by)

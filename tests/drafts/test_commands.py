@@ -417,7 +417,7 @@ def test_an_import_is_an_edit_too(editor, owner):
 
     before = workflows.load_definition(editor.workflow)
     text = "name: Small\nslug: triage\ntriggers: [{kind: manual}]\nsteps: [{key: look, kind: stop}]\n"
-    workflows.save_definition(yaml_files.read(text), owner=owner)
+    workflows.save_definition(yaml_files.read_workflow(text), owner=owner)
     assert editor.keys() == ["look"] and editor.draft.steps["look"].kind == "stop"
     editor.undo()
     assert workflows.load_definition(editor.workflow) == before
@@ -442,7 +442,7 @@ def test_an_import_is_an_edit_too(editor, owner):
 def test_a_request_that_makes_no_sense(request_):
     from automate_core.authoring.drafts import requests
 
-    assert refused(requests.read, request_)
+    assert refused(requests.read_request, request_)
 
 
 def test_the_documentation_lists_the_commands_that_there_are():

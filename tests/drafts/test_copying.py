@@ -11,7 +11,7 @@ from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import clipboard
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.references import rewritten
+from automate_core.authoring.drafts.references import rewrite_references
 from automate_core.definition.document import DefinitionError
 from tests.support.costs import at_most
 
@@ -34,7 +34,7 @@ OTHER = "name: Other\nslug: other\ntriggers: [{kind: manual}]\nsteps: [{key: tel
     ],
 )
 def test_references_in_expressions(text, expected):
-    assert rewritten(text, {"a": "b"}) == expected
+    assert rewrite_references(text, {"a": "b"}) == expected
 
 
 def test_references_in_rules():
@@ -44,14 +44,14 @@ def test_references_in_rules():
     after = {
         "and": [{"==": [{"var": "steps.b.output.x"}, {"var": ["steps.b", {"var": "steps.c"}]}]}, {"var": "steps.ab"}]
     }
-    assert rewritten({"when": rule}, {"a": "b"}) == {"when": after}
-    assert rewritten({"inputs": {"var": "steps.a"}}, {"a": "b"}) == {"inputs": {"var": "steps.a"}}
+    assert rewrite_references({"when": rule}, {"a": "b"}) == {"when": after}
+    assert rewrite_references({"inputs": {"var": "steps.a"}}, {"a": "b"}) == {"inputs": {"var": "steps.a"}}
 
 
 @given(st.text(alphabet="{}%'\"\\ .[]stepa", max_size=200))
 def test_rewriting_there_and_back(text):
-    there = rewritten(text, {"stepa": "zz"})
-    assert rewritten(there, {"zz": "stepa"}) == text
+    there = rewrite_references(text, {"stepa": "zz"})
+    assert rewrite_references(there, {"zz": "stepa"}) == text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_rewriting_there_and_back(text):
 )
 def test_rewriting_takes_no_longer_than_the_text(text):
     with at_most(100):
-        assert rewritten(text, {"a": "b"}).replace("'b'", "'a'") == text
+        assert rewrite_references(text, {"a": "b"}).replace("'b'", "'a'") == text
 
 
 # --- from one workflow to another -------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def other(workflow):
 
 @pytest.mark.django_db
 def test_paste_into_another_workflow(editor, editor_of, owner, other):
-    clip = clipboard.clip(editor.draft, ["route", "last"])
+    clip = clipboard.build_clip(editor.draft, ["route", "last"])
     into = editor_of(owner, other)
     state = into.do("paste", clip=clip, index=0)
     assert into.keys() == ["route", "last", "tell"] and state.done.selected == "route"
@@ -91,10 +91,10 @@ def test_a_connection_that_is_not_theirs_has_to_be_chosen_anew(editor, editor_of
     editor.do("add", kind="action", action="http.request", name="Call")
     editor.do("edit", key="call", set={"connection": "mine", "inputs.url": "/x", "inputs.method": "GET"})
     editor.do("wrap", key="call", kind="try")
-    clip = clipboard.clip(editor.draft, ["try", "webhook"])
+    clip = clipboard.build_clip(editor.draft, ["try", "webhook"])
     from automate_core.definition import yaml_files
 
-    theirs = workflows.save_definition(yaml_files.read(OTHER), owner=colleague)
+    theirs = workflows.save_definition(yaml_files.read_workflow(OTHER), owner=colleague)
     into = editor_of(colleague, theirs)
     state = into.do("paste", clip=clip)
     assert any("Call: choose a connection" in remark for remark in state.done.remarks)

@@ -7,7 +7,7 @@ import pytest
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import commands, reading, rows
 from automate_core.definition import yaml_files
-from automate_core.definition.validation import problems as faults_of
+from automate_core.definition.validation import find_problems as faults_of
 from automate_core.models import WebhookEndpoint
 from tests.core.test_workflow_files import EVERY_KIND
 
@@ -24,9 +24,9 @@ def test_a_whole_draft_has_none(editor):
 
 @pytest.mark.parametrize("text", [EVERY_KIND])
 def test_a_draft_reads_as_its_definition(owner, text):
-    definition = yaml_files.read(text)
+    definition = yaml_files.read_workflow(text)
     workflow = workflows.save_definition(definition, owner=owner)
-    read = reading.read(rows.load(workflow))
+    read = reading.parse_draft(rows.load_draft(workflow))
     assert read.definition == definition == workflows.load_definition(workflow) and read.faults == []
     assert faults_of(read.definition) == []
 
@@ -137,4 +137,4 @@ def test_calls_that_come_back(editor, workflow):
 
 def test_look_asks_few_questions(editor, django_assert_max_num_queries):
     with django_assert_max_num_queries(9):
-        commands.look(editor.workflow)
+        commands.load_state(editor.workflow)

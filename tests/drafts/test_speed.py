@@ -65,7 +65,7 @@ EDITS = {
 
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_of_220_steps(editor, name, django_assert_max_num_queries):
-    commands.look(editor.workflow)  # templates are compiled once a process
+    commands.load_state(editor.workflow)  # templates are compiled once a process
     fields = EDITS[name]
     rev = editor.rev_of(fields["do"], fields)
     with at_most(60), django_assert_max_num_queries(27):  # ten, on a machine of its own

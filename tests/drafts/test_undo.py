@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import changes, clipboard, commands, edits, field_edits, history, requests, rows
 from automate_core.authoring.drafts import values as draft_values
-from automate_core.authoring.drafts.edits import Allowed
+from automate_core.authoring.drafts.edits import AllowedNames
 from automate_core.authoring.drafts.errors import ConflictError, RefusedError
 from automate_core.definition import yaml_files
 from automate_core.models import DraftCommand, Workflow
@@ -86,13 +86,13 @@ def test_typing_in_one_field_is_one_edit(editor):
 
 def test_typing_that_pauses_is_two_edits(editor, monkeypatch):
     editor.do("edit", key="look", set={"inputs.title": "a"})
-    monkeypatch.setattr(history, "TOGETHER", -history.TOGETHER)
+    monkeypatch.setattr(history, "MERGE_WINDOW", -history.MERGE_WINDOW)
     editor.do("edit", key="look", set={"inputs.title": "b"})
     assert DraftCommand.objects.count() == 2
 
 
 def test_old_edits_are_forgotten(editor, monkeypatch):
-    monkeypatch.setattr(history, "LENGTH", 20)
+    monkeypatch.setattr(history, "MAX_EDITS", 20)
     for number in range(45):
         editor.do("rename", key=("look", "last")[number % 2], name=f"Name {number}")
     assert 20 <= DraftCommand.objects.count() < 31
@@ -137,11 +137,13 @@ def document_of(draft, operation, first, second):
         {"do": "edit_condition", "key": key, "arm": arm, "when": _VALUES[second % len(_VALUES)]},
         {"do": "add_trigger", "kind": "manual"} if second % 2 else {"do": "remove_trigger", "key": trigger},
         {"do": "edit_settings", "set": {"name": f"W {second}", "vars": {"n": first}}},
-        {"do": "paste", "clip": clipboard.clip(draft, [other] if other in draft.steps else []), **to},
+        {"do": "paste", "clip": clipboard.build_clip(draft, [other] if other in draft.steps else []), **to},
     ][operation]
 
 
-_ANYTHING = Allowed(connections=lambda slugs: slugs, endpoints=lambda slugs: slugs, only_connection=lambda action: "")
+_ANYTHING = AllowedNames(
+    connections=lambda slugs: slugs, endpoints=lambda slugs: slugs, only_connection=lambda action: ""
+)
 
 
 def purely(draft, request):
@@ -156,9 +158,10 @@ def purely(draft, request):
 def exact(draft):
     """The whole draft as bytes, in which 1 is not true and positions count."""
     rows_ = [
-        sorted((key, changes.columns(node)) for key, node in table.items()) for table in (draft.steps, draft.triggers)
+        sorted((key, changes.row_columns(node)) for key, node in table.items())
+        for table in (draft.steps, draft.triggers)
     ]
-    return msgspec.json.encode([*rows_, changes.columns(draft.settings)])
+    return msgspec.json.encode([*rows_, changes.row_columns(draft.settings)])
 
 
 def whole(draft):
@@ -172,7 +175,7 @@ def whole(draft):
 
 
 def _start():
-    definition = yaml_files.read(TRIAGE)
+    definition = yaml_files.read_workflow(TRIAGE)
     said = draft_values.Settings(
         name="T",
         description="",
@@ -198,16 +201,16 @@ def test_every_change_has_its_inverse(operations):
     for number, one, two in operations:
         after = draft.copy()
         try:
-            purely(after, requests.read({"rev": 0, **document_of(draft, number, one, two)}))
+            purely(after, requests.read_request({"rev": 0, **document_of(draft, number, one, two)}))
         except RefusedError:
             continue
         whole(after)
-        found = changes.between(draft, after)
-        assert exact(changes.applied(draft, found)) == exact(after)
+        found = changes.find_changes(draft, after)
+        assert exact(changes.apply_changes(draft, found)) == exact(after)
         past.append(found)
         draft = after
     for found in reversed(past):
-        draft = changes.applied(draft, [change.inverse for change in found])
+        draft = changes.apply_changes(draft, [change.inverse for change in found])
         whole(draft)
     assert exact(draft) == first
 
@@ -219,26 +222,26 @@ _numbers = itertools.count()
 @given(_operations)
 def test_any_edits_all_undone_give_the_first_draft_and_redone_the_last(owner, endpoint, operations):
     text = TRIAGE.replace("slug: triage", f"slug: triage-{next(_numbers)}")
-    made = workflows.save_definition(yaml_files.read(text), owner=owner)
+    made = workflows.save_definition(yaml_files.read_workflow(text), owner=owner)
     editor = Editor(made, owner)
-    first, definition = exact(rows.load(made)), workflows.load_definition(made)
+    first, definition = exact(rows.load_draft(made)), workflows.load_definition(made)
     for number, one, two in operations:
         try:
             editor.do(**document_of(editor.draft, number, one, two))
         except RefusedError:
             continue
-    last = exact(rows.load(Workflow.objects.get(pk=made.pk)))
+    last = exact(rows.load_draft(Workflow.objects.get(pk=made.pk)))
     while editor.state.past.undo:
         editor.undo()
-    assert exact(rows.load(Workflow.objects.get(pk=made.pk))) == first
+    assert exact(rows.load_draft(Workflow.objects.get(pk=made.pk))) == first
     assert workflows.load_definition(Workflow.objects.get(pk=made.pk)) == definition
     while editor.state.past.redo:
         editor.redo()
-    assert exact(rows.load(Workflow.objects.get(pk=made.pk))) == last
+    assert exact(rows.load_draft(Workflow.objects.get(pk=made.pk))) == last
     whole(editor.draft)
 
 
 def test_what_can_be_edited_can_be_read(editor):
     """The kinds of requests are those of the commands."""
     assert set(commands._EDITS) | {requests.EditSettings} == set(requests.TYPES.values())
-    assert callable(edits.add)
+    assert callable(edits.add_step)

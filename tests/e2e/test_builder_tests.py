@@ -28,7 +28,7 @@ steps:
 
 
 def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, shot, owner):
-    made = workflows.save_definition(yaml_files.read(MAILING), owner=owner)
+    made = workflows.save_definition(yaml_files.read_workflow(MAILING), owner=owner)
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=tell")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
@@ -74,7 +74,7 @@ def test_a_step_then_up_to_it_then_the_whole(workflow, signed_in, site, faults, 
 
 
 def test_the_outcome_of_an_approval_is_chosen_for_a_test(workflow, signed_in, site, faults, shot, owner):
-    made = workflows.save_definition(yaml_files.read(ASKING), owner=owner)
+    made = workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner)
     page = signed_in
     page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=~test")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")

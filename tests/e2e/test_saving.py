@@ -152,7 +152,7 @@ def test_two_people_in_different_fields_of_a_step(opened, made, colleague, fault
 
     def theirs(**fields):
         edit = {"do": "edit", "key": "mail", "rev": step("mail").rev, "set": fields}
-        commands.do(made.pk, requests.read(edit), by=colleague)
+        commands.run_command(made.pk, requests.read_request(edit), by=colleague)
 
     page = opened("mail")
     subject, text = page.locator("[name='inputs.subject']"), page.locator("[name='inputs.text']")

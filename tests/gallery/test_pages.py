@@ -48,8 +48,8 @@ def _shown(answer):
 
 def test_the_gallery_shows_all_searches_and_sorts_by_category(sign_in, owner):
     client, url = sign_in(owner), reverse("studio:gallery")
-    assert _shown(client.get(url)) == set(files.templates())
-    finance = {slug for slug, template in files.templates().items() if template.category == "finance"}
+    assert _shown(client.get(url)) == set(files.installed_templates())
+    finance = {slug for slug, template in files.installed_templates().items() if template.category == "finance"}
     assert _shown(client.get(url, {"category": "finance"})) == finance and len(finance) >= 3
     assert _shown(client.get(url, {"q": "overdue invoices"})) == {"overdue-invoices-digest"}
     assert "github-issue-triage" in _shown(client.get(url, {"q": "llm"})), "by what it works with"
@@ -88,7 +88,7 @@ def test_a_template_shows_its_tree_and_its_sample(sign_in, owner):
 
 
 def test_every_picture_is_a_row_of_few_tiles():
-    for template in files.templates().values():
+    for template in files.installed_templates().values():
         drawn = picture(draft_tree(template.definition))
         assert 2 <= len(drawn.row) <= 5 and len(drawn.fork) in {0, 2}, template.slug
 
@@ -236,7 +236,9 @@ def test_a_large_file_of_faults_makes_no_large_page(sign_in, owner):
 def test_an_empty_site_shows_how_to_begin(sign_in, owner):
     client = sign_in(owner)
     page = Page(client.get(reverse(LIST)))
-    assert "Build your first workflow" in page.text and _shown(client.get(reverse(LIST))) == set(files.templates())
+    assert "Build your first workflow" in page.text and _shown(client.get(reverse(LIST))) == set(
+        files.installed_templates()
+    )
     steps = [a for tag, a in page.tags if tag == "li" and a.get("class") in {"dn", "nx"}]
     assert [a["class"] for a in steps] == ["dn", "nx"], "signed in; a worker is next"
     assert "automate_worker" in page.text
@@ -271,9 +273,9 @@ def another_app(tmp_path, monkeypatch, settings):
     for module in (admin, admin.sites):
         monkeypatch.setattr(module, "site", admin.site)  # Unfold puts a new one in its place when apps change
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "hostapp"]
-    files.refresh()
+    files.reload_templates()
     yield package / "automate_templates"
-    files.refresh()
+    files.reload_templates()
 
 
 def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
@@ -297,6 +299,9 @@ def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
 )
 def test_a_file_that_is_none_is_a_warning_and_hides_no_other(another_app, name, change, said):
     (another_app / f"{name}.yaml").write_text(ANOTHER.replace(*change) if change[0] else ANOTHER)
-    assert len(files.templates()) == len(files.templates()) >= 12 and "a-line" not in files.templates()
+    assert (
+        len(files.installed_templates()) == len(files.installed_templates()) >= 12
+        and "a-line" not in files.installed_templates()
+    )
     [warning] = [each for each in run_checks() if each.id == "automate_core.W001"]
     assert said in warning.msg and f"{name}.yaml" in warning.msg

@@ -26,7 +26,7 @@ from tests.core.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TEMPLATES = files.templates()
+TEMPLATES = files.installed_templates()
 SAID, ASKED = "POST /chat.postMessage", "POST /chat/completions"
 #: what reaches the outside on the sample: requests in any order, and the recipients of mail
 OUTSIDE = {
@@ -54,7 +54,7 @@ OUTSIDE = {
 
 
 def test_there_are_at_least_twelve_and_all_files_are_templates():
-    assert len(TEMPLATES) >= 12 and files.faults() == ()
+    assert len(TEMPLATES) >= 12 and files.rejected_files() == ()
     assert set(OUTSIDE) == {slug for slug, template in TEMPLATES.items() if template.app == "automate_core"}
     assert {template.category for template in TEMPLATES.values()} <= set(files.CATEGORIES)
 
@@ -63,10 +63,10 @@ def test_there_are_at_least_twelve_and_all_files_are_templates():
 def test_a_template_runs_on_its_sample_to_the_end_it_states(slug, provide, world, owner, sign_in, drain, later):
     template = TEMPLATES[slug]
     provide(template)
-    assert validation.problems(template.definition) == []
+    assert validation.find_problems(template.definition) == []
     client = sign_in(owner)
     workflow = _use(client, template)
-    assert [problem for problem in commands.look(workflow).problems if problem.level == "error"] == []
+    assert [problem for problem in commands.load_state(workflow).problems if problem.level == "error"] == []
     workflows.publish(workflow, author=owner)
     _start(template, workflow, client)
     run = _to_the_end(client, drain, later)
@@ -238,6 +238,6 @@ def _row(template):
 def test_the_example_of_the_page_is_a_template():
     text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1]
-    template = files.read(example)
-    assert validation.problems(template.definition) == []
-    assert yaml_files.read(yaml_files.write(template.definition)) == template.definition
+    template = files.read_template(example)
+    assert validation.find_problems(template.definition) == []
+    assert yaml_files.read_workflow(yaml_files.write_workflow(template.definition)) == template.definition

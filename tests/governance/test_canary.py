@@ -233,7 +233,7 @@ def set_up(browser: Browser, echo_host: str, admin: Any) -> None:
         )
     assert StoredSecret.objects.count() >= 3, browser.pages[f"{add} (posted)"]
     endpoints.save("leaky", scheme="github", config={}, secret=CANARIES["hook"], actor=admin)
-    made = workflows.save_definition(yaml_files.read(WORKFLOW.format(control=CONTROL)), owner=admin)
+    made = workflows.save_definition(yaml_files.read_workflow(WORKFLOW.format(control=CONTROL)), owner=admin)
     workflows.publish(made, author=admin)
 
 
@@ -363,7 +363,7 @@ def test_without_redaction_the_same_look_finds_them(echo, admin, workflow, deliv
     )
     endpoints.save("github", scheme="github", config={}, secret="0123456789abcdef0123456789abcdef", actor=admin)
     made = workflows.save_definition(
-        yaml_files.read(
+        yaml_files.read_workflow(
             "name: Seen\nslug: seen\ntriggers: [{endpoint: github}]\nsteps:\n"
             f"  - {{key: output, action: leaky.output, connection: leaky, inputs: {{control: {CONTROL}}}}}\n"
             f"  - {{key: logged, action: leaky.log, connection: leaky, inputs: {{control: {CONTROL}}}}}\n"

@@ -125,7 +125,7 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
     """At every step: the steps that validation lets an expression name there, and no others."""
     made = workflow(SCOPES, publish=False)
     builder = Picker(sign_in(owner), made)
-    draft = commands.look(made).draft
+    draft = commands.load_state(made).draft
     asked = [node for node in draft.steps.values() if node.kind == "action" and node.key != "off"]
     for node in asked:
         path = builder_path(draft, node.key)
@@ -220,13 +220,13 @@ def test_repeating_a_step_for_each_item_is_one_edit(builder, ran):
     rev = builder.state()["data-rev"]
     answer = builder.do("wrap", rev=rev, key="last", kind="for_each", items="{{ event.payload.labels }}")
     assert answer.status_code == 200
-    draft = commands.look(builder.workflow).draft
+    draft = commands.load_state(builder.workflow).draft
     holder = draft.steps[draft.steps["last"].parent]
     assert holder.kind == "for_each" and holder.settings["items"] == "{{ event.payload.labels }}"
     assert builder.rows(f"{holder.key}/last")["id, 7, a number"]["data-insert"] == "{{ item.id }}"
     last = builder.state()["data-last"]
     assert builder.do("undo", last=last).status_code == 200
-    assert commands.look(builder.workflow).draft.steps["last"].parent == ""
+    assert commands.load_state(builder.workflow).draft.steps["last"].parent == ""
     assert builder.do("wrap", key="last", kind="try", items="{{ x }}").status_code == 422
 
 

@@ -43,7 +43,7 @@ class Bench(Builder):
 def tester(owner, endpoint, settings, sign_in):
     settings.AUTOMATE_MODELS = MODELS
     owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
-    return Bench(sign_in(owner), workflows.save_definition(yaml_files.read(STORY), owner=owner))
+    return Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(STORY), owner=owner))
 
 
 PAYLOAD = json.dumps({"title": "Ops", "labels": ["a"], "n": 9})
@@ -115,7 +115,7 @@ def test_for_real_is_confirmed_by_name(tester, drain):
 
 
 def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_in, drain):
-    bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read(ASKING), owner=owner))
+    bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner))
     page = bench.result()
     assert page.ids["decision:ask:amount"]["value"] == "1" and page.ids["decision:ask:amount"]["inputmode"] == "decimal"
     assert "Approved; a run for real asks the approvers" in page.text and "Deadline passes" in page.text

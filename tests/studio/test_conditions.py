@@ -11,7 +11,7 @@ from guardian.shortcuts import assign_perm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automate_core.expressions.json_logic import read
+from automate_core.expressions.json_logic import read_rule
 from automate_core.models import DraftCommand, Step, Trigger
 from automate_studio.ui import describe
 from automate_studio.ui.condition_rows import (
@@ -112,7 +112,7 @@ def test_any_rule_is_either_json_or_says_the_same_as_its_rows(rule, payload):
     if group is None or rule is None:
         return
     scope = {"event": {"payload": payload}, "steps": {}, "vars": {"x": 1}}
-    assert read(rule_from_rows(group)).holds(scope) is read(rule).holds(scope)
+    assert read_rule(rule_from_rows(group)).holds(scope) is read_rule(rule).holds(scope)
     assert rows_from_rule(rule_from_rows(group)) == group
 
 

@@ -68,7 +68,7 @@ def test_an_address_made_again_shows_no_old_events(old, deliver, sign_in, strang
 
 def test_nor_are_they_samples_of_what_is_built_on_it(old, sign_in, stranger):
     _made_again(stranger)
-    made = workflows.save_definition(yaml_files.read(DRAFT), owner=stranger)
+    made = workflows.save_definition(yaml_files.read_workflow(DRAFT), owner=stranger)
     client = sign_in(stranger)
 
     def door(name, *args):
@@ -87,7 +87,7 @@ def test_nor_are_they_samples_of_what_is_built_on_it(old, sign_in, stranger):
 def test_what_the_old_endpoint_took_starts_nothing_of_the_new_one(old, deliver, drain, sign_in, stranger, admin):
     """No worker had looked at it before the endpoint was deleted."""
     _made_again(stranger)
-    made = workflows.save_definition(yaml_files.read(DRAFT), owner=stranger)
+    made = workflows.save_definition(yaml_files.read_workflow(DRAFT), owner=stranger)
     workflows.publish(made, author=stranger)
     assert deliver({"n": 2}).status_code == 202
     drain()

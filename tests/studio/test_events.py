@@ -179,7 +179,7 @@ def _without_filter(workflow):
     from automate_core.definition import yaml_files
 
     text = "\n".join(line for line in PUSHES.splitlines() if "filter" not in line)
-    return yaml_files.read(text)
+    return yaml_files.read_workflow(text)
 
 
 def test_what_was_let_go_is_told_as_such(came, sign_in, admin):

@@ -225,13 +225,13 @@ def test_what_it_touches(workflow, sign_in, owner, colleague, settings):
     made = Workflow.objects.create(name="Other", slug="other", owner=owner, run_as=owner)
     from automate_core.authoring.publishing import dependencies
 
-    definition = yaml_files.read(REACHING)
-    found = dependencies.of(definition, owner)
+    definition = yaml_files.read_workflow(REACHING)
+    found = dependencies.find_dependencies(definition, owner)
     assert found.connections == [("The ERP", "http")] and found.workflows == ["other"]
     assert set(found.hosts) == {"erp.example.com", "api.example.com", dependencies.AT_RUN_TIME}
     assert found.hosts[dependencies.AT_RUN_TIME] == ["any"], "what follows a connection's address stays with it"
     assert found.models == {"auth.User": ["starts it"], "auth.Group": ["find"]}
-    hidden = dependencies.of(definition, colleague)
+    hidden = dependencies.find_dependencies(definition, colleague)
     assert hidden.connections == [("erp", "")] and "erp.example.com" not in hidden.hosts
     assert made.pk
 

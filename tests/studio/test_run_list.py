@@ -239,6 +239,6 @@ def test_search_terms_are_declared_in_the_builder_checked_and_written_to_files(o
     panel = client.get(reverse("studio:builder", args=[workflow.pk]), {"step": "~workflow"})
     assert "event.payload.order.no" in panel.content.decode() and "Search terms" in Page(panel).text
     file = client.get(reverse("studio:workflow_file", args=[workflow.pk]), {"show": "draft"}).content.decode()
-    assert yaml_files.read(file).search_terms == {"number": "event.payload.order.no"}
+    assert yaml_files.read_workflow(file).search_terms == {"number": "event.payload.order.no"}
     published = client.get(reverse("studio:workflow_file", args=[workflow.pk])).content.decode()
-    assert set(yaml_files.read(published).search_terms) == {"order_no", "city"}
+    assert set(yaml_files.read_workflow(published).search_terms) == {"order_no", "city"}

@@ -104,7 +104,7 @@ def test_cards_say_what_a_run_waits_for(workflow, deliver, drain, sink, sign_in,
     assert 'class="bk lv"' in text and text.count('class="da-lane"') == 4
     assert "now, " not in page.text, "the run's version is the one of today"
 
-    changed = yaml_files.read(WAITING.format(url=sink.url).replace("duration: 1h", "duration: 2h"))
+    changed = yaml_files.read_workflow(WAITING.format(url=sink.url).replace("duration: 1h", "duration: 2h"))
     workflows.save_definition(changed, owner=owner)
     workflows.publish(made, author=owner)
     page = Page(sign_in(colleague).get(_url(run)))

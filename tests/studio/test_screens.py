@@ -721,7 +721,7 @@ def test_the_file_reads_back(run, sign_in, owner):
 
     answer = sign_in(owner).get(reverse("studio:workflow_file", args=[run.workflow_id]))
     assert answer["Content-Disposition"] == 'attachment; filename="branching.yaml"'
-    assert yaml_files.read(answer.content.decode()) == workflows.load_definition(run.workflow)
+    assert yaml_files.read_workflow(answer.content.decode()) == workflows.load_definition(run.workflow)
 
 
 def test_no_page_of_the_admin_breaks_on_an_object_that_is_not_there(sign_in, admin, stranger):

@@ -118,7 +118,9 @@ def test_deep_answers_are_shown(workflow, deliver, drain, sign_in, owner):
 
 def test_a_draft_that_differs_is_marked_and_can_be_looked_at(failed, owner, sign_in):
     workflow = failed.workflow
-    changed = yaml_files.read(TELLING.replace("slug: telling", "slug: telling\ndescription: d").replace("say", "tell"))
+    changed = yaml_files.read_workflow(
+        TELLING.replace("slug: telling", "slug: telling\ndescription: d").replace("say", "tell")
+    )
     workflows.save_definition(changed, owner=owner)
     client, url = sign_in(owner), reverse("admin:automate_core_workflow_change", args=[workflow.pk])
     assert "Changed" in Page(client.get(reverse(WORKFLOWS))).text
@@ -147,7 +149,7 @@ def test_what_is_in_use_is_not_deleted(failed, sign_in, owner, endpoint):
     calling = (
         "name: Calling\nslug: calling\nsteps: [{key: a, action: http.request, connection: conn, inputs: {url: /x}}]"
     )
-    workflows.save_definition(yaml_files.read(calling), owner=owner)
+    workflows.save_definition(yaml_files.read_workflow(calling), owner=owner)
     for model, name, user in (
         (WebhookEndpoint, "automate_core_webhookendpoint", "Telling"),
         (StoredSecret, "automate_governance_storedsecret", "github"),

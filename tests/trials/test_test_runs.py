@@ -54,7 +54,7 @@ steps:
 def story(owner, endpoint, settings):
     settings.AUTOMATE_MODELS = MODELS
     owner.user_permissions.set(Permission.objects.filter(content_type__model="group"))
-    return workflows.save_definition(yaml_files.read(STORY), owner=owner)
+    return workflows.save_definition(yaml_files.read_workflow(STORY), owner=owner)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def tested(story, owner, drain):
     def run(mode, scope="whole", step="", by=None, **more):
         payload = {"title": "Ops", "labels": ["a", "b"], "n": 9}
         asked = {"payload": payload, **more} if "event" not in more else more
-        made = starting.start(story, Request(mode=mode, scope=scope, step=step, **asked), by=by or owner)
+        made = starting.start_test(story, Request(mode=mode, scope=scope, step=step, **asked), by=by or owner)
         drain()
         made.refresh_from_db()
         return made
@@ -77,7 +77,7 @@ def steps(run):
 
 
 def effects(run, key):
-    return results.of_run(run, key).effects
+    return results.result_in_run(run, key).effects
 
 
 def test_a_dry_run_happens_in_one_transaction_that_is_rolled_back(tested):
@@ -117,19 +117,19 @@ def test_one_step_takes_the_outputs_of_those_before_from_what_is_known(tested, s
     tested("dry", "to", "tell")
     run = tested("preview", "step", "tell")
     assert steps(run)["tell"].input["subject"] == "About Ops" and set(steps(run)) == {"tell"}
-    samples.keep(story, "make", StepSample.Kind.PIN, {"name": "Pinned"}, by=owner)
+    samples.keep_sample(story, "make", StepSample.Kind.PIN, {"name": "Pinned"}, by=owner)
     assert steps(tested("preview", "step", "tell"))["tell"].input["subject"] == "About Pinned"
     inside = steps(tested("dry", "step", "note"))
     assert inside["each[0]/note"].output == {"n": "a"} and "each[1]/note" not in inside, "one item of a loop"
 
 
 def test_a_mock_is_used_in_place_of_its_step(tested, story, owner):
-    samples.keep(story, "make", StepSample.Kind.MOCK, {"pk": 0, "name": "Mocked"}, by=owner)
-    samples.keep(story, "rename", StepSample.Kind.MOCK, {"count": 1}, by=owner)
+    samples.keep_sample(story, "make", StepSample.Kind.MOCK, {"pk": 0, "name": "Mocked"}, by=owner)
+    samples.keep_sample(story, "rename", StepSample.Kind.MOCK, {"count": 1}, by=owner)
     run = tested("real", "to", "tell")
     assert not Group.objects.filter(name="Ops").exists() and mail.outbox[0].subject == "About Mocked"
-    assert results.of_run(run, "make").logs == ["Mocked: the step was not run."]
-    assert results.mocked(story) == {"make", "rename"}
+    assert results.result_in_run(run, "make").logs == ["Mocked: the step was not run."]
+    assert results.mocked_keys(story) == {"make", "rename"}
 
 
 ASKING = """
@@ -163,9 +163,9 @@ steps:
     ],
 )
 def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoint, drain, mode, chosen, reached):
-    story = workflows.save_definition(yaml_files.read(ASKING), owner=owner)
+    story = workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner)
     decisions = {"ask": Decision(**chosen)} if chosen else {}
-    run = starting.start(story, Request(mode=mode, scope="whole", payload={}, decisions=decisions), by=owner)
+    run = starting.start_test(story, Request(mode=mode, scope="whole", payload={}, decisions=decisions), by=owner)
     drain()
     run.refresh_from_db()
     found, (key, output, outcome) = steps(run), reached
@@ -176,23 +176,23 @@ def test_an_approval_takes_the_chosen_outcome_and_the_test_goes_on(owner, endpoi
 
 
 def test_an_outcome_that_cannot_be_taken_is_refused(owner, endpoint):
-    story = workflows.save_definition(yaml_files.read(ASKING), owner=owner)
+    story = workflows.save_definition(yaml_files.read_workflow(ASKING), owner=owner)
     for chosen, said in (
         (Decision(outcome="maybe"), "Refund the order has no outcome 'maybe'"),
         (Decision(outcome="approved", form={"amount": "much"}), "Refund the order: amount must be a number"),
     ):
         asked = Request(mode="dry", scope="whole", payload={}, decisions={"ask": chosen})
         with pytest.raises(NotTestableError, match=said):
-            starting.start(story, asked, by=owner)
+            starting.start_test(story, asked, by=owner)
     assert not ExecutionRun.objects.exists()
 
 
 def test_the_last_five_of_each_are_kept(tested, story):
     runs = [tested("preview", "step", "look") for _ in range(7)]
-    kept = results.of_step(story, "look")
+    kept = results.results_of_step(story, "look")
     assert [each.run.pk for each in kept] == [run.pk for run in reversed(runs[2:])]
     assert WorkflowVersion.snapshots.count() == 5 and Event.objects.filter(source="test:story").count() == 5
-    starting.delete(kept[0].run)
+    starting.delete_test(kept[0].run)
     assert ExecutionRun.objects.count() == 4 and not StepRun.objects.filter(run=kept[0].run.pk).exists()
 
 
@@ -217,7 +217,7 @@ def test_who_may_test(story, owner, colleague, admin):
     from guardian.shortcuts import assign_perm
 
     def start(by, mode):
-        return starting.start(story, Request(mode=mode, scope="step", step="look"), by=by)
+        return starting.start_test(story, Request(mode=mode, scope="step", step="look"), by=by)
 
     for verb in ("view", "change"):
         assign_perm(f"{verb}_workflow", colleague, story)
@@ -234,12 +234,12 @@ def test_what_is_in_the_way_is_told(story, owner, admin):
     hidden = Connection.objects.create(name="Hidden", slug="hidden", connector="http", owner=admin)
     story.steps.filter(key="look").update(action="http.request", connection=hidden.slug, inputs={"url": "https://a.b"})
     with pytest.raises(NotTestableError) as caught:
-        starting.start(story, Request(mode="dry", scope="step", step="look"), by=owner)
+        starting.start_test(story, Request(mode="dry", scope="step", step="look"), by=owner)
     assert [problem.field for problem in caught.value.problems] == ["connection"]
-    assert starting.start(story, Request(mode="preview", scope="step", step="look"), by=owner)
+    assert starting.start_test(story, Request(mode="preview", scope="step", step="look"), by=owner)
     for request in (
         Request(mode="dry", scope="step", step="nope"),
         Request(mode="dry", scope="step", step="last", payload={"x": "y" * 1_000_001}),
     ):
         with pytest.raises(NotTestableError):
-            starting.start(story, request, by=owner)
+            starting.start_test(story, request, by=owner)

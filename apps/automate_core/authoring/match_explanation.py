@@ -38,10 +38,10 @@ from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.permissions import Person, permitted
 
-MOST = 50  #: triggers that are told of
+MAX_TRIGGERS = 50  #: triggers that are told of
 
 
-class Outcome(StrEnum):
+class MatchOutcome(StrEnum):
     """What became of an event at one trigger."""
 
     STARTED = "started"  #: it started a run
@@ -53,14 +53,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class TriggerExplanation:
     """One trigger of a workflow, and why it did or did not start that. `reasons` are sentences.
 
     `takes` is the type that it asks for, empty for any. `explanation` is what its filter saw.
     """
 
     workflow: Workflow
-    outcome: Outcome
+    outcome: MatchOutcome
     kind: str
     takes: str
     version: WorkflowVersion | None = None
@@ -70,16 +70,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class MatchExplanation:
     """What is known of an event. `notes` concern all workflows; `more` says that some triggers are left out."""
 
     notes: list[str]
-    verdicts: list[Verdict]
+    verdicts: list[TriggerExplanation]
     may_read: bool
     more: bool = False
 
 
-def explain(event: Event, *, by: Person, workflow: Workflow | None = None) -> Told:
+def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None) -> MatchExplanation:
     """Why the event did or did not start the workflows that the person may view, or that one of them.
 
     Eight queries, and two for versions that were published since.
@@ -87,17 +87,24 @@ def explain(event: Event, *, by: Person, workflow: Workflow | None = None) -> To
     workflows = permitted(by, "view", Workflow.objects.all())
     workflows = workflows.filter(pk=workflow.pk) if workflow else workflows
     may_read = not event.emptied_at and access.may(by, "view_payload", event)
-    found = list(_triggers(event, workflows)[: MOST + 1])
+    found = list(_triggers(event, workflows)[: MAX_TRIGGERS + 1])
     runs = _runs(event, workflows)
-    job = _job(event)
-    teller = _Teller(event, found[:MOST], runs, may_read=may_read, is_taken=not job or job[0] not in _AHEAD)
-    verdicts = [teller.tell(trigger) for trigger in found[:MOST]]
-    told = {verdict.workflow.pk for verdict in verdicts}
-    verdicts += [_since_changed(run) for pk, run in runs.items() if pk not in told]
-    verdicts += list(_unpublished(event, workflows))
-    order = list(Outcome)
+    job = _latest_dispatch_job(event)
+    explainer = _Explainer(
+        event, found[:MAX_TRIGGERS], runs, may_read=may_read, is_processed=not job or job[0] not in _UNPROCESSED
+    )
+    verdicts = [explainer.explain(trigger) for trigger in found[:MAX_TRIGGERS]]
+    explained = {verdict.workflow.pk for verdict in verdicts}
+    verdicts += [_explain_removed_trigger(run) for pk, run in runs.items() if pk not in explained]
+    verdicts += list(_explain_unpublished(event, workflows))
+    order = list(MatchOutcome)
     verdicts.sort(key=lambda verdict: (order.index(verdict.outcome), verdict.workflow.name))
-    return Told(notes=list(_notes(event, job)), verdicts=_once(verdicts), may_read=may_read, more=len(found) > MOST)
+    return MatchExplanation(
+        notes=list(_notes(event, job)),
+        verdicts=_without_triggers_of_started(verdicts),
+        may_read=may_read,
+        more=len(found) > MAX_TRIGGERS,
+    )
 
 
 def _triggers(event: Event, workflows: QuerySet[Workflow]) -> QuerySet[ActiveTrigger]:
@@ -116,11 +123,13 @@ def _triggers(event: Event, workflows: QuerySet[Workflow]) -> QuerySet[ActiveTri
 def _runs(event: Event, workflows: QuerySet[Workflow]) -> dict[int, ExecutionRun]:
     """The runs that it started, by workflow."""
     found = ExecutionRun.objects.filter(event=event, cause=ExecutionRun.Cause.TRIGGER, workflow__in=workflows)
-    rows = found.select_related("workflow", "version").defer("version__definition", "output").order_by("pk")[:MOST]
+    rows = (
+        found.select_related("workflow", "version").defer("version__definition", "output").order_by("pk")[:MAX_TRIGGERS]
+    )
     return {run.workflow_id: run for run in rows}
 
 
-def _once(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def _without_triggers_of_started(verdicts: Iterable[TriggerExplanation]) -> list[TriggerExplanation]:
     """Of a workflow that another trigger has started, what its other triggers make of the event is no news."""
     found = list(verdicts)
     started = {verdict.workflow.pk for verdict in found if verdict.run}
@@ -130,10 +139,10 @@ def _once(verdicts: Iterable[Verdict]) -> list[Verdict]:
 # --- the event --------------------------------------------------------------------------------------------------------
 
 
-_AHEAD = {JobStatus.READY, JobStatus.LEASED}
+_UNPROCESSED = {JobStatus.READY, JobStatus.LEASED}
 
 
-def _job(event: Event) -> tuple[str, str] | None:
+def _latest_dispatch_job(event: Event) -> tuple[str, str] | None:
     """(status, error) of the latest job that matches the event, if that is still there."""
     jobs = OutboxJob.objects.filter(event=event, kind=OutboxJob.Kind.DISPATCH).order_by("-id")
     return jobs.values_list("status", "last_error").first()
@@ -149,7 +158,7 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
         yield "What it carried was let go when it was too old: whether conditions hold cannot be told any more."
     if event.replay_of:
         yield "This is a replay: it started the workflows that were chosen, and was matched against no other."
-    elif job and job[0] in _AHEAD:
+    elif job and job[0] in _UNPROCESSED:
         yield "No worker has looked at it yet: what follows is what will happen as things stand."
     elif job and job[0] == JobStatus.DEAD:
         yield "Workers gave up on it, so that it started nothing: replay it."
@@ -163,7 +172,7 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
 # --- one trigger ------------------------------------------------------------------------------------------------------
 
 
-class _Teller:
+class _Explainer:
     """What is asked once for all triggers of an event."""
 
     def __init__(
@@ -173,31 +182,33 @@ class _Teller:
         runs: dict[int, ExecutionRun],
         *,
         may_read: bool,
-        is_taken: bool,
+        is_processed: bool,
     ) -> None:
-        self.event, self.runs, self.may_read, self.is_taken = event, runs, may_read, is_taken
+        self.event, self.runs, self.may_read, self.is_processed = event, runs, may_read, is_processed
         self.scope = {"event": event_scope(event)} if may_read else {}
         self.refused = run_rights.refusals(trigger.pk for trigger in found) if found else {}
         self.waits = _waits(runs.values())
         late = {trigger.workflow_id for trigger in found if self._is_late(trigger)} - runs.keys()
         self.earlier = _published_at(late, event.received_at) if late else {}
 
-    def tell(self, trigger: ActiveTrigger) -> Verdict:
+    def explain(self, trigger: ActiveTrigger) -> TriggerExplanation:
         """What this one makes of the event."""
         run = self.runs.get(trigger.workflow_id)
         if run is not None:
-            return _verdict(trigger, Outcome.STARTED, run=run, reasons=_of_run(run, self.waits.get(run.pk)))
+            return _explanation_of(
+                trigger, MatchOutcome.STARTED, run=run, reasons=_run_reasons(run, self.waits.get(run.pk))
+            )
         if trigger.event_type not in {self.event.type, ""}:
             reason = f"It takes “{trigger.event_type}”, and this event is of type “{self.event.type or 'none'}”."
-            return _verdict(trigger, Outcome.OTHER_TYPE, reasons=[reason])
+            return _explanation_of(trigger, MatchOutcome.OTHER_TYPE, reasons=[reason])
         objections, explanation = self._objections(trigger)
         reasons = [*objections, *self._circumstances(trigger, takes=not objections)]
         stands = trigger.workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
         if objections or not stands or trigger.pk in self.refused:
-            outcome = Outcome.REFUSED
+            outcome = MatchOutcome.REFUSED
         else:
-            outcome = Outcome.TAKES if self.may_read or trigger.filter is None else Outcome.UNTOLD
-        return _verdict(trigger, outcome, reasons=reasons, explanation=explanation)
+            outcome = MatchOutcome.TAKES if self.may_read or trigger.filter is None else MatchOutcome.UNTOLD
+        return _explanation_of(trigger, outcome, reasons=reasons, explanation=explanation)
 
     def _objections(self, trigger: ActiveTrigger) -> tuple[list[str], Explanation | None]:
         """What the trigger itself has against the event, and what its filter saw."""
@@ -232,7 +243,7 @@ class _Teller:
             yield "Whether its condition holds is not shown to you: that takes the permission to view payloads."
         if self._is_late(trigger):
             yield self._was_late(trigger)
-        elif takes and self.may_read and self.is_taken and trigger.pk not in self.refused:
+        elif takes and self.may_read and self.is_processed and trigger.pk not in self.refused:
             yield "It takes such events now. When this one came in, something else kept it: replay the event."
 
     def _is_late(self, trigger: ActiveTrigger) -> bool:
@@ -246,18 +257,18 @@ class _Teller:
             return f"{said}, and nothing was published before: replay the event to start it."
         if not self.may_read:
             return f"{said}; v{earlier[0]} ran then."
-        took = _takes(earlier[1], trigger.workflow, self.event)
+        took = _would_match(earlier[1], trigger.workflow, self.event)
         return f"{said}; v{earlier[0]}, which ran then, {'takes' if took else 'does not take'} it."
 
 
-def _verdict(trigger: ActiveTrigger, outcome: Outcome, **told: Any) -> Verdict:
-    return Verdict(
+def _explanation_of(trigger: ActiveTrigger, outcome: MatchOutcome, **values: Any) -> TriggerExplanation:
+    return TriggerExplanation(
         workflow=trigger.workflow,
         outcome=outcome,
         kind=trigger.kind,
         takes=trigger.event_type,
         version=trigger.version,
-        **told,
+        **values,
     )
 
 
@@ -270,14 +281,15 @@ def _published_at(workflows: set[int], moment: dt.datetime) -> dict[int, tuple[i
     }
 
 
-def _takes(document: Any, workflow: Workflow, event: Event) -> bool:
+def _would_match(document: Any, workflow: Workflow, event: Event) -> bool:
     """Whether a trigger of an earlier definition would take the event."""
     try:
         parts = parse(document).triggers
     except DefinitionError:
         return False
     return any(
-        shadow.source_of(part, workflow) == event.source and shadow.takes(part, workflow, event) for part in parts
+        shadow.trigger_source(part, workflow) == event.source and shadow.would_match(part, workflow, event)
+        for part in parts
     )
 
 
@@ -293,7 +305,7 @@ def _waits(runs: Iterable[ExecutionRun]) -> dict[Any, Wait]:
     return {wait.run_id: wait for wait in Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN, kind__in=kinds)}
 
 
-def _of_run(run: ExecutionRun, wait: Wait | None) -> list[str]:
+def _run_reasons(run: ExecutionRun, wait: Wait | None) -> list[str]:
     """Why a run that was made did nothing, or not yet."""
     if wait is not None and wait.kind == Wait.Kind.PAUSED:
         return ["It waits until the workflow, which is paused, is resumed."]
@@ -306,11 +318,11 @@ def _of_run(run: ExecutionRun, wait: Wait | None) -> list[str]:
     return []
 
 
-def _since_changed(run: ExecutionRun) -> Verdict:
+def _explain_removed_trigger(run: ExecutionRun) -> TriggerExplanation:
     """A run of a workflow that has no trigger for such events any more."""
-    return Verdict(
+    return TriggerExplanation(
         workflow=run.workflow,
-        outcome=Outcome.STARTED,
+        outcome=MatchOutcome.STARTED,
         kind="",
         takes="",
         version=run.version,
@@ -322,23 +334,23 @@ def _since_changed(run: ExecutionRun) -> Verdict:
 # --- what is not published --------------------------------------------------------------------------------------------
 
 #: What a trigger's settings call what the rest of a source names.
-_NAMED = {"webhook": "endpoint", "run": "workflow", "model": "model"}
+_SOURCE_FIELDS = {"webhook": "endpoint", "run": "workflow", "model": "model"}
 
 
-def _unpublished(event: Event, workflows: QuerySet[Workflow]) -> Iterator[Verdict]:
+def _explain_unpublished(event: Event, workflows: QuerySet[Workflow]) -> Iterator[TriggerExplanation]:
     """Workflows that would listen to this source if they were published. Names in settings are compared as texts."""
     kind, _, name = event.source.partition(":")
     if event.source == "app":
         kind, setting, name = "event", "event", event.type
-    elif kind in _NAMED:
-        setting = _NAMED[kind]
+    elif kind in _SOURCE_FIELDS:
+        setting = _SOURCE_FIELDS[kind]
     else:
         return
     dormant = Workflow.objects.filter(status__in=[Workflow.Status.DRAFT, Workflow.Status.ARCHIVED])
     named = RawSQL("automate_core_trigger.config ->> %s", [setting], output_field=TextField())
     found = Trigger.objects.filter(kind=kind, workflow__in=workflows & dormant).alias(named=named)
     is_named = Q(named__iexact=name) if kind == "model" else Q(named=name)
-    for trigger in found.filter(is_named).select_related("workflow").order_by("workflow__name", "pk")[:MOST]:
+    for trigger in found.filter(is_named).select_related("workflow").order_by("workflow__name", "pk")[:MAX_TRIGGERS]:
         is_draft = trigger.workflow.status == Workflow.Status.DRAFT
         reason = (
             "It was never published, and drafts start nothing."
@@ -346,6 +358,10 @@ def _unpublished(event: Event, workflows: QuerySet[Workflow]) -> Iterator[Verdic
             else "It is archived, and what is archived starts nothing."
         )
         takes = "" if kind in {"run", "model"} else str(trigger.config.get("event", ""))
-        yield Verdict(
-            workflow=trigger.workflow, outcome=Outcome.UNPUBLISHED, kind=trigger.kind, takes=takes, reasons=[reason]
+        yield TriggerExplanation(
+            workflow=trigger.workflow,
+            outcome=MatchOutcome.UNPUBLISHED,
+            kind=trigger.kind,
+            takes=takes,
+            reasons=[reason],
         )

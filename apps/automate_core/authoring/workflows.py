@@ -13,10 +13,9 @@ from django.db.models import Max, QuerySet
 
 from automate_connectors.models import Connection
 from automate_core.authoring.drafts import history, insertion, reading, rows
-from automate_core.authoring.drafts.changes import Change, between
+from automate_core.authoring.drafts.changes import Change, find_changes
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
-from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft
-from automate_core.authoring.drafts.values import document as draft_document
+from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
 from automate_core.definition import validation
 from automate_core.definition.document import (
     ActionStep,
@@ -51,7 +50,7 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     `owner` becomes owner and run-as of a new workflow, and is the actor in the audit trail. All or nothing; a draft
     that says the same already stays as it is.
     """
-    if found := validation.problems(definition):
+    if found := validation.find_problems(definition):
         raise DefinitionError(found)
     workflow = Workflow.objects.select_for_update(no_key=True).filter(slug=definition.slug).first()
     if workflow is None:
@@ -61,7 +60,9 @@ def save_definition(definition: Definition, *, owner: Person) -> Workflow:
     if _says(workflow, definition):
         return workflow
     changes = _replace(workflow, definition)
-    history.record(workflow, "replace", "Took in a whole workflow", changes, owner, history.past(workflow))
+    history.record_edit(
+        workflow, "replace", "Took in a whole workflow", changes, owner, history.load_undo_stack(workflow)
+    )
     audit.record(owner, "workflow.changed", workflow)
     return workflow
 
@@ -101,12 +102,12 @@ def _create(definition: Definition, owner: Person) -> Workflow:
 
 def _replace(workflow: Workflow, definition: Definition) -> list[Change]:
     """Make the draft say what `definition` says."""
-    before = rows.load(workflow)
+    before = rows.load_draft(workflow)
     after = _drafted(definition, before)
-    changes = between(before, after)
+    changes = find_changes(before, after)
     workflow.rev += 1
     workflow.structure_rev = workflow.settings_rev = workflow.rev
-    rows.write(workflow, before, after, changes, workflow.rev)
+    rows.write_changes(workflow, before, after, changes, workflow.rev)
     workflow.save()
     return changes
 
@@ -125,12 +126,12 @@ def _drafted(definition: Definition, present: Draft) -> Draft:
     own = {name: document.get(name, getattr(definition, name)) for name in OWN_FIELDS}
     said = replace(present.settings, **own)
     triggers = {
-        part.key: replace(insertion.trigger(msgspec.to_builtins(part), part.key), position=number * GAP)
+        part.key: replace(insertion.build_trigger(msgspec.to_builtins(part), part.key), position=number * GAP)
         for number, part in enumerate(definition.triggers, 1)
     }
     draft = Draft(slug=definition.slug, settings=said, steps={}, triggers=triggers)
     try:
-        insertion.plant(draft, document.get("steps", []), ("", ""), None)
+        insertion.insert_steps(draft, document.get("steps", []), ("", ""), None)
     except RefusedError as error:
         raise DefinitionError([Problem(error.field, str(error))]) from error
     return draft
@@ -146,7 +147,7 @@ def trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
 
 def load_definition(workflow: Workflow) -> Definition:
     """The draft as a definition. Raises DefinitionError for one that cannot be read yet. Two queries."""
-    return parse(draft_document(rows.load(workflow)))
+    return parse(draft_document(rows.load_draft(workflow)))
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,8 @@ def publish(workflow: Workflow, *, author: Person, message: str = "", seen: Seen
     """
     workflow = _to_publish(workflow, author, seen)
     if seen is not None and seen.rev != workflow.rev:
-        raise ConflictError(workflow.rev, history.after(workflow, seen.rev))
-    draft = reading.read(rows.load(workflow))
+        raise ConflictError(workflow.rev, history.edits_since(workflow, seen.rev))
+    draft = reading.parse_draft(rows.load_draft(workflow))
     definition = draft.definition
     if found := draft.with_faults(_unpublishable(definition, author, workflow.run_as)):
         raise DefinitionError(found)
@@ -203,12 +204,12 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     if not can(by, "change", workflow):
         raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
     if rev is not None and rev != workflow.rev:
-        raise ConflictError(workflow.rev, history.after(workflow, rev))
+        raise ConflictError(workflow.rev, history.edits_since(workflow, rev))
     definition = parse(workflow.versions.get(number=number).definition)
     if _says(workflow, definition):
         return False
     changes = _replace(workflow, definition)
-    history.record(workflow, "replace", f"Restored v{number}", changes, by, history.past(workflow))
+    history.record_edit(workflow, "replace", f"Restored v{number}", changes, by, history.load_undo_stack(workflow))
     audit.record(by, "workflow.restored", workflow, changes={"version": number})
     return True
 
@@ -240,7 +241,7 @@ def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: P
 
 def _unpublishable(definition: Definition, author: Person, run_as: Person) -> list[Problem]:
     people = sorted({author, run_as}, key=str)
-    return [*validation.problems(definition), *unusable(definition, people)]
+    return [*validation.find_problems(definition), *unusable(definition, people)]
 
 
 def _freeze(

@@ -105,7 +105,7 @@ class ActionStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="action
     at_most_once: bool = False
 
 
-class Arm(_Part, frozen=True, kw_only=True):
+class Route(_Part, frozen=True, kw_only=True):
     """One route of a branch: taken when the rule `when` holds."""
 
     key: Key
@@ -118,11 +118,11 @@ class BranchStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="branch
     """Take the first arm whose condition holds, or `match: all` that do, one after the other; else `otherwise`."""
 
     match: Literal["first", "all"] = "first"
-    arms: list[Arm]
+    arms: list[Route]
     otherwise: list[Step] = msgspec.field(default_factory=list)
 
 
-class Lane(_Part, frozen=True, kw_only=True):
+class NamedSlot(_Part, frozen=True, kw_only=True):
     """One arm of a parallel step, or one outcome of an approval."""
 
     key: Key
@@ -133,7 +133,7 @@ class Lane(_Part, frozen=True, kw_only=True):
 class ParallelStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="parallel"):
     """Run all arms at once, at most `limit` of them, and go on when all have ended."""
 
-    arms: Annotated[list[Lane], Meta(max_length=50)]
+    arms: Annotated[list[NamedSlot], Meta(max_length=50)]
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
 
@@ -206,8 +206,8 @@ class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="appr
     message: str = ""
     context: dict[str, Any] = msgspec.field(default_factory=dict)
     form: list[FormField] = msgspec.field(default_factory=list)
-    outcomes: list[Lane] = msgspec.field(
-        default_factory=lambda: [Lane(key="approved", name="Approve"), Lane(key="rejected", name="Reject")]
+    outcomes: list[NamedSlot] = msgspec.field(
+        default_factory=lambda: [NamedSlot(key="approved", name="Approve"), NamedSlot(key="rejected", name="Reject")]
     )
     remind_after: Span | None = None
     timeout: Span
@@ -535,8 +535,8 @@ _FIELDS_AT = (
     (r"on_error$", _fields(OnError)[1:]),
     (r"concurrency$", _fields(Concurrency)[1:]),
     (r"retention$", _fields(Retention)[1:]),
-    (r"arms\[\d+\]$", _fields(Arm)[1:]),
-    (r"outcomes\[\d+\]$", _fields(Lane)[1:]),
+    (r"arms\[\d+\]$", _fields(Route)[1:]),
+    (r"outcomes\[\d+\]$", _fields(NamedSlot)[1:]),
     (r"(form|inputs)\[\d+\]$", _fields(FormField)[1:]),
     (r"(steps|otherwise|on_error|always|on_timeout)\[\d+\]$", _fields(*_STEP_PARTS)),
     (r"triggers\[\d+\]$", _fields(*_TRIGGER_PARTS)),

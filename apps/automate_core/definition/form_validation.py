@@ -20,7 +20,9 @@ class AnswersError(ValueError):
         self.errors = errors
 
 
-def check(fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
+def check_answers(
+    fields: Sequence[Mapping[str, Any]], answers: Mapping[str, Any], *, complete: bool = True
+) -> dict[str, Any]:
     """The answers, one for each field, in its type. Raises AnswersError.
 
     `fields` are documents of FormField. Texts, as browsers send them, are read as the number, boolean or date that the

@@ -11,7 +11,7 @@ from automate_connectors.adapters.base import Action
 _EXPRESSION = re.compile(r"\{\{|\{%|\{#")
 
 
-def templated(action: Action, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def literal_input_problems(action: Action, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(input, reason) for each literal input of `action` that holds an expression."""
     for field in action.fields or ():
         value = inputs.get(field.name)

@@ -9,7 +9,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import WorkflowVersion
 
 
-def title(key: str) -> str:
+def title_of_key(key: str) -> str:
     """`add_to_backlog` as `Add to backlog`."""
     return key.replace("_", " ").capitalize()
 
@@ -18,7 +18,7 @@ def step_name(definition: Definition | None, path: str) -> str:
     """The name of the step at a path or with a key, the same everywhere: its own, else its key as a title."""
     key = key_of(path)
     steps = walk(definition.steps) if definition else ()
-    return next((step.name for _, step in steps if step.key == key and step.name), "") or title(key)
+    return next((step.name for _, step in steps if step.key == key and step.name), "") or title_of_key(key)
 
 
 def step_name_in(version_id: int, path: str) -> str:

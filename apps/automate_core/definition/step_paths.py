@@ -12,20 +12,20 @@ _PART = re.compile(r"(?P<key>[^\[\]/]+)(?:\[(?P<index>\d+)\])?")
 
 
 @dataclass(frozen=True)
-class Part:
+class PathPart:
     """One step of a path: its key, and the iteration that the path goes on in."""
 
     key: str
     index: int | None
 
 
-def parts(path: str) -> tuple[Part, ...]:
+def path_parts(path: str) -> tuple[PathPart, ...]:
     """The steps that a path goes through, outermost first."""
     found = [_PART.fullmatch(part) for part in path.split("/")]
-    return tuple(Part(match["key"], int(match["index"]) if match["index"] else None) for match in found if match)
+    return tuple(PathPart(match["key"], int(match["index"]) if match["index"] else None) for match in found if match)
 
 
-def holder(path: str) -> str:
+def parent_path(path: str) -> str:
     """The path of the step around it; empty at the top."""
     return re.sub(r"\[\d+\]$", "", path.rpartition("/")[0])
 

@@ -23,16 +23,16 @@ from automate_core.definition.document import (
     TIMEOUT,
     ActionStep,
     ApprovalStep,
-    Arm,
     BranchStep,
     Definition,
     ForEachStep,
     FormField,
-    Lane,
     ManualTrigger,
+    NamedSlot,
     ParallelStep,
     Problem,
     RepeatStep,
+    Route,
     RunTrigger,
     ScheduleTrigger,
     Step,
@@ -43,11 +43,11 @@ from automate_core.definition.document import (
     slots,
     walk,
 )
-from automate_core.definition.literal_inputs import templated
+from automate_core.definition.literal_inputs import literal_input_problems
 from automate_core.definition.plain_secrets import plain_secrets
 from automate_core.definition.validators import registered_problems
-from automate_core.expressions.durations import seconds
-from automate_core.expressions.json_logic import RuleError, read
+from automate_core.expressions.durations import parse_duration
+from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import Path, TemplateError, describe
 from automate_core.expressions.templating import Template, as_template, compile_value, expressions
 from automate_core.expressions.templating.limits import MAX_WRITTEN
@@ -84,7 +84,7 @@ def _start(definition: Definition) -> _Here:
     return _Here(definition.slug, frozenset(definition.vars) | saved, frozenset(callbacks))
 
 
-def problems(definition: Definition) -> list[Problem]:
+def find_problems(definition: Definition) -> list[Problem]:
     """Every fault of `definition` that can be seen without the database, in reading order."""
     steps = list(walk(definition.steps))
     if len(steps) > MAX_STEPS:
@@ -160,15 +160,15 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
         except CronSimError as error:
             yield Problem(f"{place}.cron", f"{trigger.cron!r} is no cron expression: {error}")
     else:
-        yield from _span(trigger.every, f"{place}.every", least=1)
+        yield from _in_duration(trigger.every, f"{place}.every", least=1)
 
 
-def _span(value: Any, place: str, *, least: float = 0) -> Iterator[Problem]:
+def _in_duration(value: Any, place: str, *, least: float = 0) -> Iterator[Problem]:
     """A span that is known now; an expression's is known when it runs."""
     if isinstance(value, str) and "{{" in value:
         return
     try:
-        if seconds(value) < least:
+        if parse_duration(value) < least:
             yield Problem(place, f"at least {least:g} seconds are needed")
     except ValueError as error:
         yield Problem(place, str(error))
@@ -214,14 +214,14 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             yield from _in_action(step, place, here)
             inside["on_error"] = here.inside("error")
         case BranchStep():
-            yield from _lanes(step.arms, f"{place}.arms", OTHERWISE)
+            yield from _in_slot_keys(step.arms, f"{place}.arms", OTHERWISE)
             for index, arm in enumerate(step.arms):
                 yield from _in_rule(arm.when, f"{place}.arms[{index}].when", here)
                 if step.match == "all":  # one after the other
                     before = [inner for arm in step.arms[:index] for inner in arm.steps]
                     inside[arm.key] = here.inside().after(*(inner.key for inner in before), *_inner_keys(before))
         case ParallelStep():
-            yield from _lanes(step.arms, f"{place}.arms", "")
+            yield from _in_slot_keys(step.arms, f"{place}.arms", "")
         case ForEachStep():
             if not (isinstance(step.items, list) or (isinstance(step.items, str) and "{{" in step.items)):
                 reason = "For each needs a list, or an expression that gives one"
@@ -266,7 +266,7 @@ def _inner_keys(steps: list[Step]) -> Iterator[str]:
         yield from _seen_after(inner)
 
 
-def _lanes(lanes: Iterable[Arm | Lane], place: str, reserved: str) -> Iterator[Problem]:
+def _in_slot_keys(lanes: Iterable[Route | NamedSlot], place: str, reserved: str) -> Iterator[Problem]:
     keys = {reserved}
     for index, lane in enumerate(lanes):
         if lane.key in keys:
@@ -280,7 +280,7 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
         yield Problem(place, "a wait needs one of duration, until and callback", missing=is_open)
     for name in ("duration", "timeout"):
         if (value := getattr(step, name)) is not None:
-            yield from _span(value, f"{place}.{name}")
+            yield from _in_duration(value, f"{place}.{name}")
             yield from _in_template(value, f"{place}.{name}", here)
     if step.until is not None:
         yield from _in_template(step.until, f"{place}.until", here)
@@ -316,11 +316,11 @@ def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Proble
         yield Problem(f"{place}.assignees", "say who decides: people (assignees) or groups", missing=True)
     if not step.outcomes:
         yield Problem(f"{place}.outcomes", "an approval needs at least one outcome")
-    yield from _lanes(step.outcomes, f"{place}.outcomes", TIMEOUT)
+    yield from _in_slot_keys(step.outcomes, f"{place}.outcomes", TIMEOUT)
     yield from _form(step.form, f"{place}.form")
     for name in ("timeout", "remind_after"):
         if (value := getattr(step, name)) is not None:
-            yield from _span(value, f"{place}.{name}")
+            yield from _in_duration(value, f"{place}.{name}")
             yield from _in_template(value, f"{place}.{name}", here)
     for name in ("assignees", "groups", "excluded", "message", "context"):
         yield from _in_template(getattr(step, name), f"{place}.{name}", here)
@@ -341,7 +341,7 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
     if action.fields is not None:
         yield from _in_fields(step.inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
         yield from _in_choice(step.inputs, action, f"{place}.inputs")
-    for name, reason in templated(action, step.inputs):
+    for name, reason in literal_input_problems(action, step.inputs):
         yield Problem(f"{place}.inputs.{name}", reason)
     for name in plain_secrets(action, step.inputs):
         yield Problem(f"{place}.inputs.{name}", "this is a secret in plain text: keep it in a connection")
@@ -397,7 +397,7 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
         yield Problem(place, f"a condition is true, false or an operator with its values, not {rule!r}")
         return
     try:
-        paths = read(rule).paths
+        paths = read_rule(rule).paths
     except RuleError as error:
         yield Problem(f"{place}.{error.path}" if error.path else place, error.reason)
         return

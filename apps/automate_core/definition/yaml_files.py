@@ -71,13 +71,13 @@ def _yaml() -> YAML:
     return yaml
 
 
-def read(text: str) -> Definition:
+def read_workflow(text: str) -> Definition:
     """The definition in a YAML text. Raises WorkflowFileError, DefinitionError, both with lines."""
     document = read_yaml(text)
     try:
         return parse(document)
     except DefinitionError as error:
-        raise DefinitionError(located(text, error.problems)) from None
+        raise DefinitionError(with_lines(text, error.problems)) from None
 
 
 def read_yaml(text: str) -> Any:
@@ -106,7 +106,7 @@ _IN_OUR_WORDS = {
 }
 
 
-def located(text: str, problems: Iterable[Problem]) -> list[Problem]:
+def with_lines(text: str, problems: Iterable[Problem]) -> list[Problem]:
     """The problems with the lines of `text`, a YAML document, that they are about."""
     root = _yaml().compose(text)
     return [replace(problem, line=_line(root, problem.path)) for problem in problems]
@@ -140,7 +140,7 @@ def _plain(document: Any) -> Any:
     return msgspec.json.decode(encoded)
 
 
-def load(path: Path) -> str:
+def load_text(path: Path) -> str:
     """The text of a file. Raises WorkflowFileError."""
     try:
         return path.read_text(encoding="utf-8")
@@ -150,7 +150,7 @@ def load(path: Path) -> str:
         raise WorkflowFileError("not UTF-8 text") from error
 
 
-def write(definition: Definition) -> str:
+def write_workflow(definition: Definition) -> str:
     """The YAML text of a definition; `read` gives the same definition back."""
     yaml = YAML()
     yaml.width = 120

@@ -29,12 +29,12 @@ from automate_core.definition.document import (
     WorkflowStep,
     slots,
 )
-from automate_core.definition.literal_inputs import templated
-from automate_core.definition.step_names import title
+from automate_core.definition.literal_inputs import literal_input_problems
+from automate_core.definition.step_names import title_of_key
 from automate_core.engine import secrecy
 from automate_core.engine.retry import RetryPolicy
 from automate_core.events import search_terms
-from automate_core.expressions.json_logic import Rule, read
+from automate_core.expressions.json_logic import Rule, read_rule
 from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating import Template, compile_value
 from automate_core.expressions.templating.weights import is_small
@@ -335,7 +335,7 @@ def _node(step: Step) -> Node:
         case ActionStep():
             return _action(step)
         case BranchStep():
-            routes = tuple(Route(arm.key, read(arm.when), _nodes(arm.steps)) for arm in step.arms)
+            routes = tuple(Route(arm.key, read_rule(arm.when), _nodes(arm.steps)) for arm in step.arms)
             return BranchNode(step.key, routes, _nodes(step.otherwise), step.match == "all")
         case ParallelStep():
             return ParallelNode(step.key, tuple(_nodes(arm.steps) for arm in step.arms), step.limit)
@@ -343,7 +343,7 @@ def _node(step: Step) -> Node:
             items = compile_value(step.items)
             return ForEachNode(step.key, items, step.concurrency, step.on_item_error, _body(step.steps))
         case RepeatStep():
-            return RepeatNode(step.key, read(step.until), step.maximum, _body(step.steps))
+            return RepeatNode(step.key, read_rule(step.until), step.maximum, _body(step.steps))
         case WaitStep():
             span = step.timeout if step.callback else step.duration
             return WaitNode(
@@ -370,11 +370,11 @@ _ASKS = ("assignees", "groups", "excluded", "message", "context")  #: what is re
 def _approval(step: ApprovalStep) -> ApprovalNode:
     return ApprovalNode(
         key=step.key,
-        name=step.name or title(step.key),
+        name=step.name or title_of_key(step.key),
         asks=compile_value({name: getattr(step, name) for name in _ASKS}),
         form=msgspec.to_builtins(step.form),
         delegate=step.delegate,
-        outcomes={lane.key: (lane.name or title(lane.key), _nodes(lane.steps)) for lane in step.outcomes},
+        outcomes={lane.key: (lane.name or title_of_key(lane.key), _nodes(lane.steps)) for lane in step.outcomes},
         span=compile_value(step.timeout),
         remind_after=None if step.remind_after is None else compile_value(step.remind_after),
         on_timeout=_optional(step.on_timeout),
@@ -391,7 +391,7 @@ def _action(step: ActionStep) -> ActionNode:
     except LookupError as error:
         missing = str(error)
     policy, on_error = step.retry or Retry(), step.on_error
-    for name, reason in templated(action, step.inputs) if action else ():
+    for name, reason in literal_input_problems(action, step.inputs) if action else ():
         raise TemplateError(f"{step.key}.{name} {reason}")
     return ActionNode(
         key=step.key,

@@ -14,7 +14,7 @@ import psycopg
 
 from automate_core import database
 from automate_core.events.run_rights import Rights
-from automate_core.expressions.json_logic import Explanation, Rule, RuleError, read
+from automate_core.expressions.json_logic import Explanation, Rule, RuleError, read_rule
 from automate_core.triggers import host_events
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class RuleEngine:
 
     def explain(self, rule: Any, scope: Mapping[str, Any]) -> Explanation:
         """The explanation tree of a rule. Raises RuleError."""
-        return read(rule).explain(scope)
+        return read_rule(rule).explain(scope)
 
     def _permitted(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
         candidates = self._candidates(scopes)
@@ -183,4 +183,4 @@ def _takes_change(row: Any, event: Mapping[str, Any]) -> bool:
 @lru_cache(maxsize=10_000)
 def rule_of(document: str) -> Rule:
     """The rule in a JSON text. Raises RuleError."""
-    return read(msgspec.json.decode(document))
+    return read_rule(msgspec.json.decode(document))

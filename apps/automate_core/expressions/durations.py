@@ -12,7 +12,7 @@ _PART = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])")
 _WHOLE = re.compile(rf"(?:\s*{_PART.pattern})+\s*")
 
 
-def seconds(span: Any) -> float:
+def parse_duration(span: Any) -> float:
     """The seconds in a number or a text. Raises ValueError that says what a span looks like."""
     value = math.nan
     if (isinstance(span, int | float) and not isinstance(span, bool)) or (

@@ -256,7 +256,7 @@ type Node = Literal | Variable | Operation | Choice | Quantifier | Pattern | Now
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read(rule: Any) -> Rule:
+def read_rule(rule: Any) -> Rule:
     """Read one rule. Raises RuleError with the place and the reason."""
     reader = _Reader()
     return Rule(reader.node(rule, "", 0), tuple(reader.paths))
@@ -349,7 +349,7 @@ def _shift(listed: list[Any], here: str) -> dt.timedelta:
     text = span.strip() if isinstance(span, str) else ""
     back = text.startswith("-")
     try:
-        seconds = durations.seconds(text[1:] if back else span)
+        seconds = durations.parse_duration(text[1:] if back else span)
     except ValueError as error:
         raise RuleError(here, f"{error}; a minus in front goes back") from None
     return dt.timedelta(seconds=-seconds if back else seconds)

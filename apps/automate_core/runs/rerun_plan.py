@@ -21,7 +21,7 @@ from automate_core.definition.document import (
     TryStep,
     slots,
 )
-from automate_core.definition.step_paths import parts
+from automate_core.definition.step_paths import path_parts
 from automate_core.states import StepStatus
 
 
@@ -69,11 +69,11 @@ class Outline:
 
     def place(self, path: str) -> Place | None:
         """Where the step of a path stands, or None when this version has no such step there."""
-        return self._places.get(tuple(part.key for part in parts(path)))
+        return self._places.get(tuple(part.key for part in path_parts(path)))
 
     def same_kind(self, path: str, other: Outline) -> bool:
         """Whether the steps of the path are there in both, and of one kind: what was recorded can be read again."""
-        keys = tuple(part.key for part in parts(path))
+        keys = tuple(part.key for part in path_parts(path))
         for length in range(1, len(keys) + 1):
             mine, theirs = self._places.get(keys[:length]), other._places.get(keys[:length])
             if mine is None or theirs is None or type(mine.step) is not type(theirs.step):
@@ -85,7 +85,7 @@ class Outline:
 
         That is what comes first, and what went on beside it: other tracks of a parallel step, other items of a loop.
         """
-        mine, theirs = parts(path), parts(target)
+        mine, theirs = path_parts(path), path_parts(target)
         for depth, (one, other) in enumerate(zip(mine, theirs, strict=False)):
             above = tuple(part.key for part in mine[: depth + 1])
             if one.key != other.key:
@@ -112,7 +112,7 @@ class Outline:
         place = self.place(path)
         if place is not None and isinstance(place.step, ActionStep) and place.step.on_error is not None:
             return True
-        mine, theirs = parts(path), parts(target)
+        mine, theirs = path_parts(path), path_parts(target)
         depth = next((n for n, (one, other) in enumerate(zip(mine, theirs, strict=False)) if one != other), None)
         if depth is None or mine[depth].key == theirs[depth].key:
             return False
@@ -129,7 +129,7 @@ class Outline:
 
 def is_around(path: str, target: str) -> bool:
     """Whether the step of `path` holds the one of `target`, in the iteration that the target stands in."""
-    mine, theirs = parts(path), parts(target)
+    mine, theirs = path_parts(path), path_parts(target)
     if len(mine) > len(theirs) or path == target:
         return False
     pairs = list(zip(mine, theirs, strict=False))
@@ -171,12 +171,12 @@ def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, n
 
 def _ended_well_around(path: str, last: Mapping[str, Record]) -> bool:
     """Whether a step around it ended well in spite of what is recorded at `path`."""
-    above = step_paths.holder(path)
+    above = step_paths.parent_path(path)
     while above:
         around = last.get(above)
         if around is not None and around.status == StepStatus.SUCCEEDED:
             return True
-        above = step_paths.holder(above)
+        above = step_paths.parent_path(above)
     return False
 
 

@@ -40,7 +40,7 @@ def start(workflow: Workflow, inputs: Mapping[str, Any], *, by: Person, trigger:
     if not run_as.is_active:
         raise NotStartableError(f"{workflow.slug} runs as {run_as}, whose account is not active")
     chosen = _manual_trigger(workflow, trigger)
-    payload = form_validation.check(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
+    payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
     event = NewEvent(
         source=f"manual:{workflow.slug}",
         type=chosen.key if chosen else "",

@@ -18,7 +18,7 @@ from django.db import models, transaction
 
 from automate_core.database import AutomateNow, now
 from automate_core.definition.document import Definition, ScheduleTrigger
-from automate_core.expressions.durations import seconds
+from automate_core.expressions.durations import parse_duration
 from automate_core.faultpoints import reach
 from automate_core.models import Schedule, Workflow
 from automate_core.outbox.ingest import EventIngestor, NewEvent
@@ -44,7 +44,7 @@ def times_of(trigger: ScheduleTrigger, workflow_timezone: str, published_at: dt.
     if trigger.cron:
         times: Times = {"cron": trigger.cron, "timezone": trigger.timezone or workflow_timezone}
     else:
-        times = {"every": seconds(trigger.every), "anchor": published_at.replace(microsecond=0).isoformat()}
+        times = {"every": parse_duration(trigger.every), "anchor": published_at.replace(microsecond=0).isoformat()}
     return {**times, "missed": trigger.missed}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.model_allowlist import Exposed, exposed
 from automate_connectors.registry import connectors
-from automate_core.authoring.drafts.values import KINDS, Draft, StepNode
+from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
 from automate_studio.builder.panel import generic_action
@@ -78,8 +78,10 @@ def _kinds() -> dict[str, list[Offer]]:
     for name in connectors.names():
         adapter = connectors.get(name)
         (minds if adapter.code == "llm" else apps).extend(_actions(adapter))
-    logic = [Offer(kind=kind, name=KINDS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC]
-    people = [Offer(kind="approval", name=KINDS["approval"], description="Ask people to decide", icon="how_to_reg")]
+    logic = [Offer(kind=kind, name=KIND_LABELS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC]
+    people = [
+        Offer(kind="approval", name=KIND_LABELS["approval"], description="Ask people to decide", icon="how_to_reg")
+    ]
     return {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
 
 

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from automate_core.definition.step_names import title
+from automate_core.definition.step_names import title_of_key
 from automate_core.models import Workflow
 from automate_governance.permissions import Person
 from automate_studio.builder.panel.steps import SETTINGS
@@ -63,5 +63,5 @@ def present(workflow: Workflow, *, but: Person) -> list[Other]:
 
 def _place(step: str, names: dict[str, str]) -> str:
     if step in names:
-        return names[step] or title(step)
+        return names[step] or title_of_key(step)
     return {START: "the triggers", SETTINGS: "the settings"}.get(step, "")

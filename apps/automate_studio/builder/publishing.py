@@ -94,7 +94,7 @@ def _show_review(
     reasons: Iterable[str] = (),
     status: int = 200,
 ) -> HttpResponse:
-    found = reviews.of(workflow, by=current_person(request))
+    found = reviews.build_review(workflow, by=current_person(request))
     return render_page(
         request,
         "automate_studio/publishing/review.html",
@@ -233,13 +233,13 @@ def _show_comparison(
     status: int = 200,
 ) -> HttpResponse:
     try:
-        pair = reviews.stated(workflow, before), reviews.stated(workflow, after)
+        pair = reviews.load_state(workflow, before), reviews.load_state(workflow, after)
     except WorkflowVersion.DoesNotExist:
         raise Http404 from None
     except DefinitionError as error:
         messages.error(request, f"One of them cannot be read any more: {error}")
         return HttpResponseSeeOther(reverse("studio:versions", args=[workflow.pk]))
-    found = reviews.compare(*pair)
+    found = reviews.compare_states(*pair)
     published = workflow.published
     older = after if after != DRAFT and not (published and after == str(published.number)) else ""
     refusal = _refusal_of_older(request, workflow, older) if older else ""
@@ -297,7 +297,7 @@ def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workf
     if version == before.published:
         messages.success(request, f"{version} says the same and is live already.")
         return
-    count = sum(reviews.going_on(before).values()) if before.published else 0
+    count = sum(reviews.count_unfinished_runs(before).values()) if before.published else 0
     stay = f" {count} run{'s' if count > 1 else ''} will finish on {before.published}." if count else ""
     messages.success(request, f"Version {version.number} is live.{stay}")
 

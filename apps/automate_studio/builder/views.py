@@ -16,10 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_connectors.models import Connection
 from automate_core.authoring.drafts import clipboard, commands, requests, rows
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.authoring.drafts.fields import OF_STEP
-from automate_core.authoring.drafts.values import KINDS, Draft, TriggerNode
+from automate_core.authoring.drafts.values import KIND_LABELS, Draft, TriggerNode
 from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
@@ -47,7 +47,7 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
-    state = commands.look(get_editable_workflow(request, pk))
+    state = commands.load_state(get_editable_workflow(request, pk))
     path = request.GET.get("step", "")
     panel = panel_at(state, path, request.user) if path else None
     context = _context(request, state, panel)
@@ -64,7 +64,7 @@ def palette(request: HttpRequest, pk: int) -> HttpResponse:
     at = 100_000 if index is None else index
     context = {
         "workflow": workflow,
-        "groups": offers.groups(workflow, rows.load(workflow), request.user, place, at),
+        "groups": offers.groups(workflow, rows.load_draft(workflow), request.user, place, at),
         "clip": request.session.get(_CLIP),
     }
     return TemplateResponse(request, "automate_studio/builder/palette.html", context)
@@ -74,7 +74,7 @@ def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
         return _edit(request, pk, path)
-    state = commands.look(get_editable_workflow(request, pk))
+    state = commands.load_state(get_editable_workflow(request, pk))
     panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
@@ -88,7 +88,7 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
     workflow = get_editable_workflow(request, pk)
     selected = request.POST.get("selected", "")
 
-    def act() -> State:
+    def act() -> DraftState:
         if request.POST.get("do") in {"undo", "redo"}:
             turn = commands.undo if request.POST["do"] == "undo" else commands.redo
             return turn(
@@ -96,7 +96,9 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
                 last=parse_number(request.POST.get("last")) or 0,
                 by=current_person(request),
             )
-        return commands.do(workflow.pk, requests.read(_document(request), lax=True), by=current_person(request))
+        return commands.run_command(
+            workflow.pk, requests.read_request(_document(request), lax=True), by=current_person(request)
+        )
 
     return _answer(request, act, selected)
 
@@ -106,10 +108,10 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
     workflow = get_editable_workflow(request, pk)
 
-    def act() -> State:
+    def act() -> DraftState:
         rev = parse_number(request.POST.get("rev")) or 0
-        document = conditions.command(rows.load(workflow), path, request.POST, rev)
-        return commands.do(workflow.pk, requests.read(document), by=current_person(request))
+        document = conditions.command(rows.load_draft(workflow), path, request.POST, rev)
+        return commands.run_command(workflow.pk, requests.read_request(document), by=current_person(request))
 
     return _answer(request, act, path, template="condition_saved.html")
 
@@ -117,10 +119,10 @@ def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
-    state = commands.look(get_editable_workflow(request, pk))
+    state = commands.load_state(get_editable_workflow(request, pk))
     key = request.POST.get("key", "")
     try:
-        request.session[_CLIP] = clipboard.clip(state.draft, [key])
+        request.session[_CLIP] = clipboard.build_clip(state.draft, [key])
     except RefusedError as error:
         return _refused(request, error)
     said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"
@@ -144,7 +146,7 @@ _NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
 
 
 def _answer(
-    request: HttpRequest, act: Callable[[], State], selected: str, *, template: str = "answer.html"
+    request: HttpRequest, act: Callable[[], DraftState], selected: str, *, template: str = "answer.html"
 ) -> HttpResponse:
     """What came of an edit: the tree, the bar and the panel; or why it was not made."""
     try:
@@ -197,13 +199,13 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     document: dict[str, Any] = {}
     unread: list[str] = []
     try:
-        before = rows.load(workflow)
+        before = rows.load_draft(workflow)
         document, refused = _changes(request, before, path)
         unread = list(refused)
         if document:
-            state = commands.do(pk, requests.read(document), by=current_person(request))
+            state = commands.run_command(pk, requests.read_request(document), by=current_person(request))
         else:
-            state = commands.look(workflow)
+            state = commands.load_state(workflow)
     except NotPermittedError as error:
         raise PermissionDenied from error
     except RefusedError as error:
@@ -211,7 +213,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
             return _refused(request, error)
         refused = {error.field: as_sentence(f"not saved: {error}")}
         unread = []  # none of the fields was stored
-        state = commands.look(workflow)
+        state = commands.load_state(workflow)
     except ConflictError as error:
         return _refused(request, error)
     panel = panel_at(state, path, request.user, refused)
@@ -330,7 +332,7 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
-    state = commands.look(get_editable_workflow(request, pk))
+    state = commands.load_state(get_editable_workflow(request, pk))
     if request.method != "POST":
         return waiting.look(request, state, key)
     shown = waiting.catch(request, state, key)
@@ -341,7 +343,7 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 # --- what is drawn ----------------------------------------------------------------------------------------------------
 
 
-def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[str, Any]:
+def _context(request: HttpRequest, state: DraftState, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
     badges = tests.badges(state.workflow, state.reading.definition)
     problems = problem_messages.lines_while_editing(state.draft, state.problems)
@@ -368,10 +370,10 @@ def _context(request: HttpRequest, state: State, panel: Panel | None) -> dict[st
     }
 
 
-_CONTAINERS = {kind: KINDS[kind] for kind in ("branch", "for_each", "try", "parallel", "repeat")}
+_CONTAINERS = {kind: KIND_LABELS[kind] for kind in ("branch", "for_each", "try", "parallel", "repeat")}
 
 
-def _connections(state: State, user: User) -> dict[str, str]:
+def _connections(state: DraftState, user: User) -> dict[str, str]:
     """The names of the connections of a draft, by slug, of those that this person may use."""
     slugs = {node.connection for node in state.draft.steps.values() if node.connection}
     if not slugs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automate_core.authoring import match_explanation
-from automate_core.authoring.match_explanation import Outcome, Verdict
+from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation
 from automate_core.models import Event, Workflow
 from automate_governance.permissions import Person, permitted
 from automate_studio.ui.formatting import state_word
@@ -13,21 +13,21 @@ from automate_studio.view_models.condition_lines import ConditionLine, explanati
 from automate_studio.view_models.event_sources import KINDS
 
 _SAID = {
-    Outcome.STARTED: ("Started a run", "succeeded"),
-    Outcome.TAKES: ("Would match now", "waiting"),
-    Outcome.REFUSED: ("No match", "skipped"),
-    Outcome.OTHER_TYPE: ("Other type", "pending"),
-    Outcome.UNPUBLISHED: ("Not published", "pending"),
-    Outcome.UNTOLD: ("Not told", "pending"),
+    MatchOutcome.STARTED: ("Started a run", "succeeded"),
+    MatchOutcome.TAKES: ("Would match now", "waiting"),
+    MatchOutcome.REFUSED: ("No match", "skipped"),
+    MatchOutcome.OTHER_TYPE: ("Other type", "pending"),
+    MatchOutcome.UNPUBLISHED: ("Not published", "pending"),
+    MatchOutcome.UNTOLD: ("Not told", "pending"),
 }
-_OF_ITS_TYPE = {Outcome.STARTED, Outcome.TAKES, Outcome.REFUSED}
+_OF_ITS_TYPE = {MatchOutcome.STARTED, MatchOutcome.TAKES, MatchOutcome.REFUSED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictView:
     """One workflow's verdict. `state` is its colour and glyph; `may_sample`: it can be looked at in its builder."""
 
-    verdict: Verdict
+    verdict: TriggerExplanation
     said: str
     state: str
     trigger: str
@@ -37,7 +37,7 @@ class VerdictView:
     @property
     def is_long(self) -> bool:
         """Whether the reasons are worth opening at once."""
-        return self.verdict.outcome in {Outcome.REFUSED, Outcome.TAKES}
+        return self.verdict.outcome in {MatchOutcome.REFUSED, MatchOutcome.TAKES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Why:
 
 def of(event: Event, person: Person, workflow: Workflow | None = None) -> Why:
     """Of all workflows that the person may view, or of that one."""
-    told = match_explanation.explain(event, by=person, workflow=workflow)
+    told = match_explanation.explain_match(event, by=person, workflow=workflow)
     keys = {verdict.workflow.pk for verdict in told.verdicts}
     change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))
     editable = set(permitted(person, "view_payload", change).values_list("pk", flat=True)) if told.may_read else set()
@@ -71,7 +71,7 @@ def of(event: Event, person: Person, workflow: Workflow | None = None) -> Why:
     )
 
 
-def _view(verdict: Verdict, *, may_sample: bool) -> VerdictView:
+def _view(verdict: TriggerExplanation, *, may_sample: bool) -> VerdictView:
     said, state = _SAID[verdict.outcome]
     kind = KINDS.get("app" if verdict.kind == "event" else verdict.kind, ("", ""))[0]
     takes = verdict.takes or ("any type" if verdict.kind in {"webhook", "event"} else "")

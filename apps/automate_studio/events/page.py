@@ -149,7 +149,7 @@ def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     if not can(request.user, "view_payload", workflow):
         raise PermissionDenied
     try:
-        choose_sample(commands.look(workflow), {"choose": f"event:{event.pk}"}, by=current_person(request))
+        choose_sample(commands.load_state(workflow), {"choose": f"event:{event.pk}"}, by=current_person(request))
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
         return HttpResponseSeeOther(_url(event))

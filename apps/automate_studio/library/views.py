@@ -85,10 +85,10 @@ def gallery(request: HttpRequest) -> HttpResponse:
 def template(request: HttpRequest, slug: str) -> HttpResponse:
     """A template; a POST makes a draft of it and goes to the builder."""
     _may_add(request)
-    found = files.templates().get(slug)
+    found = files.installed_templates().get(slug)
     if found is None:
         raise Http404
-    wanted = needs.of(found, needs.look(current_person(request)))
+    wanted = needs.find_needs(found, needs.load_available(current_person(request)))
     errors: dict[str, str] = {}
     if request.method == "POST" and not any(need.kind == "action" for need in wanted):
         try:
@@ -136,8 +136,8 @@ def _may_add(request: HttpRequest) -> None:
 def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
     """What the grid of templates shows; its filters are links to `base`."""
     category, search = request.GET.get("category", ""), clean_text(request.GET.get("q"))
-    everything = files.templates().values()
-    there = needs.look(current_person(request))
+    everything = files.installed_templates().values()
+    there = needs.load_available(current_person(request))
     shown = [
         each for each in everything if category in {"", each.category} and _is_found(each, search.casefold().split())
     ]
@@ -169,13 +169,13 @@ def _is_found(template: Template, words: Iterable[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _card(template: Template, there: needs.Found) -> TemplateCard:
+def _card(template: Template, there: needs.Available) -> TemplateCard:
     tree = draft_tree(template.definition)
     return TemplateCard(
         template=template,
         picture=picture(tree),
         steps=sum(1 for _ in tree.flat()),
-        needs=list({need.title: need for need in needs.of(template, there)}.values()),
+        needs=list({need.title: need for need in needs.find_needs(template, there)}.values()),
     )
 
 
@@ -199,7 +199,7 @@ def picture(tree: StepTree) -> Picture:
 def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
     """Make the draft, and say what is still to be set. Raises SettingError."""
     chosen = {(need.kind, need.name): _chosen(request.POST, need) for need in wanted}
-    workflow = instantiate.use(
+    workflow = instantiate.create_from_template(
         template,
         owner=current_person(request),
         connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},

@@ -11,7 +11,7 @@ from django import forms
 
 from automate_connectors.models import Connection
 from automate_connectors.number_fields import IntegerField
-from automate_core.expressions.durations import seconds
+from automate_core.expressions.durations import parse_duration
 from automate_core.models import NotificationRule
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.operations.notifications.texts import lasting
@@ -31,7 +31,7 @@ class SpanField(forms.CharField):
         if not text:
             return None
         try:
-            return dt.timedelta(seconds=seconds(text))
+            return dt.timedelta(seconds=parse_duration(text))
         except ValueError:
             raise forms.ValidationError("Write a time such as 15m, 2h or 3d.") from None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from automate_core import database
 from automate_core.definition.step_names import step_name
-from automate_core.definition.step_paths import holder, without_items
+from automate_core.definition.step_paths import parent_path, without_items
 from automate_core.models import Workflow
 from automate_core.operations.statistics import reading
 from automate_core.operations.statistics.buckets import percentile
@@ -115,7 +115,7 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
     definitions = version_definitions(published.values())
     found = {}
     for key, paths in took.items():
-        around = {holder(path) for path in paths}  # what holds steps takes as long as they do
+        around = {parent_path(path) for path in paths}  # what holds steps takes as long as they do
         leaves = {path: times for path, times in paths.items() if path not in around}
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))

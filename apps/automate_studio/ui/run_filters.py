@@ -100,12 +100,12 @@ class Filters:
 
     def seconds(self, name: str) -> float | None:
         """`longer` or `shorter`."""
-        return durations.seconds(self.kept[name]) if name in self.kept else None
+        return durations.parse_duration(self.kept[name]) if name in self.kept else None
 
     def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
         """From when to when the runs were made."""
         if "since" in self.kept:
-            return now - dt.timedelta(seconds=durations.seconds(self.kept["since"])), None
+            return now - dt.timedelta(seconds=durations.parse_duration(self.kept["since"])), None
         return _parse_moment(self.kept.get("from", "")), _parse_moment(self.kept.get("to", ""))
 
     def address(self, **changed: str) -> str:
@@ -200,7 +200,7 @@ def _parse_version(given: list[str]) -> str:
 
 
 def _parse_span(given: list[str]) -> str:
-    durations.seconds(given[-1])
+    durations.parse_duration(given[-1])
     return given[-1][:40]
 
 

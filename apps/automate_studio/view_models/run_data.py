@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automate_core.definition.step_paths import holder
+from automate_core.definition.step_paths import parent_path
 from automate_core.queries.loop_items import Items
 from automate_studio.ui.request_params import parse_number
 
@@ -156,7 +156,7 @@ class RunData:
     @functools.cached_property
     def longest(self) -> float:
         """The seconds of the step that took longest, of those that hold no others."""
-        holding = {holder(path) for path in self.recorded}
+        holding = {parent_path(path) for path in self.recorded}
         return max((each.seconds or 0 for path, each in self.recorded.items() if path not in holding), default=0)
 
 

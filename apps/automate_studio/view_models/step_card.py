@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.values import KINDS
+from automate_core.authoring.drafts.values import KIND_LABELS
 from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
@@ -23,7 +23,7 @@ from automate_core.definition.document import (
     WaitStep,
     WorkflowStep,
 )
-from automate_core.expressions.durations import seconds
+from automate_core.expressions.durations import parse_duration
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import format_duration
 
@@ -82,7 +82,7 @@ def card_style(step: Step) -> CardStyle:
         case ActionStep():
             return _action_style(step.action)
         case _:
-            return CardStyle(KINDS[str(step.__struct_config__.tag)], *_ICONS[type(step)])
+            return CardStyle(KIND_LABELS[str(step.__struct_config__.tag)], *_ICONS[type(step)])
 
 
 _ICONS: dict[type[Any], tuple[str, str]] = {
@@ -210,7 +210,7 @@ def card_notes(step: Step, connections: Mapping[str, str]) -> str:
 def span_text(value: float | str) -> str:
     """A span of time in words: `2 days`, `30.0 s`; an expression as it is."""
     try:
-        length = seconds(value)
+        length = parse_duration(value)
     except ValueError:
         return "".join(part.text for part in value_parts(value))
     days, rest = divmod(length, 86_400)

@@ -292,7 +292,7 @@ def _build_cards(
         shown = card_style(step)
         yield StepCard(
             path=path,
-            name=step.name or step_names.title(step.key),
+            name=step.name or step_names.title_of_key(step.key),
             subtitle=f"{shown.title}{', disabled' if step.disabled else ''}",
             icon=shown.icon,
             tint=shown.tint,
@@ -323,7 +323,7 @@ def _build_cards(
             else TestBadge(kind="changed", text=ran.changed)
             if ran.changed
             else None,
-            before=edited.place(at, index, f"Add step before {step.name or step_names.title(step.key)}")
+            before=edited.place(at, index, f"Add step before {step.name or step_names.title_of_key(step.key)}")
             if edited
             else None,
         )
@@ -341,7 +341,7 @@ def _build_routes(
 ) -> Iterator[RouteView]:
     always = edited is not None or isinstance(step, BranchStep | ParallelStep | ApprovalStep)
     shown = [slot for slot in slots(step) if slot.steps or always]
-    kind, title = str(step.__struct_config__.tag), step.name or step_names.title(step.key)
+    kind, title = str(step.__struct_config__.tag), step.name or step_names.title_of_key(step.key)
     items = run.items.get(path) if run else None
     prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
     taken = [is_slot_taken(slot, prefix, run.at(path), run) if run else False for slot in shown]
@@ -362,7 +362,7 @@ def _build_routes(
             left=_is_on_connector(index - 0.25, chosen, len(shown)),
             right=_is_on_connector(index + 0.25, chosen, len(shown)),
             end=edited.place((step.key, slot.key), len(slot.steps), f"Add step to {name}") if edited else None,
-            inside=step_location.in_list(kind, slot.key, slot.name, title) if edited else "",
+            inside=step_location.describe_location(kind, slot.key, slot.name, title) if edited else "",
             items=items,
             track=isinstance(step, ParallelStep),
             joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",
@@ -388,7 +388,7 @@ def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
         return (
             "Each item" if isinstance(step, ForEachStep) else "Repeat" if isinstance(step, RepeatStep) else "Try"
         ), ""
-    return slot.name or _SLOT_NAMES.get(slot.key) or step_names.title(slot.key), condition
+    return slot.name or _SLOT_NAMES.get(slot.key) or step_names.title_of_key(slot.key), condition
 
 
 def _is_on_connector(place: float, hits: list[int], arms: int) -> bool:

@@ -66,9 +66,9 @@ def take_in(request: HttpRequest) -> HttpResponse:
     text = ""
     try:
         text = _text(request)
-        definition = yaml_files.read(text)
-        if found := validation.problems(definition):
-            raise DefinitionError(yaml_files.located(text, found))
+        definition = yaml_files.read_workflow(text)
+        if found := validation.find_problems(definition):
+            raise DefinitionError(yaml_files.with_lines(text, found))
         workflow = workflows.start_draft(definition, owner=current_person(request))
     except yaml_files.WorkflowFileError as error:
         return _refused(request, text, [_problem(str(error))])
@@ -141,7 +141,7 @@ def _lines(text: str, problems: Iterable[Problem]) -> Iterator[Line]:
 
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:
     """The page; what was refused makes it a 422."""
-    status, templates = 422 if context else 200, list(files.templates().values())
+    status, templates = 422 if context else 200, list(files.installed_templates().values())
     return render_page(
         request, "automate_studio/gallery/new.html", "New workflow", status=status, templates=templates, **context
     )

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextFie
 
 from automate_core import database
 from automate_core.authoring import pausing
-from automate_core.authoring.drafts.reading import read_trigger
+from automate_core.authoring.drafts.reading import parse_trigger
 from automate_core.models import Trigger, Workflow
 from automate_core.queries.latest_runs import LATEST, LATEST_RUNS
 from automate_governance.people.names import name_field
@@ -262,5 +262,5 @@ def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime
 
 def _trigger_texts(workflow: Workflow) -> Iterator[str]:
     for row in workflow.triggers.all():
-        kind, which = describe_trigger(read_trigger({"kind": row.kind, "key": row.key, **row.config}))
+        kind, which = describe_trigger(parse_trigger({"kind": row.kind, "key": row.key, **row.config}))
         yield f"{kind} {which.removesuffix(', any event')}"

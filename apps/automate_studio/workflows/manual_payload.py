@@ -16,7 +16,7 @@ MOST = 100_000  #: characters that the page shows of a sample
 
 def example(workflow: Workflow, person: Person) -> str:
     """The payload of an event that this person may see, as JSON; empty where there is none, or a large one."""
-    state = commands.look(workflow)
+    state = commands.load_state(workflow)
     for trigger in state.reading.definition.triggers:
         found = sample_for_trigger(state, trigger.key, person)
         payload = found.scope.get("event", {}).get("payload") if isinstance(found, Sample) else None

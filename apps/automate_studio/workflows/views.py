@@ -62,7 +62,7 @@ def workflow_file(request: HttpRequest, pk: int) -> HttpResponse:
     audit.record(request.user, "workflow.exported", workflow)
     name = f'attachment; filename="{workflow.slug}.yaml"'
     return HttpResponse(
-        yaml_files.write(definition), content_type="application/yaml", headers={"Content-Disposition": name}
+        yaml_files.write_workflow(definition), content_type="application/yaml", headers={"Content-Disposition": name}
     )
 
 
@@ -72,7 +72,7 @@ def _shown_definition(request: HttpRequest, pk: int) -> tuple[Workflow, Definiti
         permitted(request.user, "view", Workflow.objects.select_related("owner", "run_as", "published__run_as")), pk=pk
     )
     published = None if request.GET.get("show") == "draft" else published_definition(workflow)
-    return workflow, published or reading.read(rows.load(workflow)).definition, published is None
+    return workflow, published or reading.parse_draft(rows.load_draft(workflow)).definition, published is None
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class ShopTest(TransactionTestCase):
     def setUp(self) -> None:
         owner = get_user_model().objects.create_superuser("owner", "owner@example.com", "a password of tests")
         for path in WORKFLOWS.glob("*.yaml"):
-            workflow = workflows.save_definition(yaml_files.read(path.read_text()), owner=owner)
+            workflow = workflows.save_definition(yaml_files.read_workflow(path.read_text()), owner=owner)
             workflows.publish(workflow, author=owner)
 
     def order(self, **values: object) -> Order:

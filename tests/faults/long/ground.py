@@ -148,6 +148,8 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     owner = get_user_model().objects.create_superuser("faults", "faults@example.com", "password-of-faults")
     for slug in slugs:
         endpoints.save(slug, scheme="github", config={}, secret=SECRET, actor=owner)
-        workflow = workflows.save_definition(yaml_files.read(CALL.format(slug=slug, url=sink.url)), owner=owner)
+        workflow = workflows.save_definition(
+            yaml_files.read_workflow(CALL.format(slug=slug, url=sink.url)), owner=owner
+        )
         workflows.publish(workflow, author=owner)
     connections.close_all()

@@ -119,7 +119,7 @@ def make() -> dict[str, Any]:
 
 
 def publish(text: str, owner: Any) -> Workflow:
-    made = workflows.save_definition(yaml_files.read(text), owner=owner)
+    made = workflows.save_definition(yaml_files.read_workflow(text), owner=owner)
     workflows.publish(made, author=owner)
     made.refresh_from_db()
     return made

@@ -45,7 +45,7 @@ class Change:
         return {"table": self.table, "key": self.key, "before": self.before, "after": self.after}
 
 
-def between(before: Draft, after: Draft) -> list[Change]:
+def find_changes(before: Draft, after: Draft) -> list[Change]:
     """The changes that make one draft of the other."""
     found = [*_rows("step", before.steps, after.steps), *_rows("trigger", before.triggers, after.triggers)]
     return [*found, *_differences("workflow", "", before.settings, after.settings)]
@@ -54,30 +54,30 @@ def between(before: Draft, after: Draft) -> list[Change]:
 def _rows(table: Literal["step", "trigger"], before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
     for key, node in before.items():
         if key not in after:
-            yield Change(table=table, key=key, before=columns(node), after=None)
+            yield Change(table=table, key=key, before=row_columns(node), after=None)
     for key, node in after.items():
         present = before.get(key)
         if present is None:
-            yield Change(table=table, key=key, before=None, after=columns(node))
+            yield Change(table=table, key=key, before=None, after=row_columns(node))
         elif present is not node:
             yield from _differences(table, key, present, node)
 
 
 def _differences(table: Literal["step", "trigger", "workflow"], key: str, before: Any, after: Any) -> Iterator[Change]:
     """Columns are compared as JSON, in which 1 is not true and the order of names counts."""
-    old, new = columns(before), columns(after)
+    old, new = row_columns(before), row_columns(after)
     names = [name for name in new if msgspec.json.encode(old[name]) != msgspec.json.encode(new[name])]
     if names:
         was, is_now = ({name: side[name] for name in names} for side in (old, new))
         yield Change(table=table, key=key, before=was, after=is_now)
 
 
-def columns(node: StepNode | TriggerNode | Settings) -> Columns:
+def row_columns(node: StepNode | TriggerNode | Settings) -> Columns:
     """What is stored of it, but for its key and revision."""
     return {spec.name: getattr(node, spec.name) for spec in fields(node) if spec.name not in {"key", "rev", "pk"}}
 
 
-def applied(draft: Draft, changes: Iterable[Change]) -> Draft:
+def apply_changes(draft: Draft, changes: Iterable[Change]) -> Draft:
     """The draft after the changes."""
     result = draft.copy()
     for change in changes:
@@ -95,7 +95,7 @@ def applied(draft: Draft, changes: Iterable[Change]) -> Draft:
     return result
 
 
-def merged(first: list[Change], second: list[Change]) -> list[Change]:
+def merge_changes(first: list[Change], second: list[Change]) -> list[Change]:
     """Two edits of the same fields as one."""
     return [
         replace(later, before={**(later.before or {}), **(earlier.before or {})})

@@ -7,17 +7,17 @@ from typing import Any
 
 from automate_core.authoring.drafts import insertion
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.values import UNCHOSEN, Draft, StepNode, nested
+from automate_core.authoring.drafts.values import UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import SCHEMA
 
 
-def clip(draft: Draft, keys: Iterable[str]) -> dict[str, Any]:
+def build_clip(draft: Draft, keys: Iterable[str]) -> dict[str, Any]:
     """The document of these steps or triggers, with all inside them. Raises RefusedError."""
     lists = draft.lists()
     found: dict[str, Any] = {"schema": SCHEMA, "steps": [], "triggers": []}
     for key in keys:
         if key in draft.steps:
-            found["steps"].append(nested(key, draft, lists))
+            found["steps"].append(step_document(key, draft, lists))
         elif key in draft.triggers:
             found["triggers"].append(draft.triggers[key].document())
         else:
@@ -25,12 +25,12 @@ def clip(draft: Draft, keys: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def connections(documents: Any) -> set[str]:
+def clip_connections(documents: Any) -> set[str]:
     """The connections that steps of a clip name, at any depth."""
     return {node["connection"] for node in _mappings(documents) if _names(node, "connection")}
 
 
-def endpoints(documents: Any) -> set[str]:
+def clip_endpoints(documents: Any) -> set[str]:
     """The webhook endpoints that triggers of a clip name."""
     return {node["endpoint"] for node in _mappings(documents) if _names(node, "endpoint")}
 
@@ -49,17 +49,17 @@ def _mappings(value: Any) -> Iterable[dict[str, Any]]:
             yield from _mappings(item)
 
 
-def read(document: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+def read_clip(document: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """(steps, triggers) of a clip. Raises RefusedError."""
     if document.get("schema") != SCHEMA:
         raise RefusedError("this is nothing that was copied from a workflow", "clip")
-    insertion.storable(document, "clip")
+    insertion.check_storable(document, "clip")
     steps, triggers = document.get("steps", []), document.get("triggers", [])
     if not (isinstance(steps, list) and isinstance(triggers, list) and (steps or triggers)):
         raise RefusedError("there is nothing in what was copied", "clip")
     return steps, triggers
 
 
-def cleared(node: StepNode, usable: set[str]) -> bool:
+def loses_connection(node: StepNode, usable: set[str]) -> bool:
     """Whether the step's connection may not be used by whoever pastes it."""
     return bool(node.connection) and node.connection != UNCHOSEN and node.connection not in usable

@@ -14,14 +14,13 @@ from django.db import transaction
 
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import changes as changed
-from automate_core.authoring.drafts import edits, field_edits, history, problems, reading, requests, rows
-from automate_core.authoring.drafts.edits import Allowed, Done
+from automate_core.authoring.drafts import changes, edits, field_edits, history, problems, reading, requests, rows
+from automate_core.authoring.drafts.edits import AllowedNames, EditResult
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
-from automate_core.authoring.drafts.fields import OF_STEP, fields_of
-from automate_core.authoring.drafts.history import Past
+from automate_core.authoring.drafts.fields import OF_STEP, changed_fields
+from automate_core.authoring.drafts.history import UndoStack
 from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.reading import Reading
+from automate_core.authoring.drafts.reading import ParsedDraft
 from automate_core.authoring.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
 from automate_governance import audit
@@ -30,7 +29,7 @@ from automate_governance.permissions import NotPermittedError, Person, can, perm
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class DraftState:
     """A draft as the builder shows it: its values and revisions, what it reads as, its problems, what can be undone.
 
     `merged` are the edits of other fields of the same step that the person had not seen when they made theirs.
@@ -38,30 +37,32 @@ class State:
 
     workflow: Workflow
     draft: Draft
-    reading: Reading
+    reading: ParsedDraft
     problems: list[DraftProblem]
-    past: Past
-    done: Done
+    past: UndoStack
+    done: EditResult
     changed: bool
     merged: tuple[OtherChange, ...] = ()
 
 
-_NOTHING = Done("")
+_NOTHING = EditResult("")
 
 
-def look(workflow: Workflow) -> State:
+def load_state(workflow: Workflow) -> DraftState:
     """The present state. Whether the person may see it is asked before."""
-    draft = rows.load(workflow)
-    return _state(workflow, draft, history.past(workflow), _NOTHING)
+    draft = rows.load_draft(workflow)
+    return _build_state(workflow, draft, history.load_undo_stack(workflow), _NOTHING)
 
 
-def _state(workflow: Workflow, draft: Draft, past: Past, done: Done, *, changed: bool = False) -> State:
-    found = reading.read(draft)
-    return State(
+def _build_state(
+    workflow: Workflow, draft: Draft, past: UndoStack, done: EditResult, *, changed: bool = False
+) -> DraftState:
+    found = reading.parse_draft(draft)
+    return DraftState(
         workflow=workflow,
         draft=draft,
         reading=found,
-        problems=problems.of(found, workflow),
+        problems=problems.find_problems(found, workflow),
         past=past,
         done=done,
         changed=changed,
@@ -69,143 +70,145 @@ def _state(workflow: Workflow, draft: Draft, past: Past, done: Done, *, changed:
 
 
 @transaction.atomic
-def do(workflow_id: int, request: requests.Request, *, by: Person) -> State:
+def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> DraftState:
     """Make one edit. One that changes nothing is not kept."""
-    workflow = _locked(workflow_id, by)
-    before = rows.load(workflow)
-    merged = _merged(workflow, before, request, by)
+    workflow = _lock_workflow(workflow_id, by)
+    before = rows.load_draft(workflow)
+    merged = _merged_edits(workflow, before, request, by)
     after = before.copy()
-    done = _made(after, request, by, workflow)
-    edits.within_limits(after)
-    found = changed.between(before, after)
-    past = history.past(workflow)
+    done = _apply_edit(after, request, by, workflow)
+    edits.check_limits(after)
+    found = changes.find_changes(before, after)
+    past = history.load_undo_stack(workflow)
     if not found:
-        return replace(_state(workflow, before, past, done), merged=merged)
+        return replace(_build_state(workflow, before, past, done), merged=merged)
     after = _store(workflow, before, after, found, by)
-    acting = _acting(before, after)
+    acting = _run_as_difference(before, after)
     kind = str(request.__struct_config__.tag)
-    command, is_new = history.record(workflow, kind, done.words, found, by, past)
+    command, is_new = history.record_edit(workflow, kind, done.words, found, by, past)
     _save_revisions(workflow, found, structural=command.structural)
     if is_new or acting:
         audit.record(by, "workflow.edited", workflow, changes={"what": done.words, **acting})
-    return replace(_state(workflow, after, Past(command, None), done, changed=True), merged=merged)
+    return replace(_build_state(workflow, after, UndoStack(command, None), done, changed=True), merged=merged)
 
 
 @transaction.atomic
-def undo(workflow_id: int, *, last: int, by: Person) -> State:
+def undo(workflow_id: int, *, last: int, by: Person) -> DraftState:
     """Take back the last edit, whoever made it. `last` is the number of the one that the person saw as the last."""
-    workflow = _locked(workflow_id, by)
-    past = _unless_others_went_on(workflow, last)
+    workflow = _lock_workflow(workflow_id, by)
+    past = _checked_undo_stack(workflow, last)
     if past.undo is None:
         raise RefusedError("there is nothing to undo")
-    return _turn(workflow, past.undo, DraftCommand.Status.UNDONE, by)
+    return _replay_recorded(workflow, past.undo, DraftCommand.Status.UNDONE, by)
 
 
 @transaction.atomic
-def redo(workflow_id: int, *, last: int, by: Person) -> State:
+def redo(workflow_id: int, *, last: int, by: Person) -> DraftState:
     """Make the edit again that was taken back last."""
-    workflow = _locked(workflow_id, by)
-    past = _unless_others_went_on(workflow, last)
+    workflow = _lock_workflow(workflow_id, by)
+    past = _checked_undo_stack(workflow, last)
     if past.redo is None:
         raise RefusedError("there is nothing to redo")
-    return _turn(workflow, past.redo, DraftCommand.Status.APPLIED, by)
+    return _replay_recorded(workflow, past.redo, DraftCommand.Status.APPLIED, by)
 
 
-def _unless_others_went_on(workflow: Workflow, last: int) -> Past:
-    past = history.past(workflow)
+def _checked_undo_stack(workflow: Workflow, last: int) -> UndoStack:
+    past = history.load_undo_stack(workflow)
     if past.last != last:
         newest = workflow.commands.select_related("changed_by").order_by("-rev").first()
-        raise ConflictError(past.last, [history.other(newest)] if newest else [])
+        raise ConflictError(past.last, [history.as_other_change(newest)] if newest else [])
     return past
 
 
-def _turn(workflow: Workflow, command: DraftCommand, status: DraftCommand.Status, by: Person) -> State:
+def _replay_recorded(workflow: Workflow, command: DraftCommand, status: DraftCommand.Status, by: Person) -> DraftState:
     """Apply an edit's changes forwards or backwards."""
     found = history.changes_of(command)
     if status == DraftCommand.Status.UNDONE:
         found = [change.inverse for change in found]
-    before = rows.load(workflow)
-    after = _store(workflow, before, changed.applied(before, found), found, by)
-    history.turn(command, workflow, by, status)
+    before = rows.load_draft(workflow)
+    after = _store(workflow, before, changes.apply_changes(before, found), found, by)
+    history.set_status(command, workflow, by, status)
     _save_revisions(workflow, found, structural=command.structural)
     word = "Undid" if status == DraftCommand.Status.UNDONE else "Did again"
     what = f"{word}: {command.words}"
-    audit.record(by, "workflow.edited", workflow, changes={"what": what, **_acting(before, after)})
+    audit.record(by, "workflow.edited", workflow, changes={"what": what, **_run_as_difference(before, after)})
     whose = f" by {command.author.get_username()}" if command.author and command.author_id != by.pk else ""
-    done = Done(f"{word}: {command.words}{whose}", _present_key(found, after))
-    return _state(workflow, after, history.past(workflow), done, changed=True)
+    done = EditResult(f"{word}: {command.words}{whose}", _present_key(found, after))
+    return _build_state(workflow, after, history.load_undo_stack(workflow), done, changed=True)
 
 
-def _present_key(found: list[changed.Change], after: Draft) -> str:
+def _present_key(found: list[changes.Change], after: Draft) -> str:
     return next((change.key for change in found if change.key in after.steps), "")
 
 
-def _locked(workflow_id: int, by: Person) -> Workflow:
+def _lock_workflow(workflow_id: int, by: Person) -> Workflow:
     workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow_id)
     if not can(by, "change", workflow):
         raise NotPermittedError(f"{by.get_username()} may not change the workflow {workflow.slug}")
     return workflow
 
 
-def _merged(workflow: Workflow, draft: Draft, request: requests.Request, by: Person) -> tuple[OtherChange, ...]:
+def _merged_edits(workflow: Workflow, draft: Draft, request: requests.Request, by: Person) -> tuple[OtherChange, ...]:
     """The edits since `request.rev` that the request goes together with: those of other fields of the same row.
 
     Raises ConflictError when the same field was changed since, or the tree was where the request changes the tree.
     """
-    table, key, present = _guarded(workflow, draft, request)
+    table, key, present = _guarded_row(workflow, draft, request)
     if request.rev == present:
         return ()
-    fields = fields_of(draft, request)
-    found = fields and history.clashes(workflow, request.rev, fields, table=table, key=key, present=present, by=by)
+    fields = changed_fields(draft, request)
+    found = fields and history.find_conflicts(
+        workflow, request.rev, fields, table=table, key=key, present=present, by=by
+    )
     if not found:
-        raise ConflictError(present, history.since(workflow, request.rev, table=table, key=key))
+        raise ConflictError(present, history.row_edits_since(workflow, request.rev, table=table, key=key))
     same, others = found
     if same:
         raise ConflictError(present, same)
     return tuple(others)
 
 
-def _guarded(workflow: Workflow, draft: Draft, request: requests.Request) -> tuple[str, str, int]:
+def _guarded_row(workflow: Workflow, draft: Draft, request: requests.Request) -> tuple[str, str, int]:
     """(table, key, revision) of the row that the request changes; of the whole tree for all others."""
     match request:
         case requests.EditTrigger(key=key):
-            return "trigger", key, field_edits.trigger_of(draft, key).rev
+            return "trigger", key, field_edits.find_trigger(draft, key).rev
         case requests.EditSettings():
             return "workflow", "", workflow.settings_rev
         case _ if isinstance(request, OF_STEP):
-            return "step", request.key, edits.step_of(draft, request.key).rev
+            return "step", request.key, edits.find_step(draft, request.key).rev
     return "", "", workflow.structure_rev
 
 
-def _made(draft: Draft, request: requests.Request, by: Person, workflow: Workflow) -> Done:
+def _apply_edit(draft: Draft, request: requests.Request, by: Person, workflow: Workflow) -> EditResult:
     if isinstance(request, requests.EditSettings):
         return field_edits.edit_settings(draft, request, _run_as(request.set, by))
-    allowed = Allowed(
+    allowed = AllowedNames(
         connections=lambda slugs: _slugs(permitted(by, "use", Connection.objects.filter(slug__in=slugs))),
         endpoints=lambda slugs: _slugs(permitted(by, "view_payload", WebhookEndpoint.objects.filter(slug__in=slugs))),
         only_connection=lambda action: _only_connection(action, {by, workflow.run_as}),
     )
     make, may_name = _EDITS[type(request)]
-    done: Done = make(draft, request, allowed) if may_name else make(draft, request)
+    done: EditResult = make(draft, request, allowed) if may_name else make(draft, request)
     return done
 
 
-_EDITS: dict[type[Any], tuple[Callable[..., Done], bool]] = {
-    requests.Add: (edits.add, True),
-    requests.Move: (edits.move, False),
-    requests.Paste: (edits.paste, True),
-    requests.Duplicate: (edits.duplicate, False),
-    requests.Delete: (edits.delete, False),
-    requests.Wrap: (edits.wrap, False),
-    requests.Unwrap: (edits.unwrap, False),
-    requests.Rename: (field_edits.rename, False),
-    requests.Disable: (field_edits.disable, False),
-    requests.Edit: (field_edits.edit, True),
+_EDITS: dict[type[Any], tuple[Callable[..., EditResult], bool]] = {
+    requests.Add: (edits.add_step, True),
+    requests.Move: (edits.move_step, False),
+    requests.Paste: (edits.paste_clip, True),
+    requests.Duplicate: (edits.duplicate_step, False),
+    requests.Delete: (edits.delete_step, False),
+    requests.Wrap: (edits.wrap_step, False),
+    requests.Unwrap: (edits.unwrap_step, False),
+    requests.Rename: (field_edits.rename_step, False),
+    requests.Disable: (field_edits.disable_step, False),
+    requests.Edit: (field_edits.edit_step, True),
     requests.RenameInput: (field_edits.rename_input, False),
-    requests.AddArm: (field_edits.add_arm, False),
-    requests.RemoveArm: (field_edits.remove_arm, False),
-    requests.MoveArm: (field_edits.move_arm, False),
-    requests.RenameArm: (field_edits.rename_arm, False),
+    requests.AddSlot: (field_edits.add_slot, False),
+    requests.RemoveSlot: (field_edits.remove_slot, False),
+    requests.MoveSlot: (field_edits.move_slot, False),
+    requests.RenameSlot: (field_edits.rename_slot, False),
     requests.EditCondition: (field_edits.edit_condition, False),
     requests.AddTrigger: (field_edits.add_trigger, True),
     requests.EditTrigger: (field_edits.edit_trigger, True),
@@ -241,7 +244,7 @@ def _run_as(asked: dict[str, Any], by: Person) -> Any:
     return found.pk
 
 
-def _acting(before: Draft, after: Draft) -> dict[str, Any]:
+def _run_as_difference(before: Draft, after: Draft) -> dict[str, Any]:
     """What the audit trail says of a change of whom the draft would act as: names, since people may go."""
     pair = before.settings.run_as, after.settings.run_as
     if pair[0] == pair[1]:
@@ -250,12 +253,12 @@ def _acting(before: Draft, after: Draft) -> dict[str, Any]:
     return audit.difference("run_as", *(names.get(key, str(key)) for key in pair))
 
 
-def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changed.Change], by: Person) -> Draft:
+def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changes.Change], by: Person) -> Draft:
     """Write the changes under the workflow's next revision, and give the draft with the revisions it now has."""
     if after.settings.run_as not in {before.settings.run_as, by.pk} and not by.is_superuser:
         raise NotPermittedError("a workflow runs as yourself, unless a superuser names somebody else")
     workflow.rev += 1
-    rows.write(workflow, before, after, found, workflow.rev)
+    rows.write_changes(workflow, before, after, found, workflow.rev)
     for change in found:
         if change.after is None or not change.says_something_else:
             continue
@@ -265,7 +268,7 @@ def _store(workflow: Workflow, before: Draft, after: Draft, found: list[changed.
     return after
 
 
-def _save_revisions(workflow: Workflow, found: list[changed.Change], *, structural: bool) -> None:
+def _save_revisions(workflow: Workflow, found: list[changes.Change], *, structural: bool) -> None:
     names = {"rev", "updated_at"}
     if structural:
         workflow.structure_rev = workflow.rev

@@ -12,12 +12,12 @@ from typing import Any
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import clipboard, insertion, requests, step_location
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.values import GAP, KINDS, UNCHOSEN, Draft, StepNode, nested
+from automate_core.authoring.drafts.values import GAP, KIND_LABELS, UNCHOSEN, Draft, StepNode, step_document
 from automate_core.definition.document import MAX_NESTING, MAX_STEPS
 
 
 @dataclass(frozen=True)
-class Done:
+class EditResult:
     """What an edit did: `words` for people, the step to look at next, and remarks such as what was left out."""
 
     words: str
@@ -26,7 +26,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Allowed:
+class AllowedNames:
     """What the person may name: of these slugs those that they may use, and of these endpoints those they may read.
 
     `only_connection` gives the one that there is for an action, or nothing.
@@ -37,7 +37,7 @@ class Allowed:
     only_connection: Callable[[str], str]
 
 
-def step_of(draft: Draft, key: str) -> StepNode:
+def find_step(draft: Draft, key: str) -> StepNode:
     """The step of that key. Raises RefusedError."""
     try:
         return draft.steps[key]
@@ -45,16 +45,16 @@ def step_of(draft: Draft, key: str) -> StepNode:
         raise RefusedError(f"there is no step {key!r} any more", "key") from None
 
 
-def destination(draft: Draft, request: Any) -> tuple[str, str]:
+def find_destination(draft: Draft, request: Any) -> tuple[str, str]:
     """The list that a request names. Raises RefusedError."""
     if not request.parent and not request.slot:
         return "", ""
-    if request.slot not in step_of(draft, request.parent).slots:
+    if request.slot not in find_step(draft, request.parent).slots:
         raise RefusedError(f"{draft.steps[request.parent].label} has no list {request.slot!r} any more", "slot")
     return request.parent, request.slot
 
 
-def within_limits(draft: Draft) -> None:
+def check_limits(draft: Draft) -> None:
     """Raise RefusedError when a workflow would get too large."""
     if len(draft.steps) > MAX_STEPS:
         raise RefusedError(f"a workflow has at most {MAX_STEPS:,} steps")
@@ -62,22 +62,22 @@ def within_limits(draft: Draft) -> None:
         raise RefusedError(f"steps are nested at most {MAX_NESTING} deep")
 
 
-def add(draft: Draft, request: requests.Add, allowed: Allowed) -> Done:
+def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> EditResult:
     """A new step, called as its action is, with the only connection there is for it."""
-    place = destination(draft, request)
+    place = find_destination(draft, request)
     if (request.kind == "action") != bool(request.action):
         raise RefusedError("an action, and nothing else, needs to say which one", "action")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _name_of(request.action), draft)
-    document = {"kind": request.kind, "key": "new", "name": name, **insertion.fresh(request.kind)}
+    document = {"kind": request.kind, "key": "new", "name": name, **insertion.initial_settings(request.kind)}
     if request.action:
-        document |= {"action": request.action, "inputs": insertion.checked("inputs", request.inputs)}
+        document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
         document |= {"connection": allowed.only_connection(request.action)}
     elif request.inputs:
         raise RefusedError("only an action has inputs", "inputs")
-    made = insertion.node(document, insertion.free_key(wish, draft.steps))
+    made = insertion.build_node(document, insertion.free_key(wish, draft.steps))
     draft.place_at(made, place, request.index)
-    return Done(f"Added {made.label}", made.key)
+    return EditResult(f"Added {made.label}", made.key)
 
 
 def _name_of(action: str) -> str:
@@ -89,50 +89,50 @@ def _name_of(action: str) -> str:
     return found.label or found.name.replace("_", " ").capitalize()
 
 
-def move(draft: Draft, request: requests.Move) -> Done:
+def move_step(draft: Draft, request: requests.Move) -> EditResult:
     """A step to another place."""
-    node, place = step_of(draft, request.key), destination(draft, request)
+    node, place = find_step(draft, request.key), find_destination(draft, request)
     if place[0] in draft.subtree(node.key):
         raise RefusedError(f"{node.label} cannot be moved into itself", "parent")
     order = [each.key for each in draft.siblings(place)]
     if place == node.place and order.index(node.key) == min(
         len(order) - 1 if request.index is None else request.index, len(order) - 1
     ):
-        return Done(f"Moved {node.label}", node.key)
+        return EditResult(f"Moved {node.label}", node.key)
     draft.place_at(node, place, request.index)
     number = [each.key for each in draft.siblings(place)].index(node.key) + 1
     total = len(draft.siblings(place))
-    inside = step_location.words(draft.steps[place[0]], place[1]) if place[0] else ""
-    return Done(f"Moved {node.label} to {number} of {total}{inside and f', {inside}'}", node.key)
+    inside = step_location.slot_location(draft.steps[place[0]], place[1]) if place[0] else ""
+    return EditResult(f"Moved {node.label} to {number} of {total}{inside and f', {inside}'}", node.key)
 
 
-def duplicate(draft: Draft, request: requests.Duplicate) -> Done:
+def duplicate_step(draft: Draft, request: requests.Duplicate) -> EditResult:
     """A copy behind the original."""
-    node = step_of(draft, request.key)
-    copied = nested(node.key, draft, draft.lists())
+    node = find_step(draft, request.key)
+    copied = step_document(node.key, draft, draft.lists())
     at = [each.key for each in draft.siblings(node.place)].index(node.key) + 1
-    [key] = insertion.plant(draft, [copied], node.place, at)
-    return Done(f"Duplicated {node.label}", key)
+    [key] = insertion.insert_steps(draft, [copied], node.place, at)
+    return EditResult(f"Duplicated {node.label}", key)
 
 
-def paste(draft: Draft, request: requests.Paste, allowed: Allowed) -> Done:
+def paste_clip(draft: Draft, request: requests.Paste, allowed: AllowedNames) -> EditResult:
     """What was copied; what the person may not name has to be chosen anew."""
-    place = destination(draft, request)
-    steps, triggers = clipboard.read(request.clip)
-    keys = insertion.plant(draft, steps, place, request.index)
+    place = find_destination(draft, request)
+    steps, triggers = clipboard.read_clip(request.clip)
+    keys = insertion.insert_steps(draft, steps, place, request.index)
     remarks = [
-        *_chosen_anew(draft, keys, allowed.connections(clipboard.connections(steps))),
-        *_paste_triggers(draft, triggers, allowed.endpoints(clipboard.endpoints(triggers))),
+        *_clear_connections(draft, keys, allowed.connections(clipboard.clip_connections(steps))),
+        *_paste_triggers(draft, triggers, allowed.endpoints(clipboard.clip_endpoints(triggers))),
     ]
     pasted = [draft.steps[key].label for key in keys] or [f"{len(triggers)} triggers"]
-    return Done(f"Pasted {', '.join(pasted)}"[:200], keys[0] if keys else "", tuple(remarks))
+    return EditResult(f"Pasted {', '.join(pasted)}"[:200], keys[0] if keys else "", tuple(remarks))
 
 
-def _chosen_anew(draft: Draft, keys: list[str], usable: set[str]) -> Iterator[str]:
+def _clear_connections(draft: Draft, keys: list[str], usable: set[str]) -> Iterator[str]:
     """Take from pasted steps the connections that are not usable, and say so."""
     for key in [inner for outer in keys for inner in draft.subtree(outer)]:
         node = draft.steps[key]
-        if clipboard.cleared(node, usable):
+        if clipboard.loses_connection(node, usable):
             draft.steps[key] = replace(node, connection=UNCHOSEN)
             yield f"{node.label}: choose a connection, since the one it had is not yours to use"
 
@@ -143,7 +143,7 @@ def _paste_triggers(draft: Draft, documents: list[Any], readable: set[str]) -> I
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise RefusedError("has to be a list of triggers", "clip")
-        made = insertion.trigger(
+        made = insertion.build_trigger(
             document, insertion.free_key(str(document.get("key", document.get("kind"))), draft.triggers)
         )
         endpoint = made.config.get("endpoint", UNCHOSEN)
@@ -155,33 +155,33 @@ def _paste_triggers(draft: Draft, documents: list[Any], readable: set[str]) -> I
         draft.triggers[made.key] = replace(made, position=last + number * GAP)
 
 
-def delete(draft: Draft, request: requests.Delete) -> Done:
+def delete_step(draft: Draft, request: requests.Delete) -> EditResult:
     """A step and all inside it."""
-    node, siblings = step_of(draft, request.key), draft.siblings(step_of(draft, request.key).place)
+    node, siblings = find_step(draft, request.key), draft.siblings(find_step(draft, request.key).place)
     at = [each.key for each in siblings].index(node.key)
     beside = siblings[at - 1].key if at else siblings[1].key if len(siblings) > 1 else node.parent
     gone = draft.subtree(node.key)
     draft.remove(gone)
     inner = f" with {len(gone) - 1} inside it" if len(gone) > 1 else ""
-    return Done(f"Deleted {node.label}{inner}", beside)
+    return EditResult(f"Deleted {node.label}{inner}", beside)
 
 
-def wrap(draft: Draft, request: requests.Wrap) -> Done:
+def wrap_step(draft: Draft, request: requests.Wrap) -> EditResult:
     """A step into a new container."""
-    node = step_of(draft, request.key)
+    node = find_step(draft, request.key)
     if request.items and request.kind != "for_each":
         raise RefusedError("only a loop over a list has items", "items")
     items = {"items": request.items} if request.items else {}
-    document = {"kind": request.kind, "key": "new", **insertion.fresh(request.kind), **items}
-    made = insertion.node(document, insertion.free_key(request.kind, draft.steps))
+    document = {"kind": request.kind, "key": "new", **insertion.initial_settings(request.kind), **items}
+    made = insertion.build_node(document, insertion.free_key(request.kind, draft.steps))
     draft.steps[made.key] = replace(made, parent=node.parent, slot=node.slot, position=node.position)
     draft.steps[node.key] = replace(node, parent=made.key, slot=made.slots[0], position=GAP)
-    return Done(f"Wrapped {node.label} in {KINDS[request.kind]}", made.key)
+    return EditResult(f"Wrapped {node.label} in {KIND_LABELS[request.kind]}", made.key)
 
 
-def unwrap(draft: Draft, request: requests.Unwrap) -> Done:
+def unwrap_step(draft: Draft, request: requests.Unwrap) -> EditResult:
     """What a container holds in its place."""
-    node = step_of(draft, request.key)
+    node = find_step(draft, request.key)
     lists = draft.lists()
     full = [slot for slot in node.slots if (node.key, slot) in lists]
     if not full:
@@ -196,4 +196,4 @@ def unwrap(draft: Draft, request: requests.Unwrap) -> Done:
     del draft.steps[node.key]
     for number, each in enumerate(inner):
         draft.place_at(each, node.place, at + number)
-    return Done(f"Unwrapped {node.label}", inner[0].key)
+    return EditResult(f"Unwrapped {node.label}", inner[0].key)

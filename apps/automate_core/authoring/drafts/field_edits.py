@@ -11,15 +11,15 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from automate_core.authoring.drafts import insertion, requests
-from automate_core.authoring.drafts.edits import Allowed, Done, step_of
+from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.reading import TRIGGERS
 from automate_core.authoring.drafts.values import (
     COLUMNS,
     GAP,
-    LANES,
+    NAMED_SLOT_FIELDS,
     OWN_FIELDS,
-    POLICY,
+    POLICY_FIELDS,
     UNCHOSEN,
     Draft,
     StepNode,
@@ -41,23 +41,23 @@ _SETTING_TYPES: dict[str, Any] = {
 }
 
 
-def rename(draft: Draft, request: requests.Rename) -> Done:
+def rename_step(draft: Draft, request: requests.Rename) -> EditResult:
     """Another label."""
-    node = step_of(draft, request.key)
+    node = find_step(draft, request.key)
     draft.steps[node.key] = renamed = replace(node, name=_text(request.name))
-    return Done(f"Renamed {node.label} to {renamed.label}", node.key)
+    return EditResult(f"Renamed {node.label} to {renamed.label}", node.key)
 
 
-def disable(draft: Draft, request: requests.Disable) -> Done:
+def disable_step(draft: Draft, request: requests.Disable) -> EditResult:
     """Off or on."""
-    node = step_of(draft, request.key)
+    node = find_step(draft, request.key)
     draft.steps[node.key] = replace(node, disabled=request.disabled)
-    return Done(f"Turned {'off' if request.disabled else 'on'} {node.label}", node.key)
+    return EditResult(f"Turned {'off' if request.disabled else 'on'} {node.label}", node.key)
 
 
-def edit(draft: Draft, request: requests.Edit, allowed: Allowed) -> Done:
+def edit_step(draft: Draft, request: requests.Edit, allowed: AllowedNames) -> EditResult:
     """Fields by name."""
-    node = step_of(draft, request.key)
+    node = find_step(draft, request.key)
     for name, value in request.set.items():
         node = _with_field(node, name, value, allowed)
     for name in request.unset:
@@ -66,20 +66,20 @@ def edit(draft: Draft, request: requests.Edit, allowed: Allowed) -> Done:
     gone = draft.drop_homeless()
     names = ", ".join(name.replace("_", " ").removeprefix("inputs.") for name in [*request.set, *request.unset])
     dropped = f", and dropped {', '.join(each.label for each in gone)}" if gone else ""
-    return Done(f"Changed {names} of {node.label}{dropped}"[:300], node.key)
+    return EditResult(f"Changed {names} of {node.label}{dropped}"[:300], node.key)
 
 
-def _with_field(node: StepNode, name: str, value: Any, allowed: Allowed) -> StepNode:
+def _with_field(node: StepNode, name: str, value: Any, allowed: AllowedNames) -> StepNode:
     if name.startswith("inputs.") and node.kind == "action":
-        return replace(node, inputs={**node.inputs, _input(name): insertion.checked(name, value)})
-    value = insertion.checked(_field(node, name), value)
+        return replace(node, inputs={**node.inputs, _input(name): insertion.checked_value(name, value)})
+    value = insertion.checked_value(_field(node, name), value)
     if name == "connection" and value not in {"", node.connection} and not allowed.connections({value}):
         raise RefusedError(f"there is no connection {value!r} that you may use", name)
     if name in COLUMNS:
         return replace(node, **{name: value})
     if value is None:
         return _without_field(node, name)
-    if node.kind == "action" and name in POLICY:
+    if node.kind == "action" and name in POLICY_FIELDS:
         return replace(node, policy={**node.policy, name: value})
     return replace(node, settings={**node.settings, name: value})
 
@@ -96,9 +96,9 @@ def _without_field(node: StepNode, name: str) -> StepNode:
     )
 
 
-def rename_input(draft: Draft, request: requests.RenameInput) -> Done:
+def rename_input(draft: Draft, request: requests.RenameInput) -> EditResult:
     """Another name for an input; it stays where it stands among the others."""
-    node = step_of(draft, request.key)
+    node = find_step(draft, request.key)
     if request.name not in node.inputs:
         raise RefusedError(f"{node.label} has no input {request.name[:100]!r} any more", "name")
     to = _input(f"inputs.{request.to.strip()}")
@@ -106,7 +106,7 @@ def rename_input(draft: Draft, request: requests.RenameInput) -> Done:
         raise RefusedError(f"{node.label} has an input {to!r} already", "to")
     inputs = {to if name == request.name else name: value for name, value in node.inputs.items()}
     draft.steps[node.key] = replace(node, inputs=inputs)
-    return Done(f"Renamed {request.name} to {to} in {node.label}"[:300], node.key)
+    return EditResult(f"Renamed {request.name} to {to} in {node.label}"[:300], node.key)
 
 
 def _input(name: str) -> str:
@@ -117,85 +117,85 @@ def _input(name: str) -> str:
 
 
 def _field(node: StepNode, name: str) -> str:
-    known = insertion.fields_of(node.kind)
+    known = insertion.editable_fields(node.kind)
     if name not in known:
         raise RefusedError(f"{node.label} has no {name!r}; it has {', '.join(known)}", name[:100])
     return name
 
 
 def _text(value: str) -> str:
-    insertion.storable(value, "name")
+    insertion.check_storable(value, "name")
     return value
 
 
 # --- routes, tracks and outcomes --------------------------------------------------------------------------------------
 
 
-def add_arm(draft: Draft, request: requests.AddArm) -> Done:
+def add_slot(draft: Draft, request: requests.AddSlot) -> EditResult:
     """One more."""
-    node = step_of(draft, request.key)
-    if node.kind not in LANES:
+    node = find_step(draft, request.key)
+    if node.kind not in NAMED_SLOT_FIELDS:
         raise RefusedError(f"{node.label} has no routes", "key")
-    if len(node.lanes) >= insertion.MAX_ARMS:
-        raise RefusedError(f"{node.label} has {insertion.MAX_ARMS} routes, which is the most", "key")
+    if len(node.lanes) >= insertion.MAX_SLOTS:
+        raise RefusedError(f"{node.label} has {insertion.MAX_SLOTS} routes, which is the most", "key")
     word = {"branch": "Route", "parallel": "Track", "approval": "Outcome"}[node.kind]
     name = _text(request.name) or f"{word} {len(node.lanes) + 1}"
     taken = {lane["key"] for lane in node.lanes} | {OTHERWISE, TIMEOUT}
     lane: dict[str, Any] = {"key": insertion.free_key(name, taken), "name": name, "steps": []}
     if node.kind == "branch":
-        lane["when"] = insertion.checked("when", request.when)
+        lane["when"] = insertion.checked_value("when", request.when)
     lanes = list(node.lanes)
     lanes.insert(len(lanes) if request.index is None else request.index, lane)
-    draft.steps[node.key] = _with_lanes(node, lanes)
-    return Done(f"Added {name} to {node.label}", node.key)
+    draft.steps[node.key] = _with_named_slots(node, lanes)
+    return EditResult(f"Added {name} to {node.label}", node.key)
 
 
-def remove_arm(draft: Draft, request: requests.RemoveArm) -> Done:
+def remove_slot(draft: Draft, request: requests.RemoveSlot) -> EditResult:
     """One less, with the steps in it."""
-    node, at = _arm(draft, request.key, request.arm)
-    draft.steps[node.key] = _with_lanes(node, [*node.lanes[:at], *node.lanes[at + 1 :]])
+    node, at = _find_slot(draft, request.key, request.arm)
+    draft.steps[node.key] = _with_named_slots(node, [*node.lanes[:at], *node.lanes[at + 1 :]])
     gone = draft.drop_homeless()
     dropped = f" with {', '.join(each.label for each in gone)}" if gone else ""
-    return Done(f"Removed {_name(node.lanes[at])} of {node.label}{dropped}"[:300], node.key)
+    return EditResult(f"Removed {_name(node.lanes[at])} of {node.label}{dropped}"[:300], node.key)
 
 
-def move_arm(draft: Draft, request: requests.MoveArm) -> Done:
+def move_slot(draft: Draft, request: requests.MoveSlot) -> EditResult:
     """Another place among its like."""
-    node, at = _arm(draft, request.key, request.arm)
+    node, at = _find_slot(draft, request.key, request.arm)
     lanes = list(node.lanes)
     lanes.insert(request.index, lanes.pop(at))
-    draft.steps[node.key] = _with_lanes(node, lanes)
-    return Done(f"Moved {_name(node.lanes[at])} to {lanes.index(node.lanes[at]) + 1} of {len(lanes)}", node.key)
+    draft.steps[node.key] = _with_named_slots(node, lanes)
+    return EditResult(f"Moved {_name(node.lanes[at])} to {lanes.index(node.lanes[at]) + 1} of {len(lanes)}", node.key)
 
 
-def rename_arm(draft: Draft, request: requests.RenameArm) -> Done:
+def rename_slot(draft: Draft, request: requests.RenameSlot) -> EditResult:
     """Another label."""
-    node, at = _arm(draft, request.key, request.arm)
+    node, at = _find_slot(draft, request.key, request.arm)
     lane = {**node.lanes[at], "name": _text(request.name)}
-    draft.steps[node.key] = _with_lanes(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
-    return Done(f"Renamed {_name(node.lanes[at])} of {node.label} to {_name(lane)}", node.key)
+    draft.steps[node.key] = _with_named_slots(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
+    return EditResult(f"Renamed {_name(node.lanes[at])} of {node.label} to {_name(lane)}", node.key)
 
 
-def edit_condition(draft: Draft, request: requests.EditCondition) -> Done:
+def edit_condition(draft: Draft, request: requests.EditCondition) -> EditResult:
     """When a route is taken."""
-    node, at = _arm(draft, request.key, request.arm)
+    node, at = _find_slot(draft, request.key, request.arm)
     if node.kind != "branch":
         raise RefusedError(f"{node.label} has no conditions", "when")
-    lane = {**node.lanes[at], "when": insertion.checked("when", request.when)}
-    draft.steps[node.key] = _with_lanes(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
-    return Done(f"Changed when {node.label} takes {_name(lane)}", node.key)
+    lane = {**node.lanes[at], "when": insertion.checked_value("when", request.when)}
+    draft.steps[node.key] = _with_named_slots(node, [*node.lanes[:at], lane, *node.lanes[at + 1 :]])
+    return EditResult(f"Changed when {node.label} takes {_name(lane)}", node.key)
 
 
-def _arm(draft: Draft, key: str, arm: str) -> tuple[StepNode, int]:
-    node = step_of(draft, key)
+def _find_slot(draft: Draft, key: str, arm: str) -> tuple[StepNode, int]:
+    node = find_step(draft, key)
     found = next((at for at, lane in enumerate(node.lanes) if lane["key"] == arm), None)
     if found is None:
         raise RefusedError(f"{node.label} has no route {arm!r} any more", "arm")
     return node, found
 
 
-def _with_lanes(node: StepNode, lanes: list[dict[str, Any]]) -> StepNode:
-    return replace(node, settings={**node.settings, LANES[node.kind]: lanes})
+def _with_named_slots(node: StepNode, lanes: list[dict[str, Any]]) -> StepNode:
+    return replace(node, settings={**node.settings, NAMED_SLOT_FIELDS[node.kind]: lanes})
 
 
 def _name(lane: dict[str, Any]) -> str:
@@ -205,20 +205,20 @@ def _name(lane: dict[str, Any]) -> str:
 # --- triggers and the workflow itself ---------------------------------------------------------------------------------
 
 
-def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: Allowed) -> Done:
+def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedNames) -> EditResult:
     """One more start."""
-    made = insertion.trigger(
+    made = insertion.build_trigger(
         {**request.config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
     )
     _may_listen(made, None, allowed)
     last = max((trigger.position for trigger in draft.triggers.values()), default=0)
     draft.triggers[made.key] = replace(made, position=last + GAP)
-    return Done(f"Added the {made.label}")
+    return EditResult(f"Added the {made.label}")
 
 
-def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: Allowed) -> Done:
+def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNames) -> EditResult:
     """Fields of one."""
-    present = trigger_of(draft, request.key)
+    present = find_trigger(draft, request.key)
     known = [name for name in TRIGGERS[present.kind].__struct_fields__ if name != "key"]
     for name in [*request.set, *request.unset]:
         if name not in known:
@@ -226,20 +226,20 @@ def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: Allowed) 
     document = {**present.document(), **request.set}
     for name in request.unset:
         document.pop(name, None)
-    made = insertion.trigger(document, present.key)
+    made = insertion.build_trigger(document, present.key)
     _may_listen(made, present, allowed)
     draft.triggers[made.key] = replace(made, position=present.position, rev=present.rev, pk=present.pk)
-    return Done(f"Changed {', '.join([*request.set, *request.unset])} of the {made.label}"[:300])
+    return EditResult(f"Changed {', '.join([*request.set, *request.unset])} of the {made.label}"[:300])
 
 
-def remove_trigger(draft: Draft, request: requests.RemoveTrigger) -> Done:
+def remove_trigger(draft: Draft, request: requests.RemoveTrigger) -> EditResult:
     """One start less."""
-    gone = trigger_of(draft, request.key)
+    gone = find_trigger(draft, request.key)
     del draft.triggers[gone.key]
-    return Done(f"Removed the {gone.label}")
+    return EditResult(f"Removed the {gone.label}")
 
 
-def trigger_of(draft: Draft, key: str) -> TriggerNode:
+def find_trigger(draft: Draft, key: str) -> TriggerNode:
     """The trigger of that key. Raises RefusedError."""
     try:
         return draft.triggers[key]
@@ -247,7 +247,7 @@ def trigger_of(draft: Draft, key: str) -> TriggerNode:
         raise RefusedError(f"there is no trigger {key!r} any more", "key") from None
 
 
-def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: Allowed) -> None:
+def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: AllowedNames) -> None:
     """What a webhook hands on has to be theirs to read."""
     slug = made.config.get("endpoint")
     if made.kind != "webhook" or not slug or slug == UNCHOSEN:
@@ -258,7 +258,7 @@ def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: Allowed
         raise RefusedError(f"there is no webhook endpoint {slug!r} whose deliveries you may read", "endpoint")
 
 
-def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> Done:
+def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> EditResult:
     """The workflow's own fields; `run_as` is the key of the person that the request names, if it does."""
     changed: dict[str, Any] = {}
     for name, value in request.set.items():
@@ -267,10 +267,10 @@ def edit_settings(draft: Draft, request: requests.EditSettings, run_as: Any) -> 
             continue
         if name not in OWN_FIELDS:
             raise RefusedError(f"a workflow has no {name!r}; it has {', '.join([*OWN_FIELDS, 'run_as'])}", name[:100])
-        insertion.storable(value, name)
+        insertion.check_storable(value, name)
         try:
             changed[name] = convert(value, _SETTING_TYPES[name], name)
         except DefinitionError as error:
             raise RefusedError(error.problems[0].reason, name) from error
     draft.settings = replace(draft.settings, **changed)
-    return Done(f"Changed {', '.join(name.replace('_', ' ') for name in changed)} of the workflow")
+    return EditResult(f"Changed {', '.join(name.replace('_', ' ') for name in changed)} of the workflow")

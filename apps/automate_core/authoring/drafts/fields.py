@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_core.authoring.drafts import requests
-from automate_core.authoring.drafts.values import COLUMNS, LANES, POLICY, Draft, StepNode
+from automate_core.authoring.drafts.values import COLUMNS, NAMED_SLOT_FIELDS, POLICY_FIELDS, Draft, StepNode
 
 #: The requests that change fields of one step and leave the tree as it is.
 OF_STEP = (
@@ -11,12 +11,12 @@ OF_STEP = (
     requests.RenameInput,
     requests.Rename,
     requests.Disable,
-    requests.RenameArm,
+    requests.RenameSlot,
     requests.EditCondition,
 )
 
 
-def fields_of(draft: Draft, request: requests.Request) -> set[str]:
+def changed_fields(draft: Draft, request: requests.Request) -> set[str]:
     """The fields of a step, a trigger or the workflow that the request changes; none where it changes the tree."""
     match request:
         case requests.Edit(key=key):
@@ -27,10 +27,10 @@ def fields_of(draft: Draft, request: requests.Request) -> set[str]:
             return {"name"}
         case requests.Disable():
             return {"disabled"}
-        case requests.RenameArm(key=key, arm=arm):
-            return {f"settings.{LANES.get(draft.steps[key].kind, '')}.{arm}.name"}
+        case requests.RenameSlot(key=key, arm=arm):
+            return {f"settings.{NAMED_SLOT_FIELDS.get(draft.steps[key].kind, '')}.{arm}.name"}
         case requests.EditCondition(key=key, arm=arm):
-            return {f"settings.{LANES.get(draft.steps[key].kind, '')}.{arm}.when"}
+            return {f"settings.{NAMED_SLOT_FIELDS.get(draft.steps[key].kind, '')}.{arm}.when"}
         case requests.EditTrigger():
             names = (*request.set, *request.unset)
             return {name if name == "filter" else f"config.{name}" for name in names}
@@ -42,4 +42,4 @@ def fields_of(draft: Draft, request: requests.Request) -> set[str]:
 def _of_step(node: StepNode, name: str) -> str:
     if name.startswith("inputs.") or name in COLUMNS:
         return name
-    return f"policy.{name}" if node.kind == "action" and name in POLICY else f"settings.{name}"
+    return f"policy.{name}" if node.kind == "action" and name in POLICY_FIELDS else f"settings.{name}"

@@ -8,19 +8,19 @@ from typing import Any
 
 from django.utils import timezone
 
-from automate_core.authoring.drafts.changes import Change, merged
+from automate_core.authoring.drafts.changes import Change, merge_changes
 from automate_core.authoring.drafts.errors import OtherChange
-from automate_core.authoring.drafts.values import LANES
+from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import Person
 
-LENGTH = 200  #: edits of a draft that are kept
-TOGETHER = dt.timedelta(seconds=30)  #: typing in one field is one edit, unless it pauses so long
+MAX_EDITS = 200  #: edits of a draft that are kept
+MERGE_WINDOW = dt.timedelta(seconds=30)  #: typing in one field is one edit, unless it pauses so long
 _Status = DraftCommand.Status
 
 
 @dataclass(frozen=True)
-class Past:
+class UndoStack:
     """What can be taken back and made again: the next in line each, or None."""
 
     undo: DraftCommand | None
@@ -32,25 +32,25 @@ class Past:
         return self.undo.number if self.undo else 0
 
 
-def past(workflow: Workflow) -> Past:
+def load_undo_stack(workflow: Workflow) -> UndoStack:
     """The next edits to undo and to redo. Two queries."""
     commands = workflow.commands.select_related("author")
-    return Past(
+    return UndoStack(
         commands.filter(status=_Status.APPLIED).order_by("-number").first(),
         commands.filter(status=_Status.UNDONE).order_by("number").first(),
     )
 
 
-def record(
-    workflow: Workflow, kind: str, words: str, changes: list[Change], by: Person, before: Past
+def record_edit(
+    workflow: Workflow, kind: str, words: str, changes: list[Change], by: Person, before: UndoStack
 ) -> tuple[DraftCommand, bool]:
     """(the edit, whether it is one of its own). What was undone is cut, what is too old is forgotten.
 
     Fields that the same person goes on typing in become one edit.
     """
     last = before.undo
-    if last is not None and before.redo is None and _goes_on(last, kind, changes, by):
-        whole = merged(changes_of(last), changes)
+    if last is not None and before.redo is None and _continues(last, kind, changes, by):
+        whole = merge_changes(changes_of(last), changes)
         last.changes, last.rev, last.changed_at = [change.document() for change in whole], workflow.rev, timezone.now()
         last.words = words
         last.save(update_fields=["changes", "rev", "changed_at", "words"])
@@ -69,7 +69,7 @@ def record(
         changed_by=by,
     )
     if workflow.rev % 10 == 0:  # now and then is enough
-        oldest = workflow.commands.order_by("-number").values_list("number", flat=True)[LENGTH : LENGTH + 1]
+        oldest = workflow.commands.order_by("-number").values_list("number", flat=True)[MAX_EDITS : MAX_EDITS + 1]
         workflow.commands.filter(number__lte=next(iter(oldest), -1)).delete()
     return made, True
 
@@ -78,16 +78,16 @@ _ARMS = {"add_arm", "remove_arm", "move_arm"}
 _TYPED = {"edit", "edit_trigger", "rename", "rename_arm", "edit_condition"}
 
 
-def _goes_on(last: DraftCommand, kind: str, changes: list[Change], by: Person) -> bool:
+def _continues(last: DraftCommand, kind: str, changes: list[Change], by: Person) -> bool:
     """Whether this is more of the last edit: the same fields of the same step, by the same person, at once."""
     if kind not in _TYPED or last.kind != kind or last.author_id != by.pk:
         return False
-    if last.changed_by_id != by.pk or timezone.now() - last.changed_at > TOGETHER:
+    if last.changed_by_id != by.pk or timezone.now() - last.changed_at > MERGE_WINDOW:
         return False
-    return _touched(changes_of(last)) == _touched(changes) and not last.structural
+    return _edited_fields(changes_of(last)) == _edited_fields(changes) and not last.structural
 
 
-def _touched(changes: list[Change]) -> list[Any]:
+def _edited_fields(changes: list[Change]) -> list[Any]:
     """Which fields of which rows, down to the single input; None among them where a row is made or taken out."""
     return [
         (change.table, change.key, _names(change)) if change.before and change.after else (change.key, None)
@@ -129,7 +129,7 @@ def _leaves(name: str, was: Any, now: Any) -> set[str]:
     return {name} if was != now else set()
 
 
-_LANES = {f"settings.{name}" for name in LANES.values()}
+_LANES = {f"settings.{name}" for name in NAMED_SLOT_FIELDS.values()}
 
 
 def _are_lanes(value: Any) -> bool:
@@ -141,13 +141,13 @@ def changes_of(command: DraftCommand) -> list[Change]:
     return [Change(**document) for document in command.changes]
 
 
-def turn(command: DraftCommand, workflow: Workflow, by: Person, status: DraftCommand.Status) -> None:
+def set_status(command: DraftCommand, workflow: Workflow, by: Person, status: DraftCommand.Status) -> None:
     """Note that an edit was undone, or made again."""
     command.status, command.rev, command.changed_by, command.changed_at = status, workflow.rev, by, timezone.now()
     command.save(update_fields=["status", "rev", "changed_by", "changed_at"])
 
 
-def since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> list[OtherChange]:
+def row_edits_since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> list[OtherChange]:
     """What was done after `rev`, newest first: to that row, or without one to the tree's shape."""
     commands = workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")
     if not table:
@@ -157,10 +157,10 @@ def since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> li
         for command in commands[:50]
         if not table or any((change.table, change.key) == (table, key) for change in changes_of(command))
     ]
-    return [other(command) for command in found[:5]]
+    return [as_other_change(command) for command in found[:5]]
 
 
-def clashes(
+def find_conflicts(
     workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int, by: Person
 ) -> tuple[list[OtherChange], list[OtherChange]] | None:
     """(edits after `rev` of these fields of that row, edits of its other fields), newest first, at most five each.
@@ -181,14 +181,14 @@ def clashes(
     is_whole = oldest is not None and oldest <= rev + 1 and bool(found) and found[0][0].rev == present
     if not is_whole or any(change.before is None or change.after is None for _, change in found):
         return None
-    just_now = timezone.now() - TOGETHER
+    just_now = timezone.now() - MERGE_WINDOW
     same = [
         command
         for command, change in found
         if _overlap(_names(change), fields) and not (command.changed_by_id == by.pk and command.changed_at > just_now)
     ]
     rest = [command for command, change in found if not _overlap(_names(change), fields)]
-    return [other(command) for command in same[:5]], [other(command) for command in rest[:5]]
+    return [as_other_change(command) for command in same[:5]], [as_other_change(command) for command in rest[:5]]
 
 
 def _overlap(some: set[str], others: set[str]) -> bool:
@@ -196,14 +196,15 @@ def _overlap(some: set[str], others: set[str]) -> bool:
     return any(f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.") for a in some for b in others)
 
 
-def after(workflow: Workflow, rev: int) -> list[OtherChange]:
+def edits_since(workflow: Workflow, rev: int) -> list[OtherChange]:
     """All that was done to the draft after `rev`, newest first, at most five."""
     return [
-        other(each) for each in workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")[:5]
+        as_other_change(each)
+        for each in workflow.commands.filter(rev__gt=rev).select_related("changed_by").order_by("-rev")[:5]
     ]
 
 
-def authors(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ...]]:
+def authors_since(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ...]]:
     """Who made the draft differ from what it was at `rev`, by (table, key) of the row; as far as edits are kept.
 
     An edit from before that was taken back since counts for whoever took it back; one that came and went does not.
@@ -219,7 +220,7 @@ def authors(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[str, ..
     return {row: tuple(names) for row, names in found.items()}
 
 
-def other(command: DraftCommand) -> OtherChange:
+def as_other_change(command: DraftCommand) -> OtherChange:
     """An edit as what somebody else did."""
     who = command.changed_by.get_username() if command.changed_by else "somebody"
     undid = "" if command.status == _Status.APPLIED else "Undid: "

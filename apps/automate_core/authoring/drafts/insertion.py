@@ -12,22 +12,31 @@ from typing import Any
 
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.reading import STEPS, TRIGGERS
-from automate_core.authoring.drafts.references import rewritten
-from automate_core.authoring.drafts.values import COLUMNS, GAP, LANES, POLICY, Draft, StepNode, TriggerNode, holder
+from automate_core.authoring.drafts.references import rewrite_references
+from automate_core.authoring.drafts.values import (
+    COLUMNS,
+    GAP,
+    NAMED_SLOT_FIELDS,
+    POLICY_FIELDS,
+    Draft,
+    StepNode,
+    TriggerNode,
+    slot_container,
+)
 from automate_core.definition.document import (
     MAX_NESTING,
     OTHERWISE,
     TIMEOUT,
-    Arm,
     ConnectionSlug,
     DefinitionError,
     Key,
-    Lane,
     Name,
+    NamedSlot,
+    Route,
     convert,
 )
 
-MAX_ARMS = 50
+MAX_SLOTS = 50
 MAX_BYTES = 1_000_000
 _TYPES: dict[str, Any] = {
     "name": Name,
@@ -39,7 +48,7 @@ _TYPES: dict[str, Any] = {
     "on_error": dict[str, Any] | None,
     "on_timeout": list[Any] | None,
 }
-_FRESH: dict[str, dict[str, Any]] = {
+_INITIAL_SETTINGS: dict[str, dict[str, Any]] = {
     "branch": {"arms": [{"key": "route_1", "name": "Route 1", "when": None, "steps": []}], "otherwise": []},
     "parallel": {
         "arms": [{"key": "track_1", "name": "Track 1", "steps": []}, {"key": "track_2", "name": "Track 2", "steps": []}]
@@ -56,9 +65,9 @@ _FRESH: dict[str, dict[str, Any]] = {
 }
 
 
-def fresh(kind: str) -> dict[str, Any]:
+def initial_settings(kind: str) -> dict[str, Any]:
     """What only that kind has, in a step that was just added."""
-    return copy.deepcopy(_FRESH.get(kind, {}))
+    return copy.deepcopy(_INITIAL_SETTINGS.get(kind, {}))
 
 
 def free_key(wish: str, taken: Mapping[str, Any] | set[str]) -> str:
@@ -82,7 +91,7 @@ def free_name(wish: str, draft: Draft) -> str:
     return name
 
 
-def storable(value: Any, place: str = "") -> None:
+def check_storable(value: Any, place: str = "") -> None:
     """Raise RefusedError for what no JSON column takes."""
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
@@ -95,7 +104,7 @@ def storable(value: Any, place: str = "") -> None:
         raise RefusedError(f"is larger than {MAX_BYTES:,} characters", place)
 
 
-def fields_of(kind: str) -> list[str]:
+def editable_fields(kind: str) -> list[str]:
     """The fields of a step that can be edited by name: all but its key and the lists of steps in it."""
     return [
         name
@@ -109,9 +118,9 @@ def _holds_steps(kind: str, name: str) -> bool:
     return name in {"steps", "otherwise", "always"} or (kind == "try" and name == "on_error")
 
 
-def checked(name: str, value: Any) -> Any:
+def checked_value(name: str, value: Any) -> Any:
     """A field's value as it is stored; faults that only keep it from being published may stay. Raises RefusedError."""
-    storable(value, name)
+    check_storable(value, name)
     if name in _TYPES:
         try:
             convert(value, _TYPES[name], name)
@@ -122,7 +131,7 @@ def checked(name: str, value: Any) -> Any:
     return [] if name == "on_timeout" and value is not None else value
 
 
-def node(document: Mapping[str, Any], key: str) -> StepNode:
+def build_node(document: Mapping[str, Any], key: str) -> StepNode:
     """The step of a document, without the steps inside it. Raises RefusedError."""
     kind = document.get("kind", "action")
     if not isinstance(kind, str) or kind not in STEPS:
@@ -131,19 +140,23 @@ def node(document: Mapping[str, Any], key: str) -> StepNode:
     for name in STEPS[kind].__struct_fields__:
         if name not in document or name == "key" or _holds_steps(kind, name):
             continue
-        value = _lanes(kind, name, document[name]) if name in {"arms", "outcomes"} else checked(name, document[name])
-        where = "columns" if name in COLUMNS else "policy" if kind == "action" and name in POLICY else "settings"
+        value = (
+            _named_slots(kind, name, document[name])
+            if name in {"arms", "outcomes"}
+            else checked_value(name, document[name])
+        )
+        where = "columns" if name in COLUMNS else "policy" if kind == "action" and name in POLICY_FIELDS else "settings"
         if not (where != "columns" and value is None):
             values[where][name] = copy.deepcopy(value)
     if unknown := next((name for name in document if name not in {"kind", *STEPS[kind].__struct_fields__}), None):
         raise RefusedError(f"a step of kind {kind} has no {unknown!r}", str(unknown)[:100])
     settings = values["settings"]
-    if kind in LANES:
-        settings.setdefault(LANES[kind], fresh(kind)[LANES[kind]])
+    if kind in NAMED_SLOT_FIELDS:
+        settings.setdefault(NAMED_SLOT_FIELDS[kind], initial_settings(kind)[NAMED_SLOT_FIELDS[kind]])
     return StepNode(key=key, kind=kind, policy=values["policy"], settings=settings, **values["columns"])
 
 
-def _lanes(kind: str, name: str, lanes: Any) -> list[dict[str, Any]]:
+def _named_slots(kind: str, name: str, lanes: Any) -> list[dict[str, Any]]:
     """Routes, tracks or outcomes without the steps in them."""
     reserved = {OTHERWISE} if kind == "branch" else {TIMEOUT} if kind == "approval" else set()
     found: list[dict[str, Any]] = []
@@ -154,53 +167,53 @@ def _lanes(kind: str, name: str, lanes: Any) -> list[dict[str, Any]]:
             raise RefusedError("has to be a list of mappings", name)
         bare = {**({"when": None} if kind == "branch" else {}), **lane, "steps": []}
         try:
-            convert(bare, Arm if kind == "branch" else Lane, name)
+            convert(bare, Route if kind == "branch" else NamedSlot, name)
         except DefinitionError as error:
             raise RefusedError(str(error), name) from error
         if bare["key"] in reserved | {other["key"] for other in found}:
             raise RefusedError(f"{bare['key']!r} is taken by another route", name)
-        storable(bare, name)
+        check_storable(bare, name)
         found.append(bare)
     return found
 
 
-def plant(draft: Draft, documents: list[Any], place: tuple[str, str], index: int | None) -> list[str]:
+def insert_steps(draft: Draft, documents: list[Any], place: tuple[str, str], index: int | None) -> list[str]:
     """Put documents of steps into a list under keys that are free; references among them follow. Gives their keys.
 
     Raises RefusedError.
     """
     keys: dict[str, str] = {}
     taken = set(draft.steps)
-    _name_all(documents, keys, taken, 1)
-    documents = rewritten(documents, {old: new for old, new in keys.items() if old != new})
-    return _plant(draft, documents, place, index, keys)
+    _assign_keys(documents, keys, taken, 1)
+    documents = rewrite_references(documents, {old: new for old, new in keys.items() if old != new})
+    return _insert(draft, documents, place, index, keys)
 
 
-def _plant(
+def _insert(
     draft: Draft, documents: list[Any], place: tuple[str, str], index: int | None, keys: Mapping[str, str]
 ) -> list[str]:
     planted = []
     for number, document in enumerate(documents):
-        made = node(document, keys[document["key"]])
+        made = build_node(document, keys[document["key"]])
         made = replace(made, name=free_name(made.name, draft))
         draft.place_at(made, place, None if index is None else index + number)
         planted.append(made.key)
-        _plant_inside(draft, made, document, keys)
+        _insert_inside(draft, made, document, keys)
     return planted
 
 
-def _plant_inside(draft: Draft, outer: StepNode, document: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+def _insert_inside(draft: Draft, outer: StepNode, document: Mapping[str, Any], keys: Mapping[str, str]) -> None:
     """The steps inside a step that is new: nothing stands in its lists yet."""
     for slot in outer.slots:
-        mapping, name = holder({**document, "kind": outer.kind}, slot)
+        mapping, name = slot_container({**document, "kind": outer.kind}, slot)
         for number, inner in enumerate(mapping.get(name) or [], 1):
-            made = node(inner, keys[inner["key"]])
+            made = build_node(inner, keys[inner["key"]])
             made = replace(made, name=free_name(made.name, draft))
             draft.steps[made.key] = replace(made, parent=outer.key, slot=slot, position=number * GAP)
-            _plant_inside(draft, made, inner, keys)
+            _insert_inside(draft, made, inner, keys)
 
 
-def _name_all(documents: Any, keys: dict[str, str], taken: set[str], depth: int) -> None:
+def _assign_keys(documents: Any, keys: dict[str, str], taken: set[str], depth: int) -> None:
     """Give every step of the documents a key that is free."""
     if depth > MAX_NESTING:
         raise RefusedError(f"is nested more than {MAX_NESTING} deep")
@@ -217,13 +230,13 @@ def _name_all(documents: Any, keys: dict[str, str], taken: set[str], depth: int)
             raise RefusedError(f"the key {old!r} stands there twice")
         keys[old] = free_key(re.sub(r"_\d+$", "", old), taken) if old in taken else old
         taken.add(keys[old])
-        made = node(document, old)
+        made = build_node(document, old)
         for slot in made.slots:
-            mapping, name = holder({**document, "kind": made.kind}, slot)
-            _name_all([] if mapping.get(name) is None else mapping[name], keys, taken, depth + 1)
+            mapping, name = slot_container({**document, "kind": made.kind}, slot)
+            _assign_keys([] if mapping.get(name) is None else mapping[name], keys, taken, depth + 1)
 
 
-def trigger(document: Mapping[str, Any], key: str) -> TriggerNode:
+def build_trigger(document: Mapping[str, Any], key: str) -> TriggerNode:
     """The trigger of a document. Raises RefusedError."""
     kind = document.get("kind", "webhook")
     if not isinstance(kind, str) or kind not in TRIGGERS:
@@ -232,5 +245,5 @@ def trigger(document: Mapping[str, Any], key: str) -> TriggerNode:
     if unknown := next((name for name in document if name not in {"kind", *known}), None):
         raise RefusedError(f"a {kind} trigger has no {unknown!r}", str(unknown)[:100])
     config = {name: value for name, value in document.items() if name in known and name not in {"key", "filter"}}
-    storable([config, document.get("filter")])
+    check_storable([config, document.get("filter")])
     return TriggerNode(key=key, kind=kind, config=copy.deepcopy(config), filter=copy.deepcopy(document.get("filter")))

@@ -26,7 +26,7 @@ from automate_core.definition.document import (
     walk,
 )
 from automate_core.engine import assignees
-from automate_core.expressions.json_logic import RuleError, read
+from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import TemplateError, describe
 from automate_core.expressions.templating import compile_value, expressions
 from automate_core.expressions.templating.arithmetic import read_sum
@@ -41,11 +41,11 @@ _OWN = {"data", "models"}  #: connectors whose actions stay on this site
 _WRITES = {"models.create", "models.update", "models.delete"}
 
 
-def of(definition: Definition) -> Iterator[Problem]:
+def find_cautions(definition: Definition) -> Iterator[Problem]:
     """All of them, with their places in the document."""
-    yield from _without_way_out(definition.steps, "steps", caught=False)
+    yield from _payments_without_error_handling(definition.steps, "steps", caught=False)
     yield from _starts_itself(definition)
-    yield from _asks_nobody(definition)
+    yield from _approvals_without_people(definition)
     for place, step in walk(definition.steps):
         if isinstance(step, RepeatStep) and _never_ends(step):
             told = "nothing inside changes what it waits for, so it repeats"
@@ -58,7 +58,7 @@ def of(definition: Definition) -> Iterator[Problem]:
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
-def _asks_nobody(definition: Definition) -> Iterator[Problem]:
+def _approvals_without_people(definition: Definition) -> Iterator[Problem]:
     """Approvals by people or groups that there are not. Two queries, where any are named."""
     asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
     names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
@@ -79,7 +79,7 @@ def _is_plain(name: object) -> bool:
 # --- money ------------------------------------------------------------------------------------------------------------
 
 
-def _without_way_out(steps: list[Step], path: str, *, caught: bool) -> Iterator[Problem]:
+def _payments_without_error_handling(steps: list[Step], path: str, *, caught: bool) -> Iterator[Problem]:
     """Steps that move money, and whose failure nothing takes up."""
     for index, step in enumerate(steps):
         place = f"{path}[{index}]"
@@ -87,7 +87,7 @@ def _without_way_out(steps: list[Step], path: str, *, caught: bool) -> Iterator[
             yield Problem(f"{place}.on_error", "it moves money, and nothing says what to do when it fails")
         for slot in slots(step):
             inside = isinstance(step, TryStep) and slot.key == "steps" and bool(step.on_error)
-            yield from _without_way_out(slot.steps, f"{place}.{slot.place}", caught=caught or inside)
+            yield from _payments_without_error_handling(slot.steps, f"{place}.{slot.place}", caught=caught or inside)
 
 
 def _moves_money(step: ActionStep) -> bool:
@@ -141,7 +141,7 @@ def _writes(step: ActionStep, model: str) -> bool:
 def _never_ends(step: RepeatStep) -> bool:
     """Whether nothing that happens inside can make its condition hold."""
     try:
-        paths = [path.split(".") for path in read(step.until).paths]
+        paths = [path.split(".") for path in read_rule(step.until).paths]
     except RuleError:
         return False  # an error already
     if step.until is True or '"now"' in json.dumps(step.until):

@@ -10,7 +10,7 @@ from typing import Literal
 from automate_connectors.registry import find_action
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import lint
-from automate_core.authoring.drafts.reading import Reading
+from automate_core.authoring.drafts.reading import ParsedDraft
 from automate_core.definition import validation
 from automate_core.definition.document import (
     ActionStep,
@@ -45,14 +45,14 @@ class DraftProblem:
     missing: bool = False
 
 
-def of(reading: Reading, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
+def find_problems(reading: ParsedDraft, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
     """All problems, those of the workflow first, then in reading order. Few queries, whatever the draft's size.
 
     `publisher` has to be able to use what the draft names, as whoever it runs as has to.
     """
     people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
     definition = reading.definition
-    errors = [*validation.problems(definition), *workflows.unusable(definition, people)]
+    errors = [*validation.find_problems(definition), *workflows.unusable(definition, people)]
     found = [_placed("error", problem, reading) for problem in reading.with_faults(errors)]
     found += [_placed("warning", problem, reading) for problem in _warnings(definition)]
     order = {key: number for number, key in enumerate(reading.places.values())}
@@ -64,8 +64,8 @@ def _warnings(definition: Definition) -> Iterator[Problem]:
     if not definition.triggers:
         yield Problem("triggers", "nothing starts it but people and other workflows")
     yield from _about_triggers(definition)
-    yield from lint.of(definition)
-    yield from _out_of_reach(definition.steps, "steps")
+    yield from lint.find_cautions(definition)
+    yield from _unreachable(definition.steps, "steps")
     for place, step in walk(definition.steps):
         if isinstance(step, ActionStep):
             yield from _about_action(step, place)
@@ -82,7 +82,7 @@ def _about_triggers(definition: Definition) -> Iterator[Problem]:
             yield Problem(webhooks[slug], "its deliveries are not signed: anybody who knows the address starts this")
 
 
-def _out_of_reach(steps: list[Step], path: str) -> Iterator[Problem]:
+def _unreachable(steps: list[Step], path: str) -> Iterator[Problem]:
     """Steps behind one that ends the run."""
     stopped = False
     for index, step in enumerate(steps):
@@ -91,7 +91,7 @@ def _out_of_reach(steps: list[Step], path: str) -> Iterator[Problem]:
             return
         stopped = stopped or (isinstance(step, StopStep) and not step.disabled)
         for slot in slots(step):
-            yield from _out_of_reach(slot.steps, f"{path}[{index}].{slot.place}")
+            yield from _unreachable(slot.steps, f"{path}[{index}].{slot.place}")
 
 
 def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
@@ -108,7 +108,7 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.inputs.{name}", "this looks like a secret: keep it in a connection")
 
 
-def _placed(level: Literal["error", "warning"], problem: Problem, reading: Reading) -> DraftProblem:
+def _placed(level: Literal["error", "warning"], problem: Problem, reading: ParsedDraft) -> DraftProblem:
     """A problem at its step and field instead of its place in the document."""
     found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing)
     place, field = problem.path, ""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from automate_core.authoring.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, StepNode, in_order
+from automate_core.authoring.drafts.values import OWN_FIELDS, UNCHOSEN, Draft, StepNode, ordered_triggers
 from automate_core.definition.document import Definition, DefinitionError, OnError, Problem, Step, Trigger, convert
 
 STEPS: dict[str, type[Any]] = {str(part.__struct_config__.tag): part for part in get_args(Step.__value__)}
@@ -24,11 +24,11 @@ _WORDS = {
     "object": "a mapping",
     "null": "nothing",
 }
-_STAND_INS: dict[str, Any] = {"arms": [], "maximum": 1, "timeout": 0, "items": [], "name": ""}
+_PLACEHOLDERS: dict[str, Any] = {"arms": [], "maximum": 1, "timeout": 0, "items": [], "name": ""}
 
 
 @dataclass
-class Reading:
+class ParsedDraft:
     """`places` names the step at each place of the document, `faults` what could not be read there."""
 
     definition: Definition
@@ -45,13 +45,13 @@ class Reading:
         return [*self.faults, *(problem for problem in others if not self.is_told(problem.path))]
 
 
-def read(draft: Draft) -> Reading:
+def parse_draft(draft: Draft) -> ParsedDraft:
     """The definition of a draft, as far as it goes."""
-    reading = Reading(Definition(name="", slug=draft.slug))
+    reading = ParsedDraft(Definition(name="", slug=draft.slug))
     lists = draft.lists()
     triggers = [
         _trigger(trigger.document(), f"triggers[{index}]", reading)
-        for index, trigger in enumerate(in_order(draft.triggers))
+        for index, trigger in enumerate(ordered_triggers(draft.triggers))
     ]
     said = draft.settings
     document = {name: getattr(said, name) for name in OWN_FIELDS}
@@ -61,24 +61,24 @@ def read(draft: Draft) -> Reading:
     return reading
 
 
-def read_trigger(document: dict[str, Any]) -> Trigger:
+def parse_trigger(document: dict[str, Any]) -> Trigger:
     """One trigger of a draft, as far as it goes: what is missing in it stands empty."""
-    return _trigger(document, "", Reading(Definition(name="", slug="")))
+    return _trigger(document, "", ParsedDraft(Definition(name="", slug="")))
 
 
-def _trigger(document: dict[str, Any], place: str, reading: Reading) -> Trigger:
+def _trigger(document: dict[str, Any], place: str, reading: ParsedDraft) -> Trigger:
     reading.triggers.append(document["key"])
     found: Trigger = _part(TRIGGERS[document["kind"]], document, place, reading)
     return found
 
 
 def _steps(
-    place: tuple[str, str], path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: Reading
+    place: tuple[str, str], path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: ParsedDraft
 ) -> list[Step]:
     return [_step(node, f"{path}[{index}]", lists, reading) for index, node in enumerate(lists.get(place, ()))]
 
 
-def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: Reading) -> Step:
+def _step(node: StepNode, path: str, lists: Mapping[tuple[str, str], list[StepNode]], reading: ParsedDraft) -> Step:
     reading.places[path] = node.key
     part: Step = _part(STEPS[node.kind], node.document(), path, reading)
     held = {
@@ -118,7 +118,7 @@ def _with_steps(part: Any, held: Mapping[str, list[Step]]) -> Step:
     return replaced
 
 
-def _part(into: type[Any], document: dict[str, Any], path: str, reading: Reading) -> Any:
+def _part(into: type[Any], document: dict[str, Any], path: str, reading: ParsedDraft) -> Any:
     for name in ("connection", "endpoint"):
         if document.get(name) == UNCHOSEN:
             reading.faults.append(Problem(f"{path}.{name}", f"choose the {name}: the one it had was not yours to use"))
@@ -129,7 +129,7 @@ def _part(into: type[Any], document: dict[str, Any], path: str, reading: Reading
         return into(**_fields(into, document, path, reading))
 
 
-def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: Reading) -> dict[str, Any]:
+def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: ParsedDraft) -> dict[str, Any]:
     """The fields that can be read; a stand-in for one that is needed and cannot."""
     values: dict[str, Any] = {}
     for spec in msgspec.structs.fields(into):
@@ -139,15 +139,15 @@ def _fields(into: type[Any], document: Mapping[str, Any], path: str, reading: Re
                 values[spec.name] = convert(document[spec.name], spec.type, place)
                 continue
             except DefinitionError as error:
-                reading.faults += [replace(fault, reason=in_words(fault.reason)) for fault in error.problems]
+                reading.faults += [replace(fault, reason=with_type_words(fault.reason)) for fault in error.problems]
         elif spec.required and not reading.is_told(place):
             reading.faults.append(Problem(place, f"{spec.name} is required", missing=True))
         if spec.required:
-            values[spec.name] = _STAND_INS.get(spec.name, "")
+            values[spec.name] = _PLACEHOLDERS.get(spec.name, "")
     return values
 
 
-def in_words(reason: str) -> str:
+def with_type_words(reason: str) -> str:
     """A reason with the types that it names in words: "has to be a number or nothing, not text"."""
 
     def name(match: re.Match[str]) -> str:

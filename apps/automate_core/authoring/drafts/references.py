@@ -21,12 +21,14 @@ _VARIABLE = re.compile(r"(steps|callbacks)\.([^.]+)(.*)", re.DOTALL)
 _RULES = frozenset({"when", "until", "filter"})
 
 
-def rewritten(document: Any, keys: Mapping[str, str]) -> Any:
+def rewrite_references(document: Any, keys: Mapping[str, str]) -> Any:
     """A copy of a step's document, or a part of it, in which references to old keys name the new ones."""
     if isinstance(document, dict):
-        return {name: (_in_rule if name in _RULES else rewritten)(value, keys) for name, value in document.items()}
+        return {
+            name: (_in_rule if name in _RULES else rewrite_references)(value, keys) for name, value in document.items()
+        }
     if isinstance(document, list):
-        return [rewritten(item, keys) for item in document]
+        return [rewrite_references(item, keys) for item in document]
     return _in_text(document, keys) if isinstance(document, str) else document
 
 

@@ -111,7 +111,7 @@ class RenameInput(_Request, frozen=True, kw_only=True, tag="rename_input"):
     to: str
 
 
-class AddArm(_Request, frozen=True, kw_only=True, tag="add_arm"):
+class AddSlot(_Request, frozen=True, kw_only=True, tag="add_arm"):
     """A route, a track or an outcome; of a branch `when` is its condition."""
 
     key: Key
@@ -120,14 +120,14 @@ class AddArm(_Request, frozen=True, kw_only=True, tag="add_arm"):
     index: Index | None = None
 
 
-class RemoveArm(_Request, frozen=True, kw_only=True, tag="remove_arm"):
+class RemoveSlot(_Request, frozen=True, kw_only=True, tag="remove_arm"):
     """A route, track or outcome, with the steps in it."""
 
     key: Key
     arm: Key
 
 
-class MoveArm(_Request, frozen=True, kw_only=True, tag="move_arm"):
+class MoveSlot(_Request, frozen=True, kw_only=True, tag="move_arm"):
     """Another place among its like: routes are tried in this order."""
 
     key: Key
@@ -135,7 +135,7 @@ class MoveArm(_Request, frozen=True, kw_only=True, tag="move_arm"):
     index: Index
 
 
-class RenameArm(_Request, frozen=True, kw_only=True, tag="rename_arm"):
+class RenameSlot(_Request, frozen=True, kw_only=True, tag="rename_arm"):
     """Another label."""
 
     key: Key
@@ -190,10 +190,10 @@ type Request = (
     | Disable
     | Edit
     | RenameInput
-    | AddArm
-    | RemoveArm
-    | MoveArm
-    | RenameArm
+    | AddSlot
+    | RemoveSlot
+    | MoveSlot
+    | RenameSlot
     | EditCondition
     | AddTrigger
     | EditTrigger
@@ -203,7 +203,7 @@ type Request = (
 TYPES: dict[str, type[Struct]] = {str(part.__struct_config__.tag): part for part in get_args(Request.__value__)}
 
 
-def read(document: Any, *, lax: bool = False) -> Request:
+def read_request(document: Any, *, lax: bool = False) -> Request:
     """A request's document, with `do` naming the command. Raises RefusedError.
 
     `lax` takes numbers and booleans that are written as text, as forms send them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from automate_core.authoring.drafts.changes import Change, columns
+from automate_core.authoring.drafts.changes import Change, row_columns
 from automate_core.authoring.drafts.values import OWN_FIELDS, Draft, Settings, StepNode, TriggerNode
 from automate_core.models import Step, Trigger, Workflow
 
@@ -25,7 +25,7 @@ _STEP = (
 _TRIGGER = ("kind", "config", "filter", "position")
 
 
-def load(workflow: Workflow) -> Draft:
+def load_draft(workflow: Workflow) -> Draft:
     """The draft as it stands. Two queries."""
     steps = list(workflow.steps.all())
     keys = {step.pk: step.key for step in steps}
@@ -48,7 +48,7 @@ def _trigger_node(trigger: Trigger) -> TriggerNode:
     return TriggerNode(key=trigger.key, rev=trigger.rev, pk=trigger.pk, **values)
 
 
-def write(workflow: Workflow, before: Draft, after: Draft, changes: Iterable[Change], rev: int) -> None:
+def write_changes(workflow: Workflow, before: Draft, after: Draft, changes: Iterable[Change], rev: int) -> None:
     """Store the changes, which made `after` of `before`; what says something else has that revision from now on.
 
     `workflow` gets its settings and is left for the caller to save.
@@ -81,7 +81,7 @@ def _write_steps(workflow: Workflow, before: Draft, after: Draft, changes: list[
 
 
 def _row(workflow: Workflow, node: StepNode, known: dict[str, int], rev: int) -> Step:
-    values = columns(node)
+    values = row_columns(node)
     holder = values.pop("parent")
     parent = known[holder] if holder else None
     return Step(pk=known.get(node.key), workflow=workflow, key=node.key, parent_id=parent, rev=rev, **values)
@@ -90,7 +90,9 @@ def _row(workflow: Workflow, node: StepNode, known: dict[str, int], rev: int) ->
 def _write_triggers(workflow: Workflow, before: Draft, after: Draft, changes: list[Change], rev: int) -> None:
     def row(change: Change) -> Trigger:
         node, present = after.triggers[change.key], before.triggers.get(change.key)
-        return Trigger(pk=present.pk if present else None, workflow=workflow, key=node.key, rev=rev, **columns(node))
+        return Trigger(
+            pk=present.pk if present else None, workflow=workflow, key=node.key, rev=rev, **row_columns(node)
+        )
 
     if made := [row(change) for change in changes if change.before is None]:
         Trigger.objects.bulk_create(made)

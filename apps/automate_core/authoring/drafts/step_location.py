@@ -9,13 +9,13 @@ _LISTS = {OTHERWISE: "Otherwise", TIMEOUT: "No answer in time", "on_error": "On 
 _WAYS = {"branch": "route", "parallel": "track", "approval": "outcome"}
 
 
-def words(holder: StepNode, slot: str) -> str:
+def slot_location(holder: StepNode, slot: str) -> str:
     """A list inside a step."""
     name = next((lane.get("name", "") for lane in holder.lanes if lane["key"] == slot), "")
-    return in_list(holder.kind, slot, name, holder.label)
+    return describe_location(holder.kind, slot, name, holder.label)
 
 
-def in_list(kind: str, slot: str, name: str, holder: str) -> str:
+def describe_location(kind: str, slot: str, name: str, holder: str) -> str:
     """The list `slot` of a step of that kind, which is called `holder`; `name` is that of a route, track or outcome."""
     shown = name or _LISTS.get(slot) or slot.replace("_", " ").capitalize()
     if kind in _WAYS and slot != TIMEOUT:

@@ -16,9 +16,9 @@ GAP = 1_024  #: between the positions of neighbours, so that an insertion writes
 #: Stands where a connection or an endpoint has to be chosen. No slug looks like it, so nothing is ever found by it.
 UNCHOSEN = "?"
 COLUMNS = ("name", "action", "connection", "inputs", "notes", "disabled")
-POLICY = frozenset({"retry", "timeout", "on_error", "at_most_once"})
+POLICY_FIELDS = frozenset({"retry", "timeout", "on_error", "at_most_once"})
 #: What each kind of step is called, everywhere.
-KINDS = {
+KIND_LABELS = {
     "action": "Action",
     "branch": "Branch",
     "parallel": "Parallel",
@@ -30,7 +30,7 @@ KINDS = {
     "workflow": "Run a workflow",
     "stop": "Stop",
 }
-LANES = {"branch": "arms", "parallel": "arms", "approval": "outcomes"}
+NAMED_SLOT_FIELDS = {"branch": "arms", "parallel": "arms", "approval": "outcomes"}
 _SLOTS = {"for_each": ("steps",), "repeat": ("steps",), "try": ("steps", "on_error", "always")}
 
 
@@ -70,7 +70,9 @@ class StepNode:
     @property
     def lanes(self) -> list[dict[str, Any]]:
         """The routes, tracks or outcomes, each with its key; none for a step that has no such."""
-        found: list[dict[str, Any]] = self.settings.get(LANES[self.kind], []) if self.kind in LANES else []
+        found: list[dict[str, Any]] = (
+            self.settings.get(NAMED_SLOT_FIELDS[self.kind], []) if self.kind in NAMED_SLOT_FIELDS else []
+        )
         return found
 
     @property
@@ -207,7 +209,7 @@ class Draft:
         return gone
 
 
-def holder(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
+def slot_container(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
     """Where the steps of a slot stand in a step's document: (mapping, name)."""
     for lane in document.get("arms") or document.get("outcomes") or ():
         if lane["key"] == slot:
@@ -219,28 +221,28 @@ def holder(document: dict[str, Any], slot: str) -> tuple[dict[str, Any], str]:
     return document, slot
 
 
-def nested(key: str, draft: Draft, lists: Mapping[tuple[str, str], list[StepNode]]) -> dict[str, Any]:
+def step_document(key: str, draft: Draft, lists: Mapping[tuple[str, str], list[StepNode]]) -> dict[str, Any]:
     """The whole document of a step, with all inside it."""
     node = draft.steps[key]
     document = node.document()
     for slot in node.slots:
-        mapping, name = holder(document, slot)
-        mapping[name] = [nested(inner.key, draft, lists) for inner in lists.get((key, slot), ())]
+        mapping, name = slot_container(document, slot)
+        mapping[name] = [step_document(inner.key, draft, lists) for inner in lists.get((key, slot), ())]
     return document
 
 
-def document(draft: Draft) -> dict[str, Any]:
+def draft_document(draft: Draft) -> dict[str, Any]:
     """The workflow's whole document, faults included. `definition.parse` reads it when there are none."""
     lists = draft.lists()
     said = draft.settings
     return {
         "slug": draft.slug,
         **{name: getattr(said, name) for name in OWN_FIELDS},
-        "triggers": [trigger.document() for trigger in in_order(draft.triggers)],
-        "steps": [nested(node.key, draft, lists) for node in lists.get(("", ""), ())],
+        "triggers": [trigger.document() for trigger in ordered_triggers(draft.triggers)],
+        "steps": [step_document(node.key, draft, lists) for node in lists.get(("", ""), ())],
     }
 
 
-def in_order(triggers: Mapping[str, TriggerNode]) -> Iterator[TriggerNode]:
+def ordered_triggers(triggers: Mapping[str, TriggerNode]) -> Iterator[TriggerNode]:
     """The triggers as they stand."""
     return iter(sorted(triggers.values(), key=lambda trigger: trigger.position))

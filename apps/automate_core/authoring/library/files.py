@@ -131,14 +131,14 @@ class TemplateFileError(ValueError):
 
 
 @dataclass(frozen=True)
-class Fault:
+class RejectedFile:
     """A file that could not be taken."""
 
     path: Path
     reason: str
 
 
-def read(text: str, *, slug: str = "", app: str = "") -> Template:
+def read_template(text: str, *, slug: str = "", app: str = "") -> Template:
     """The template in a YAML text; `slug` is what its workflow's has to be. Raises TemplateFileError."""
     try:
         document = yaml_files.read_yaml(text)
@@ -146,10 +146,10 @@ def read(text: str, *, slug: str = "", app: str = "") -> Template:
         raise TemplateFileError(str(error)) from error
     try:
         template = _template(document, app)
-        if found := [*_untrue(template, slug)]:
+        if found := [*_mismatches(template, slug)]:
             raise DefinitionError(found)
     except DefinitionError as error:
-        raise TemplateFileError("; ".join(map(str, yaml_files.located(text, error.problems)))) from error
+        raise TemplateFileError("; ".join(map(str, yaml_files.with_lines(text, error.problems)))) from error
     return template
 
 
@@ -171,7 +171,7 @@ def _template(document: Any, app: str) -> Template:
     )
 
 
-def _untrue(template: Template, slug: str) -> Iterator[Problem]:
+def _mismatches(template: Template, slug: str) -> Iterator[Problem]:
     """Where what the template says of its workflow is not so."""
     definition, needs = template.definition, template.needs
     if slug and definition.slug != slug:
@@ -216,39 +216,39 @@ def _files(config: AppConfig) -> list[Path]:
 
 
 @functools.cache
-def _installed() -> tuple[dict[str, Template], tuple[Fault, ...]]:
+def _installed() -> tuple[dict[str, Template], tuple[RejectedFile, ...]]:
     """All templates by slug, sorted by name, and the files that are none. Read once a process."""
     found: dict[str, Template] = {}
-    faults: list[Fault] = []
+    faults: list[RejectedFile] = []
     for config in apps.get_app_configs():
         for path in _files(config):
             try:
-                template = read(yaml_files.load(path), slug=path.stem, app=config.label)
+                template = read_template(yaml_files.load_text(path), slug=path.stem, app=config.label)
                 if taken := found.get(template.slug):
                     raise TemplateFileError(f"the app {taken.app} has a template of that name")
             except (yaml_files.WorkflowFileError, TemplateFileError) as error:
-                faults.append(Fault(path, str(error)))
+                faults.append(RejectedFile(path, str(error)))
             else:
                 found[template.slug] = template
     return dict(sorted(found.items(), key=lambda item: item[1].name.casefold())), tuple(faults)
 
 
-def templates() -> dict[str, Template]:
+def installed_templates() -> dict[str, Template]:
     """The installed templates by slug, in the order of their names."""
     return _installed()[0]
 
 
-def are_all_ours() -> bool:
+def are_all_built_in() -> bool:
     """Whether no other app brings templates: ours are whole, and need not be read to say so."""
     return not any(_files(config) for config in apps.get_app_configs() if config.label != "automate_core")
 
 
-def faults() -> tuple[Fault, ...]:
+def rejected_files() -> tuple[RejectedFile, ...]:
     """The files in the folders of templates that could not be taken."""
     return _installed()[1]
 
 
-def refresh() -> None:
+def reload_templates() -> None:
     """Read the files again when they are next asked for."""
     _installed.cache_clear()
 

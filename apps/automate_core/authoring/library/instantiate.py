@@ -25,7 +25,7 @@ class SettingError(ValueError):
 
 
 @transaction.atomic
-def use(
+def create_from_template(
     template: Template,
     *,
     owner: Person,

@@ -48,7 +48,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Found:
+class Available:
     """What of the site a person may use: (connector or scheme, slug, name) of each, and the groups' names."""
 
     person: Person
@@ -57,11 +57,11 @@ class Found:
     groups: list[str]
 
 
-def look(person: Person) -> Found:
+def load_available(person: Person) -> Available:
     """What is there for `person`. Three queries, for any number of templates."""
     usable = permitted(person, "use", Connection.objects.order_by("name", "pk"))
     readable = permitted(person, "view_payload", WebhookEndpoint.objects.filter(enabled=True).order_by("slug"))
-    return Found(
+    return Available(
         person,
         list(usable.values_list("connector", "slug", "name")),
         list(readable.values_list("scheme", "slug")),
@@ -69,7 +69,7 @@ def look(person: Person) -> Found:
     )
 
 
-def of(template: Template, found: Found) -> list[Need]:
+def find_needs(template: Template, found: Available) -> list[Need]:
     """All needs of `template`."""
     return [
         *_actions(template),
@@ -86,7 +86,7 @@ def _actions(template: Template) -> Iterator[Need]:
         yield Need(kind="action", name=action, title=f"Action {action}", why=why)
 
 
-def _connections(template: Template, found: Found) -> Iterator[Need]:
+def _connections(template: Template, found: Available) -> Iterator[Need]:
     kinds = template.connectors
     for slug, use in template.needs.connections.items():
         choices = tuple((each, name) for connector, each, name in found.connections if connector == kinds[slug])
@@ -98,7 +98,7 @@ def _connections(template: Template, found: Found) -> Iterator[Need]:
         yield Need(kind="connection", name=slug, title=title, of=kinds[slug], use=use, choices=choices, why=why)
 
 
-def _endpoints(template: Template, found: Found) -> Iterator[Need]:
+def _endpoints(template: Template, found: Available) -> Iterator[Need]:
     for slug, endpoint in template.needs.endpoints.items():
         choices = tuple((each, each) for scheme, each in found.endpoints if scheme == endpoint.scheme)
         title = f"Webhook, {SCHEMES[endpoint.scheme].name}"
@@ -133,7 +133,7 @@ def _unseen(label: str, use: ModelUse, person: Person) -> str:
     return f"AUTOMATE_MODELS does not list {', '.join(missing)} of {label}." if missing else ""
 
 
-def _groups(template: Template, found: Found) -> Iterator[Need]:
+def _groups(template: Template, found: Available) -> Iterator[Need]:
     for name, setting in template.settings.items():
         if setting.kind == "group":
             given = str(template.definition.vars[name])

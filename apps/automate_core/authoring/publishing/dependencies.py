@@ -15,7 +15,7 @@ AT_RUN_TIME = "a host that is known only when it runs"
 
 
 @dataclass
-class Touches:
+class Dependencies:
     """Names in order. `models` says of each what is done with it, `hosts` by what it is reached.
 
     `connections` are (name, connector); of one that the person may not see the slug alone, and not its hosts.
@@ -30,11 +30,11 @@ class Touches:
         return bool(self.connections or self.hosts or self.models or self.workflows)
 
 
-def of(definition: Definition, user: User) -> Touches:
+def find_dependencies(definition: Definition, user: User) -> Dependencies:
     """What this definition touches, as far as this person may know. One query."""
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
     actions = [step for step in steps if isinstance(step, ActionStep)]
-    found = Touches(workflows=sorted({step.workflow for step in steps if isinstance(step, WorkflowStep)}))
+    found = Dependencies(workflows=sorted({step.workflow for step in steps if isinstance(step, WorkflowStep)}))
     for trigger in definition.triggers:
         if isinstance(trigger, ModelTrigger):
             _note(found.models, trigger.model, "starts it")

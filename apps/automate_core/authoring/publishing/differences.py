@@ -53,7 +53,7 @@ class Difference:
     authors: tuple[str, ...] = ()
 
 
-def between(before: Definition, after: Definition, *, run_as: tuple[str, str] = ("", "")) -> list[Difference]:
+def find_differences(before: Definition, after: Definition, *, run_as: tuple[str, str] = ("", "")) -> list[Difference]:
     """What makes `after` of `before`: the workflow's own fields, its triggers, then its steps in reading order.
 
     `run_as` are the names of whom each acts as.
@@ -63,7 +63,7 @@ def between(before: Definition, after: Definition, *, run_as: tuple[str, str] = 
     return [*own, *_triggers(before, after), *_steps(before, after)]
 
 
-def authored(found: list[Difference], authors: Mapping[tuple[str, str], tuple[str, ...]]) -> list[Difference]:
+def with_authors(found: list[Difference], authors: Mapping[tuple[str, str], tuple[str, ...]]) -> list[Difference]:
     """The same, each with those who changed its row."""
     return [replace(each, authors=authors.get((each.table, each.key), ())) for each in found]
 
@@ -73,7 +73,7 @@ def authored(found: list[Difference], authors: Mapping[tuple[str, str], tuple[st
 
 def _own_fields(definition: Definition) -> Values:
     document = msgspec.to_builtins(definition)
-    return _flat({name: value for name, value in document.items() if name not in {"steps", "triggers", "slug"}})
+    return _flat_fields({name: value for name, value in document.items() if name not in {"steps", "triggers", "slug"}})
 
 
 def _triggers(before: Definition, after: Definition) -> Iterator[Difference]:
@@ -86,7 +86,7 @@ def _triggers(before: Definition, after: Definition) -> Iterator[Difference]:
         if present is None or present.matches[0] != part.matches[0]:
             yield _trigger("added", part, "starts it")
         else:
-            fields = (_flat(msgspec.to_builtins(each)) for each in (present, part))
+            fields = (_flat_fields(msgspec.to_builtins(each)) for each in (present, part))
             yield from _changed("trigger", key, trigger_name(part), *fields)
 
 
@@ -105,7 +105,7 @@ def trigger_name(part: Trigger) -> str:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class _LocatedStep:
     """A step where it stands. `holder` is the key of the step around it, empty at the top; `slot` the list there."""
 
     step: Step
@@ -123,35 +123,37 @@ class _Placed:
 
 
 def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
-    old, new = ({each.step.key: each for each in _placed(part.steps)} for part in (before, after))
+    old, new = ({each.step.key: each for each in _located_steps(part.steps)} for part in (before, after))
     for key, gone in old.items():
         if key not in new and (gone.holder in new or not gone.holder):  # what went along with its holder is not told
-            yield _whole("removed", gone, f"removed{_from(gone)}{_with_inner(gone)}")
-    shifted = _shifted(old, new)
+            yield _step_difference("removed", gone, f"removed{_removed_words(gone)}{_with_inner(gone)}")
+    shifted = _reordered_keys(old, new)
     for key, now in new.items():
         was = old.get(key)
         if was is None:
             if now.holder in old or not now.holder:
-                yield _whole("added", now, f"added{_to(now)}{_with_inner(now)}")
+                yield _step_difference("added", now, f"added{_added_words(now)}{_with_inner(now)}")
             continue
         if was.place != now.place:
-            yield _whole("moved", now, f"moved{_from(was) or ' from the top'}{_to(now) or ' to the top'}")
+            yield _step_difference(
+                "moved", now, f"moved{_removed_words(was) or ' from the top'}{_added_words(now) or ' to the top'}"
+            )
         elif key in shifted:
-            yield _whole("moved", now, f"moved among {now.where or 'the steps at the top'}")
+            yield _step_difference("moved", now, f"moved among {now.where or 'the steps at the top'}")
         yield from _changed("step", key, now.label, _step_fields(was.step), _step_fields(now.step))
 
 
-def _placed(steps: list[Step], holder: str = "", slot: str = "", where: str = "") -> Iterator[_Placed]:
+def _located_steps(steps: list[Step], holder: str = "", slot: str = "", where: str = "") -> Iterator[_LocatedStep]:
     for step in steps:
-        placed = _Placed(step, holder, slot, where)
+        placed = _LocatedStep(step, holder, slot, where)
         yield placed
         for inner in slots(step):
             words = _SLOT_WORDS.get(inner.key, "") if inner.name == "" else ""
             said = (words or f"{inner.name or inner.key.replace('_', ' ').capitalize()} of {{}}").format(placed.label)
-            yield from _placed(inner.steps, step.key, inner.key, said)
+            yield from _located_steps(inner.steps, step.key, inner.key, said)
 
 
-def _shifted(old: Mapping[str, _Placed], new: Mapping[str, _Placed]) -> set[str]:
+def _reordered_keys(old: Mapping[str, _LocatedStep], new: Mapping[str, _LocatedStep]) -> set[str]:
     """Keys that stand in the same list as before, among the others that stayed there, in another order."""
     lists: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     for side, placed in enumerate((old, new)):
@@ -167,20 +169,20 @@ def _shifted(old: Mapping[str, _Placed], new: Mapping[str, _Placed]) -> set[str]
     return found
 
 
-def _whole(kind: Literal["added", "removed", "moved"], placed: _Placed, words: str) -> Difference:
+def _step_difference(kind: Literal["added", "removed", "moved"], placed: _LocatedStep, words: str) -> Difference:
     return Difference(kind=kind, table="step", key=placed.step.key, name=placed.label, words=words)
 
 
-def _from(placed: _Placed) -> str:
+def _removed_words(placed: _LocatedStep) -> str:
     return f" from {placed.where}" if placed.where else ""
 
 
-def _to(placed: _Placed) -> str:
+def _added_words(placed: _LocatedStep) -> str:
     return f" to {placed.where}" if placed.where else ""
 
 
-def _with_inner(placed: _Placed) -> str:
-    count = sum(1 for slot in slots(placed.step) for _ in _placed(slot.steps))
+def _with_inner(placed: _LocatedStep) -> str:
+    count = sum(1 for slot in slots(placed.step) for _ in _located_steps(slot.steps))
     return f", with the {count} step{'s' if count > 1 else ''} in it" if count else ""
 
 
@@ -193,13 +195,13 @@ def _step_fields(step: Step) -> Values:
         document[name] = [{**lane, "steps": None} for lane in document.get(name, ())]
     if isinstance(step, ActionStep) and isinstance(document.get("on_error"), dict):
         document["on_error"] = {name: value for name, value in document["on_error"].items() if name != "steps"} or True
-    return _flat(document)
+    return _flat_fields(document)
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _flat(document: Mapping[str, Any]) -> Values:
+def _flat_fields(document: Mapping[str, Any]) -> Values:
     """Fields by the names people know them by: `title` of the inputs, `condition of Bug` of the routes."""
     found: dict[str, Any] = {}
     for name, value in document.items():
@@ -247,7 +249,7 @@ def _text(values: Values, name: str) -> str | None:
 
 # --- side by side -----------------------------------------------------------------------------------------------------
 
-MOST_LINES = 20_000  #: of both texts together that are compared
+MAX_LINES = 20_000  #: of both texts together that are compared
 CONTEXT = 3  #: lines around a change that are shown
 
 
@@ -265,7 +267,7 @@ class Line:
 def side_by_side(before: str, after: str) -> list[Line] | None:
     """The lines that differ, with some around them; None when the texts are too long to be compared."""
     old, new = before.splitlines(), after.splitlines()
-    if len(old) + len(new) > MOST_LINES:
+    if len(old) + len(new) > MAX_LINES:
         return None
     found: list[Line] = []
     for group in difflib.SequenceMatcher(None, old, new).get_grouped_opcodes(CONTEXT):

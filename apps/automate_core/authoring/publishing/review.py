@@ -10,13 +10,13 @@ from django.db.models import Count, Max
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts import history, problems, reading, rows
 from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.reading import Reading
+from automate_core.authoring.drafts.reading import ParsedDraft
 from automate_core.authoring.drafts.values import Draft
 from automate_core.authoring.publishing import dependencies as touches
 from automate_core.authoring.publishing import differences, shadow
-from automate_core.authoring.publishing.dependencies import Touches
+from automate_core.authoring.publishing.dependencies import Dependencies
 from automate_core.authoring.publishing.differences import Difference, Line
-from automate_core.authoring.publishing.shadow import Shadow
+from automate_core.authoring.publishing.shadow import ShadowEvaluation
 from automate_core.authoring.test_runs import results
 from automate_core.authoring.workflows import Seen
 from automate_core.definition import yaml_files
@@ -46,12 +46,12 @@ class Review:
 
     workflow: Workflow
     draft: Draft
-    reading: Reading
+    reading: ParsedDraft
     problems: list[DraftProblem]
     comparison: Comparison | None
     authors: tuple[str, ...]
-    touches: Touches
-    shadow: Shadow | None
+    touches: Dependencies
+    shadow: ShadowEvaluation | None
     going_on: Mapping[str, int]
     next_number: int
     refusal: str
@@ -73,77 +73,79 @@ class Review:
         return not (self.refusal or self.errors or self.nothing_new)
 
 
-def of(workflow: Workflow, *, by: Person) -> Review:
+def build_review(workflow: Workflow, *, by: Person) -> Review:
     """The review of a workflow's draft. Whether the person may see the workflow is asked before."""
-    draft = rows.load(workflow)
-    read = reading.read(draft)
+    draft = rows.load_draft(workflow)
+    read = reading.parse_draft(draft)
     published = workflow.published
-    authors = history.authors(workflow, workflow.published_rev if published else 0)
+    authors = history.authors_since(workflow, workflow.published_rev if published else 0)
     refusal = workflows.refusal(workflow, by)
     return Review(
         workflow=workflow,
         draft=draft,
         reading=read,
-        problems=[*problems.of(read, workflow, None if refusal else by), *_untested(workflow, read, draft)],
-        comparison=compare(of_version(published), of_draft(workflow, read), authors) if published else None,
+        problems=[*problems.find_problems(read, workflow, None if refusal else by), *_untested(workflow, read, draft)],
+        comparison=compare_states(version_state(published), draft_state(workflow, read), authors)
+        if published
+        else None,
         authors=tuple(dict.fromkeys(name for names in authors.values() for name in names)),
-        touches=touches.of(read.definition, by),
-        shadow=shadow.evaluate(workflow, read.definition, by=by),
-        going_on=going_on(workflow),
+        touches=touches.find_dependencies(read.definition, by),
+        shadow=shadow.evaluate_draft(workflow, read.definition, by=by),
+        going_on=count_unfinished_runs(workflow),
         next_number=(workflow.versions.aggregate(last=Max("number"))["last"] or 0) + 1,
         refusal=refusal,
         seen=Seen(workflow.rev, published.number if published else 0),
     )
 
 
-def _untested(workflow: Workflow, read: Reading, draft: Draft) -> Iterator[DraftProblem]:
+def _untested(workflow: Workflow, read: ParsedDraft, draft: Draft) -> Iterator[DraftProblem]:
     """A warning about what nobody has tested since it was changed."""
-    if words := results.untested(workflow, read.definition, draft):
+    if words := results.untested_warning(workflow, read.definition, draft):
         yield DraftProblem(level="warning", reason=words, field="tests")
 
 
 @dataclass(frozen=True)
-class Stated:
+class WorkflowState:
     """What a version or a draft says, and the name of whom it acts as."""
 
     definition: Definition
     run_as: str
 
 
-def compare(
-    before: Stated, after: Stated, authors: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+def compare_states(
+    before: WorkflowState, after: WorkflowState, authors: Mapping[tuple[str, str], tuple[str, ...]] | None = None
 ) -> Comparison:
     """What makes `after` of `before`, in words and side by side as YAML."""
     pair = before.definition, after.definition
-    found = differences.between(*pair, run_as=(before.run_as, after.run_as))
+    found = differences.find_differences(*pair, run_as=(before.run_as, after.run_as))
     return Comparison(
-        found=differences.authored(found, authors or {}),
-        lines=differences.side_by_side(*map(yaml_files.write, pair)),
+        found=differences.with_authors(found, authors or {}),
+        lines=differences.side_by_side(*map(yaml_files.write_workflow, pair)),
     )
 
 
-def stated(workflow: Workflow, name: str) -> Stated:
+def load_state(workflow: Workflow, name: str) -> WorkflowState:
     """What a version says, by its number, or the `draft` as far as it can be read.
 
     Raises WorkflowVersion.DoesNotExist, and DefinitionError for a version that cannot be read any more.
     """
     if name == DRAFT:
-        return of_draft(workflow, reading.read(rows.load(workflow)))
+        return draft_state(workflow, reading.parse_draft(rows.load_draft(workflow)))
     number = int(name) if name.isdecimal() and len(name) < 10 else 0
-    return of_version(workflow.versions.select_related("run_as").get(number=number))
+    return version_state(workflow.versions.select_related("run_as").get(number=number))
 
 
-def of_draft(workflow: Workflow, read: Reading) -> Stated:
+def draft_state(workflow: Workflow, read: ParsedDraft) -> WorkflowState:
     """What the draft says."""
-    return Stated(read.definition, workflow.run_as.get_username())
+    return WorkflowState(read.definition, workflow.run_as.get_username())
 
 
-def of_version(version: WorkflowVersion) -> Stated:
+def version_state(version: WorkflowVersion) -> WorkflowState:
     """What a version says. Raises DefinitionError for one that cannot be read any more."""
-    return Stated(parse(version.definition), version.run_as.get_username())
+    return WorkflowState(parse(version.definition), version.run_as.get_username())
 
 
-def going_on(workflow: Workflow) -> dict[str, int]:
+def count_unfinished_runs(workflow: Workflow) -> dict[str, int]:
     """How many runs of the version that is published have not ended, by state."""
     live = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
     runs = ExecutionRun.objects.filter(workflow=workflow, version=workflow.published_id, status__in=live)

@@ -15,18 +15,18 @@ from typing import Any
 from automate_core.definition.document import (
     OTHERWISE,
     ActionStep,
-    Arm,
     BranchStep,
     Definition,
     ForEachStep,
     ParallelStep,
     RepeatStep,
+    Route,
     Step,
     StopStep,
     TryStep,
     walk,
 )
-from automate_core.expressions.json_logic import Rule, RuleError, read
+from automate_core.expressions.json_logic import Rule, RuleError, read_rule
 
 SECONDS = 2.0  #: after which the conditions that are left are not told: they may be as slow as they may be in runs
 
@@ -36,7 +36,7 @@ _TIME = "the present time"
 
 
 @dataclass(frozen=True)
-class Taken:
+class RouteResult:
     """Where an event goes at one branch: keys of routes, or None with what that depends on."""
 
     routes: tuple[str, ...] | None
@@ -44,7 +44,7 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class RouteChange:
     """An event that takes another route: of the branch `name`, names of routes before and now."""
 
     key: str
@@ -78,7 +78,7 @@ class BranchCount:
     because: tuple[str, ...]
 
 
-class Guide:
+class RouteSimulator:
     """Follows events through one definition; its conditions are read once."""
 
     def __init__(self, definition: Definition, until: float) -> None:
@@ -91,13 +91,13 @@ class Guide:
             (branch.key, arm.key): _readable(arm) for branch in self.branches.values() for arm in branch.arms
         }
 
-    def follow(self, event: Mapping[str, Any]) -> dict[str, Taken]:
+    def follow(self, event: Mapping[str, Any]) -> dict[str, RouteResult]:
         """The branches that the event comes to, by key: those inside a route only where that is taken."""
-        found: dict[str, Taken] = {}
+        found: dict[str, RouteResult] = {}
         self._sequence(self.definition.steps, {"event": event, "vars": self.definition.vars}, found)
         return found
 
-    def _sequence(self, steps: list[Step], scope: Mapping[str, Any], found: dict[str, Taken]) -> bool:
+    def _sequence(self, steps: list[Step], scope: Mapping[str, Any], found: dict[str, RouteResult]) -> bool:
         """Whether the run goes on after these steps, as far as that is known."""
         for step in steps:
             if step.disabled:
@@ -121,25 +121,25 @@ class Guide:
                         return False
         return True
 
-    def _taken(self, branch: BranchStep, scope: Mapping[str, Any]) -> Taken:
+    def _taken(self, branch: BranchStep, scope: Mapping[str, Any]) -> RouteResult:
         holding: list[str] = []
         for arm in branch.arms:
             holds = self._holds(branch, arm, scope)
             if isinstance(holds, str):
-                return Taken(None, holds)
+                return RouteResult(None, holds)
             if holds:
                 holding.append(arm.key)
                 if branch.match == "first":
                     break
-        return Taken(tuple(holding) or (OTHERWISE,))
+        return RouteResult(tuple(holding) or (OTHERWISE,))
 
-    def _holds(self, branch: BranchStep, arm: Arm, scope: Mapping[str, Any]) -> bool | str:
+    def _holds(self, branch: BranchStep, arm: Route, scope: Mapping[str, Any]) -> bool | str:
         """Or what it depends on."""
         rule = self._rules[branch.key, arm.key]
         if isinstance(rule, str):
             return rule
         for path in rule.paths:
-            if path.partition(".")[0] not in scope or any(_touch(path, name) for name in self._written):
+            if path.partition(".")[0] not in scope or any(_overlap(path, name) for name in self._written):
                 return path or "everything there is"
         if time.monotonic() > self._until:
             return _SLOW
@@ -150,32 +150,32 @@ class Guide:
 
 
 @dataclass(frozen=True)
-class Followed:
+class RoutePreview:
     """What came of following events on both: `turns` of each, and the draft's branches that some event comes to."""
 
-    turns: list[list[Turn]]
+    turns: list[list[RouteChange]]
     branches: list[BranchCount]
 
 
-def follow(
+def preview_routes(
     before: Definition | None, now: Definition, events: Sequence[tuple[Mapping[str, Any], bool, bool]]
-) -> Followed:
+) -> RoutePreview:
     """Follow each event, given with whether it starts what is published and the draft."""
     until = time.monotonic() + SECONDS
-    old, new = Guide(before, until) if before else None, Guide(now, until)
+    old, new = RouteSimulator(before, until) if before else None, RouteSimulator(now, until)
     was = [old.follow(event) if old and started else {} for event, started, _ in events]
     found = [new.follow(event) if starts else {} for event, _, starts in events]
     branches = [
-        _counted(branch, old.branches.get(branch.key) if old else None, was, found)
+        _count_branch(branch, old.branches.get(branch.key) if old else None, was, found)
         for branch in new.branches.values()
         if any(branch.key in each for each in found)
     ]
-    turns = [list(_turns(old, new, *pair)) if old else [] for pair in zip(was, found, strict=True)]
-    return Followed(turns, branches)
+    turns = [list(_route_changes(old, new, *pair)) if old else [] for pair in zip(was, found, strict=True)]
+    return RoutePreview(turns, branches)
 
 
-def _counted(
-    branch: BranchStep, old: BranchStep | None, was: list[dict[str, Taken]], now: list[dict[str, Taken]]
+def _count_branch(
+    branch: BranchStep, old: BranchStep | None, was: list[dict[str, RouteResult]], now: list[dict[str, RouteResult]]
 ) -> BranchCount:
     here = [(each.get(branch.key), other.get(branch.key)) for each, other in zip(was, now, strict=True)]
     known = {key for key, _ in _names(old)}
@@ -197,11 +197,13 @@ def _counted(
     )
 
 
-def _turns(before: Guide, now: Guide, was: dict[str, Taken], found: dict[str, Taken]) -> Iterator[Turn]:
+def _route_changes(
+    before: RouteSimulator, now: RouteSimulator, was: dict[str, RouteResult], found: dict[str, RouteResult]
+) -> Iterator[RouteChange]:
     for key, taken in found.items():
         if _differ(was.get(key), taken):
             old, new = dict(_names(before.branches[key])), dict(_names(now.branches[key]))
-            yield Turn(
+            yield RouteChange(
                 key=key,
                 name=_name(now.branches[key]),
                 before=tuple(old[route] for route in was[key].routes or ()),
@@ -209,7 +211,7 @@ def _turns(before: Guide, now: Guide, was: dict[str, Taken], found: dict[str, Ta
             )
 
 
-def _differ(was: Taken | None, now: Taken | None) -> bool:
+def _differ(was: RouteResult | None, now: RouteResult | None) -> bool:
     return bool(was and now and was.routes is not None and now.routes is not None and was.routes != now.routes)
 
 
@@ -229,15 +231,15 @@ def _steps_of(branch: BranchStep, route: str) -> list[Step]:
     return next((arm.steps for arm in branch.arms if arm.key == route), branch.otherwise)
 
 
-def _readable(arm: Arm) -> Rule | str:
+def _readable(arm: Route) -> Rule | str:
     """The rule; or why it cannot be told beforehand."""
     try:
-        rule = read(arm.when)
+        rule = read_rule(arm.when)
     except RuleError:
         return _UNREADABLE
     return _TIME if '"now":' in json.dumps(arm.when) else rule
 
 
-def _touch(path: str, name: str) -> bool:
+def _overlap(path: str, name: str) -> bool:
     """Whether one of two dotted names is the other, or stands in it."""
     return f"{path}.".startswith(f"{name}.") or f"{name}.".startswith(f"{path}.")

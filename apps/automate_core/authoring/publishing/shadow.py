@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from automate_core.authoring import workflows
 from automate_core.authoring.publishing import route_preview
-from automate_core.authoring.publishing.route_preview import BranchCount, Turn
+from automate_core.authoring.publishing.route_preview import BranchCount, RouteChange
 from automate_core.definition.document import Definition, EventTrigger, Trigger
 from automate_core.definition.published import published_definition
 from automate_core.events.endpoints import of_source
@@ -32,7 +32,7 @@ LOOK_BACK = 20_000  #: among so many newest events of the site: there is no inde
 
 
 @dataclass(frozen=True)
-class Tried:
+class EvaluatedEvent:
     """An event, and whether it starts the workflow as it is published and as it is drafted.
 
     `turns` are the branches at which it takes another route, as far as that is told.
@@ -44,14 +44,14 @@ class Tried:
     received_at: dt.datetime
     before: bool
     now: bool
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[RouteChange, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shadow:
+class ShadowEvaluation:
     """What came of it. `hidden` are the sources whose events the person may not read, and which were left out."""
 
-    tried: list[Tried]
+    tried: list[EvaluatedEvent]
     hidden: list[str]
     branches: list[BranchCount]
 
@@ -66,7 +66,7 @@ class Shadow:
         return sum(each.now for each in self.tried)
 
     @property
-    def turned(self) -> list[Tried]:
+    def turned(self) -> list[EvaluatedEvent]:
         """Those for which it makes a difference."""
         return [each for each in self.tried if each.before != each.now or each.turns]
 
@@ -76,7 +76,7 @@ class Shadow:
         return sum(bool(each.turns) for each in self.tried)
 
 
-def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | None:
+def evaluate_draft(workflow: Workflow, draft: Definition, *, by: Person) -> ShadowEvaluation | None:
     """Try the newest events of both versions' sources; None when the person may not see the workflow's payloads.
 
     A filter tells something of what it is tried on: of each source, the person needs what reading its events takes.
@@ -85,34 +85,34 @@ def evaluate(workflow: Workflow, draft: Definition, *, by: Person) -> Shadow | N
         return None
     published = published_definition(workflow)
     parts = [*draft.triggers, *(published.triggers if published else ())]
-    hidden = {source_of(part, workflow) for part in parts if any(workflows.unreadable(part, "", [by]))}
-    events = _newest([part for part in parts if source_of(part, workflow) not in hidden], workflow)
+    hidden = {trigger_source(part, workflow) for part in parts if any(workflows.unreadable(part, "", [by]))}
+    events = _newest([part for part in parts if trigger_source(part, workflow) not in hidden], workflow)
     scopes = [{"event": event_scope(event)} for event in events]
     engine = RuleEngine()
     before = engine.trial(scopes, _candidates(published.triggers if published else (), workflow))
     now = engine.trial(scopes, _candidates(draft.triggers, workflow))
     started = [(scope["event"], was, is_now) for scope, was, is_now in zip(scopes, before, now, strict=True)]
-    followed = route_preview.follow(published, draft, started)
+    followed = route_preview.preview_routes(published, draft, started)
     tried = [
-        Tried(str(event.id), event.source, event.type, event.received_at, was, is_now, tuple(turns))
+        EvaluatedEvent(str(event.id), event.source, event.type, event.received_at, was, is_now, tuple(turns))
         for event, was, is_now, turns in zip(events, before, now, followed.turns, strict=True)
     ]
-    return Shadow(tried=tried, hidden=sorted(hidden), branches=followed.branches)
+    return ShadowEvaluation(tried=tried, hidden=sorted(hidden), branches=followed.branches)
 
 
-def takes(part: Trigger, workflow: Workflow, event: Event) -> bool:
+def would_match(part: Trigger, workflow: Workflow, event: Event) -> bool:
     """Whether a trigger of the workflow would take an event, by its type and its filter."""
     return RuleEngine().trial([{"event": event_scope(event)}], _candidates([part], workflow))[0]
 
 
-def source_of(part: Trigger, workflow: Workflow) -> str:
+def trigger_source(part: Trigger, workflow: Workflow) -> str:
     """The source of the events that a trigger of the workflow looks at."""
     return part.matches[0] or f"{part.__struct_config__.tag}:{workflow.slug}"
 
 
-def looked_at(part: Trigger, workflow: Workflow) -> Q:
+def event_filter(part: Trigger, workflow: Workflow) -> Q:
     """What the ORM asks of an event to be one of that source; of what code emits, of the trigger's own type alone."""
-    found = of_source(source_of(part, workflow))
+    found = of_source(trigger_source(part, workflow))
     return found & Q(type=part.event) if isinstance(part, EventTrigger) else found
 
 
@@ -122,7 +122,7 @@ def _newest(parts: list[Trigger], workflow: Workflow) -> list[Event]:
         return []
     newest = Event.objects.filter(emptied_at=None).order_by("-id")
     edge = newest.values_list("id", flat=True)[LOOK_BACK : LOOK_BACK + 1].first()
-    found = newest.filter(reduce(or_, [looked_at(part, workflow) for part in parts]))
+    found = newest.filter(reduce(or_, [event_filter(part, workflow) for part in parts]))
     return list((found.filter(id__gt=edge) if edge else found)[:EVENTS])
 
 
@@ -139,7 +139,7 @@ def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candida
             continue
         found.append(
             Candidate(
-                source=source_of(part, workflow),
+                source=trigger_source(part, workflow),
                 event_type=part.matches[1],
                 workflow_id=workflow.pk,
                 kind=columns["kind"],

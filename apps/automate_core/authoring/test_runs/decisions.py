@@ -30,24 +30,24 @@ class Decision:
     form: Mapping[str, Any] = field(default_factory=dict)
 
 
-def approvals(steps: list[Step]) -> Iterator[ApprovalStep]:
+def find_approvals(steps: list[Step]) -> Iterator[ApprovalStep]:
     """The approvals among the steps and in them, in reading order, without those turned off."""
     for _, step in walk(steps):
         if isinstance(step, ApprovalStep) and not step.disabled:
             yield step
 
 
-def resolve(steps: list[Step], chosen: Mapping[str, Decision], *, by: Person) -> dict[str, dict[str, Any]]:
+def decided_outputs(steps: list[Step], chosen: Mapping[str, Decision], *, by: Person) -> dict[str, dict[str, Any]]:
     """The outputs of the approvals for which an outcome was chosen, by key. Raises DecisionError."""
-    return {step.key: _output(step, chosen[step.key], by) for step in approvals(steps) if step.key in chosen}
+    return {step.key: _output(step, chosen[step.key], by) for step in find_approvals(steps) if step.key in chosen}
 
 
-def preset(step: ApprovalStep, *, by: Person) -> dict[str, Any]:
+def default_output(step: ApprovalStep, *, by: Person) -> dict[str, Any]:
     """The output of an approval for which nothing was chosen: its first outcome, with an example of each answer."""
     return _output(step, Decision(outcome=step.outcomes[0].key), by) if step.outcomes else {"outcome": ""}
 
 
-def example(asked: FormField) -> Any:
+def example_answer(asked: FormField) -> Any:
     """An answer that the field accepts."""
     match asked.kind:
         case "number":
@@ -67,9 +67,9 @@ def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any
     name = step.name or step.key
     if decision.outcome not in {lane.key for lane in step.outcomes}:
         raise DecisionError(f"{name} has no outcome {decision.outcome!r}")
-    given = {asked.name: example(asked) for asked in step.form} | dict(decision.form)
+    given = {asked.name: example_answer(asked) for asked in step.form} | dict(decision.form)
     try:
-        form = form_validation.check(msgspec.to_builtins(step.form), given)
+        form = form_validation.check_answers(msgspec.to_builtins(step.form), given)
     except AnswersError as error:
         raise DecisionError(f"{name}: {error}") from error
     return {"outcome": decision.outcome, "form": form, "by": by.get_username(), "at": database.now().isoformat()}

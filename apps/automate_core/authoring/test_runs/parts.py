@@ -18,7 +18,7 @@ _LANE = re.compile(r"(arms|outcomes)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
-class Part:
+class WorkflowPart:
     """Steps to run, and names that expressions in them see beside those that the run itself gives."""
 
     steps: list[Step]
@@ -41,7 +41,7 @@ class _Around:
     slot: Slot | None
 
 
-def contents(steps: list[Step]) -> dict[str, str]:
+def step_digests(steps: list[Step]) -> dict[str, str]:
     """A digest of what each step does, by key: the same whenever it says the same, whatever is inside it."""
     return {step.key: _digest(step) for _, step in walk(steps)}
 
@@ -49,14 +49,14 @@ def contents(steps: list[Step]) -> dict[str, str]:
 def _digest(step: Step) -> str:
     for slot in slots(step):
         step = _holding(step, slot, [])
-    said = {name: value for name, value in msgspec.to_builtins(step).items() if name not in _SAYS_NOTHING}
+    said = {name: value for name, value in msgspec.to_builtins(step).items() if name not in _WITHOUT_EFFECT}
     return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]
 
 
-_SAYS_NOTHING = {"name", "notes", "disabled"}  #: of what a step does when it is tested
+_WITHOUT_EFFECT = {"name", "notes", "disabled"}  #: of what a step does when it is tested
 
 
-def alone(definition: Definition, key: str) -> Part | None:
+def single_step(definition: Definition, key: str) -> WorkflowPart | None:
     """The step itself with what is inside it, in the loops around it; None when there is no such step."""
     chain = next(_chains(definition.steps, key, None, None), None)
     if chain is None:
@@ -72,10 +72,10 @@ def alone(definition: Definition, key: str) -> Part | None:
             given["index"] = 0
         if around.slot is not None and around.slot.place.startswith("on_error"):
             given["error"] = EXAMPLE_ERROR
-    return Part(steps, given)
+    return WorkflowPart(steps, given)
 
 
-def up_to(definition: Definition, key: str) -> Part | None:
+def steps_up_to(definition: Definition, key: str) -> WorkflowPart | None:
     """All steps before it and the step itself; what else may be taken beside it, such as other routes, stays."""
     chain = next(_chains(definition.steps, key, None, None), None)
     if chain is None:
@@ -86,7 +86,7 @@ def up_to(definition: Definition, key: str) -> Part | None:
         holder, slot = outer.steps[outer.index], inner.slot
         held = _holding(holder, slot, steps) if slot is not None else holder
         steps = [*outer.steps[: outer.index], held]
-    return Part(steps, {})
+    return WorkflowPart(steps, {})
 
 
 def _chains(steps: list[Step], key: str, holder: Step | None, slot: Slot | None) -> Iterator[list[_Around]]:

@@ -12,8 +12,8 @@ from django.db.models import F, Func, QuerySet, TextField, Value
 
 from automate_core.authoring.drafts import reading, rows
 from automate_core.authoring.drafts.values import Draft
-from automate_core.authoring.test_runs.parts import contents
-from automate_core.authoring.test_runs.samples import MOST_ROWS
+from automate_core.authoring.test_runs.parts import step_digests
+from automate_core.authoring.test_runs.samples import MAX_ROWS
 from automate_core.authoring.test_runs.start import KEPT
 from automate_core.definition.document import Definition, walk
 from automate_core.definition.step_paths import key_in
@@ -22,7 +22,7 @@ from automate_core.states import FINAL_RUN_STATES, StepStatus
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class StepResult:
     """What came of one step in one test run. `effects` are what a dry run of it would have done."""
 
     run: ExecutionRun
@@ -63,7 +63,7 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested:
+class LatestTest:
     """When a step was last tested as it is, else before it was `changed`, and whether that went well."""
 
     at: dt.datetime
@@ -71,39 +71,41 @@ class Tested:
     changed: bool
 
 
-def tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
+def runs_of_tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
     """The test runs of a workflow, newest first, without the snapshots' definitions."""
     runs = ExecutionRun.objects.filter(workflow=workflow, cause=ExecutionRun.Cause.TEST)
     return runs.select_related("version", "workflow").defer("version__definition").order_by("-id")
 
 
-def of_step(workflow: Workflow, key: str) -> list[Result]:
+def results_of_step(workflow: Workflow, key: str) -> list[StepResult]:
     """The last results of a step, newest first, without inputs and outputs: of tests that were about it, and of those
     that passed through it. Two queries.
     """
     rows = _rows(key).filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
     rows = rows.select_related("run__version", "run__workflow").defer("run__version__definition", "input", "output")
-    found: dict[uuid.UUID, Result] = {}
+    found: dict[uuid.UUID, StepResult] = {}
     for row in rows.order_by("-run", "-id")[: KEPT * 20]:
-        found.setdefault(row.run_id, Result(run=row.run, step=row))
-    for run in tests(workflow).filter(version__test__step=key)[:KEPT]:
-        found.setdefault(run.pk, Result(run=run, step=None))
+        found.setdefault(row.run_id, StepResult(run=row.run, step=row))
+    for run in runs_of_tests(workflow).filter(version__test__step=key)[:KEPT]:
+        found.setdefault(run.pk, StepResult(run=run, step=None))
     return sorted(found.values(), key=lambda result: result.run.pk, reverse=True)[:KEPT]
 
 
-def of_whole(workflow: Workflow) -> list[Result]:
+def results_of_workflow(workflow: Workflow) -> list[StepResult]:
     """The last tests of the whole workflow, newest first."""
-    return [Result(run=run, step=None) for run in tests(workflow).filter(version__test__scope="whole")[:KEPT]]
+    return [
+        StepResult(run=run, step=None) for run in runs_of_tests(workflow).filter(version__test__scope="whole")[:KEPT]
+    ]
 
 
-def of_run(run: ExecutionRun, key: str) -> Result:
+def result_in_run(run: ExecutionRun, key: str) -> StepResult:
     """What came of a step in one test run, whole."""
     step = _rows(key).filter(run=run).order_by("-id").first() if key else None
     if step is None:
-        return Result(run=run, step=None)
+        return StepResult(run=run, step=None)
     effects = ForeseenEffect.objects.filter(run=run, path=step.path, attempt=step.attempt)
     logs = RunLog.objects.filter(run=run, path=step.path, attempt=step.attempt).order_by("id")
-    return Result(
+    return StepResult(
         run=run,
         step=step,
         effects=next(iter(effects.values_list("effects", flat=True)), []),
@@ -116,19 +118,19 @@ def _rows(key: str) -> QuerySet[StepRun]:
     return StepRun.objects.alias(key=key_in("path")).filter(key=key)
 
 
-def last_tested(workflow: Workflow, definition: Definition) -> dict[str, Tested]:
+def latest_tests(workflow: Workflow, definition: Definition) -> dict[str, LatestTest]:
     """Of each step of the draft's definition that was ever tested when, by key; a preview is no test. One query.
 
     Tests of what it now says come before later ones of what it said then, whichever way it went from one to the other.
     """
-    present = contents(definition.steps)
+    present = step_digests(definition.steps)
     rows = StepRun.objects.filter(
         run__workflow=workflow,
         run__cause=ExecutionRun.Cause.TEST,
         status__in=[StepStatus.SUCCEEDED, StepStatus.FAILED],
         finished_at__isnull=False,
     ).exclude(run__version__test__mode="preview")
-    found: dict[str, Tested] = {}
+    found: dict[str, LatestTest] = {}
     content = Func(
         F("run__version__test"),
         Value("content"),
@@ -137,29 +139,29 @@ def last_tested(workflow: Workflow, definition: Definition) -> dict[str, Tested]
         output_field=TextField(),
     )
     rows = rows.annotate(key=key_in("path"), content=content).order_by("-id")
-    for key, status, at, tested in rows.values_list("key", "status", "finished_at", "content")[:MOST_ROWS]:
+    for key, status, at, tested in rows.values_list("key", "status", "finished_at", "content")[:MAX_ROWS]:
         changed = tested != present.get(key)
         if at is not None and key in present and (key not in found or (found[key].changed and not changed)):
-            found[key] = Tested(at=at, went_well=status == StepStatus.SUCCEEDED, changed=changed)
+            found[key] = LatestTest(at=at, went_well=status == StepStatus.SUCCEEDED, changed=changed)
     return found
 
 
-def is_changed(workflow: Workflow, result: Result, key: str) -> bool:
+def is_outdated(workflow: Workflow, result: StepResult, key: str) -> bool:
     """Whether the step, or with an empty key any step of the draft, says something else than in that test."""
-    present = contents(reading.read(rows.load(workflow)).definition.steps)
+    present = step_digests(reading.parse_draft(rows.load_draft(workflow)).definition.steps)
     tested: dict[str, str] = result.terms.get("content") or {}
     return tested.get(key) != present.get(key) if key else tested != present
 
 
-def mocked(workflow: Workflow) -> set[str]:
+def mocked_keys(workflow: Workflow) -> set[str]:
     """The keys of the steps that tests do not run, since there is a mock."""
     mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
     return set(mocks.values_list("key", flat=True))
 
 
-def untested(workflow: Workflow, definition: Definition, draft: Draft) -> str:
+def untested_warning(workflow: Workflow, definition: Definition, draft: Draft) -> str:
     """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
-    known = last_tested(workflow, definition)
+    known = latest_tests(workflow, definition)
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
     never = [draft.steps[step.key].label for step in steps if step.key not in known and step.key in draft.steps]
     changed = [

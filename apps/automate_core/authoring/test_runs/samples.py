@@ -19,26 +19,26 @@ from automate_core.states import StepStatus
 from automate_governance.permissions import Person
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-def events(workflow: Workflow, definition: Definition, person: Person) -> QuerySet[Event]:
+def sample_events(workflow: Workflow, definition: Definition, person: Person) -> QuerySet[Event]:
     """Stored events that the draft's triggers take by source and type, and that the person may read, newest first."""
     found = Event.objects.none()
     for trigger in definition.triggers:
         if may_read_events(trigger, person):
-            source, kind = source_of(trigger, workflow)
+            source, kind = trigger_source(trigger, workflow)
             found |= Event.objects.filter(of_source(source), emptied_at=None, **({"type": kind} if kind else {}))
     return found.order_by("-id")
 
 
-def newest(workflow: Workflow, definition: Definition, person: Person) -> Event | None:
+def newest_event(workflow: Workflow, definition: Definition, person: Person) -> Event | None:
     """The newest of them, found by one look-up for each trigger."""
     readable = [trigger for trigger in definition.triggers if may_read_events(trigger, person)]
-    found = [_newest(*source_of(trigger, workflow)) for trigger in readable]
+    found = [_newest(*trigger_source(trigger, workflow)) for trigger in readable]
     return max(filter(None, found), key=lambda event: event.pk, default=None)
 
 
@@ -47,19 +47,19 @@ def _newest(source: str, kind: str) -> Event | None:
     return events.order_by("-id").first()
 
 
-def source_of(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
+def trigger_source(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
     """(source, type) of the events that a trigger takes; an empty type takes all."""
     source, kind = trigger.matches
     return source or f"{trigger.__struct_config__.tag}:{workflow.slug}", kind
 
 
-def example(definition: Definition) -> tuple[str, Any]:
+def example_event(definition: Definition) -> tuple[str, Any]:
     """(type, payload) of an event that the first trigger might bring, where none ever came."""
     trigger = definition.triggers[0] if definition.triggers else None
     now = dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat()
     match trigger:
         case ManualTrigger():
-            return trigger.key, {field.name: decisions.example(field) for field in trigger.inputs}
+            return trigger.key, {field.name: decisions.example_answer(field) for field in trigger.inputs}
         case ScheduleTrigger():
             return trigger.key, {"scheduled_for": now, "key": trigger.key}
         case ModelTrigger():
@@ -73,19 +73,19 @@ def example(definition: Definition) -> tuple[str, Any]:
 # --- outputs ----------------------------------------------------------------------------------------------------------
 
 
-def outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
+def known_outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
     """What these steps are taken to give: as far as `of_tests` knows, else what they gave in the newest run.
 
     Steps of which nothing is known are missing.
     """
     wanted = set(keys)
-    found = of_tests(workflow, wanted)
+    found = outputs_of_tests(workflow, wanted)
     if wanted - found.keys():
         found = {**_read(_newest_run(workflow), wanted), **found}
     return found
 
 
-def of_tests(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
+def outputs_of_tests(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
     """What these steps are taken to give: a pinned result, else a mock, else the newest test's. Two queries."""
     wanted = set(keys)
     rows = StepSample.objects.filter(workflow=workflow, key__in=wanted).order_by("kind")  # a mock, then a pin
@@ -108,13 +108,13 @@ def _read(rows: QuerySet[StepRun], keys: set[str]) -> dict[str, Any]:
     good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False, output_file=None)
     good = good.alias(size=size).filter(size__lt=MAX_OUTPUT)
     found: dict[str, Any] = {}
-    for path, output in good.order_by("-id").values_list("path", "output")[:MOST_ROWS]:
+    for path, output in good.order_by("-id").values_list("path", "output")[:MAX_ROWS]:
         if (key := key_of(path)) in keys:
             found.setdefault(key, output)
     return found
 
 
-def keep(
+def keep_sample(
     workflow: Workflow, key: str, kind: StepSample.Kind, output: Any, *, by: Person, run: uuid.UUID | None = None
 ) -> None:
     """Pin a result of a step, or make a mock of it, in place of what was pinned or mocked before."""
@@ -122,6 +122,6 @@ def keep(
     StepSample.objects.update_or_create(workflow=workflow, key=key, kind=kind, defaults=values)
 
 
-def drop(workflow: Workflow, key: str, kind: StepSample.Kind) -> None:
+def delete_sample(workflow: Workflow, key: str, kind: StepSample.Kind) -> None:
     """Take a pin or a mock back."""
     StepSample.objects.filter(workflow=workflow, key=key, kind=kind).delete()

@@ -15,7 +15,7 @@ from automate_core.authoring.drafts import problems, reading, rows
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.test_runs import decisions, parts, samples
 from automate_core.authoring.test_runs.decisions import Decision, DecisionError
-from automate_core.authoring.test_runs.parts import Part
+from automate_core.authoring.test_runs.parts import WorkflowPart
 from automate_core.database import AutomateNow
 from automate_core.definition.document import Definition, DefinitionError, parse, to_document
 from automate_core.engine.test_mode import Mode, Scope, Terms
@@ -58,7 +58,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedTest:
     """What a test will run: part of the draft, on these terms, and the event. An event without a key is not stored."""
 
     definition: Definition
@@ -80,13 +80,13 @@ def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
     return workflows.refusal(workflow, by) if mode == "real" else ""
 
 
-def prepare(workflow: Workflow, request: Request, *, by: Person) -> Prepared:
+def prepare_test(workflow: Workflow, request: Request, *, by: Person) -> PreparedTest:
     """What a test of the present draft would run. Raises NotPermittedError, NotTestableError."""
     if reason := refusal(workflow, by, request.mode):
         raise NotPermittedError(reason)
-    read = reading.read(rows.load(workflow))
+    read = reading.parse_draft(rows.load_draft(workflow))
     part = _part(read.definition, request)
-    found = [each for each in problems.of(read, workflow, by) if each.level == "error"]
+    found = [each for each in problems.find_problems(read, workflow, by) if each.level == "error"]
     if in_the_way := [each for each in found if _is_in_the_way(each, part, request.mode)]:
         raise NotTestableError("mend these first", in_the_way)
     faulty = {each.trigger for each in found}
@@ -102,21 +102,21 @@ def prepare(workflow: Workflow, request: Request, *, by: Person) -> Prepared:
         mode=request.mode,
         scope=request.scope,
         step=request.step,
-        content={key: each for key, each in parts.contents(read.definition.steps).items() if key in part.keys},
+        content={key: each for key, each in parts.step_digests(read.definition.steps).items() if key in part.keys},
         sample=words,
-        **_data(workflow, read.definition, part, request, by),
+        **_output_terms(workflow, read.definition, part, request, by),
     )
     try:
         parse(to_document(definition))
     except DefinitionError as error:
         raise NotTestableError(str(error)) from error
-    return Prepared(definition=definition, terms=terms, event=event)
+    return PreparedTest(definition=definition, terms=terms, event=event)
 
 
 @transaction.atomic
-def start(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
+def start_test(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
     """Start a test run of the present draft; a worker walks it. Raises NotPermittedError, NotTestableError."""
-    prepared = prepare(workflow, request, by=by)
+    prepared = prepare_test(workflow, request, by=by)
     event = prepared.event
     if event._state.adding:
         event.save(force_insert=True)
@@ -143,11 +143,11 @@ def start(workflow: Workflow, request: Request, *, by: Person) -> ExecutionRun:
         outcomes = {key: each["outcome"] for key, each in prepared.terms.decisions.items()}
         tested = {"scope": request.scope, "step": request.step, "run": str(run.pk), "decisions": outcomes}
         audit.record(by, "workflow.tested", workflow, changes=tested, trace_id=run.trace_id)
-    _forget_older(workflow, prepared.terms)
+    _delete_older(workflow, prepared.terms)
     return run
 
 
-def delete(run: ExecutionRun) -> None:
+def delete_test(run: ExecutionRun) -> None:
     """Remove a test run that has ended, with its snapshot and the event that was made for it."""
     if run.cause != ExecutionRun.Cause.TEST or run.status not in FINAL_RUN_STATES:
         raise NotTestableError("only a test that has ended can be removed: cancel it first")
@@ -159,7 +159,7 @@ def delete(run: ExecutionRun) -> None:
         WorkflowVersion.snapshots.filter(pk=version_id, test__isnull=False).delete()
 
 
-def _forget_older(workflow: Workflow, terms: Terms) -> None:
+def _delete_older(workflow: Workflow, terms: Terms) -> None:
     tests = ExecutionRun.objects.filter(
         workflow=workflow,
         cause=ExecutionRun.Cause.TEST,
@@ -168,14 +168,14 @@ def _forget_older(workflow: Workflow, terms: Terms) -> None:
     )
     for run in tests.order_by("-id")[KEPT:]:
         if run.status in FINAL_RUN_STATES:
-            delete(run)
+            delete_test(run)
 
 
-def _part(definition: Definition, request: Request) -> Part:
+def _part(definition: Definition, request: Request) -> WorkflowPart:
     if request.scope == "whole":
-        part: Part | None = Part(definition.steps, {})
+        part: WorkflowPart | None = WorkflowPart(definition.steps, {})
     else:
-        part = (parts.alone if request.scope == "step" else parts.up_to)(definition, request.step)
+        part = (parts.single_step if request.scope == "step" else parts.steps_up_to)(definition, request.step)
     if part is None:
         raise NotTestableError("this step is not there any more")
     if not part.steps:
@@ -183,7 +183,7 @@ def _part(definition: Definition, request: Request) -> Part:
     return part
 
 
-def _is_in_the_way(problem: DraftProblem, part: Part, mode: Mode) -> bool:
+def _is_in_the_way(problem: DraftProblem, part: WorkflowPart, mode: Mode) -> bool:
     """A preview uses no connection; what starts the workflow matters only where all of it happens."""
     if problem.step:
         return problem.step in part.keys and not (mode == "preview" and problem.field == "connection")
@@ -192,11 +192,13 @@ def _is_in_the_way(problem: DraftProblem, part: Part, mode: Mode) -> bool:
     return problem.field not in {"name", "steps", "triggers"}
 
 
-def _data(workflow: Workflow, definition: Definition, part: Part, request: Request, by: Person) -> dict[str, Any]:
+def _output_terms(
+    workflow: Workflow, definition: Definition, part: WorkflowPart, request: Request, by: Person
+) -> dict[str, Any]:
     """What the terms say of outputs: those given, those of mocks, those that stand in, and decisions."""
     written = msgspec.json.encode(part.steps).decode()
     before = {key for key in _keys(definition) - part.keys if key in written} if request.scope == "step" else set()
-    known = samples.outputs(workflow, before | part.keys)
+    known = samples.known_outputs(workflow, before | part.keys)
     mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
     there = {key: output for key, output in mocks.values_list("key", "output") if key in part.keys}
     if request.scope == "step":
@@ -204,9 +206,9 @@ def _data(workflow: Workflow, definition: Definition, part: Part, request: Reque
     given = {**part.given, "steps": {key: {"output": known[key]} for key in before & known.keys()}}
     stand_ins = {key: known[key] for key in part.keys & known.keys()} if request.mode != "real" else {}
     try:
-        chosen = decisions.resolve(part.steps, request.decisions, by=by)
+        chosen = decisions.decided_outputs(part.steps, request.decisions, by=by)
         if request.mode != "real":
-            presets = {each.key: decisions.preset(each, by=by) for each in decisions.approvals(part.steps)}
+            presets = {each.key: decisions.default_output(each, by=by) for each in decisions.find_approvals(part.steps)}
             stand_ins = presets | stand_ins
     except DecisionError as error:
         raise NotTestableError(str(error)) from error
@@ -215,30 +217,32 @@ def _data(workflow: Workflow, definition: Definition, part: Part, request: Reque
 
 
 def _keys(definition: Definition) -> set[str]:
-    return replace(Part([], {}), steps=definition.steps).keys
+    return replace(WorkflowPart([], {}), steps=definition.steps).keys
 
 
 def _event(workflow: Workflow, definition: Definition, request: Request, by: Person) -> tuple[Event, str]:
     """(the event, where it comes from in words)."""
     if request.payload is not msgspec.UNSET:
-        return _made(workflow, definition, request.payload), "data of your own"
+        return _build_event(workflow, definition, request.payload), "data of your own"
     if request.event is not None:
-        event = samples.events(workflow, definition, by).filter(pk=request.event).first()
+        event = samples.sample_events(workflow, definition, by).filter(pk=request.event).first()
         if event is None:
             raise NotTestableError("this event is gone, or none of this workflow's triggers takes it")
         return event, f"the event {event}"
-    newest = samples.newest(workflow, definition, by)
+    newest = samples.newest_event(workflow, definition, by)
     if newest is not None:
         return newest, f"the newest event, {newest}"
-    return _made(workflow, definition, samples.example(definition)[1]), "an example, since no event ever came"
+    return _build_event(
+        workflow, definition, samples.example_event(definition)[1]
+    ), "an example, since no event ever came"
 
 
-def _made(workflow: Workflow, definition: Definition, payload: Any) -> Event:
+def _build_event(workflow: Workflow, definition: Definition, payload: Any) -> Event:
     if len(msgspec.json.encode(payload)) > MAX_PAYLOAD:
         raise NotTestableError(f"the data is larger than {MAX_PAYLOAD:,} characters")
     return Event(
         source=f"{SOURCE}:{workflow.slug}",
-        type=samples.example(definition)[0],
+        type=samples.example_event(definition)[0],
         payload=payload,
         headers={},
         trace_id=new_trace_id(),

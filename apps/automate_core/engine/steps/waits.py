@@ -14,7 +14,7 @@ from automate_core.engine.program import ApprovalNode, Nodes, WaitNode, Workflow
 from automate_core.engine.records import CallRecord, LogRecord, StepRecord, WaitRecord
 from automate_core.engine.scheduler import Effect, StepGenerator
 from automate_core.engine.scope import Scope
-from automate_core.expressions.durations import seconds
+from automate_core.expressions.durations import parse_duration
 from automate_core.models import Wait
 from automate_core.states import StepStatus
 
@@ -52,7 +52,7 @@ def _due(walk: Walk, node: WaitNode, step: StepRecord, scope: Scope) -> StepGene
     """Gives (seconds from now, or a time in UTC) at which the wait is over."""
     try:
         if node.span is not None:
-            return seconds((yield from walk.render_or_fail(node.span, scope, node.key, step))), None
+            return parse_duration((yield from walk.render_or_fail(node.span, scope, node.key, step))), None
         text = str((yield from walk.render_or_fail(node.until, scope, node.key, step))) if node.until else ""
         moment = dt.datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -100,10 +100,10 @@ def _ask(
 ) -> StepGenerator:
     """Open the wait that assignees see."""
     try:
-        due_in = seconds((yield from walk.render_or_fail(node.span, scope, node.key, step)))
+        due_in = parse_duration((yield from walk.render_or_fail(node.span, scope, node.key, step)))
         remind_in = None
         if node.remind_after:
-            remind_in = seconds((yield from walk.render_or_fail(node.remind_after, scope, node.key, step)))
+            remind_in = parse_duration((yield from walk.render_or_fail(node.remind_after, scope, node.key, step)))
     except ValueError as error:
         walk.raise_failed(node.key, "invalid_time", str(error))
     data = {

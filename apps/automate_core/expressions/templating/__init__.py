@@ -56,7 +56,7 @@ class Template:
     def render(self, scope: Scope) -> Any:
         """The value for what `scope` holds. Raises TemplateError. May take a second unless it is light."""
         if self.is_light:
-            budget.start()
+            budget.start_budget()
             return self.evaluate(scope)
         return msgspec.json.decode(self.document(scope))
 
@@ -68,7 +68,7 @@ class Template:
         """What `render` gives, where that takes no time. Raises NotAtOnceError otherwise, and TemplateError."""
         if not self.is_light_on(scope):
             raise NotAtOnceError
-        budget.start(LIGHT_SECONDS, time.thread_time)  # not what a busy machine takes of it
+        budget.start_budget(LIGHT_SECONDS, time.thread_time)  # not what a busy machine takes of it
         try:
             return self.evaluate(scope)
         except TemplateError:

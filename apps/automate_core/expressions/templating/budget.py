@@ -20,7 +20,7 @@ class _Budget(threading.local):
 _budget = _Budget()
 
 
-def start(seconds: float = CLOCK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+def start_budget(seconds: float = CLOCK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
     """A rendering begins in this thread, whose time is told by `clock`."""
     _budget.clock = clock
     _budget.until = clock() + seconds
@@ -32,15 +32,15 @@ def is_over() -> bool:
     return _budget.clock() > _budget.until
 
 
-def look() -> None:
+def check_time() -> None:
     """Raise TemplateError once the time is over."""
     if is_over():
         raise TemplateError(f"takes longer than {MAX_SECONDS:g} second")
 
 
-def turn() -> None:
+def count_iteration() -> None:
     """A loop goes on to its next item. Raises TemplateError when there were too many."""
-    look()
+    check_time()
     _budget.turns -= 1
     if _budget.turns < 0:
         raise TemplateError(f"loops go through more than {MAX_ITERATIONS:,} items")

@@ -55,7 +55,7 @@ def warm_up() -> None:
         times.local_datetime(0, locale=locale)
         numbers.currency(1.5, "EUR", locale)
     for offered in FILTERS.values():
-        budget.start()
+        budget.start_budget()
         compile_template(offered.example).evaluate({"event": {"payload": {}}})
 
 
@@ -107,7 +107,7 @@ def _allow_cpu() -> None:
 def answer(template: bytes, scope: bytes) -> bytes:
     """The answer to one request, both parts of it JSON. Exits when memory does not suffice."""
     try:
-        budget.start()
+        budget.start_budget()
         value = _compiled(template).evaluate(msgspec.json.decode(scope))
         document = msgspec.json.encode(value, enc_hook=_listed)
         if len(document) > MAX_DOCUMENT:

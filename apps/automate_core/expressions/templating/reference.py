@@ -209,7 +209,7 @@ def _entry(offered: Filter | Function, about: str, parameters: str) -> Entry:
 
 
 def _result(example: str) -> str:
-    budget.start()
+    budget.start_budget()
     result = compile_template(example).evaluate({"event": {"payload": {}}})
     return result if isinstance(result, str) else as_text(result)
 

@@ -97,7 +97,7 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
         """Call what `is_safe_callable`, with JSON values; a method on a text that is not too long."""
-        budget.look()
+        budget.check_time()
         if any(obj is code for code in _TAKE_MISSING):
             return super().call(context, obj, *arguments, **named)
         if self.is_safe_callable(obj) and not _is_function(obj):
@@ -109,7 +109,7 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return super().call(context, obj, *arguments, **{key: checked(each, "a call") for key, each in named.items()})
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        budget.look()
+        budget.check_time()
         left, right = checked(left, operator), checked(right, operator)
         numbers = is_number(left) and is_number(right)
         if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, str | list)):
@@ -138,7 +138,7 @@ def _each(items: Any) -> Iterator[Any]:
     if not isinstance(items, list | dict | str):
         raise TemplateError(f"a loop goes through a list, not {kind(items)}")
     for item in items:
-        budget.turn()
+        budget.count_iteration()
         yield item
 
 
@@ -148,7 +148,7 @@ def _checked_item(value: Any) -> Any:
 
 def _concat(values: Any) -> str:
     """What `~` gives."""
-    budget.look()
+    budget.check_time()
     texts = [as_text(checked(value, "~")) for value in values]
     fits(sum(map(len, texts)), "~")
     return "".join(texts)
@@ -160,7 +160,7 @@ def _guarded(offered: Filter) -> Callable[..., Any]:
 
     @functools.wraps(code)
     def run(value: Any, *arguments: Any, **named: Any) -> Any:
-        budget.look()
+        budget.check_time()
         if not takes_missing:
             value = checked(value, name)
         try:

@@ -69,7 +69,7 @@ def _rotated(options: dict[str, Any]) -> tuple[WebhookEndpoint, str]:
     if secret is None:
         raise CommandError("--rotate needs --secret-file or --secret-env", returncode=2)
     try:
-        overlap = dt.timedelta(seconds=durations.seconds(options["overlap"]))
+        overlap = dt.timedelta(seconds=durations.parse_duration(options["overlap"]))
     except ValueError as error:
         raise CommandError(f"--overlap: {error}", returncode=2) from error
     endpoint = endpoints.rotate(endpoint, secret, actor=lookups.find_person(options["owner"]), overlap=overlap)

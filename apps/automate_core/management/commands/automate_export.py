@@ -27,4 +27,4 @@ class Command(BaseCommand):
             reason = f"the draft of {workflow.slug} is not a whole workflow yet: {error}"
             raise CommandError(reason, returncode=2) from error
         audit.record(None, "workflow.exported", workflow)
-        self.stdout.write(yaml_files.write(definition), ending="")
+        self.stdout.write(yaml_files.write_workflow(definition), ending="")

@@ -29,13 +29,13 @@ class Command(BaseCommand):
         for name in options["files"]:
             text = ""
             try:
-                text = yaml_files.load(Path(name))
-                definition = yaml_files.read(text)
+                text = yaml_files.load_text(Path(name))
+                definition = yaml_files.read_workflow(text)
                 with transaction.atomic():
                     workflow = workflows.save_definition(definition, owner=owner)
                     version = workflows.publish(workflow, author=owner) if options["publish"] else None
             except DefinitionError as error:
-                faults += [f"{name}: {problem}" for problem in yaml_files.located(text, error.problems)]
+                faults += [f"{name}: {problem}" for problem in yaml_files.with_lines(text, error.problems)]
             except (yaml_files.WorkflowFileError, NotPermittedError) as error:
                 faults.append(f"{name}: {error}")
             else:

@@ -129,6 +129,6 @@ def _since(text: str) -> dt.datetime:
         if re.match(r"\d{4}-", text):
             moment = dt.datetime.fromisoformat(text)
             return moment if moment.tzinfo else timezone.make_aware(moment)
-        return timezone.now() - dt.timedelta(seconds=durations.seconds(text))
+        return timezone.now() - dt.timedelta(seconds=durations.parse_duration(text))
     except (ValueError, OverflowError):
         raise CommandError("--since takes 2026-05-31T12:00 or a span such as 2h", returncode=2) from None

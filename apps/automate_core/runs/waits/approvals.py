@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_core import database
 from automate_core.definition import form_validation
-from automate_core.definition.step_names import title
+from automate_core.definition.step_names import title_of_key
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.runs.waits import resolution
@@ -107,7 +107,7 @@ def decide(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None 
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
     if outcome not in names:
         raise OutcomeError(f"{outcome!r} is none of the outcomes {', '.join(names)}")
-    filled = form_validation.check(data.get("form", []), form or {}, complete=outcome == approving(wait))
+    filled = form_validation.check_answers(data.get("form", []), form or {}, complete=outcome == approving(wait))
     wait.decided_by = by
     wait.save(update_fields=["decided_by"])
     _answer(wait, run, by, outcome=outcome, form=filled)
@@ -260,7 +260,7 @@ def check_can_be_asked(wait: Wait, people: Iterable[Person]) -> None:
 
 def name(wait: Wait) -> str:
     """What an approval is called."""
-    return str((wait.data or {}).get("name") or title(key_of(wait.path)))
+    return str((wait.data or {}).get("name") or title_of_key(key_of(wait.path)))
 
 
 def names(wait: Wait) -> list[str]:

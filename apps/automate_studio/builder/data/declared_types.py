@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import ManualTrigger, ModelTrigger, RunTrigger, ScheduleTrigger, Trigger
 from automate_core.definition.validation import ERROR_NAMES, EVENT_NAMES
@@ -45,7 +45,7 @@ _EVENT = {"headers": MAPPING, "type": TEXT, "source": TEXT, "id": TEXT, "time": 
 _ERROR = {"details": MAPPING, "retryable": YES_NO, "retry_after": NUMBER}
 
 
-def scope(state: State) -> dict[str, Any]:
+def scope(state: DraftState) -> dict[str, Any]:
     """The shape of what expressions see, but for the outputs of steps, which `output` gives."""
     payload: Any = ANYTHING
     for trigger in reversed(state.reading.definition.triggers):

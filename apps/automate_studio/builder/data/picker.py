@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import ActionStep, walk
 from automate_core.expressions.json_path import ABSENT, Path
@@ -100,7 +100,7 @@ class Data:
 # --- groups -----------------------------------------------------------------------------------------------------------
 
 
-def groups(state: State, node: StepNode, data: Data) -> list[Group]:
+def groups(state: DraftState, node: StepNode, data: Data) -> list[Group]:
     """What can be named at a step, outermost parts only; the trigger and the nearest steps are open."""
     around = enclosing(state.draft, node)
     found = [_trigger(state, data)]
@@ -124,14 +124,14 @@ def groups(state: State, node: StepNode, data: Data) -> list[Group]:
     return [*found, *(_named(*names, data) for names in _others(state, around) if names[2])]
 
 
-def _trigger(state: State, data: Data) -> Group:
+def _trigger(state: DraftState, data: Data) -> Group:
     triggers = state.reading.definition.triggers
     kind = triggers[0].__struct_config__.tag if len(triggers) == 1 else ""
     label = f"Trigger: {str(kind).replace('_', ' ')}" if kind else "Trigger"
     return filled(Group(label=label, path=("event", "payload"), icon="hook", open=True), data)
 
 
-def _others(state: State, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
+def _others(state: DraftState, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
     """(title, icon, paths) of the groups of single names."""
     definition = state.reading.definition
     steps = [step for _, step in walk(definition.steps)]

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun
@@ -50,7 +50,7 @@ def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> H
     if not can(request.user, "view_payload", run):
         raise PermissionDenied
     try:
-        state = commands.look(get_editable_workflow(request, run.workflow_id))
+        state = commands.load_state(get_editable_workflow(request, run.workflow_id))
         choose_sample(state, _sample(run, state, request), by=current_person(request))
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
@@ -61,13 +61,13 @@ def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> H
     return HttpResponseSeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")
 
 
-def _path(state: State, recorded: str) -> str:
+def _path(state: DraftState, recorded: str) -> str:
     """The path in the draft of the step recorded at a run's path; empty when the draft has no such step."""
     key = key_of(recorded)
     return steps.path_of(state.draft, key) if key in state.draft.steps else ""
 
 
-def _sample(run: ExecutionRun, state: State, request: HttpRequest) -> dict[str, str]:
+def _sample(run: ExecutionRun, state: DraftState, request: HttpRequest) -> dict[str, str]:
     """The run itself where the builder can look at it; else its input, as an example of one's own."""
     events = trigger_events(readable_triggers(state, current_person(request)), run.workflow)
     is_known = run.event_id is None or events.filter(pk=run.event_id).exists()

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Func, IntegerField
 from django.db.models.expressions import Combinable
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.definition.step_paths import key_of
 from automate_core.expressions.json_path import Path
 from automate_core.models import StepRun
@@ -19,7 +19,7 @@ SEEN = 5  #: how many earlier events and runs are looked at
 MAX_BYTES = 50_000  #: of one of them, as it is stored
 
 
-def seen(state: State, person: Person, shown: Mapping[str, Any], keys: list[str]) -> dict[Path, list[Any]]:
+def seen(state: DraftState, person: Person, shown: Mapping[str, Any], keys: list[str]) -> dict[Path, list[Any]]:
     """What the payload, and the outputs of these steps, were at other times; by the path of each."""
     found: dict[Path, list[Any]] = {("event", "payload"): _payloads(state, person, shown)}
     for key, values in _outputs(state, keys).items():
@@ -27,14 +27,14 @@ def seen(state: State, person: Person, shown: Mapping[str, Any], keys: list[str]
     return found
 
 
-def _payloads(state: State, person: Person, shown: Mapping[str, Any]) -> list[Any]:
+def _payloads(state: DraftState, person: Person, shown: Mapping[str, Any]) -> list[Any]:
     events = trigger_events(readable_triggers(state, person), state.workflow)
     small = events.alias(size=_size("payload")).filter(size__lt=MAX_BYTES)
     newest = small.values_list("pk", "payload")[: SEEN + 1]
     return [payload for pk, payload in newest if str(pk) != shown.get("id")][:SEEN]
 
 
-def _outputs(state: State, keys: list[str]) -> dict[str, list[Any]]:
+def _outputs(state: DraftState, keys: list[str]) -> dict[str, list[Any]]:
     if not keys:
         return {}
     runs = list(workflow_runs(state.workflow).values_list("pk", flat=True)[:SEEN])

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.expressions.json_path import Path
@@ -78,31 +78,31 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         if not may_see:
             raise PermissionDenied
-        state = commands.look(workflow)
+        state = commands.load_state(workflow)
         try:
             choose_sample(state, request.POST, by=current_person(request))
         except RefusedError as refused:
             error, typed = as_sentence(str(refused)), request.POST.get("payload", "")
-    state = commands.look(workflow)
+    state = commands.load_state(workflow)
     choice = sample_options(state, current_person(request)) if may_see else None
     context = {"choice": choice, "error": error, "typed": typed, "url": reverse("studio:builder_sample", args=[pk])}
     return TemplateResponse(request, "automate_studio/builder/data/samples.html", context, status=422 if error else 200)
 
 
-def _at(request: HttpRequest, pk: int, path: str) -> tuple[State, StepNode]:
-    state = commands.look(get_editable_workflow(request, pk))
+def _at(request: HttpRequest, pk: int, path: str) -> tuple[DraftState, StepNode]:
+    state = commands.load_state(get_editable_workflow(request, pk))
     node = steps.at(state.draft, path)
     if node is None:
         raise Http404
     return state, node
 
 
-def _near(state: State, node: StepNode) -> list[AvailableStep]:
+def _near(state: DraftState, node: StepNode) -> list[AvailableStep]:
     return available_steps(state.draft, node)[-picker.OPEN_STEPS :]
 
 
 def _data(
-    request: HttpRequest, state: State, node: StepNode, sample: Sample | WithheldSample | None, opened: list[str]
+    request: HttpRequest, state: DraftState, node: StepNode, sample: Sample | WithheldSample | None, opened: list[str]
 ) -> Data:
     """What the rows are made from; of the `opened` steps also what they gave at other times."""
     shape = _shape(state, node)
@@ -112,7 +112,7 @@ def _data(
     return Data(scope=sample.scope, shape=shape, others=others)
 
 
-def _shape(state: State, node: StepNode) -> dict[str, Any]:
+def _shape(state: DraftState, node: StepNode) -> dict[str, Any]:
     """What is documented of what expressions see at a step."""
     outputs = {
         known.node.key: {"output": declared_types.output(known.node)} for known in available_steps(state.draft, node)

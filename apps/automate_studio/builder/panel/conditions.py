@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.values import LANES, Draft, StepNode, TriggerNode
-from automate_core.expressions.json_logic import RuleError, read
+from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS, Draft, StepNode, TriggerNode
+from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_studio.builder.panel import forms
 from automate_studio.builder.panel.forms import Told
@@ -128,12 +128,13 @@ def dom_id(rev_of: str, *about: str) -> str:
     return "-".join(["condition", rev_of, *about])
 
 
-def of_step(state: State, node: StepNode, user: User, told: Mapping[str, Told]) -> Conditions:
+def of_step(state: DraftState, node: StepNode, user: User, told: Mapping[str, Told]) -> Conditions:
     """The conditions of a step: its routes' by their keys, or that of a loop as `until`."""
     if node.kind == "branch":
         rules = {lane["key"]: lane.get("when") for lane in node.lanes}
         faults = {
-            lane["key"]: forms.about(told, f"{LANES[node.kind]}[{at}].when") for at, lane in enumerate(node.lanes)
+            lane["key"]: forms.about(told, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
+            for at, lane in enumerate(node.lanes)
         }
         about, label = "arm", "Taken when"
     elif node.kind == "repeat":
@@ -148,7 +149,7 @@ def of_step(state: State, node: StepNode, user: User, told: Mapping[str, Told]) 
     return Conditions(views, _names(samples.known_paths(state, node), sample))
 
 
-def of_trigger(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Conditions:
+def of_trigger(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Conditions:
     """The filter of a trigger."""
     sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
@@ -212,7 +213,7 @@ def result(rule: Any, sample: Sample | WithheldSample | None) -> Result:
     if sample is None:
         return Result(hint="No event has come in yet: what this comes to is shown here as soon as one has.")
     try:
-        explained = read(rule).explain(sample.scope)
+        explained = read_rule(rule).explain(sample.scope)
     except RuleError as error:
         return Result(sample=sample, hint=as_sentence(f"this cannot be decided: {error}"))
     return Result(sample=sample, line=explanation_lines(explained))

@@ -32,7 +32,7 @@ from automate_studio.ui.request_params import current_person, get_editable_workf
 def connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The form of a new connection; a POST makes it, or with `act` "test" tries the step's."""
     workflow = get_editable_workflow(request, pk)
-    node = steps.at(rows.load(workflow), path)
+    node = steps.at(rows.load_draft(workflow), path)
     if node is None or node.kind != "action":
         raise Http404
     if request.POST.get("act") == "test":

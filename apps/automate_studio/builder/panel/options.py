@@ -37,7 +37,7 @@ type Options = Iterable[tuple[str, str]]
 def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The options of the field that the request names, or why there are none, with a way to try again."""
     workflow, person = get_editable_workflow(request, pk), current_person(request)
-    draft = rows.load(workflow)
+    draft = rows.load_draft(workflow)
     spec = _spec(draft, path, request.POST.get("field", ""), person)
     node = steps.at(draft, path)
     found = Offered([])

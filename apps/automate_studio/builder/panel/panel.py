@@ -9,8 +9,15 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.commands import State
-from automate_core.authoring.drafts.values import KINDS, LANES, OWN_FIELDS, Draft, StepNode, in_order
+from automate_core.authoring.drafts.commands import DraftState
+from automate_core.authoring.drafts.values import (
+    KIND_LABELS,
+    NAMED_SLOT_FIELDS,
+    OWN_FIELDS,
+    Draft,
+    StepNode,
+    ordered_triggers,
+)
 from automate_governance.permissions import User
 from automate_studio.builder.panel import conditions as builder_conditions
 from automate_studio.builder.panel import fields as builder_fields
@@ -107,7 +114,7 @@ def with_json(panel: Panel, name: str) -> Panel:
     return replace(panel, fields=[drawn(view) for view in panel.fields])
 
 
-def panel_at(state: State, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:
+def panel_at(state: DraftState, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:
     """The panel at a path; `refused` are errors of fields that were not stored. None when there is no such step."""
     if path == START:
         return _triggers(state, user, refused or {})
@@ -119,7 +126,7 @@ def panel_at(state: State, path: str, user: User, refused: Mapping[str, str] | N
     return _step(state, node, user, refused or {}) if node else None
 
 
-def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
+def _step(state: DraftState, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if problem.step == node.key]
     said = told.by_field(mine, refused, node.kind)
     drawn = [forms.views(specs, values, said, prefix) for specs, values, prefix in steps.specs(node, user)]
@@ -147,7 +154,7 @@ def _step(state: State, node: StepNode, user: User, refused: Mapping[str, str]) 
         notes=drawn[-1],
         problems=told.of_no_field(mine, has, node.kind),
         arms=list(_arms(node, said, conditions)),
-        arms_told=said.get(LANES.get(node.kind, "")),
+        arms_told=said.get(NAMED_SLOT_FIELDS.get(node.kind, "")),
         conditions=conditions,
         node=node,
     )
@@ -166,7 +173,7 @@ def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
 
 def _subtitle(node: StepNode) -> str:
     if node.kind != "action":
-        return KINDS[node.kind]
+        return KIND_LABELS[node.kind]
     try:
         adapter, action = find_action(node.action)
     except LookupError:
@@ -176,12 +183,12 @@ def _subtitle(node: StepNode) -> str:
 
 def _is_beside(name: str, node: StepNode) -> bool:
     """Whether a problem is told at a route, track or outcome, or at a loop's condition."""
-    return forms.is_about(name, "until" if node.kind == "repeat" else LANES.get(node.kind, "\0"))
+    return forms.is_about(name, "until" if node.kind == "repeat" else NAMED_SLOT_FIELDS.get(node.kind, "\0"))
 
 
 def _arms(node: StepNode, said: Mapping[str, Told], conditions: Conditions) -> Iterator[ArmRow]:
     for index, lane in enumerate(node.lanes):
-        place = f"{LANES[node.kind]}[{index}]"
+        place = f"{NAMED_SLOT_FIELDS[node.kind]}[{index}]"
         yield ArmRow(
             key=lane["key"],
             name=lane.get("name", ""),
@@ -192,9 +199,9 @@ def _arms(node: StepNode, said: Mapping[str, Told], conditions: Conditions) -> I
         )
 
 
-def _triggers(state: State, user: User, refused: Mapping[str, str]) -> Panel:
+def _triggers(state: DraftState, user: User, refused: Mapping[str, str]) -> Panel:
     found = []
-    for node in in_order(state.draft.triggers):
+    for node in ordered_triggers(state.draft.triggers):
         mine = [problem for problem in state.problems if problem.trigger == node.key]
         said = told.by_field(mine, refused, node.kind)
         conditions = builder_conditions.of_trigger(state, node, user, said)
@@ -239,7 +246,7 @@ def settings_values(draft: Draft) -> dict[str, Any]:
     return {**values, "run_as": person.get_username() if person else ""}
 
 
-def _settings(state: State, refused: Mapping[str, str]) -> Panel:
+def _settings(state: DraftState, refused: Mapping[str, str]) -> Panel:
     mine = [each for each in state.problems if not each.step and not each.trigger and each.field != "triggers"]
     said = told.by_field(mine, refused)
     fields = forms.views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), said)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.values import LANES, Draft, StepNode, TriggerNode
+from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS, Draft, StepNode, TriggerNode
 from automate_studio.builder.panel import forms, setup, steps
 from automate_studio.builder.panel.conditions import dom_id
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
@@ -108,7 +108,7 @@ def _line(draft: Draft, problem: DraftProblem) -> Line:
 
 def _in_step(node: StepNode, name: str) -> tuple[str, str]:
     """(label, id) of what stands in a step's panel."""
-    lanes = LANES.get(node.kind, "")
+    lanes = NAMED_SLOT_FIELDS.get(node.kind, "")
     for index, lane in enumerate(node.lanes):
         if forms.is_about(name, f"{lanes}[{index}]"):
             is_condition = forms.is_about(name, f"{lanes}[{index}].when")

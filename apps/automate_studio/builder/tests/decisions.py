@@ -11,7 +11,7 @@ import msgspec
 from automate_core.authoring.test_runs import decisions, parts, samples
 from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
 from automate_core.definition.document import ApprovalStep, Definition, Step
-from automate_core.definition.step_names import title
+from automate_core.definition.step_names import title_of_key
 from automate_core.models import Workflow
 from automate_studio.ui.forms import FormFieldView, form_fields
 
@@ -32,15 +32,15 @@ class Approval:
 
 def offered(workflow: Workflow, definition: Definition, key: str) -> list[Approval]:
     """The approvals that a test of the step, or with an empty key of the whole workflow, comes to."""
-    found = list(decisions.approvals(_steps(definition, key)))
-    known = samples.outputs(workflow, [step.key for step in found]) if found else {}
+    found = list(decisions.find_approvals(_steps(definition, key)))
+    known = samples.known_outputs(workflow, [step.key for step in found]) if found else {}
     return [_drawn(step, known.get(step.key)) for step in found]
 
 
 def posted(post: Mapping[str, Any], definition: Definition) -> dict[str, Decision]:
     """The outcomes that a request chooses, by the key of their step."""
     found = {}
-    for step in decisions.approvals(definition.steps):
+    for step in decisions.find_approvals(definition.steps):
         if outcome := post.get(_id(step.key)):
             form = {each.name: given for each in step.form if (given := post.get(_id(step.key, each.name))) is not None}
             found[step.key] = Decision(outcome=str(outcome), form=form)
@@ -49,10 +49,10 @@ def posted(post: Mapping[str, Any], definition: Definition) -> dict[str, Decisio
 
 def sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterator[str]:
     """The chosen outcomes as a confirmation names them: `Refund the order: Approve`."""
-    for step in decisions.approvals(definition.steps):
+    for step in decisions.find_approvals(definition.steps):
         if step.key in chosen:
-            names = dict(_outcomes(step))
-            yield f"{step.name or title(step.key)}: {names.get(chosen[step.key].outcome, chosen[step.key].outcome)}"
+            names, outcome = dict(_outcomes(step)), chosen[step.key].outcome
+            yield f"{step.name or title_of_key(step.key)}: {names.get(outcome, outcome)}"
 
 
 def is_field(name: str) -> bool:
@@ -63,7 +63,7 @@ def is_field(name: str) -> bool:
 def _steps(definition: Definition, key: str) -> list[Step]:
     if not key:
         return definition.steps
-    part = parts.up_to(definition, key)
+    part = parts.steps_up_to(definition, key)
     return part.steps if part else []
 
 
@@ -73,7 +73,7 @@ def _drawn(step: ApprovalStep, known: Any) -> Approval:
     present = str(known.get("outcome")) if isinstance(known, dict) else ""
     return Approval(
         id=_id(step.key),
-        name=step.name or title(step.key),
+        name=step.name or title_of_key(step.key),
         preset=names.get(present) or next(iter(names.values()), ""),
         outcomes=outcomes,
         fields=[_field(step, document) for document in msgspec.to_builtins(step.form)],
@@ -81,13 +81,16 @@ def _drawn(step: ApprovalStep, known: Any) -> Approval:
 
 
 def _outcomes(step: ApprovalStep) -> list[tuple[str, str]]:
-    return [*((lane.key, lane.name or title(lane.key)) for lane in step.outcomes), (TIMED_OUT, "Deadline passes")]
+    return [
+        *((lane.key, lane.name or title_of_key(lane.key)) for lane in step.outcomes),
+        (TIMED_OUT, "Deadline passes"),
+    ]
 
 
 def _field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:
     name = document["name"]
     asked = next(each for each in step.form if each.name == name)
-    [field] = form_fields([document], {name: decisions.example(asked)}, {})
+    [field] = form_fields([document], {name: decisions.example_answer(asked)}, {})
     if field.kind == "boolean":
         field = replace(field, choices=_BOOLEANS, value="yes")
     return replace(field, id=_id(step.key, name))

@@ -21,9 +21,9 @@ from automate_connectors.registry import find_action
 from automate_core import artifacts
 from automate_core.authoring.drafts import reading, rows
 from automate_core.authoring.publishing import dependencies
-from automate_core.authoring.publishing.dependencies import Touches
+from automate_core.authoring.publishing.dependencies import Dependencies
 from automate_core.authoring.test_runs import results, samples, start
-from automate_core.authoring.test_runs.results import Result
+from automate_core.authoring.test_runs.results import StepResult
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
 from automate_core.definition.document import ActionStep, Definition, walk
@@ -76,8 +76,8 @@ class View:
 
     workflow: Workflow
     key: str
-    past: list[Result]
-    shown: Result | None
+    past: list[StepResult]
+    shown: StepResult | None
     effects: list[Effect]
     lines: list[StepLine]
     logs: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class View:
     mock_text: str = ""
     refused: str = ""
     problems: Sequence[Line] = ()
-    confirm: Touches | None = None
+    confirm: Dependencies | None = None
     systems: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     asked: Mapping[str, str] | None = None
@@ -162,15 +162,15 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
         match act:
             case "pin":
                 run = _run(workflow, request.POST.get("run"))
-                _pin(workflow, key, results.of_run(run, key), request)
+                _pin(workflow, key, results.result_in_run(run, key), request)
             case "unpin":
-                samples.drop(workflow, key, StepSample.Kind.PIN)
+                samples.delete_sample(workflow, key, StepSample.Kind.PIN)
             case "mock":
-                samples.keep(workflow, key, StepSample.Kind.MOCK, _json(request.POST.get("output", "")), by=by)
+                samples.keep_sample(workflow, key, StepSample.Kind.MOCK, _json(request.POST.get("output", "")), by=by)
             case "unmock":
-                samples.drop(workflow, key, StepSample.Kind.MOCK)
+                samples.delete_sample(workflow, key, StepSample.Kind.MOCK)
             case "delete":
-                start.delete(_run(workflow, request.POST.get("run")))
+                start.delete_test(_run(workflow, request.POST.get("run")))
             case _:
                 raise NotTestableError("say what to do: pin, unpin, mock, unmock or delete")
     except NotTestableError as error:
@@ -182,7 +182,7 @@ def badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
     """How each step stands with its tests. Two queries."""
     found: dict[str, TestBadge] = {}
     now = timezone.localtime()
-    for key, last in results.last_tested(workflow, definition).items():
+    for key, last in results.latest_tests(workflow, definition).items():
         at = format_clock(timezone.localtime(last.at), now)
         if last.changed:
             found[key] = TestBadge(kind="changed", text="Changed since test")
@@ -190,7 +190,7 @@ def badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
             found[key] = TestBadge(kind="tested", text=f"Tested {at}")
         else:
             found[key] = TestBadge(kind="failed", text=f"Test failed {at}")
-    return found | {key: TestBadge(kind="mocked", text="Mocked") for key in results.mocked(workflow)}
+    return found | {key: TestBadge(kind="mocked", text="Mocked") for key in results.mocked_keys(workflow)}
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
@@ -201,8 +201,8 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
     try:
         wanted = _request(request, workflow, key)
         if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
-            prepared = start.prepare(workflow, wanted, by=current_person(request))
-            touched = dependencies.of(prepared.definition, request.user)
+            prepared = start.prepare_test(workflow, wanted, by=current_person(request))
+            touched = dependencies.find_dependencies(prepared.definition, request.user)
             fields = {
                 name: str(value) for name, value in request.POST.items() if name in _FIELDS or decisions.is_field(name)
             }
@@ -212,7 +212,7 @@ def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
                 request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
             )
             return _answer(request, view)
-        run = start.start(workflow, wanted, by=current_person(request))
+        run = start.start_test(workflow, wanted, by=current_person(request))
     except NotPermittedError as error:
         return _refused(request, workflow, key, NotTestableError(str(error)), status=403)
     except NotTestableError as error:
@@ -228,7 +228,7 @@ def _systems(definition: Definition) -> Iterator[str]:
         adapter, action = find_action(step.action)
         if action.effect is not ActionEffect.PURE:
             what = (action.label or action.name).lower()
-            yield f"{step.name or step_names.title(step.key)}: {adapter.name}, {what}"
+            yield f"{step.name or step_names.title_of_key(step.key)}: {adapter.name}, {what}"
 
 
 _FIELDS = ("mode", "scope", "step", "event", "payload")
@@ -248,7 +248,7 @@ def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
     if not event and not text:
         chosen, data = _chosen(workflow, current_person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
-    chosen_outcomes = decisions.posted(request.POST, reading.read(rows.load(workflow)).definition)
+    chosen_outcomes = decisions.posted(request.POST, reading.parse_draft(rows.load_draft(workflow)).definition)
     return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
 
 
@@ -275,7 +275,7 @@ def _json(text: str) -> Any:
         raise NotTestableError(f"this is no JSON: {error}") from error
 
 
-def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> None:
+def _pin(workflow: Workflow, key: str, result: StepResult, request: HttpRequest) -> None:
     if result.step is None or result.step.status != "succeeded":
         raise NotTestableError("only a result that ended well can be pinned")
     step, by = result.step, current_person(request)
@@ -283,7 +283,7 @@ def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> 
         output = artifacts.value_of(step.output_file) if step.output_file else step.output
     except artifacts.DocumentError as error:
         raise NotTestableError(error.message) from error
-    samples.keep(workflow, key, StepSample.Kind.PIN, output, by=by, run=result.run.pk)
+    samples.keep_sample(workflow, key, StepSample.Kind.PIN, output, by=by, run=result.run.pk)
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
@@ -292,9 +292,9 @@ def _pin(workflow: Workflow, key: str, result: Result, request: HttpRequest) -> 
 def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun | None, **more: Any) -> View:
     if not can(request.user, "view_payload", workflow):
         return View(workflow=workflow, key=key, past=[], shown=None, effects=[], lines=[], may_see=False, **more)
-    past = results.of_step(workflow, key) if key else results.of_whole(workflow)
+    past = results.results_of_step(workflow, key) if key else results.results_of_workflow(workflow)
     chosen = run or (past[0].run if past else None)
-    shown = results.of_run(chosen, key) if chosen else None
+    shown = results.result_in_run(chosen, key) if chosen else None
     kept = {each.kind: each for each in StepSample.objects.filter(workflow=workflow, key=key)} if key else {}
     mock, step = kept.get("mock"), shown.step if shown else None
     present = mock.output if mock else step.output if step else None
@@ -312,14 +312,14 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
         details=highlight_json(error["details"]) if error and error.get("details") else None,
         pin=kept.get("pin"),
         mock=mock,
-        changed=shown is not None and results.is_changed(workflow, shown, key),
+        changed=shown is not None and results.is_outdated(workflow, shown, key),
         mock_text=escape_invisible(json.dumps(present, indent=2, ensure_ascii=False)),
         **more,
     )
 
 
 def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
-    draft = rows.load(workflow)
+    draft = rows.load_draft(workflow)
     definition = version_definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
@@ -363,15 +363,15 @@ def _short(value: Any) -> str:
 def _refused(
     request: HttpRequest, workflow: Workflow, key: str, error: NotTestableError, status: int = 422
 ) -> HttpResponse:
-    draft = rows.load(workflow)
+    draft = rows.load_draft(workflow)
     problems = problem_messages.lines(draft, error.problems)
     view = _view(request, workflow, key, None, refused=as_sentence(str(error)), problems=problems)
     return _answer(request, view, status=status)
 
 
 def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse:
-    definition = reading.read(rows.load(view.workflow)).definition
-    events = samples.events(view.workflow, definition, current_person(request))[:_EVENTS] if view.may_see else []
+    definition = reading.parse_draft(rows.load_draft(view.workflow)).definition
+    events = samples.sample_events(view.workflow, definition, current_person(request))[:_EVENTS] if view.may_see else []
     context = {
         "view": view,
         "badges": {
@@ -392,6 +392,6 @@ def _key(text: str | None) -> str:
 
 def _run(workflow: Workflow, text: str | None) -> ExecutionRun:
     try:
-        return get_object_or_404(results.tests(workflow), pk=uuid.UUID(text or ""))
+        return get_object_or_404(results.runs_of_tests(workflow), pk=uuid.UUID(text or ""))
     except ValueError as error:
         raise Http404 from error

@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from automate_core.admin import WebhookEndpointForm, form_for
 from automate_core.authoring.drafts import commands, requests
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
@@ -49,7 +49,7 @@ def creating(workflow: Workflow, key: str, user: User, form: WebhookEndpointForm
     return Creating(fields=webhook_fields(drawn), notes=scheme_notes(drawn), errors=errors, refused=drawn.is_bound)
 
 
-def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[State, str]:
+def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[DraftState, str]:
     """Create the webhook of a form and give it to the trigger, as one: (the draft, the secret if one was made here).
 
     Raises NotMadeError, and EditError when the draft has changed.
@@ -62,7 +62,7 @@ def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -
     try:
         with transaction.atomic():
             form.store()
-            state = commands.do(workflow.pk, requests.read(edit, lax=True), by=by)
+            state = commands.run_command(workflow.pk, requests.read_request(edit, lax=True), by=by)
     except SchemeError as error:
         form.add_error(error.field if error.field in form.fields else None, as_sentence(str(error)))
     except ValidationError as error:

@@ -72,7 +72,7 @@ def plan_of(config: Mapping[str, Any]) -> Plan:
     if isinstance(cron, str) and cron.strip():
         return replace(_of_cron(cron.split()), cron=cron)
     try:
-        whole = durations.seconds(config.get("every"))
+        whole = durations.parse_duration(config.get("every"))
     except ValueError:
         return Plan()
     for unit in ("d", "h", "m", "s"):
@@ -206,7 +206,7 @@ def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datet
         day = f"{at.astimezone(zone):%a} {format_date(at.astimezone(zone))}"
         said = f"On {day} the clock goes {way} by {_span(by)}"
         if plan.repeats == "every":
-            shifts = bool(abs(by.total_seconds()) % durations.seconds(trigger.every))
+            shifts = bool(abs(by.total_seconds()) % durations.parse_duration(trigger.every))
             remark = f"{said}: these times are {shift} on it by as much from then on."
         else:
             shifts, remark = _at_a_change(trigger.cron, at, by, zone, said)

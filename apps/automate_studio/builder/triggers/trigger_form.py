@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
 from automate_core.events import emitted
 from automate_core.events.endpoints import of_source
@@ -36,7 +36,7 @@ _LOOK_BACK = 20_000  #: newest events of the site among which types are looked f
 _MOST_TYPES = 50
 
 
-def setup(state: State, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Setup:
+def setup(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Setup:
     """The form of a trigger; what is `told` comes by the names of its fields."""
     found = _DRAW[node.kind](state, node, user)
     fields = {name: replace(each, told=_told(told, each)) for name, each in found.fields.items()}
@@ -72,7 +72,7 @@ def _types(source: str) -> tuple[str, ...]:
 # --- webhook ----------------------------------------------------------------------------------------------------------
 
 
-def _webhook(state: State, node: TriggerNode, user: User) -> Setup:
+def _webhook(state: DraftState, node: TriggerNode, user: User) -> Setup:
     present = str(node.config.get("endpoint", ""))
     readable = permitted(user, "view_payload", WebhookEndpoint.objects.all())
     choices = _with_present([(each.slug, f"/hooks/{each.slug}/") for each in readable], present, "not yours to read")
@@ -119,7 +119,7 @@ def _zones() -> tuple[str, ...]:
     return tuple(sorted(name for name in available_timezones() if "/" in name or name == "UTC"))
 
 
-def _schedule(state: State, node: TriggerNode, user: User) -> Setup:
+def _schedule(state: DraftState, node: TriggerNode, user: User) -> Setup:
     plan = builder_schedule.plan_of(node.config)
     zone = state.draft.settings.timezone
     return made(
@@ -174,7 +174,7 @@ def _read_schedule(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
 _ON = (("created", "Created"), ("updated", "Updated"), ("deleted", "Deleted"))
 
 
-def _model(state: State, node: TriggerNode, user: User) -> Setup:
+def _model(state: DraftState, node: TriggerNode, user: User) -> Setup:
     present = str(node.config.get("model", ""))
     person = cast(Person, user)
     models = {entry.label: entry for entry in watched() if person.has_perm(view_permission(entry.label))}
@@ -262,7 +262,7 @@ _INPUTS = FieldSpec(
 )
 
 
-def _manual(state: State, node: TriggerNode, user: User) -> Setup:
+def _manual(state: DraftState, node: TriggerNode, user: User) -> Setup:
     rows = builder_forms.view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
     return made(node, drawn(node, "inputs"), inputs=rows)
 
@@ -278,7 +278,7 @@ def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any],
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
-def _event(state: State, node: TriggerNode, user: User) -> Setup:
+def _event(state: DraftState, node: TriggerNode, user: User) -> Setup:
     known = emitted.listened_by(user)
     return made(
         node,
@@ -296,7 +296,7 @@ def _event(state: State, node: TriggerNode, user: User) -> Setup:
 _ENDED = (("ended", "Ended, however"), ("succeeded", "Succeeded"), ("failed", "Failed"))
 
 
-def _run(state: State, node: TriggerNode, user: User) -> Setup:
+def _run(state: DraftState, node: TriggerNode, user: User) -> Setup:
     present = str(node.config.get("workflow", ""))
     seen = permitted(user, "view", Workflow.objects.exclude(pk=state.workflow.pk)).order_by("name")
     readable = set(permitted(user, "view_payload", Workflow.objects.all()).values_list("slug", flat=True))
@@ -317,7 +317,7 @@ def _run(state: State, node: TriggerNode, user: User) -> Setup:
     )
 
 
-_DRAW: dict[str, Callable[[State, TriggerNode, User], Setup]] = {
+_DRAW: dict[str, Callable[[DraftState, TriggerNode, User], Setup]] = {
     "webhook": _webhook,
     "schedule": _schedule,
     "model": _model,

@@ -14,9 +14,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.publishing.shadow import looked_at, takes
+from automate_core.authoring.publishing.shadow import event_filter, would_match
 from automate_core.authoring.workflows import may_read_events
 from automate_core.definition.document import Trigger, WebhookTrigger
 from automate_core.models import Event, RefusedDeliveries
@@ -43,13 +43,13 @@ class Caught:
     why: str
 
 
-def after(trigger: Trigger, state: State, mark: str) -> Event | None:
+def after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
     """The first event of the trigger's source behind the one that `mark` names."""
     try:
         behind = uuid.UUID(mark)
     except ValueError:
         return None
-    return Event.objects.filter(looked_at(trigger, state.workflow), id__gt=behind).order_by("id").first()
+    return Event.objects.filter(event_filter(trigger, state.workflow), id__gt=behind).order_by("id").first()
 
 
 def newest_mark() -> str:
@@ -58,12 +58,12 @@ def newest_mark() -> str:
     return str(newest or uuid.UUID(int=0))
 
 
-def caught(trigger: Trigger, state: State, event: Event) -> Caught:
+def caught(trigger: Trigger, state: DraftState, event: Event) -> Caught:
     """What is shown of an event."""
     found = [
         (path, value) for path, value in walk_paths(event.payload) if not isinstance(value, dict | list) or not value
     ]
-    taken = takes(trigger, state.workflow, event)
+    taken = would_match(trigger, state.workflow, event)
     return Caught(
         event=event,
         fields=[(f"event.payload.{path}", _shown(value)) for path, value in found[:MOST_FIELDS]],
@@ -98,7 +98,7 @@ def refused(trigger: Trigger, since: int) -> str:
     return ", ".join(reasons)
 
 
-def look(request: HttpRequest, state: State, key: str) -> HttpResponse:
+def look(request: HttpRequest, state: DraftState, key: str) -> HttpResponse:
     """204, with `X-Event` when one came behind `?after=`; without that, with the mark to ask by in `X-After`.
 
     Raises as `trigger_of`.
@@ -113,7 +113,7 @@ def look(request: HttpRequest, state: State, key: str) -> HttpResponse:
     return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
 
 
-def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
+def catch(request: HttpRequest, state: DraftState, key: str) -> dict[str, Any]:
     """What is shown of the event that `event` names, which is this person's sample from now on.
 
     Raises as `trigger_of`, and Http404 without such an event.
@@ -123,7 +123,7 @@ def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
         wanted = uuid.UUID(request.POST.get("event", ""))
     except ValueError:
         raise Http404 from None
-    event = get_object_or_404(Event.objects.filter(looked_at(trigger, state.workflow)), pk=wanted)
+    event = get_object_or_404(Event.objects.filter(event_filter(trigger, state.workflow)), pk=wanted)
     person = current_person(request)
     with contextlib.suppress(RefusedError):  # of another type than the trigger takes: it is shown, and no sample
         choose_sample(state, {"choose": f"event:{event.pk}"}, by=person)
@@ -136,7 +136,7 @@ def catch(request: HttpRequest, state: State, key: str) -> dict[str, Any]:
     }
 
 
-def trigger_of(request: HttpRequest, state: State, key: str) -> Trigger:
+def trigger_of(request: HttpRequest, state: DraftState, key: str) -> Trigger:
     """The draft's trigger. Raises Http404, and PermissionDenied for who may not read what it hands on."""
     found = next((each for each in state.reading.definition.triggers if each.key == key), None)
     if found is None or key not in state.draft.triggers:

@@ -268,7 +268,7 @@ def _changed(run: ExecutionRun) -> dict[str, str]:
 def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
     """(key, what became of it) of each step of one version that another one has no longer, or otherwise."""
     read = version_definitions([before, after])
-    found = differences.between(read[before], read[after])
+    found = differences.find_differences(read[before], read[after])
     return tuple((each.key, each.kind) for each in found if each.table == "step" and each.kind != "added")
 
 

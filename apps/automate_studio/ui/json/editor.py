@@ -39,7 +39,7 @@ def parse_storable(text: str) -> Any:
     """The value, when the database can hold it too. Raises ValueError like `loads`."""
     value = parse_json(text)
     try:
-        insertion.storable(value)
+        insertion.check_storable(value)
     except RefusedError as error:
         raise ValueError(f"it {error}") from error
     return value

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Func, IntegerField
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.models import Event
 from automate_core.outbox import subjects
@@ -59,7 +59,7 @@ class SampleChoice:
     text: str = ""
 
 
-def sample_options(state: State, person: Person) -> SampleChoice:
+def sample_options(state: DraftState, person: Person) -> SampleChoice:
     """What a person may choose from who may see the workflow's payloads."""
     chosen = chosen_sample(person, state.workflow)
     present = _chosen_value(chosen)
@@ -118,7 +118,7 @@ def _payload_summary(payload: Any) -> str:
     return ", ".join(f"{name} {one_line(value, 24)}" for name, value in plain[:3]) or one_line(payload)
 
 
-def _example_payload(state: State, person: Person, chosen: ChosenSample) -> Any:
+def _example_payload(state: DraftState, person: Person, chosen: ChosenSample) -> Any:
     """What an example begins as: the payload of the present sample."""
     if chosen.edited is not None:
         return chosen.edited
@@ -130,7 +130,7 @@ def _example_payload(state: State, person: Person, chosen: ChosenSample) -> Any:
 
 
 @transaction.atomic
-def choose_sample(state: State, post: Mapping[str, str], *, by: Person) -> None:
+def choose_sample(state: DraftState, post: Mapping[str, str], *, by: Person) -> None:
     """Choose `newest`, `event:ID`, `run:ID` or `edited` with a `payload` as JSON. Raises RefusedError."""
     what, _, which = post.get("choose", "").partition(":")
     values: dict[str, Any] = {"event": None, "run": None, "edited": None}
@@ -145,7 +145,7 @@ def choose_sample(state: State, post: Mapping[str, str], *, by: Person) -> None:
         audit.record(by, "sample.edited", state.workflow)
 
 
-def _visible_id(state: State, by: Person, what: str, which: str) -> uuid.UUID:
+def _visible_id(state: DraftState, by: Person, what: str, which: str) -> uuid.UUID:
     try:
         pk = uuid.UUID(which)
     except ValueError:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 
-from automate_core.authoring.drafts.commands import State
+from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
 from automate_core.authoring.test_runs import samples as tests
 from automate_core.authoring.workflows import may_read_events
@@ -58,7 +58,7 @@ class WithheldSample:
     """A sample that this person may not see."""
 
 
-def sample_for_trigger(state: State, key: str, person: Person) -> Sample | WithheldSample | None:
+def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | WithheldSample | None:
     """An event that the trigger looks at, whatever its filter says of it. None when there is none."""
     found = next((trigger for trigger in state.reading.definition.triggers if trigger.key == key), None)
     if not can(person, "view_payload", state.workflow) or (found and not may_read_events(found, person)):
@@ -74,7 +74,7 @@ def sample_for_trigger(state: State, key: str, person: Person) -> Sample | Withh
     return _edited_sample(chosen.edited, sample) if chosen.edited is not None else sample
 
 
-def sample_for_step(state: State, node: StepNode, person: Person) -> Sample | WithheldSample | None:
+def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample | WithheldSample | None:
     """An event and the outputs of its run, or of the newest one; where nothing ran yet, the event alone."""
     workflow, definition = state.workflow, state.reading.definition
     if not can(person, "view_payload", workflow):
@@ -100,7 +100,7 @@ def sample_for_step(state: State, node: StepNode, person: Person) -> Sample | Wi
 
 
 def _sample_source(
-    state: State, person: Person, chosen: ChosenSample
+    state: DraftState, person: Person, chosen: ChosenSample
 ) -> tuple[ExecutionRun | None, Event | None, bool]:
     """The run and the event that are looked at, and whether they were chosen; else they are the newest."""
     runs = workflow_runs(state.workflow).select_related("event")
@@ -125,7 +125,7 @@ def workflow_runs(workflow: Workflow) -> QuerySet[ExecutionRun]:
 
 def _test_outputs(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
     """What tests have found of steps, or were told of them."""
-    return {key: {"output": output} for key, output in tests.of_tests(workflow, keys).items()}
+    return {key: {"output": output} for key, output in tests.outputs_of_tests(workflow, keys).items()}
 
 
 def _enclosing_scope(scope: dict[str, Any], around: Enclosing) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _saved_variables(definition: Definition, steps: Mapping[str, Any]) -> dict[s
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-def readable_triggers(state: State, person: Person) -> list[Trigger]:
+def readable_triggers(state: DraftState, person: Person) -> list[Trigger]:
     """The draft's triggers whose events the person may see."""
     return [trigger for trigger in state.reading.definition.triggers if may_read_events(trigger, person)]
 
@@ -233,7 +233,7 @@ def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
 # --- what can be named ------------------------------------------------------------------------------------------------
 
 
-def keys_of_earlier_steps(state: State, node: StepNode) -> Iterator[str]:
+def keys_of_earlier_steps(state: DraftState, node: StepNode) -> Iterator[str]:
     """The keys of the steps whose output is known at the step's own condition; of a loop, those inside it too."""
     lists = state.draft.lists()
 
@@ -257,7 +257,7 @@ def keys_of_earlier_steps(state: State, node: StepNode) -> Iterator[str]:
         at = state.draft.steps.get(at.parent)
 
 
-def known_paths(state: State, node: StepNode | None) -> list[str]:
+def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
     """What can be named without having seen any data: by a trigger's filter (None), or by a step's condition."""
     names = [f"event.{name}" for name in EVENT_NAMES]
     if node is None:

@@ -68,7 +68,7 @@ def regex_find_all(value: Any, pattern: str) -> list[Any]:
     """A list of all matches, or of what the first group of each holds."""
     found = []
     for match in _search(value, pattern, "regex_find_all")[1]:
-        budget.look()
+        budget.check_time()
         found.append(match.group(1 if match.re.groups else 0))
         fits(len(found), "regex_find_all", MAX_ITEMS)
     return found
@@ -85,7 +85,7 @@ def regex_replace(value: Any, pattern: str, replacement: str) -> str:
     pieces: list[str] = []
     size = end = 0
     for match in matches:
-        budget.look()
+        budget.check_time()
         for piece in (text[end : match.start()], *_expanded(match, parts)):
             size += len(piece)
             fits(size, "regex_replace", MAX_OUTPUT)
