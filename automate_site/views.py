@@ -28,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
     One's own password for those who may open none.
     """
     if views.is_first_run(request):
-        return views.start(request)
+        return views.first_run_page(request)
     if holds_anywhere(request.user, "view", Workflow):
         return admin.site.index(request)
     groups = sidebar(request)

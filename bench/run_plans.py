@@ -31,7 +31,7 @@ def plans(queries: list[str]) -> list[dict[str, Any]]:
 
         database.run = explain
         try:
-            page.runs(user, QueryDict(query), timezone.now())
+            page.run_list_page(user, QueryDict(query), timezone.now())
         finally:
             database.run = plain
         scans = list(dict.fromkeys(scan for each in explained for scan in _scans(each["Plan"])))

@@ -17,14 +17,15 @@ from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import holds_anywhere
-from automate_studio import quick_search
-from automate_studio.audit import views as trail
+from automate_studio.audit.views import audit_list
 from automate_studio.connections.admin import StudioConnectionAdmin
 from automate_studio.events import page as event_page
 from automate_studio.library import views as gallery
+from automate_studio.library.views import first_run_page
 from automate_studio.model_usage.admin import StudioBudgetAdmin
 from automate_studio.model_usage.views import UsageAdmin
 from automate_studio.models import Overview
+from automate_studio.quick_search import is_quick_search_installed, uncached_search
 from automate_studio.runs.views import run_detail, run_list
 from automate_studio.secrets.admin import StudioSecretAdmin
 from automate_studio.ui import overview_address
@@ -80,7 +81,7 @@ class WorkflowAdmin(StudioAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list; the templates to begin with for those who may build workflows and see none yet."""
         if gallery.is_first_run(request):
-            return gallery.start(request)
+            return first_run_page(request)
         return actions.workflow_list(request)
 
     def changeform_view(
@@ -149,7 +150,7 @@ class TrailAdmin(AuditEntryAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list."""
-        return trail.trail_list(request)
+        return audit_list(request)
 
 
 @admin.register(Overview, site=admin_site())
@@ -193,7 +194,7 @@ for model, page in (
     site.unregister(model)
     site.register(model, page)
 
-if quick_search.is_wanted():
-    site.search = quick_search.fresh  # type: ignore[attr-defined]  # what Unfold's palette asks
+if is_quick_search_installed():
+    site.search = uncached_search  # type: ignore[attr-defined]  # what Unfold's palette asks
 if is_overview_first_page():
     site.index_template = overview_address.TEMPLATE

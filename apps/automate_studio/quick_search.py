@@ -29,7 +29,7 @@ from automate_core.queries.event_search import lookup
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
-from automate_studio.runs.listing import search as run_search
+from automate_studio.runs.listing.search import run_id_range
 from automate_studio.shell import palette_commands
 from automate_studio.ui.formatting import format_dated, short_id, state_word
 from automate_studio.ui.request_params import clean_text, parse_number
@@ -48,25 +48,25 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         return []
     user = request.user
     return [
-        *palette_commands.commands(request, text),
-        *_named(user, Workflow, "account_tree", "Workflow", ("name", "slug"), text),
-        *_runs(user, text),
-        *_events(user, text),
-        *_named(user, Connection, "power", "Connection", ("name", "slug"), text),
-        *_named(user, WebhookEndpoint, "webhook", "Webhook", ("slug",), text),
+        *palette_commands.find_commands(request, text),
+        *_search_named(user, Workflow, "account_tree", "Workflow", ("name", "slug"), text),
+        *_search_runs(user, text),
+        *_search_events(user, text),
+        *_search_named(user, Connection, "power", "Connection", ("name", "slug"), text),
+        *_search_named(user, WebhookEndpoint, "webhook", "Webhook", ("slug",), text),
     ]
 
 
-def is_wanted() -> bool:
+def is_quick_search_installed() -> bool:
     """Whether the project's settings make this the search of Unfold's palette."""
     return str(get_config()["COMMAND"].get("search_callback")) == f"{__name__}.{search.__name__}"
 
 
-def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+def uncached_search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Unfold's search without its memory."""
     if "page" in request.GET and not parse_number(request.GET["page"]):
         raise Http404("there is no such page")
-    site, key = admin_site(), _cached_as(request)
+    site, key = admin_site(), _cache_key(request)
     cache.delete(key)
     try:
         answer: HttpResponse = type(site).search(site, request, extra_context)  # type: ignore[attr-defined]
@@ -78,13 +78,13 @@ def fresh(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> 
     return answer
 
 
-def _cached_as(request: HttpRequest) -> str:
+def _cache_key(request: HttpRequest) -> str:
     """The name under which Unfold keeps what it found."""
     base = f"{request.user.pk}_{request.GET.get('s', '').lower()}"
     return f"unfold_search_{hashlib.sha256(base.encode()).hexdigest()}"
 
 
-def _named(
+def _search_named(
     user: User, model: type[Model], icon: str, kind: str, fields: tuple[str, ...], text: str
 ) -> Iterator[SearchResult]:
     found = Q()
@@ -92,10 +92,10 @@ def _named(
         found |= Q(**{f"{field}__icontains": text})
     rows: QuerySet[Any] = permitted(user, "view", model._default_manager.filter(found)).order_by(fields[0], "pk")
     for row in rows[:EACH]:
-        yield SearchResult(title=str(row), description=kind, link=_link(row), icon=icon)
+        yield SearchResult(title=str(row), description=kind, link=_record_url(row), icon=icon)
 
 
-def _runs(user: User, text: str) -> Iterator[SearchResult]:
+def _search_runs(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id, or by the end of an id, which is what screens show of it."""
     plain = hexadecimal(text)
     mine = permitted(user, "view", ExecutionRun.objects.all())
@@ -105,26 +105,26 @@ def _runs(user: User, text: str) -> Iterator[SearchResult]:
     elif len(plain) >= TRACE_BEGINNING:
         parts = [mine.filter(trace_id__gte=plain, trace_id__lt=f"{plain}g")]
     if len(plain) == SHOWN:
-        parts.append(mine.filter(pk__in=run_search.of_run(plain)))
-    for run in _newest([part.select_related("workflow").defer("output", "vars") for part in parts]):
+        parts.append(mine.filter(pk__in=run_id_range(plain)))
+    for run in _newest_of([part.select_related("workflow").defer("output", "vars") for part in parts]):
         said = f"Run of {run.workflow.name}, {state_word(run.status).lower()}"
-        yield SearchResult(title=f"Run {short_id(run.pk)}", description=said, link=_link(run), icon="history")
+        yield SearchResult(title=f"Run {short_id(run.pk)}", description=said, link=_record_url(run), icon="history")
 
 
-def _events(user: User, text: str) -> Iterator[SearchResult]:
+def _search_events(user: User, text: str) -> Iterator[SearchResult]:
     """By trace id or its beginning, by id or its end, or by delivery key."""
     if not may_list_events(user):
         return
     reach = access.reach(user, "view")
-    parts = [*lookup(text, reach), *_ending(Event.objects.filter(reach.condition()), hexadecimal(text))]
-    for event in _newest([part.defer("payload", "headers") for part in parts]):
+    parts = [*lookup(text, reach), *_by_id_end(Event.objects.filter(reach.condition()), hexadecimal(text))]
+    for event in _newest_of([part.defer("payload", "headers") for part in parts]):
         source = describe_source(event.source)
         title = ", ".join(filter(None, [f"{source.kind} {source.name}".strip(), event.type]))
         said = f"Event {short_id(event.pk)} of {format_dated(event.received_at)}"
-        yield SearchResult(title=title, description=said, link=_link(event), icon="inbox")
+        yield SearchResult(title=title, description=said, link=_record_url(event), icon="inbox")
 
 
-def _ending(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
+def _by_id_end(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
     """Those of the newest whose id ends so. No index knows the ends."""
     if len(end) != SHOWN:
         return []
@@ -133,11 +133,11 @@ def _ending(rows: QuerySet[Event], end: str) -> list[QuerySet[Event]]:
     return [ending.filter(pk__gt=edge) if edge else ending]
 
 
-def _newest[M: Model](parts: list[QuerySet[M]]) -> list[M]:
+def _newest_of[M: Model](parts: list[QuerySet[M]]) -> list[M]:
     """The newest of what was found, each once."""
     found = {row.pk: row for part in parts for row in part.order_by("-pk")[:EACH]}
     return [found[key] for key in sorted(found, reverse=True)][:EACH]
 
 
-def _link(row: Model | Event | ExecutionRun) -> str:
+def _record_url(row: Model | Event | ExecutionRun) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

@@ -17,7 +17,7 @@ from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.authoring.library import files
 from automate_core.models import Workflow, WorkflowVersion
-from automate_studio.library.views import picture
+from automate_studio.library.views import build_picture
 from automate_studio.view_models.step_tree import draft_tree
 from tests.studio.test_screens import BRANCHING, Page
 
@@ -89,7 +89,7 @@ def test_a_template_shows_its_tree_and_its_sample(sign_in, owner):
 
 def test_every_picture_is_a_row_of_few_tiles():
     for template in files.installed_templates().values():
-        drawn = picture(draft_tree(template.definition))
+        drawn = build_picture(draft_tree(template.definition))
         assert 2 <= len(drawn.row) <= 5 and len(drawn.fork) in {0, 2}, template.slug
 
 

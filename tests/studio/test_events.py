@@ -22,7 +22,7 @@ from automate_core import database
 from automate_core.authoring import pausing, workflows
 from automate_core.events.access import Reach
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
-from automate_core.queries import event_search
+from automate_core.queries import event_search, statement_timeout
 from automate_core.triggers import host_events
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
@@ -440,7 +440,7 @@ def test_filters_search_and_pages(came, sign_in, owner, monkeypatch, settings):
     assert looked.events == [keys[1]] and "Looked at 2 events, as far as" in looked.text
     further = next(a["href"] for _, a in looked.tags if "after=" in a.get("href", "") and a.get("class") == "da-btn xs")
     assert Page(client.get(INBOX + further)).events == [keys[2]]
-    monkeypatch.setattr(event_search, "SECONDS", 0.3)
+    monkeypatch.setattr(statement_timeout, "SECONDS", 0.3)
     asleep = RawSQL("SELECT id FROM automate_core_event, pg_sleep(5)", [])
     monkeypatch.setattr(event_search, "_holds", lambda text: Q(pk__in=asleep))
     slow = Page(client.get(INBOX, {"held": "x"}))

@@ -127,13 +127,13 @@ def test_a_run_that_cannot_be_shown_does_not_stop_the_others(workflow, owner, mo
         ExecutionRun.objects.create(workflow=made, version=made.published, trace_id=digit * 32, status="waiting", seq=5)
         for digit in "01"
     )
-    render = patches.whole
+    render = patches.whole_patch
 
     def whole(page):
         assert page.run.pk != broken.pk, "this one cannot be rendered"
         return render(page)
 
-    monkeypatch.setattr(patches, "whole", whole)
+    monkeypatch.setattr(live_hub, "whole_patch", whole)
 
     async def first_patch():
         client = AsyncClient()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automate_studio.builder.data.picker import Data, Group
-from automate_studio.builder.data.picker_search import MAX_HITS, search
+from automate_studio.builder.data.picker import PickerData, PickerGroup
+from automate_studio.builder.data.picker_search import MAX_HITS, search_groups
 from automate_studio.ui.json import expressions
 
 PAYLOAD = {
@@ -17,12 +17,17 @@ PAYLOAD = {
     "amount": 15,
 }
 SCOPE = {"event": {"payload": PAYLOAD}, "steps": {"look": {"output": {"amount": 99, "amount_due": 1}}}}
-GROUPS = [Group(label="Trigger", path=("event", "payload")), Group(label="Look", path=("steps", "look", "output"))]
+GROUPS = [
+    PickerGroup(label="Trigger", path=("event", "payload")),
+    PickerGroup(label="Look", path=("steps", "look", "output")),
+]
 
 
 def found(words, scope=SCOPE):
     return [
-        (group.label, row.label) for group in search(words, GROUPS, Data(scope=scope, shape={})) for row in group.rows
+        (group.label, row.label)
+        for group in search_groups(words, GROUPS, PickerData(scope=scope, shape={}))
+        for row in group.rows
     ]
 
 

@@ -29,14 +29,14 @@ TICKET = {
 
 
 def test_a_schema_is_a_table_in_the_order_of_what_is_required():
-    rows = {row["name"]: row for row in schema_table.records(TICKET) or ()}
+    rows = {row["name"]: row for row in schema_table.schema_records(TICKET) or ()}
     assert list(rows)[:2] == ["category", "summary"] and len(rows) == 10
     assert {name: row["kind"] for name, row in rows.items()} == {
         "category": "choice", "summary": "text", "confidence": "number", "due": "date", "tags": "list",
         "urgent": "boolean", "lines": "json", "either": "json", "odd": "json", "any": "json",
     }  # fmt: skip
     assert rows["category"]["choices"] == ["bug", "question"] and rows["summary"]["description"] == "One sentence"
-    assert schema_table.document(list(rows.values()), schema_table.rest(TICKET)) == TICKET
+    assert schema_table.schema_from_records(list(rows.values()), schema_table.schema_rest(TICKET)) == TICKET
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_a_schema_is_a_table_in_the_order_of_what_is_required():
     ],
 )
 def test_what_a_table_is_made_from_it_gives_again(schema):
-    rows = schema_table.records(schema)
+    rows = schema_table.schema_records(schema)
     assert rows is not None
-    assert schema == {} or schema_table.document(rows, schema_table.rest(schema)) == schema
+    assert schema == {} or schema_table.schema_from_records(rows, schema_table.schema_rest(schema)) == schema
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_a_table_is_made_from_it_gives_again(schema):
     ],
 )
 def test_what_is_no_plain_object_is_no_table(schema):
-    assert schema_table.records(schema) is None
+    assert schema_table.schema_records(schema) is None
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,14 @@ def test_what_is_no_plain_object_is_no_table(schema):
 )
 def test_a_faulty_row_is_named(rows, reason):
     with pytest.raises(ValueError, match=reason):
-        schema_table.document(rows, {})
+        schema_table.schema_from_records(rows, {})
 
 
 def test_another_type_drops_what_only_the_old_one_knows():
-    [row] = schema_table.records({"type": "object", "properties": {"a": {"type": "string", "maxLength": 9}}}) or ()
-    assert schema_table.document([row | {"kind": "number"}], {})["properties"] == {"a": {"type": "number"}}
+    [row] = (
+        schema_table.schema_records({"type": "object", "properties": {"a": {"type": "string", "maxLength": 9}}}) or ()
+    )
+    assert schema_table.schema_from_records([row | {"kind": "number"}], {})["properties"] == {"a": {"type": "number"}}
 
 
 EXTRACT = """

@@ -25,27 +25,28 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def jsonl(entries: QuerySet[AuditEntry]) -> Iterator[str]:
+def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """One object a line; `canonical` is what the hash is over, so that a whole trail can be checked elsewhere."""
-    for entry in _each(entries):
-        yield f"{audit.canonical_text(_fields(entry) | {'changes': entry.changes, 'canonical': entry.canonical})}\n"
+    for entry in _readable_entries(entries):
+        fields = _entry_fields(entry) | {"changes": entry.changes, "canonical": entry.canonical}
+        yield f"{audit.canonical_text(fields)}\n"
 
 
-def sheet(entries: QuerySet[AuditEntry]) -> Iterator[str]:
+def csv_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """A table, safe to open in a spreadsheet."""
-    yield _line(COLUMNS)
-    for entry in _each(entries):
-        fields = _fields(entry) | {"changes": audit.canonical_text(entry.changes)}
-        yield _line([inert(str(fields[name])) for name in COLUMNS])
+    yield _csv_line(COLUMNS)
+    for entry in _readable_entries(entries):
+        fields = _entry_fields(entry) | {"changes": audit.canonical_text(entry.changes)}
+        yield _csv_line([inert(str(fields[name])) for name in COLUMNS])
 
 
 KINDS: dict[str, tuple[str, Callable[[QuerySet[AuditEntry]], Iterator[str]]]] = {
-    "csv": ("text/csv", sheet),
-    "jsonl": ("application/x-ndjson", jsonl),
+    "csv": ("text/csv", csv_lines),
+    "jsonl": ("application/x-ndjson", json_lines),
 }
 
 
-def signed(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
+def signed_lines(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """The file of that kind, and its signature as the last line. What the last wall would mask is masked before."""
     head, digest, count = audit.head(), hashlib.sha256(), 0
     stream = RedactedStream(redactor)
@@ -58,14 +59,14 @@ def signed(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
     digest.update(rest.encode())
     yield rest
     seal = audit.seal(digest.hexdigest(), count - (kind == "csv"), head)
-    yield f"{seal}\n" if kind == "jsonl" else _line([f"#{seal}"])
+    yield f"{seal}\n" if kind == "jsonl" else _csv_line([f"#{seal}"])
 
 
-def _each(entries: QuerySet[AuditEntry]) -> Iterator[AuditEntry]:
+def _readable_entries(entries: QuerySet[AuditEntry]) -> Iterator[AuditEntry]:
     return entries.select_related("link").order_by("pk").iterator(chunk_size=500)
 
 
-def _fields(entry: AuditEntry) -> dict[str, Any]:
+def _entry_fields(entry: AuditEntry) -> dict[str, Any]:
     link = getattr(entry, "link", None)  # none before its transaction ends
     found = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name) and name != "changes"}
     found["at"] = entry.at.isoformat()
@@ -73,7 +74,7 @@ def _fields(entry: AuditEntry) -> dict[str, Any]:
     return {"position": "", "previous": "", "hash": ""} | found | chained
 
 
-def _line(cells: Any) -> str:
+def _csv_line(cells: Any) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()

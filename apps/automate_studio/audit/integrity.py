@@ -40,7 +40,7 @@ class Integrity:
         return self.position - self.checked
 
 
-def state() -> Integrity:
+def integrity_state() -> Integrity:
     """How it stands. Two queries."""
     newest = AuditLink.objects.order_by("-position").values_list("position", "hash").first() or (0, "")
     last = AuditEntry.objects.filter(verb=VERB).order_by("-pk").first()
@@ -60,9 +60,9 @@ def state() -> Integrity:
     )
 
 
-def verify(by: Person) -> None:
+def verify_chain(by: Person) -> None:
     """Check the whole chain, that the anchor of the last check is still in it included, and record what came of it."""
-    before = state()
+    before = integrity_state()
     faults: list[str] = []
     is_whole = True
     try:

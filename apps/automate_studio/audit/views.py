@@ -20,7 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
-from automate_studio.audit import export, integrity
+from automate_studio.audit import export
+from automate_studio.audit.export import signed_lines
+from automate_studio.audit.integrity import integrity_state, verify_chain
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.audit.filters import parse_audit_filters
 from automate_studio.ui.audit.history import find_entries
@@ -29,9 +31,9 @@ from automate_studio.ui.responses import HttpResponseSeeOther, stream_pieces
 
 
 @require_safe
-def trail_list(request: HttpRequest) -> HttpResponse:
+def audit_list(request: HttpRequest) -> HttpResponse:
     """The entries that answer a question, newest first; htmx asks for the list alone."""
-    _audits(request)
+    _check_may_audit(request)
     question = parse_audit_filters(request.GET)
     found, is_stopped = find_entries(request, question)
     status = 422 if question.problems else 200
@@ -39,20 +41,20 @@ def trail_list(request: HttpRequest) -> HttpResponse:
     template = "automate_studio/trail/list.html"
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, f"{template}#list", shown, status=status)
-    return render_page(request, template, "Audit trail", status=status, integrity=integrity.state(), **shown)
+    return render_page(request, template, "Audit trail", status=status, integrity=integrity_state(), **shown)
 
 
 @require_POST
-def trail_export(request: HttpRequest) -> HttpResponseBase:
+def audit_export(request: HttpRequest) -> HttpResponseBase:
     """The same entries as a signed file, audited."""
-    _audits(request)
+    _check_may_audit(request)
     question, kind = parse_audit_filters(request.GET), request.POST.get("format", "csv")
     if question.problems or kind not in export.KINDS:
         said = " ".join(question.problems) or "The format is csv or jsonl."
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with transaction.atomic():
         audit.record(request.user, "audit.exported", SITE(pk=0), changes={"format": kind, "filters": question.kept})
-    pieces = export.signed(kind, question.entries())
+    pieces = signed_lines(kind, question.entries())
     name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
         stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
@@ -62,13 +64,13 @@ def trail_export(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_POST
-def trail_verify(request: HttpRequest) -> HttpResponse:
+def audit_verify(request: HttpRequest) -> HttpResponse:
     """Check the chain, and show what came of it."""
-    _audits(request)
-    integrity.verify(current_person(request))
+    _check_may_audit(request)
+    verify_chain(current_person(request))
     return HttpResponseSeeOther(reverse("admin:automate_governance_auditentry_changelist"))
 
 
-def _audits(request: HttpRequest) -> None:
+def _check_may_audit(request: HttpRequest) -> None:
     if not can(request.user, "audit", SITE):
         raise PermissionDenied

@@ -15,10 +15,11 @@ from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
 from automate_studio.builder.panel import generic_action
+from automate_studio.builder.panel.generic_action import generic_entry
 
 MOST_FITTING = 6
 MOST_RECENT = 5
-_LOOKED_AT = 60  #: edits of a person that are searched for what they used last
+_EVENTS_READ = 60  #: edits of a person that are searched for what they used last
 _LOGIC = (
     ("branch", "Take the routes whose conditions hold", "alt_route"),
     ("parallel", "Run tracks side by side", "call_split"),
@@ -32,7 +33,7 @@ _LOGIC = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class PaletteEntry:
     """One thing that can be inserted; `inputs` are what it comes with, and `step` its step's name then."""
 
     kind: str
@@ -58,68 +59,76 @@ class Offer:
         return json.dumps(asked)
 
 
-def groups(
+def palette_groups(
     workflow: Workflow, draft: Draft, person: User, place: tuple[str, str], index: int
-) -> dict[str, list[Offer]]:
+) -> dict[str, list[PaletteEntry]]:
     """The offers by group, those that fit and those used last a second time at the top. One query."""
-    found = {"Your data": list(_models(workflow)), **_kinds()}
+    found = {"Your data": list(_model_entries(workflow)), **_all_groups()}
     known = {offer.what: offer for offers in found.values() for offer in offers}
     ahead = {
-        "Fits here": [known[what] for what in _fitting(draft, place, index, known)][:MOST_FITTING],
-        "Recently used": [known[what] for what in _recent(person) if what in known][:MOST_RECENT],
+        "Fits here": [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
+        "Recently used": [known[what] for what in _recently_used(person) if what in known][:MOST_RECENT],
     }
     return {title: offers for title, offers in {**ahead, **found}.items() if offers}
 
 
-def _kinds() -> dict[str, list[Offer]]:
+def _all_groups() -> dict[str, list[PaletteEntry]]:
     """Actions of the installed connectors, and the kinds of steps that are the engine's own."""
-    apps: list[Offer] = []
-    minds: list[Offer] = []
+    apps: list[PaletteEntry] = []
+    minds: list[PaletteEntry] = []
     for name in connectors.names():
         adapter = connectors.get(name)
-        (minds if adapter.code == "llm" else apps).extend(_actions(adapter))
-    logic = [Offer(kind=kind, name=KIND_LABELS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC]
+        (minds if adapter.code == "llm" else apps).extend(_connector_entries(adapter))
+    logic = [
+        PaletteEntry(kind=kind, name=KIND_LABELS[kind], description=text, icon=icon) for kind, text, icon in _LOGIC
+    ]
     people = [
-        Offer(kind="approval", name=KIND_LABELS["approval"], description="Ask people to decide", icon="how_to_reg")
+        PaletteEntry(
+            kind="approval", name=KIND_LABELS["approval"], description="Ask people to decide", icon="how_to_reg"
+        )
     ]
     return {"Connectors": apps, "Logic": logic, "People": people, "AI": minds}
 
 
-def _actions(adapter: ConnectorAdapter) -> Iterator[Offer]:
+def _connector_entries(adapter: ConnectorAdapter) -> Iterator[PaletteEntry]:
     """The actions that a connector describes, or one by which any can be called."""
     tile: Any = {"kind": "action", "icon": adapter.icon, "hue": adapter.hue}
     for action in adapter.actions:
-        yield Offer(
+        yield PaletteEntry(
             **tile,
             action=f"{adapter.code}.{action.name}",
             name=f"{adapter.name}: {action.label or action.name}",
             description=action.description or adapter.description,
         )
     if not adapter.actions:
-        name, description, step = generic_action.offered(adapter)
+        name, description, step = generic_entry(adapter)
         reference = f"{adapter.code}.{generic_action.FIRST_NAME}"
-        yield Offer(**tile, action=reference, name=name, description=description, step=step)
+        yield PaletteEntry(**tile, action=reference, name=name, description=description, step=step)
 
 
 # --- the site's models ------------------------------------------------------------------------------------------------
 
-_DOES = (("find", "Find {many}", "view"), ("create", "Create {one}", "add"), ("update", "Update {many}", "change"))
+_OPERATIONS = (
+    ("find", "Find {many}", "view"),
+    ("create", "Create {one}", "add"),
+    ("update", "Update {many}", "change"),
+)
 
 
-def _models(workflow: Workflow) -> Iterator[Offer]:
+def _model_entries(workflow: Workflow) -> Iterator[PaletteEntry]:
     """What whoever the workflow runs as may do with the models of the setting, filled in."""
     if "models" not in connectors.names():
         return
     adapter = connectors.get("models")
     for entry in exposed().values():
         meta = entry.model._meta
-        for action, name, verb in _DOES:
+        for action, name, verb in _OPERATIONS:
             if not _is_exposed(entry, action) or not workflow.run_as.has_perm(
                 f"{meta.app_label}.{verb}_{meta.model_name}"
             ):
                 continue
             said = name.format(one=meta.verbose_name, many=meta.verbose_name_plural)
-            yield Offer(
+            yield PaletteEntry(
                 kind="action",
                 action=f"models.{action}",
                 name=said,
@@ -138,29 +147,29 @@ def _is_exposed(entry: Exposed, action: str) -> bool:
 # --- what is likely ---------------------------------------------------------------------------------------------------
 
 
-def _recent(person: User) -> Iterator[tuple[str, str, str]]:
+def _recently_used(person: User) -> Iterator[tuple[str, str, str]]:
     """What somebody added to any draft, newest first, each once."""
     seen: dict[tuple[str, str, str], None] = {}
     added = DraftCommand.objects.filter(author_id=person.pk, kind="add").order_by("-created_at")
-    for changes in added.values_list("changes", flat=True)[:_LOOKED_AT]:
+    for changes in added.values_list("changes", flat=True)[:_EVENTS_READ]:
         for change in changes:
             if change["table"] == "step" and change["before"] is None:
-                seen[_what(change["after"])] = None
+                seen[_entry_key(change["after"])] = None
     yield from seen
 
 
-def _what(columns: dict[str, Any]) -> tuple[str, str, str]:
+def _entry_key(columns: dict[str, Any]) -> tuple[str, str, str]:
     inputs = columns["inputs"] if columns["action"].startswith("models.") else {}
     return columns["kind"], columns["action"], str(inputs.get("model", ""))
 
 
-def _fitting(
+def _suggested(
     draft: Draft, place: tuple[str, str], index: int, known: Iterable[tuple[str, str, str]]
 ) -> list[tuple[str, str, str]]:
     """What often follows what stands before the place: by its kind, by its connector, by the rest of the draft."""
     before = draft.siblings(place)[:index]
     holder = draft.steps.get(place[0])
-    wanted = [(kind, action, "") for kind, action in _after(before[-1] if before else holder)]
+    wanted = [(kind, action, "") for kind, action in _usual_followers(before[-1] if before else holder)]
     if before and before[-1].kind == "action":
         connector = before[-1].action.partition(".")[0]
         wanted += [what for what in known if what[1].partition(".")[0] == connector and what[1] != before[-1].action]
@@ -182,7 +191,7 @@ _COMMON = (
 _LISTS = ("find", "list", "query", "search")
 
 
-def _after(before: StepNode | None) -> tuple[tuple[str, str], ...]:
+def _usual_followers(before: StepNode | None) -> tuple[tuple[str, str], ...]:
     """What often follows a step, or comes first in one that holds others; None is the start."""
     if before is None:
         return ("branch", ""), ("action", "data.set")

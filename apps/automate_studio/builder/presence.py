@@ -18,11 +18,11 @@ from automate_studio.models import Presence
 from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow
 from automate_studio.view_models.step_tree import START
 
-LASTS = dt.timedelta(seconds=30)
+ACTIVE_FOR = dt.timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class Other:
+class PresentPerson:
     """Somebody else at a draft; `step` is the key of the step they are at, and `place` what that is called."""
 
     name: str
@@ -31,37 +31,37 @@ class Other:
 
 
 @require_POST
-def here(request: HttpRequest, pk: int) -> HttpResponse:
+def report_presence(request: HttpRequest, pk: int) -> HttpResponse:
     """Note where this person is, or with `leave` that they go, and show who else is there."""
     workflow = get_editable_workflow(request, pk)
     person = current_person(request)
     if request.POST.get("leave"):
         Presence.objects.filter(workflow=workflow, person=person).delete()
         return HttpResponse(status=204)
-    note(workflow, person, clean_text(request.POST.get("step")).rpartition("/")[2][:64])
-    context = {"others": present(workflow, but=person), "workflow": workflow}
+    record_presence(workflow, person, clean_text(request.POST.get("step")).rpartition("/")[2][:64])
+    context = {"others": present_people(workflow, but=person), "workflow": workflow}
     return TemplateResponse(request, "automate_studio/builder/presence.html", context)
 
 
-def note(workflow: Workflow, person: Person, step: str) -> None:
+def record_presence(workflow: Workflow, person: Person, step: str) -> None:
     """Somebody is there now. Who has been gone for long is forgotten."""
     now = timezone.now()
-    Presence.objects.filter(workflow=workflow, seen_at__lt=now - LASTS).exclude(person=person).delete()
+    Presence.objects.filter(workflow=workflow, seen_at__lt=now - ACTIVE_FOR).exclude(person=person).delete()
     row = Presence(workflow=workflow, person=person, step=step, seen_at=now)
     Presence.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["workflow", "person"], update_fields=["step", "seen_at"]
     )
 
 
-def present(workflow: Workflow, *, but: Person) -> list[Other]:
+def present_people(workflow: Workflow, *, but: Person) -> list[PresentPerson]:
     """Who else is there, by name. Two queries."""
-    found = Presence.objects.filter(workflow=workflow, seen_at__gte=timezone.now() - LASTS).exclude(person=but)
+    found = Presence.objects.filter(workflow=workflow, seen_at__gte=timezone.now() - ACTIVE_FOR).exclude(person=but)
     rows = sorted(found.select_related("person"), key=lambda row: row.person.get_username())
     names = dict(workflow.steps.filter(key__in={row.step for row in rows}).values_list("key", "name"))
-    return [Other(row.person.get_username(), row.step, _place(row.step, names)) for row in rows]
+    return [PresentPerson(row.person.get_username(), row.step, _step_name(row.step, names)) for row in rows]
 
 
-def _place(step: str, names: dict[str, str]) -> str:
+def _step_name(step: str, names: dict[str, str]) -> str:
     if step in names:
         return names[step] or title_of_key(step)
     return {START: "the triggers", SETTINGS: "the settings"}.get(step, "")

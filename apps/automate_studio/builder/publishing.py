@@ -22,7 +22,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_studio.builder.panel import problem_messages
+from automate_studio.builder.panel.problem_messages import problem_lines
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
@@ -35,7 +35,7 @@ LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True)
-class Row:
+class DifferenceRow:
     """A difference as it is shown: `fields` are (name, value before, value after), texts that hide nothing."""
 
     difference: Difference
@@ -64,17 +64,19 @@ _SIGNS = {"added": ("a", "+"), "removed": ("d", "\u2212"), "moved": ("m", "↕")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def review(request: HttpRequest, pk: int) -> HttpResponse:
+def review_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """What is about to be published; a POST publishes what was seen.
 
     409 when somebody changed it meanwhile, with what they did and a fresh review; 422 when it has errors.
     """
-    workflow = _workflow(request, pk)
+    workflow = _get_workflow(request, pk)
     if request.method != "POST":
         return _show_review(request, workflow)
-    seen = Seen(_posted(request, "rev"), _posted(request, "version"))
+    seen = Seen(_posted_number(request, "rev"), _posted_number(request, "version"))
     try:
-        version = workflows.publish(workflow, author=current_person(request), message=_message(request), seen=seen)
+        version = workflows.publish(
+            workflow, author=current_person(request), message=_posted_message(request), seen=seen
+        )
     except NotPermittedError as error:
         raise PermissionDenied(str(error)) from error
     except ConflictError as error:
@@ -82,8 +84,8 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_review(request, workflow, conflict=error, status=409)
     except DefinitionError as error:
         return _show_review(request, workflow, reasons=_reasons(error), status=422)
-    _say_published(request, version, workflow)
-    return HttpResponseSeeOther(_page_of(workflow))
+    _report_published(request, version, workflow)
+    return HttpResponseSeeOther(_workflow_url(workflow))
 
 
 def _show_review(
@@ -102,9 +104,9 @@ def _show_review(
         status=status,
         workflow=workflow,
         review=found,
-        rows=_rows(found.comparison.found) if found.comparison else [],
-        lines=_lines(found.comparison.lines) if found.comparison else [],
-        problems=problem_messages.lines(found.draft, found.problems),
+        rows=_difference_rows(found.comparison.found) if found.comparison else [],
+        lines=_visible_lines(found.comparison.lines) if found.comparison else [],
+        problems=problem_lines(found.draft, found.problems),
         refusal=as_sentence(found.refusal) if found.refusal else "",
         may_change=can(request.user, "change", workflow),
         message=request.POST.get("message", ""),
@@ -113,21 +115,27 @@ def _show_review(
     )
 
 
-def _rows(found: Iterable[Difference]) -> list[Row]:
+def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
     return [
-        Row(each, [(field.name, _said(field.name, field.was), _said(field.name, field.now)) for field in each.fields])
+        DifferenceRow(
+            each,
+            [
+                (field.name, _value_text(field.name, field.was), _value_text(field.name, field.now))
+                for field in each.fields
+            ],
+        )
         for each in found
     ]
 
 
-def _lines(found: list[Line] | None) -> list[Line] | None:
+def _visible_lines(found: list[Line] | None) -> list[Line] | None:
     """The texts with what would hide parts of them written out."""
     return found and [
         replace(line, left=escape_invisible(line.left), right=escape_invisible(line.right)) for line in found
     ]
 
 
-def _said(name: str, text: str | None) -> str | None:
+def _value_text(name: str, text: str | None) -> str | None:
     """A value for people: conditions as sentences, the rest as it is written."""
     if text is None:
         return None
@@ -140,9 +148,9 @@ def _said(name: str, text: str | None) -> str | None:
 
 
 @require_safe
-def versions(request: HttpRequest, pk: int) -> HttpResponse:
+def version_list(request: HttpRequest, pk: int) -> HttpResponse:
     """The versions, newest first, `?before=` a number."""
-    workflow = _workflow(request, pk)
+    workflow = _get_workflow(request, pk)
     found = workflow.versions.select_related("author", "run_as").defer("definition")
     before = parse_number(request.GET.get("before"))
     shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
@@ -158,26 +166,26 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-def compare(request: HttpRequest, pk: int) -> HttpResponse:
+def compare_versions(request: HttpRequest, pk: int) -> HttpResponse:
     """Two versions, `?from=` and `?to=`: numbers, or `draft`. Without them what is published, and the draft."""
-    workflow = _workflow(request, pk)
+    workflow = _get_workflow(request, pk)
     present = str(workflow.published.number) if workflow.published else DRAFT
     names = (request.GET.get("from") or present, request.GET.get("to") or DRAFT)
     return _show_comparison(request, workflow, *names)
 
 
 @require_POST
-def restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     """Make the draft what a version says, and go to the builder, where that can be undone."""
-    workflow = _workflow(request, pk)
-    rev = _posted(request, "rev")
+    workflow = _get_workflow(request, pk)
+    rev = _posted_number(request, "rev")
     changed = False
 
     def act() -> None:
         nonlocal changed
         changed = workflows.restore(workflow, number, by=current_person(request), rev=rev)
 
-    if (failed := _failed(request, workflow, number, act)) is not None:
+    if (failed := _try_or_compare(request, workflow, number, act)) is not None:
         return failed
     said = "is now what" if changed else "says already what"
     messages.success(request, f"The draft {said} v{number} says.{' Undo takes it back.' if changed else ''}")
@@ -185,26 +193,28 @@ def restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
 
 @require_POST
-def publish_again(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+def republish_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     """Publish what an older version says, as a new one."""
-    workflow = _workflow(request, pk)
-    seen = Seen(workflow.rev, _posted(request, "version"))
+    workflow = _get_workflow(request, pk)
+    seen = Seen(workflow.rev, _posted_number(request, "version"))
     made: list[WorkflowVersion] = []
 
     def act() -> None:
         made.append(
             workflows.publish_again(
-                workflow, number, author=current_person(request), message=_message(request), seen=seen
+                workflow, number, author=current_person(request), message=_posted_message(request), seen=seen
             )
         )
 
-    if (failed := _failed(request, workflow, number, act)) is not None:
+    if (failed := _try_or_compare(request, workflow, number, act)) is not None:
         return failed
-    _say_published(request, made[0], workflow)
-    return HttpResponseSeeOther(_page_of(workflow))
+    _report_published(request, made[0], workflow)
+    return HttpResponseSeeOther(_workflow_url(workflow))
 
 
-def _failed(request: HttpRequest, workflow: Workflow, number: int, act: Callable[[], None]) -> HttpResponse | None:
+def _try_or_compare(
+    request: HttpRequest, workflow: Workflow, number: int, act: Callable[[], None]
+) -> HttpResponse | None:
     """None when it was done; else the comparison with that version, and why not."""
     try:
         act()
@@ -242,17 +252,17 @@ def _show_comparison(
     found = reviews.compare_states(*pair)
     published = workflow.published
     older = after if after != DRAFT and not (published and after == str(published.number)) else ""
-    refusal = _refusal_of_older(request, workflow, older) if older else ""
+    refusal = _older_version_problem(request, workflow, older) if older else ""
     return render_page(
         request,
         "automate_studio/publishing/compare.html",
         f"Compare versions of {workflow.name}",
         status=status,
         workflow=workflow,
-        before=_label(before),
-        after=_label(after),
-        rows=_rows(found.found),
-        lines=_lines(found.lines),
+        before=_version_label(before),
+        after=_version_label(after),
+        rows=_difference_rows(found.found),
+        lines=_visible_lines(found.lines),
         older=older,
         may_change=can(request.user, "change", workflow),
         refusal=as_sentence(refusal) if refusal else "",
@@ -261,30 +271,30 @@ def _show_comparison(
     )
 
 
-def _refusal_of_older(request: HttpRequest, workflow: Workflow, number: str) -> str:
+def _older_version_problem(request: HttpRequest, workflow: Workflow, number: str) -> str:
     run_as = workflow.versions.select_related("run_as").get(number=int(number)).run_as
     return workflows.refusal(workflow, current_person(request), run_as)
 
 
-def _label(name: str) -> str:
+def _version_label(name: str) -> str:
     return "Draft" if name == DRAFT else f"v{int(name)}"
 
 
 # --- what all of them need --------------------------------------------------------------------------------------------
 
 
-def _workflow(request: HttpRequest, pk: int) -> Workflow:
+def _get_workflow(request: HttpRequest, pk: int) -> Workflow:
     found = Workflow.objects.select_related("run_as", "owner", "published__author", "published__run_as")
     return get_object_or_404(permitted(request.user, "view", found), pk=pk)
 
 
-def _posted(request: HttpRequest, name: str) -> int:
+def _posted_number(request: HttpRequest, name: str) -> int:
     """A number that a form brings along; -1, which nothing is equal to, when it does not."""
     found = parse_number(request.POST.get(name))
     return -1 if found is None else found
 
 
-def _message(request: HttpRequest) -> str:
+def _posted_message(request: HttpRequest) -> str:
     return request.POST.get("message", "").replace("\0", "").strip()[:LONGEST_MESSAGE]
 
 
@@ -292,7 +302,7 @@ def _reasons(error: DefinitionError) -> list[str]:
     return [as_sentence(str(problem)) for problem in error.problems]
 
 
-def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:
+def _report_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:
     """`before` is the workflow as it was read before."""
     if version == before.published:
         messages.success(request, f"{version} says the same and is live already.")
@@ -302,5 +312,5 @@ def _say_published(request: HttpRequest, version: WorkflowVersion, before: Workf
     messages.success(request, f"Version {version.number} is live.{stay}")
 
 
-def _page_of(workflow: Workflow) -> str:
+def _workflow_url(workflow: Workflow) -> str:
     return reverse("admin:automate_core_workflow_change", args=[workflow.pk])

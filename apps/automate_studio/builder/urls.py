@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from automate_studio.builder import presence, views
-from automate_studio.builder.data import functions
+from automate_studio.builder import views
 from automate_studio.builder.data import views as data
-from automate_studio.builder.panel import budget, connections, options
-from automate_studio.builder.tests import views as tests
+from automate_studio.builder.data.functions import function_list
+from automate_studio.builder.data.views import field_preview, sample_panel
+from automate_studio.builder.panel.budget import budget_section
+from automate_studio.builder.panel.connections import step_connection
+from automate_studio.builder.panel.options import step_options
+from automate_studio.builder.presence import report_presence
+from automate_studio.builder.tests.views import change_kept, test_run
+from automate_studio.builder.views import (
+    builder_page,
+    copy_step,
+    insert_palette,
+    run_command,
+    step_panel,
+    store_condition,
+)
 from automate_studio.ui.staff_views import staff
 
 urlpatterns = [
-    staff("", views.page, "builder"),
-    staff("insert/", views.palette, "builder_palette"),
-    staff("do/", views.do, "builder_do"),
-    staff("test/", tests.test, "builder_test"),
-    staff("test/keep/", tests.keep, "builder_test_keep"),
-    staff("here/", presence.here, "builder_here"),
-    staff("copy/", views.copy, "builder_copy"),
-    staff("condition/<path:path>/", views.condition, "builder_condition"),
-    staff("options/<path:path>/", options.options, "builder_options"),
-    staff("connection/<path:path>/", connections.connection, "builder_connection"),
+    staff("", builder_page, "builder"),
+    staff("insert/", insert_palette, "builder_palette"),
+    staff("do/", run_command, "builder_do"),
+    staff("test/", test_run, "builder_test"),
+    staff("test/keep/", change_kept, "builder_test_keep"),
+    staff("here/", report_presence, "builder_here"),
+    staff("copy/", copy_step, "builder_copy"),
+    staff("condition/<path:path>/", store_condition, "builder_condition"),
+    staff("options/<path:path>/", step_options, "builder_options"),
+    staff("connection/<path:path>/", step_connection, "builder_connection"),
     staff("trigger/<slug:key>/endpoint/", views.trigger_endpoint, "builder_trigger_endpoint"),
     staff("trigger/<slug:key>/event/", views.trigger_event, "builder_trigger_event"),
-    staff("step/<path:path>/", views.step, "builder_step"),
+    staff("step/<path:path>/", step_panel, "builder_step"),
     staff("data/<path:path>/", data.picker_tree, "builder_data"),
-    staff("preview/<path:path>/", data.preview, "builder_preview"),
-    staff("budget/", budget.budget, "builder_budget"),
-    staff("functions/", functions.functions, "builder_functions"),
-    staff("sample/", data.sample, "builder_sample"),
+    staff("preview/<path:path>/", field_preview, "builder_preview"),
+    staff("budget/", budget_section, "builder_budget"),
+    staff("functions/", function_list, "builder_functions"),
+    staff("sample/", sample_panel, "builder_sample"),
 ]

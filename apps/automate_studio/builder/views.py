@@ -24,15 +24,27 @@ from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, permitted
-from automate_studio.builder import offers
-from automate_studio.builder.panel import conditions, generic_action, parsing, problem_messages, steps
+from automate_studio.builder.offers import palette_groups
+from automate_studio.builder.panel import generic_action, steps
+from automate_studio.builder.panel.conditions import condition_command
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
 from automate_studio.builder.panel.forms import ROWS
-from automate_studio.builder.panel.panel import TRIGGERS, Panel, panel_at, settings_values, with_json
-from automate_studio.builder.panel.problem_messages import Line
-from automate_studio.builder.panel.steps import SETTINGS
-from automate_studio.builder.tests import views as tests
-from automate_studio.builder.triggers import endpoints, trigger_form, waiting
+from automate_studio.builder.panel.generic_action import complete_stored_action
+from automate_studio.builder.panel.panel import TRIGGERS, Panel, panel_at, settings_values, with_json_field
+from automate_studio.builder.panel.parsing import changed_fields
+from automate_studio.builder.panel.problem_messages import ProblemLine, editing_problem_lines
+from automate_studio.builder.panel.steps import (
+    SETTINGS,
+    empty_value,
+    path_of_step,
+    posted_kinds,
+    step_at,
+    step_field_specs,
+)
+from automate_studio.builder.tests.views import test_badges
+from automate_studio.builder.triggers.endpoints import InvalidEndpointError, create_endpoint, endpoint_form
+from automate_studio.builder.triggers.trigger_form import changed_config
+from automate_studio.builder.triggers.waiting import capture_event, poll_event
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import parse_json
@@ -45,18 +57,18 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 
 
 @require_safe
-def page(request: HttpRequest, pk: int) -> HttpResponse:
+def builder_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The whole builder, with the step that `?step=` names in the panel."""
     state = commands.load_state(get_editable_workflow(request, pk))
     path = request.GET.get("step", "")
     panel = panel_at(state, path, request.user) if path else None
-    context = _context(request, state, panel)
+    context = _builder_context(request, state, panel)
     template, title = "automate_studio/builder/page.html", state.workflow.name
     return render_page(request, template, title, **context, is_fullwidth="1")
 
 
 @require_safe
-def palette(request: HttpRequest, pk: int) -> HttpResponse:
+def insert_palette(request: HttpRequest, pk: int) -> HttpResponse:
     """What can be inserted at the place that the parameters name."""
     workflow = get_editable_workflow(request, pk)
     place = clean_text(request.GET.get("parent")), clean_text(request.GET.get("slot"))
@@ -64,26 +76,26 @@ def palette(request: HttpRequest, pk: int) -> HttpResponse:
     at = 100_000 if index is None else index
     context = {
         "workflow": workflow,
-        "groups": offers.groups(workflow, rows.load_draft(workflow), request.user, place, at),
+        "groups": palette_groups(workflow, rows.load_draft(workflow), request.user, place, at),
         "clip": request.session.get(_CLIP),
     }
     return TemplateResponse(request, "automate_studio/builder/palette.html", context)
 
 
-def step(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+def step_panel(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The panel of a step, of the triggers or of the workflow. A POST stores those of its fields that differ."""
     if request.method == "POST":
-        return _edit(request, pk, path)
+        return _store_fields(request, pk, path)
     state = commands.load_state(get_editable_workflow(request, pk))
     panel = panel_at(state, path, request.user)
     if panel is None:
         raise Http404
-    panel = with_json(panel, request.GET.get("json", ""))
-    return TemplateResponse(request, "automate_studio/builder/panel.html", _context(request, state, panel))
+    panel = with_json_field(panel, request.GET.get("json", ""))
+    return TemplateResponse(request, "automate_studio/builder/panel.html", _builder_context(request, state, panel))
 
 
 @require_POST
-def do(request: HttpRequest, pk: int) -> HttpResponse:
+def run_command(request: HttpRequest, pk: int) -> HttpResponse:
     """One command: its fields are the request's."""
     workflow = get_editable_workflow(request, pk)
     selected = request.POST.get("selected", "")
@@ -97,39 +109,39 @@ def do(request: HttpRequest, pk: int) -> HttpResponse:
                 by=current_person(request),
             )
         return commands.run_command(
-            workflow.pk, requests.read_request(_document(request), lax=True), by=current_person(request)
+            workflow.pk, requests.read_request(_command_document(request), lax=True), by=current_person(request)
         )
 
-    return _answer(request, act, selected)
+    return _edit_response(request, act, selected)
 
 
 @require_POST
-def condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+def store_condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store a condition as its form has it, after what `act` says: its rows, or its JSON."""
     workflow = get_editable_workflow(request, pk)
 
     def act() -> DraftState:
         rev = parse_number(request.POST.get("rev")) or 0
-        document = conditions.command(rows.load_draft(workflow), path, request.POST, rev)
+        document = condition_command(rows.load_draft(workflow), path, request.POST, rev)
         return commands.run_command(workflow.pk, requests.read_request(document), by=current_person(request))
 
-    return _answer(request, act, path, template="condition_saved.html")
+    return _edit_response(request, act, path, template="condition_saved.html")
 
 
 @require_POST
-def copy(request: HttpRequest, pk: int) -> HttpResponse:
+def copy_step(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a step, with all inside it, for pasting here or elsewhere; what is kept is the session's."""
     state = commands.load_state(get_editable_workflow(request, pk))
     key = request.POST.get("key", "")
     try:
         request.session[_CLIP] = clipboard.build_clip(state.draft, [key])
     except RefusedError as error:
-        return _refused(request, error)
+        return _error_response(request, error)
     said = f"Copied {state.draft.steps[key].label if key in state.draft.steps else 'the trigger'}"
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
 
 
-def _document(request: HttpRequest) -> dict[str, Any]:
+def _command_document(request: HttpRequest) -> dict[str, Any]:
     """A request's fields as a command's document. Raises RefusedError."""
     document: dict[str, Any] = {name: value for name, value in request.POST.items() if name not in _NOT_OURS}
     for name in _JSON & document.keys():
@@ -145,7 +157,7 @@ def _document(request: HttpRequest) -> dict[str, Any]:
 _NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
 
 
-def _answer(
+def _edit_response(
     request: HttpRequest, act: Callable[[], DraftState], selected: str, *, template: str = "answer.html"
 ) -> HttpResponse:
     """What came of an edit: the tree, the bar and the panel; or why it was not made."""
@@ -154,14 +166,14 @@ def _answer(
     except NotPermittedError as error:
         raise PermissionDenied from error
     except EditError as error:
-        return _refused(request, error)
+        return _error_response(request, error)
     if state.done.selected in state.draft.steps:
-        selected = steps.path_of(state.draft, state.done.selected)
+        selected = path_of_step(state.draft, state.done.selected)
     panel = panel_at(state, selected, request.user) if selected else None
-    return TemplateResponse(request, f"automate_studio/builder/{template}", _context(request, state, panel))
+    return TemplateResponse(request, f"automate_studio/builder/{template}", _builder_context(request, state, panel))
 
 
-def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
+def _error_response(request: HttpRequest, error: EditError) -> HttpResponse:
     """409 with what the other did and the choice to go on, 422 with what to mend."""
     again = {name: texts for name, texts in request.POST.lists() if name != "csrfmiddlewaretoken"}
     if isinstance(error, ConflictError):
@@ -171,7 +183,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
         "reason": as_sentence(str(error)),
         "again": again,
         "conflict": isinstance(error, ConflictError),
-        "subject": _subject(request),
+        "subject": _edited_name(request),
         "url": request.path,
     }
     return TemplateResponse(
@@ -179,7 +191,7 @@ def _refused(request: HttpRequest, error: EditError) -> HttpResponse:
     )
 
 
-def _subject(request: HttpRequest) -> str:
+def _edited_name(request: HttpRequest) -> str:
     """What a request would have changed, as a person calls it."""
     if request.POST.get("trigger") or request.POST.get("do") == "edit_trigger":
         return _("this trigger")
@@ -192,7 +204,7 @@ def _subject(request: HttpRequest) -> str:
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Store the fields of a panel that differ from what is there."""
     workflow = get_editable_workflow(request, pk)
     structure = workflow.structure_rev
@@ -200,7 +212,7 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     unread: list[str] = []
     try:
         before = rows.load_draft(workflow)
-        document, refused = _changes(request, before, path)
+        document, refused = _changed_command(request, before, path)
         unread = list(refused)
         if document:
             state = commands.run_command(pk, requests.read_request(document), by=current_person(request))
@@ -210,28 +222,28 @@ def _edit(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         raise PermissionDenied from error
     except RefusedError as error:
         if not error.field:
-            return _refused(request, error)
+            return _error_response(request, error)
         refused = {error.field: as_sentence(f"not saved: {error}")}
         unread = []  # none of the fields was stored
         state = commands.load_state(workflow)
     except ConflictError as error:
-        return _refused(request, error)
+        return _error_response(request, error)
     panel = panel_at(state, path, request.user, refused)
     if panel is None:
         raise Http404
     shown = next((each for each in panel.triggers if each.path == request.POST.get("trigger")), panel)
     context = {
-        **_context(request, state, panel),
+        **_builder_context(request, state, panel),
         "form": shown,
         "not_saved": bool(refused),
-        "unread": json.dumps([_posted_as(request, name) for name in unread]),
+        "unread": json.dumps([_posted_name(request, name) for name in unread]),
         "redraw": state.workflow.structure_rev != structure or _slots(state.draft, path) != _slots(before, path),
         "written": {*document.get("set", ()), *document.get("unset", ())},
     }
     return TemplateResponse(request, "automate_studio/builder/saved.html", context, status=422 if refused else 200)
 
 
-def _posted_as(request: HttpRequest, name: str) -> str:
+def _posted_name(request: HttpRequest, name: str) -> str:
     """The name of a field in its form: of a trigger's rows that begins with the trigger's key."""
     rows_of_trigger = f"{request.POST.get('trigger', '')}.{name}"
     return rows_of_trigger if f"{rows_of_trigger}{ROWS}" in request.POST else name
@@ -239,36 +251,36 @@ def _posted_as(request: HttpRequest, name: str) -> str:
 
 def _slots(draft: Draft, path: str) -> list[str]:
     """The lists of steps in what the panel is about: some fields make or drop one."""
-    node = steps.at(draft, path)
+    node = step_at(draft, path)
     return node.slots if node else []
 
 
-def _changes(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(the command that stores what differs, if anything does; the fields that cannot be read)."""
     rev = parse_number(request.POST.get("rev")) or 0
     if path == SETTINGS:
-        found, unset, errors = parsing.changed(SETTINGS_FIELDS, settings_values(draft), request.POST)
+        found, unset, errors = changed_fields(SETTINGS_FIELDS, settings_values(draft), request.POST)
         found |= {name: _EMPTY[name] for name in unset if name in _EMPTY}
         return ({"do": "edit_settings", "rev": rev, "set": found} if found else {}), errors
     if path == START:
-        return _trigger_changes(request, draft, rev)
-    node = steps.at(draft, path)
+        return _changed_trigger(request, draft, rev)
+    node = step_at(draft, path)
     if node is None:
         raise RefusedError("this step is not there any more")
     all_found: dict[str, Any] = {}
     all_unset: list[str] = []
     all_errors: dict[str, str] = {}
-    drawn = steps.drawn_kinds(request.POST)
-    for specs, present, prefix in steps.specs(node, request.user, drawn):
-        found, unset, errors = parsing.changed(specs, present, request.POST, prefix)
+    drawn = posted_kinds(request.POST)
+    for specs, present, prefix in step_field_specs(node, request.user, drawn):
+        found, unset, errors = changed_fields(specs, present, request.POST, prefix)
         all_found |= found
         all_unset += unset
         all_errors |= errors
     free = {name: spec.kind for name, spec in steps.free_inputs(node, drawn).items()}
-    all_found |= {name: steps.emptied(free[name]) for name in all_unset if name in free}
+    all_found |= {name: empty_value(free[name]) for name in all_unset if name in free}
     all_unset = [name for name in all_unset if name not in free]
     if generic_action.is_generic(node):
-        generic_action.stored(node, all_found, all_unset, all_errors)
+        complete_stored_action(node, all_found, all_unset, all_errors)
     document = {"do": "edit", "rev": rev, "key": node.key, "set": all_found, "unset": all_unset}
     return (document if all_found or all_unset else {}), all_errors
 
@@ -287,11 +299,11 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-def _trigger_changes(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
+def _changed_trigger(request: HttpRequest, draft: Draft, rev: int) -> tuple[dict[str, Any], dict[str, str]]:
     node: TriggerNode | None = draft.triggers.get(request.POST.get("trigger", ""))
     if node is None:
         raise RefusedError("this trigger is not there any more")
-    found, unset, errors = trigger_form.changes(node, request.POST)
+    found, unset, errors = changed_config(node, request.POST)
     document = {"do": "edit_trigger", "rev": rev, "key": node.key, "set": found, "unset": unset}
     return (document if found or unset else {}), errors
 
@@ -304,9 +316,9 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Make a webhook for a trigger. Its secret stands in this answer, and nowhere after that."""
     workflow = get_editable_workflow(request, pk)
     try:
-        state, secret = endpoints.make(workflow, key, request.POST, by=current_person(request))
-    except endpoints.NotMadeError as error:
-        form = endpoints.creating(workflow, key, request.user, error.form)
+        state, secret = create_endpoint(workflow, key, request.POST, by=current_person(request))
+    except InvalidEndpointError as error:
+        form = endpoint_form(workflow, key, request.user, error.form)
         if form is None:
             raise PermissionDenied from error
         again: dict[str, Any] = {
@@ -317,10 +329,10 @@ def trigger_endpoint(request: HttpRequest, pk: int, key: str) -> HttpResponse:
         }
         return TemplateResponse(request, "automate_studio/builder/triggers/creating.html", again, status=422)
     except EditError as error:
-        return _refused(request, error)
+        return _error_response(request, error)
     config = state.draft.triggers[key].config
     context = {
-        **_context(request, state, panel_at(state, START, request.user)),
+        **_builder_context(request, state, panel_at(state, START, request.user)),
         "fresh": webhook_shown(config["endpoint"], request.user, config.get("event", ""), secret=secret),
         "fresh_key": key,
     }
@@ -334,20 +346,22 @@ def trigger_event(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """Whether an event of a trigger's source has come; a POST shows it, and makes it the sample."""
     state = commands.load_state(get_editable_workflow(request, pk))
     if request.method != "POST":
-        return waiting.look(request, state, key)
-    shown = waiting.catch(request, state, key)
-    context = {**_context(request, state, panel_at(state, START, request.user)), **shown}
+        return poll_event(request, state, key)
+    shown = capture_event(request, state, key)
+    context = {**_builder_context(request, state, panel_at(state, START, request.user)), **shown}
     return TemplateResponse(request, "automate_studio/builder/triggers/caught.html", context)
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------
 
 
-def _context(request: HttpRequest, state: DraftState, panel: Panel | None) -> dict[str, Any]:
+def _builder_context(request: HttpRequest, state: DraftState, panel: Panel | None) -> dict[str, Any]:
     revs = {key: node.rev for key, node in state.draft.steps.items()}
-    badges = tests.badges(state.workflow, state.reading.definition)
-    problems = problem_messages.lines_while_editing(state.draft, state.problems)
-    edited = DraftMarks(*_marks(problems), revs, _connections(state, request.user), _runs_as(state.workflow), badges)
+    badges = test_badges(state.workflow, state.reading.definition)
+    problems = editing_problem_lines(state.draft, state.problems)
+    edited = DraftMarks(
+        *_problem_marks(problems), revs, _connection_names(state, request.user), _runs_as(state.workflow), badges
+    )
     tree = draft_tree(state.reading.definition, edited)
     selected = panel.path if panel else ""
     levels = Counter(line.level for line in problems)
@@ -356,7 +370,7 @@ def _context(request: HttpRequest, state: DraftState, panel: Panel | None) -> di
         "workflow": state.workflow,
         "tree": tree,
         "panel": panel,
-        "card": _card(tree, selected),
+        "card": _card_at(tree, selected),
         "selected": selected,
         "step_url": reverse("studio:builder", args=[state.workflow.pk]) + "step/",
         "condition_url": reverse("studio:builder_condition", args=[state.workflow.pk, selected or START]),
@@ -373,7 +387,7 @@ def _context(request: HttpRequest, state: DraftState, panel: Panel | None) -> di
 _CONTAINERS = {kind: KIND_LABELS[kind] for kind in ("branch", "for_each", "try", "parallel", "repeat")}
 
 
-def _connections(state: DraftState, user: User) -> dict[str, str]:
+def _connection_names(state: DraftState, user: User) -> dict[str, str]:
     """The names of the connections of a draft, by slug, of those that this person may use."""
     slugs = {node.connection for node in state.draft.steps.values() if node.connection}
     if not slugs:
@@ -386,14 +400,14 @@ def _runs_as(workflow: Workflow) -> str:
     return "" if workflow.run_as_id == workflow.owner_id else workflow.run_as.get_username()
 
 
-def _card(tree: StepTree, path: str) -> StepCard | None:
+def _card_at(tree: StepTree, path: str) -> StepCard | None:
     return tree.trigger if path == START else next((card for card in tree.flat() if card.path == path), None)
 
 
 _SEVERITY = ("warning", "missing", "error")  #: the last wins
 
 
-def _marks(problems: list[Line]) -> tuple[Mapping[str, ProblemMark], ProblemMark | None]:
+def _problem_marks(problems: list[ProblemLine]) -> tuple[Mapping[str, ProblemMark], ProblemMark | None]:
     """The worst problem of each step by its key, and of the triggers."""
     found: dict[str, ProblemMark] = {}
     for line in sorted(problems, key=lambda line: _SEVERITY.index(line.level)):

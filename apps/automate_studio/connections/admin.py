@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.oauth.providers import GENERIC, GRANTS, PROVIDERS
 from automate_studio.connections import views
+from automate_studio.connections.views import build_panel, choose_connector
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.view_models.connection_health import adapter_of
 
@@ -36,7 +37,7 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Its health, and what a test needs."""
-        return {"panel": views.panel(request, obj)}
+        return {"panel": build_panel(request, obj)}
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """What it is; neither can be changed."""
@@ -59,6 +60,6 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
         """The connectors to choose from, then the form of the one that was chosen."""
         chosen = request.POST.get("connector") or request.GET.get("connector")
         if not chosen and self.has_add_permission(request):
-            return views.choose(request)
+            return choose_connector(request)
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response

@@ -35,7 +35,7 @@ TABS = {"": "All", "failing": "Failing", "untested": "Not tested", "healthy": "H
 _Health = Connection.Health
 _ORDER = ("failing", "untested", "healthy")
 _PROVEN = Q(tested_at__isnull=False) | Q(last_used_at__isnull=False)
-_STANDING = Case(
+_TAB_CONDITIONS = Case(
     When(health__in=(_Health.FAILING, _Health.RECONNECT), then=Value("failing")),
     When(_PROVEN, health=_Health.WORKING, then=Value("healthy")),
     default=Value("untested"),
@@ -97,22 +97,24 @@ class ConnectionCard:
         return connection_test.can_try(self.connection)
 
 
-def connections(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
+def connection_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the connections that `user` may view."""
     kept = list_query(query, TABS, "app", "owner")
     known = permitted(user, "view", Connection.objects.all())
-    found = _matching(known, kept).annotate(standing=_STANDING)
+    found = _filter_connections(known, kept).annotate(standing=_TAB_CONDITIONS)
     counts = dict(found.order_by().values_list("standing").annotate(Count("pk")))
     counts[""] = sum(counts.values())
     if kept.tab:
         found = found.filter(standing=kept.tab)
     rows = found.annotate(rank=_RANK).select_related("owner").order_by("rank", "name", "pk")
     shown = list(rows[page_slice(kept, counts.get(kept.tab, 0))])
-    filters = [_apps(kept, known), owner_filter(kept, known)]
-    return build_list_page(kept, cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection")
+    filters = [_app_filter(kept, known), owner_filter(kept, known)]
+    return build_list_page(
+        kept, connection_cards(user, shown, now), counts, tabs=TABS, filters=filters, what="connection"
+    )
 
 
-def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
+def connection_cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[ConnectionCard]:
     """The cards of these connections: the same number of queries for any number of them."""
     rows = Connection.objects.filter(pk__in=[each.pk for each in shown])
     may = {
@@ -120,7 +122,7 @@ def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[Con
         for verb in ("use", "change", "share", "delete")
     }
     used = where_used(user, shown)
-    waiting = _waiting(shown)
+    waiting = _waiting_runs(shown)
     return [
         ConnectionCard(
             connection=each,
@@ -137,7 +139,7 @@ def cards(user: User, shown: Sequence[Connection], now: dt.datetime) -> list[Con
     ]
 
 
-def _matching(found: QuerySet[Connection], kept: ListQuery) -> QuerySet[Connection]:
+def _filter_connections(found: QuerySet[Connection], kept: ListQuery) -> QuerySet[Connection]:
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         named = Q(name__icontains=search) | Q(slug__icontains=search) | Q(connector__icontains=search)
@@ -147,19 +149,21 @@ def _matching(found: QuerySet[Connection], kept: ListQuery) -> QuerySet[Connecti
     return found.filter(**owner_condition(kept))
 
 
-def _apps(kept: ListQuery, known: QuerySet[Connection]) -> FilterChoice:
+def _app_filter(kept: ListQuery, known: QuerySet[Connection]) -> FilterChoice:
     codes = known.order_by("connector").values_list("connector", flat=True).distinct()[: listing.MOST_CHOICES]
-    return filter_choice(kept, "app", "App", sorted(((code, _name(code)) for code in codes), key=lambda o: o[1]))
+    return filter_choice(
+        kept, "app", "App", sorted(((code, _connector_name(code)) for code in codes), key=lambda o: o[1])
+    )
 
 
-def _name(code: str) -> str:
+def _connector_name(code: str) -> str:
     try:
         return connectors.get(code).name
     except PluginNotFoundError:
         return code
 
 
-def _waiting(shown: Sequence[Connection]) -> dict[str, int]:
+def _waiting_runs(shown: Sequence[Connection]) -> dict[str, int]:
     waits = Wait.objects.filter(kind=Wait.Kind.RECONNECT, status=Wait.Status.OPEN)
     slugs = [each.slug for each in shown if each.health == _Health.RECONNECT]
     found = waits.filter(data__connection__in=slugs) if slugs else waits.none()

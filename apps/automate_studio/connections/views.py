@@ -23,7 +23,7 @@ from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_studio.connections.listing import cards, connections
+from automate_studio.connections.listing import connection_cards, connection_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.objects.listing import list_response
 from automate_studio.ui.request_params import clean_text, current_person
@@ -32,7 +32,7 @@ from automate_studio.view_models.connection_health import adapter_of, health_adv
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class ConnectionPanel:
     """A connection as its page shows it to one person."""
 
     connection: Connection
@@ -68,11 +68,11 @@ class Panel:
         return health_advice(self.connection) if self.state == "failed" else ""
 
 
-def panel(request: HttpRequest, connection: Connection) -> Panel:
+def build_panel(request: HttpRequest, connection: Connection) -> ConnectionPanel:
     """What `request`'s person sees of it."""
     user = request.user
     may_change = can(user, "change", connection)
-    return Panel(
+    return ConnectionPanel(
         connection=connection,
         may_test=may_change or can(user, "use", connection),
         may_change=may_change,
@@ -86,13 +86,13 @@ def panel(request: HttpRequest, connection: Connection) -> Panel:
 
 def connection_list(request: HttpRequest) -> HttpResponse:
     """The connections that this person may view."""
-    found = connections(request.user, request.GET, timezone.now())
+    found = connection_page(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_connectors_connection_changelist")
     may_add = can(request.user, "add", Connection)
     return list_response(request, "automate_studio/connections/list.html", "Connections", url, found, may_add=may_add)
 
 
-def choose(request: HttpRequest) -> HttpResponse:
+def choose_connector(request: HttpRequest) -> HttpResponse:
     """The connectors to choose from, before the form of one."""
     search = clean_text(request.GET.get("q")).lower()
     every = sorted((connectors.get(code) for code in connectors.names()), key=lambda adapter: adapter.name.lower())
@@ -104,20 +104,20 @@ def choose(request: HttpRequest) -> HttpResponse:
 @require_POST
 def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a connection by a real call; gives the fragment that says how it went."""
-    connection = _connection(request, pk)
+    connection = _get_connection(request, pk)
     try:
         result = trial.attempt(connection, current_person(request))
     except NotPermittedError as error:
         raise PermissionDenied from error
     connection.refresh_from_db()
-    shown = {"panel": panel(request, connection), "trial": result, "at": timezone.localtime()}
+    shown = {"panel": build_panel(request, connection), "trial": result, "at": timezone.localtime()}
     if request.headers.get("HX-Request") == "true" and request.POST.get("as") == "card":
-        [card] = cards(request.user, [connection], timezone.now())
+        [card] = connection_cards(request.user, [connection], timezone.now())
         return TemplateResponse(request, "automate_studio/connections/card.html", {**shown, "card": card})
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "automate_studio/connections/health.html", shown)
     (messages.success if result.works else messages.error)(request, result.message)
-    return HttpResponseSeeOther(_url(connection))
+    return HttpResponseSeeOther(_connection_url(connection))
 
 
 @sensitive_post_parameters()
@@ -142,14 +142,16 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
 @require_POST
 def oauth_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin to sign in; gives a page with the link to the provider, to which a form may not lead (CSP)."""
-    connection = _connection(request, pk)
+    connection = _get_connection(request, pk)
     try:
-        address = sign_in.begin(connection, current_person(request), session=_session(request), back=_back())
+        address = sign_in.begin(
+            connection, current_person(request), session=_session_key(request), back=_callback_url()
+        )
     except NotPermittedError as error:
         raise PermissionDenied from error
     except sign_in.SignInError as error:
         messages.error(request, str(error))
-        return HttpResponseSeeOther(_url(connection))
+        return HttpResponseSeeOther(_connection_url(connection))
     title, template = f"Sign in to {connection}", "automate_studio/connections/sign_in.html"
     return render_page(request, template, title, connection=connection, address=address)
 
@@ -163,8 +165,8 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
             given["state"],
             given["code"],
             current_person(request),
-            session=_session(request),
-            back=_back(),
+            session=_session_key(request),
+            back=_callback_url(),
             refused=given["error"] or ("" if given["code"] else "nothing"),
         )
     except NotPermittedError as error:
@@ -173,21 +175,21 @@ def oauth_callback(request: HttpRequest) -> HttpResponse:
         messages.error(request, str(error))
         return HttpResponseSeeOther(reverse("admin:automate_connectors_connection_changelist"))
     messages.success(request, f"Signed in. {connection} works, and steps that waited for it go on.")
-    return HttpResponseSeeOther(_url(connection))
+    return HttpResponseSeeOther(_connection_url(connection))
 
 
-def _connection(request: HttpRequest, pk: int) -> Connection:
+def _get_connection(request: HttpRequest, pk: int) -> Connection:
     connections = Connection.objects.select_related("owner")
     return get_object_or_404(permitted(request.user, "view", connections), pk=pk)
 
 
-def _session(request: HttpRequest) -> str:
+def _session_key(request: HttpRequest) -> str:
     return str(request.session.session_key)
 
 
-def _back() -> str:
+def _callback_url() -> str:
     return reverse("studio:oauth_callback")
 
 
-def _url(connection: Any) -> str:
+def _connection_url(connection: Any) -> str:
     return reverse("admin:automate_connectors_connection_change", args=[connection.pk])

@@ -70,7 +70,7 @@ class EventPage(KeysetPage):
     is_live: bool = False
 
 
-def tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
+def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
     """The named filters, and beside them the deliveries that were refused."""
     base = "" if not of_refused else reverse("admin:automate_core_event_changelist")
     shown = [
@@ -84,16 +84,16 @@ def tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
     return [*shown, Tab(name="Refused deliveries", url=reverse("studio:event_refused"), active=of_refused)]
 
 
-def events(user: User, query: Query, now: dt.datetime) -> EventPage:
+def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     """One page of the events that `user` may view, newest first."""
-    kept = _kept(query)
+    kept = _list_query(query)
     reach = access.reach(user, "view")
     readable = access.reach(user, "view_payload")
     after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
-    found, choices, stopped, error = Found(), _with(kept, [], []), False, ""
+    found, choices, stopped, error = Found(), _with_selected(kept, [], []), False, ""
     try:
         with bounded_queries():
-            choices = _choices(reach, kept)
+            choices = _filter_choices(reach, kept)
             found = find(reach, readable, kept, (after, before), now)
     except QuestionError as unreadable:
         error = str(unreadable)
@@ -106,8 +106,8 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
     rows = found.rows
     back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None
     return EventPage(
-        rows=_rows(rows, user, readable),
-        tabs=tabs(kept),
+        rows=_event_rows(rows, user, readable),
+        tabs=event_tabs(kept),
         search=kept.get("q", ""),
         filtered=bool(kept),
         hidden={name: kept[name] for name in ("show",) if name in kept},
@@ -128,7 +128,7 @@ def events(user: User, query: Query, now: dt.datetime) -> EventPage:
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 
-def _kept(query: Query) -> dict[str, str]:
+def _list_query(query: Query) -> dict[str, str]:
     """What this page is asked for, and the links on it ask for again; nonsense is left out."""
     names = ("show", "q", "source", "type", "since", "until", "held")
     given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}
@@ -139,7 +139,7 @@ def _kept(query: Query) -> dict[str, str]:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
+def _event_rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
     keys = [event.pk for event in found]
     if not keys:
         return []
@@ -164,7 +164,7 @@ def _rows(found: list[Event], user: User, readable: Reach) -> list[EventRow]:
     ]
 
 
-def _choices(reach: Reach, kept: dict[str, str]) -> list[FilterChoice]:
+def _filter_choices(reach: Reach, kept: dict[str, str]) -> list[FilterChoice]:
     """Sources and types of the newest events, and the times to choose from."""
     keys = reach.newest(RECENT)
     among = RawSQL("automate_core_event.id = ANY(%s::uuid[])", [keys], output_field=BooleanField())
@@ -173,16 +173,18 @@ def _choices(reach: Reach, kept: dict[str, str]) -> list[FilterChoice]:
     sources = list(dict.fromkeys(origin for origin, _ in pairs))
     chosen = kept.get("source", "")
     types = list(dict.fromkeys(kind for origin, kind in pairs if kind and chosen in {"", origin}))
-    return _with(kept, sources[:MOST_CHOICES], sorted(types)[:MOST_CHOICES])
+    return _with_selected(kept, sources[:MOST_CHOICES], sorted(types)[:MOST_CHOICES])
 
 
-def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[FilterChoice]:
+def _with_selected(kept: dict[str, str], sources: list[str], types: list[str]) -> list[FilterChoice]:
     """Choices of which those that are chosen are a part in any case."""
     present, kind = kept.get("source", ""), kept.get("type", "")
     sources = sources if not present or present in sources else [present, *sources]
     types = types if not kind or kind in types else [kind, *types]
     return [
-        FilterChoice(name="source", label="Source", value=present, options=[(each, _named(each)) for each in sources]),
+        FilterChoice(
+            name="source", label="Source", value=present, options=[(each, _type_option(each)) for each in sources]
+        ),
         FilterChoice(name="type", label="Type", value=kind, options=[(each, each) for each in types]),
         FilterChoice(
             name="since",
@@ -193,6 +195,6 @@ def _with(kept: dict[str, str], sources: list[str], types: list[str]) -> list[Fi
     ]
 
 
-def _named(text: str) -> str:
+def _type_option(text: str) -> str:
     said = describe_source(text)
     return f"{said.kind}, {said.name}" if said.name else said.kind

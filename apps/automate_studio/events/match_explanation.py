@@ -12,7 +12,7 @@ from automate_studio.ui.formatting import state_word
 from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines
 from automate_studio.view_models.event_sources import KINDS
 
-_SAID = {
+_OUTCOME_TEXTS = {
     MatchOutcome.STARTED: ("Started a run", "succeeded"),
     MatchOutcome.TAKES: ("Would match now", "waiting"),
     MatchOutcome.REFUSED: ("No match", "skipped"),
@@ -24,7 +24,7 @@ _OF_ITS_TYPE = {MatchOutcome.STARTED, MatchOutcome.TAKES, MatchOutcome.REFUSED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerdictView:
+class WorkflowMatch:
     """One workflow's verdict. `state` is its colour and glyph; `may_sample`: it can be looked at in its builder."""
 
     verdict: TriggerExplanation
@@ -41,11 +41,11 @@ class VerdictView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Why:
+class MatchExplanation:
     """What is told of an event: `notes` for all workflows, then each."""
 
     notes: list[str]
-    verdicts: list[VerdictView]
+    verdicts: list[WorkflowMatch]
     may_read: bool
     more: bool
 
@@ -57,25 +57,25 @@ class Why:
         )
 
 
-def of(event: Event, person: Person, workflow: Workflow | None = None) -> Why:
+def build_match_explanation(event: Event, person: Person, workflow: Workflow | None = None) -> MatchExplanation:
     """Of all workflows that the person may view, or of that one."""
     told = match_explanation.explain_match(event, by=person, workflow=workflow)
     keys = {verdict.workflow.pk for verdict in told.verdicts}
     change = permitted(person, "change", Workflow.objects.filter(pk__in=keys))
     editable = set(permitted(person, "view_payload", change).values_list("pk", flat=True)) if told.may_read else set()
-    return Why(
+    return MatchExplanation(
         notes=told.notes,
-        verdicts=[_view(verdict, may_sample=verdict.workflow.pk in editable) for verdict in told.verdicts],
+        verdicts=[_workflow_match(verdict, may_sample=verdict.workflow.pk in editable) for verdict in told.verdicts],
         may_read=told.may_read,
         more=told.more,
     )
 
 
-def _view(verdict: TriggerExplanation, *, may_sample: bool) -> VerdictView:
-    said, state = _SAID[verdict.outcome]
+def _workflow_match(verdict: TriggerExplanation, *, may_sample: bool) -> WorkflowMatch:
+    said, state = _OUTCOME_TEXTS[verdict.outcome]
     kind = KINDS.get("app" if verdict.kind == "event" else verdict.kind, ("", ""))[0]
     takes = verdict.takes or ("any type" if verdict.kind in {"webhook", "event"} else "")
-    return VerdictView(
+    return WorkflowMatch(
         verdict=verdict,
         said=state_word(verdict.run.status) if verdict.run else said,
         state=str(verdict.run.status) if verdict.run else state,

@@ -27,7 +27,8 @@ from automate_core.runs.control import ControlError
 from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
-from automate_studio.events import listing, match_explanation
+from automate_studio.events.listing import event_page, event_tabs
+from automate_studio.events.match_explanation import build_match_explanation
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, short_id
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
@@ -45,7 +46,7 @@ CHECKED = 10  #: events of a workflow that are offered to be checked
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay:
+class ReplayOptions:
     """What a replay would start. `reason` says why there is none."""
 
     startable: list[replay.Startable]
@@ -62,34 +63,34 @@ def event_list(request: HttpRequest) -> HttpResponse:
     """What came in; htmx asks for the list alone."""
     if not may_list_events(request.user):
         raise Http404
-    found = listing.events(request.user, request.GET, timezone.now())
+    found = event_page(request.user, request.GET, timezone.now())
     status = 422 if found.error else 200
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "automate_studio/events/list.html#list", {"found": found}, status=status)
-    return _page(request, "list", "Events", found=found, status=status)
+    return _render_page(request, "list", "Events", found=found, status=status)
 
 
 @require_safe
-def refused_list(request: HttpRequest) -> HttpResponse:
+def rejected_list(request: HttpRequest) -> HttpResponse:
     """The deliveries that were refused, by endpoint, reason and day."""
     if not may_list_events(request.user):
         raise Http404
     found = rejection_page(request.user, timezone.now())
-    return _page(request, "refused", "Refused deliveries", found=found, tabs=listing.tabs({}, of_refused=True))
+    return _render_page(request, "refused", "Refused deliveries", found=found, tabs=event_tabs({}, of_refused=True))
 
 
 @require_safe
 def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """One event: what it carries, what it started, and why it did or did not start the rest."""
-    event = _event(request, event_id)
+    event = _get_event(request, event_id)
     person = current_person(request)
-    why = match_explanation.of(event, person)
+    why = build_match_explanation(event, person)
     runs = permitted(person, "view", ExecutionRun.objects.filter(event=event, trace_id=event.trace_id))  # by that index
     shown = list(runs.order_by("pk").values_list("pk", flat=True)[:MOST_RUNS])
     if why.may_read and not event.emptied_at:
         payload_views.at(person, "event.payload_viewed", event, trace_id=event.trace_id)
     replays = Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).defer("payload", "headers")
-    return _page(
+    return _render_page(
         request,
         "page",
         f"Event {short_id(event.pk)}",
@@ -98,10 +99,10 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         why=why,
         audits=can(request.user, "audit", SITE),
         runs=build_run_rows(shown, person, timezone.now()),
-        replay=_replay(request, event, may_read=why.may_read),
+        replay=_replay_options(request, event, may_read=why.may_read),
         replays=replays.order_by("-pk")[:20],
-        original=_known(request.user, event.replay_of),
-        tree=_tree(event) if why.may_read and not event.emptied_at else None,
+        original=_find_visible_event(request.user, event.replay_of),
+        tree=_payload_tree(event) if why.may_read and not event.emptied_at else None,
         subject=escape_invisible(event.subject or subjects.guess(event.payload)) if why.may_read else "",
         headers=sorted(event.headers.items()) if why.may_read else [],
     )
@@ -110,7 +111,7 @@ def event_detail(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Rows of the payload, as `json_answers.rows` says."""
-    event = _carrying(request, event_id)
+    event = _get_readable_event(request, event_id)
     payload_views.at(request.user, "event.payload_viewed", event, trace_id=event.trace_id)
     return json_rows_response(request, event.payload)
 
@@ -118,7 +119,7 @@ def event_value(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Start the chosen workflows from a copy of the event, and go to that."""
-    event = _event(request, event_id)
+    event = _get_event(request, event_id)
     chosen = [number for text in request.POST.getlist("workflow") if (number := parse_number(text)) is not None]
     try:
         done = replay.replay(event, chosen, by=current_person(request))
@@ -126,16 +127,16 @@ def event_replay(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         raise PermissionDenied from error
     except ControlError as error:
         messages.error(request, as_sentence(str(error)))
-        return HttpResponseSeeOther(_url(event))
+        return HttpResponseSeeOther(_event_url(event))
     count = len(done.runs)
     messages.success(request, f"Replayed as this event: {count} run{'' if count == 1 else 's'} started.")
-    return HttpResponseSeeOther(_url(done.event))
+    return HttpResponseSeeOther(_event_url(done.event))
 
 
 @require_POST
 def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """The stored payload as a file, audited."""
-    event = _carrying(request, event_id)
+    event = _get_readable_event(request, event_id)
     with transaction.atomic():
         audit.record(request.user, "event.payload_downloaded", event, trace_id=event.trace_id)
     return json_file_response(event.payload, f"event-{event.pk}.json")
@@ -144,7 +145,7 @@ def event_download(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
     """Choose the event as the sample of a workflow's builder, and go there."""
-    event = _event(request, event_id)
+    event = _get_event(request, event_id)
     workflow = get_editable_workflow(request, parse_number(request.POST.get("workflow")) or 0)
     if not can(request.user, "view_payload", workflow):
         raise PermissionDenied
@@ -152,7 +153,7 @@ def event_sample(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         choose_sample(commands.load_state(workflow), {"choose": f"event:{event.pk}"}, by=current_person(request))
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
-        return HttpResponseSeeOther(_url(event))
+        return HttpResponseSeeOther(_event_url(event))
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
@@ -165,7 +166,7 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
     event = next((found for part in lookup(text, reach) for found in part[:1]), None) if text else None
     sources = set(workflow.active_triggers.values_list("source", flat=True))
     latest = find(reach.among(sources), reach, {}, (None, None), timezone.now()).rows[:CHECKED]
-    return _page(
+    return _render_page(
         request,
         "check",
         f"Check an event, {workflow.name}",
@@ -174,28 +175,28 @@ def event_check(request: HttpRequest, pk: int) -> HttpResponse:
         source=describe_source(event.source) if event else None,
         latest=[(each, describe_source(each.source)) for each in latest],
         text=text,
-        why=match_explanation.of(event, current_person(request), workflow) if event else None,
+        why=build_match_explanation(event, current_person(request), workflow) if event else None,
     )
 
 
-def _replay(request: HttpRequest, event: Event, *, may_read: bool) -> Replay:
+def _replay_options(request: HttpRequest, event: Event, *, may_read: bool) -> ReplayOptions:
     if reason := replay.refusal(event):
-        return Replay(startable=[], reason=as_sentence(reason))
+        return ReplayOptions(startable=[], reason=as_sentence(reason))
     if not may_read:
-        return Replay(startable=[], reason="To replay it takes the permission to view its payload.")
-    return Replay(startable=replay.startable(event, current_person(request)))
+        return ReplayOptions(startable=[], reason="To replay it takes the permission to view its payload.")
+    return ReplayOptions(startable=replay.startable(event, current_person(request)))
 
 
-def _event(request: HttpRequest, event_id: uuid.UUID) -> Event:
+def _get_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     event = get_object_or_404(Event, pk=event_id)
     if not access.may(request.user, "view", event):
         raise Http404
     return event
 
 
-def _carrying(request: HttpRequest, event_id: uuid.UUID) -> Event:
+def _get_readable_event(request: HttpRequest, event_id: uuid.UUID) -> Event:
     """One whose payload is there, for who may see it."""
-    event = _event(request, event_id)
+    event = _get_event(request, event_id)
     if not access.may(request.user, "view_payload", event):
         raise PermissionDenied
     if event.emptied_at:
@@ -203,20 +204,20 @@ def _carrying(request: HttpRequest, event_id: uuid.UUID) -> Event:
     return event
 
 
-def _tree(event: Event) -> JsonTree:
+def _payload_tree(event: Event) -> JsonTree:
     url = f"{reverse('studio:event_value', args=[event.pk])}?part=payload"
     return JsonTree(part="payload", root="event.payload", url=url, value=event.payload)
 
 
-def _known(user: User, event_id: uuid.UUID | None) -> Event | None:
+def _find_visible_event(user: User, event_id: uuid.UUID | None) -> Event | None:
     """The event, when this person may know of it."""
     event = Event.objects.defer("payload", "headers").filter(pk=event_id).first() if event_id else None
     return event if event is not None and access.may(user, "view", event) else None
 
 
-def _url(event: Event) -> str:
+def _event_url(event: Event) -> str:
     return reverse("admin:automate_core_event_change", args=[event.pk])
 
 
-def _page(request: HttpRequest, name: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:
+def _render_page(request: HttpRequest, name: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:
     return render_page(request, f"automate_studio/events/{name}.html", title, status=status, **context)

@@ -33,7 +33,7 @@ _ONLINE_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Picture:
+class TemplatePicture:
     """A tree as a row of tiles; `fork` are the first steps of two ways, side by side at its end."""
 
     row: tuple[StepCard, ...]
@@ -45,13 +45,13 @@ class TemplateCard:
     """A template in the gallery."""
 
     template: Template
-    picture: Picture
+    picture: TemplatePicture
     steps: int
     needs: list[Need]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class VariableField:
     """One variable of a template as a field."""
 
     name: str
@@ -63,7 +63,7 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToDo:
+class SetupTask:
     """One thing to do on a new site."""
 
     text: str
@@ -75,16 +75,16 @@ class ToDo:
 
 
 @require_safe
-def gallery(request: HttpRequest) -> HttpResponse:
+def template_list(request: HttpRequest) -> HttpResponse:
     """All templates, those of one category, or those in which the words are found."""
-    _may_add(request)
-    return render_page(request, "automate_studio/gallery/page.html", "Templates", **_shelf(request, ""))
+    _check_may_add(request)
+    return render_page(request, "automate_studio/gallery/page.html", "Templates", **_template_grid(request, ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def template(request: HttpRequest, slug: str) -> HttpResponse:
+def template_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """A template; a POST makes a draft of it and goes to the builder."""
-    _may_add(request)
+    _check_may_add(request)
     found = files.installed_templates().get(slug)
     if found is None:
         raise Http404
@@ -92,7 +92,7 @@ def template(request: HttpRequest, slug: str) -> HttpResponse:
     errors: dict[str, str] = {}
     if request.method == "POST" and not any(need.kind == "action" for need in wanted):
         try:
-            return _use(request, found, wanted)
+            return _create_from_template(request, found, wanted)
         except instantiate.SettingError as error:
             errors = error.errors
     tree = draft_tree(found.definition)
@@ -105,8 +105,8 @@ def template(request: HttpRequest, slug: str) -> HttpResponse:
         category=CATEGORIES[found.category],
         tree=tree,
         steps=sum(1 for _ in tree.flat()),
-        needs=[(need, _chosen(request.POST, need), _where(request, need)) for need in wanted],
-        asks=list(_asks(found, request.POST, errors)),
+        needs=[(need, _chosen_option(request.POST, need), _create_url(request, need)) for need in wanted],
+        asks=list(_variable_fields(found, request.POST, errors)),
         usable=not any(need.kind == "action" for need in wanted),
         sample=json.dumps(found.sample.payload, indent=2, ensure_ascii=False),
     )
@@ -119,13 +119,13 @@ def is_first_run(request: HttpRequest) -> bool:
     return not permitted(request.user, "view", Workflow.objects.all()).exists()
 
 
-def start(request: HttpRequest) -> HttpResponse:
+def first_run_page(request: HttpRequest) -> HttpResponse:
     """The first page of an empty site: what is to be done, and the templates."""
-    context = {"to_do": list(_to_do(request)), **_shelf(request, reverse("studio:gallery"))}
+    context = {"to_do": list(_setup_tasks(request)), **_template_grid(request, reverse("studio:gallery"))}
     return render_page(request, "automate_studio/gallery/start.html", "Get started", **context)
 
 
-def _may_add(request: HttpRequest) -> None:
+def _check_may_add(request: HttpRequest) -> None:
     if not can(request.user, "add", Workflow):
         raise PermissionDenied
 
@@ -133,13 +133,15 @@ def _may_add(request: HttpRequest) -> None:
 # --- the shelf --------------------------------------------------------------------------------------------------------
 
 
-def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
+def _template_grid(request: HttpRequest, base: str) -> dict[str, Any]:
     """What the grid of templates shows; its filters are links to `base`."""
     category, search = request.GET.get("category", ""), clean_text(request.GET.get("q"))
     everything = files.installed_templates().values()
     there = needs.load_available(current_person(request))
     shown = [
-        each for each in everything if category in {"", each.category} and _is_found(each, search.casefold().split())
+        each
+        for each in everything
+        if category in {"", each.category} and _matches_words(each, search.casefold().split())
     ]
     kept = {"q": search} if search else {}
     present = {each.category for each in everything}
@@ -150,7 +152,7 @@ def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
         if key in present
     ]
     return {
-        "cards": [_card(each, there) for each in shown],
+        "cards": [_template_card(each, there) for each in shown],
         "found": KeysetPage(
             rows=shown,
             tabs=tabs,
@@ -162,51 +164,51 @@ def _shelf(request: HttpRequest, base: str) -> dict[str, Any]:
     }
 
 
-def _is_found(template: Template, words: Iterable[str]) -> bool:
+def _matches_words(template: Template, words: Iterable[str]) -> bool:
     """Whether all words are in what is said of the template, or in what it works with."""
     said = [template.name, template.summary, template.definition.description, CATEGORIES[template.category]]
     text = " ".join([*said, *template.definition.tags, *template.connectors.values()]).casefold()
     return all(word in text for word in words)
 
 
-def _card(template: Template, there: needs.Available) -> TemplateCard:
+def _template_card(template: Template, there: needs.Available) -> TemplateCard:
     tree = draft_tree(template.definition)
     return TemplateCard(
         template=template,
-        picture=picture(tree),
+        picture=build_picture(tree),
         steps=sum(1 for _ in tree.flat()),
         needs=list({need.title: need for need in needs.find_needs(template, there)}.values()),
     )
 
 
-def picture(tree: StepTree) -> Picture:
+def build_picture(tree: StepTree) -> TemplatePicture:
     """The tree drawn small: its first steps in order, up to where it forks."""
     row = [tree.trigger]
     for card in tree.cards:
         row.append(card)
         ways = [route.cards[0] for route in card.routes if route.cards]
         if len(ways) > 1 and len(row) < _MOST_TILES:
-            return Picture(tuple(row), tuple(ways[:2]))
+            return TemplatePicture(tuple(row), tuple(ways[:2]))
         row += ways[:1]
         if len(row) >= _MOST_TILES:
             break
-    return Picture(tuple(row[:_MOST_TILES]))
+    return TemplatePicture(tuple(row[:_MOST_TILES]))
 
 
 # --- one template -----------------------------------------------------------------------------------------------------
 
 
-def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
+def _create_from_template(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpResponse:
     """Make the draft, and say what is still to be set. Raises SettingError."""
-    chosen = {(need.kind, need.name): _chosen(request.POST, need) for need in wanted}
+    chosen = {(need.kind, need.name): _chosen_option(request.POST, need) for need in wanted}
     workflow = instantiate.create_from_template(
         template,
         owner=current_person(request),
         connections={name: slug for (kind, name), slug in chosen.items() if kind == "connection" and slug},
         endpoints={name: slug for (kind, name), slug in chosen.items() if kind == "endpoint" and slug},
-        settings=_given(template, request.POST),
+        settings=_posted_variables(template, request.POST),
     )
-    left = [need.title for need in wanted if _is_left(need, chosen[need.kind, need.name])]
+    left = [need.title for need in wanted if _is_unresolved(need, chosen[need.kind, need.name])]
     said = f"This draft was made from the template {template.name}."
     if left:
         said += f" Still to be set before it can be published: {', '.join(dict.fromkeys(left))}."
@@ -214,11 +216,11 @@ def _use(request: HttpRequest, template: Template, wanted: list[Need]) -> HttpRe
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
-def _is_left(need: Need, chosen: str) -> bool:
+def _is_unresolved(need: Need, chosen: str) -> bool:
     return not chosen if need.kind in {"connection", "endpoint"} else bool(need.why) and chosen in {"", need.of}
 
 
-def _chosen(post: Mapping[str, str], need: Need) -> str:
+def _chosen_option(post: Mapping[str, str], need: Need) -> str:
     """What was chosen for a need, if that is one of its choices; what to begin with before anything was."""
     field = f"setting-{need.name}" if need.kind == "group" else f"{need.kind}-{need.name}"
     if field not in post:
@@ -227,16 +229,16 @@ def _chosen(post: Mapping[str, str], need: Need) -> str:
     return given if given in {slug for slug, _ in need.choices} else ""
 
 
-def _given(template: Template, post: Mapping[str, str]) -> dict[str, str]:
+def _posted_variables(template: Template, post: Mapping[str, str]) -> dict[str, str]:
     return {name: post[f"setting-{name}"].replace("\0", "") for name in template.settings if f"setting-{name}" in post}
 
 
-def _asks(template: Template, post: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[Ask]:
+def _variable_fields(template: Template, post: Mapping[str, str], errors: Mapping[str, str]) -> Iterator[VariableField]:
     """The variables but for groups, which stand among the needs."""
     for name, setting in template.settings.items():
         if setting.kind != "group":
             value = post.get(f"setting-{name}", str(template.definition.vars[name]))
-            yield Ask(
+            yield VariableField(
                 name=name,
                 label=setting.label,
                 kind=setting.kind,
@@ -246,7 +248,7 @@ def _asks(template: Template, post: Mapping[str, str], errors: Mapping[str, str]
             )
 
 
-def _where(request: HttpRequest, need: Need) -> str:
+def _create_url(request: HttpRequest, need: Need) -> str:
     """Where this person can make what is not there; empty when they may not, or it is not made by a form."""
     if need.kind == "connection" and can(request.user, "add", Connection):
         return f"{reverse('admin:automate_connectors_connection_add')}?{urlencode({'connector': need.of})}"
@@ -258,7 +260,7 @@ def _where(request: HttpRequest, need: Need) -> str:
 # --- the first page ---------------------------------------------------------------------------------------------------
 
 
-def _to_do(request: HttpRequest) -> Iterator[ToDo]:
+def _setup_tasks(request: HttpRequest) -> Iterator[SetupTask]:
     """What a new site needs, in order; the first that is not done is next."""
     person = current_person(request)
     since = timezone.now() - dt.timedelta(seconds=_ONLINE_SECONDS)
@@ -282,4 +284,6 @@ def _to_do(request: HttpRequest) -> Iterator[ToDo]:
     for text, note, is_done, url, button in things:
         is_next = not (is_done or reached)
         reached = reached or is_next
-        yield ToDo(text=text, note=note, is_done=is_done, is_next=is_next, url="" if is_done else url, button=button)
+        yield SetupTask(
+            text=text, note=note, is_done=is_done, is_next=is_next, url="" if is_done else url, button=button
+        )

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from automate_governance.admin_site import admin_site, reverse
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
-from automate_studio.model_usage.budget_list import budget_page, rows
+from automate_studio.model_usage.budget_list import budget_page, budget_rows
 from automate_studio.model_usage.views import BudgetAdmin
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.objects.listing import list_response
@@ -35,5 +35,5 @@ class StudioBudgetAdmin(ObjectAdmin, BudgetAdmin):
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """How much of it is used."""
-        [row] = rows([obj], budgets.today())
+        [row] = budget_rows([obj], budgets.today())
         return {"row": row}

@@ -23,7 +23,7 @@ _Kind = NotificationRule.Kind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meter:
+class BudgetMeter:
     """One limit of a budget: what is spent of it, in per cent and in words."""
 
     used: int
@@ -47,7 +47,7 @@ class BudgetRow:
 
     budget: LLMBudget
     name: str
-    meters: list[Meter]
+    meters: list[BudgetMeter]
     renews: dt.date
     told: str
 
@@ -72,18 +72,18 @@ class BudgetRow:
         return TABS[self.tab]
 
 
-def rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
+def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
     """The rows of these budgets, those that are used most first: the same number of queries for any number of them."""
     listed = list(found)
     spent = budgets.spent_of_each(listed, day)
     slugs = {budget.workflow for budget in listed if budget.workflow}
     names = dict(Workflow.objects.filter(slug__in=slugs).values_list("slug", "name"))
-    told = _told(slugs)
+    told = _notified_people(slugs)
     made = [
         BudgetRow(
             budget=budget,
             name=names.get(budget.workflow, budget.workflow),
-            meters=list(_meters(budget, spent[budget.pk])),
+            meters=list(_budget_meters(budget, spent[budget.pk])),
             renews=budgets.end(budget, day),
             told=told[budget.workflow],
         )
@@ -95,7 +95,7 @@ def rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
 def budget_page(query: Query) -> listing.ListPage:
     """One page of the budgets."""
     kept = list_query(query, TABS)
-    every = rows(LLMBudget.objects.all(), budgets.today())
+    every = budget_rows(LLMBudget.objects.all(), budgets.today())
     if search := kept.search.lower():
         every = [
             row for row in every if search in (row.name or "the whole site").lower() or search in row.budget.workflow
@@ -105,19 +105,19 @@ def budget_page(query: Query) -> listing.ListPage:
     return build_list_page(kept, shown, counts, tabs=TABS, filters=[], what="budget")
 
 
-def _meters(budget: LLMBudget, spent: budgets.Spent) -> Iterable[Meter]:
+def _budget_meters(budget: LLMBudget, spent: budgets.Spent) -> Iterable[BudgetMeter]:
     if budget.max_cost is not None:
-        yield Meter(
+        yield BudgetMeter(
             used=budgets.share(spent.cost, budget.max_cost),
             spent=format_money(spent.cost),
             limit=f"{format_money(budget.max_cost)} {CURRENCY}",
         )
     if budget.max_tokens is not None:
         used = budgets.share(Decimal(spent.tokens), budget.max_tokens)
-        yield Meter(used=used, spent=f"{spent.tokens:,}", limit=f"{budget.max_tokens:,} tokens")
+        yield BudgetMeter(used=used, spent=f"{spent.tokens:,}", limit=f"{budget.max_tokens:,} tokens")
 
 
-def _told(slugs: set[str]) -> dict[str, str]:
+def _notified_people(slugs: set[str]) -> dict[str, str]:
     """By workflow (empty: the site), who is notified of the runs that fail at the limit."""
     failing = NotificationRule.objects.filter(
         kind__in=(_Kind.FIRST_FAILURE, _Kind.FAILURES), is_on=True, removed_at=None

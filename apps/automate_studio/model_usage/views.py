@@ -43,7 +43,7 @@ class BudgetRow:
 def usage_page(request: HttpRequest) -> HttpResponse:
     """Usage by day, model and workflow with totals, and the budgets."""
     _check_may(request)
-    period, problem = _period(request.GET)
+    period, problem = _parse_period(request.GET)
     return render_page(
         request,
         "automate_studio/model_usage.html",
@@ -51,11 +51,11 @@ def usage_page(request: HttpRequest) -> HttpResponse:
         period=period,
         problem=problem,
         found=report.of(period),
-        budgets=_budget_rows(list(LLMBudget.objects.all())),
+        budgets=_usage_budget_rows(list(LLMBudget.objects.all())),
         may_administer=can(request.user, "administer", SITE),
         currency=prices.CURRENCY,
         prices_as_of=prices.as_of(),
-        without_filters=_query(period, workflow="", model=""),
+        without_filters=_period_query(period, workflow="", model=""),
     )
 
 
@@ -63,7 +63,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
 def usage_export(request: HttpRequest) -> HttpResponse:
     """The same as CSV, audited; with `each=call` a line for each call instead of one for its day."""
     _check_may(request)
-    period, problem = _period(request.POST)
+    period, problem = _parse_period(request.POST)
     is_by_call = request.POST.get("each") == "call"
     try:
         content = "" if problem else report.calls_as_csv(period) if is_by_call else report.as_csv(period)
@@ -93,34 +93,34 @@ def _check_may(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _period(query: Any) -> tuple[report.Period, str]:
+def _parse_period(query: Any) -> tuple[report.Period, str]:
     """What is asked for, and what is wrong with it; the last thirty days where it is nothing that can be shown."""
     today = budgets.today()
     usual: dict[str, Any] = {"first": today - dt.timedelta(days=DAYS - 1), "last": today}
     kept: dict[str, Any] = {name: clean_text(query.get(name)) for name in ("workflow", "model")}
     try:
-        last = _day(query.get("to")) or today
-        first = _day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)
+        last = _parse_day(query.get("to")) or today
+        first = _parse_day(query.get("from")) or last - dt.timedelta(days=DAYS - 1)
         return report.Period(first=first, last=last, **kept), ""
     except (ValueError, OverflowError) as error:
         return report.Period(**usual, **kept), f"These days cannot be shown: {error}."
 
 
-def _day(text: str | None) -> dt.date | None:
+def _parse_day(text: str | None) -> dt.date | None:
     return dt.date.fromisoformat(text) if text else None
 
 
-def _query(period: report.Period, **changed: str) -> str:
+def _period_query(period: report.Period, **changed: str) -> str:
     values = {"from": str(period.first), "to": str(period.last), "workflow": period.workflow, "model": period.model}
     return "?" + urlencode({name: value for name, value in (values | changed).items() if value})
 
 
-def _budget_rows(found: list[LLMBudget]) -> list[BudgetRow]:
+def _usage_budget_rows(found: list[LLMBudget]) -> list[BudgetRow]:
     spent = budgets.spent_of_each(found, budgets.today())
-    return [BudgetRow(budget=each, spent=spent[each.pk], used=_used(each, spent[each.pk])) for each in found]
+    return [BudgetRow(budget=each, spent=spent[each.pk], used=_percent_used(each, spent[each.pk])) for each in found]
 
 
-def _used(budget: LLMBudget, spent: budgets.Spent) -> int:
+def _percent_used(budget: LLMBudget, spent: budgets.Spent) -> int:
     limits = ((spent.cost, budget.max_cost), (Decimal(spent.tokens), budget.max_tokens))
     return max(budgets.share(amount, most) for amount, most in limits if most is not None)
 

@@ -37,7 +37,7 @@ class SpanField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         """As people write it."""
-        return written(value) if isinstance(value, dt.timedelta) else value
+        return span_text(value) if isinstance(value, dt.timedelta) else value
 
 
 class NamesField(forms.CharField):
@@ -53,7 +53,7 @@ class NamesField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
 
-def _zones() -> list[tuple[str, str]]:
+def _time_zones() -> list[tuple[str, str]]:
     return [(zone, zone) for zone in sorted(available_timezones())]
 
 
@@ -84,7 +84,7 @@ class RuleForm(forms.Form):
     quiet_until = forms.TimeField(
         label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    timezone = forms.ChoiceField(label="By the clock of", choices=_zones)
+    timezone = forms.ChoiceField(label="By the clock of", choices=_time_zones)
     is_on = forms.BooleanField(label="Turned on", required=False)
 
     def __init__(self, *args: Any, person: Person, rule: NotificationRule | None, **options: Any) -> None:
@@ -124,7 +124,7 @@ class RuleForm(forms.Form):
         cast(forms.ChoiceField, self.fields[name]).choices = choices
 
 
-def initial(rule: NotificationRule | None, timezone: str) -> dict[str, Any]:
+def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, Any]:
     """What the form begins with."""
     if rule is None:
         return {"is_on": True, "to_owner": True, "window": dt.timedelta(minutes=15), "timezone": timezone}
@@ -133,6 +133,6 @@ def initial(rule: NotificationRule | None, timezone: str) -> dict[str, Any]:
     return {**shown, "people": [person.get_username() for person in rule.people.all()]}
 
 
-def written(span: dt.timedelta) -> str:
+def span_text(span: dt.timedelta) -> str:
     """A span as it is filled in: `15m`, `2h 30m`."""
     return re.sub(r" (days?|h|min|s)", lambda unit: unit[1][0], lasting(span))

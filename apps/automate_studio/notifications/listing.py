@@ -54,37 +54,37 @@ class LogRow:
     may_send_again: bool
 
 
-def rules(workflow: Workflow | None) -> list[RuleRow]:
+def rule_rows(workflow: Workflow | None) -> list[RuleRow]:
     """The rules of a workflow, or those of all."""
     found = NotificationRule.objects.filter(workflow=workflow, removed_at=None)
-    return [_rule(rule) for rule in _described(found)]
+    return [_rule_row(rule) for rule in _with_recipients(found)]
 
 
-def site_rules(workflow: Workflow) -> list[RuleRow]:
+def site_rule_rows(workflow: Workflow) -> list[RuleRow]:
     """The rules of all workflows that concern this one: those that are on."""
-    found = _described(NotificationRule.objects.filter(workflow=None, removed_at=None, is_on=True))
+    found = _with_recipients(NotificationRule.objects.filter(workflow=None, removed_at=None, is_on=True))
     muted = set(NotificationRule.objects.filter(muted_for=workflow).values_list("pk", flat=True))
-    return [_rule(rule, muted=rule.pk in muted) for rule in found]
+    return [_rule_row(rule, muted=rule.pk in muted) for rule in found]
 
 
-def _described(found: QuerySet[NotificationRule]) -> Iterable[NotificationRule]:
+def _with_recipients(found: QuerySet[NotificationRule]) -> Iterable[NotificationRule]:
     sent = Q(notifications__status=NotificationStatus.SENT)
     last = Max("notifications__sent_at", filter=sent & ~Q(notifications__kind=Notification.TEST))
     return found.annotate(last_sent=last).prefetch_related("people").order_by("-built_in", "pk")
 
 
-def _rule(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
+def _rule_row(rule: NotificationRule, *, muted: bool = False) -> RuleRow:
     return RuleRow(
         rule=rule,
-        when=when(rule),
+        when=rule_trigger_text(rule),
         to=", ".join(describe_recipients(rule)) or "Nobody",
-        limits=_limits(rule),
+        limits=_limits_text(rule),
         last_sent=getattr(rule, "last_sent", None),
         muted=muted,
     )
 
 
-def when(rule: NotificationRule) -> str:
+def rule_trigger_text(rule: NotificationRule) -> str:
     """What a rule waits for, as a sentence without its stop."""
     span = lasting(rule.span) if rule.span else ""
     match rule.kind:
@@ -97,7 +97,7 @@ def when(rule: NotificationRule) -> str:
     return rule.get_kind_display()
 
 
-def _limits(rule: NotificationRule) -> str:
+def _limits_text(rule: NotificationRule) -> str:
     limit = f"One in {lasting(rule.window)}"
     if rule.quiet_from is None or rule.quiet_until is None:
         return limit
@@ -107,7 +107,7 @@ def _limits(rule: NotificationRule) -> str:
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-def log(workflow: Workflow | None, query: Query) -> KeysetPage:
+def notification_log(workflow: Workflow | None, query: Query) -> KeysetPage:
     """One page of the log, newest first: of a workflow, or of all."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
     search = clean_text(query.get("q"))
@@ -120,9 +120,9 @@ def log(workflow: Workflow | None, query: Query) -> KeysetPage:
     if search:
         found = found.filter(Q(target__icontains=search) | Q(workflow__name__icontains=search))
     after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
-    rows, more = _window(found, after, before)
+    rows, more = _page_rows(found, after, before)
     return KeysetPage(
-        rows=[_row(row) for row in rows],
+        rows=[_log_row(row) for row in rows],
         tabs=[
             Tab(name=name, url=query_string({**kept, "show": key}), active=key == tab) for key, name in _TABS.items()
         ],
@@ -133,7 +133,7 @@ def log(workflow: Workflow | None, query: Query) -> KeysetPage:
     )
 
 
-def _window(
+def _page_rows(
     found: QuerySet[Notification], after: uuid.UUID | None, before: uuid.UUID | None
 ) -> tuple[list[Notification], bool]:
     """(rows, whether there are more)."""
@@ -146,7 +146,7 @@ def _window(
     return rows[:ON_A_PAGE], len(rows) > ON_A_PAGE
 
 
-def _row(notification: Notification) -> LogRow:
+def _log_row(notification: Notification) -> LogRow:
     what = notification.facts[0]["text"] if notification.facts else _MAILS.get(notification.kind, "")
     return LogRow(
         notification=notification,

@@ -19,8 +19,8 @@ from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, can
-from automate_studio.notifications import listing
-from automate_studio.notifications.forms import RuleForm, initial
+from automate_studio.notifications.forms import RuleForm, initial_values
+from automate_studio.notifications.listing import notification_log, rule_rows, site_rule_rows
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.request_params import current_person, get_editable_workflow, parse_number
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -30,38 +30,38 @@ from automate_studio.ui.responses import HttpResponseSeeOther
 def site_notifications(request: HttpRequest) -> HttpResponse:
     """The rules of all workflows, and the whole log. Auditors read it."""
     if not can(request.user, "audit", SITE):
-        _administers(request)
-    return _show(request, None)
+        _check_may_administer(request)
+    return _render_page(request, None)
 
 
 @require_safe
 def workflow_notifications(request: HttpRequest, pk: int) -> HttpResponse:
     """The rules of a workflow, those of the site that concern it, and its log."""
-    return _show(request, get_editable_workflow(request, pk))
+    return _render_page(request, get_editable_workflow(request, pk))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_new(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A new rule of a workflow, or of all."""
     if pk is None:
-        _administers(request)
-    return _edit(request, None, get_editable_workflow(request, pk) if pk is not None else None)
+        _check_may_administer(request)
+    return _edit_rule(request, None, get_editable_workflow(request, pk) if pk is not None else None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_edit(request: HttpRequest, rule_id: int) -> HttpResponse:
     """One rule."""
-    rule = _rule(request, rule_id)
-    return _edit(request, rule, rule.workflow)
+    rule = _get_rule(request, rule_id)
+    return _edit_rule(request, rule, rule.workflow)
 
 
 @require_POST
-def rule_do(request: HttpRequest, rule_id: int) -> HttpResponse:
+def rule_action(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Turn a rule on or off, try it, remove it, or take it back."""
-    rule, person = _rule(request, rule_id), current_person(request)
+    rule, person = _get_rule(request, rule_id), current_person(request)
     what = request.POST.get("do", "")
     if what == "test":
-        return _tested(request, rule)
+        return _test_rule(request, rule)
     acts: dict[str, tuple[Callable[[], Any], str]] = {
         "on": (lambda: rules.turn(rule, on=True, by=person), "Turned on."),
         "off": (lambda: rules.turn(rule, on=False, by=person), "Turned off: it tells nobody."),
@@ -78,7 +78,7 @@ def rule_do(request: HttpRequest, rule_id: int) -> HttpResponse:
     else:
         messages.success(request, said)
     removed = f"?removed={rule.pk}" if what == "remove" and not rule.built_in else ""
-    return HttpResponseSeeOther(f"{_page_of(rule.workflow)}{removed}")
+    return HttpResponseSeeOther(f"{_page_url(rule.workflow)}{removed}")
 
 
 @require_POST
@@ -93,11 +93,11 @@ def rule_mute(request: HttpRequest, pk: int, rule_id: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"The owner of this workflow is {'not told any more' if on else 'told again'}.")
-    return HttpResponseSeeOther(_page_of(workflow))
+    return HttpResponseSeeOther(_page_url(workflow))
 
 
 @require_POST
-def notification_again(request: HttpRequest, notification_id: uuid.UUID) -> HttpResponse:
+def notification_resend(request: HttpRequest, notification_id: uuid.UUID) -> HttpResponse:
     """Send a message again that failed."""
     found = get_object_or_404(Notification.objects.select_related("workflow", "rule__workflow"), pk=notification_id)
     workflow = found.workflow if found.rule is None or found.rule.workflow_id else None
@@ -113,31 +113,31 @@ def notification_again(request: HttpRequest, notification_id: uuid.UUID) -> Http
         messages.error(request, "Only a message that was not sent can be sent again.")
     else:
         messages.success(request, "It is sent again within moments.")
-    return HttpResponseSeeOther(_page_of(workflow))
+    return HttpResponseSeeOther(_page_url(workflow))
 
 
-def _administers(request: HttpRequest) -> None:
+def _check_may_administer(request: HttpRequest) -> None:
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
 
 
-def _rule(request: HttpRequest, rule_id: int) -> NotificationRule:
+def _get_rule(request: HttpRequest, rule_id: int) -> NotificationRule:
     """The rule, when this person may manage it; 404 for what they may not know."""
     rule = get_object_or_404(NotificationRule.objects.select_related("workflow__owner"), pk=rule_id)
     if rule.workflow is not None:
         get_editable_workflow(request, rule.workflow.pk)
     else:
-        _administers(request)
+        _check_may_administer(request)
     return rule
 
 
-def _page_of(workflow: Workflow | None) -> str:
+def _page_url(workflow: Workflow | None) -> str:
     if workflow is None:
         return reverse("studio:notifications")
     return reverse("studio:workflow_notifications", args=[workflow.pk])
 
 
-def _tested(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
+def _test_rule(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
     outcomes = rules.test(rule, by=current_person(request))
     for each in outcomes:
         if each.status == NotificationStatus.SENT:
@@ -146,10 +146,10 @@ def _tested(request: HttpRequest, rule: NotificationRule) -> HttpResponse:
             messages.error(request, f"The test to {each.target} was not sent. {each.error}")
     if not outcomes:
         messages.error(request, "There is nobody to send a test to: the owner or the people have no e-mail address.")
-    return HttpResponseSeeOther(_page_of(rule.workflow))
+    return HttpResponseSeeOther(_page_url(rule.workflow))
 
 
-def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
+def _render_page(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
     removed = NotificationRule.objects.filter(
         pk=parse_number(request.GET.get("removed")) or 0, workflow=workflow, removed_at__isnull=False
     )
@@ -159,19 +159,19 @@ def _show(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
         f"Notifications of {workflow}" if workflow else "Notifications",
         workflow=workflow,
         may_change=workflow is not None or can(request.user, "administer", SITE),
-        rules=listing.rules(workflow),
-        site_rules=listing.site_rules(workflow) if workflow else [],
-        found=listing.log(workflow, request.GET),
+        rules=rule_rows(workflow),
+        site_rules=site_rule_rows(workflow) if workflow else [],
+        found=notification_log(workflow, request.GET),
         no_mail="" if can_mail() else no_mail(),
         removed=removed.first(),
         new=reverse("studio:rule_new_of", args=[workflow.pk]) if workflow else reverse("studio:rule_new"),
     )
 
 
-def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflow | None) -> HttpResponse:
+def _edit_rule(request: HttpRequest, rule: NotificationRule | None, workflow: Workflow | None) -> HttpResponse:
     timezone = workflow.timezone if workflow else "UTC"
     given = request.POST if request.method == "POST" else None
-    form = RuleForm(given, person=current_person(request), rule=rule, initial=initial(rule, timezone))
+    form = RuleForm(given, person=current_person(request), rule=rule, initial=initial_values(rule, timezone))
     secret = ""
     if form.is_valid():
         try:
@@ -183,8 +183,8 @@ def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflo
         else:
             if not secret:
                 messages.success(request, "Saved. Try it with Send a test.")
-                return HttpResponseSeeOther(_page_of(workflow))
-            form = RuleForm(person=current_person(request), rule=rule, initial=initial(rule, timezone))
+                return HttpResponseSeeOther(_page_url(workflow))
+            form = RuleForm(person=current_person(request), rule=rule, initial=initial_values(rule, timezone))
     response = render_page(
         request,
         "automate_studio/notification_rule.html",
@@ -194,8 +194,8 @@ def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflo
         form=form,
         secret=secret,
         no_mail="" if can_mail() else no_mail(),
-        back=_page_of(workflow),
-        action=_address(rule, workflow),
+        back=_page_url(workflow),
+        action=_form_url(rule, workflow),
     )
     response.status_code = 422 if form.is_bound and form.errors else 200
     if secret:
@@ -203,7 +203,7 @@ def _edit(request: HttpRequest, rule: NotificationRule | None, workflow: Workflo
     return response
 
 
-def _address(rule: NotificationRule | None, workflow: Workflow | None) -> str:
+def _form_url(rule: NotificationRule | None, workflow: Workflow | None) -> str:
     """Where the form is posted to."""
     if rule is not None:
         return reverse("studio:rule_edit", args=[rule.pk])

@@ -52,16 +52,16 @@ class _Kind:
     look: Callable[[str, Any], tuple[str, str, int, str]]
 
 
-def _connector(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
+def _connector_look(name: str, adapter: ConnectorAdapter) -> tuple[str, str, int, str]:
     actions = ", ".join(action.label or action.name for action in adapter.actions)
     return adapter.name, adapter.icon, adapter.hue, actions or "Any action"
 
 
-def _backend(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
+def _backend_look(name: str, backend: SecretsBackend) -> tuple[str, str, int, str]:
     return name, "key", 85, f"References such as {name}:slack-token. {_first_line(backend)}".strip()
 
 
-def _provider(name: str, provider: LLMProvider) -> tuple[str, str, int, str]:
+def _provider_look(name: str, provider: LLMProvider) -> tuple[str, str, int, str]:
     return provider.name or name, "auto_awesome", 300, _first_line(provider) or "Language models"
 
 
@@ -71,9 +71,9 @@ def _first_line(plugin: object) -> str:
 
 
 KINDS = {
-    "connectors": _Kind("Connector", connectors, _connector),
-    "secrets": _Kind("Secrets backend", backends, _backend),
-    "models": _Kind("Language model", providers, _provider),
+    "connectors": _Kind("Connector", connectors, _connector_look),
+    "secrets": _Kind("Secrets backend", backends, _backend_look),
+    "models": _Kind("Language model", providers, _provider_look),
 }
 _TABS = {
     "": "All",
@@ -89,14 +89,14 @@ def plugin_list(request: HttpRequest) -> HttpResponse:
     """All plug-ins, for those who administer the site."""
     if not can(request.user, "administer", SITE):
         raise PermissionDenied
-    return render_page(request, "automate_studio/plugins.html", "Plug-ins", found=find(request.GET))
+    return render_page(request, "automate_studio/plugins.html", "Plug-ins", found=find_plugins(request.GET))
 
 
-def find(query: Mapping[str, Any]) -> KeysetPage:
+def find_plugins(query: Mapping[str, Any]) -> KeysetPage:
     """The plug-ins that a search and a tab ask for: broken ones first, then those that replace a built-in."""
     tab = query.get("show", "") if query.get("show", "") in _TABS else ""
     search = clean_text(query.get("q"))
-    rows = [row for row in _rows() if _is_in(row, tab) and search.lower() in _searched(row)]
+    rows = [row for row in _plugin_rows() if _is_in(row, tab) and search.lower() in _search_text(row)]
     kept = {"q": search} if search else {}
     return KeysetPage(
         rows=sorted(rows, key=lambda row: (not row.error, not row.replaces, row.kind, row.title.lower())),
@@ -110,13 +110,13 @@ def find(query: Mapping[str, Any]) -> KeysetPage:
     )
 
 
-def _rows() -> Iterator[PluginRow]:
+def _plugin_rows() -> Iterator[PluginRow]:
     for kind in KINDS.values():
         for plugin in kind.registry.plugins:
-            yield _row(kind, plugin)
+            yield _plugin_row(kind, plugin)
 
 
-def _row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
+def _plugin_row(kind: _Kind, plugin: Plugin[Any]) -> PluginRow:
     title, icon, hue, offers = plugin.name, "extension_off", 26, ""
     if plugin.instance is not None:
         title, icon, hue, offers = kind.look(plugin.name, plugin.instance)
@@ -139,5 +139,5 @@ def _is_in(row: PluginRow, tab: str) -> bool:
     return bool(row.error) if tab == "broken" else not tab or row.kind == KINDS[tab].name
 
 
-def _searched(row: PluginRow) -> str:
+def _search_text(row: PluginRow) -> str:
     return " ".join((row.name, row.title, row.kind, row.package, row.target, row.offers, row.error)).lower()

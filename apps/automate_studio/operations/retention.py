@@ -34,7 +34,7 @@ TITLES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class RetentionKind:
     """One line of the policy: `given` is what stands in its field, `usual` what counts when that is empty."""
 
     name: str
@@ -48,7 +48,7 @@ class Kind:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowRow:
+class WorkflowUsage:
     """A workflow and what its runs take. `own` is what it says of itself, in words."""
 
     workflow: Workflow
@@ -67,7 +67,7 @@ class PruningRow:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def retention(request: HttpRequest) -> HttpResponse:
+def retention_page(request: HttpRequest) -> HttpResponse:
     """The page; with days in the address, what those would leave. A POST of days makes them the site's.
 
     Auditors read it.
@@ -75,19 +75,19 @@ def retention(request: HttpRequest) -> HttpResponse:
     may_read = request.method != "POST" and can(request.user, "audit", SITE)
     if not may_read and not can(request.user, "administer", SITE):
         raise PermissionDenied
-    stored = _stored()
+    stored = _site_days()
     given = request.POST if request.method == "POST" else request.GET
     is_given = any(kind in given for kind in policy.KINDS)
-    days, errors = _days(given) if is_given else (stored, {})
+    days, errors = _parse_days(given) if is_given else (stored, {})
     if request.method == "POST" and is_given and not errors:
         policy.change(days, by=current_person(request))
         messages.success(request, "Saved. It counts from the next pruning on.")
         return HttpResponseSeeOther(reverse("studio:retention"))
-    texts = {kind: clean_text(given.get(kind)) if is_given else _text(stored[kind]) for kind in policy.KINDS}
-    return _page(request, days, texts, errors, is_tried=is_given and not errors and days != stored)
+    texts = {kind: clean_text(given.get(kind)) if is_given else _days_field(stored[kind]) for kind in policy.KINDS}
+    return _render_page(request, days, texts, errors, is_tried=is_given and not errors and days != stored)
 
 
-def _page(
+def _render_page(
     request: HttpRequest,
     days: Mapping[str, int | None],
     texts: Mapping[str, str],
@@ -105,7 +105,7 @@ def _page(
         status=422 if errors else 200,
         found=found,
         kinds=[
-            Kind(
+            RetentionKind(
                 name=name,
                 title=TITLES[name][0],
                 given=texts[name],
@@ -117,7 +117,7 @@ def _page(
             )
             for name, there, now, soon in found.kinds()
         ],
-        workflows=_workflows(found),
+        workflows=_workflow_usage(found),
         further=max(len(found.workflows) - SHOWN, 0),
         prunings=[PruningRow(pruning=each, said=said(each.counts)) for each in pruning.newest(PRUNINGS)],
         next_at=pruning.next_at(),
@@ -127,13 +127,13 @@ def _page(
     )
 
 
-def _workflows(found: forecast.Forecast) -> list[WorkflowRow]:
+def _workflow_usage(found: forecast.Forecast) -> list[WorkflowUsage]:
     largest = found.workflows[:SHOWN]
     known = Workflow.objects.only("name", "slug").in_bulk([each.workflow for each in largest])
     return [
-        WorkflowRow(
+        WorkflowUsage(
             workflow=known[each.workflow],
-            own=", ".join(f"{TITLES[kind][1].lower()} {_span(days)}" for kind, days in each.own.items()),
+            own=", ".join(f"{TITLES[kind][1].lower()} {_days_text(days)}" for kind, days in each.own.items()),
             found=each,
             runs=round(each.runs),
             now=round(each.due()),
@@ -143,17 +143,17 @@ def _workflows(found: forecast.Forecast) -> list[WorkflowRow]:
     ]
 
 
-def _span(days: int) -> str:
+def _days_text(days: int) -> str:
     return f"{days} day{'' if days == 1 else 's'}" if days else "for ever"
 
 
-def _stored() -> dict[str, int | None]:
+def _site_days() -> dict[str, int | None]:
     """What administrators said."""
     said = SitePolicy.objects.filter(pk=1).values(*policy.KINDS).first()
     return dict(said) if said else dict.fromkeys(policy.KINDS)
 
 
-def _days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
+def _parse_days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
     """(the days that are given, what is wrong with others), by kind."""
     days: dict[str, int | None] = {}
     errors: dict[str, str] = {}
@@ -166,5 +166,5 @@ def _days(given: Any) -> tuple[dict[str, int | None], dict[str, str]]:
     return days, errors
 
 
-def _text(days: int | None) -> str:
+def _days_field(days: int | None) -> str:
     return "" if days is None else str(days)

@@ -23,7 +23,7 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
-from automate_studio.overview.figures import LONG, undecided
+from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
@@ -35,7 +35,7 @@ MOST_COUNTED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matter:
+class AttentionItem:
     """One thing in the list. `state` is a run's whose glyph and colour stand for it."""
 
     name: str
@@ -56,7 +56,7 @@ class Matter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Muted:
+class MutedGroup:
     """A kind of failures that needs no attention, with the name of the step that fails."""
 
     group: FailureGroup
@@ -64,12 +64,12 @@ class Muted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attention:
+class AttentionList:
     """The matters that are shown, how many there are, and how many kinds of failures are muted."""
 
-    matters: list[Matter]
+    matters: list[AttentionItem]
     more: int
-    muted: list[Muted]
+    muted: list[MutedGroup]
 
     @property
     def number(self) -> int:
@@ -77,44 +77,44 @@ class Attention:
         return len(self.matters) + self.more
 
 
-def attention(
+def build_attention(
     user: User,
     workflows: Workflows,
     period: Period,
     counts: Mapping[int, Counts],
     now: dt.datetime,
     status: QueueStatus | None,
-) -> Attention:
+) -> AttentionList:
     """What needs it, of what this person may see: the site's matters first, then the latest failures."""
     groups = list(
-        _groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
+        _visible_groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
     )
     open_groups = [group for group in groups if group.muted_at is None]
     first = [
-        *_dead(user),
-        *_transaction(status),
-        *_unattended(user, workflows, now),
-        *_lost(user, now),
-        *_connections(user, now),
-        *_waiting(workflows, now),
-        *_unsigned(user),
+        *_dead_job_items(user),
+        *_long_transaction_items(status),
+        *_unassigned_approval_items(user, workflows, now),
+        *_lost_key_items(user, now),
+        *_connection_items(user, now),
+        *_waiting_approval_items(workflows, now),
+        *_unsigned_endpoint_items(user),
     ]
     shown = open_groups[: max(SHOWN - len(first), 2)]
-    steps = failed_steps(groups)
-    matters = [*first[: SHOWN - 1], *_failures(user, shown, steps, period, counts, now)]
-    return Attention(
+    steps = failed_step_names(groups)
+    matters = [*first[: SHOWN - 1], *_failure_items(user, shown, steps, period, counts, now)]
+    return AttentionList(
         matters=matters,
         more=len(first) + len(open_groups) - len(matters),
-        muted=[Muted(group=group, step=steps[group.pk]) for group in groups if group.muted_at is not None],
+        muted=[MutedGroup(group=group, step=steps[group.pk]) for group in groups if group.muted_at is not None],
     )
 
 
-def _groups(workflows: Workflows) -> QuerySet[FailureGroup]:
+def _visible_groups(workflows: Workflows) -> QuerySet[FailureGroup]:
     found = FailureGroup.objects.select_related("workflow")
     return found if workflows is None else found.filter(workflow__in=workflows)
 
 
-def failed_steps(groups: list[FailureGroup]) -> dict[int, str]:
+def failed_step_names(groups: list[FailureGroup]) -> dict[int, str]:
     """By group the name of the step that fails, as its last run had it; empty when no step failed."""
     runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups if group.path])
     of_runs = dict(runs.values_list("pk", "version"))
@@ -123,14 +123,14 @@ def failed_steps(groups: list[FailureGroup]) -> dict[int, str]:
     return {group.pk: step_name(read.get(of_groups[group.pk]), group.path) if group.path else "" for group in groups}
 
 
-def _failures(
+def _failure_items(
     user: User,
     groups: list[FailureGroup],
     steps: Mapping[int, str],
     period: Period,
     counts: Mapping[int, Counts],
     now: dt.datetime,
-) -> Iterator[Matter]:
+) -> Iterator[AttentionItem]:
     if not groups:
         return
     keys = FailureGroup.objects.filter(pk__in=[group.pk for group in groups])
@@ -149,10 +149,10 @@ def _failures(
         latest[run.workflow_id].insert(0, run.status)
     for group in groups:
         number, before = numbers.get(group.pk, (0, 0))
-        trend, trend_says = _trend(number, before, group.first_at >= period.start)
+        trend, trend_says = _trend_texts(number, before, group.first_at >= period.start)
         tracker = latest[group.workflow_id]
         of = counts.get(group.workflow_id, Counts()).runs
-        yield Matter(
+        yield AttentionItem(
             name=group.workflow.name,
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
@@ -178,7 +178,7 @@ def _run_url(group: FailureGroup, *, is_kept: bool) -> str:
     return f"{reverse('admin:automate_core_executionrun_changelist')}?{query}"
 
 
-def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
+def _trend_texts(number: int, before: int, is_new: bool) -> tuple[str, str]:
     """(`up`, `down`, `new` or empty, and in words) of how many there were in the period before."""
     if is_new:
         return "new", "Never seen before this period"
@@ -186,12 +186,12 @@ def _trend(number: int, before: int, is_new: bool) -> tuple[str, str]:
     return way, f"{way.capitalize()} from {format_count(before)} in the period before" if way else ""
 
 
-def _dead(user: User) -> Iterator[Matter]:
+def _dead_job_items(user: User) -> Iterator[AttentionItem]:
     if not can(user, "operate", SITE):
         return
     dead = len(dead_jobs.unreplayed().values_list("pk", flat=True)[: MOST_COUNTED + 1])
     if dead:
-        yield Matter(
+        yield AttentionItem(
             name="Jobs that were given up",
             url=reverse("admin:automate_core_executionrun_changelist") + "?show=attention",
             state="failed",
@@ -202,10 +202,10 @@ def _dead(user: User) -> Iterator[Matter]:
         )
 
 
-def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
+def _long_transaction_items(status: QueueStatus | None) -> Iterator[AttentionItem]:
     oldest = status.oldest_transaction if status else None
     if oldest is not None and oldest.is_old:
-        yield Matter(
+        yield AttentionItem(
             name="A transaction stays open",
             url=overview_url(),
             state="waiting",
@@ -215,16 +215,16 @@ def _transaction(status: QueueStatus | None) -> Iterator[Matter]:
         )
 
 
-def _unattended(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
+def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
     """Approvals that no active person can decide: whoever was asked has left."""
-    of_approvals = undecided(workflows).filter(kind=Wait.Kind.APPROVAL).exclude(run__status__in=FINAL_RUN_STATES)
+    of_approvals = undecided_waits(workflows).filter(kind=Wait.Kind.APPROVAL).exclude(run__status__in=FINAL_RUN_STATES)
     found = list(holdings.unattended(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1])
     if not found:
         return
     reassignable = may_reassign_tasks(user)
     tasks = reverse("studio:approval_list") + "?show=all"
     runs = reverse("admin:automate_core_executionrun_changelist") + "?show=waiting"
-    yield Matter(
+    yield AttentionItem(
         name="Approvals without an active approver",
         url=tasks if reassignable else runs,
         state="waiting",
@@ -235,13 +235,13 @@ def _unattended(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[
     )
 
 
-def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
+def _waiting_approval_items(workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
     """What people let wait for longer than a day, by workflow."""
-    waits = undecided(workflows).filter(created_at__lt=now - LONG)
+    waits = undecided_waits(workflows).filter(created_at__lt=now - LONG)
     named = waits.values("run__workflow__name", "run__workflow__slug")
     for row in named.annotate(number=Count("pk"), oldest=Min("created_at")).order_by("oldest")[:SHOWN]:
         query = urlencode({"show": "waiting", "workflow": row["run__workflow__slug"]})
-        yield Matter(
+        yield AttentionItem(
             name=row["run__workflow__name"],
             url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
             state="waiting",
@@ -252,12 +252,12 @@ def _waiting(workflows: Workflows, now: dt.datetime) -> Iterator[Matter]:
         )
 
 
-def _lost(user: User, now: dt.datetime) -> Iterator[Matter]:
+def _lost_key_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
     """Secrets whose key was lost: their values have to be entered again."""
     lost = permitted(user, "replace", StoredSecret.objects.filter(lost_at__isnull=False)).order_by("lost_at")
     found = list(lost.values_list("name", "lost_at")[: MOST_COUNTED + 1])
     if found:
-        yield Matter(
+        yield AttentionItem(
             name="Secrets to enter again",
             url=reverse("admin:automate_governance_storedsecret_changelist") + "?show=failing",
             state="failed",
@@ -268,10 +268,10 @@ def _lost(user: User, now: dt.datetime) -> Iterator[Matter]:
         )
 
 
-def _connections(user: User, now: dt.datetime) -> Iterator[Matter]:
+def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
     broken = Connection.objects.filter(health__in=[Connection.Health.FAILING, Connection.Health.RECONNECT])
     for connection in permitted(user, "view", broken).order_by("-health_since")[:SHOWN]:
-        yield Matter(
+        yield AttentionItem(
             name=connection.name,
             url=reverse("admin:automate_connectors_connection_change", args=[connection.pk]),
             state="failed",
@@ -282,12 +282,12 @@ def _connections(user: User, now: dt.datetime) -> Iterator[Matter]:
         )
 
 
-def _unsigned(user: User) -> Iterator[Matter]:
+def _unsigned_endpoint_items(user: User) -> Iterator[AttentionItem]:
     unsigned = WebhookEndpoint.objects.filter(scheme="unsigned", enabled=True)
     slugs = list(permitted(user, "view", unsigned).order_by("slug").values_list("pk", "slug")[: MOST_COUNTED + 1])
     if slugs:
         one = reverse("admin:automate_core_webhookendpoint_change", args=[slugs[0][0]])
-        yield Matter(
+        yield AttentionItem(
             name="Webhooks without a signature",
             url=one if len(slugs) == 1 else reverse("admin:automate_core_webhookendpoint_changelist"),
             state="waiting",

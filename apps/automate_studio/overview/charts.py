@@ -19,7 +19,7 @@ _GAP, _SMALLEST = 3.0, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class ChartColumn:
     """One bar: where it stands, and what is said of it. `top` is where its failures begin, `peak` where they end."""
 
     x: float
@@ -54,16 +54,16 @@ class Chart:
     """Runs by bar, with the lines of its scale as (y, what it stands for), and all of it in one sentence."""
 
     title: str
-    columns: list[Column]
+    columns: list[ChartColumn]
     scale: list[tuple[float, str]]
     total: Counts
     summary: str
 
 
-def chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
+def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
     """The runs of a period, those that succeeded below those that failed. Cancelled ones are in the table alone."""
     most = max((bar.counts.succeeded + bar.counts.failed for bar in bars), default=0)
-    step = _step(most)
+    step = _scale_step(most)
     high = step * 3
     room = (WIDTH - _LEFT) / len(bars)
     tip = 132 if period.bar in {HOUR, DAY} else 176
@@ -71,45 +71,45 @@ def chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
     columns = []
     for number, bar in enumerate(bars):
         x = _LEFT + number * room + _GAP
-        top = _y(bar.counts.succeeded, high)
-        peak = _y(bar.counts.succeeded + bar.counts.failed, high)
+        top = _y_position(bar.counts.succeeded, high)
+        peak = _y_position(bar.counts.succeeded + bar.counts.failed, high)
         columns.append(
-            Column(
+            ChartColumn(
                 x=x,
                 width=room - 2 * _GAP,
                 top=top,
                 peak=min(peak, top - _SMALLEST) if bar.counts.failed else top,
                 tip=x - tip - 8 if x > WIDTH / 2 else x + room + 2,
                 tip_width=tip,
-                name=_name(bar.start, period.bar),
+                name=_bar_name(bar.start, period.bar),
                 counts=bar.counts,
-                label=_label(bar.start, period.bar) if number % each == 0 else "",
+                label=_bar_label(bar.start, period.bar) if number % each == 0 else "",
                 partial=bar.start + period.bar > now,
             )
         )
     total = sum((bar.counts for bar in bars), Counts())
-    title = f"Runs per {_span(period.bar)}"
+    title = f"Runs per {_bar_span(period.bar)}"
     return Chart(
         title=title,
         columns=columns,
-        scale=[(_y(step * third, high), _short(step * third)) for third in range(4)],
+        scale=[(_y_position(step * third, high), _short_count(step * third)) for third in range(4)],
         total=total,
-        summary=_summary(title, columns, total),
+        summary=_chart_summary(title, columns, total),
     )
 
 
 @dataclass(frozen=True)
-class Line:
+class SparkLine:
     """A line and what lies below it, as paths; both empty where there are less than two values."""
 
     path: str = ""
     area: str = ""
 
 
-NO_LINE = Line()
+NO_LINE = SparkLine()
 
 
-def line(values: Sequence[float | None], width: int, height: int) -> Line:
+def build_line(values: Sequence[float | None], width: int, height: int) -> SparkLine:
     """A line through the values that there are, from the least to the most of them."""
     there = [value for value in values if value is not None]
     if len(there) < 2:
@@ -122,31 +122,31 @@ def line(values: Sequence[float | None], width: int, height: int) -> Line:
         if value is not None
     ]
     path = "M" + " L".join(" ".join(point) for point in points)
-    return Line(path, f"{path} L{points[-1][0]} {height} L{points[0][0]} {height} Z")
+    return SparkLine(path, f"{path} L{points[-1][0]} {height} L{points[0][0]} {height} Z")
 
 
-def _y(value: float, high: float) -> float:
+def _y_position(value: float, high: float) -> float:
     return _BOTTOM - value / high * (_BOTTOM - _TOP)
 
 
-def _step(most: int) -> int:
+def _scale_step(most: int) -> int:
     """A third of the scale: 1, 2, 3 or 5 times a power of ten, and enough for the most."""
     wanted = max(most / 3, 1)
     power = 10 ** math.floor(math.log10(wanted))
     return next(int(power * times) for times in (1, 2, 3, 5, 10) if power * times >= wanted)
 
 
-def _short(number: int) -> str:
+def _short_count(number: int) -> str:
     """`3,000`, `25k`."""
     return format_count(number) if number < 10_000 else f"{number / 1000:g}k"
 
 
-def _span(bar: dt.timedelta) -> str:
+def _bar_span(bar: dt.timedelta) -> str:
     """`hour`, `6 hours`, `day`."""
     return "day" if bar == DAY else "hour" if bar == HOUR else f"{bar // HOUR} hours"
 
 
-def _name(start: dt.datetime, bar: dt.timedelta) -> str:
+def _bar_name(start: dt.datetime, bar: dt.timedelta) -> str:
     """`15:00 to 16:00`, with the date where there are several days."""
     begin, end = timezone.localtime(start), timezone.localtime(start + bar)
     if bar == DAY and begin.hour == 0:
@@ -155,12 +155,12 @@ def _name(start: dt.datetime, bar: dt.timedelta) -> str:
     return hours if bar == HOUR else f"{begin:%a %-d %b}, {hours}"
 
 
-def _label(start: dt.datetime, bar: dt.timedelta) -> str:
+def _bar_label(start: dt.datetime, bar: dt.timedelta) -> str:
     local = timezone.localtime(start)
     return f"{local:%H:%M}" if bar == HOUR else f"{local:%-d %b}"
 
 
-def _summary(title: str, columns: Sequence[Column], total: Counts) -> str:
+def _chart_summary(title: str, columns: Sequence[ChartColumn], total: Counts) -> str:
     said = f"{title}: {format_count(total.succeeded)} succeeded and {format_count(total.failed)} failed"
     worst = max(columns, key=lambda column: column.counts.failed)
     if not worst.counts.failed:

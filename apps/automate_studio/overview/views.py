@@ -26,11 +26,18 @@ from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, holds_for_any, permitted
 from automate_studio import navigation
-from automate_studio.overview import figures
-from automate_studio.overview.attention import Attention, attention, failed_steps
-from automate_studio.overview.charts import Chart, chart
-from automate_studio.overview.figures import Figure
-from automate_studio.overview.work import Slow, Work, slowest, work
+from automate_studio.overview.attention import AttentionList, build_attention, failed_step_names
+from automate_studio.overview.charts import Chart, build_chart
+from automate_studio.overview.figures import (
+    Figure,
+    approvals_figure,
+    duration_figure,
+    queue_figure,
+    queued_figure,
+    runs_figure,
+    success_figure,
+)
+from automate_studio.overview.work import SlowWorkflow, WorkStatus, build_work, slowest_workflows
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.lists import Tab, query_string
@@ -54,9 +61,9 @@ class Overview:
     as_table: bool
     figures: list[Figure]
     chart: Chart
-    attention: Attention
-    slowest: list[Slow]
-    work: Work | None
+    attention: AttentionList
+    slowest: list[SlowWorkflow]
+    work: WorkStatus | None
     at: dt.datetime
 
     @property
@@ -69,7 +76,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What Unfold's first page shows to those who may see workflows; the usual list of apps to others."""
     if not holds_anywhere(request.user, "view", Workflow):
         return context
-    return {**context, "title": "Overview", "overview": overview(request.user, request.GET)}
+    return {**context, "title": "Overview", "overview": build_overview(request.user, request.GET)}
 
 
 @require_safe
@@ -77,74 +84,79 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     """The page; only the parts that change, for htmx."""
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
-    found = overview(request.user, request.GET)
+    found = build_overview(request.user, request.GET)
     if request.headers.get("HX-Request") != "true":
         if is_overview_first_page():
-            return redirect(overview_address() + _query(request.GET))
+            return redirect(overview_address() + _overview_query(request.GET))
         page = render_page(request, TEMPLATE, "Overview", overview=found)
-        page.context_data = {**(page.context_data or {}), "more": _more(request, page.context_data or {})}
+        page.context_data = {
+            **(page.context_data or {}),
+            "more": _pages_missing_in_sidebar(request, page.context_data or {}),
+        }
         return page
     return TemplateResponse(request, "automate_studio/overview/live.html", {"overview": found})
 
 
-def _more(request: HttpRequest, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _pages_missing_in_sidebar(request: HttpRequest, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Our pages that this person may open and the project's sidebar does not list."""
     listed = {str(item.get("link")) for group in shown.get("sidebar_navigation", ()) for item in group["items"]}
     ours = [item for group in navigation.sidebar(request) for item in group["items"]]
     return [item for item in ours if item["link"] not in {*listed, overview_address()}]
 
 
-def overview(user: User, query: Any) -> Overview:
+def build_overview(user: User, query: Any) -> Overview:
     """All of the page, in as many queries for one workflow as for hundreds."""
     now = database.now()
     chosen, as_table = period(query.get("period", ""), now), query.get("view") == "table"
-    workflows = _seen(user)
+    workflows = _visible_workflows(user)
     by_workflow, before = reading.counts(chosen, workflows)
     times, bars = reading.times(chosen, workflows), reading.bars(chosen, workflows)
     total = sum(by_workflow.values(), Counts())
     status = queue_status.read_status() if can(user, "operate", SITE) else None
     points = reading.lines(chosen, workflows).get(0, [])
-    queue = figures.queue(chosen, status, reading.levels(chosen)) if status else figures.queued(workflows, now)
+    queue = queue_figure(chosen, status, reading.levels(chosen)) if status else queued_figure(workflows, now)
     kept = {"period": chosen.name, "view": "table" if as_table else ""}
     return Overview(
         title=_NAMES[chosen.name][1],
         period=chosen,
-        periods=[Tab(name=_NAMES[n][0], url=_to({**kept, "period": n}), active=n == chosen.name) for n in BARS],
-        views=[
-            Tab(name="Chart", url=_to({**kept, "view": ""}), active=not as_table),
-            Tab(name="Table", url=_to({**kept, "view": "table"}), active=as_table),
+        periods=[
+            Tab(name=_NAMES[n][0], url=_overview_link({**kept, "period": n}), active=n == chosen.name) for n in BARS
         ],
-        query=_query(kept),
+        views=[
+            Tab(name="Chart", url=_overview_link({**kept, "view": ""}), active=not as_table),
+            Tab(name="Table", url=_overview_link({**kept, "view": "table"}), active=as_table),
+        ],
+        query=_overview_query(kept),
         as_table=as_table,
         figures=[
-            figures.runs(chosen, total, before, bars),
-            figures.success(chosen, total, before, bars),
-            figures.took(chosen, times, points),
+            runs_figure(chosen, total, before, bars),
+            success_figure(chosen, total, before, bars),
+            duration_figure(chosen, times, points),
             queue,
-            figures.waiting(user, workflows, bars, now),
+            approvals_figure(user, workflows, bars, now),
         ],
-        chart=chart(chosen, bars, now),
-        attention=attention(user, workflows, chosen, by_workflow, now, status),
-        slowest=slowest(chosen, by_workflow, times),
-        work=work(status) if status else None,
+        chart=build_chart(chosen, bars, now),
+        attention=build_attention(user, workflows, chosen, by_workflow, now, status),
+        slowest=slowest_workflows(chosen, by_workflow, times),
+        work=build_work(status) if status else None,
         at=timezone.localtime(now),
     )
 
 
-def _seen(user: User) -> Workflows:
+def _visible_workflows(user: User) -> Workflows:
     """The keys of the workflows that this person may view; None for one who may view any."""
     if holds_for_any(user, "view", Workflow):
         return None
     return list(permitted(user, "view", Workflow.objects.all()).values_list("pk", flat=True))
 
 
-def _query(query: Any) -> str:
+def _overview_query(query: Any) -> str:
     """The part of a query that is the overview's."""
     wanted = {name: query.get(name, "") for name in ("period", "view")}
     return query_string({name: value for name, value in wanted.items() if value in {*BARS, "table"}})
 
 
-def _to(kept: dict[str, str]) -> str:
+def _overview_link(kept: dict[str, str]) -> str:
     return overview_address() + query_string(kept)
 
 
@@ -152,20 +164,20 @@ def _to(kept: dict[str, str]) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def retry(request: HttpRequest, pk: int) -> HttpResponse:
+def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
     """The question how many runs of a group are to be run again, and on which version; a POST does it."""
-    group = _group(request, pk)
+    group = _get_group(request, pk)
     if not can(request.user, "run", group):
         raise PermissionDenied
     if request.method != "POST":
         count = failures.retryable(group).count()
-        step = failed_steps([group])[group.pk]
+        step = failed_step_names([group])[group.pk]
         context = {
             "group": group,
             "step": step,
             "count": count,
             "most": failures.MOST_AT_ONCE,
-            "query": _query(request.GET),
+            "query": _overview_query(request.GET),
         }
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
@@ -177,7 +189,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
         messages.error(request, as_sentence(reason))
-    return HttpResponseSeeOther(overview_address() + _query(request.GET))
+    return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
 
 
 _MARKS = {
@@ -189,9 +201,9 @@ _MARKS = {
 
 
 @require_POST
-def mark(request: HttpRequest, pk: int) -> HttpResponse:
+def mark_group(request: HttpRequest, pk: int) -> HttpResponse:
     """Mute or resolve a group, or take that back: gives the live parts, and a way back."""
-    group, wanted = _group(request, pk), request.POST.get("do", "")
+    group, wanted = _get_group(request, pk), request.POST.get("do", "")
     if wanted not in _MARKS:
         raise Http404
     act, said, undo = _MARKS[wanted]
@@ -204,12 +216,12 @@ def mark(request: HttpRequest, pk: int) -> HttpResponse:
         run = parse_uuid(request.POST.get("run"))
         if run:
             return HttpResponseSeeOther(reverse("admin:automate_core_executionrun_change", args=[run]))
-        return HttpResponseSeeOther(overview_address() + _query(request.GET))
-    return _live(request, {"said": said, "undo": undo, "group": group})
+        return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
+    return _live_response(request, {"said": said, "undo": undo, "group": group})
 
 
 @require_POST
-def replay_dead(request: HttpRequest) -> HttpResponse:
+def requeue_dead_jobs(request: HttpRequest) -> HttpResponse:
     """Do the work of jobs that were given up after all: gives the live parts, and what came of it."""
     if not can(request.user, "operate", SITE):
         raise Http404
@@ -219,15 +231,15 @@ def replay_dead(request: HttpRequest) -> HttpResponse:
         said += f" {format_count(len(result.refused))} left: {next(iter(result.refused.values()))}."
     if request.headers.get("HX-Request") != "true":
         messages.success(request, said)
-        return HttpResponseSeeOther(overview_address() + _query(request.GET))
-    return _live(request, {"said": said, "is_bad": not result.done})
+        return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
+    return _live_response(request, {"said": said, "is_bad": not result.done})
 
 
-def _live(request: HttpRequest, toast: dict[str, Any]) -> HttpResponse:
-    context = {"overview": overview(request.user, request.GET), "toast": toast}
+def _live_response(request: HttpRequest, toast: dict[str, Any]) -> HttpResponse:
+    context = {"overview": build_overview(request.user, request.GET), "toast": toast}
     return TemplateResponse(request, "automate_studio/overview/live.html", context)
 
 
-def _group(request: HttpRequest, pk: int) -> FailureGroup:
+def _get_group(request: HttpRequest, pk: int) -> FailureGroup:
     groups = FailureGroup.objects.select_related("workflow__published")
     return get_object_or_404(permitted(request.user, "view", groups), pk=pk)

@@ -16,7 +16,7 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.operations.statistics.reading import Counts, Times
 from automate_core.outbox.status import QueueStatus, WorkerStatus
 from automate_core.queries.latest_runs import LATEST
-from automate_studio.overview.charts import Line, line
+from automate_studio.overview.charts import SparkLine, build_line
 from automate_studio.ui.formatting import format_duration
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slow:
+class SlowWorkflow:
     """A workflow with what its runs took; `step` is where most of the time of the latest ones went, and how long."""
 
     workflow: Workflow
@@ -53,12 +53,12 @@ class Slow:
     is_bad: bool
     p50: str
     p95: str
-    line: Line
+    line: SparkLine
     step: tuple[str, str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lane:
+class LaneRow:
     """Jobs of one kind that are ready; `share` of all in percent."""
 
     name: str
@@ -68,7 +68,7 @@ class Lane:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hand:
+class WorkerRow:
     """A worker; `busy` tells of each mark whether slots are taken."""
 
     name: str
@@ -81,16 +81,16 @@ class Hand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class WorkStatus:
     """Queues and workers, and in a few words how it stands."""
 
-    lanes: list[Lane]
-    hands: list[Hand]
+    lanes: list[LaneRow]
+    hands: list[WorkerRow]
     state: str
     said: str
 
 
-def slowest(period: Period, counts: Mapping[int, Counts], times: Times) -> list[Slow]:
+def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times) -> list[SlowWorkflow]:
     """The workflows whose runs took longest."""
     by_p95 = {key: percentile(took, 0.95) or 0 for key, took in times.by_workflow.items()}
     keys = sorted(by_p95, key=lambda key: (-by_p95[key], key))[:SLOWEST]
@@ -99,7 +99,9 @@ def slowest(period: Period, counts: Mapping[int, Counts], times: Times) -> list[
     there = Workflow.objects.prefetch_related("steps").defer("description").in_bulk(keys)
     lines, steps = reading.lines(period, keys, apart=True), _slowest_steps(there)
     return [
-        _slow(there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []), steps.get(key))
+        _slow_workflow(
+            there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []), steps.get(key)
+        )
         for key in keys
         if key in there
     ]
@@ -124,15 +126,15 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
     return found
 
 
-def _slow(
+def _slow_workflow(
     workflow: Workflow,
     counts: Counts,
     took: reading.Histogram,
     points: Sequence[float | None],
     step: tuple[str, str] | None,
-) -> Slow:
+) -> SlowWorkflow:
     success = counts.success
-    return Slow(
+    return SlowWorkflow(
         workflow=workflow,
         tile=next(iter(connector_tiles(workflow)), None),
         runs=counts.runs,
@@ -140,7 +142,7 @@ def _slow(
         is_bad=success is not None and success < 0.95,
         p50=format_duration(percentile(took, 0.5)),
         p95=format_duration(percentile(took, 0.95)),
-        line=line(points, 126, 22),
+        line=build_line(points, 126, 22),
         step=step,
     )
 
@@ -148,12 +150,12 @@ def _slow(
 _KINDS = {"dispatch": "New events", "advance": "Runs"}
 
 
-def work(status: QueueStatus) -> Work:
+def build_work(status: QueueStatus) -> WorkStatus:
     """How workers and queues stand, for operators."""
     ready = {each.kind: each for each in status.ready}
     most = max([each.jobs for each in status.ready] + [status.suspects, 1])
     lanes = [
-        Lane(
+        LaneRow(
             name=name,
             jobs=ready[kind].jobs if kind in ready else 0,
             share=round(ready[kind].jobs / most * 100) if kind in ready else 0,
@@ -163,23 +165,23 @@ def work(status: QueueStatus) -> Work:
     ]
     if status.suspects:
         share = round(status.suspects / most * 100)
-        lanes.append(Lane(name="Set apart", jobs=status.suspects, share=share, age="after a crash"))
-    hands = [_hand(each) for each in status.workers]
+        lanes.append(LaneRow(name="Set apart", jobs=status.suspects, share=share, age="after a crash"))
+    hands = [_worker_row(each) for each in status.workers]
     silent = sum(hand.silent for hand in hands)
     if not hands:
-        return Work(lanes=lanes, hands=hands, state="failed", said="No worker")
+        return WorkStatus(lanes=lanes, hands=hands, state="failed", said="No worker")
     if silent:
-        return Work(lanes=lanes, hands=hands, state="failed", said=f"{silent} of {len(hands)} silent")
-    return Work(lanes=lanes, hands=hands, state="succeeded", said=f"{len(hands)} online")
+        return WorkStatus(lanes=lanes, hands=hands, state="failed", said=f"{silent} of {len(hands)} silent")
+    return WorkStatus(lanes=lanes, hands=hands, state="succeeded", said=f"{len(hands)} online")
 
 
-def _hand(worker: WorkerStatus) -> Hand:
+def _worker_row(worker: WorkerStatus) -> WorkerRow:
     marks = min(worker.slots, MOST_SLOTS)
     silent = worker.seen_seconds_ago > SILENT_SECONDS
     busy = 0 if silent or not worker.slots else -(-worker.held * marks // worker.slots)
     seconds = int(worker.seen_seconds_ago)
     seen = f"{seconds} s" if seconds < 60 else f"{seconds // 60} m"
-    return Hand(
+    return WorkerRow(
         name=worker.name,
         held=worker.held,
         slots=worker.slots,

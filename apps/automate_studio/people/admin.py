@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from unfold.decorators import action
 
 from automate_core.operations.offboarding import holdings
-from automate_studio.people import hand_over
+from automate_studio.people.hand_over import hand_over_url
 
 
 class HandOverMixin:
@@ -27,7 +27,7 @@ class HandOverMixin:
     def hand_over(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """To the page of this person."""
         person = get_object_or_404(self.model, pk=object_id)  # type: ignore[attr-defined]
-        return redirect(hand_over.url(person))
+        return redirect(hand_over_url(person))
 
     def has_hand_over_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Superusers only."""
@@ -40,7 +40,7 @@ class HandOverMixin:
             answer: HttpResponse = super().delete_view(request, object_id, *args, **options)  # type: ignore[misc]
             return answer
         messages.warning(request, f"{person} was not deleted: {_WHY}")
-        return redirect(hand_over.url(person))
+        return redirect(hand_over_url(person))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What keeps an account from being deleted, for its page and for the list's action."""
@@ -54,7 +54,7 @@ class HandOverMixin:
         if getattr(obj, "is_active", True) or not request.user.is_superuser or not holdings.holdings(obj):
             return answer
         messages.warning(request, f"{obj} is deactivated and still holds what is listed here. Hand it over.")
-        return redirect(hand_over.url(obj))
+        return redirect(hand_over_url(obj))
 
 
 _WHY = "it holds something, or the history names it. Hand over what it holds and deactivate the account instead."

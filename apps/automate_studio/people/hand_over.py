@@ -33,7 +33,7 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
     by = current_person(request)
     if not by.is_superuser:
         raise PermissionDenied
-    leaver, name, problem = _person(pk), clean_text(request.POST.get("to")), ""
+    leaver, name, problem = _get_person(pk), clean_text(request.POST.get("to")), ""
     if request.method == "POST":
         try:
             deactivate = bool(request.POST.get("deactivate"))
@@ -41,7 +41,7 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
         except handover.HandoverError as error:
             problem = str(error)
         else:
-            _tell(request, leaver, name, result)
+            _report_hand_over(request, leaver, name, result)
             return HttpResponseSeeOther(request.path)
     return render_page(
         request,
@@ -49,22 +49,22 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
         f"Hand over from {leaver.get_username()}",
         status=422 if problem else 200,
         leaver=leaver,
-        kinds=[_shown(each) for each in holdings.holdings(leaver)],
-        naming=[(workflow.name, address_of(workflow)) for workflow in holdings.naming(leaver)],
+        kinds=[_holding_view(each) for each in holdings.holdings(leaver)],
+        naming=[(workflow.name, object_url(workflow)) for workflow in holdings.naming(leaver)],
         may_be_deleted=holdings.may_be_deleted(leaver),
-        names=_proposed(leaver),
+        names=_proposed_names(leaver),
         given=name,
         problem=problem,
-        back=address_of(leaver),
+        back=object_url(leaver),
     )
 
 
-def url(person: Person) -> str:
+def hand_over_url(person: Person) -> str:
     """The address of the page for this person."""
     return reverse("studio:hand_over", args=[person.pk])
 
 
-def address_of(obj: Any) -> str:
+def object_url(obj: Any) -> str:
     """The page of an object; empty for a model that has none."""
     if isinstance(obj, Wait):
         return reverse("studio:approval_page", args=[obj.pk])
@@ -76,7 +76,7 @@ def address_of(obj: Any) -> str:
         return ""
 
 
-def _person(pk: str) -> Person:
+def _get_person(pk: str) -> Person:
     try:
         found: Person | None = get_user_model()._default_manager.filter(pk=pk).first()
     except (ValueError, ValidationError):
@@ -86,27 +86,27 @@ def _person(pk: str) -> Person:
     return found
 
 
-def _proposed(leaver: Person) -> list[str]:
+def _proposed_names(leaver: Person) -> list[str]:
     active = get_user_model()._default_manager.filter(is_active=True).exclude(pk=leaver.pk)
     return list(active.order_by(names.name_field()).values_list(names.name_field(), flat=True)[:MOST_PEOPLE])
 
 
-def _shown(held: holdings.Holding) -> dict[str, Any]:
+def _holding_view(held: holdings.Holding) -> dict[str, Any]:
     number = held.objects.count()
     objects = held.objects.select_related("run") if held.objects.model is Wait else held.objects
     return {
         "title": held.title,
         "number": number,
-        "objects": [(_name(each), address_of(each)) for each in objects[:SHOWN]],
+        "objects": [(_object_name(each), object_url(each)) for each in objects[:SHOWN]],
         "more": max(number - SHOWN, 0),
     }
 
 
-def _name(obj: Any) -> str:
+def _object_name(obj: Any) -> str:
     return approvals.name(obj) if isinstance(obj, Wait) else str(obj)
 
 
-def _tell(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
+def _report_hand_over(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in result.done.items())
     messages.success(request, f"Handed over from {leaver.get_username()} to {name}: {kinds or 'nothing was left'}.")
     for line in [*result.cautions[:MOST_TOLD], *result.left[:MOST_TOLD]]:

@@ -26,7 +26,7 @@ def run_cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-def run_keep(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+def run_pin(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Keep a run for ever with `keep`, or else like any other."""
     run = get_run_or_404(request, run_id)
     is_kept = bool(request.POST.get("keep"))

@@ -14,10 +14,11 @@ from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import payload_views
 from automate_governance.permissions import SITE, can, holds_anywhere
-from automate_studio.runs.listing import bulk
-from automate_studio.runs.listing import page as found_runs
-from automate_studio.runs.page import header, inspector
+from automate_studio.runs.listing.bulk import open_bulk_actions
+from automate_studio.runs.listing.page import run_list_page
 from automate_studio.runs.page import page as run_page
+from automate_studio.runs.page.header import run_lineage
+from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.request_params import get_run_or_404, parse_number
@@ -31,10 +32,10 @@ def run_list(request: HttpRequest) -> HttpResponse:
         raise Http404
     template = "automate_studio/runs.html"
     if request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "list") == "list":
-        found = found_runs.runs(request.user, request.GET, timezone.now(), whole=False)
+        found = run_list_page(request.user, request.GET, timezone.now(), whole=False)
         return TemplateResponse(request, f"{template}#list", {"found": found})
-    found = found_runs.runs(request.user, request.GET, timezone.now())
-    return render_page(request, template, "Runs", found=found, under_way=bulk.under_way(request.user))
+    found = run_list_page(request.user, request.GET, timezone.now())
+    return render_page(request, template, "Runs", found=found, under_way=open_bulk_actions(request.user))
 
 
 @require_safe
@@ -42,7 +43,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: tree, timeline and the step, or the item of a loop, that `?step=` names."""
     page = load_run(request.user, run_id, RunView.of(request.GET))
     path = page.step_at(request.GET.get("step") or page.default_path())
-    shown = _inspect(request, page, path)
+    shown = _inspect_step(request, page, path)
     may_run = can(request.user, "run", page.run.workflow)
     kinds = FailureGroup.objects.filter(runs__run=run_id, resolved_at=None)
     return render_page(
@@ -56,8 +57,8 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         audits=can(request.user, "audit", SITE),
         failures=kinds.first() if may_run and page.run.status == "failed" else None,
         inspector=shown,
-        lineage=header.lineage(page.run, request.user),
-        asks=inspector.asks(page.run, request.user),
+        lineage=run_lineage(page.run, request.user),
+        asks=pending_approvals(page.run, request.user),
         selected=path,
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
@@ -68,25 +69,25 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """The panel of one step, and of one of its attempts with `?attempt=`; `?tab=` names the tabs that are open."""
     page = load_run(request.user, run_id, RunView.of(request.GET, path))
-    shown = _inspect(request, page, page.step_at(path))
+    shown = _inspect_step(request, page, page.step_at(path))
     if shown is None:
         raise Http404
     return TemplateResponse(request, "automate_studio/run/inspector.html", {"page": page, "inspector": shown})
 
 
 @require_safe
-def run_asks(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+def run_approvals(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """What of a run waits for this person, and once it has ended the reason, which patches leave out."""
     run = get_run_or_404(request, run_id)
     page = load_run(request.user, run_id, RunView()) if run.status in FINAL_RUN_STATES else None
     may_see = page is not None and can(request.user, "view_payload", run)
-    context = {"run": run, "asks": inspector.asks(run, request.user), "page": page, "may_see": may_see}
+    context = {"run": run, "asks": pending_approvals(run, request.user), "page": page, "may_see": may_see}
     return TemplateResponse(request, "automate_studio/run/asks_answer.html", context)
 
 
-def _inspect(request: HttpRequest, page: run_page.RunPage, path: str) -> inspector.Inspector | None:
+def _inspect_step(request: HttpRequest, page: run_page.RunPage, path: str) -> StepInspector | None:
     attempt, tabs = parse_number(request.GET.get("attempt")), request.GET.get("tab", "").split(",")
-    shown = inspector.inspect(page, path, attempt, request.user, tabs=tabs)
+    shown = build_inspector(page, path, attempt, request.user, tabs=tabs)
     if shown and shown.values:
         payload_views.at(request.user, "run.payload_viewed", page.run, trace_id=page.run.trace_id, step=path)
     return shown

@@ -11,8 +11,8 @@ from automate_governance.admin import StoredSecretAdmin
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import can
-from automate_studio.secrets.elsewhere import elsewhere
-from automate_studio.secrets.listing import secrets
+from automate_studio.secrets.elsewhere import external_references
+from automate_studio.secrets.listing import secret_page
 from automate_studio.ui.formatting import format_dated
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.objects.listing import list_response
@@ -27,10 +27,10 @@ class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """The list."""
-        found = secrets(request.user, request.GET, timezone.now())
+        found = secret_page(request.user, request.GET, timezone.now())
         url = reverse("admin:automate_governance_storedsecret_changelist")
         may_add = can(request.user, "add", StoredSecret)
-        more = {"may_add": may_add, "elsewhere": elsewhere(request.user)}
+        more = {"may_add": may_add, "elsewhere": external_references(request.user)}
         return list_response(request, "automate_studio/secrets/list.html", "Secrets", url, found, **more)
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:

@@ -16,7 +16,7 @@ MOST = 500  #: connections and webhooks that are looked at, each
 
 
 @dataclass(frozen=True, kw_only=True)
-class Elsewhere:
+class ExternalReference:
     """A reference to another backend, and where it is used as far as the person may see."""
 
     backend: str
@@ -24,15 +24,15 @@ class Elsewhere:
     links: list[UsageLink] = field(default_factory=list)
 
 
-def elsewhere(user: User) -> list[Elsewhere]:
+def external_references(user: User) -> list[ExternalReference]:
     """For those who may use any secret: by reference."""
     if not user.has_perm("automate_governance.use_any_storedsecret"):
         return []
-    found: dict[str, Elsewhere] = {}
+    found: dict[str, ExternalReference] = {}
     for reference, use in _references(user):
         backend, _, key = reference.partition(":")
         if backend != "database":
-            found.setdefault(reference, Elsewhere(backend=backend, key=key)).links.append(link_to(use))
+            found.setdefault(reference, ExternalReference(backend=backend, key=key)).links.append(link_to(use))
     return [found[reference] for reference in sorted(found)]
 
 

@@ -48,7 +48,7 @@ class SecretRow:
         )
 
 
-def secrets(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
+def secret_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the secrets that `user` may know of."""
     kept = list_query(query, TABS, "owner")
     known = secrets_known_to(user)
@@ -58,14 +58,14 @@ def secrets(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
         found = found.filter(Q(name__icontains=search) | by_owner)
     shown = list(found.select_related("owner").defer(*_NOT_NEEDED).order_by("name")[:MOST])
     used = where_used(user, shown)
-    every = sorted((_row(each, used[each.pk], now) for each in shown), key=lambda row: list(TABS).index(row.tab))
+    every = sorted((_secret_row(each, used[each.pk], now) for each in shown), key=lambda row: list(TABS).index(row.tab))
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
     rows = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
     filters = [owner_filter(kept, known)]
     return build_list_page(kept, _with_rights(user, rows), counts, tabs=TABS, filters=filters, what="secret")
 
 
-def _row(secret: StoredSecret, used: UsageSummary, now: dt.datetime) -> SecretRow:
+def _secret_row(secret: StoredSecret, used: UsageSummary, now: dt.datetime) -> SecretRow:
     key = key_state(secret.key_id)
     return SecretRow(
         secret=secret,

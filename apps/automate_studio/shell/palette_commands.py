@@ -17,30 +17,34 @@ EACH = 6  #: workflows that are offered to run
 _RUN = "run"
 
 
-def commands(request: HttpRequest, text: str) -> list[SearchResult]:
+def find_commands(request: HttpRequest, text: str) -> list[SearchResult]:
     """The commands whose words begin as those of the text do; those whose name begins with it come first."""
     wanted = text.lower()
-    found = [*_new(request.user, wanted), *_pages(request, wanted), *_runs(request.user, wanted)]
+    found = [
+        *_creation_commands(request.user, wanted),
+        *_page_commands(request, wanted),
+        *_run_commands(request.user, wanted),
+    ]
     return sorted(found, key=lambda each: not each.title.lower().startswith(wanted))
 
 
-def _new(user: User, text: str) -> Iterator[SearchResult]:
+def _creation_commands(user: User, text: str) -> Iterator[SearchResult]:
     title = _("New workflow")
-    if _fits(title, text) and can(user, "add", Workflow):
+    if _matches_words(title, text) and can(user, "add", Workflow):
         yield SearchResult(title=title, description=_("Command"), link=reverse("studio:workflow_new"), icon="add")
 
 
-def _pages(request: HttpRequest, text: str) -> Iterator[SearchResult]:
+def _page_commands(request: HttpRequest, text: str) -> Iterator[SearchResult]:
     """The pages of the sidebar, which holds those that the person may open."""
     for group in navigation.sidebar(request):
         for item in group["items"]:
-            if _fits(f"{_('Go to')} {item['title']}", text):
+            if _matches_words(f"{_('Go to')} {item['title']}", text):
                 yield SearchResult(
                     title=str(item["title"]), description=_("Go to page"), link=item["link"], icon=item["icon"]
                 )
 
 
-def _runs(user: User, text: str) -> Iterator[SearchResult]:
+def _run_commands(user: User, text: str) -> Iterator[SearchResult]:
     """Workflows that may be run now, by name; all of them for the beginning of the word "run"."""
     first, _space, rest = text.partition(" ")
     name = rest.strip() if first == _RUN else "" if _RUN.startswith(text) else text
@@ -54,7 +58,7 @@ def _runs(user: User, text: str) -> Iterator[SearchResult]:
         )
 
 
-def _fits(title: str, text: str) -> bool:
+def _matches_words(title: str, text: str) -> bool:
     """Whether each word of the text begins a word of the title."""
     words = title.lower().split()
     return all(any(word.startswith(part) for word in words) for part in text.split())

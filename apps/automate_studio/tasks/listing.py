@@ -48,17 +48,17 @@ class TaskRow:
     decided: str
 
 
-def tasks(user: User, query: Query, now: dt.datetime) -> KeysetPage:
+def task_page(user: User, query: Query, now: dt.datetime) -> KeysetPage:
     """One page: what is due first comes first, and of what was decided the newest."""
     shown = {key: name for key, name in _TABS.items() if key != "all" or may_reassign_tasks(user)}
     tab = query.get("show", "") if query.get("show", "") in shown else ""
     search = clean_text(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
-    found = _matching(_of_tab(user, tab), search)
-    after, before = _key(query.get("after")), _key(query.get("before"))
-    rows, more = _window(found, after, before, descending=tab == "decided")
+    found = _filter_waits(_waits_of_tab(user, tab), search)
+    after, before = _parse_key(query.get("after")), _parse_key(query.get("before"))
+    rows, more = _page_rows(found, after, before, descending=tab == "decided")
     return KeysetPage(
-        rows=[_row(wait, now) for wait in rows],
+        rows=[_task_row(wait, now) for wait in rows],
         tabs=[
             Tab(
                 name=name,
@@ -77,12 +77,12 @@ def tasks(user: User, query: Query, now: dt.datetime) -> KeysetPage:
     )
 
 
-def row(wait: Wait, now: dt.datetime) -> TaskRow:
+def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
     """The same of one approval, for its own page."""
-    return _row(_described(Wait.objects.filter(pk=wait.pk)).get(), now)
+    return _task_row(_select_columns(Wait.objects.filter(pk=wait.pk)).get(), now)
 
 
-def _of_tab(user: User, tab: str) -> QuerySet[Wait]:
+def _waits_of_tab(user: User, tab: str) -> QuerySet[Wait]:
     if tab == "decided":
         return Wait.objects.filter(decided_by=user.pk, kind=Wait.Kind.APPROVAL).annotate(at=F("resolved_at"))
     everyones = approvals.reassignable_by(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
@@ -90,7 +90,7 @@ def _of_tab(user: User, tab: str) -> QuerySet[Wait]:
     return waits.annotate(at=Coalesce("due_at", _NEVER))
 
 
-def _described(waits: QuerySet[Wait]) -> QuerySet[Wait]:
+def _select_columns(waits: QuerySet[Wait]) -> QuerySet[Wait]:
     return waits.select_related("run__workflow").only(
         "kind", "path", "status", "due_at", "created_at", "resolved_at", "run__workflow__name", "run__workflow__slug"
     ).annotate(
@@ -102,8 +102,8 @@ def _described(waits: QuerySet[Wait]) -> QuerySet[Wait]:
     )  # fmt: skip
 
 
-def _matching(waits: QuerySet[Wait], search: str) -> QuerySet[Wait]:
-    waits = _described(waits)
+def _filter_waits(waits: QuerySet[Wait], search: str) -> QuerySet[Wait]:
+    waits = _select_columns(waits)
     if not search:
         return waits
     return waits.filter(
@@ -111,7 +111,7 @@ def _matching(waits: QuerySet[Wait], search: str) -> QuerySet[Wait]:
     )
 
 
-def _window(
+def _page_rows(
     waits: QuerySet[Wait], after: Key | None, before: Key | None, *, descending: bool
 ) -> tuple[list[Any], bool]:
     """(rows, whether there are more)."""
@@ -124,7 +124,7 @@ def _window(
     return shown[::-1] if before else shown, len(rows) > ON_A_PAGE
 
 
-def _key(text: Any) -> Key | None:
+def _parse_key(text: Any) -> Key | None:
     at, _, pk = str(text or "").partition("_")
     try:
         moment = parse_datetime(at)
@@ -133,7 +133,7 @@ def _key(text: Any) -> Key | None:
         return None
 
 
-def _row(wait: Any, now: dt.datetime) -> TaskRow:
+def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
     overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
     by_hand = (wait.source or "").startswith("manual:")
     return TaskRow(
@@ -142,14 +142,14 @@ def _row(wait: Any, now: dt.datetime) -> TaskRow:
         message=escape_invisible(wait.message or ""),
         asked_by=(wait.started_by or "") if by_hand else "",
         since=format_elapsed(wait.created_at, now),
-        due=_due(wait.due_at, now),
+        due=_due_text(wait.due_at, now),
         is_overdue=overdue,
         outcome=as_sentence((wait.decided_as or "").replace("_", " "), stop="") if wait.decided_as else "",
         decided=format_ago(wait.resolved_at and timezone.localtime(wait.resolved_at), now),
     )
 
 
-def _due(due_at: dt.datetime | None, now: dt.datetime) -> str:
+def _due_text(due_at: dt.datetime | None, now: dt.datetime) -> str:
     if due_at is None:
         return ""
     return f"Overdue by {format_elapsed(due_at, now)}" if due_at < now else f"In {format_elapsed(now, due_at)}"

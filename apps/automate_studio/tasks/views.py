@@ -25,7 +25,7 @@ from automate_core.states import WaitStatus
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import NotPermittedError, Person
-from automate_studio.tasks import listing
+from automate_studio.tasks.listing import build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import form_fields, posted_answers
@@ -44,9 +44,9 @@ _NO_LONGER = "You are not asked to decide this any more: somebody else is, or yo
 @require_safe
 def approval_list(request: HttpRequest) -> HttpResponse:
     """What waits for this person, or what they decided."""
-    found = listing.tasks(request.user, request.GET, timezone.now())
+    found = task_page(request.user, request.GET, timezone.now())
     hands_over = found.hidden.get("show") == "all"
-    return _page(request, "automate_studio/tasks.html", "My tasks", found=found, may_hand_over=hands_over)
+    return _render_page(request, "automate_studio/tasks.html", "My tasks", found=found, may_hand_over=hands_over)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,12 +59,12 @@ def approval_page(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     wait = visible.filter(pk=wait_id).first()
     if request.method == "POST":
         if wait is not None and approvals.is_asked(wait, current_person(request)):
-            return _decide(request, wait)
-        if wait is not None or _was_shown(request, wait_id):
-            return _refused(request)
+            return _record_decision(request, wait)
+        if wait is not None or _was_visible(request, wait_id):
+            return _no_longer_response(request)
     if wait is None:
         raise Http404
-    return _show(request, wait)
+    return _render_task(request, wait)
 
 
 @require_POST
@@ -72,12 +72,12 @@ def approval_delegate(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Ask somebody else in this person's place."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
     name = clean_text(request.POST.get("to"))
-    return _hand_over(
+    return _assign(
         request,
         wait,
         name,
         "to",
-        lambda: approvals.delegate(wait, by=current_person(request), to=_person(name)),
+        lambda: approvals.delegate(wait, by=current_person(request), to=_find_person(name)),
     )
 
 
@@ -86,14 +86,14 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
     """Ask other people in place of all that are asked."""
     wait = get_object_or_404(approvals.visible_to(request.user).select_related("run__workflow"), pk=wait_id)
     if not approvals.reassignable_by(request.user).filter(pk=wait.pk).exists():
-        return _refused(request, _NEEDED)
+        return _no_longer_response(request, _NEEDED)
     name = clean_text(request.POST.get("people"))
-    return _hand_over(
+    return _assign(
         request,
         wait,
         name,
         "people",
-        lambda: approvals.reassign(wait, by=current_person(request), **_whom(name)),
+        lambda: approvals.reassign(wait, by=current_person(request), **_parse_assignee(name)),
     )
 
 
@@ -110,15 +110,15 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
         person = names.named(absent).first()
         if person is None:
             raise approvals.HandOverError(f"There is no account called {absent!r}." if absent else "Name somebody.")
-        done = leaver_tasks.hand_over(person, by=current_person(request), **_whom(name))
+        done = leaver_tasks.hand_over(person, by=current_person(request), **_parse_assignee(name))
     except approvals.HandOverError as error:
         messages.error(request, str(error))
     else:
-        _tell(request, absent, name, done)
+        _report_hand_over(request, absent, name, done)
     return HttpResponseSeeOther(f"{reverse('studio:approval_list')}?show=all")
 
 
-def _tell(request: HttpRequest, absent: str, name: str, done: leaver_tasks.HandedOver) -> None:
+def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver_tasks.HandedOver) -> None:
     if done.done or not done.refused:
         tasks = f"{done.done} task{'' if done.done == 1 else 's'}"
         messages.success(request, f"{name} is asked now in place of {absent}: {tasks}.")
@@ -128,19 +128,19 @@ def _tell(request: HttpRequest, absent: str, name: str, done: leaver_tasks.Hande
         messages.error(request, f"{len(done.refused) - MOST_REFUSALS} more tasks could not be handed over.")
 
 
-def _whom(name: str) -> dict[str, Any]:
+def _parse_assignee(name: str) -> dict[str, Any]:
     """The group or the person of that name. Raises HandOverError."""
     group = Group.objects.filter(name=name).first()
-    return {"groups": [group]} if group else {"users": [_person(name)]}
+    return {"groups": [group]} if group else {"users": [_find_person(name)]}
 
 
-def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any) -> HttpResponse:
+def _assign(request: HttpRequest, wait: Wait, name: str, field: str, act: Any) -> HttpResponse:
     try:
         act()
     except NotPermittedError as error:
-        return _refused(request, as_sentence(str(error)))
+        return _no_longer_response(request, as_sentence(str(error)))
     except approvals.HandOverError as error:
-        return _show(request, wait, {field: name}, {field: str(error)})
+        return _render_task(request, wait, {field: name}, {field: str(error)})
     except approvals.NotOpenError as error:
         messages.error(request, str(error))
     else:
@@ -148,7 +148,7 @@ def _hand_over(request: HttpRequest, wait: Wait, name: str, field: str, act: Any
     return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
-def _person(name: str) -> Person:
+def _find_person(name: str) -> Person:
     """Raises HandOverError."""
     person: Person | None = names.active([name]).first()
     if person is None:
@@ -156,16 +156,16 @@ def _person(name: str) -> Person:
     return person
 
 
-def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
+def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
     given = posted_answers(request.POST, (wait.data or {}).get("form", []))
     try:
         approvals.decide(wait, by=current_person(request), outcome=request.POST.get("outcome", ""), form=given)
     except NotPermittedError:
-        return _refused(request)
+        return _no_longer_response(request)
     except approvals.OutcomeError:
-        return _show(request, wait, given, {"": "Choose one of the outcomes."})
+        return _render_task(request, wait, given, {"": "Choose one of the outcomes."})
     except form_validation.AnswersError as error:
-        return _show(request, wait, given, error.errors)
+        return _render_task(request, wait, given, error.errors)
     except approvals.NotOpenError as error:
         messages.error(request, str(error))
     else:
@@ -173,21 +173,21 @@ def _decide(request: HttpRequest, wait: Wait) -> HttpResponse:
     return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
-def _refused(request: HttpRequest, why: str = _NO_LONGER) -> HttpResponse:
-    response = _page(request, "automate_studio/task_refused.html", "Not yours to decide", why=why)
+def _no_longer_response(request: HttpRequest, why: str = _NO_LONGER) -> HttpResponse:
+    response = _render_page(request, "automate_studio/task_refused.html", "Not yours to decide", why=why)
     response.status_code = 403
     return response
 
 
-def _show(
+def _render_task(
     request: HttpRequest, wait: Wait, given: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
 ) -> HttpResponse:
     given, errors = given or {}, errors or {}
     person, data = current_person(request), wait.data or {}
     is_open = wait.status == WaitStatus.OPEN
     may_decide = is_open and approvals.is_asked(wait, person)
-    row = listing.row(wait, timezone.now())
-    response = _page(
+    row = build_task_row(wait, timezone.now())
+    response = _render_page(
         request,
         "automate_studio/task.html",
         row.name,
@@ -195,7 +195,7 @@ def _show(
         approving=approvals.approving(wait),
         row=row,
         message=escape_invisible(str(data.get("message", ""))),
-        facts=[(escape_invisible(fact["label"]), _text(fact["value"])) for fact in data.get("context", [])],
+        facts=[(escape_invisible(fact["label"]), _fact_text(fact["value"])) for fact in data.get("context", [])],
         fields=form_fields(data.get("form", []), given, errors),
         error=errors.get("", ""),
         is_open=is_open,
@@ -211,7 +211,7 @@ def _show(
     return response
 
 
-def _was_shown(request: HttpRequest, wait_id: uuid.UUID) -> bool:
+def _was_visible(request: HttpRequest, wait_id: uuid.UUID) -> bool:
     """Whether the page that posts was given to this person: they know of the approval already."""
     try:
         shown = signing.loads(request.POST.get("shown", ""), salt=_SHOWN)
@@ -220,7 +220,7 @@ def _was_shown(request: HttpRequest, wait_id: uuid.UUID) -> bool:
     return bool(shown == [str(wait_id), str(current_person(request).pk)])
 
 
-def _text(value: Any) -> str:
+def _fact_text(value: Any) -> str:
     """A fact as people read it."""
     if value is None or value == "":
         return "None"
@@ -228,7 +228,7 @@ def _text(value: Any) -> str:
     return escape_invisible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
 
 
-def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+def _render_page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
     if not current_person(request).is_staff:
         context["is_nav_sidebar_enabled"] = False  # it would say that there is nothing they may open
     return render_page(request, template, title, **context)

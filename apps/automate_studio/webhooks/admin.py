@@ -11,6 +11,7 @@ from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.webhook_form import CONDITIONS, scheme_notes
 from automate_studio.webhooks import views
+from automate_studio.webhooks.views import endpoint_saved, endpoint_summary
 
 
 class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
@@ -33,7 +34,7 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
 
     def known(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Its URL, its secrets, and its deliveries."""
-        return {"about": views.about(request, obj)}
+        return {"about": endpoint_summary(request, obj)}
 
     def facts(self, request: HttpRequest, obj: Any) -> dict[str, tuple[str, Any]]:
         """For those who may not change it."""
@@ -49,11 +50,11 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """The URL to give to the sender, and a generated secret this once."""
-        return views.made(request, obj, obj.fresh, "Webhook created")
+        return endpoint_saved(request, obj, obj.fresh, "Webhook created")
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """The same when a secret was generated; else back to the list."""
         if obj.fresh:
-            return views.made(request, obj, obj.fresh, "Secret changed")
+            return endpoint_saved(request, obj, obj.fresh, "Secret changed")
         response: HttpResponse = super().response_change(request, obj)
         return response

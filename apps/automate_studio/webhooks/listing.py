@@ -85,12 +85,12 @@ class WebhookRow:
         return {"silent": "No deliveries yet"}.get(self.state_key, TABS[self.state_key])
 
 
-def webhooks(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
+def webhook_page(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
     """One page of the endpoints that `user` may view."""
     kept = list_query(query, TABS, "scheme", "owner")
     known = permitted(user, "view", WebhookEndpoint.objects.all())
-    found = _judged(_matching(known, kept), now)
-    by_state = _by_state(found)
+    found = _with_last_deliveries(_filter_endpoints(known, kept), now)
+    by_state = _keys_by_state(found)
     counts = {tab: len(by_state[tab]) for tab in _ORDER}
     counts[""] = sum(counts.values())
     keys = by_state[kept.tab] if kept.tab else [key for state in _ORDER for key in by_state[state]]
@@ -99,13 +99,13 @@ def webhooks(user: User, query: Query, now: dt.datetime) -> listing.ListPage:
         {(code, _scheme_name(code)) for code in known.order_by().values_list("scheme", flat=True).distinct()}
     )
     filters = [filter_choice(kept, "scheme", "Sender", schemes), owner_filter(kept, known)]
-    page_of = rows(user, shown, {key: state for state, listed in by_state.items() for key in listed}, now)
+    page_of = webhook_rows(user, shown, {key: state for state, listed in by_state.items() for key in listed}, now)
     return build_list_page(kept, page_of, counts, tabs=TABS, filters=filters, what="webhook")
 
 
-def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) -> list[WebhookRow]:
+def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) -> list[WebhookRow]:
     """The rows of these endpoints, in this order: the same number of queries for any number of them."""
-    found = _judged(WebhookEndpoint.objects.filter(pk__in=keys).select_related("owner"), now).in_bulk()
+    found = _with_last_deliveries(WebhookEndpoint.objects.filter(pk__in=keys).select_related("owner"), now).in_bulk()
     shown = [found[key] for key in keys if key in found]
     queryset = WebhookEndpoint.objects.filter(pk__in=keys)
     may = {
@@ -113,7 +113,7 @@ def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) 
         for verb in ("change", "share", "delete")
     }
     used = where_used(user, shown)
-    accepted = _accepted([each.pk for each in shown], now)
+    accepted = _accepted_counts([each.pk for each in shown], now)
     return [
         WebhookRow(
             endpoint=each,
@@ -134,7 +134,7 @@ def rows(user: User, keys: list[int], states: dict[int, str], now: dt.datetime) 
     ]
 
 
-def _matching(found: QuerySet[WebhookEndpoint], kept: ListQuery) -> QuerySet[WebhookEndpoint]:
+def _filter_endpoints(found: QuerySet[WebhookEndpoint], kept: ListQuery) -> QuerySet[WebhookEndpoint]:
     if search := kept.search:
         by_owner = Q(**{f"owner__{get_user_model().USERNAME_FIELD}__icontains": search})
         found = found.filter(Q(slug__icontains=search) | by_owner)
@@ -143,7 +143,7 @@ def _matching(found: QuerySet[WebhookEndpoint], kept: ListQuery) -> QuerySet[Web
     return found.filter(**owner_condition(kept))
 
 
-def _judged(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[WebhookEndpoint]:
+def _with_last_deliveries(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[WebhookEndpoint]:
     """With when each accepted and rejected a delivery last, and how many it rejected lately."""
     week = RefusedDeliveries.objects.filter(endpoint=OuterRef("pk"), day__gt=now.date() - dt.timedelta(days=DAYS))
     by_endpoint = week.order_by().values("endpoint")
@@ -154,16 +154,16 @@ def _judged(found: QuerySet[WebhookEndpoint], now: dt.datetime) -> QuerySet[Webh
     )
 
 
-def _by_state(found: QuerySet[Any]) -> dict[str, list[int]]:
+def _keys_by_state(found: QuerySet[Any]) -> dict[str, list[int]]:
     """The keys of the endpoints by how they stand, by address."""
     by_state: dict[str, list[int]] = {state: [] for state in _ORDER}
     listed = found.order_by("slug").values_list("pk", "enabled", "last_event", "last_rejected")
     for key, enabled, accepted, rejected in listed:
-        by_state[_state(enabled, accepted, rejected)].append(key)
+        by_state[_endpoint_state(enabled, accepted, rejected)].append(key)
     return by_state
 
 
-def _state(enabled: bool, accepted: dt.datetime | None, rejected: dt.datetime | None) -> str:
+def _endpoint_state(enabled: bool, accepted: dt.datetime | None, rejected: dt.datetime | None) -> str:
     """An endpoint rejects when its last delivery was one that it rejected."""
     if not enabled:
         return "off"
@@ -172,7 +172,7 @@ def _state(enabled: bool, accepted: dt.datetime | None, rejected: dt.datetime | 
     return "receiving" if accepted else "silent"
 
 
-def _accepted(keys: list[int], now: dt.datetime) -> dict[int, str]:
+def _accepted_counts(keys: list[int], now: dt.datetime) -> dict[int, str]:
     """How many events each endpoint had lately, by the time that stands in their ids."""
     floor = uuid.UUID(int=int((now - dt.timedelta(days=DAYS)).timestamp() * 1000) << 80)
     values = {"endpoints": keys, "since": floor, "most": MOST_COUNTED + 1}

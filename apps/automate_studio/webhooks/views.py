@@ -26,11 +26,11 @@ from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther
 from automate_studio.view_models.endpoint_info import EndpointInfo, build_endpoint_info
 from automate_studio.view_models.rejected_deliveries import REASONS
-from automate_studio.webhooks.listing import DAYS, webhooks
+from automate_studio.webhooks.listing import DAYS, webhook_page
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class SecretUse:
     """A secret that deliveries are checked with: its reference, when it was last used, until when it counts."""
 
     reference: str
@@ -39,12 +39,12 @@ class Proof:
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class EndpointSummary:
     """What a webhook's page shows above its form. `rejected` are (count, what happened, what to do)."""
 
     endpoint: WebhookEndpoint
     shown: EndpointInfo | None
-    proofs: list[Proof]
+    proofs: list[SecretUse]
     rejected: list[tuple[int, str, str]]
     days: int
     may_change: bool
@@ -52,7 +52,7 @@ class About:
 
 def webhook_list(request: HttpRequest) -> HttpResponse:
     """The webhooks that this person may view."""
-    found = webhooks(request.user, request.GET, timezone.now())
+    found = webhook_page(request.user, request.GET, timezone.now())
     url = reverse("admin:automate_core_webhookendpoint_changelist")
     may_add = can(request.user, "add", WebhookEndpoint)
     return list_response(
@@ -60,18 +60,22 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
     )
 
 
-def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
+def endpoint_summary(request: HttpRequest, endpoint: WebhookEndpoint) -> EndpointSummary:
     """What is known of a webhook."""
     now = timezone.localtime()
     week = endpoint.refused.filter(day__gt=timezone.now().date() - dt.timedelta(days=DAYS))
     counts = week.order_by().values_list("reason").annotate(total=Sum("count")).order_by("-total")
-    proofs = [Proof(reference=endpoint.secret, used=_used(endpoint.secret_used_at, now))] if endpoint.secret else []
+    proofs = (
+        [SecretUse(reference=endpoint.secret, used=_last_used_text(endpoint.secret_used_at, now))]
+        if endpoint.secret
+        else []
+    )
     if endpoint.has_old_secret:
-        used = _used(endpoint.old_secret_used_at, now)
-        proofs.append(Proof(reference=endpoint.old_secret, used=used, until=endpoint.old_secret_until))
-    return About(
+        used = _last_used_text(endpoint.old_secret_used_at, now)
+        proofs.append(SecretUse(reference=endpoint.old_secret, used=used, until=endpoint.old_secret_until))
+    return EndpointSummary(
         endpoint=endpoint,
-        shown=_alone(build_endpoint_info(endpoint.slug, request.user, "")),
+        shown=_without_own_link(build_endpoint_info(endpoint.slug, request.user, "")),
         proofs=proofs,
         rejected=[(total, *REASONS.get(reason, (reason, ""))) for reason, total in counts],
         days=DAYS,
@@ -79,10 +83,10 @@ def about(request: HttpRequest, endpoint: WebhookEndpoint) -> About:
     )
 
 
-def made(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
+def endpoint_saved(request: HttpRequest, endpoint: WebhookEndpoint, secret: str, title: str) -> HttpResponse:
     """A webhook that was just saved, with its secret this once."""
     template = "automate_studio/webhooks/made.html"
-    about = _alone(build_endpoint_info(endpoint.slug, request.user, "", secret=secret))
+    about = _without_own_link(build_endpoint_info(endpoint.slug, request.user, "", secret=secret))
     answer = render_page(request, template, title, endpoint=about, webhook=endpoint)
     show_once(answer, secret)
     answer["Cache-Control"] = "no-store"
@@ -99,17 +103,17 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     messages.success(request, "The previous secret is rejected from now on." if ended else "No previous secret counts.")
-    return HttpResponseSeeOther(_url(endpoint))
+    return HttpResponseSeeOther(_endpoint_url(endpoint))
 
 
-def _alone(found: EndpointInfo | None) -> EndpointInfo | None:
+def _without_own_link(found: EndpointInfo | None) -> EndpointInfo | None:
     """Without the link to the page that it stands on."""
     return replace(found, about={}) if found else None
 
 
-def _used(at: dt.datetime | None, now: dt.datetime) -> str:
+def _last_used_text(at: dt.datetime | None, now: dt.datetime) -> str:
     return f"last used {format_ago(at, now)}" if at else "not used yet"
 
 
-def _url(endpoint: Any) -> str:
+def _endpoint_url(endpoint: Any) -> str:
     return reverse("admin:automate_core_webhookendpoint_change", args=[endpoint.pk])

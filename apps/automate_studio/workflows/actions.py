@@ -22,13 +22,13 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.responses import HttpResponseSeeOther
-from automate_studio.workflows.listing import ON_A_PAGE, workflows
+from automate_studio.workflows.listing import ON_A_PAGE, workflow_page
 
 TEMPLATE = "automate_studio/workflows.html"
 
 
 @dataclass(frozen=True)
-class Verb:
+class BulkVerb:
     """What may be done to several workflows: `undo` is the verb that takes it back, where one does."""
 
     act: Callable[[Workflow, Person], Workflow]
@@ -40,21 +40,21 @@ class Verb:
 
 _OPERATE = "operate or publish"
 _VERBS = {
-    "pause": Verb(pausing.pause, "Paused", "resume", "Events are accepted, and new runs wait.", _OPERATE),
-    "resume": Verb(pausing.resume, "Resumed", more="Runs that waited run now.", permission=_OPERATE),
-    "discard": Verb(
+    "pause": BulkVerb(pausing.pause, "Paused", "resume", "Events are accepted, and new runs wait.", _OPERATE),
+    "resume": BulkVerb(pausing.resume, "Resumed", more="Runs that waited run now.", permission=_OPERATE),
+    "discard": BulkVerb(
         lambda workflow, by: pausing.resume(workflow, by, "discard"),
         "Resumed",
         more="Runs that waited are cancelled.",
         permission=_OPERATE,
     ),
-    "archive": Verb(pausing.archive, "Archived", more="They can be restored under Archived."),
-    "restore": Verb(pausing.restore, "Restored", more="What was published is paused: resume it to let it run."),
+    "archive": BulkVerb(pausing.archive, "Archived", more="They can be restored under Archived."),
+    "restore": BulkVerb(pausing.restore, "Restored", more="What was published is paused: resume it to let it run."),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class BulkOutcome:
     """What came of it, and whether and on which workflows it can be taken back."""
 
     said: str
@@ -69,8 +69,8 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
     if not holds_anywhere(request.user, "view", Workflow):
         raise Http404
     if request.headers.get("HX-Request") == "true":
-        return _answer(request)
-    found = workflows(request.user, request.GET, timezone.now())
+        return _list_response(request)
+    found = workflow_page(request.user, request.GET, timezone.now())
     return render_page(request, TEMPLATE, "Workflows", found=found)
 
 
@@ -89,14 +89,14 @@ def workflows_manage(request: HttpRequest) -> HttpResponse:
     known = list(permitted(request.user, "view", Workflow.objects.filter(pk__in=keys)).order_by("name", "pk"))
     if not known:
         raise Http404
-    done, refused, forbidden = _each(verb, known, current_person(request))
+    done, refused, forbidden = _apply_to_each(verb, known, current_person(request))
     if forbidden and not done and not refused:
         raise PermissionDenied
     reasons = [*refused, *(f"{name}: you need the permission to {verb.permission} it." for name in forbidden)]
-    return _answer(request, _outcome(verb, done, reasons), status=200 if done else 409)
+    return _list_response(request, _bulk_outcome(verb, done, reasons), status=200 if done else 409)
 
 
-def _each(verb: Verb, chosen: list[Workflow], by: Person) -> tuple[list[Workflow], list[str], list[str]]:
+def _apply_to_each(verb: BulkVerb, chosen: list[Workflow], by: Person) -> tuple[list[Workflow], list[str], list[str]]:
     """(those it was done to, why not to others, names of those that are not this person's to manage)."""
     done: list[Workflow] = []
     refused: list[str] = []
@@ -111,9 +111,9 @@ def _each(verb: Verb, chosen: list[Workflow], by: Person) -> tuple[list[Workflow
     return done, refused, forbidden
 
 
-def _outcome(verb: Verb, done: list[Workflow], refused: list[str]) -> Outcome:
+def _bulk_outcome(verb: BulkVerb, done: list[Workflow], refused: list[str]) -> BulkOutcome:
     which = done[0].name if len(done) == 1 else f"{len(done)} workflows"
-    return Outcome(
+    return BulkOutcome(
         said=f"{verb.done} {which}. {verb.more}" if done else "Nothing was changed.",
         refused=refused,
         undo=verb.undo,
@@ -121,9 +121,9 @@ def _outcome(verb: Verb, done: list[Workflow], refused: list[str]) -> Outcome:
     )
 
 
-def _answer(request: HttpRequest, outcome: Outcome | None = None, *, status: int = 200) -> HttpResponse:
+def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, status: int = 200) -> HttpResponse:
     """The list with what stands around it, as the address it is asked for with says."""
-    found = workflows(request.user, request.GET, timezone.now())
+    found = workflow_page(request.user, request.GET, timezone.now())
     shown = {"found": found, "outcome": outcome}
     answer = TemplateResponse(request, f"{TEMPLATE}#answer", shown, status=status)
     answer["HX-Push-Url"] = f"{reverse('admin:automate_core_workflow_changelist')}{found.query}"
@@ -133,16 +133,16 @@ def _answer(request: HttpRequest, outcome: Outcome | None = None, *, status: int
 @require_POST
 def workflow_archive(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a workflow out of use."""
-    return _one(request, pk, pausing.archive, "Archived. No further runs start; those that have started end.")
+    return _apply_to_one(request, pk, pausing.archive, "Archived. No further runs start; those that have started end.")
 
 
 @require_POST
 def workflow_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a workflow out of the archive."""
-    return _one(request, pk, pausing.restore, "Restored. It is {}.")
+    return _apply_to_one(request, pk, pausing.restore, "Restored. It is {}.")
 
 
-def _one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Any], said: str) -> HttpResponse:
+def _apply_to_one(request: HttpRequest, pk: int, act: Callable[[Workflow, Person], Any], said: str) -> HttpResponse:
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
     try:
         moved = act(workflow, current_person(request))

@@ -34,7 +34,7 @@ _LINE = re.compile(r"line (\d+): ")
 
 
 @dataclass
-class Line:
+class FileLine:
     """A line of a file near a fault; `gap` when lines before it are left out."""
 
     number: int
@@ -44,15 +44,15 @@ class Line:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def new(request: HttpRequest) -> HttpResponse:
+def new_workflow(request: HttpRequest) -> HttpResponse:
     """The ways to begin; a POST begins from scratch, with a name."""
-    _may_add(request)
+    _check_may_add(request)
     if request.method != "POST":
-        return _page(request)
+        return _render_page(request)
     name = request.POST.get("name", "").replace("\0", "").strip()
     if not 0 < len(name) <= 200:
         error = "A name is needed." if not name else "A name has at most 200 characters."
-        return _page(request, name=name[:1_000], error=error)
+        return _render_page(request, name=name[:1_000], error=error)
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
     workflow = workflows.start_draft(Definition(name=name, slug=slug), owner=current_person(request))
@@ -60,20 +60,20 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def take_in(request: HttpRequest) -> HttpResponse:
+def import_yaml(request: HttpRequest) -> HttpResponse:
     """Make a draft of a YAML file, or of a text that was pasted; refuse it whole when it has faults."""
-    _may_add(request)
+    _check_may_add(request)
     text = ""
     try:
-        text = _text(request)
+        text = _posted_yaml(request)
         definition = yaml_files.read_workflow(text)
         if found := validation.find_problems(definition):
             raise DefinitionError(yaml_files.with_lines(text, found))
         workflow = workflows.start_draft(definition, owner=current_person(request))
     except yaml_files.WorkflowFileError as error:
-        return _refused(request, text, [_problem(str(error))])
+        return _invalid_response(request, text, [_parse_problem(str(error))])
     except DefinitionError as error:
-        return _refused(request, text, error.problems)
+        return _invalid_response(request, text, error.problems)
     said = f"Imported {workflow.slug} as a draft."
     if workflow.slug != definition.slug:
         said = f"Imported as {workflow.slug}, since there is a workflow {definition.slug} already."
@@ -81,12 +81,12 @@ def take_in(request: HttpRequest) -> HttpResponse:
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
-def _may_add(request: HttpRequest) -> None:
+def _check_may_add(request: HttpRequest) -> None:
     if not can(request.user, "add", Workflow):
         raise PermissionDenied
 
 
-def _text(request: HttpRequest) -> str:
+def _posted_yaml(request: HttpRequest) -> str:
     """The text of the file, or else the one that was pasted. Raises WorkflowFileError."""
     upload = request.FILES.get("file")
     if upload is None:
@@ -102,44 +102,44 @@ def _text(request: HttpRequest) -> str:
         raise yaml_files.WorkflowFileError("not UTF-8 text") from error
 
 
-def _problem(message: str) -> Problem:
+def _parse_problem(message: str) -> Problem:
     """A message that begins with its line, as a problem."""
     match = _LINE.match(message)
     return Problem("", message[match.end() :] if match else message, int(match[1]) if match else None)
 
 
-def _refused(request: HttpRequest, text: str, problems: list[Problem]) -> HttpResponse:
+def _invalid_response(request: HttpRequest, text: str, problems: list[Problem]) -> HttpResponse:
     shown = problems[:_MOST_FAULTS]
-    return _page(
+    return _render_page(
         request,
         problems=len(problems),
         left_out=len(problems) - len(shown),
-        elsewhere=[_said(problem) for problem in shown if not problem.line],
-        lines=list(_lines(text, [problem for problem in shown if problem.line])),
+        elsewhere=[_problem_text(problem) for problem in shown if not problem.line],
+        lines=list(_faulty_lines(text, [problem for problem in shown if problem.line])),
         text=text if len(text) <= _LONGEST_AGAIN else "",
     )
 
 
-def _said(problem: Problem) -> str:
+def _problem_text(problem: Problem) -> str:
     where = f"{problem.path}: " if problem.path else ""
     return f"{where}{problem.reason}"
 
 
-def _lines(text: str, problems: Iterable[Problem]) -> Iterator[Line]:
+def _faulty_lines(text: str, problems: Iterable[Problem]) -> Iterator[FileLine]:
     """The lines with faults and those around them."""
     said: dict[int, list[str]] = {}
     for problem in problems:
-        said.setdefault(problem.line or 0, []).append(_said(problem))
+        said.setdefault(problem.line or 0, []).append(_problem_text(problem))
     written = _LINE_BREAK.split(text)
     near = {number + step for number in said for step in range(-_AROUND, _AROUND + 1)}
     last = 0
     for number in sorted(near & set(range(1, len(written) + 1)) | said.keys()):
         shown = written[number - 1][:_LONGEST_LINE] if number <= len(written) else ""
-        yield Line(number, shown, gap=number > last + 1, faults=said.get(number, []))
+        yield FileLine(number, shown, gap=number > last + 1, faults=said.get(number, []))
         last = number
 
 
-def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+def _render_page(request: HttpRequest, **context: Any) -> HttpResponse:
     """The page; what was refused makes it a 422."""
     status, templates = 422 if context else 200, list(files.installed_templates().values())
     return render_page(

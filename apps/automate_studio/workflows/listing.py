@@ -99,7 +99,7 @@ class WorkflowRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class SortColumn:
     """A heading to sort by; `order` as `aria-sort` says it."""
 
     url: str
@@ -116,7 +116,7 @@ class WorkflowPage:
     rows: list[WorkflowRow]
     tabs: list[Tab]
     filters: list[FilterChoice]
-    columns: dict[str, Column]
+    columns: dict[str, SortColumn]
     search: str
     filtered: bool
     query: str
@@ -129,11 +129,11 @@ class WorkflowPage:
     archive: bool = False
 
 
-def workflows(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
+def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
     """One page of the workflows that `user` may view. Archived ones are only under their own tab."""
     known = permitted(user, "view", Workflow.objects.all())
-    kept = _kept(query)
-    found = _matching(known, kept)
+    kept = _list_query(query)
+    found = _filter_workflows(known, kept)
     counts = dict(found.order_by().values_list("status").annotate(Count("pk")))
     counts[""] = sum(count for status, count in counts.items() if status != Workflow.Status.ARCHIVED)
     tab = kept.get("show", "")
@@ -141,15 +141,15 @@ def workflows(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
     total, pages = counts.get(tab, 0), max(1, -(-counts.get(tab, 0) // ON_A_PAGE))
     number = min(pages, max(1, parse_number(query.get("page")) or 1))
     start = (number - 1) * ON_A_PAGE
-    rows = _window(found, kept.get("sort", "name"), start)
+    rows = _page_rows(found, kept.get("sort", "name"), start)
     return WorkflowPage(
-        rows=_rows(rows, user, now),
+        rows=_workflow_rows(rows, user, now),
         tabs=[
             Tab(name=name, url=query_string({**kept, "show": key}), active=key == tab, count=f"{counts.get(key, 0):,}")
             for key, name in _TABS.items()
         ],
-        filters=_filters(known, kept),
-        columns={name: _column(name, kept) for name in ("name", "success", "p95", "last", "owner")},
+        filters=_filter_choices(known, kept),
+        columns={name: _sort_column(name, kept) for name in ("name", "success", "p95", "last", "owner")},
         search=kept.get("q", ""),
         filtered=bool(kept.keys() - {"sort"}),
         query=query_string({**kept, "page": str(number) if number > 1 else ""}),
@@ -166,14 +166,14 @@ def workflows(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 
-def _kept(query: Query) -> dict[str, str]:
+def _list_query(query: Query) -> dict[str, str]:
     """What this page is asked for, and the links on it ask for again; nonsense is left out."""
     given = {name: clean_text(query.get(name)) for name in ("show", "q", "owner", "tag", "trigger", "sort")}
     known = {"show": _TABS, "trigger": Trigger.Kind.values, "sort": {**_BY_FIELD, **_BY_RUNS}}
     return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
 
 
-def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workflow]:
+def _filter_workflows(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workflow]:
     if search := kept.get("q"):
         by_owner = Q(**{f"{_OWNER}__icontains": search})
         found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search) | by_owner)
@@ -186,37 +186,37 @@ def _matching(found: QuerySet[Workflow], kept: dict[str, str]) -> QuerySet[Workf
     return found
 
 
-def _filters(known: QuerySet[Workflow], kept: dict[str, str]) -> list[FilterChoice]:
+def _filter_choices(known: QuerySet[Workflow], kept: dict[str, str]) -> list[FilterChoice]:
     """Only what some workflow has that the person may view."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
     owners = list(people.order_by(name_field()).values_list(name_field(), flat=True)[:MOST_CHOICES])
     each_tag = Func("tags", function="jsonb_array_elements_text", output_field=TextField())
     tags = known.order_by().annotate(each_tag=each_tag).values_list("each_tag", flat=True).distinct()
     return [
-        _filter("trigger", "Trigger", kept, [(kind.value, name) for kind, name in _KINDS.items()]),
-        _filter("owner", "Owner", kept, [(name, name) for name in owners]),
-        _filter("tag", "Tag", kept, [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
+        _filter_choice("trigger", "Trigger", kept, [(kind.value, name) for kind, name in _KINDS.items()]),
+        _filter_choice("owner", "Owner", kept, [(name, name) for name in owners]),
+        _filter_choice("tag", "Tag", kept, [(name, name) for name in sorted(tags[:MOST_CHOICES])]),
     ]
 
 
-def _filter(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> FilterChoice:
+def _filter_choice(name: str, label: str, kept: dict[str, str], options: list[tuple[str, str]]) -> FilterChoice:
     value = kept.get(name, "")
     if value and value not in dict(options):
         options = [(value, value), *options]
     return FilterChoice(name=name, label=label, value=value, options=options)
 
 
-def _column(name: str, kept: dict[str, str]) -> Column:
+def _sort_column(name: str, kept: dict[str, str]) -> SortColumn:
     present, first = kept.get("sort", "name"), _FIRST.get(name, name)
     order = "" if present.lstrip("-") != name else "descending" if present.startswith("-") else "ascending"
     turned = name if first.startswith("-") else f"-{name}"
-    return Column(url=query_string({**kept, "sort": turned if present == first else first}), order=order)
+    return SortColumn(url=query_string({**kept, "sort": turned if present == first else first}), order=order)
 
 
 # --- the rows ---------------------------------------------------------------------------------------------------------
 
 
-def _window(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflow]:
+def _page_rows(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflow]:
     """The page's workflows, in order."""
     window = found.select_related("owner", "published").defer("published__definition")
     window = window.prefetch_related("triggers", "steps")
@@ -229,7 +229,7 @@ def _window(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflow]:
     return [by_key[key] for key in shown if key in by_key]
 
 
-def _rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRow]:
+def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRow]:
     if not rows:
         return []
     latest: dict[int, list[Any]] = {row.pk: [] for row in rows}
@@ -237,10 +237,10 @@ def _rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRo
         latest[run.workflow_id].append(run)
     managed = pausing.pausable(user, Workflow.objects.filter(pk__in=latest))
     managed_keys = set(managed.values_list("pk", flat=True))
-    return [_row(row, latest[row.pk], row.pk in managed_keys, now) for row in rows]
+    return [_workflow_row(row, latest[row.pk], row.pk in managed_keys, now) for row in rows]
 
 
-def _row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime) -> WorkflowRow:
+def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime) -> WorkflowRow:
     ended = [run for run in runs if run.status in {"succeeded", "failed"}]
     good = sum(run.status == "succeeded" for run in ended)
     took = sorted((run.finished_at - run.started_at).total_seconds() for run in ended if run.started_at)

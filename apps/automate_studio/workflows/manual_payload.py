@@ -14,7 +14,7 @@ from automate_studio.ui.samples.samples import Sample, sample_for_trigger
 MOST = 100_000  #: characters that the page shows of a sample
 
 
-def example(workflow: Workflow, person: Person) -> str:
+def example_payload(workflow: Workflow, person: Person) -> str:
     """The payload of an event that this person may see, as JSON; empty where there is none, or a large one."""
     state = commands.load_state(workflow)
     for trigger in state.reading.definition.triggers:
@@ -26,7 +26,7 @@ def example(workflow: Workflow, person: Person) -> str:
     return ""
 
 
-def read(text: str) -> dict[str, Any]:
+def parse_payload(text: str) -> dict[str, Any]:
     """The payload, without any when the text is empty. Raises ValueError with what to do."""
     value = parse_storable(text) if text.strip() else {}
     if not isinstance(value, dict):

@@ -19,7 +19,7 @@ from automate_studio.ui.run_rows import recent_runs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
+class ManualStart:
     """A start by hand. `is_taken` says that a worker has looked at it, `ended` that nothing more will happen."""
 
     event: uuid.UUID
@@ -28,7 +28,7 @@ class Started:
     ended: bool
 
 
-def of(workflow: Workflow, event_id: uuid.UUID) -> Started | None:
+def find_manual_start(workflow: Workflow, event_id: uuid.UUID) -> ManualStart | None:
     """What came of that start of the workflow so far; None when there was none such."""
     event = Event.objects.filter(pk=event_id, source=f"manual:{workflow.slug}").only("pk").first()
     if event is None:
@@ -36,24 +36,24 @@ def of(workflow: Workflow, event_id: uuid.UUID) -> Started | None:
     # The job first: it ends together with the run that it makes, which is there for whoever reads it afterwards.
     waits = OutboxJob.objects.filter(event=event, status__in=("ready", "leased")).exists()
     run = ExecutionRun.objects.filter(workflow=workflow, event=event, parent=None).order_by("id").first()
-    return Started(
+    return ManualStart(
         event=event.pk, run=run, is_taken=not waits, ended=run.status in FINAL_RUN_STATES if run else not waits
     )
 
 
-def asked_for(text: str | None, workflow: Workflow) -> Started | None:
+def manual_start_from_query(text: str | None, workflow: Workflow) -> ManualStart | None:
     """The start that a page's address names."""
     try:
-        return of(workflow, uuid.UUID(text or ""))
+        return find_manual_start(workflow, uuid.UUID(text or ""))
     except ValueError:
         return None
 
 
 @require_safe
-def fragment(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse:
+def manual_start_status(request: HttpRequest, pk: int, event_id: uuid.UUID) -> HttpResponse:
     """The line about it, which asks for itself again until the run has ended, and the latest runs."""
     workflow = get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
-    found = of(workflow, event_id)
+    found = find_manual_start(workflow, event_id)
     if found is None:
         raise Http404
     recent = recent_runs(workflow, current_person(request), timezone.now())

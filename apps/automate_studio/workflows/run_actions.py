@@ -19,13 +19,13 @@ from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.request_params import current_person
 from automate_studio.ui.responses import HttpResponseSeeOther, try_action
-from automate_studio.workflows import manual_payload
+from automate_studio.workflows.manual_payload import example_payload, parse_payload
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     """The form of a workflow's start by hand; a POST starts it."""
-    workflow = _workflow(request, pk)
+    workflow = _get_runnable(request, pk)
     if not can(request.user, "run", workflow):
         raise PermissionDenied
     form, takes_any = manual.form(workflow), manual.takes_any(workflow)
@@ -33,7 +33,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     values, errors = posted_answers(request.POST, form), {}
     if request.method == "POST":
         try:
-            values = manual_payload.read(text) if takes_any else values
+            values = parse_payload(text) if takes_any else values
             begun = try_action(request, lambda: manual.start(workflow, values, by=current_person(request)))
             return HttpResponseSeeOther(_workflow_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except form_validation.AnswersError as error:
@@ -41,7 +41,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
         except ValueError as error:
             fault = as_sentence(str(error))
     elif takes_any:
-        text = manual_payload.example(workflow, current_person(request))
+        text = example_payload(workflow, current_person(request))
     return render_page(
         request,
         "automate_studio/start.html",
@@ -58,7 +58,7 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Let new runs of a workflow wait."""
-    workflow = _workflow(request, pk)
+    workflow = _get_runnable(request, pk)
     if try_action(request, lambda: pausing.pause(workflow, current_person(request))):
         messages.success(request, "Paused. Events are accepted, and new runs wait.")
     return HttpResponseSeeOther(_workflow_url(workflow))
@@ -67,7 +67,7 @@ def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a workflow go on, with what waited or without."""
-    workflow = _workflow(request, pk)
+    workflow = _get_runnable(request, pk)
     discard = request.POST.get("backlog") == "discard"
     if try_action(
         request,
@@ -77,7 +77,7 @@ def workflow_resume(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponseSeeOther(_workflow_url(workflow))
 
 
-def _workflow(request: HttpRequest, pk: int) -> Workflow:
+def _get_runnable(request: HttpRequest, pk: int) -> Workflow:
     return get_object_or_404(permitted(request.user, "view", Workflow.objects.all()), pk=pk)
 
 

@@ -40,11 +40,11 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
 
     404 for what one may not know, 403 for what one may not share, 422 with the reason where it cannot be done.
     """
-    obj = _object(request, kind, pk)
+    obj = _get_object(request, kind, pk)
     problem = ""
     if request.method == "POST":
         try:
-            _do(request, obj)
+            _change_grants(request, obj)
         except NotPermittedError as error:
             raise PermissionDenied(str(error)) from error
         except sharing.SharingError as error:
@@ -55,12 +55,12 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     template = "automate_studio/share.html" + ("#panel" if by_htmx else "")
     site = admin_site()
     request.current_app = site.name
-    context = {"title": f"Share {obj}", **_context(request, obj, kind), "problem": problem}
+    context = {"title": f"Share {obj}", **_share_context(request, obj, kind), "problem": problem}
     frame = {} if by_htmx else site.each_context(request)
     return TemplateResponse(request, template, {**frame, **context}, status=422 if problem else 200)
 
 
-def _object(request: HttpRequest, kind: str, pk: int) -> Governed:
+def _get_object(request: HttpRequest, kind: str, pk: int) -> Governed:
     if kind not in KINDS:
         raise Http404
     objects = KINDS[kind]._default_manager.select_related("owner")
@@ -70,11 +70,11 @@ def _object(request: HttpRequest, kind: str, pk: int) -> Governed:
     return obj
 
 
-def _do(request: HttpRequest, obj: Governed) -> None:
+def _change_grants(request: HttpRequest, obj: Governed) -> None:
     """Raises SharingError."""
     verbs = [text.replace("\0", "") for text in request.POST.getlist("verb")]
     if request.POST.get("revoke"):
-        grantee = _grantee(obj, request.POST["revoke"])
+        grantee = _parse_grantee(obj, request.POST["revoke"])
         sharing.revoke(obj, grantee, verbs, by=current_person(request))
     else:
         sharing.grant(
@@ -85,7 +85,7 @@ def _do(request: HttpRequest, obj: Governed) -> None:
         )
 
 
-def _grantee(obj: Governed, text: str) -> sharing.Grantee:
+def _parse_grantee(obj: Governed, text: str) -> sharing.Grantee:
     """Somebody who was granted something, by `user:3` or `group:4`."""
     for grant in sharing.grants(obj):
         if text == f"{grant.kind}:{grant.grantee.pk}":
@@ -93,7 +93,7 @@ def _grantee(obj: Governed, text: str) -> sharing.Grantee:
     raise sharing.SharingError("Nothing was granted to them any more.")
 
 
-def _context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
+def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
     person = current_person(request)
     grantable = sharing.grantable(person, obj)
     meta = obj._meta

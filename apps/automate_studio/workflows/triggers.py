@@ -26,7 +26,7 @@ class TriggerRow:
     unsigned: bool = False
 
 
-def triggers(definition: Definition, user: User) -> list[TriggerRow]:
+def trigger_rows(definition: Definition, user: User) -> list[TriggerRow]:
     """What starts a workflow; of an endpoint that `user` may not view, its name alone."""
     listened = [part.endpoint for part in definition.triggers if isinstance(part, WebhookTrigger)]
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))

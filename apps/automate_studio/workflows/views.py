@@ -19,7 +19,8 @@ from automate_governance.permissions import SITE, can, permitted
 from automate_studio.ui import run_rows
 from automate_studio.ui.admin_page import render_page
 from automate_studio.view_models.step_tree import draft_tree
-from automate_studio.workflows import manual_run_status, triggers
+from automate_studio.workflows.manual_run_status import manual_start_from_query
+from automate_studio.workflows.triggers import trigger_rows
 
 # --- workflows --------------------------------------------------------------------------------------------------------
 
@@ -35,9 +36,9 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow=workflow,
         is_draft=is_draft,
         stops=run_rights.stops(workflow),
-        started=manual_run_status.asked_for(request.GET.get("started"), workflow),
+        started=manual_start_from_query(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
-        triggers=triggers.triggers(definition, request.user),
+        triggers=trigger_rows(definition, request.user),
         recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
         audits=can(request.user, "audit", SITE),

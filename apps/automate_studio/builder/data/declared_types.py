@@ -19,19 +19,19 @@ from automate_plugins.fields import FieldKind, FieldSpec
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypeOnly:
     """A value of which the type alone is known: its sign, and in words."""
 
     glyph: str
     words: str
 
 
-TEXT = Typed("abc", "text")
-NUMBER = Typed("123", "a number")
-YES_NO = Typed("t/f", "true or false")
-LIST = Typed("[ ]", "a list")
-MAPPING = Typed("{ }", "a mapping")
-ANYTHING = Typed("", "any value")
+TEXT = TypeOnly("abc", "text")
+NUMBER = TypeOnly("123", "a number")
+YES_NO = TypeOnly("t/f", "true or false")
+LIST = TypeOnly("[ ]", "a list")
+MAPPING = TypeOnly("{ }", "a mapping")
+ANYTHING = TypeOnly("", "any value")
 _KINDS = {
     FieldKind.NUMBER: NUMBER,
     FieldKind.INTEGER: NUMBER,
@@ -45,11 +45,11 @@ _EVENT = {"headers": MAPPING, "type": TEXT, "source": TEXT, "id": TEXT, "time": 
 _ERROR = {"details": MAPPING, "retryable": YES_NO, "retry_after": NUMBER}
 
 
-def scope(state: DraftState) -> dict[str, Any]:
+def declared_scope(state: DraftState) -> dict[str, Any]:
     """The shape of what expressions see, but for the outputs of steps, which `output` gives."""
     payload: Any = ANYTHING
     for trigger in reversed(state.reading.definition.triggers):
-        shape = _payload(trigger)
+        shape = _payload_shape(trigger)
         payload = {**payload, **shape} if isinstance(payload, dict) and shape else shape or payload
     return {
         "event": {name: payload if name == "payload" else _EVENT[name] for name in EVENT_NAMES},
@@ -60,17 +60,17 @@ def scope(state: DraftState) -> dict[str, Any]:
     }
 
 
-def _payload(trigger: Trigger) -> dict[str, Any]:
+def _payload_shape(trigger: Trigger) -> dict[str, Any]:
     match trigger:
         case ManualTrigger(inputs=inputs):
-            return {field.name: _form(field.kind) for field in inputs}
+            return {field.name: _form_type(field.kind) for field in inputs}
         case ScheduleTrigger():
             return {"scheduled_for": TEXT, "key": TEXT}
         case RunTrigger():
             return {"run": TEXT, "workflow": TEXT, "status": TEXT, "error": MAPPING}
         case ModelTrigger(model=label):
             found = next((entry for entry in watched() if entry.label.lower() == label.lower()), None)
-            fields = {field.attname: _column(field.get_internal_type()) for field in found.fields} if found else {}
+            fields = {field.attname: _column_type(field.get_internal_type()) for field in found.fields} if found else {}
             values = fields or MAPPING
             return {"model": TEXT, "pk": ANYTHING, "operation": TEXT, "before": values, "after": values,
                     "changed": MAPPING}  # fmt: skip
@@ -78,21 +78,23 @@ def _payload(trigger: Trigger) -> dict[str, Any]:
             return {}
 
 
-def _form(kind: str) -> Typed:
+def _form_type(kind: str) -> TypeOnly:
     return {"number": NUMBER, "boolean": YES_NO}.get(kind, TEXT)
 
 
-def _column(kind: str) -> Typed:
+def _column_type(kind: str) -> TypeOnly:
     return next((typed for part, typed in _MODEL_FIELDS.items() if part in kind), TEXT)
 
 
-def output(node: StepNode) -> Any:
+def declared_output(node: StepNode) -> Any:
     """The shape of what a step gives."""
     match node.kind:
         case "action":
-            return _of_action(node)
+            return _action_output(node)
         case "approval":
-            form = {str(field.get("name", "")): _form(str(field.get("kind", ""))) for field in _form_fields(node)}
+            form = {
+                str(field.get("name", "")): _form_type(str(field.get("kind", ""))) for field in _approval_fields(node)
+            }
             return {"outcome": TEXT, "by": TEXT, "at": TEXT, "form": form or MAPPING}
         case "wait" if node.settings.get("callback"):
             return {"outcome": TEXT, "payload": ANYTHING}
@@ -106,22 +108,22 @@ def output(node: StepNode) -> Any:
             return ANYTHING
 
 
-def _form_fields(node: StepNode) -> list[dict[str, Any]]:
+def _approval_fields(node: StepNode) -> list[dict[str, Any]]:
     form = node.settings.get("form")
     return [field for field in form if isinstance(field, dict)] if isinstance(form, list) else []
 
 
-def _of_action(node: StepNode) -> Any:
+def _action_output(node: StepNode) -> Any:
     if node.action == "data.set":
-        return {name: of_value(value) for name, value in node.inputs.items()}
+        return {name: type_of_value(value) for name, value in node.inputs.items()}
     try:
         _, action = find_action(node.action)
     except LookupError:
         return ANYTHING
-    return {spec.name: of_spec(spec) for spec in action.outputs} or ANYTHING
+    return {spec.name: type_of_spec(spec) for spec in action.outputs} or ANYTHING
 
 
-def holds(shape: Any, path: Path) -> bool:
+def has_declared(shape: Any, path: Path) -> bool:
     """Whether a shape has that path, or what may have it: of a value of any type, all that is inside it."""
     for part in path:
         if shape in (ANYTHING, MAPPING, LIST):
@@ -132,12 +134,12 @@ def holds(shape: Any, path: Path) -> bool:
     return True
 
 
-def of_spec(spec: FieldSpec) -> Typed:
+def type_of_spec(spec: FieldSpec) -> TypeOnly:
     """The type of a field's value."""
     return _KINDS.get(spec.kind, TEXT)
 
 
-def of_value(value: Any) -> Typed:
+def type_of_value(value: Any) -> TypeOnly:
     """The type of what is written in a field; an expression may give anything."""
     if isinstance(value, str):
         return ANYTHING if "{{" in value else TEXT

@@ -18,7 +18,7 @@ _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class FunctionEntry:
     """One function or filter. `applied` is what goes behind a name, `around` what a name, at `$`, goes into."""
 
     entry: Entry
@@ -37,17 +37,17 @@ class Offer:
 
 
 @require_safe
-def functions(request: HttpRequest, pk: int) -> HttpResponse:
+def function_list(request: HttpRequest, pk: int) -> HttpResponse:
     """All of them. They are the same for every workflow and person."""
     get_editable_workflow(request, pk)
-    offers = [_offer(entry) for entry in reference.entries()]
+    offers = [_function_entry(entry) for entry in reference.entries()]
     groups = [(about, list(found)) for about, found in groupby(offers, key=lambda offer: offer.entry.about)]
     return TemplateResponse(request, "automate_studio/builder/functions.html", {"groups": groups})
 
 
-def _offer(entry: Entry) -> Offer:
+def _function_entry(entry: Entry) -> FunctionEntry:
     if entry.about == reference.FUNCTIONS_ABOUT:
-        return Offer(entry=entry, around="first($, '')" if entry.name == "first" else "")
+        return FunctionEntry(entry=entry, around="first($, '')" if entry.name == "first" else "")
     found = (match[1] for match in _APPLIED.finditer(entry.example))
     applied = (text for text in found if text.partition("(")[0] == entry.name)
-    return Offer(entry=entry, applied=next(applied, entry.name))
+    return FunctionEntry(entry=entry, applied=next(applied, entry.name))

@@ -16,7 +16,7 @@ from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.document import ActionStep, walk
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_studio.builder.data import declared_types
-from automate_studio.builder.data.declared_types import Typed
+from automate_studio.builder.data.declared_types import TypeOnly
 from automate_studio.ui.json import expressions
 from automate_studio.ui.json.expressions import one_line, path_expression, split_label, type_glyph
 from automate_studio.ui.json.tree import value_at
@@ -28,7 +28,7 @@ _DEFAULTS: dict[type, str] = {str: "''", bool: "false", int: "0", float: "0", li
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PickerRow:
     """One value. `path` is None for what is made of the value above; `act` is what the browser does besides."""
 
     label: str
@@ -41,7 +41,7 @@ class Row:
     maybe: bool = False
     opens: bool = False
     act: str = ""
-    rows: tuple[Row, ...] = ()
+    rows: tuple[PickerRow, ...] = ()
 
     @property
     def place(self) -> str:
@@ -61,7 +61,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class PickerGroup:
     """The trigger, a step, a loop's item, the variables. `only_if` says when it is there; its rows have a default."""
 
     label: str
@@ -71,7 +71,7 @@ class Group:
     number: int | None = None
     only_if: str = ""
     open: bool = False
-    rows: tuple[Row, ...] = ()
+    rows: tuple[PickerRow, ...] = ()
     hint: str = ""
 
     @property
@@ -81,7 +81,7 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class PickerData:
     """What rows are made from: what expressions see, what is documented, and what was seen at other times.
 
     `others` are those of the same group: values at other times, by the group's path.
@@ -100,16 +100,16 @@ class Data:
 # --- groups -----------------------------------------------------------------------------------------------------------
 
 
-def groups(state: DraftState, node: StepNode, data: Data) -> list[Group]:
+def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[PickerGroup]:
     """What can be named at a step, outermost parts only; the trigger and the nearest steps are open."""
     around = enclosing(state.draft, node)
-    found = [_trigger(state, data)]
+    found = [_trigger_group(state, data)]
     before = available_steps(state.draft, node)
     numbers = {step.key: number for number, (_, step) in enumerate(walk(state.reading.definition.steps), 1)}
     for at, known in enumerate(before):
         path = ("steps", known.node.key, "output")
         is_open = at >= len(before) - OPEN_STEPS
-        group = Group(
+        group = PickerGroup(
             label=known.node.label,
             path=path,
             note=f"only if {known.only_if}" if known.only_if else "",
@@ -117,21 +117,21 @@ def groups(state: DraftState, node: StepNode, data: Data) -> list[Group]:
             only_if=known.only_if,
             open=is_open,
         )
-        found.append(filled(group, data) if is_open else group)
+        found.append(with_rows(group, data) if is_open else group)
     if around.items:
         label = f"Current item of {around.items[-1].label}"
-        found.append(filled(Group(label=label, path=("item",), icon="loop", open=True), data))
-    return [*found, *(_named(*names, data) for names in _others(state, around) if names[2])]
+        found.append(with_rows(PickerGroup(label=label, path=("item",), icon="loop", open=True), data))
+    return [*found, *(_group_of_names(*names, data) for names in _name_groups(state, around) if names[2])]
 
 
-def _trigger(state: DraftState, data: Data) -> Group:
+def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
     triggers = state.reading.definition.triggers
     kind = triggers[0].__struct_config__.tag if len(triggers) == 1 else ""
     label = f"Trigger: {str(kind).replace('_', ' ')}" if kind else "Trigger"
-    return filled(Group(label=label, path=("event", "payload"), icon="hook", open=True), data)
+    return with_rows(PickerGroup(label=label, path=("event", "payload"), icon="hook", open=True), data)
 
 
-def _others(state: DraftState, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
+def _name_groups(state: DraftState, around: Enclosing) -> Iterator[tuple[str, str, list[Path]]]:
     """(title, icon, paths) of the groups of single names."""
     definition = state.reading.definition
     steps = [step for _, step in walk(definition.steps)]
@@ -147,48 +147,54 @@ def _others(state: DraftState, around: Enclosing) -> Iterator[tuple[str, str, li
     yield "This run", "play", [*index, *run, *(("callbacks", key) for key in waits)]
 
 
-def _named(title: str, icon: str, paths: list[Path], data: Data) -> Group:
-    rows = tuple(row(str(path[-1]), path, data.at(path), None) for path in paths)
-    return Group(label=title, path=paths[0][:-1], icon=icon, note=str(len(rows)), rows=rows)
+def _group_of_names(title: str, icon: str, paths: list[Path], data: PickerData) -> PickerGroup:
+    rows = tuple(picker_row(str(path[-1]), path, data.at(path), None) for path in paths)
+    return PickerGroup(label=title, path=paths[0][:-1], icon=icon, note=str(len(rows)), rows=rows)
 
 
-def filled(group: Group, data: Data) -> Group:
+def with_rows(group: PickerGroup, data: PickerData) -> PickerGroup:
     """The same group with the rows of its first level."""
     value = data.at(group.path)
-    whole = row("Everything", group.path, value, data, only_if=group.only_if)
+    whole = picker_row("Everything", group.path, value, data, only_if=group.only_if)
     if value is ABSENT or not isinstance(value, dict | list) or not value:
-        return replace(group, rows=(replace(whole, label="The value"),), hint=_hint(value))
-    return replace(group, rows=(*level(group.path, data, only_if=group.only_if), replace(whole, opens=False)))
+        return replace(group, rows=(replace(whole, label="The value"),), hint=_type_hint(value))
+    return replace(group, rows=(*picker_level(group.path, data, only_if=group.only_if), replace(whole, opens=False)))
 
 
-def _hint(value: Any) -> str:
-    return "No sample yet: nothing came by here." if value is ABSENT or isinstance(value, Typed) else ""
+def _type_hint(value: Any) -> str:
+    return "No sample yet: nothing came by here." if value is ABSENT or isinstance(value, TypeOnly) else ""
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def level(path: Path, data: Data, *, only_if: str = "", depth: int = 2) -> tuple[Row, ...]:
+def picker_level(path: Path, data: PickerData, *, only_if: str = "", depth: int = 2) -> tuple[PickerRow, ...]:
     """The rows of what is inside the value at a path."""
     value = data.at(path)
     if isinstance(value, list):
-        return _of_list(path, value, data, only_if, depth)
+        return _list_rows(path, value, data, only_if, depth)
     if not isinstance(value, dict):
         return ()
     names = [name for name in value if isinstance(name, str)]
-    rows = [row(name, (*path, name), value[name], data, only_if=only_if, depth=depth) for name in names[:MAX_ROWS]]
+    rows = [
+        picker_row(name, (*path, name), value[name], data, only_if=only_if, depth=depth) for name in names[:MAX_ROWS]
+    ]
     if len(names) > MAX_ROWS:
-        rows.append(Row(label=f"{len(names) - MAX_ROWS:,} more: search for them", path=None, insert="", level=depth))
+        rows.append(
+            PickerRow(label=f"{len(names) - MAX_ROWS:,} more: search for them", path=None, insert="", level=depth)
+        )
     return tuple(rows)
 
 
-def row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str = "", depth: int = 2) -> Row:
+def picker_row(
+    label: str, path: Path, value: Any, data: PickerData | None, *, only_if: str = "", depth: int = 2
+) -> PickerRow:
     maybe = data is not None and _is_sometimes_missing(path, data)
-    typed = declared_types.ANYTHING if value is ABSENT else value if isinstance(value, Typed) else None
+    typed = declared_types.ANYTHING if value is ABSENT else value if isinstance(value, TypeOnly) else None
     expression = path_expression(path)
     if only_if or maybe:
         expression += f" | default({_DEFAULTS.get(type(value), 'none')})"
-    return Row(
+    return PickerRow(
         label=label,
         path=path,
         insert=f"{{{{ {expression} }}}}",
@@ -201,42 +207,42 @@ def row(label: str, path: Path, value: Any, data: Data | None, *, only_if: str =
     )
 
 
-def _of_list(path: Path, value: list[Any], data: Data, only_if: str, depth: int) -> tuple[Row, ...]:
+def _list_rows(path: Path, value: list[Any], data: PickerData, only_if: str, depth: int) -> tuple[PickerRow, ...]:
     """The first item and what can be made of a list."""
     name = path_expression(path) + (" | default([])" if only_if or _is_sometimes_missing(path, data) else "")
     first = value[0] if value else None
 
-    def made(label: str, expression: str, shown: str = "", act: str = "") -> Row:
-        return Row(
+    def made(label: str, expression: str, shown: str = "", act: str = "") -> PickerRow:
+        return PickerRow(
             label=label, path=None, insert=f"{{{{ {expression} }}}}", glyph="ƒ", value=shown, level=depth, act=act
         )
 
-    rows = [replace(row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
+    rows = [replace(picker_row("First item", (*path, 0), first, data, depth=depth), insert=f"{{{{ {name} | first }}}}")]
     rows.append(made("How many", f"{name} | length", str(len(value))))
-    by = _telling(first) if isinstance(first, dict) else ""
+    by = _identifying_field(first) if isinstance(first, dict) else ""
     if isinstance(first, dict) and by:
         of_each = [item.get(by, "") for item in value[:3] if isinstance(item, dict)]
-        rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _joined(of_each)))
+        rows.append(made(f"Each {by}, joined", f"{name} | join(', ', {json.dumps(by)})", _join_values(of_each)))
         found = f"{name} | find({json.dumps(by)}, {json.dumps(first[by])})"
         rows.append(made(f"The one where {by} is …", found, one_line(first[by], 20)))
     elif not isinstance(first, dict | list):
-        rows.append(made("All, joined", f"{name} | join(', ')", _joined(value[:3])))
+        rows.append(made("All, joined", f"{name} | join(', ')", _join_values(value[:3])))
     rows.append(made("Each one: repeat this step", name, act="each"))
     return tuple(rows)
 
 
-def _telling(item: dict[str, Any]) -> str:
+def _identifying_field(item: dict[str, Any]) -> str:
     """The field that people would look for an item by: a short text, or else a number; empty when there is none."""
     short = [name for name, value in item.items() if len(str(value)) <= expressions.MAX_SHOWN]
     texts = [name for name in short if isinstance(item[name], str)]
     return next(iter([*texts, *(name for name in short if isinstance(item[name], int | float))]), "")
 
 
-def _joined(values: list[Any]) -> str:
+def _join_values(values: list[Any]) -> str:
     return ", ".join(one_line(value, 20) for value in values)
 
 
-def _is_sometimes_missing(path: Path, data: Data) -> bool:
+def _is_sometimes_missing(path: Path, data: PickerData) -> bool:
     """Whether one of the other samples of its group has nothing there."""
     root = next((group for group in data.others if path[: len(group)] == group and len(path) > len(group)), None)
     if root is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from automate_core.expressions.json_path import ABSENT, Path
-from automate_studio.builder.data.picker import Data, Group, filled, row
+from automate_studio.builder.data.picker import PickerData, PickerGroup, picker_row, with_rows
 from automate_studio.ui.json.expressions import path_expression
 
 MAX_HITS = 60
@@ -17,13 +17,13 @@ MAX_ITEMS_SEARCHED = 20  #: of each list
 type Rank = tuple[int, int, int, int, int]
 
 
-def search(words: str, groups: Iterable[Group], data: Data) -> list[Group]:
+def search_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -> list[PickerGroup]:
     """The groups with the rows alone that fit, the best first; a group that is called so comes whole, after them."""
     wanted = words.lower().split()
     groups = list(groups)
     hits: list[tuple[Rank, int, Path, Any]] = []
-    for number, path, value in _values(groups, data):
-        found = rank(wanted, groups[number].label, path, value)
+    for number, path, value in _searched_values(groups, data):
+        found = match_rank(wanted, groups[number].label, path, value)
         if found is not None:
             hits.append((found, number, path, value))
     hits.sort(key=lambda hit: hit[:2])
@@ -31,14 +31,14 @@ def search(words: str, groups: Iterable[Group], data: Data) -> list[Group]:
     for _, number, path, value in hits[:MAX_HITS]:
         by_group.setdefault(number, []).append((path, value))
     whole = [
-        group if group.rows else filled(replace(group, open=True), data)
+        group if group.rows else with_rows(replace(group, open=True), data)
         for number, group in enumerate(groups)
         if number not in by_group and all(word in group.label.lower() for word in wanted)
     ]
-    return [*(_found(groups[number], found, data) for number, found in by_group.items()), *whole]
+    return [*(_matching_group(groups[number], found, data) for number, found in by_group.items()), *whole]
 
 
-def rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
+def match_rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
     """How well a value fits the words, the least first; None where it does not. `around` is the name of its group.
 
     In this order: whether its names suffice, whether it is a single value, how close its own name is, what else is in
@@ -52,11 +52,11 @@ def rank(wanted: list[str], around: str, path: Path, value: Any) -> Rank | None:
     if not all(word in names or word in text for word in wanted):
         return None
     by_name = any(word in own for word in wanted) and all(word in names for word in wanted)
-    distance, rest = (_distance(own, wanted), len(own)) if by_name else (0, 0)
+    distance, rest = (_name_distance(own, wanted), len(own)) if by_name else (0, 0)
     return not by_name, is_holder, distance, rest, len(path)
 
 
-def _distance(name: str, wanted: list[str]) -> int:
+def _name_distance(name: str, wanted: list[str]) -> int:
     """0 for just that name, 1 for one that begins so, 2 where a word of it does, 3 for any other part."""
     if name in (" ".join(wanted), "_".join(wanted), wanted[-1]):
         return 0
@@ -66,9 +66,9 @@ def _distance(name: str, wanted: list[str]) -> int:
     return 2 if any(part.startswith(word) for part in parts for word in wanted) else 3
 
 
-def _found(group: Group, found: list[tuple[Path, Any]], data: Data) -> Group:
+def _matching_group(group: PickerGroup, found: list[tuple[Path, Any]], data: PickerData) -> PickerGroup:
     rows = (
-        row(
+        picker_row(
             path_expression(path[len(group.path) :] or path[-1:]).lstrip("."),
             path,
             value,
@@ -80,20 +80,20 @@ def _found(group: Group, found: list[tuple[Path, Any]], data: Data) -> Group:
     return replace(group, rows=tuple(rows), open=True, hint="")
 
 
-def _values(groups: list[Group], data: Data) -> Iterator[tuple[int, Path, Any]]:
+def _searched_values(groups: list[PickerGroup], data: PickerData) -> Iterator[tuple[int, Path, Any]]:
     """(number of the group, path, value) of as many values as one search looks at."""
     left = MAX_SEARCHED
     for number, group in enumerate(groups):
         is_list_of_names = len(group.path) < 2 and group.path != ("item",)
         for root in [each.path for each in group.rows if each.path] if is_list_of_names else [group.path]:
-            for path, value in _walk(root, data.at(root)):
+            for path, value in _walk_values(root, data.at(root)):
                 left -= 1
                 if left < 0:
                     return
                 yield number, path, value
 
 
-def _walk(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+def _walk_values(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """Every value, holders before what they hold. Iterative: data may be nested as deep as it likes."""
     stack: list[tuple[Path, Any]] = [(path, value)]
     while stack:

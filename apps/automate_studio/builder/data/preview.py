@@ -12,7 +12,7 @@ from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateErr
 from automate_core.expressions.templating import compile_value
 from automate_core.expressions.templating.arithmetic import read_sum
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder.data import declared_types
+from automate_studio.builder.data.declared_types import has_declared
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json import expressions
 from automate_studio.ui.json.editor import parse_json
@@ -30,7 +30,7 @@ _JSON = {FieldKind.JSON, FieldKind.MAPPING}
 
 
 @dataclass(frozen=True)
-class Piece:
+class PreviewPiece:
     """A part of the value; `marked` was computed, the rest is as it is written."""
 
     text: str
@@ -45,7 +45,7 @@ class Preview:
     comes, `is_no_number` says so, and `number` is the expression that makes a number of it.
     """
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[PreviewPiece] = field(default_factory=list)
     type: str = ""
     converted: str = ""
     error: str = ""
@@ -63,14 +63,14 @@ class Preview:
         return len(text) > MAX_UNSCROLLED or text.count("\n") > MAX_UNSCROLLED // 80
 
 
-def preview(
+def build_preview(
     text: str, spec: FieldSpec | None, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None = None
 ) -> Preview:
     """The result of `text` in the field that `spec` describes. `shape` is what is documented of what it can name."""
-    return replace(_result(text, spec, sample, shape), sum=_sum(text, sample))
+    return replace(_evaluate(text, spec, sample, shape), sum=_sum_expression(text, sample))
 
 
-def told_of_number(found: Preview, text: str) -> Preview:
+def with_number_hint(found: Preview, text: str) -> Preview:
     """The same in a field that was made for a number, where a text comes."""
     if found.sum or found.type != "text":
         return found
@@ -78,7 +78,7 @@ def told_of_number(found: Preview, text: str) -> Preview:
     return replace(found, is_no_number=True, number=f"{{{{ ({whole[1].strip()}) | to_number }}}}" if whole else "")
 
 
-def _sum(text: str, sample: Sample | WithheldSample | None) -> str:
+def _sum_expression(text: str, sample: Sample | WithheldSample | None) -> str:
     """The expression that computes a sum; of an uncertain one, where the sample has numbers in all its places."""
     found = read_sum(text)
     if found is None:
@@ -93,14 +93,14 @@ def _sum(text: str, sample: Sample | WithheldSample | None) -> str:
     return found.whole
 
 
-def _result(
+def _evaluate(
     text: str, spec: FieldSpec | None, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None
 ) -> Preview:
     try:
-        value = _value(text, spec)
+        value = _parse_value(text, spec)
         template = compile_value(value)
     except TemplateError as error:
-        return Preview(error=_stopped(str(error)))
+        return Preview(error=_as_reason(str(error)))
     except ValueError:
         return Preview(hint="What it comes to is shown as soon as the JSON can be read.")
     if isinstance(sample, WithheldSample):
@@ -112,14 +112,14 @@ def _result(
     try:
         found = template.render(sample.scope)
     except TemplateError as error:
-        unseen = _unseen(template.paths, sample.scope, shape or {})
+        unseen = _first_missing_path(template.paths, sample.scope, shape or {})
         if unseen:
             return Preview(hint=f"No sample yet for {describe(unseen)}. Run or test the workflow to see its value.")
-        return Preview(error=_stopped(str(error)), sample=sample)
-    return _shown(found, text, spec, sample)
+        return Preview(error=_as_reason(str(error)), sample=sample)
+    return _show_value(found, text, spec, sample)
 
 
-def _unseen(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
+def _first_missing_path(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Path:
     """The first path that is documented and that the sample lacks; empty when it lacks none, or others as well."""
     missing = [path for path in paths if value_at(scope, path) is ABSENT]
     return missing[0] if missing and all(_is_documented(path, scope, shape) for path in missing) else ()
@@ -128,15 +128,15 @@ def _unseen(paths: Iterable[Path], scope: Scope, shape: Mapping[str, Any]) -> Pa
 def _is_documented(path: Path, scope: Scope, shape: Mapping[str, Any]) -> bool:
     """Whether what the sample lacks first is declared by name, and may hold the rest."""
     depth = next(at for at in range(1, len(path) + 1) if value_at(scope, path[:at]) is ABSENT)
-    return value_at(shape, path[:depth]) is not ABSENT and declared_types.holds(shape, path)
+    return value_at(shape, path[:depth]) is not ABSENT and has_declared(shape, path)
 
 
-def _stopped(reason: str) -> str:
+def _as_reason(reason: str) -> str:
     """A reason with its stop. Its first word may be a name, which stays as it is written."""
     return reason if reason.endswith(("?", ".")) else f"{reason}."
 
 
-def _value(text: str, spec: FieldSpec | None) -> Any:
+def _parse_value(text: str, spec: FieldSpec | None) -> Any:
     """The value that the field's text stands for, its expressions as they are. Raises ValueError."""
     if (
         spec is not None
@@ -149,21 +149,21 @@ def _value(text: str, spec: FieldSpec | None) -> Any:
     return text
 
 
-def _shown(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Preview:
+def _show_value(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Preview:
     if spec is not None and spec.sensitive:
         return Preview(hint="This field is sensitive: its value is not shown.", type=expressions.type_words(value))
     converted, error = "", ""
     if spec is not None:
         taken = spec.taken(value)
         if type(taken) is not type(value):
-            converted = f"{_told(value)} → {_told(taken)}, converted"
+            converted = f"{_type_and_value(value)} → {_type_and_value(taken)}, converted"
         problem = spec.problem(taken)
         error = as_sentence(problem) if problem else ""
         value = taken
-    pieces = _marked(text, value, sample.scope)
+    pieces = _mark_computed(text, value, sample.scope)
     whole = sum(len(piece.text) for piece in pieces)
     return Preview(
-        pieces=_cut(pieces),
+        pieces=_truncate_pieces(pieces),
         type=expressions.type_words(value),
         converted=converted,
         error=error,
@@ -172,7 +172,7 @@ def _shown(value: Any, text: str, spec: FieldSpec | None, sample: Sample) -> Pre
     )
 
 
-def _told(value: Any) -> str:
+def _type_and_value(value: Any) -> str:
     """`number 409.94`."""
     text = (
         f"{expressions.type_words(value).removeprefix('a ')} {escape_invisible(json.dumps(value, ensure_ascii=False))}"
@@ -180,28 +180,28 @@ def _told(value: Any) -> str:
     return text if len(text) <= expressions.MAX_SHOWN else f"{text[: expressions.MAX_SHOWN]}…"
 
 
-def _marked(text: str, value: Any, scope: Scope) -> list[Piece]:
+def _mark_computed(text: str, value: Any, scope: Scope) -> list[PreviewPiece]:
     """The value with what was computed told apart from what is written, where the parts of a text can be."""
     if not isinstance(value, str):
-        return [Piece(json.dumps(value, indent=2, ensure_ascii=False), "{" in text)]
+        return [PreviewPiece(json.dumps(value, indent=2, ensure_ascii=False), "{" in text)]
     parts = [part for part in _EXPRESSION.split(text) if part]
     if len(parts) > 1 and len(parts) <= MAX_PIECES and "{%" not in text:
         try:
             found = compile_value(parts).render(scope)
         except TemplateError:
             found = []  # such as a `{{` in a text, which the whole says
-        pieces = [Piece(as_text(made), part.startswith("{{")) for part, made in zip(parts, found, strict=False)]
+        pieces = [PreviewPiece(as_text(made), part.startswith("{{")) for part, made in zip(parts, found, strict=False)]
         if "".join(piece.text for piece in pieces) == value:
             return pieces
-    return [Piece(value, "{" in text)]
+    return [PreviewPiece(value, "{" in text)]
 
 
-def _cut(pieces: list[Piece]) -> list[Piece]:
+def _truncate_pieces(pieces: list[PreviewPiece]) -> list[PreviewPiece]:
     """As many as are shown, with what would hide or reorder text written out."""
     found, left = [], MAX_SHOWN
     for piece in pieces:
         if left <= 0:
             break
-        found.append(Piece(escape_invisible(piece.text[:left]), piece.marked))
+        found.append(PreviewPiece(escape_invisible(piece.text[:left]), piece.marked))
         left -= len(piece.text)
     return found

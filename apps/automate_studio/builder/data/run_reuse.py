@@ -18,8 +18,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
-from automate_studio.builder.panel import steps
-from automate_studio.builder.panel.steps import TEST
+from automate_studio.builder.panel.steps import TEST, path_of_step
 from automate_studio.ui.formatting import as_sentence, short_id
 from automate_studio.ui.request_params import current_person, get_editable_workflow, get_run_or_404
 from automate_studio.ui.responses import HttpResponseSeeOther
@@ -29,9 +28,9 @@ from automate_studio.ui.samples.samples import readable_triggers, trigger_events
 
 
 @require_POST
-def run_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+def run_as_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Build the draft on this run's event and on what its steps gave, and go to the builder: to `step`, when given."""
-    return _choose(
+    return _choose_run(
         request,
         run_id,
         request.POST.get("step", ""),
@@ -40,34 +39,36 @@ def run_sample(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-def run_test(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+def test_on_run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Go to the builder's test of the whole draft, on this run's event."""
-    return _choose(request, run_id, TEST, "A test of the draft now runs on the event of run {run}. Choose how to test.")
+    return _choose_run(
+        request, run_id, TEST, "A test of the draft now runs on the event of run {run}. Choose how to test."
+    )
 
 
-def _choose(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> HttpResponse:
+def _choose_run(request: HttpRequest, run_id: uuid.UUID, panel: str, said: str) -> HttpResponse:
     run = get_run_or_404(request, run_id)
     if not can(request.user, "view_payload", run):
         raise PermissionDenied
     try:
         state = commands.load_state(get_editable_workflow(request, run.workflow_id))
-        choose_sample(state, _sample(run, state, request), by=current_person(request))
+        choose_sample(state, _sample_choice(run, state, request), by=current_person(request))
     except RefusedError as error:
         messages.error(request, as_sentence(str(error)))
         return HttpResponseSeeOther(reverse("admin:automate_core_executionrun_change", args=[run.pk]))
     messages.success(request, said.format(run=short_id(run.pk)))
-    step = panel if panel in {"", TEST} else _path(state, panel)
+    step = panel if panel in {"", TEST} else _draft_path(state, panel)
     query = f"?{urlencode({'step': step}, safe='/~')}" if step else ""
     return HttpResponseSeeOther(f"{reverse('studio:builder', args=[run.workflow_id])}{query}")
 
 
-def _path(state: DraftState, recorded: str) -> str:
+def _draft_path(state: DraftState, recorded: str) -> str:
     """The path in the draft of the step recorded at a run's path; empty when the draft has no such step."""
     key = key_of(recorded)
-    return steps.path_of(state.draft, key) if key in state.draft.steps else ""
+    return path_of_step(state.draft, key) if key in state.draft.steps else ""
 
 
-def _sample(run: ExecutionRun, state: DraftState, request: HttpRequest) -> dict[str, str]:
+def _sample_choice(run: ExecutionRun, state: DraftState, request: HttpRequest) -> dict[str, str]:
     """The run itself where the builder can look at it; else its input, as an example of one's own."""
     events = trigger_events(readable_triggers(state, current_person(request)), run.workflow)
     is_known = run.event_id is None or events.filter(pk=run.event_id).exists()

@@ -19,11 +19,13 @@ from automate_core.expressions.json_path import Path
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder.data import declared_types, picker, picker_search, sample_history
-from automate_studio.builder.data import preview as previews
-from automate_studio.builder.data.declared_types import Typed
-from automate_studio.builder.data.picker import Data, Group
-from automate_studio.builder.panel import steps
+from automate_studio.builder.data import declared_types, picker
+from automate_studio.builder.data.declared_types import TypeOnly, declared_output, declared_scope
+from automate_studio.builder.data.picker import PickerData, PickerGroup, picker_groups, picker_level, with_rows
+from automate_studio.builder.data.picker_search import search_groups
+from automate_studio.builder.data.preview import build_preview, with_number_hint
+from automate_studio.builder.data.sample_history import past_samples
+from automate_studio.builder.panel.steps import step_at
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import clean_text, current_person, get_editable_workflow, parse_number
 from automate_studio.ui.samples.choice import choose_sample, sample_options
@@ -37,40 +39,40 @@ _OUTPUT = 2  #: where `output` stands in the path of a step's
 @require_safe
 def picker_tree(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The picker at a step; with `open` one level of it, with `q` what is called so or holds that."""
-    state, node = _at(request, pk, path)
+    state, node = _draft_and_step(request, pk, path)
     sample = sample_for_step(state, node, current_person(request))
     context = {"workflow": state.workflow, "url": request.path, "query": "", "sample": sample}
     if "open" in request.GET:
-        opened = _opened(request.GET["open"])
-        data = _data(request, state, node, sample, [str(opened[1])] if len(opened) > _OUTPUT else [])
+        opened = _parse_opened(request.GET["open"])
+        data = _picker_data(request, state, node, sample, [str(opened[1])] if len(opened) > _OUTPUT else [])
         return TemplateResponse(
-            request, "automate_studio/builder/data/level.html", context | _level(request, opened, data)
+            request, "automate_studio/builder/data/level.html", context | _level_context(request, opened, data)
         )
-    data = _data(request, state, node, sample, [known.node.key for known in _near(state, node)])
-    found = picker.groups(state, node, data)
+    data = _picker_data(request, state, node, sample, [known.node.key for known in _nearest_steps(state, node)])
+    found = picker_groups(state, node, data)
     query = clean_text(request.GET.get("q"))
     if query:
-        found = picker_search.search(query, found, data)
+        found = search_groups(query, found, data)
     context |= {"groups": found, "query": query, "withheld": isinstance(sample, WithheldSample), "step": node.label}
     template = "tree.html" if "q" in request.GET else "picker.html"
     return TemplateResponse(request, f"automate_studio/builder/data/{template}", context)
 
 
 @require_POST
-def preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+def field_preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """What the text of the field `name` comes to on the sample."""
-    state, node = _at(request, pk, path)
+    state, node = _draft_and_step(request, pk, path)
     name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
     sample = sample_for_step(state, node, current_person(request))
-    found = previews.preview(text, _spec(node, name), sample, _shape(state, node))
+    found = build_preview(text, _find_spec(node, name), sample, _declared_shape(state, node))
     if request.POST.get("drawn") == FieldKind.NUMBER:
-        found = previews.told_of_number(found, text)
+        found = with_number_hint(found, text)
     context = {"preview": found, "id": clean_text(request.POST.get("id")), "workflow": state.workflow}
     return TemplateResponse(request, "automate_studio/builder/data/preview.html", context)
 
 
 @require_http_methods(["GET", "POST"])
-def sample(request: HttpRequest, pk: int) -> HttpResponse:
+def sample_panel(request: HttpRequest, pk: int) -> HttpResponse:
     """What samples there are; a POST chooses one, or stores an example of one's own."""
     workflow = get_editable_workflow(request, pk)
     may_see = can(request.user, "view_payload", workflow)
@@ -89,46 +91,44 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
     return TemplateResponse(request, "automate_studio/builder/data/samples.html", context, status=422 if error else 200)
 
 
-def _at(request: HttpRequest, pk: int, path: str) -> tuple[DraftState, StepNode]:
+def _draft_and_step(request: HttpRequest, pk: int, path: str) -> tuple[DraftState, StepNode]:
     state = commands.load_state(get_editable_workflow(request, pk))
-    node = steps.at(state.draft, path)
+    node = step_at(state.draft, path)
     if node is None:
         raise Http404
     return state, node
 
 
-def _near(state: DraftState, node: StepNode) -> list[AvailableStep]:
+def _nearest_steps(state: DraftState, node: StepNode) -> list[AvailableStep]:
     return available_steps(state.draft, node)[-picker.OPEN_STEPS :]
 
 
-def _data(
+def _picker_data(
     request: HttpRequest, state: DraftState, node: StepNode, sample: Sample | WithheldSample | None, opened: list[str]
-) -> Data:
+) -> PickerData:
     """What the rows are made from; of the `opened` steps also what they gave at other times."""
-    shape = _shape(state, node)
+    shape = _declared_shape(state, node)
     if not isinstance(sample, Sample):
-        return Data(scope=None, shape=shape)
-    others = sample_history.seen(state, current_person(request), sample.scope["event"], opened)
-    return Data(scope=sample.scope, shape=shape, others=others)
+        return PickerData(scope=None, shape=shape)
+    others = past_samples(state, current_person(request), sample.scope["event"], opened)
+    return PickerData(scope=sample.scope, shape=shape, others=others)
 
 
-def _shape(state: DraftState, node: StepNode) -> dict[str, Any]:
+def _declared_shape(state: DraftState, node: StepNode) -> dict[str, Any]:
     """What is documented of what expressions see at a step."""
-    outputs = {
-        known.node.key: {"output": declared_types.output(known.node)} for known in available_steps(state.draft, node)
-    }
+    outputs = {known.node.key: {"output": declared_output(known.node)} for known in available_steps(state.draft, node)}
     definition = state.reading.definition
-    return {**declared_types.scope(state), "steps": outputs, "callbacks": _Texts(), "vars": definition.vars}
+    return {**declared_scope(state), "steps": outputs, "callbacks": _TextScope(), "vars": definition.vars}
 
 
-class _Texts(dict[str, Typed]):
+class _TextScope(dict[str, TypeOnly]):
     """Whatever is looked up in it is a text."""
 
-    def get(self, name: str, default: Any = None) -> Typed:
+    def get(self, name: str, default: Any = None) -> TypeOnly:
         return declared_types.TEXT
 
 
-def _opened(text: str) -> Path:
+def _parse_opened(text: str) -> Path:
     """The path of the level that is opened, as its row has it. Raises Http404."""
     try:
         path = json.loads(text[:2_000])
@@ -143,17 +143,17 @@ def _opened(text: str) -> Path:
     return tuple(path)
 
 
-def _level(request: HttpRequest, opened: Path, data: Data) -> dict[str, Any]:
+def _level_context(request: HttpRequest, opened: Path, data: PickerData) -> dict[str, Any]:
     """One level: that of a group, or of a value inside it."""
     depth = parse_number(request.GET.get("level")) or 1
     only_if = request.GET.get("only_if", "")[:1]
     if depth == 1:
-        group = picker.filled(Group(label="", path=opened, only_if=only_if), data)
+        group = with_rows(PickerGroup(label="", path=opened, only_if=only_if), data)
         return {"rows": group.rows, "hint": group.hint}
-    return {"rows": picker.level(opened, data, only_if=only_if, depth=min(depth, MAX_PATH) + 1), "hint": ""}
+    return {"rows": picker_level(opened, data, only_if=only_if, depth=min(depth, MAX_PATH) + 1), "hint": ""}
 
 
-def _spec(node: StepNode, name: str) -> FieldSpec | None:
+def _find_spec(node: StepNode, name: str) -> FieldSpec | None:
     """The field's, for the type that it takes; None where anything goes."""
     if name in _OWN.get(node.kind, {}):
         return FieldSpec(name=name, kind=_OWN[node.kind][name])

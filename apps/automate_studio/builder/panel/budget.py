@@ -47,7 +47,7 @@ class LimitsForm(forms.Form):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BudgetPeriodRow:
     """One period. `budget` is None when nothing limits the workflow in it."""
 
     name: str
@@ -59,37 +59,37 @@ class Row:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def budget(request: HttpRequest, pk: int) -> HttpResponse:
+def budget_section(request: HttpRequest, pk: int) -> HttpResponse:
     """The section; a POST sets the limits, for those who administer the site."""
     workflow = get_editable_workflow(request, pk)
     may_set = can(request.user, "administer", SITE)
     if request.method != "POST":
-        return _section(request, workflow, LimitsForm(initial=_initial(workflow)), may_set=may_set)
+        return _render_section(request, workflow, LimitsForm(initial=_initial_limits(workflow)), may_set=may_set)
     if not may_set:
         raise PermissionDenied
     form = LimitsForm(request.POST)
     if not form.is_valid():
-        return _section(request, workflow, form, may_set=may_set, status=422)
+        return _render_section(request, workflow, form, may_set=may_set, status=422)
     with transaction.atomic():
         for period, limit in form.limits():
             budgets.set_limit(workflow.slug, period, limit, by=current_person(request))
-    fresh = LimitsForm(initial=_initial(workflow))
-    return _section(request, workflow, fresh, may_set=may_set, saved=True)
+    fresh = LimitsForm(initial=_initial_limits(workflow))
+    return _render_section(request, workflow, fresh, may_set=may_set, saved=True)
 
 
-def _initial(workflow: Workflow) -> Mapping[str, Decimal | int | None]:
+def _initial_limits(workflow: Workflow) -> Mapping[str, Decimal | int | None]:
     there = budgets.limits_of(workflow.slug)
     costs = {f"{period}_cost": each.max_cost for period, each in there.items()}
     return {**costs, **{f"{period}_tokens": each.max_tokens for period, each in there.items()}}
 
 
-def _section(
+def _render_section(
     request: HttpRequest, workflow: Workflow, form: LimitsForm, *, may_set: bool, saved: bool = False, status: int = 200
 ) -> HttpResponse:
     may_view_usage = can(request.user, "view", LLMUsage)
     context = {
         "workflow": workflow,
-        "rows": list(_rows(workflow, form, with_site=may_view_usage)),
+        "rows": list(_period_rows(workflow, form, with_site=may_view_usage)),
         "form": form,
         "saved": saved,
         "may_set": may_set,
@@ -99,12 +99,12 @@ def _section(
     return TemplateResponse(request, "automate_studio/builder/budget.html", context, status=status)
 
 
-def _rows(workflow: Workflow, form: LimitsForm, *, with_site: bool) -> Iterator[Row]:
+def _period_rows(workflow: Workflow, form: LimitsForm, *, with_site: bool) -> Iterator[BudgetPeriodRow]:
     own = budgets.limits_of(workflow.slug)
     of_site = budgets.limits_of("") if with_site else {}
     for period, name in PERIODS.items():
         site = of_site.get(period)
-        yield Row(
+        yield BudgetPeriodRow(
             name=name,
             spent=budgets.spent_of(
                 own.get(period) or LLMBudget(workflow=workflow.slug, period=period), budgets.today()

@@ -12,8 +12,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS, Draft, StepNode, TriggerNode
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
-from automate_studio.builder.panel import forms
-from automate_studio.builder.panel.forms import Told
+from automate_studio.builder.panel.forms import FieldMessage, message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
@@ -35,7 +34,7 @@ from automate_studio.view_models.condition_lines import ConditionLine, _value_te
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowView:
+class ConditionRowView:
     """One row as it is drawn. `name` begins its fields' names: `1.0.`."""
 
     name: str
@@ -60,12 +59,12 @@ class RowView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupView:
+class ConditionGroupView:
     """A group as it is drawn; the outermost has no name."""
 
     name: str
     join: str
-    parts: list[RowView | GroupView]
+    parts: list[ConditionRowView | ConditionGroupView]
     number: int = 0
     depth: int = 1
     is_row: bool = False
@@ -82,7 +81,7 @@ class GroupView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class ConditionResult:
     """What a condition comes to. `hint` stands in its place when that cannot be said."""
 
     sample: Sample | None = None
@@ -98,10 +97,10 @@ class ConditionView:
     about: dict[str, str]
     label: str
     sentence: str
-    group: GroupView | None
+    group: ConditionGroupView | None
     text: str
-    told: Told | None
-    result: Result
+    told: FieldMessage | None
+    result: ConditionResult
     names: str
 
     @property
@@ -112,7 +111,7 @@ class ConditionView:
     @property
     def id(self) -> str:
         """Its element's id: the same while the panel is open."""
-        return dom_id(self.rev_of, *self.about.values())
+        return condition_dom_id(self.rev_of, *self.about.values())
 
 
 @dataclass(frozen=True)
@@ -123,41 +122,44 @@ class Conditions:
     names: list[tuple[str, str]] = field(default_factory=list)
 
 
-def dom_id(rev_of: str, *about: str) -> str:
+def condition_dom_id(rev_of: str, *about: str) -> str:
     """The id of a condition's element."""
     return "-".join(["condition", rev_of, *about])
 
 
-def of_step(state: DraftState, node: StepNode, user: User, told: Mapping[str, Told]) -> Conditions:
+def step_conditions(state: DraftState, node: StepNode, user: User, told: Mapping[str, FieldMessage]) -> Conditions:
     """The conditions of a step: its routes' by their keys, or that of a loop as `until`."""
     if node.kind == "branch":
         rules = {lane["key"]: lane.get("when") for lane in node.lanes}
         faults = {
-            lane["key"]: forms.about(told, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
+            lane["key"]: message_at(told, f"{NAMED_SLOT_FIELDS[node.kind]}[{at}].when")
             for at, lane in enumerate(node.lanes)
         }
         about, label = "arm", "Taken when"
     elif node.kind == "repeat":
-        rules, faults = {"until": node.settings.get("until")}, {"until": forms.about(told, "until")}
+        rules, faults = {"until": node.settings.get("until")}, {"until": message_at(told, "until")}
         about, label = "field", "Until"
     else:
         return Conditions()
     sample = sample_for_step(state, node, cast(Person, user))
     views = {
-        key: _view(node.key, {about: key}, label, rule, faults[key], sample, needed=True) for key, rule in rules.items()
+        key: _condition_view(node.key, {about: key}, label, rule, faults[key], sample, needed=True)
+        for key, rule in rules.items()
     }
-    return Conditions(views, _names(samples.known_paths(state, node), sample))
+    return Conditions(views, _sample_names(samples.known_paths(state, node), sample))
 
 
-def of_trigger(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Conditions:
+def trigger_conditions(
+    state: DraftState, node: TriggerNode, user: User, told: Mapping[str, FieldMessage]
+) -> Conditions:
     """The filter of a trigger."""
     sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
-    view = _view(node.key, about, "Only when", node.filter, forms.about(told, "filter"), sample, needed=False)
-    return Conditions({"filter": view}, _names(samples.known_paths(state, None), sample))
+    view = _condition_view(node.key, about, "Only when", node.filter, message_at(told, "filter"), sample, needed=False)
+    return Conditions({"filter": view}, _sample_names(samples.known_paths(state, None), sample))
 
 
-def _names(known: list[str], sample: Sample | WithheldSample | None) -> list[tuple[str, str]]:
+def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> list[tuple[str, str]]:
     found = dict.fromkeys(known, "")
     for path, value in walk_paths(sample.scope) if isinstance(sample, Sample) else ():
         if len(found) >= samples.MAX_PATHS:
@@ -167,12 +169,12 @@ def _names(known: list[str], sample: Sample | WithheldSample | None) -> list[tup
     return list(found.items())
 
 
-def _view(
+def _condition_view(
     key: str,
     about: dict[str, str],
     label: str,
     rule: Any,
-    told: Told | None,
+    told: FieldMessage | None,
     sample: Sample | WithheldSample | None,
     *,
     needed: bool,
@@ -184,47 +186,49 @@ def _view(
         about=about,
         label=label,
         sentence=nothing if rule is None else as_sentence(escape_invisible(describe_condition(rule)), stop=""),
-        group=None if group is None else _drawn(group),
+        group=None if group is None else _group_view(group),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
         told=told,
-        result=Result() if rule is None else result(rule, sample),
+        result=ConditionResult() if rule is None else evaluate_on_sample(rule, sample),
         names=f"names-{key}",
     )
 
 
-def _drawn(group: ConditionGroup, name: str = "", number: int = 0, depth: int = 1) -> GroupView:
-    parts: list[RowView | GroupView] = []
+def _group_view(group: ConditionGroup, name: str = "", number: int = 0, depth: int = 1) -> ConditionGroupView:
+    parts: list[ConditionRowView | ConditionGroupView] = []
     for at, part in enumerate(group.parts):
         here = f"{name}{at}."
         if isinstance(part, ConditionRow):
-            parts.append(RowView(name=here, row=part, number=at + 1))
+            parts.append(ConditionRowView(name=here, row=part, number=at + 1))
         else:
-            parts.append(_drawn(part, here, at + 1, depth + 1))
-    return GroupView(name=name, join=group.join, parts=parts, number=number, depth=depth)
+            parts.append(_group_view(part, here, at + 1, depth + 1))
+    return ConditionGroupView(name=name, join=group.join, parts=parts, number=number, depth=depth)
 
 
 # --- what it comes to -------------------------------------------------------------------------------------------------
 
 
-def result(rule: Any, sample: Sample | WithheldSample | None) -> Result:
+def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> ConditionResult:
     """What the rule comes to on the sample, with the reason."""
     if isinstance(sample, WithheldSample):
-        return Result(hint="What events carry is not shown to you: that takes the permission to view payloads.")
+        return ConditionResult(
+            hint="What events carry is not shown to you: that takes the permission to view payloads."
+        )
     if sample is None:
-        return Result(hint="No event has come in yet: what this comes to is shown here as soon as one has.")
+        return ConditionResult(hint="No event has come in yet: what this comes to is shown here as soon as one has.")
     try:
         explained = read_rule(rule).explain(sample.scope)
     except RuleError as error:
-        return Result(sample=sample, hint=as_sentence(f"this cannot be decided: {error}"))
-    return Result(sample=sample, line=explanation_lines(explained))
+        return ConditionResult(sample=sample, hint=as_sentence(f"this cannot be decided: {error}"))
+    return ConditionResult(sample=sample, line=explanation_lines(explained))
 
 
 # --- what a form asks for ---------------------------------------------------------------------------------------------
 
 
-def command(draft: Draft, path: str, post: Mapping[str, str], rev: int) -> dict[str, Any]:
+def condition_command(draft: Draft, path: str, post: Mapping[str, str], rev: int) -> dict[str, Any]:
     """The draft's command that a condition's form stands for. Raises RefusedError."""
-    rule = _asked(post)
+    rule = _posted_rule(post)
     trigger = post.get("trigger", "")
     if trigger:
         fields = {"set": {"filter": rule}} if rule is not None else {"unset": ["filter"]}
@@ -238,18 +242,18 @@ def command(draft: Draft, path: str, post: Mapping[str, str], rev: int) -> dict[
     return {"do": "edit", "rev": rev, "key": key, **fields}
 
 
-def _asked(post: Mapping[str, str]) -> Any:
+def _posted_rule(post: Mapping[str, str]) -> Any:
     """The rule that is asked for: from the JSON, or from the rows with what is to be done with them."""
     act = post.get("act", "")
     if act == "rows":
         return rule_from_rows(apply_action(ConditionGroup(), "add:"))
     if act == "json" or (not act and "json" in post and "join" not in post):
-        return _json(post.get("json", ""))
+        return _parse_json_rule(post.get("json", ""))
     group = read_form(post)
     return rule_from_rows(apply_action(group, act) if act else group)
 
 
-def _json(text: str) -> Any:
+def _parse_json_rule(text: str) -> Any:
     if not text.strip():
         return None
     try:

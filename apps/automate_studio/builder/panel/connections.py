@@ -20,7 +20,7 @@ from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import StepNode
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
-from automate_studio.builder.panel import steps
+from automate_studio.builder.panel.steps import step_at
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.admin import ObjectAdmin
 from automate_studio.ui.objects.form_view import build_sections
@@ -29,18 +29,18 @@ from automate_studio.ui.request_params import current_person, get_editable_workf
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
-def connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+def step_connection(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The form of a new connection; a POST makes it, or with `act` "test" tries the step's."""
     workflow = get_editable_workflow(request, pk)
-    node = steps.at(rows.load_draft(workflow), path)
+    node = step_at(rows.load_draft(workflow), path)
     if node is None or node.kind != "action":
         raise Http404
     if request.POST.get("act") == "test":
-        return _test(request, node)
-    return _create(request, node)
+        return _test_connection(request, node)
+    return _create_connection(request, node)
 
 
-def _test(request: HttpRequest, node: StepNode) -> HttpResponse:
+def _test_connection(request: HttpRequest, node: StepNode) -> HttpResponse:
     usable = permitted(request.user, "use", Connection.objects.select_related("owner"))
     found = get_object_or_404(usable, slug=node.connection)
     context = {
@@ -51,15 +51,15 @@ def _test(request: HttpRequest, node: StepNode) -> HttpResponse:
     return TemplateResponse(request, "automate_studio/builder/connection/said.html", context)
 
 
-def _create(request: HttpRequest, node: StepNode) -> HttpResponse:
+def _create_connection(request: HttpRequest, node: StepNode) -> HttpResponse:
     model_admin = admin_site().get_model_admin(Connection)
     if not isinstance(model_admin, ConnectionAdmin) or not model_admin.has_add_permission(request):
         raise PermissionDenied
     connector = node.action.partition(".")[0]
     if request.method == "POST":
-        request.POST = _completed(request.POST, connector)  # type: ignore[assignment] # the admin looks there
+        request.POST = _complete_form(request.POST, connector)  # type: ignore[assignment] # the admin looks there
     else:
-        request.GET = _with(request.GET, connector=connector)  # type: ignore[assignment]
+        request.GET = _with_values(request.GET, connector=connector)  # type: ignore[assignment]
     form = model_admin.get_form(request)(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         made = form.save(commit=False)
@@ -71,21 +71,21 @@ def _create(request: HttpRequest, node: StepNode) -> HttpResponse:
     return TemplateResponse(request, "automate_studio/builder/connection/form.html", context, status=status)
 
 
-def _with(values: QueryDict, **more: str) -> QueryDict:
+def _with_values(values: QueryDict, **more: str) -> QueryDict:
     found = values.copy()
     for name, text in more.items():
         found[name] = text
     return found
 
 
-def _completed(post: QueryDict, connector: str) -> QueryDict:
+def _complete_form(post: QueryDict, connector: str) -> QueryDict:
     """With the step's connector, and a short name that is free, as nobody is asked for one here."""
     base = slugify(post.get("name", ""))[:90] or connector
     taken = set(Connection.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     free = next(
         slug for slug in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if slug not in taken
     )
-    return _with(post, connector=connector, slug=free)
+    return _with_values(post, connector=connector, slug=free)
 
 
 def _sections(model_admin: ConnectionAdmin, request: HttpRequest, form: Any) -> list[form_view.Section]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder.panel.forms import MISSING, Group
+from automate_studio.builder.panel.forms import MISSING, FieldGroup
 
 _K = FieldKind
 
@@ -39,14 +39,14 @@ FORM_COLUMNS = (
 )  #: the fields of a form that people fill in, edited as rows
 
 
-def _ways_on(value: Any) -> dict[str, Any]:
+def _failure_fields(value: Any) -> dict[str, Any]:
     """What happens after the last try, as fields."""
     if not isinstance(value, dict):
         return {}
     return {"then": "steps"} if "steps" in value else {"then": "value", "value": value.get("value")}
 
 
-def _on_error(parts: dict[str, Any]) -> Any:
+def _on_error_value(parts: dict[str, Any]) -> Any:
     match parts.get("then"):
         case "value":
             return {"value": parts.get("value")}
@@ -55,7 +55,7 @@ def _on_error(parts: dict[str, Any]) -> Any:
     return MISSING
 
 
-_ON_TIMEOUT = Group(
+_ON_TIMEOUT = FieldGroup(
     name="on_timeout",
     label="When that time is over",
     parts=(
@@ -144,7 +144,7 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     ),
 }
 POLICY_FIELDS = (
-    Group(
+    FieldGroup(
         name="retry",
         label="Tries",
         help="Half of each wait is random, so that what failed together does not come back together.",
@@ -156,7 +156,7 @@ POLICY_FIELDS = (
         ),
     ),
     FieldSpec(name="timeout", label="Seconds for each try", kind=_K.NUMBER),
-    Group(
+    FieldGroup(
         name="on_error",
         label="When it failed for good",
         parts=(
@@ -173,8 +173,8 @@ POLICY_FIELDS = (
             ),
             FieldSpec(name="value", label="Value", kind=_K.JSON, help="It becomes the step's output."),
         ),
-        parts_of=_ways_on,
-        whole=_on_error,
+        parts_of=_failure_fields,
+        whole=_on_error_value,
     ),
     FieldSpec(
         name="at_most_once",
@@ -204,7 +204,7 @@ SETTINGS_FIELDS = (
         kind=_K.MAPPING,
         help="Runs are found by these values, such as order_no = {{ event.payload.order.no }}. Up to 10.",
     ),
-    Group(
+    FieldGroup(
         name="concurrency",
         label="Runs at once",
         parts=(
@@ -224,7 +224,7 @@ SETTINGS_FIELDS = (
         ),
         whole=lambda parts: parts if "limit" in parts else MISSING,
     ),
-    Group(
+    FieldGroup(
         name="retention",
         label="Keep runs, in days",
         help="0 keeps them for ever. Empty: as the site does. Counts once it is published.",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
+from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
 from automate_studio.ui.json.editor import write_text
 
 _K = FieldKind
@@ -30,7 +31,7 @@ _PLAIN = {
     _K.SECRET: "secret",
 }
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
-_WRITTEN = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
+_TYPE_OF_VALUE = {"text", "area", "code", "json", "secret"}  #: widgets in which an expression stands among other text
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
 _RENDERED = {
     "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
@@ -40,7 +41,7 @@ TYPES = (("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("jso
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group(FieldSpec):
+class FieldGroup(FieldSpec):
     """One value that is edited as several fields. `parts_of` gives their values, `whole` the value of theirs."""
 
     parts: tuple[FieldSpec, ...] = ()
@@ -49,7 +50,7 @@ class Group(FieldSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ValueRow:
     """One item of a list, entry of a mapping or record. `type` is that of an entry's value."""
 
     number: int
@@ -60,7 +61,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Told:
+class FieldMessage:
     """What is said at a field: an error, or a warning. A `missing` value is asked for before it is complained about."""
 
     text: str
@@ -76,9 +77,9 @@ class FieldView:
     name: str
     widget: str
     text: str = ""
-    told: Told | None = None
+    told: FieldMessage | None = None
     is_set: bool = False
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ValueRow] = field(default_factory=list)
     parts: list[FieldView] = field(default_factory=list)
     other: FieldView | None = None
     extra: bool = False
@@ -132,7 +133,7 @@ class FieldView:
     @cached_property
     def columns(self) -> list[FieldView]:
         """The cells of a row that is not filled in yet."""
-        return [cell(spec, self.name, spec.default) for spec in self.spec.columns]
+        return [build_cell(spec, self.name, spec.default) for spec in self.spec.columns]
 
     @property
     def types(self) -> tuple[tuple[str, str], ...]:
@@ -140,9 +141,9 @@ class FieldView:
         return TYPES
 
     @property
-    def new_row(self) -> Row:
+    def new_row(self) -> ValueRow:
         """One that is not filled in yet."""
-        return Row(number=0, cells=self.columns)
+        return ValueRow(number=0, cells=self.columns)
 
     def posted(self) -> dict[str, list[str]]:
         """What a browser sends of it when nobody touched it."""
@@ -169,33 +170,37 @@ class FieldView:
         return {self.name: [self.text]}
 
 
-def views(
-    specs: Iterable[FieldSpec], values: Mapping[str, Any], told: Mapping[str, Told], prefix: str = ""
+def build_field_views(
+    specs: Iterable[FieldSpec], values: Mapping[str, Any], told: Mapping[str, FieldMessage], prefix: str = ""
 ) -> list[FieldView]:
     """The fields with their present values; what is told comes by the field's full name, `inputs.url`."""
-    return [view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), told) for spec in specs]
+    return [build_field_view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), told) for spec in specs]
 
 
-def view(spec: FieldSpec, name: str, value: Any, told: Mapping[str, Told] | None = None) -> FieldView:
+def build_field_view(
+    spec: FieldSpec, name: str, value: Any, told: Mapping[str, FieldMessage] | None = None
+) -> FieldView:
     """One field with its present value."""
-    told, spec = told or {}, schema_table.with_columns(spec)
-    if isinstance(spec, Group):
-        parts = views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
-        own = {at: each for at, each in told.items() if not any(is_about(at, part.name) for part in parts)}
+    told, spec = told or {}, with_schema_columns(spec)
+    if isinstance(spec, FieldGroup):
+        parts = build_field_views(spec.parts, spec.parts_of(None if value is MISSING else value), told, f"{name}.")
+        own = {at: each for at, each in told.items() if not any(concerns_field(at, part.name) for part in parts)}
         return FieldView(
             spec=spec,
             name=name,
             widget="group",
             parts=parts,
-            told=_about(own, spec, name),
+            told=_labelled_message(own, spec, name),
             is_set=value is not MISSING,
         )
-    found = FieldView(spec=spec, name=name, widget="", told=_about(told, spec, name), is_set=value is not MISSING)
+    found = FieldView(
+        spec=spec, name=name, widget="", told=_labelled_message(told, spec, name), is_set=value is not MISSING
+    )
     if found.takes_expression and is_expression(spec, value):
         drawn = replace(found, widget="expression", text=value)
-        return replace(drawn, other=_as_value(found, spec.default))
-    drawn = _as_value(found, spec.default if value is MISSING else value)
-    if found.takes_expression and drawn.widget not in _WRITTEN:
+        return replace(drawn, other=_literal_view(found, spec.default))
+    drawn = _literal_view(found, spec.default if value is MISSING else value)
+    if found.takes_expression and drawn.widget not in _TYPE_OF_VALUE:
         text = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
         return replace(drawn, other=replace(found, widget="expression", text=text))
     return drawn
@@ -207,34 +212,36 @@ def is_expression(spec: FieldSpec, value: Any) -> bool:
     return isinstance(value, str) and "{" in value and not is_written
 
 
-def is_about(field: str, name: str) -> bool:
+def concerns_field(field: str, name: str) -> bool:
     """Whether a problem's field is that of this name, or a part of it."""
     return field == name or field.startswith((f"{name}.", f"{name}["))
 
 
-def about(told: Mapping[str, Told], name: str) -> Told | None:
+def message_at(told: Mapping[str, FieldMessage], name: str) -> FieldMessage | None:
     """What is told of the field of this name or of a part of it, errors first."""
-    found = [each for at, each in told.items() if is_about(at, name)]
+    found = [each for at, each in told.items() if concerns_field(at, name)]
     return min(found, key=lambda each: each.level, default=None)
 
 
-def named(text: str, name: str, label: str) -> str:
+def with_label(text: str, name: str, label: str) -> str:
     """A reason with the label of its field where it begins with the name: `URL is required`."""
     rest = text[len(name) :]
     return f"{label}{rest}" if label and rest[:1] == " " and text.lower().startswith(name) else text
 
 
-def place(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:
+def find_field(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> FieldView | None:
     """The field, or the part of a group, that a problem with this name is told at, without its value."""
     for spec in specs:
         full = f"{prefix}{spec.name}"
-        if is_about(name, full):
-            part = place(spec.parts, name, f"{full}.") if isinstance(spec, Group) else None
+        if concerns_field(name, full):
+            part = find_field(spec.parts, name, f"{full}.") if isinstance(spec, FieldGroup) else None
             return part or FieldView(spec=spec, name=full, widget="")
     return None
 
 
-def with_choices(specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]) -> tuple[FieldSpec, ...]:
+def specs_with_choices(
+    specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]
+) -> tuple[FieldSpec, ...]:
     """The same specs, in which one offers these choices."""
     return tuple(
         replace(spec, kind=_K.CHOICE, choices=(("", "Choose"), *choices)) if spec.name == name else spec
@@ -242,7 +249,7 @@ def with_choices(specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[
     )
 
 
-def cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
+def build_cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
     """One field of a record: a control of one line, whose name it shares with those above and below it."""
     if spec.kind is _K.BOOLEAN:
         spec = replace(spec, kind=_K.CHOICE, choices=(("", "No"), ("true", "Yes")))
@@ -253,15 +260,15 @@ def cell(spec: FieldSpec, name: str, value: Any) -> FieldView:
     found = FieldView(spec=spec, name=f"{name}::{spec.name}", widget="")
     if spec.kind is _K.JSON:
         return replace(found, widget="text", text="" if value is None else write_text(value, indent=None))
-    drawn = _as_value(found, value)
+    drawn = _literal_view(found, value)
     return replace(drawn, widget="text") if drawn.widget == "area" else drawn
 
 
-def _as_value(drawn: FieldView, value: Any) -> FieldView:
+def _literal_view(drawn: FieldView, value: Any) -> FieldView:
     spec = drawn.spec
-    rows = _rows(spec, drawn.name, value)
+    rows = _value_rows(spec, drawn.name, value)
     if rows is not None and spec.language == schema_table.LANGUAGE:
-        rest = write_text(schema_table.rest(value), indent=None)
+        rest = write_text(schema_rest(value), indent=None)
         return replace(drawn, widget="schema", rows=rows, text=rest)
     if rows is not None:
         widget = "records" if spec.columns else "pairs" if spec.kind is _K.MAPPING else "list"
@@ -276,39 +283,42 @@ def _as_value(drawn: FieldView, value: Any) -> FieldView:
     return replace(drawn, widget=widget, text=text)
 
 
-def _rows(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
+def _value_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | None:
     """The value as rows; None when it does not consist of such."""
     if spec.columns:
-        return _records(spec, name, schema_table.records(value) if spec.language == schema_table.LANGUAGE else value)
+        return _record_rows(spec, name, schema_records(value) if spec.language == schema_table.LANGUAGE else value)
     if spec.kind is _K.MAPPING and isinstance(value, dict | None) and not spec.language:
-        return [_entry(number, key, each) for number, (key, each) in enumerate((value or {}).items(), 1)]
+        return [_entry_row(number, key, each) for number, (key, each) in enumerate((value or {}).items(), 1)]
     if spec.kind is not _K.LIST or not isinstance(value, list | None):
         return None
     if all(isinstance(item, str) and item and "\n" not in item for item in value or ()):
-        return [Row(number=number, text=item) for number, item in enumerate(value or (), 1)]
+        return [ValueRow(number=number, text=item) for number, item in enumerate(value or (), 1)]
     return None
 
 
-def _entry(number: int, key: str, value: Any) -> Row:
+def _entry_row(number: int, key: str, value: Any) -> ValueRow:
     if isinstance(value, str):
-        return Row(number=number, key=key, text=value)
+        return ValueRow(number=number, key=key, text=value)
     kind = "boolean" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "json"
-    return Row(number=number, key=key, text=write_text(value), type=kind)
+    return ValueRow(number=number, key=key, text=write_text(value), type=kind)
 
 
-def _records(spec: FieldSpec, name: str, value: Any) -> list[Row] | None:
+def _record_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | None:
     columns = {column.name for column in spec.columns}
     if not isinstance(value, list | None) or (value is None and spec.language):
         return None
     if not all(isinstance(item, dict) and item.keys() <= columns for item in value or ()):
         return None
     return [
-        Row(number=number, cells=[cell(column, name, item.get(column.name, column.default)) for column in spec.columns])
+        ValueRow(
+            number=number,
+            cells=[build_cell(column, name, item.get(column.name, column.default)) for column in spec.columns],
+        )
         for number, item in enumerate(value or (), 1)
     ]
 
 
-def _about(told: Mapping[str, Told], spec: FieldSpec, name: str) -> Told | None:
+def _labelled_message(told: Mapping[str, FieldMessage], spec: FieldSpec, name: str) -> FieldMessage | None:
     """What is told of a field or a part of it, by its label."""
-    found = about(told, name)
-    return replace(found, text=named(found.text, spec.name, spec.label)) if found else None
+    found = message_at(told, name)
+    return replace(found, text=with_label(found.text, spec.name, spec.label)) if found else None

@@ -19,12 +19,12 @@ FIRST_NAME = "execute"  #: of the action, until somebody types another
 def is_generic(node: StepNode) -> bool:
     """Whether a step's connector describes no actions."""
     try:
-        return node.kind == "action" and not connectors.get(_code(node)).actions
+        return node.kind == "action" and not connectors.get(_connector_code(node)).actions
     except PluginNotFoundError:
         return False
 
 
-def specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
+def generic_field_specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
     """The fields of such a step with their values, as `steps.specs` gives them."""
     action = FieldSpec(
         name="action",
@@ -43,21 +43,21 @@ def specs(node: StepNode) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any
     yield (action, inputs), {"action": node.action.partition(".")[2], "inputs": node.inputs or None}, ""
 
 
-def stored(node: StepNode, found: dict[str, Any], unset: list[str], errors: dict[str, str]) -> None:
+def complete_stored_action(node: StepNode, found: dict[str, Any], unset: list[str], errors: dict[str, str]) -> None:
     """Put the connector's code before a name that was typed; one that was deleted stays, with the reason."""
     if "action" in found:
-        found["action"] = f"{_code(node)}.{found['action'].strip()}"
+        found["action"] = f"{_connector_code(node)}.{found['action'].strip()}"
     if "action" in unset:
         unset.remove("action")
         errors["action"] = _("Not saved: enter the name of an action.")
 
 
-def offered(adapter: ConnectorAdapter) -> tuple[str, str, str]:
+def generic_entry(adapter: ConnectorAdapter) -> tuple[str, str, str]:
     """(name in the palette, description, name of the step) of the one action of such a connector."""
     name = _("%(connector)s: Any action") % {"connector": adapter.name}
     description = adapter.description or _("Enter an action and its inputs as JSON")
     return name, description, _("Call %(connector)s") % {"connector": adapter.name}
 
 
-def _code(node: StepNode) -> str:
+def _connector_code(node: StepNode) -> str:
     return node.action.partition(".")[0]

@@ -25,8 +25,7 @@ from automate_governance.people import names as people
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
-from automate_studio.builder.panel import steps
-from automate_studio.builder.panel.steps import SETTINGS
+from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_specs
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import current_person, get_editable_workflow
 
@@ -34,17 +33,17 @@ type Options = Iterable[tuple[str, str]]
 
 
 @require_POST
-def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
+def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """The options of the field that the request names, or why there are none, with a way to try again."""
     workflow, person = get_editable_workflow(request, pk), current_person(request)
     draft = rows.load_draft(workflow)
-    spec = _spec(draft, path, request.POST.get("field", ""), person)
-    node = steps.at(draft, path)
+    spec = _option_spec(draft, path, request.POST.get("field", ""), person)
+    node = step_at(draft, path)
     found = Offered([])
     problem = ""
     try:
         if request.POST["field"].startswith("inputs.") and node is not None:
-            found = _of_connector(node, spec, person)
+            found = _connector_options(node, spec, person)
         else:
             found = Offered(list(_OWN[spec.options](workflow, person)))
     except NotPermittedError as error:
@@ -55,12 +54,12 @@ def options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 
 
-def _spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
+def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
     """The field of that name, `inputs.where::field` for a column, when it has options. Raises Http404."""
     name, _, column = field.partition("::")
-    node = steps.at(draft, path)
+    node = step_at(draft, path)
     if node is not None:
-        known = {f"{prefix}{spec.name}": spec for fields, _, prefix in steps.specs(node) for spec in fields}
+        known = {f"{prefix}{spec.name}": spec for fields, _, prefix in step_field_specs(node) for spec in fields}
     elif path == SETTINGS:
         known = {spec.name: spec for spec in builder_fields.SETTINGS_FIELDS}
     else:
@@ -73,7 +72,7 @@ def _spec(draft: Draft, path: str, field: str, person: Person) -> FieldSpec:
     return found
 
 
-def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
+def _connector_options(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
     """What the step's connector says. Raises ConnectorError and trial.NotPermittedError."""
     try:
         adapter, _ = find_action(node.action)
@@ -91,42 +90,42 @@ def _of_connector(node: StepNode, spec: FieldSpec, person: Person) -> Offered:
 # --- what the site itself knows ---------------------------------------------------------------------------------------
 
 
-def _people(workflow: Workflow, person: Person) -> Options:
+def _people_options(workflow: Workflow, person: Person) -> Options:
     """The active people whom one may know of, by user name."""
     names = {person.get_username(), *sharing.known_names(person, workflow)}
-    return [_named(each) for each in people.active(names).order_by(people.name_field())]
+    return [_person_option(each) for each in people.active(names).order_by(people.name_field())]
 
 
-def _named(person: Any) -> tuple[str, str]:
+def _person_option(person: Any) -> tuple[str, str]:
     return person.get_username(), people.display_name(person)
 
 
-def _groups(workflow: Workflow, person: Person) -> Options:
+def _group_options(workflow: Workflow, person: Person) -> Options:
     """The groups that one may know of."""
     known = Group.objects.filter(name__in=sharing.known_names(person, workflow)).order_by("name")
     return [(name, name) for name in known.values_list("name", flat=True)]
 
 
-def _run_as(workflow: Workflow, person: Person) -> Options:
+def _run_as_options(workflow: Workflow, person: Person) -> Options:
     """Oneself; whoever is a superuser may name anybody."""
-    return _people(workflow, person) if person.is_superuser else [_named(person)]
+    return _people_options(workflow, person) if person.is_superuser else [_person_option(person)]
 
 
-def _workflows(workflow: Workflow, person: Person) -> Options:
+def _workflow_options(workflow: Workflow, person: Person) -> Options:
     """Other workflows that are published."""
     known = permitted(person, "view", Workflow.objects.exclude(pk=workflow.pk).exclude(published=None))
     return list(known.order_by("name").values_list("slug", "name")[: field_options.MOST])
 
 
-def _time_zones(workflow: Workflow, person: Person) -> Options:
+def _time_zone_options(workflow: Workflow, person: Person) -> Options:
     names = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
     return [(name, name.replace("_", " ")) for name in ("UTC", *names)]
 
 
 _OWN: dict[str, Callable[[Workflow, Person], Options]] = {
-    "people": _people,
-    "groups": _groups,
-    "run_as": _run_as,
-    "workflows": _workflows,
-    "time_zones": _time_zones,
+    "people": _people_options,
+    "groups": _group_options,
+    "run_as": _run_as_options,
+    "workflows": _workflow_options,
+    "time_zones": _time_zone_options,
 }

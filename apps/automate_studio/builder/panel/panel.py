@@ -19,28 +19,34 @@ from automate_core.authoring.drafts.values import (
     ordered_triggers,
 )
 from automate_governance.permissions import User
-from automate_studio.builder.panel import conditions as builder_conditions
 from automate_studio.builder.panel import fields as builder_fields
-from automate_studio.builder.panel import forms, steps
-from automate_studio.builder.panel import problem_messages as told
-from automate_studio.builder.panel.conditions import Conditions, ConditionView
-from automate_studio.builder.panel.forms import FieldView, Told
-from automate_studio.builder.panel.setup import Setup
-from automate_studio.builder.panel.steps import SETTINGS, TEST
-from automate_studio.builder.triggers import trigger_form as builder_triggers
+from automate_studio.builder.panel import steps
+from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
+from automate_studio.builder.panel.forms import FieldMessage, FieldView, build_field_views, concerns_field, message_at
+from automate_studio.builder.panel.problem_messages import form_messages, messages_by_field
+from automate_studio.builder.panel.setup import TriggerFormView
+from automate_studio.builder.panel.steps import (
+    SETTINGS,
+    TEST,
+    path_of_step,
+    step_at,
+    step_field_specs,
+    takes_free_inputs,
+)
+from automate_studio.builder.triggers.trigger_form import build_setup
 from automate_studio.ui.json.editor import write_text
 from automate_studio.view_models.step_tree import START, StepCard
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArmRow:
+class SlotRow:
     """One route, track or outcome in its step's panel."""
 
     key: str
     name: str
     index: int
     last: bool
-    told: Told | None
+    told: FieldMessage | None
     condition: ConditionView | None = None
 
 
@@ -55,11 +61,11 @@ class Panel:
     fields: list[FieldView] = field(default_factory=list)
     policy: list[FieldView] = field(default_factory=list)
     notes: list[FieldView] = field(default_factory=list)
-    problems: list[Told] = field(default_factory=list)
-    arms_told: Told | None = None
-    arms: list[ArmRow] = field(default_factory=list)
+    problems: list[FieldMessage] = field(default_factory=list)
+    arms_told: FieldMessage | None = None
+    arms: list[SlotRow] = field(default_factory=list)
     triggers: list[Panel] = field(default_factory=list)
-    setup: Setup | None = None
+    setup: TriggerFormView | None = None
     conditions: Conditions = field(default_factory=Conditions)
     card: StepCard | None = None
     node: StepNode | None = None
@@ -94,7 +100,7 @@ class Panel:
     @property
     def is_free(self) -> bool:
         """Whether its step takes values of any name."""
-        return self.node is not None and self.node.kind == "action" and steps.takes_any(self.node)
+        return self.node is not None and self.node.kind == "action" and takes_free_inputs(self.node)
 
     def all_fields(self) -> list[FieldView]:
         """All of its own, and their parts."""
@@ -102,7 +108,7 @@ class Panel:
         return [*own, *(part for view in own for part in view.parts)]
 
 
-def with_json(panel: Panel, name: str) -> Panel:
+def with_json_field(panel: Panel, name: str) -> Panel:
     """The same panel, in which the field of that name is JSON instead of a table."""
     values = panel.node.inputs if panel.node else {}
 
@@ -117,22 +123,22 @@ def with_json(panel: Panel, name: str) -> Panel:
 def panel_at(state: DraftState, path: str, user: User, refused: Mapping[str, str] | None = None) -> Panel | None:
     """The panel at a path; `refused` are errors of fields that were not stored. None when there is no such step."""
     if path == START:
-        return _triggers(state, user, refused or {})
+        return _triggers_panel(state, user, refused or {})
     if path == SETTINGS:
-        return _settings(state, refused or {})
+        return _settings_panel(state, refused or {})
     if path == TEST:
         return Panel(path=TEST, title="Test run", subtitle="The whole workflow", rev=0)
-    node = steps.at(state.draft, path)
-    return _step(state, node, user, refused or {}) if node else None
+    node = step_at(state.draft, path)
+    return _step_panel(state, node, user, refused or {}) if node else None
 
 
-def _step(state: DraftState, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
+def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[str, str]) -> Panel:
     mine = [problem for problem in state.problems if problem.step == node.key]
-    said = told.by_field(mine, refused, node.kind)
-    drawn = [forms.views(specs, values, said, prefix) for specs, values, prefix in steps.specs(node, user)]
+    said = messages_by_field(mine, refused, node.kind)
+    drawn = [build_field_views(specs, values, said, prefix) for specs, values, prefix in step_field_specs(node, user)]
     extra = set(steps.free_inputs(node))
-    drawn = [[_as_drawn(view, extra) for view in part] for part in drawn]
-    conditions = builder_conditions.of_step(state, node, user, said)
+    drawn = [[_panel_field(view, extra) for view in part] for part in drawn]
+    conditions = step_conditions(state, node, user, said)
     policy = drawn[-2] if node.kind == "action" else []
     fields = [
         view
@@ -145,22 +151,22 @@ def _step(state: DraftState, node: StepNode, user: User, refused: Mapping[str, s
         return _is_beside(name, node) or _has_field(name, [*fields, *policy, *drawn[-1]])
 
     return Panel(
-        path=steps.path_of(state.draft, node.key),
+        path=path_of_step(state.draft, node.key),
         title=node.label,
         subtitle=_subtitle(node),
         rev=node.rev,
         fields=fields,
         policy=policy,
         notes=drawn[-1],
-        problems=told.of_no_field(mine, has, node.kind),
-        arms=list(_arms(node, said, conditions)),
+        problems=form_messages(mine, has, node.kind),
+        arms=list(_slot_rows(node, said, conditions)),
         arms_told=said.get(NAMED_SLOT_FIELDS.get(node.kind, "")),
         conditions=conditions,
         node=node,
     )
 
 
-def _as_drawn(view: FieldView, extra: set[str]) -> FieldView:
+def _panel_field(view: FieldView, extra: set[str]) -> FieldView:
     """A field of a step as its panel has it."""
     if view.name == "connection":
         return replace(view, widget="connection")
@@ -168,7 +174,7 @@ def _as_drawn(view: FieldView, extra: set[str]) -> FieldView:
 
 
 def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
-    return any(forms.is_about(name, view.name) for view in fields)
+    return any(concerns_field(name, view.name) for view in fields)
 
 
 def _subtitle(node: StepNode) -> str:
@@ -183,29 +189,29 @@ def _subtitle(node: StepNode) -> str:
 
 def _is_beside(name: str, node: StepNode) -> bool:
     """Whether a problem is told at a route, track or outcome, or at a loop's condition."""
-    return forms.is_about(name, "until" if node.kind == "repeat" else NAMED_SLOT_FIELDS.get(node.kind, "\0"))
+    return concerns_field(name, "until" if node.kind == "repeat" else NAMED_SLOT_FIELDS.get(node.kind, "\0"))
 
 
-def _arms(node: StepNode, said: Mapping[str, Told], conditions: Conditions) -> Iterator[ArmRow]:
+def _slot_rows(node: StepNode, said: Mapping[str, FieldMessage], conditions: Conditions) -> Iterator[SlotRow]:
     for index, lane in enumerate(node.lanes):
         place = f"{NAMED_SLOT_FIELDS[node.kind]}[{index}]"
-        yield ArmRow(
+        yield SlotRow(
             key=lane["key"],
             name=lane.get("name", ""),
             index=index,
             last=index == len(node.lanes) - 1,
-            told=forms.about({name: each for name, each in said.items() if ".when" not in name}, place),
+            told=message_at({name: each for name, each in said.items() if ".when" not in name}, place),
             condition=conditions.views.get(lane["key"]),
         )
 
 
-def _triggers(state: DraftState, user: User, refused: Mapping[str, str]) -> Panel:
+def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -> Panel:
     found = []
     for node in ordered_triggers(state.draft.triggers):
         mine = [problem for problem in state.problems if problem.trigger == node.key]
-        said = told.by_field(mine, refused, node.kind)
-        conditions = builder_conditions.of_trigger(state, node, user, said)
-        setup = builder_triggers.setup(state, node, user, said)
+        said = messages_by_field(mine, refused, node.kind)
+        conditions = trigger_conditions(state, node, user, said)
+        setup = build_setup(state, node, user, said)
         found.append(
             Panel(
                 path=node.key,
@@ -213,7 +219,7 @@ def _triggers(state: DraftState, user: User, refused: Mapping[str, str]) -> Pane
                 subtitle="",
                 rev=node.rev,
                 setup=setup,
-                problems=told.of_no_field(mine, setup.has, node.kind),
+                problems=form_messages(mine, setup.has, node.kind),
                 conditions=conditions,
             )
         )
@@ -224,7 +230,7 @@ def _triggers(state: DraftState, user: User, refused: Mapping[str, str]) -> Pane
         subtitle="What starts this workflow",
         rev=0,
         triggers=found,
-        problems=told.of_no_field(none, lambda name: False),
+        problems=form_messages(none, lambda name: False),
     )
 
 
@@ -246,15 +252,15 @@ def settings_values(draft: Draft) -> dict[str, Any]:
     return {**values, "run_as": person.get_username() if person else ""}
 
 
-def _settings(state: DraftState, refused: Mapping[str, str]) -> Panel:
+def _settings_panel(state: DraftState, refused: Mapping[str, str]) -> Panel:
     mine = [each for each in state.problems if not each.step and not each.trigger and each.field != "triggers"]
-    said = told.by_field(mine, refused)
-    fields = forms.views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), said)
+    said = messages_by_field(mine, refused)
+    fields = build_field_views(builder_fields.SETTINGS_FIELDS, settings_values(state.draft), said)
     return Panel(
         path=SETTINGS,
         title="Workflow",
         subtitle="Name, time zone, variables",
         rev=state.workflow.settings_rev,
         fields=fields,
-        problems=told.of_no_field(mine, lambda name: _has_field(name, fields)),
+        problems=form_messages(mine, lambda name: _has_field(name, fields)),
     )

@@ -11,7 +11,8 @@ from django.http import QueryDict
 
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import schema_table
-from automate_studio.builder.panel.forms import MISSING, ROWS, Group, view
+from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, build_field_view
+from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
 from automate_studio.builder.panel.steps import DRAWN, FreeInput
 from automate_studio.ui.json.editor import parse_json, read_text
 
@@ -19,7 +20,7 @@ _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}
 
 
-def changed(
+def changed_fields(
     specs: Iterable[FieldSpec], present: Mapping[str, Any], post: QueryDict, prefix: str = ""
 ) -> tuple[dict[str, Any], list[str], dict[str, str]]:
     """(what is set, what is left empty, what cannot be read), by full names: of what differs from the present."""
@@ -28,13 +29,13 @@ def changed(
     errors: dict[str, str] = {}
     for spec in specs:
         name, value = f"{prefix}{spec.name}", present.get(spec.name, MISSING)
-        posted = _of(spec, name, post)
-        shown = view(spec, name, value).posted()
+        posted = _posted_texts(spec, name, post)
+        shown = build_field_view(spec, name, value).posted()
         compared = shown if name + ROWS in posted else posted  # of no rows at all, nothing is posted
         if all(posted.get(at, []) == shown.get(at) for at in compared):
             continue
         try:
-            given = _whole(spec, name, posted, value)
+            given = _parse_field(spec, name, posted, value)
         except ValueError as error:
             errors[name] = f"Not saved: {error}."
             continue
@@ -45,51 +46,51 @@ def changed(
     return found, unset, errors
 
 
-def _of(spec: FieldSpec, name: str, post: QueryDict) -> dict[str, list[str]]:
+def _posted_texts(spec: FieldSpec, name: str, post: QueryDict) -> dict[str, list[str]]:
     """What is posted of one field: of its own name, its columns or its parts; nothing of one that nobody touched."""
-    begins = f"{name}." if isinstance(spec, Group) else f"{name}::"
+    begins = f"{name}." if isinstance(spec, FieldGroup) else f"{name}::"
     found = {
         at: [text.replace("\r\n", "\n") for text in post.getlist(at)]
         for at in post
         if at == name or (at.startswith(begins) and not at.endswith(DRAWN))
     }
-    is_there = isinstance(spec, Group) or name in found or name + ROWS in found
+    is_there = isinstance(spec, FieldGroup) or name in found or name + ROWS in found
     return found if is_there else {}
 
 
-def _whole(spec: FieldSpec, name: str, posted: Mapping[str, list[str]], present: Any) -> Any:
+def _parse_field(spec: FieldSpec, name: str, posted: Mapping[str, list[str]], present: Any) -> Any:
     """The value that a field's texts stand for; MISSING when it is left empty. Raises ValueError."""
-    if isinstance(spec, Group):
+    if isinstance(spec, FieldGroup):
         parts = dict(spec.parts_of(None if present is MISSING else present))
         for part in spec.parts:
             at = f"{name}.{part.name}"
             texts = {key: found for key, found in posted.items() if key == at or key.startswith(f"{at}::")}
             if texts:
-                parts[part.name] = _part(part, at, texts, parts.get(part.name, MISSING))
+                parts[part.name] = _parse_part(part, at, texts, parts.get(part.name, MISSING))
         return spec.whole({key: value for key, value in parts.items() if value is not MISSING})
     if name + ROWS in posted:
-        return _rows(spec, name, posted)
-    return one(spec, posted[name][-1])
+        return _parse_rows(spec, name, posted)
+    return parse_one(spec, posted[name][-1])
 
 
-def _part(part: FieldSpec, name: str, posted: Mapping[str, list[str]], present: Any) -> Any:
+def _parse_part(part: FieldSpec, name: str, posted: Mapping[str, list[str]], present: Any) -> Any:
     try:
-        return _whole(part, name, posted, present)
+        return _parse_field(part, name, posted, present)
     except ValueError as error:
         raise ValueError(f"{(part.label or part.name).lower()}: {error}") from error
 
 
-def _rows(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
+def _parse_rows(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
     if spec.language == schema_table.LANGUAGE:
-        return _schema(schema_table.with_columns(spec), name, posted)
+        return _parse_schema(with_schema_columns(spec), name, posted)
     if spec.columns:
-        return _records(spec, name, posted)
+        return _parse_records(spec, name, posted)
     if spec.kind is _K.MAPPING:
-        return _entries(name, posted)
+        return _parse_entries(name, posted)
     return [text.strip() for text in posted.get(f"{name}::item", ()) if text.strip()]
 
 
-def _entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]:
+def _parse_entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]:
     columns = (posted.get(f"{name}::{column}", []) for column in ("key", "value", "type"))
     found: dict[str, Any] = {}
     for number, (key, text, kind) in enumerate(zip(*columns, strict=False), 1):
@@ -100,13 +101,13 @@ def _entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]:
         if key.strip() in found:
             raise ValueError(f"the name {key.strip()!r} stands there twice")
         try:
-            found[key.strip()] = entry(kind, text)
+            found[key.strip()] = parse_entry(kind, text)
         except ValueError as error:
             raise ValueError(f"{key.strip()}: {error}") from error
     return found
 
 
-def entry(kind: str, text: str) -> Any:
+def parse_entry(kind: str, text: str) -> Any:
     """The value of a mapping's entry; one in braces is an expression, whatever its type. Raises ValueError."""
     plain = text.strip()
     if kind == "text" or plain.startswith(("{{", "{%")):
@@ -117,13 +118,13 @@ def entry(kind: str, text: str) -> Any:
         if plain.lower() not in _YES | _NO:
             raise ValueError("write true or false, or an expression in {{ }}")
         return plain.lower() in _YES
-    number = _number(plain)
+    number = _parse_number(plain)
     if isinstance(number, str):
         raise ValueError("write a number, such as 12 or 0.5, or an expression in {{ }}")
     return number
 
 
-def _records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+def _parse_records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """The records; rows in which nothing but choices is said are left out."""
     columns = [posted.get(f"{name}::{column.name}", []) for column in spec.columns]
     found = []
@@ -134,7 +135,7 @@ def _records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> lis
         record = {}
         for column, text in given:
             try:
-                value = _cell(column, text)
+                value = _parse_cell(column, text)
             except ValueError as error:
                 raise ValueError(f"row {number}, {column.label or column.name}: {error}") from error
             if value is not MISSING and value != column.default:
@@ -143,29 +144,29 @@ def _records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> lis
     return found
 
 
-def _schema(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
+def _parse_schema(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> Any:
     """The schema of a table; MISSING when it says nothing at all."""
     rest = parse_json(posted.get(name + schema_table.REST, ["{}"])[-1])
-    found = _records(spec, name, posted)
+    found = _parse_records(spec, name, posted)
     if not isinstance(rest, dict):
         raise ValueError("what the table does not show is not a mapping")
-    return schema_table.document(found, rest) if found or rest else MISSING
+    return schema_from_records(found, rest) if found or rest else MISSING
 
 
-def _cell(column: FieldSpec, text: str) -> Any:
+def _parse_cell(column: FieldSpec, text: str) -> Any:
     if column.kind is _K.BOOLEAN:
         return text == "true"
     if column.kind is _K.LIST:
         return [part.strip() for part in text.split(",") if part.strip()] or MISSING
-    return one(column, text)
+    return parse_one(column, text)
 
 
-def one(spec: FieldSpec, text: str) -> Any:
+def parse_one(spec: FieldSpec, text: str) -> Any:
     """The typed value of one text; an expression stays one. Raises ValueError."""
     if text.strip() == "":
         return "" if spec.kind in {_K.TEXT, _K.LONG_TEXT, _K.CODE} and text else MISSING
     if isinstance(spec, FreeInput) and spec.kind in {_K.NUMBER, _K.BOOLEAN}:
-        return entry(spec.kind.value, text)
+        return parse_entry(spec.kind.value, text)
     match spec.kind:
         case _K.JSON:
             return read_text(text)
@@ -176,13 +177,13 @@ def one(spec: FieldSpec, text: str) -> Any:
         case _K.LIST | _K.MAPPING if not text.lstrip().startswith(("{{", "{%")):
             return parse_json(text)
         case _K.NUMBER if "{" not in text:
-            return _number(text.strip())
+            return _parse_number(text.strip())
         case _K.INTEGER if "{" not in text:
-            return _integer(text)
+            return _parse_integer(text)
     return text
 
 
-def _integer(text: str) -> Any:
+def _parse_integer(text: str) -> Any:
     """The number, or the text when it is none: that is kept, and told at its field."""
     try:
         return int(text)
@@ -190,9 +191,9 @@ def _integer(text: str) -> Any:
         return text
 
 
-def _number(text: str) -> Any:
+def _parse_number(text: str) -> Any:
     """The same, with fractions."""
-    found = _integer(text)
+    found = _parse_integer(text)
     if not isinstance(found, str):
         return found
     try:

@@ -8,10 +8,12 @@ from typing import Literal
 
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import NAMED_SLOT_FIELDS, Draft, StepNode, TriggerNode
-from automate_studio.builder.panel import forms, setup, steps
-from automate_studio.builder.panel.conditions import dom_id
+from automate_studio.builder.panel import setup, steps
+from automate_studio.builder.panel.conditions import condition_dom_id
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
-from automate_studio.builder.panel.forms import Told
+from automate_studio.builder.panel.forms import FieldMessage, concerns_field, find_field, with_label
+from automate_studio.builder.panel.setup import trigger_field_id
+from automate_studio.builder.panel.steps import path_of_step, step_field_specs
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.step_tree import START
 
@@ -24,7 +26,7 @@ _ELSEWHERE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ProblemLine:
     """One problem in a list: whose it is, the label of its field, and the id of what it is told at.
 
     `text` is the whole of it, as a card says it. While a draft is being edited, what is missing has a level of its own.
@@ -39,95 +41,97 @@ class Line:
     at: str
 
 
-def by_field(problems: Iterable[DraftProblem], refused: Mapping[str, str], kind: str = "") -> dict[str, Told]:
+def messages_by_field(
+    problems: Iterable[DraftProblem], refused: Mapping[str, str], kind: str = ""
+) -> dict[str, FieldMessage]:
     """What is said at the fields of a form, by their names there: of several all errors, or else the warnings.
 
     `refused` says why fields were not stored, which stands alone.
     """
-    found: dict[str, Told] = {}
+    found: dict[str, FieldMessage] = {}
     for problem in sorted(problems, key=lambda problem: problem.level):
-        name, reason = _here(problem, kind)
-        said = Told(as_sentence(reason), problem.level, problem.missing)
+        name, reason = _form_field(problem, kind)
+        said = FieldMessage(as_sentence(reason), problem.level, problem.missing)
         before = found.setdefault(name, said)
         if before is not said and before.level == said.level:
-            found[name] = Told(f"{before.text} {said.text}", said.level, before.missing and said.missing)
-    return found | {name: Told(reason) for name, reason in refused.items()}
+            found[name] = FieldMessage(f"{before.text} {said.text}", said.level, before.missing and said.missing)
+    return found | {name: FieldMessage(reason) for name, reason in refused.items()}
 
 
-def of_no_field(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[Told]:
+def form_messages(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[FieldMessage]:
     """What is said above a form: all that it `has` no field for."""
-    found = [(problem, *_here(problem, kind)) for problem in problems]
-    return [Told(as_sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
+    found = [(problem, *_form_field(problem, kind)) for problem in problems]
+    return [FieldMessage(as_sentence(why), each.level, each.missing) for each, name, why in found if not has(name)]
 
 
-def lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
+def problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[ProblemLine]:
     """The problems, each with its field's label. No query."""
-    return [_line(draft, problem) for problem in problems]
+    return [_problem_line(draft, problem) for problem in problems]
 
 
-def lines_while_editing(draft: Draft, problems: Iterable[DraftProblem]) -> list[Line]:
+def editing_problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[ProblemLine]:
     """The same, with what is still to be filled in told apart from what is wrong."""
-    found = [(problem, _line(draft, problem)) for problem in problems]
+    found = [(problem, _problem_line(draft, problem)) for problem in problems]
     return [replace(line, level="missing") if problem.missing else line for problem, line in found]
 
 
-def _here(problem: DraftProblem, kind: str) -> tuple[str, str]:
+def _form_field(problem: DraftProblem, kind: str) -> tuple[str, str]:
     """(name of the field, reason) as the form of a step or trigger of that kind has it."""
     name, own = _ELSEWHERE.get((kind, problem.field), (problem.field, ""))
     return name, own or problem.reason
 
 
-def _line(draft: Draft, problem: DraftProblem) -> Line:
+def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
     path, whose, kind, label, at = steps.SETTINGS, "Workflow", "", "", ""
     if problem.step:
         node = draft.steps[problem.step]
-        path, whose, kind = steps.path_of(draft, node.key), node.label, node.kind
-        label, at = _in_step(node, _here(problem, kind)[0])
+        path, whose, kind = path_of_step(draft, node.key), node.label, node.kind
+        label, at = _locate_in_step(node, _form_field(problem, kind)[0])
     elif problem.trigger:
         trigger = draft.triggers[problem.trigger]
         path, whose, kind = START, as_sentence(trigger.label, stop=""), trigger.kind
-        label, at = _in_trigger(trigger, _here(problem, kind)[0])
+        label, at = _locate_in_trigger(trigger, _form_field(problem, kind)[0])
     elif problem.field == "tests":
         path, whose = steps.TEST, "Tests"
     elif problem.field == "triggers":
         path = START
-    elif found := forms.place(SETTINGS_FIELDS, problem.field):
+    elif found := find_field(SETTINGS_FIELDS, problem.field):
         label, at = found.label, found.id
-    name, reason = _here(problem, kind)
+    name, reason = _form_field(problem, kind)
     name = name.rpartition(".")[2]
-    return Line(
+    return ProblemLine(
         level=problem.level,
         path=path,
         whose=whose,
         label=label,
         reason=as_sentence(reason.removeprefix(f"{name} ") if label else reason, stop=""),
-        text=as_sentence(forms.named(reason, name, label)),
+        text=as_sentence(with_label(reason, name, label)),
         at=at,
     )
 
 
-def _in_step(node: StepNode, name: str) -> tuple[str, str]:
+def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:
     """(label, id) of what stands in a step's panel."""
     lanes = NAMED_SLOT_FIELDS.get(node.kind, "")
     for index, lane in enumerate(node.lanes):
-        if forms.is_about(name, f"{lanes}[{index}]"):
-            is_condition = forms.is_about(name, f"{lanes}[{index}].when")
-            at = dom_id(node.key, lane["key"]) if is_condition else f"arm-{lane['key']}-name"
+        if concerns_field(name, f"{lanes}[{index}]"):
+            is_condition = concerns_field(name, f"{lanes}[{index}].when")
+            at = condition_dom_id(node.key, lane["key"]) if is_condition else f"arm-{lane['key']}-name"
             return lane.get("name") or lane["key"], at
     if lanes and name == lanes:
         return "", "arms"
-    if node.kind == "repeat" and forms.is_about(name, "until"):
-        return "Until", dom_id(node.key, "until")
-    for specs, _, prefix in steps.specs(node):
-        if found := forms.place(specs, name, prefix):
+    if node.kind == "repeat" and concerns_field(name, "until"):
+        return "Until", condition_dom_id(node.key, "until")
+    for specs, _, prefix in step_field_specs(node):
+        if found := find_field(specs, name, prefix):
             return found.label, found.id
     return "", ""
 
 
-def _in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
+def _locate_in_trigger(node: TriggerNode, name: str) -> tuple[str, str]:
     """(label, id) of what stands in a trigger's form."""
-    if forms.is_about(name, "filter"):
-        return "Only when", dom_id(node.key, node.key)
+    if concerns_field(name, "filter"):
+        return "Only when", condition_dom_id(node.key, node.key)
     known = setup.LABELS[node.kind]
-    found = next((field for field in known if forms.is_about(name, field)), "")
-    return (known[found], setup.field_id(node, found)) if found else ("", f"trigger-{node.key}")
+    found = next((field for field in known if concerns_field(name, field)), "")
+    return (known[found], trigger_field_id(node, found)) if found else ("", f"trigger-{node.key}")

@@ -52,7 +52,7 @@ COLUMNS = (
 )
 
 
-def records(schema: Any) -> list[dict[str, Any]] | None:
+def schema_records(schema: Any) -> list[dict[str, Any]] | None:
     """The fields of a schema, the required ones first in their order; None where it is no table."""
     if schema is None:
         return []
@@ -63,25 +63,30 @@ def records(schema: Any) -> list[dict[str, Any]] | None:
         return None
     order = {name: number for number, name in enumerate(required)}
     names = sorted(properties, key=lambda name: order.get(name, len(order)))
-    found = [_record(name, properties[name], name in order) for name in names]
+    found = [_schema_record(name, properties[name], name in order) for name in names]
     try:
-        return found if not schema or _same(document(found, rest(schema)), {"properties": {}, **schema}) else None
+        return (
+            found
+            if not schema
+            or _is_same_json(schema_from_records(found, schema_rest(schema)), {"properties": {}, **schema})
+            else None
+        )
     except ValueError:
         return None
 
 
-def rest(schema: Any) -> dict[str, Any]:
+def schema_rest(schema: Any) -> dict[str, Any]:
     """What a schema says beside its fields."""
     shown = {"type", "properties", *(["required"] if (schema or {}).get("required") else [])}
     return {name: value for name, value in (schema or {}).items() if name not in shown}
 
 
-def with_columns(spec: FieldSpec) -> FieldSpec:
+def with_schema_columns(spec: FieldSpec) -> FieldSpec:
     """The same field, with the columns of a table where it is a schema."""
     return replace(spec, columns=COLUMNS) if spec.language == LANGUAGE else spec
 
 
-def document(rows: list[dict[str, Any]], rest: dict[str, Any]) -> dict[str, Any]:
+def schema_from_records(rows: list[dict[str, Any]], rest: dict[str, Any]) -> dict[str, Any]:
     """The schema of a table. Raises ValueError with the row."""
     properties: dict[str, Any] = {}
     required = []
@@ -92,7 +97,7 @@ def document(rows: list[dict[str, Any]], rest: dict[str, Any]) -> dict[str, Any]
         if name in properties:
             raise ValueError(f"the name {name!r} stands there twice")
         try:
-            properties[name] = _schema(row)
+            properties[name] = _row_schema(row)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         required += [name] if row.get("required", True) else []
@@ -106,16 +111,16 @@ def _are_names(required: Any, properties: dict[str, Any]) -> bool:
     return len(set(required)) == len(required) and set(required) <= set(properties)
 
 
-def _record(name: str, schema: Any, required: bool) -> dict[str, Any]:
+def _schema_record(name: str, schema: Any, required: bool) -> dict[str, Any]:
     record = {"name": name, "required": required}
     for kind in _KINDS:
-        shown = record | _shown(kind, schema) if isinstance(schema, dict) else {}
-        if shown and _gives(shown, schema):
+        shown = record | _as_row_of_kind(kind, schema) if isinstance(schema, dict) else {}
+        if shown and _round_trips(shown, schema):
             return shown
     return record | {"kind": _JSON, "schema": schema}
 
 
-def _shown(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _as_row_of_kind(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     """A schema as a row of that kind."""
     own = {*_KINDS[kind], "description", *(["enum"] if kind == "choice" else [])}
     unseen = {name: value for name, value in schema.items() if name not in own}
@@ -129,7 +134,7 @@ def _shown(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _gives(record: dict[str, Any], schema: dict[str, Any]) -> bool:
+def _round_trips(record: dict[str, Any], schema: dict[str, Any]) -> bool:
     """Whether a row can be typed, and gives that schema; `enum` belongs to choices alone."""
     description, choices = record.get("description", "-"), record.get("choices", ["-"])
     texts = [description, *choices] if isinstance(choices, list) else [None]
@@ -138,17 +143,17 @@ def _gives(record: dict[str, Any], schema: dict[str, Any]) -> bool:
     if any("," in str(text) for text in texts[1:]) or ("enum" in schema and record["kind"] != "choice"):
         return False
     try:
-        return _same(_schema(record), schema)
+        return _is_same_json(_row_schema(record), schema)
     except ValueError:
         return False
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_same_json(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same: 1 and true are not."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _schema(row: dict[str, Any]) -> Any:
+def _row_schema(row: dict[str, Any]) -> Any:
     kind = row.get("kind", "text")
     if kind == _JSON:
         if not isinstance(row.get("schema"), dict | bool):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.authoring.drafts.values import TriggerNode
-from automate_studio.builder.panel.forms import Told, is_about
+from automate_studio.builder.panel.forms import FieldMessage, concerns_field
 
 #: What the fields of each kind are called.
 LABELS: dict[str, dict[str, str]] = {
@@ -37,7 +37,7 @@ LABELS: dict[str, dict[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class TriggerField:
     """One field as it is drawn. `kind` is text, number, time, choice, check or checks; `listed` are suggestions."""
 
     id: str
@@ -50,16 +50,16 @@ class Field:
     listed: tuple[str, ...] = ()
     placeholder: str = ""
     help: str = ""
-    told: Told | None = None
+    told: FieldMessage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class TriggerFormView:
     """What a trigger's form shows: its fields by name, and what its kind has besides."""
 
     kind: str
     key: str
-    fields: dict[str, Field]
+    fields: dict[str, TriggerField]
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -74,24 +74,26 @@ class Setup:
 
     def has(self, name: str) -> bool:
         """Whether a problem's field stands here, so that it is told there."""
-        return any(is_about(name, field) for field in (*self.fields, "filter"))
+        return any(concerns_field(name, field) for field in (*self.fields, "filter"))
 
 
 _BESIDE = {"webhook", "schedule", "event"}
 
 
-def made(node: TriggerNode, *fields: Field, **extra: Any) -> Setup:
+def build_trigger_form(node: TriggerNode, *fields: TriggerField, **extra: Any) -> TriggerFormView:
     """The setup of a trigger with these fields."""
-    return Setup(kind=node.kind, key=node.key, fields={each.name: each for each in fields}, extra=extra)
+    return TriggerFormView(kind=node.kind, key=node.key, fields={each.name: each for each in fields}, extra=extra)
 
 
-def field_id(node: TriggerNode, name: str) -> str:
+def trigger_field_id(node: TriggerNode, name: str) -> str:
     """The id of its control; rows of a form have fields of their own."""
     return f"field-{node.key}-{name}" if node.kind == "manual" else f"t-{node.key}-{name}"
 
 
-def drawn(node: TriggerNode, name: str, **options: Any) -> Field:
+def build_trigger_field(node: TriggerNode, name: str, **options: Any) -> TriggerField:
     """A field with what the trigger says there, unless `value` says something else."""
     value = options.pop("value", node.config.get(name, ""))
     text = value if isinstance(value, str) else json.dumps(value)
-    return Field(id=field_id(node, name), name=name, label=LABELS[node.kind][name], value=text, **options)
+    return TriggerField(
+        id=trigger_field_id(node, name), name=name, label=LABELS[node.kind][name], value=text, **options
+    )

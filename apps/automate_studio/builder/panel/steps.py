@@ -11,19 +11,21 @@ from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_governance.permissions import User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
-from automate_studio.builder.panel import forms, generic_action
+from automate_studio.builder.panel import generic_action
+from automate_studio.builder.panel.forms import specs_with_choices
+from automate_studio.builder.panel.generic_action import generic_field_specs
 
 TEST = "~test"  #: the path of the panel that tests the whole workflow
 SETTINGS = "~workflow"  #: the path of the workflow's own panel
 _CONNECTION = FieldSpec(name="connection", label="Connection", default="", shown=True)
 
 
-def at(draft: Draft, path: str) -> StepNode | None:
+def step_at(draft: Draft, path: str) -> StepNode | None:
     """The step that the panel at a path is about; None when there is none."""
     return draft.steps.get(path.rpartition("/")[2])
 
 
-def path_of(draft: Draft, key: str) -> str:
+def path_of_step(draft: Draft, key: str) -> str:
     """The path of a step in the tree."""
     node, path = draft.steps[key], key
     while node.parent:
@@ -32,7 +34,7 @@ def path_of(draft: Draft, key: str) -> str:
     return path
 
 
-def specs(
+def step_field_specs(
     node: StepNode, user: User | None = None, drawn: Mapping[str, FieldKind] | None = None
 ) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
     """(fields, present values, prefix of their names) of a step: its inputs, what its kind has, policy, notes.
@@ -47,7 +49,7 @@ def specs(
             spec = _connection_spec(node, user) if user else _CONNECTION
             yield (spec,), {"connection": node.connection}, ""
         if generic_action.is_generic(node):
-            yield from generic_action.specs(node)
+            yield from generic_field_specs(node)
         else:
             yield _input_specs(node, drawn or {}), node.inputs, "inputs."
     yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
@@ -65,7 +67,7 @@ def takes_connection(node: StepNode) -> bool:
     return bool(node.connection) or adapter.takes_connection
 
 
-def takes_any(node: StepNode) -> bool:
+def takes_free_inputs(node: StepNode) -> bool:
     """Whether an action takes inputs of any name."""
     try:
         return find_action(node.action)[1].fields is None and not generic_action.is_generic(node)
@@ -78,22 +80,22 @@ def _connection_spec(node: StepNode, user: User) -> FieldSpec:
     choices = [(connection.slug, connection.name) for connection in usable]
     if node.connection and node.connection not in dict(choices):
         choices.append((node.connection, f"{node.connection} (not yours to use)"))
-    return forms.with_choices([_CONNECTION], "connection", choices)[0]
+    return specs_with_choices([_CONNECTION], "connection", choices)[0]
 
 
 def _input_specs(node: StepNode, drawn: Mapping[str, FieldKind]) -> tuple[FieldSpec, ...]:
     """The action's fields, and whatever else is filled in, so that it can be taken out."""
-    return (*_known(node), *free_inputs(node, drawn).values())
+    return (*_described_inputs(node), *free_inputs(node, drawn).values())
 
 
 def free_inputs(node: StepNode, drawn: Mapping[str, FieldKind] | None = None) -> dict[str, FieldSpec]:
     """The inputs that the action says nothing of, since people named them, by the names of their fields."""
-    known = {spec.name for spec in _known(node)}
-    kinds = {**{name: _kind(value) for name, value in node.inputs.items()}, **(drawn or {})}
+    known = {spec.name for spec in _described_inputs(node)}
+    kinds = {**{name: _kind_of_value(value) for name, value in node.inputs.items()}, **(drawn or {})}
     return {f"inputs.{name}": FreeInput(name=name, kind=kind) for name, kind in kinds.items() if name not in known}
 
 
-def _known(node: StepNode) -> tuple[FieldSpec, ...]:
+def _described_inputs(node: StepNode) -> tuple[FieldSpec, ...]:
     try:
         return find_action(node.action)[1].fields or ()
     except LookupError:
@@ -107,7 +109,7 @@ class FreeInput(FieldSpec):
 DRAWN = "::drawn"  #: ends the name of what says how a free input is drawn
 
 
-def drawn_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
+def posted_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
     """How the free inputs of a form that was posted are drawn, by the inputs' names."""
     kinds = {name: text for name, text in post.items() if name.startswith("inputs.") and name.endswith(DRAWN)}
     return {
@@ -117,12 +119,12 @@ def drawn_kinds(post: Mapping[str, str]) -> dict[str, FieldKind]:
     }
 
 
-def emptied(kind: FieldKind) -> str | None:
+def empty_value(kind: FieldKind) -> str | None:
     """What a free input holds once its field is empty: it keeps its name until somebody removes it."""
     return "" if kind in {FieldKind.TEXT, FieldKind.LONG_TEXT} else None
 
 
-def _kind(value: Any) -> FieldKind:
+def _kind_of_value(value: Any) -> FieldKind:
     """How an input that nothing is known of is edited."""
     kinds = {
         str: FieldKind.LONG_TEXT,

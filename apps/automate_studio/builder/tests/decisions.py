@@ -20,7 +20,7 @@ _BOOLEANS = ["yes", "no"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approval:
+class ApprovalChoice:
     """One approval as it is drawn. `preset` names the outcome that is taken when none is chosen."""
 
     id: str
@@ -30,71 +30,75 @@ class Approval:
     fields: list[FormFieldView]
 
 
-def offered(workflow: Workflow, definition: Definition, key: str) -> list[Approval]:
+def approval_choices(workflow: Workflow, definition: Definition, key: str) -> list[ApprovalChoice]:
     """The approvals that a test of the step, or with an empty key of the whole workflow, comes to."""
-    found = list(decisions.find_approvals(_steps(definition, key)))
+    found = list(decisions.find_approvals(_approval_steps(definition, key)))
     known = samples.known_outputs(workflow, [step.key for step in found]) if found else {}
-    return [_drawn(step, known.get(step.key)) for step in found]
+    return [_approval_choice(step, known.get(step.key)) for step in found]
 
 
-def posted(post: Mapping[str, Any], definition: Definition) -> dict[str, Decision]:
+def posted_decisions(post: Mapping[str, Any], definition: Definition) -> dict[str, Decision]:
     """The outcomes that a request chooses, by the key of their step."""
     found = {}
     for step in decisions.find_approvals(definition.steps):
-        if outcome := post.get(_id(step.key)):
-            form = {each.name: given for each in step.form if (given := post.get(_id(step.key, each.name))) is not None}
+        if outcome := post.get(_field_id(step.key)):
+            form = {
+                each.name: given
+                for each in step.form
+                if (given := post.get(_field_id(step.key, each.name))) is not None
+            }
             found[step.key] = Decision(outcome=str(outcome), form=form)
     return found
 
 
-def sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterator[str]:
+def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterator[str]:
     """The chosen outcomes as a confirmation names them: `Refund the order: Approve`."""
     for step in decisions.find_approvals(definition.steps):
         if step.key in chosen:
-            names, outcome = dict(_outcomes(step)), chosen[step.key].outcome
+            names, outcome = dict(_outcome_choices(step)), chosen[step.key].outcome
             yield f"{step.name or title_of_key(step.key)}: {names.get(outcome, outcome)}"
 
 
-def is_field(name: str) -> bool:
+def is_decision_field(name: str) -> bool:
     """Whether a field of the test form is about an approval."""
     return name.startswith(f"{PREFIX}:")
 
 
-def _steps(definition: Definition, key: str) -> list[Step]:
+def _approval_steps(definition: Definition, key: str) -> list[Step]:
     if not key:
         return definition.steps
     part = parts.steps_up_to(definition, key)
     return part.steps if part else []
 
 
-def _drawn(step: ApprovalStep, known: Any) -> Approval:
-    outcomes = _outcomes(step)
+def _approval_choice(step: ApprovalStep, known: Any) -> ApprovalChoice:
+    outcomes = _outcome_choices(step)
     names = dict(outcomes)
     present = str(known.get("outcome")) if isinstance(known, dict) else ""
-    return Approval(
-        id=_id(step.key),
+    return ApprovalChoice(
+        id=_field_id(step.key),
         name=step.name or title_of_key(step.key),
         preset=names.get(present) or next(iter(names.values()), ""),
         outcomes=outcomes,
-        fields=[_field(step, document) for document in msgspec.to_builtins(step.form)],
+        fields=[_answer_field(step, document) for document in msgspec.to_builtins(step.form)],
     )
 
 
-def _outcomes(step: ApprovalStep) -> list[tuple[str, str]]:
+def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
     return [
         *((lane.key, lane.name or title_of_key(lane.key)) for lane in step.outcomes),
         (TIMED_OUT, "Deadline passes"),
     ]
 
 
-def _field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:
+def _answer_field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:
     name = document["name"]
     asked = next(each for each in step.form if each.name == name)
     [field] = form_fields([document], {name: decisions.example_answer(asked)}, {})
     if field.kind == "boolean":
         field = replace(field, choices=_BOOLEANS, value="yes")
-    return replace(field, id=_id(step.key, name))
+    return replace(field, id=_field_id(step.key, name))
 
 
-def _id(key: str, field: str = "") -> str:
+def _field_id(key: str, field: str = "") -> str:
     return ":".join(filter(None, (PREFIX, key, field)))

@@ -31,9 +31,14 @@ from automate_core.definition.step_paths import items_of, key_of
 from automate_core.engine.test_mode import Mode, Scope
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_studio.builder.panel import problem_messages, steps
-from automate_studio.builder.panel.problem_messages import Line
-from automate_studio.builder.tests import decisions
+from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
+from automate_studio.builder.panel.steps import path_of_step
+from automate_studio.builder.tests.decisions import (
+    approval_choices,
+    decision_sentences,
+    is_decision_field,
+    posted_decisions,
+)
 from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.json.visible import HighlightedJson, escape_invisible, highlight_json
@@ -49,7 +54,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effect:
+class EffectView:
     """One thing that a dry run would have done, ready to be drawn. `fields` are (label, before, after)."""
 
     title: str
@@ -59,7 +64,7 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepLine:
+class StepResultLine:
     """One step in the result of the whole workflow. `item` says which one of a loop, `effects` what it would do."""
 
     name: str
@@ -67,19 +72,19 @@ class StepLine:
     state: str
     message: str
     item: str = ""
-    effects: tuple[Effect, ...] = ()
+    effects: tuple[EffectView, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class TestResultView:
     """The result area of a step, or with an empty `key` of the whole workflow. `shown` is the result that is open."""
 
     workflow: Workflow
     key: str
     past: list[StepResult]
     shown: StepResult | None
-    effects: list[Effect]
-    lines: list[StepLine]
+    effects: list[EffectView]
+    lines: list[StepResultLine]
     logs: tuple[str, ...] = ()
     input: HighlightedJson | None = None
     output: HighlightedJson | None = None
@@ -88,7 +93,7 @@ class View:
     mock: StepSample | None = None
     mock_text: str = ""
     refused: str = ""
-    problems: Sequence[Line] = ()
+    problems: Sequence[ProblemLine] = ()
     confirm: Dependencies | None = None
     systems: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
@@ -138,47 +143,49 @@ class View:
         return format_elapsed(run.started_at, run.finished_at) if run.finished_at else ""
 
 
-def test(request: HttpRequest, pk: int) -> HttpResponse:
+def test_run(request: HttpRequest, pk: int) -> HttpResponse:
     """A POST starts a test: 202 with its running state. A GET gives the result area of `?step=`, of `?run=` or the
     newest test.
     """
     workflow = get_editable_workflow(request, pk)
     if request.method == "POST":
-        return _start(request, workflow)
-    key = _key(request.GET.get("step"))
-    run = _run(workflow, request.GET.get("run")) if request.GET.get("run") else None
-    return _answer(request, _view(request, workflow, key, run))
+        return _start_test(request, workflow)
+    key = _step_key(request.GET.get("step"))
+    run = _get_test_run(workflow, request.GET.get("run")) if request.GET.get("run") else None
+    return _result_response(request, _result_view(request, workflow, key, run))
 
 
 @require_POST
-def keep(request: HttpRequest, pk: int) -> HttpResponse:
+def change_kept(request: HttpRequest, pk: int) -> HttpResponse:
     """Pin a result, make a mock of a step, take either back, or delete a test; `act` says which."""
     workflow = get_editable_workflow(request, pk)
-    key, act = _key(request.POST.get("step")), request.POST.get("act")
+    key, act = _step_key(request.POST.get("step")), request.POST.get("act")
     if act != "delete" and not workflow.steps.filter(key=key).exists():
         raise Http404
     by = current_person(request)
     try:
         match act:
             case "pin":
-                run = _run(workflow, request.POST.get("run"))
-                _pin(workflow, key, results.result_in_run(run, key), request)
+                run = _get_test_run(workflow, request.POST.get("run"))
+                _pin_result(workflow, key, results.result_in_run(run, key), request)
             case "unpin":
                 samples.delete_sample(workflow, key, StepSample.Kind.PIN)
             case "mock":
-                samples.keep_sample(workflow, key, StepSample.Kind.MOCK, _json(request.POST.get("output", "")), by=by)
+                samples.keep_sample(
+                    workflow, key, StepSample.Kind.MOCK, _parse_json(request.POST.get("output", "")), by=by
+                )
             case "unmock":
                 samples.delete_sample(workflow, key, StepSample.Kind.MOCK)
             case "delete":
-                start.delete_test(_run(workflow, request.POST.get("run")))
+                start.delete_test(_get_test_run(workflow, request.POST.get("run")))
             case _:
                 raise NotTestableError("say what to do: pin, unpin, mock, unmock or delete")
     except NotTestableError as error:
-        return _refused(request, workflow, key, error)
-    return _answer(request, _view(request, workflow, key, None))
+        return _error_response(request, workflow, key, error)
+    return _result_response(request, _result_view(request, workflow, key, None))
 
 
-def badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
+def test_badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
     """How each step stands with its tests. Two queries."""
     found: dict[str, TestBadge] = {}
     now = timezone.localtime()
@@ -196,31 +203,31 @@ def badges(workflow: Workflow, definition: Definition) -> dict[str, TestBadge]:
 # --- starting ---------------------------------------------------------------------------------------------------------
 
 
-def _start(request: HttpRequest, workflow: Workflow) -> HttpResponse:
-    key = _key(request.POST.get("step"))
+def _start_test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
+    key = _step_key(request.POST.get("step"))
     try:
-        wanted = _request(request, workflow, key)
+        wanted = _test_request(request, workflow, key)
         if wanted.mode == "real" and request.POST.get("confirmed") != "yes":
             prepared = start.prepare_test(workflow, wanted, by=current_person(request))
             touched = dependencies.find_dependencies(prepared.definition, request.user)
             fields = {
-                name: str(value) for name, value in request.POST.items() if name in _FIELDS or decisions.is_field(name)
+                name: str(value) for name, value in request.POST.items() if name in _FIELDS or is_decision_field(name)
             }
-            systems = tuple(_systems(prepared.definition))
-            outcomes = tuple(decisions.sentences(prepared.definition, wanted.decisions))
-            view = _view(
+            systems = tuple(_called_systems(prepared.definition))
+            outcomes = tuple(decision_sentences(prepared.definition, wanted.decisions))
+            view = _result_view(
                 request, workflow, key, None, confirm=touched, systems=systems, outcomes=outcomes, asked=fields
             )
-            return _answer(request, view)
+            return _result_response(request, view)
         run = start.start_test(workflow, wanted, by=current_person(request))
     except NotPermittedError as error:
-        return _refused(request, workflow, key, NotTestableError(str(error)), status=403)
+        return _error_response(request, workflow, key, NotTestableError(str(error)), status=403)
     except NotTestableError as error:
-        return _refused(request, workflow, key, error)
-    return _answer(request, _view(request, workflow, key, run), status=202)
+        return _error_response(request, workflow, key, error)
+    return _result_response(request, _result_view(request, workflow, key, run), status=202)
 
 
-def _systems(definition: Definition) -> Iterator[str]:
+def _called_systems(definition: Definition) -> Iterator[str]:
     """What each step with an effect does in which system, such as `Tell: Email, send an email`."""
     for _, step in walk(definition.steps):
         if not isinstance(step, ActionStep) or step.disabled:
@@ -234,7 +241,7 @@ def _systems(definition: Definition) -> Iterator[str]:
 _FIELDS = ("mode", "scope", "step", "event", "payload")
 
 
-def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
+def _test_request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
     """What somebody asks to be tested. Raises NotTestableError."""
     mode, scope = request.POST.get("mode", ""), request.POST.get("scope", "")
     if mode not in MODES or scope not in _SCOPES or (scope == "whole") != (not key):
@@ -244,15 +251,15 @@ def _request(request: HttpRequest, workflow: Workflow, key: str) -> Request:
         chosen = uuid.UUID(event) if event else None
     except ValueError as error:
         raise NotTestableError("this is no event: choose one of the list") from error
-    data = _json(text) if text else msgspec.UNSET
+    data = _parse_json(text) if text else msgspec.UNSET
     if not event and not text:
-        chosen, data = _chosen(workflow, current_person(request))
+        chosen, data = _chosen_sample(workflow, current_person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
-    chosen_outcomes = decisions.posted(request.POST, reading.parse_draft(rows.load_draft(workflow)).definition)
+    chosen_outcomes = posted_decisions(request.POST, reading.parse_draft(rows.load_draft(workflow)).definition)
     return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
 
 
-def _chosen(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
+def _chosen_sample(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
     """(event, payload) of the sample that the person has chosen in the builder, if they have."""
     found = chosen_sample(person, workflow)
     if found.edited is not None:
@@ -267,7 +274,7 @@ _MODE: Any = Mode.__value__
 _SCOPE: Any = Scope.__value__
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     """The value of a JSON text. Raises NotTestableError."""
     try:
         return parse_storable(text)
@@ -275,7 +282,7 @@ def _json(text: str) -> Any:
         raise NotTestableError(f"this is no JSON: {error}") from error
 
 
-def _pin(workflow: Workflow, key: str, result: StepResult, request: HttpRequest) -> None:
+def _pin_result(workflow: Workflow, key: str, result: StepResult, request: HttpRequest) -> None:
     if result.step is None or result.step.status != "succeeded":
         raise NotTestableError("only a result that ended well can be pinned")
     step, by = result.step, current_person(request)
@@ -289,9 +296,13 @@ def _pin(workflow: Workflow, key: str, result: StepResult, request: HttpRequest)
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun | None, **more: Any) -> View:
+def _result_view(
+    request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun | None, **more: Any
+) -> TestResultView:
     if not can(request.user, "view_payload", workflow):
-        return View(workflow=workflow, key=key, past=[], shown=None, effects=[], lines=[], may_see=False, **more)
+        return TestResultView(
+            workflow=workflow, key=key, past=[], shown=None, effects=[], lines=[], may_see=False, **more
+        )
     past = results.results_of_step(workflow, key) if key else results.results_of_workflow(workflow)
     chosen = run or (past[0].run if past else None)
     shown = results.result_in_run(chosen, key) if chosen else None
@@ -299,13 +310,13 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
     mock, step = kept.get("mock"), shown.step if shown else None
     present = mock.output if mock else step.output if step else None
     error = shown.error if shown else None
-    return View(
+    return TestResultView(
         workflow=workflow,
         key=key,
         past=past,
         shown=shown,
-        effects=[_effect(each) for each in shown.effects] if shown else [],
-        lines=_lines(workflow, shown.run) if shown and not key else [],
+        effects=[_effect_view(each) for each in shown.effects] if shown else [],
+        lines=_result_lines(workflow, shown.run) if shown and not key else [],
         logs=tuple(escape_invisible(line) for line in shown.logs) if shown else (),
         input=highlight_json(step.input, cut=bool(step.input_file)) if step and step.input is not None else None,
         output=highlight_json(step.output, cut=bool(step.output_file)) if step and step.status == "succeeded" else None,
@@ -318,20 +329,20 @@ def _view(request: HttpRequest, workflow: Workflow, key: str, run: ExecutionRun 
     )
 
 
-def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
+def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]:
     draft = rows.load_draft(workflow)
     definition = version_definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, (error or {}).get("message", "")) for path, status, error in attempts}
     foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
     return [
-        StepLine(
+        StepResultLine(
             name=step_names.step_name(definition, path),
-            path=steps.path_of(draft, key_of(path)) if key_of(path) in draft.steps else "",
+            path=path_of_step(draft, key_of(path)) if key_of(path) in draft.steps else "",
             state=state,
             message=message,
             item=items_of(path),
-            effects=tuple(_effect(each) for each in foreseen.get(path, ())[:3]),
+            effects=tuple(_effect_view(each) for each in foreseen.get(path, ())[:3]),
         )
         for path, (state, message) in last.items()
     ]
@@ -340,57 +351,57 @@ def _lines(workflow: Workflow, run: ExecutionRun) -> list[StepLine]:
 _TITLES = {"created": "Would create", "changed": "Would change", "deleted": "Would delete"}
 
 
-def _effect(document: dict[str, Any]) -> Effect:
+def _effect_view(document: dict[str, Any]) -> EffectView:
     kind = document["kind"]
     if kind in {"call", "unknown"}:
         where = f" through {document['connection']}" if document.get("connection") else ""
         details = highlight_json(document["details"]) if document.get("details") else None
         title = f"Would call {document['name']}{where}" if kind == "call" else document["name"]
-        return Effect(title=title, what=escape_invisible(document["summary"]), fields=[], details=details)
+        return EffectView(title=title, what=escape_invisible(document["summary"]), fields=[], details=details)
     if "count" in document:
-        return Effect(
+        return EffectView(
             title=_TITLES[kind], what=f"{document['count']} rows of {document['model']}, by one statement", fields=[]
         )
-    fields = [(each["label"], _short(each["before"]), _short(each["after"])) for each in document["fields"]]
-    return Effect(title=_TITLES[kind], what=f"{document['name']} {document['pk']}", fields=fields)
+    fields = [(each["label"], _short_value(each["before"]), _short_value(each["after"])) for each in document["fields"]]
+    return EffectView(title=_TITLES[kind], what=f"{document['name']} {document['pk']}", fields=fields)
 
 
-def _short(value: Any) -> str:
+def _short_value(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return escape_invisible(text if len(text) <= 200 else f"{text[:200]}…")
 
 
-def _refused(
+def _error_response(
     request: HttpRequest, workflow: Workflow, key: str, error: NotTestableError, status: int = 422
 ) -> HttpResponse:
     draft = rows.load_draft(workflow)
-    problems = problem_messages.lines(draft, error.problems)
-    view = _view(request, workflow, key, None, refused=as_sentence(str(error)), problems=problems)
-    return _answer(request, view, status=status)
+    problems = problem_lines(draft, error.problems)
+    view = _result_view(request, workflow, key, None, refused=as_sentence(str(error)), problems=problems)
+    return _result_response(request, view, status=status)
 
 
-def _answer(request: HttpRequest, view: View, status: int = 200) -> HttpResponse:
+def _result_response(request: HttpRequest, view: TestResultView, status: int = 200) -> HttpResponse:
     definition = reading.parse_draft(rows.load_draft(view.workflow)).definition
     events = samples.sample_events(view.workflow, definition, current_person(request))[:_EVENTS] if view.may_see else []
     context = {
         "view": view,
         "badges": {
-            key: (badge.kind, badge.icon, badge.text) for key, badge in badges(view.workflow, definition).items()
+            key: (badge.kind, badge.icon, badge.text) for key, badge in test_badges(view.workflow, definition).items()
         },
         "events": [(str(event.pk), f"{event.type or event.source}", event.received_at) for event in events],
-        "approvals": decisions.offered(view.workflow, definition, view.key) if view.may_see else [],
+        "approvals": approval_choices(view.workflow, definition, view.key) if view.may_see else [],
     }
     return TemplateResponse(request, "automate_studio/builder/test/result.html", context, status=status)
 
 
-def _key(text: str | None) -> str:
+def _step_key(text: str | None) -> str:
     """The key of a step, empty for the whole workflow. Raises Http404 for what can be none."""
     if text and not _KEY.fullmatch(text):
         raise Http404
     return text or ""
 
 
-def _run(workflow: Workflow, text: str | None) -> ExecutionRun:
+def _get_test_run(workflow: Workflow, text: str | None) -> ExecutionRun:
     try:
         return get_object_or_404(results.runs_of_tests(workflow), pk=uuid.UUID(text or ""))
     except ValueError as error:

@@ -23,7 +23,7 @@ from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_fi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Creating:
+class EndpointFormView:
     """The form of a new webhook as it is drawn; `errors` are about none of its fields."""
 
     fields: list[FieldView]
@@ -32,7 +32,7 @@ class Creating:
     refused: bool
 
 
-class NotMadeError(Exception):
+class InvalidEndpointError(Exception):
     """A webhook that was not created; `form` says why, field by field."""
 
     def __init__(self, form: WebhookEndpointForm) -> None:
@@ -40,23 +40,27 @@ class NotMadeError(Exception):
         self.form = form
 
 
-def creating(workflow: Workflow, key: str, user: User, form: WebhookEndpointForm | None = None) -> Creating | None:
+def endpoint_form(
+    workflow: Workflow, key: str, user: User, form: WebhookEndpointForm | None = None
+) -> EndpointFormView | None:
     """The form for the trigger of that key, as it was filled in; None for who may create no webhooks."""
     if not (can(user, "add", WebhookEndpoint) and can(user, "add", StoredSecret)):
         return None
-    drawn = form or _form(workflow, key, user)
+    drawn = form or _bind_form(workflow, key, user)
     errors = [str(error) for error in drawn.non_field_errors()]
-    return Creating(fields=webhook_fields(drawn), notes=scheme_notes(drawn), errors=errors, refused=drawn.is_bound)
+    return EndpointFormView(
+        fields=webhook_fields(drawn), notes=scheme_notes(drawn), errors=errors, refused=drawn.is_bound
+    )
 
 
-def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[DraftState, str]:
+def create_endpoint(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -> tuple[DraftState, str]:
     """Create the webhook of a form and give it to the trigger, as one: (the draft, the secret if one was made here).
 
     Raises NotMadeError, and EditError when the draft has changed.
     """
-    form = _form(workflow, key, by, post)
+    form = _bind_form(workflow, key, by, post)
     if not form.is_valid():
-        raise NotMadeError(form)
+        raise InvalidEndpointError(form)
     slug = form.cleaned_data["slug"]
     edit = {"do": "edit_trigger", "key": key, "rev": post.get("rev", ""), "set": {"endpoint": slug}}
     try:
@@ -73,10 +77,10 @@ def make(workflow: Workflow, key: str, post: Mapping[str, Any], *, by: Person) -
         form.add_error(None, as_sentence(str(error)))
     else:
         return state, form.fresh
-    raise NotMadeError(form)
+    raise InvalidEndpointError(form)
 
 
-def _form(workflow: Workflow, key: str, user: User, post: Mapping[str, Any] | None = None) -> WebhookEndpointForm:
+def _bind_form(workflow: Workflow, key: str, user: User, post: Mapping[str, Any] | None = None) -> WebhookEndpointForm:
     initial = None if post is not None else {"slug": _free_slug(workflow)}
     return form_for(cast(Person, user))(post, initial=initial, auto_id=f"new-{key}-%s")
 
@@ -85,10 +89,10 @@ def _free_slug(workflow: Workflow) -> str:
     """A short address that is not taken, after the workflow's name."""
     stem = slugify(workflow.name)[:60].strip("-_") or "webhook"
     taken = set(WebhookEndpoint.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
-    return next(slug for slug in _numbered(stem) if slug not in taken)
+    return next(slug for slug in _numbered_slugs(stem) if slug not in taken)
 
 
-def _numbered(stem: str) -> Iterator[str]:
+def _numbered_slugs(stem: str) -> Iterator[str]:
     yield stem
     number = 2
     while True:

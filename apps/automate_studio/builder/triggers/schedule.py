@@ -46,7 +46,7 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SchedulePlan:
     """What is chosen. Those fields count that `repeats` asks for; `days` are cron's numbers, `time` is HH:MM."""
 
     repeats: str = ""
@@ -66,29 +66,29 @@ class PlanError(ValueError):
         self.field = field
 
 
-def plan_of(config: Mapping[str, Any]) -> Plan:
+def plan_from_config(config: Mapping[str, Any]) -> SchedulePlan:
     """A trigger's times as a plan; an expression that no choice says stays one."""
     cron = config.get("cron")
     if isinstance(cron, str) and cron.strip():
-        return replace(_of_cron(cron.split()), cron=cron)
+        return replace(_plan_from_cron(cron.split()), cron=cron)
     try:
         whole = durations.parse_duration(config.get("every"))
     except ValueError:
-        return Plan()
+        return SchedulePlan()
     for unit in ("d", "h", "m", "s"):
         if whole and whole % _SECONDS[unit] == 0:
-            return Plan(repeats="every", number=int(whole // _SECONDS[unit]), unit=unit)
-    return Plan()
+            return SchedulePlan(repeats="every", number=int(whole // _SECONDS[unit]), unit=unit)
+    return SchedulePlan()
 
 
-def _of_cron(parts: list[str]) -> Plan:
-    other = Plan(repeats="cron")
+def _plan_from_cron(parts: list[str]) -> SchedulePlan:
+    other = SchedulePlan(repeats="cron")
     if len(parts) != 5 or not all(part.isascii() and part.isdigit() for part in parts[:2]) or parts[3] != "*":
         return other
     minute, hour, day, _, weekday = int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4].upper()
     if minute > 59 or hour > 23:
         return other
-    at = Plan(time=f"{hour:02}:{minute:02}")
+    at = SchedulePlan(time=f"{hour:02}:{minute:02}")
     if day == "*" and weekday == "*":
         return replace(at, repeats="daily")
     if day == "*" and weekday in {"1-5", "MON-FRI"}:
@@ -102,7 +102,7 @@ def _of_cron(parts: list[str]) -> Plan:
     return other
 
 
-def chosen(post: Any, present: Plan) -> Plan:
+def posted_plan(post: Any, present: SchedulePlan) -> SchedulePlan:
     """The plan that a form asks for. Raises PlanError."""
     repeats = post.get("repeats", present.repeats)
     if repeats not in dict(REPEATS):
@@ -123,10 +123,10 @@ def chosen(post: Any, present: Plan) -> Plan:
         if not cron:
             raise PlanError("cron", "write five fields, such as 30 8 * * 1-5 for 8:30 on working days")
         return replace(plan, cron=cron)
-    return _at_a_time(plan, post) if repeats else plan
+    return _with_time(plan, post) if repeats else plan
 
 
-def _at_a_time(plan: Plan, post: Any) -> Plan:
+def _with_time(plan: SchedulePlan, post: Any) -> SchedulePlan:
     match = _TIME.fullmatch(post.get("time", plan.time).strip())
     if match is None:
         raise PlanError("time", "write a time such as 08:30")
@@ -144,7 +144,7 @@ def _at_a_time(plan: Plan, post: Any) -> Plan:
     return plan
 
 
-def times_of(plan: Plan) -> dict[str, str]:
+def config_from_plan(plan: SchedulePlan) -> dict[str, str]:
     """`cron` or `every` as the trigger keeps it; empty while nothing is chosen."""
     if plan.repeats in {"", "cron"}:
         return {"cron": plan.cron} if plan.repeats else {}
@@ -167,7 +167,7 @@ _LOOK_AHEAD = 370  # days
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fires:
+class NextTimes:
     """The next times in the zone; `remarks` are about the changes of its clock. `hint` stands in place of both.
 
     `counted` says that they depend on the moment of publishing.
@@ -180,36 +180,38 @@ class Fires:
     hint: str = ""
 
 
-def fires(config: Mapping[str, Any], workflow_timezone: str, now: dt.datetime) -> Fires:
+def next_times(config: Mapping[str, Any], workflow_timezone: str, now: dt.datetime) -> NextTimes:
     """What the times of a trigger would give if it were published now."""
     zone_name = str(config.get("timezone") or workflow_timezone)
-    plan = plan_of(config)
+    plan = plan_from_config(config)
     try:
         zone = ZoneInfo(zone_name)
         trigger = ScheduleTrigger(cron=str(config.get("cron") or ""), every=config.get("every"), timezone=zone_name)
         if not plan.repeats or len(trigger.cron.split()) not in {0, 5}:
-            return Fires(zone=zone_name, times=[], remarks=[], hint="The next times are shown here.")
+            return NextTimes(zone=zone_name, times=[], remarks=[], hint="The next times are shown here.")
         times = schedules.next_fires(trigger, zone_name, MANY, after=now)
     except (CronSimError, KeyError, ValueError, OSError, OverflowError):
-        return Fires(zone=zone_name, times=[], remarks=[], hint="These times cannot be worked out yet.")
+        return NextTimes(zone=zone_name, times=[], remarks=[], hint="These times cannot be worked out yet.")
     if not times:
-        return Fires(zone=zone_name, times=[], remarks=[], hint="There is no such time: it never starts.")
-    remarks = list(_remarks(plan, trigger, zone, now))
-    return Fires(zone=zone_name, times=times, remarks=remarks, counted=plan.repeats == "every")
+        return NextTimes(zone=zone_name, times=[], remarks=[], hint="There is no such time: it never starts.")
+    remarks = list(_clock_change_remarks(plan, trigger, zone, now))
+    return NextTimes(zone=zone_name, times=times, remarks=remarks, counted=plan.repeats == "every")
 
 
-def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
+def _clock_change_remarks(
+    plan: SchedulePlan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datetime
+) -> Iterator[str]:
     """What the next changes of the clock do, at most one forward and one back."""
     harmless = []
-    for at, by in list(_changes(zone, now))[:2]:
+    for at, by in list(_clock_changes(zone, now))[:2]:
         way, shift = ("forward", "later") if by > dt.timedelta(0) else ("back", "earlier")
         day = f"{at.astimezone(zone):%a} {format_date(at.astimezone(zone))}"
-        said = f"On {day} the clock goes {way} by {_span(by)}"
+        said = f"On {day} the clock goes {way} by {_span_text(by)}"
         if plan.repeats == "every":
             shifts = bool(abs(by.total_seconds()) % durations.parse_duration(trigger.every))
             remark = f"{said}: these times are {shift} on it by as much from then on."
         else:
-            shifts, remark = _at_a_change(trigger.cron, at, by, zone, said)
+            shifts, remark = _effect_of_change(trigger.cron, at, by, zone, said)
         if shifts:
             yield remark
         else:
@@ -218,19 +220,19 @@ def _remarks(plan: Plan, trigger: ScheduleTrigger, zone: ZoneInfo, now: dt.datet
         yield f"The clock changes on {' and '.join(harmless)}: these times stay as they are on it."
 
 
-def _at_a_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneInfo, said: str) -> tuple[bool, str]:
+def _effect_of_change(cron: str, at: dt.datetime, by: dt.timedelta, zone: ZoneInfo, said: str) -> tuple[bool, str]:
     """(whether the change does anything, what becomes of times that the clock leaps over, or shows twice)."""
     wall = at.astimezone(zone).replace(tzinfo=None)  # what the clock shows when the change is done
     start, end = (wall - by, wall) if by > dt.timedelta(0) else (wall, wall - by)
     follows = any(part.startswith("*") for part in cron.split()[:2])
-    meets = [] if follows else _between(cron, start, end)
+    meets = [] if follows else _times_between(cron, start, end)
     listed = ", ".join(f"{each:%H:%M}" for each in meets[:3])
     if by > dt.timedelta(0):
         return bool(meets), f"{said}: there is no {listed} that day, it starts at {end:%H:%M} instead."
     return bool(meets), f"{said}: {listed} comes twice that day, and starts the first time alone."
 
 
-def _between(cron: str, start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
+def _times_between(cron: str, start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
     found: list[dt.datetime] = []
     for each in CronSim(cron, start - dt.timedelta(seconds=1)):
         if each >= end or len(found) == 4:
@@ -239,33 +241,33 @@ def _between(cron: str, start: dt.datetime, end: dt.datetime) -> list[dt.datetim
     return found
 
 
-def _changes(zone: ZoneInfo, now: dt.datetime) -> Iterator[tuple[dt.datetime, dt.timedelta]]:
+def _clock_changes(zone: ZoneInfo, now: dt.datetime) -> Iterator[tuple[dt.datetime, dt.timedelta]]:
     """(the moment, by how much the clock jumps) of each change of the zone's clock in the next year."""
     day = dt.timedelta(days=1)
     before = now.astimezone(dt.UTC)
     for _ in range(_LOOK_AHEAD):
         after = before + day
-        jump = _offset(zone, after) - _offset(zone, before)
+        jump = _utc_offset(zone, after) - _utc_offset(zone, before)
         if jump:
-            yield _moment(zone, before, after), jump
+            yield _change_minute(zone, before, after), jump
         before = after
 
 
-def _moment(zone: ZoneInfo, before: dt.datetime, after: dt.datetime) -> dt.datetime:
+def _change_minute(zone: ZoneInfo, before: dt.datetime, after: dt.datetime) -> dt.datetime:
     """The minute in which the offset changes, by halving."""
     early, late = before.replace(second=0, microsecond=0), after
     while late - early > dt.timedelta(minutes=1):
         middle = (early + (late - early) / 2).replace(second=0, microsecond=0)
         if middle in {early, late}:
             break
-        early, late = (middle, late) if _offset(zone, middle) == _offset(zone, before) else (early, middle)
+        early, late = (middle, late) if _utc_offset(zone, middle) == _utc_offset(zone, before) else (early, middle)
     return late.replace(second=0, microsecond=0)
 
 
-def _offset(zone: ZoneInfo, at: dt.datetime) -> dt.timedelta:
+def _utc_offset(zone: ZoneInfo, at: dt.datetime) -> dt.timedelta:
     return at.astimezone(zone).utcoffset() or dt.timedelta(0)
 
 
-def _span(by: dt.timedelta) -> str:
+def _span_text(by: dt.timedelta) -> str:
     minutes = int(abs(by.total_seconds()) // 60)
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"

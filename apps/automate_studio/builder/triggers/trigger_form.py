@@ -21,14 +21,28 @@ from automate_core.models import Event, WebhookEndpoint, Workflow
 from automate_core.triggers.model_registry import Watched, view_permission, watched
 from automate_governance.permissions import Person, User, permitted
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.builder.panel import forms as builder_forms
-from automate_studio.builder.panel import parsing as builder_reading
 from automate_studio.builder.panel.fields import FORM_COLUMNS
-from automate_studio.builder.panel.forms import MISSING, Told, about, named
-from automate_studio.builder.panel.setup import LABELS, Field, Setup, drawn, made
-from automate_studio.builder.triggers import endpoints as builder_endpoints
-from automate_studio.builder.triggers import schedule as builder_schedule
-from automate_studio.builder.triggers.schedule import DAYS, MONTH_DAYS, REPEATS, UNITS, PlanError
+from automate_studio.builder.panel.forms import MISSING, FieldMessage, build_field_view, message_at, with_label
+from automate_studio.builder.panel.parsing import changed_fields
+from automate_studio.builder.panel.setup import (
+    LABELS,
+    TriggerField,
+    TriggerFormView,
+    build_trigger_field,
+    build_trigger_form,
+)
+from automate_studio.builder.triggers.endpoints import endpoint_form
+from automate_studio.builder.triggers.schedule import (
+    DAYS,
+    MONTH_DAYS,
+    REPEATS,
+    UNITS,
+    PlanError,
+    config_from_plan,
+    next_times,
+    plan_from_config,
+    posted_plan,
+)
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 
@@ -36,32 +50,32 @@ _LOOK_BACK = 20_000  #: newest events of the site among which types are looked f
 _MOST_TYPES = 50
 
 
-def setup(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, Told]) -> Setup:
+def build_setup(state: DraftState, node: TriggerNode, user: User, told: Mapping[str, FieldMessage]) -> TriggerFormView:
     """The form of a trigger; what is `told` comes by the names of its fields."""
     found = _DRAW[node.kind](state, node, user)
-    fields = {name: replace(each, told=_told(told, each)) for name, each in found.fields.items()}
+    fields = {name: replace(each, told=_message_of_field(told, each)) for name, each in found.fields.items()}
     if node.kind == "manual":
         rows = replace(found.extra["inputs"], told=fields["inputs"].told)
         return replace(found, fields=fields, extra={"inputs": rows})
     return replace(found, fields=fields)
 
 
-def _told(told: Mapping[str, Told], field: Field) -> Told | None:
-    found = about(told, field.name)
-    return replace(found, text=named(found.text, field.name, field.label)) if found else None
+def _message_of_field(told: Mapping[str, FieldMessage], field: TriggerField) -> FieldMessage | None:
+    found = message_at(told, field.name)
+    return replace(found, text=with_label(found.text, field.name, field.label)) if found else None
 
 
-def _chosen(present: str) -> str:
+def _selected(present: str) -> str:
     return "" if present == UNCHOSEN else present
 
 
-def _with_present(choices: list[tuple[str, str]], present: str, note: str) -> list[tuple[str, str]]:
+def _with_current(choices: list[tuple[str, str]], present: str, note: str) -> list[tuple[str, str]]:
     """The choices, and what is chosen now if it is not among them."""
     missing = present and present != UNCHOSEN and present not in dict(choices)
     return [("", "Choose"), *choices, *([(present, f"{present} ({note})")] if missing else [])]
 
 
-def _types(source: str) -> tuple[str, ...]:
+def _known_event_types(source: str) -> tuple[str, ...]:
     """The types of the newest events of a source, in alphabetical order. Bounded: there is no index by source."""
     newest: QuerySet[Event] = Event.objects.order_by("-id")
     edge = newest.values_list("id", flat=True)[_LOOK_BACK : _LOOK_BACK + 1].first()
@@ -72,28 +86,28 @@ def _types(source: str) -> tuple[str, ...]:
 # --- webhook ----------------------------------------------------------------------------------------------------------
 
 
-def _webhook(state: DraftState, node: TriggerNode, user: User) -> Setup:
+def _webhook_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     present = str(node.config.get("endpoint", ""))
     readable = permitted(user, "view_payload", WebhookEndpoint.objects.all())
-    choices = _with_present([(each.slug, f"/hooks/{each.slug}/") for each in readable], present, "not yours to read")
+    choices = _with_current([(each.slug, f"/hooks/{each.slug}/") for each in readable], present, "not yours to read")
     shown = webhook_shown(present, user, str(node.config.get("event", "")))
-    return made(
+    return build_trigger_form(
         node,
-        drawn(node, "endpoint", kind="choice", choices=choices, value=_chosen(present)),
-        drawn(
+        build_trigger_field(node, "endpoint", kind="choice", choices=choices, value=_selected(present)),
+        build_trigger_field(
             node,
             "event",
-            listed=_types(f"webhook:{present}") if shown and shown.may_read else (),
+            listed=_known_event_types(f"webhook:{present}") if shown and shown.may_read else (),
             placeholder="All types",
             help=shown.kind if shown else "",
         ),
         endpoint=shown,
         unchosen=present in {"", UNCHOSEN},
-        creating=builder_endpoints.creating(state.workflow, node.key, user),
+        creating=endpoint_form(state.workflow, node.key, user),
     )
 
 
-def _read_plain(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
+def _posted_texts(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
     """Texts, of which an empty one is not set."""
     names = [name for name in _PLAIN[node.kind] if name in post]
     return {name: post.get(name, "").strip() or None for name in names}
@@ -115,36 +129,36 @@ _MISSED = (
 
 
 @cache
-def _zones() -> tuple[str, ...]:
+def _time_zones() -> tuple[str, ...]:
     return tuple(sorted(name for name in available_timezones() if "/" in name or name == "UTC"))
 
 
-def _schedule(state: DraftState, node: TriggerNode, user: User) -> Setup:
-    plan = builder_schedule.plan_of(node.config)
+def _schedule_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
+    plan = plan_from_config(node.config)
     zone = state.draft.settings.timezone
-    return made(
+    return build_trigger_form(
         node,
-        drawn(node, "repeats", kind="choice", choices=REPEATS, value=plan.repeats),
-        drawn(node, "number", kind="number", value=str(plan.number)),
-        drawn(node, "unit", kind="choice", choices=UNITS, value=plan.unit),
-        drawn(node, "days", kind="checks", choices=DAYS, chosen=plan.days),
-        drawn(node, "day", kind="choice", choices=MONTH_DAYS, value=plan.day),
-        drawn(node, "time", kind="time", value=plan.time),
-        drawn(
+        build_trigger_field(node, "repeats", kind="choice", choices=REPEATS, value=plan.repeats),
+        build_trigger_field(node, "number", kind="number", value=str(plan.number)),
+        build_trigger_field(node, "unit", kind="choice", choices=UNITS, value=plan.unit),
+        build_trigger_field(node, "days", kind="checks", choices=DAYS, chosen=plan.days),
+        build_trigger_field(node, "day", kind="choice", choices=MONTH_DAYS, value=plan.day),
+        build_trigger_field(node, "time", kind="time", value=plan.time),
+        build_trigger_field(
             node,
             "cron",
             value=plan.cron,
             placeholder="30 8 * * 1-5",
             help="Minute, hour, day of the month, month, day of the week. 30 8 * * 1-5 is 8:30 on working days.",
         ),
-        drawn(
+        build_trigger_field(
             node,
             "timezone",
-            listed=_zones(),
+            listed=_time_zones(),
             placeholder=f"{zone}, the workflow's",
             help="Such as Europe/Berlin. Empty is the workflow's.",
         ),
-        drawn(
+        build_trigger_field(
             node,
             "missed",
             kind="choice",
@@ -152,54 +166,56 @@ def _schedule(state: DraftState, node: TriggerNode, user: User) -> Setup:
             value=node.config.get("missed", "once"),
             help="A time is missed when no worker looked at it within a minute.",
         ),
-        fires=builder_schedule.fires(node.config, zone, timezone.now()),
+        fires=next_times(node.config, zone, timezone.now()),
     )
 
 
-def _read_schedule(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
+def _posted_schedule(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
     """Raises PlanError."""
     wanted: dict[str, Any] = {
         name: post.get(name, "").strip() or None for name in ("timezone", "missed") if name in post
     }
-    present = builder_schedule.plan_of(node.config)
-    plan = builder_schedule.chosen(post, present) if "repeats" in post else present
+    present = plan_from_config(node.config)
+    plan = posted_plan(post, present) if "repeats" in post else present
     if plan != present:
-        times = builder_schedule.times_of(plan)
+        times = config_from_plan(plan)
         wanted |= {name: times.get(name) for name in ("cron", "every")}
     return wanted
 
 
 # --- model change -----------------------------------------------------------------------------------------------------
 
-_ON = (("created", "Created"), ("updated", "Updated"), ("deleted", "Deleted"))
+_OPERATIONS = (("created", "Created"), ("updated", "Updated"), ("deleted", "Deleted"))
 
 
-def _model(state: DraftState, node: TriggerNode, user: User) -> Setup:
+def _model_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     present = str(node.config.get("model", ""))
     person = cast(Person, user)
     models = {entry.label: entry for entry in watched() if person.has_perm(view_permission(entry.label))}
     chosen = models.get(present.lower())
-    choices = [(label, f"{_titled(entry.model._meta.verbose_name)} ({label})") for label, entry in models.items()]
-    value = chosen.label if chosen else _chosen(present)
-    return made(
+    choices = [(label, f"{_as_title(entry.model._meta.verbose_name)} ({label})") for label, entry in models.items()]
+    value = chosen.label if chosen else _selected(present)
+    return build_trigger_form(
         node,
-        drawn(
+        build_trigger_field(
             node,
             "model",
             kind="choice",
-            choices=_with_present(choices, value, "not yours to view"),
+            choices=_with_current(choices, value, "not yours to view"),
             value=value,
         ),
-        drawn(node, "on", kind="checks", choices=_ON, chosen=_listed(node, "on", ["created", "updated"])),
-        drawn(
+        build_trigger_field(
+            node, "on", kind="checks", choices=_OPERATIONS, chosen=_selected_names(node, "on", ["created", "updated"])
+        ),
+        build_trigger_field(
             node,
             "fields",
             kind="checks",
-            choices=[*_fields_of(chosen), *_stray(node, chosen)],
-            chosen=_listed(node, "fields", []),
+            choices=[*_watched_fields(chosen), *_unwatched_fields(node, chosen)],
+            chosen=_selected_names(node, "fields", []),
             help="With none chosen, any of them counts.",
         ),
-        drawn(
+        build_trigger_field(
             node,
             "own_changes",
             kind="check",
@@ -211,34 +227,34 @@ def _model(state: DraftState, node: TriggerNode, user: User) -> Setup:
     )
 
 
-def _titled(name: Any) -> str:
+def _as_title(name: Any) -> str:
     return as_sentence(str(name), stop="")
 
 
-def _listed(node: TriggerNode, name: str, default: list[str]) -> tuple[str, ...]:
+def _selected_names(node: TriggerNode, name: str, default: list[str]) -> tuple[str, ...]:
     value = node.config.get(name, default)
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
-def _fields_of(entry: Watched | None) -> list[tuple[str, str]]:
+def _watched_fields(entry: Watched | None) -> list[tuple[str, str]]:
     fields = entry.fields if entry else ()
-    return [(each.name, _titled(each.verbose_name)) for each in fields]
+    return [(each.name, _as_title(each.verbose_name)) for each in fields]
 
 
-def _stray(node: TriggerNode, entry: Watched | None) -> list[tuple[str, str]]:
+def _unwatched_fields(node: TriggerNode, entry: Watched | None) -> list[tuple[str, str]]:
     """Fields that are chosen and are not watched: shown, so that they can be taken out."""
-    known = dict(_fields_of(entry))
-    return [(name, f"{name} (not watched)") for name in _listed(node, "fields", []) if name not in known]
+    known = dict(_watched_fields(entry))
+    return [(name, f"{name} (not watched)") for name in _selected_names(node, "fields", []) if name not in known]
 
 
-def _read_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
+def _posted_model(node: TriggerNode, post: QueryDict) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if "model" in post:
         wanted["model"] = post.get("model") or None
         if str(node.config.get("model", "")).lower() == (wanted["model"] or ""):
             del wanted["model"]
     if "on" in post:
-        on = [name for name, _ in _ON if name in post.getlist("on")]
+        on = [name for name, _ in _OPERATIONS if name in post.getlist("on")]
         if not on:
             raise PlanError("on", "choose one or more")
         wanted["on"] = on
@@ -262,14 +278,14 @@ _INPUTS = FieldSpec(
 )
 
 
-def _manual(state: DraftState, node: TriggerNode, user: User) -> Setup:
-    rows = builder_forms.view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
-    return made(node, drawn(node, "inputs"), inputs=rows)
+def _manual_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
+    rows = build_field_view(_INPUTS, f"{node.key}.inputs", node.config.get("inputs", MISSING))
+    return build_trigger_form(node, build_trigger_field(node, "inputs"), inputs=rows)
 
 
-def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+def _changed_manual(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
     prefix = f"{node.key}."
-    found, unset, errors = builder_reading.changed([_INPUTS], node.config, post, prefix)
+    found, unset, errors = changed_fields([_INPUTS], node.config, post, prefix)
     rows = {name.removeprefix(prefix): value for name, value in found.items()}
     told = {name.removeprefix(prefix): error for name, error in errors.items()}
     return rows, [name.removeprefix(prefix) for name in unset], told
@@ -278,11 +294,11 @@ def _manual_changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any],
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
-def _event(state: DraftState, node: TriggerNode, user: User) -> Setup:
+def _event_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     known = emitted.listened_by(user)
-    return made(
+    return build_trigger_form(
         node,
-        drawn(
+        build_trigger_field(
             node,
             "event",
             listed=known,
@@ -293,10 +309,10 @@ def _event(state: DraftState, node: TriggerNode, user: User) -> Setup:
     )
 
 
-_ENDED = (("ended", "Ended, however"), ("succeeded", "Succeeded"), ("failed", "Failed"))
+_END_STATES = (("ended", "Ended, however"), ("succeeded", "Succeeded"), ("failed", "Failed"))
 
 
-def _run(state: DraftState, node: TriggerNode, user: User) -> Setup:
+def _run_form(state: DraftState, node: TriggerNode, user: User) -> TriggerFormView:
     present = str(node.config.get("workflow", ""))
     seen = permitted(user, "view", Workflow.objects.exclude(pk=state.workflow.pk)).order_by("name")
     readable = set(permitted(user, "view_payload", Workflow.objects.all()).values_list("slug", flat=True))
@@ -304,40 +320,40 @@ def _run(state: DraftState, node: TriggerNode, user: User) -> Setup:
         (slug, name if slug in readable else f"{name} (its payloads are not yours to read)")
         for slug, name in seen.values_list("slug", "name")
     ]
-    return made(
+    return build_trigger_form(
         node,
-        drawn(
+        build_trigger_field(
             node,
             "workflow",
             kind="choice",
-            choices=_with_present(choices, present, "not yours to view"),
-            value=_chosen(present),
+            choices=_with_current(choices, present, "not yours to view"),
+            value=_selected(present),
         ),
-        drawn(node, "on", kind="choice", choices=_ENDED, value=node.config.get("on", "ended")),
+        build_trigger_field(node, "on", kind="choice", choices=_END_STATES, value=node.config.get("on", "ended")),
     )
 
 
-_DRAW: dict[str, Callable[[DraftState, TriggerNode, User], Setup]] = {
-    "webhook": _webhook,
-    "schedule": _schedule,
-    "model": _model,
-    "manual": _manual,
-    "event": _event,
-    "run": _run,
+_DRAW: dict[str, Callable[[DraftState, TriggerNode, User], TriggerFormView]] = {
+    "webhook": _webhook_form,
+    "schedule": _schedule_form,
+    "model": _model_form,
+    "manual": _manual_form,
+    "event": _event_form,
+    "run": _run_form,
 }
 _READ: dict[str, Callable[[TriggerNode, QueryDict], dict[str, Any]]] = {
-    "webhook": _read_plain,
-    "schedule": _read_schedule,
-    "model": _read_model,
-    "event": _read_plain,
-    "run": _read_plain,
+    "webhook": _posted_texts,
+    "schedule": _posted_schedule,
+    "model": _posted_model,
+    "event": _posted_texts,
+    "run": _posted_texts,
 }
 
 
-def changes(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+def changed_config(node: TriggerNode, post: QueryDict) -> tuple[dict[str, Any], list[str], dict[str, str]]:
     """(what is set, what is left empty, what cannot be kept) of a form: of what differs from the present."""
     if node.kind == "manual":
-        return _manual_changes(node, post)
+        return _changed_manual(node, post)
     try:
         wanted = _READ[node.kind](node, post)
     except PlanError as error:

@@ -22,7 +22,7 @@ from automate_core.definition.document import Trigger, WebhookTrigger
 from automate_core.models import Event, RefusedDeliveries
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
-from automate_studio.builder.panel import conditions as builder_conditions
+from automate_studio.builder.panel.conditions import trigger_conditions
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.request_params import current_person, parse_number
 from automate_studio.ui.samples.choice import choose_sample
@@ -33,7 +33,7 @@ _MOST_SHOWN = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caught:
+class CapturedEvent:
     """An event that came while it was waited for. `taken` says whether the trigger would take it, `why` why not."""
 
     event: Event
@@ -43,7 +43,7 @@ class Caught:
     why: str
 
 
-def after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
+def event_after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
     """The first event of the trigger's source behind the one that `mark` names."""
     try:
         behind = uuid.UUID(mark)
@@ -52,28 +52,28 @@ def after(trigger: Trigger, state: DraftState, mark: str) -> Event | None:
     return Event.objects.filter(event_filter(trigger, state.workflow), id__gt=behind).order_by("id").first()
 
 
-def newest_mark() -> str:
+def current_mark() -> str:
     """What names the present moment to `after`: ids of events are in the order in which they came."""
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
     return str(newest or uuid.UUID(int=0))
 
 
-def caught(trigger: Trigger, state: DraftState, event: Event) -> Caught:
+def describe_captured(trigger: Trigger, state: DraftState, event: Event) -> CapturedEvent:
     """What is shown of an event."""
     found = [
         (path, value) for path, value in walk_paths(event.payload) if not isinstance(value, dict | list) or not value
     ]
     taken = would_match(trigger, state.workflow, event)
-    return Caught(
+    return CapturedEvent(
         event=event,
-        fields=[(f"event.payload.{path}", _shown(value)) for path, value in found[:MOST_FIELDS]],
+        fields=[(f"event.payload.{path}", _short_value(value)) for path, value in found[:MOST_FIELDS]],
         more=max(len(found) - MOST_FIELDS, 0),
         taken=taken,
-        why="" if taken else _why_not(trigger, event),
+        why="" if taken else _mismatch_reason(trigger, event),
     )
 
 
-def _why_not(trigger: Trigger, event: Event) -> str:
+def _mismatch_reason(trigger: Trigger, event: Event) -> str:
     kind = trigger.matches[1]
     if kind and kind != event.type:
         return f"It takes {kind} alone, and this is {event.type or 'of no type'}."
@@ -82,12 +82,12 @@ def _why_not(trigger: Trigger, event: Event) -> str:
     return "Its condition does not hold, as shown below."
 
 
-def _shown(value: Any) -> str:
+def _short_value(value: Any) -> str:
     text = escape_invisible(json.dumps(value, ensure_ascii=False)[: _MOST_SHOWN + 1])
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
-def refused(trigger: Trigger, since: int) -> str:
+def recent_rejections(trigger: Trigger, since: int) -> str:
     """What was turned away at the trigger's endpoint in the last `since` seconds, in words; empty for nothing."""
     if not isinstance(trigger, WebhookTrigger) or not since:
         return ""
@@ -98,27 +98,27 @@ def refused(trigger: Trigger, since: int) -> str:
     return ", ".join(reasons)
 
 
-def look(request: HttpRequest, state: DraftState, key: str) -> HttpResponse:
+def poll_event(request: HttpRequest, state: DraftState, key: str) -> HttpResponse:
     """204, with `X-Event` when one came behind `?after=`; without that, with the mark to ask by in `X-After`.
 
     Raises as `trigger_of`.
     """
-    trigger = trigger_of(request, state, key)
+    trigger = get_trigger_or_404(request, state, key)
     mark = request.GET.get("after", "")
     if not mark:
-        return HttpResponse(status=204, headers={"X-After": newest_mark()})
-    if event := after(trigger, state, mark):
+        return HttpResponse(status=204, headers={"X-After": current_mark()})
+    if event := event_after(trigger, state, mark):
         return HttpResponse(status=204, headers={"X-Event": str(event.pk)})
     seconds = parse_number(request.GET.get("seconds")) or 0
-    return HttpResponse(status=204, headers={"X-Refused": refused(trigger, seconds)})
+    return HttpResponse(status=204, headers={"X-Refused": recent_rejections(trigger, seconds)})
 
 
-def catch(request: HttpRequest, state: DraftState, key: str) -> dict[str, Any]:
+def capture_event(request: HttpRequest, state: DraftState, key: str) -> dict[str, Any]:
     """What is shown of the event that `event` names, which is this person's sample from now on.
 
     Raises as `trigger_of`, and Http404 without such an event.
     """
-    trigger = trigger_of(request, state, key)
+    trigger = get_trigger_or_404(request, state, key)
     try:
         wanted = uuid.UUID(request.POST.get("event", ""))
     except ValueError:
@@ -127,16 +127,16 @@ def catch(request: HttpRequest, state: DraftState, key: str) -> dict[str, Any]:
     person = current_person(request)
     with contextlib.suppress(RefusedError):  # of another type than the trigger takes: it is shown, and no sample
         choose_sample(state, {"choose": f"event:{event.pk}"}, by=person)
-    conditions = builder_conditions.of_trigger(state, state.draft.triggers[key], person, {})
+    conditions = trigger_conditions(state, state.draft.triggers[key], person, {})
     return {
-        "caught": caught(trigger, state, event),
+        "caught": describe_captured(trigger, state, event),
         "key": key,
         "condition": conditions.views["filter"],
         "names": conditions.names,
     }
 
 
-def trigger_of(request: HttpRequest, state: DraftState, key: str) -> Trigger:
+def get_trigger_or_404(request: HttpRequest, state: DraftState, key: str) -> Trigger:
     """The draft's trigger. Raises Http404, and PermissionDenied for who may not read what it hands on."""
     found = next((each for each in state.reading.definition.triggers if each.key == key), None)
     if found is None or key not in state.draft.triggers:

@@ -19,7 +19,7 @@ from automate_core.runs import reruns
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_studio.runs.listing.page import ON_A_PAGE
-from automate_studio.runs.listing.search import LAST, Search
+from automate_studio.runs.listing.search import LAST, RunSearch
 from automate_studio.ui.request_params import clean_text, current_person, parse_uuid
 from automate_studio.ui.run_filters import Filters, parse_filters
 
@@ -28,7 +28,7 @@ _STARTS = ("failed", "start")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class BulkRequest:
     """What is to be done: `upto` is the newest run of those that were counted, so that later ones are left alone."""
 
     verb: str
@@ -42,10 +42,10 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class BulkCount:
     """A dry run: how many were found, which of them it is done to, and how many for what reason not."""
 
-    asked: Asked
+    asked: BulkRequest
     ids: list[uuid.UUID]
     found: int
     not_theirs: int
@@ -54,7 +54,7 @@ class Counted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class BulkProgress:
     """How far an action is. `refusals` are (why, run)."""
 
     action: BulkAction
@@ -86,59 +86,61 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     filters = parse_filters(request.GET)
-    wanted = _asked(request)
+    wanted = _bulk_request(request)
     if wanted is None or filters.problems:
         said = " ".join(filters.problems) or f"Choose what to do, and 1 to {ON_A_PAGE} runs or all that match."
-        return _refused(request, said, 422)
+        return _error_response(request, said, 422)
     is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
     if is_confirmed and clicked and (earlier := bulk.asked_before(current_person(request), clicked)):
-        return _progress(request, earlier)
-    counted = _count(request.user, filters, wanted)
+        return _bulk_progress_of(request, earlier)
+    counted = _count_runs(request.user, filters, wanted)
     if not counted.found:
         raise Http404
     if counted.found > bulk.MOST:
-        return _refused(request, f"More than {bulk.MOST:,} runs match: set a further filter, such as a time.", 422)
+        return _error_response(
+            request, f"More than {bulk.MOST:,} runs match: set a further filter, such as a time.", 422
+        )
     if counted.not_theirs == counted.found:
         raise PermissionDenied
     if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
-        return _refused(request, _nothing(counted), 409)
+        return _error_response(request, _nothing_to_do_reason(counted), 409)
     if not is_confirmed:
         context = {"counted": counted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/run_list/bulk_dialog.html", context)
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
     action = bulk.ask(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
-    return _progress(request, action)
+    return _bulk_progress_of(request, action)
 
 
 @require_safe
 def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     """How far it is, for whoever asked for it."""
-    return _progress(request, _own(request, action_id))
+    return _bulk_progress_of(request, _get_own_action(request, action_id))
 
 
 @require_POST
 def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     """Leave the rest alone."""
-    action = _own(request, action_id)
+    action = _get_own_action(request, action_id)
     bulk.stop(action, current_person(request))
     action.refresh_from_db()
-    return _progress(request, action)
+    return _bulk_progress_of(request, action)
 
 
-def under_way(user: User) -> list[Progress]:
+def open_bulk_actions(user: User) -> list[BulkProgress]:
     """What this person has going on."""
     actions = BulkAction.objects.filter(person=user.pk, status=BulkAction.Status.OPEN).order_by("id")[:3]
-    return [Progress(action=action, refusals=[]) for action in actions]
+    return [BulkProgress(action=action, refusals=[]) for action in actions]
 
 
-def _own(request: HttpRequest, action_id: uuid.UUID) -> BulkAction:
+def _get_own_action(request: HttpRequest, action_id: uuid.UUID) -> BulkAction:
     actions = BulkAction.objects.all()
     mine = actions if request.user.is_superuser else actions.filter(person=request.user.pk)
     return get_object_or_404(mine, pk=action_id)
 
 
-def _asked(request: HttpRequest) -> Asked | None:
+def _bulk_request(request: HttpRequest) -> BulkRequest | None:
     given = request.POST
     verb, every, chosen = given.get("do", ""), "all" in given, given.getlist("id")
     start, version = given.get("start", "failed"), given.get("version", "original")
@@ -151,7 +153,7 @@ def _asked(request: HttpRequest) -> Asked | None:
     is_known = verb in BulkAction.Verb.values and start in _STARTS and version in {"original", "newest"}
     if not is_known or not (every or 1 <= len(chosen) <= ON_A_PAGE):
         return None
-    return Asked(
+    return BulkRequest(
         verb=verb,
         start=start,
         version=version,
@@ -163,20 +165,20 @@ def _asked(request: HttpRequest) -> Asked | None:
     )
 
 
-def _count(user: User, filters: Filters, wanted: Asked) -> Counted:
+def _count_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkCount:
     if wanted.every:
-        search = Search(user, filters, timezone.now(), upto=wanted.upto)
+        search = RunSearch(user, filters, timezone.now(), upto=wanted.upto)
         ids = [key for some in search.walk(1_000, bulk.MOST + 1) for key in some]
     else:
         chosen = ExecutionRun.objects.filter(pk__in=wanted.chosen)
         ids = list(permitted(user, "view", chosen).order_by("-pk").values_list("pk", flat=True))
     if len(ids) > bulk.MOST:
-        return Counted(asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.LeftOut())
+        return BulkCount(asked=wanted, ids=[], found=len(ids), not_theirs=0, wrong_state=0, left_out=reruns.LeftOut())
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
-    able = [key for key, status, cause in theirs if _fits(wanted.verb, status, cause)]
+    able = [key for key, status, cause in theirs if _applies_to(wanted.verb, status, cause)]
     is_retry = wanted.verb == BulkAction.Verb.RETRY
     left, left_out = reruns.choose(able, again=wanted.again) if is_retry else (able, reruns.LeftOut())
-    return Counted(
+    return BulkCount(
         asked=replace(wanted, upto=ids[0]) if ids else wanted,
         ids=left,
         found=len(ids),
@@ -186,22 +188,22 @@ def _count(user: User, filters: Filters, wanted: Asked) -> Counted:
     )
 
 
-def _nothing(counted: Counted) -> str:
+def _nothing_to_do_reason(counted: BulkCount) -> str:
     if counted.left_out.by_choice:
         return "Nothing to re-run: these runs were re-run already. Choose to repeat them in the dialog."
     return "None of these runs has ended." if counted.asked.verb == "retry" else "All of these runs have ended already."
 
 
-def _fits(verb: str, status: str, cause: str) -> bool:
+def _applies_to(verb: str, status: str, cause: str) -> bool:
     if verb == BulkAction.Verb.CANCEL:
         return status not in FINAL_RUN_STATES
     return status in FINAL_RUN_STATES and cause != ExecutionRun.Cause.TEST
 
 
-def _progress(request: HttpRequest, action: BulkAction) -> HttpResponse:
-    progress = Progress(action=action, refusals=bulk.refusals(action, MOST_SHOWN))
+def _bulk_progress_of(request: HttpRequest, action: BulkAction) -> HttpResponse:
+    progress = BulkProgress(action=action, refusals=bulk.refusals(action, MOST_SHOWN))
     return TemplateResponse(request, "automate_studio/run_list/bulk_progress.html", {"progress": progress})
 
 
-def _refused(request: HttpRequest, said: str, status: int) -> HttpResponse:
+def _error_response(request: HttpRequest, said: str, status: int) -> HttpResponse:
     return TemplateResponse(request, "automate_studio/run_list/bulk_refused.html", {"said": said}, status=status)

@@ -20,7 +20,7 @@ from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, holds_anywhere, permitted
 from automate_governance.spreadsheets import inert
-from automate_studio.runs.listing.search import Search
+from automate_studio.runs.listing.search import RunSearch
 from automate_studio.ui.responses import stream_pieces
 from automate_studio.ui.run_filters import parse_filters
 
@@ -47,7 +47,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
         audit.record(request.user, "runs.exported", SITE(pk=0), changes=changes)
     content_type, write = _KINDS[kind]
     columns = (*COLUMNS, "payload") if with_payload else COLUMNS
-    pieces = write(_rows(request.user, Search(request.user, filters, timezone.now()), with_payload), columns)
+    pieces = write(_run_pages(request.user, RunSearch(request.user, filters, timezone.now()), with_payload), columns)
     name = f"runs-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
         stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
@@ -56,7 +56,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _rows(user: User, search: Search, with_payload: bool) -> Iterator[list[dict[str, Any]]]:
+def _run_pages(user: User, search: RunSearch, with_payload: bool) -> Iterator[list[dict[str, Any]]]:
     """The runs as documents, newest first, a page at a time."""
     for ids in search.walk(HEAVY_BATCH if with_payload else BATCH):
         runs = ExecutionRun.objects.filter(pk__in=ids)
@@ -70,11 +70,13 @@ def _rows(user: User, search: Search, with_payload: bool) -> Iterator[list[dict[
         events = [event for key in readable if key in rows and (event := rows[key].event_id)] if with_payload else []
         payloads = dict(Event.objects.filter(pk__in=events).values_list("pk", "payload"))
         yield [
-            _document(rows[key], terms.get(key, {}), payloads, may_see=key in readable) for key in ids if key in rows
+            _run_document(rows[key], terms.get(key, {}), payloads, may_see=key in readable)
+            for key in ids
+            if key in rows
         ]
 
 
-def _document(run: Any, terms: dict[str, str], payloads: dict[Any, Any], *, may_see: bool) -> dict[str, Any]:
+def _run_document(run: Any, terms: dict[str, str], payloads: dict[Any, Any], *, may_see: bool) -> dict[str, Any]:
     took = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
     return {
         "run": str(run.pk),
@@ -96,19 +98,19 @@ def _document(run: Any, terms: dict[str, str], payloads: dict[Any, Any], *, may_
     }
 
 
-def _csv(pages: Iterator[list[dict[str, Any]]], columns: tuple[str, ...]) -> Iterator[str]:
-    yield _lines([columns])
+def _csv_lines(pages: Iterator[list[dict[str, Any]]], columns: tuple[str, ...]) -> Iterator[str]:
+    yield _csv_text([columns])
     for page in pages:
-        yield _lines([_cell(row[name]) for name in columns] for row in page)
+        yield _csv_text([_csv_cell(row[name]) for name in columns] for row in page)
 
 
-def _lines(rows: Any) -> str:
+def _csv_text(rows: Any) -> str:
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _csv_cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     return inert(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -119,4 +121,4 @@ def _json_lines(pages: Iterator[list[dict[str, Any]]], columns: tuple[str, ...])
         yield "".join(f"{json.dumps({name: row[name] for name in columns}, ensure_ascii=False)}\n" for row in page)
 
 
-_KINDS = {"csv": ("text/csv", _csv), "jsonl": ("application/x-ndjson", _json_lines)}
+_KINDS = {"csv": ("text/csv", _csv_lines), "jsonl": ("application/x-ndjson", _json_lines)}

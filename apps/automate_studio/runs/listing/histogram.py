@@ -21,7 +21,7 @@ from automate_core.ids import first_uuid7, uuid7_time
 from automate_core.queries import run_keyset
 from automate_core.queries.run_keyset import Part
 from automate_core.states import RunStatus
-from automate_studio.runs.listing.search import Search, before
+from automate_studio.runs.listing.search import RunSearch, key_before
 from automate_studio.ui.formatting import format_local, state_word
 from automate_studio.ui.run_filters import Filters
 
@@ -45,7 +45,7 @@ _DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class BarPiece:
     """One state in a bar."""
 
     state: str
@@ -54,14 +54,14 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class HistogramBar:
     """The runs that were made from `start` to `end`. `x` and `width` are what belongs to it; `said` is for hearing."""
 
     start: dt.datetime
     end: dt.datetime
     x: float
     width: float
-    pieces: list[Piece]
+    pieces: list[BarPiece]
     counted: bool
     label: str
     said: str
@@ -86,22 +86,22 @@ class Bar:
 class Histogram:
     """`legend` are (state, count); `summary` says it all in a sentence; `since` is from when on it was counted."""
 
-    bars: list[Bar]
+    bars: list[HistogramBar]
     legend: list[tuple[str, int]]
     summary: str
     since: dt.datetime | None
     clear: str
 
 
-def histogram(search: Search, filters: Filters, now: dt.datetime, newest: uuid.UUID | None) -> Histogram:
+def build_histogram(search: RunSearch, filters: Filters, now: dt.datetime, newest: uuid.UUID | None) -> Histogram:
     """Over the period of the filters; without one, over the last day or as far as the newest run asks for."""
     start, end = filters.period(now)
     end = min(end or now, now)
-    start = start or end - _usual(end, newest)
-    step = _step(end - start)
-    starts = list(_starts(start, max(end, start + step), step))
-    counts, since = _counts(search, starts, before(start), first_uuid7(end + dt.timedelta(milliseconds=1)))
-    bars = _bars(starts, step, counts, since, (start, end))
+    start = start or end - _default_span(end, newest)
+    step = _bar_step(end - start)
+    starts = list(_bar_starts(start, max(end, start + step), step))
+    counts, since = _count_by_bar(search, starts, key_before(start), first_uuid7(end + dt.timedelta(milliseconds=1)))
+    bars = _build_bars(starts, step, counts, since, (start, end))
     total = {str(state): sum(each.get(str(state), 0) for each in counts) for state in STATES}
     legend = [(state, count) for state, count in reversed(total.items()) if count]
     said = ", ".join(f"{count:,} {state_word(state).lower()}" for state, count in legend) or "no runs"
@@ -118,16 +118,16 @@ def _has_period(filters: Filters) -> bool:
     return bool({"since", "from", "to"} & set(filters.kept))
 
 
-def _usual(end: dt.datetime, newest: uuid.UUID | None) -> dt.timedelta:
+def _default_span(end: dt.datetime, newest: uuid.UUID | None) -> dt.timedelta:
     age = end - uuid7_time(newest) if newest else _DAY
     return next((days * _DAY for days in (1, 7, 30) if age < days * _DAY), max(age + _DAY, _DAY))
 
 
-def _step(span: dt.timedelta) -> dt.timedelta:
+def _bar_step(span: dt.timedelta) -> dt.timedelta:
     return next((step for step in STEPS if span / step <= MOST_BARS), -(-span // (MOST_BARS * _DAY)) * _DAY)
 
 
-def _starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
+def _bar_starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
     """Round times of the active zone: days as its clocks have them, all else as time goes by."""
     local = timezone.localtime(start)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -141,8 +141,8 @@ def _starts(start: dt.datetime, end: dt.datetime, step: dt.timedelta) -> Iterato
 # --- counting ---------------------------------------------------------------------------------------------------------
 
 
-def _counts(
-    search: Search, starts: list[dt.datetime], above: uuid.UUID, below: uuid.UUID
+def _count_by_bar(
+    search: RunSearch, starts: list[dt.datetime], above: uuid.UUID, below: uuid.UUID
 ) -> tuple[list[dict[str, int]], dt.datetime | None]:
     """(counts by state for each bar, from when on they are whole: None from the first)."""
     counts: list[dict[str, int]] = [{} for _ in starts]
@@ -153,7 +153,7 @@ def _counts(
     }
     edges: list[uuid.UUID] = []
     for part in search.parts:
-        counted, edge = _of_part(part.in_lanes(always=True), values)
+        counted, edge = _count_range(part.in_lanes(always=True), values)
         edges += edge
         for row in counted:
             states = counts[min(max(row.bar, 1), len(starts)) - 1]
@@ -161,7 +161,7 @@ def _counts(
     return counts, uuid7_time(max(edges)) if edges else None
 
 
-def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
+def _count_range(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.UUID]]:
     looked = run_keyset.share(run_keyset.LOOKED_AT if part.asked else COUNTED, part)
     columns = "run.id, run.status"
     rows = database.run(
@@ -178,16 +178,16 @@ def _of_part(part: Part, values: dict[str, Any]) -> tuple[list[Any], list[uuid.U
 # --- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def _bars(
+def _build_bars(
     starts: list[dt.datetime],
     step: dt.timedelta,
     counts: list[dict[str, int]],
     since: dt.datetime | None,
     period: tuple[dt.datetime, dt.datetime],
-) -> list[Bar]:
+) -> list[HistogramBar]:
     width = WIDTH / len(starts)
     most = max((sum(each.values()) for each in counts), default=0) or 1
-    labelled = _labelled(starts, step)
+    labelled = _labelled_bars(starts, step)
     bars = []
     ends_at = [*starts[1:], timezone.localtime(starts[-1].astimezone(dt.UTC) + step)]
     for number, (start, end, states) in enumerate(zip(starts, ends_at, counts, strict=True)):
@@ -196,21 +196,21 @@ def _bars(
         told = ", ".join(f"{count:,} {state_word(state).lower()}" for state, count in states.items())
         told = told or ("no runs" if counted else "not counted")
         bars.append(
-            Bar(
+            HistogramBar(
                 start=begins,
                 end=ends,
                 x=round(number * width, 2),
                 width=round(width, 2),
-                pieces=list(_pieces(states, most)),
+                pieces=list(_bar_pieces(states, most)),
                 counted=counted,
-                label=_label(start, step) if number in labelled else "",
+                label=_bar_label(start, step) if number in labelled else "",
                 said=f"{format_local(begins)} to {format_local(ends)}: {told}",
             )
         )
     return bars
 
 
-def _labelled(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:
+def _labelled_bars(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:
     """The bars that say when they begin: at round times, with room between them and at the end."""
     room = range(len(starts) - len(starts) // 20)
     every = next((each for each in STEPS if each >= step and len(starts) * step / each <= MOST_LABELS), None)
@@ -220,15 +220,15 @@ def _labelled(starts: list[dt.datetime], step: dt.timedelta) -> set[int]:
     return {number for number in room if not (starts[number] - midnight) % every}
 
 
-def _pieces(states: dict[str, int], most: int) -> Iterator[Piece]:
+def _bar_pieces(states: dict[str, int], most: int) -> Iterator[BarPiece]:
     heights = [(str(state), states[state] / most * HEIGHT) for state in STATES if states.get(state)]
     grounds = itertools.accumulate((height for _, height in heights), initial=0.0)
     for (state, height), ground in zip(heights, grounds, strict=False):
         drawn = max(height, 1.5)
-        yield Piece(state=state, y=round(FOOT - ground - drawn, 2), height=round(drawn, 2))
+        yield BarPiece(state=state, y=round(FOOT - ground - drawn, 2), height=round(drawn, 2))
 
 
-def _label(moment: dt.datetime, step: dt.timedelta) -> str:
+def _bar_label(moment: dt.datetime, step: dt.timedelta) -> str:
     if step >= _DAY or (step >= _DAY / 24 and not (moment.hour or moment.minute)):
         return f"{moment:%-d %b}"
     return f"{moment:%H:%M:%S}" if step < dt.timedelta(minutes=1) else f"{moment:%H:%M}"

@@ -12,9 +12,9 @@ from django.utils import timezone
 from automate_core.ids import uuid7_time
 from automate_core.models import Workflow
 from automate_governance.permissions import User, holds_anywhere
-from automate_studio.runs.listing import saved_views
-from automate_studio.runs.listing.histogram import Histogram, histogram
-from automate_studio.runs.listing.search import FIRST, LAST, Search
+from automate_studio.runs.listing.histogram import Histogram, build_histogram
+from automate_studio.runs.listing.saved_views import ViewBar, build_view_bar
+from automate_studio.runs.listing.search import FIRST, LAST, RunSearch
 from automate_studio.ui.lists import Query
 from automate_studio.ui.request_params import parse_uuid
 from automate_studio.ui.run_filters import (
@@ -31,13 +31,13 @@ from automate_studio.ui.run_filters import (
 from automate_studio.ui.run_rows import RunRow, build_run_rows
 
 ON_A_PAGE = 25
-_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own
+_SHOWN_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own
 _CHOSEN = {"status": STATUSES, "reason": REASONS, "origin": ORIGINS, "rerun": RERUNS}
 _LABELS = {"status": "Status", "time": "Started", "workflow": "Workflow", "origin": "Trigger", "rerun": "Re-run"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Editor:
+class FilterEditor:
     """What sets a filter: its chip, when it is set, and a form with `template`, which keeps `hidden` as they are.
 
     `options` are (value, what it is called, whether it is chosen); `values` what its fields say. `reasons` to wait are
@@ -55,7 +55,7 @@ class Editor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunPage:
+class RunListPage:
     """Rows, and where the pages before and after are (empty: there is none).
 
     `looked_to` is from when on runs were looked at, when a filter without an index found less than a page in those.
@@ -63,10 +63,10 @@ class RunPage:
     """
 
     rows: list[RunRow]
-    bar: saved_views.Bar | None
+    bar: ViewBar | None
     may_bulk: bool
     filters: Filters
-    editors: list[Editor]
+    editors: list[FilterEditor]
     query: str
     filtered: bool
     search: str
@@ -77,36 +77,36 @@ class RunPage:
     histogram: Histogram | None = None
 
 
-def runs(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> RunPage:
+def run_list_page(user: User, query: Query, now: dt.datetime, *, whole: bool = True) -> RunListPage:
     """One page of the runs that `user` may view, newest first; without what stands around it unless `whole`."""
     filters = parse_filters(query)
-    search = Search(user, filters, now)
-    ids, looked_to, links = _window(search, parse_uuid(query.get("after")), parse_uuid(query.get("before")))
+    search = RunSearch(user, filters, now)
+    ids, looked_to, links = _page_ids(search, parse_uuid(query.get("after")), parse_uuid(query.get("before")))
     newest = ids[0] if ids else None
-    return RunPage(
+    return RunListPage(
         rows=build_run_rows(ids, user, now),
-        bar=saved_views.bar(user, filters) if whole else None,
+        bar=build_view_bar(user, filters) if whole else None,
         may_bulk=filters.tab != "tests" and holds_anywhere(user, "run", Workflow),
         filters=filters,
-        editors=_editors(filters, search) if whole else [],
+        editors=_filter_editors(filters, search) if whole else [],
         query=filters.address(**{name: str(query.get(name) or "") for name in ("after", "before")}),
         filtered=filters.is_narrowed,
         search=filters.kept.get("q", ""),
         hidden=filters.without(["q"]),
         looked_to=uuid7_time(looked_to) if looked_to else None,
-        histogram=histogram(search, filters, now, newest) if whole else None,
+        histogram=build_histogram(search, filters, now, newest) if whole else None,
         **{name: filters.address(**link) for name, link in links.items()},
     )
 
 
-def _window(
-    search: Search, after: uuid.UUID | None, before: uuid.UUID | None
+def _page_ids(
+    search: RunSearch, after: uuid.UUID | None, before: uuid.UUID | None
 ) -> tuple[list[uuid.UUID], uuid.UUID | None, dict[str, dict[str, str]]]:
     """(ids, from where on was looked, links): by key, so that page 1,000 costs what page 1 does."""
     if before is not None:
         found = search.newer_than(before, ON_A_PAGE + 1)
         ids = found.ids[:ON_A_PAGE][::-1]
-        links = {"following": {"after": str(ids[-1] if ids else _above(before))}}
+        links = {"following": {"after": str(ids[-1] if ids else _key_above(before))}}
         if (more := found.looked_to or (ids[0] if len(found.ids) > ON_A_PAGE else None)) is not None:
             links["previous"] = {"before": str(more)}
         return ids, None, links
@@ -114,32 +114,32 @@ def _window(
     ids = found.ids[:ON_A_PAGE]
     links = {}
     if after is not None:
-        links["previous"] = {"before": str(ids[0] if ids else _below(after))}
+        links["previous"] = {"before": str(ids[0] if ids else _key_below(after))}
     if (more := found.looked_to or (ids[-1] if len(found.ids) > ON_A_PAGE else None)) is not None:
         links["following"] = {"after": str(more)}
     return ids, found.looked_to, links
 
 
-def _above(key: uuid.UUID) -> uuid.UUID:
+def _key_above(key: uuid.UUID) -> uuid.UUID:
     """A key below which this one is."""
     return uuid.UUID(int=min(key.int + 1, LAST.int))
 
 
-def _below(key: uuid.UUID) -> uuid.UUID:
+def _key_below(key: uuid.UUID) -> uuid.UUID:
     return uuid.UUID(int=max(key.int - 1, FIRST.int))
 
 
 # --- what sets filters ------------------------------------------------------------------------------------------------
 
 
-def _editors(filters: Filters, search: Search) -> list[Editor]:
+def _filter_editors(filters: Filters, search: RunSearch) -> list[FilterEditor]:
     """Those that are set, those that can always be added, and one with all the others."""
     names = {each.slug: each.name for each in search.known}
     chips = {chip.kind: chip for chip in filters.chips(names)}
-    wanted = [kind for kind in CHIPS if kind in chips or kind in _ALWAYS]
-    found = [_editor(kind, chips.get(kind), filters, names, search) for kind in wanted]
+    wanted = [kind for kind in CHIPS if kind in chips or kind in _SHOWN_ALWAYS]
+    found = [_filter_editor(kind, chips.get(kind), filters, names, search) for kind in wanted]
     others = [parts for kind, (_, parts, _) in CHIPS.items() if kind not in wanted and kind != "bulk"]
-    more = Editor(
+    more = FilterEditor(
         kind="more",
         label="Filter",
         template="automate_studio/run_list/more.html",
@@ -151,7 +151,9 @@ def _editors(filters: Filters, search: Search) -> list[Editor]:
     return [*found, more]
 
 
-def _editor(kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, str], search: Search) -> Editor:
+def _filter_editor(
+    kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, str], search: RunSearch
+) -> FilterEditor:
     label, parts, _ = CHIPS[kind]
     values = {name: filters.kept.get(name, "") for name in parts}
     template, options = "choices", []
@@ -171,7 +173,7 @@ def _editor(kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, 
         template = "took"
     else:
         template = "text"
-    return Editor(
+    return FilterEditor(
         kind=kind,
         label=_LABELS.get(kind, label),
         template=f"automate_studio/run_list/{template}.html",
@@ -182,7 +184,7 @@ def _editor(kind: str, chip: Chip | None, filters: Filters, names: Mapping[str, 
     )
 
 
-def _term_names(search: Search, chosen: str) -> list[tuple[str, str, bool]]:
+def _term_names(search: RunSearch, chosen: str) -> list[tuple[str, str, bool]]:
     """The names that workflows declare, and the one that is asked for."""
     declared = {name for each in search.known for name in each.search_terms} | ({chosen} - {""})
     return [(name, name, name == chosen) for name in sorted(declared)]

@@ -36,7 +36,7 @@ class ViewTab:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class ViewBar:
     """The tabs of the run list: those that there always are, then the saved views.
 
     `query` is what would be saved, empty when no filter is set; `present` the saved view that is shown.
@@ -49,7 +49,7 @@ class Bar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ViewOutcome:
     """What came of it: what was deleted can be had back."""
 
     said: str
@@ -57,11 +57,11 @@ class Outcome:
     failed: bool = False
 
 
-def bar(user: User, filters: Filters) -> Bar:
+def build_view_bar(user: User, filters: Filters) -> ViewBar:
     """The tabs as `user` sees them."""
     query = filters.address()
-    rows = list(visible(user))
-    known = _knowable(user, [row for row in rows if row.owner_id != user.pk])
+    rows = list(visible_views(user))
+    known = _meaningless_views(user, [row for row in rows if row.owner_id != user.pk])
     views = [
         ViewTab(
             view=row,
@@ -72,7 +72,7 @@ def bar(user: User, filters: Filters) -> Bar:
         if row.owner_id == user.pk or row.pk in known
     ]
     present = next((each for each in views if each.tab.active), None)
-    return Bar(
+    return ViewBar(
         tabs=[
             Tab(name=name, url=filters.address(show=key), active=key == filters.tab and present is None)
             for key, (name, _) in TABS.items()
@@ -83,13 +83,13 @@ def bar(user: User, filters: Filters) -> Bar:
     )
 
 
-def visible(user: User) -> Iterable[SavedView]:
+def visible_views(user: User) -> Iterable[SavedView]:
     """One's own, then those that are shared, which push none of one's own out."""
     found = SavedView.objects.filter(Q(owner=user.pk) | Q(is_shared=True)).alias(is_own=Q(owner=user.pk))
     return found.order_by("-is_own", "name", "pk")[: 4 * MOST]
 
 
-def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:
+def _meaningless_views(user: User, shared: Iterable[SavedView]) -> set[int]:
     """The keys of those that tell this person nothing: of workflows they may not know, or of payloads. One query."""
     asked_for = {view.pk: parse_filters(QueryDict(view.query.removeprefix("?"))) for view in shared}
     slugs = {slug for filters in asked_for.values() for slug in filters.many("workflow")}
@@ -107,65 +107,69 @@ def _knowable(user: User, shared: Iterable[SavedView]) -> set[int]:
 
 
 @require_POST
-def save(request: HttpRequest) -> HttpResponse:
+def save_view(request: HttpRequest) -> HttpResponse:
     """Keep the filters of the list under a name."""
-    filters, name = _filters(request), clean_text(request.POST.get("name"))
+    filters, name = _posted_filters(request), clean_text(request.POST.get("name"))
     query = filters.address()
     if not filters.kept or not name or len(name) > LONGEST or len(query) > 2_000 or filters.problems:
         said = f"Give the view a name of at most {LONGEST} characters, and set a filter first."
-        return _answer(request, Outcome(said=said, failed=True), status=422)
+        return _bar_response(request, ViewOutcome(said=said, failed=True), status=422)
     if SavedView.objects.filter(owner=request.user.pk).count() >= MOST:
-        return _answer(request, Outcome(said=f"You have {MOST} views: delete one first.", failed=True), status=409)
+        return _bar_response(
+            request, ViewOutcome(said=f"You have {MOST} views: delete one first.", failed=True), status=409
+        )
     view = SavedView(owner=current_person(request), name=name, query=query, is_shared="shared" in request.POST)
-    return _written(request, lambda: view.save(force_insert=True), f"Saved the view {name}.")
+    return _write_view(request, lambda: view.save(force_insert=True), f"Saved the view {name}.")
 
 
 @require_POST
-def change(request: HttpRequest, pk: int) -> HttpResponse:
+def change_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Rename a view, and share it or no longer."""
-    view, name = _own(request, pk), clean_text(request.POST.get("name"))
+    view, name = _get_own_view(request, pk), clean_text(request.POST.get("name"))
     if not name or len(name) > LONGEST:
         said = f"Give the view a name of at most {LONGEST} characters."
-        return _answer(request, Outcome(said=said, failed=True), status=422)
+        return _bar_response(request, ViewOutcome(said=said, failed=True), status=422)
     view.name, view.is_shared = name, "shared" in request.POST
-    return _written(request, lambda: view.save(update_fields=["name", "is_shared"]), f"Changed the view {name}.")
+    return _write_view(request, lambda: view.save(update_fields=["name", "is_shared"]), f"Changed the view {name}.")
 
 
 @require_POST
-def delete(request: HttpRequest, pk: int) -> HttpResponse:
+def delete_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a view; the answer can be undone."""
-    view = _own(request, pk)
+    view = _get_own_view(request, pk)
     view.delete()
-    return _answer(request, Outcome(said=f"Deleted the view {view.name}.", deleted=view))
+    return _bar_response(request, ViewOutcome(said=f"Deleted the view {view.name}.", deleted=view))
 
 
-def _own(request: HttpRequest, pk: int) -> SavedView:
+def _get_own_view(request: HttpRequest, pk: int) -> SavedView:
     """404 for one that they do not see, 403 for one of somebody else."""
     view = get_object_or_404(SavedView, pk=pk)
     if view.owner_id == request.user.pk or request.user.is_superuser:
         return view
     may_look = view.is_shared and holds_anywhere(request.user, "view", ExecutionRun)
-    if may_look and _knowable(request.user, [view]):
+    if may_look and _meaningless_views(request.user, [view]):
         raise PermissionDenied
     raise Http404
 
 
-def _written(request: HttpRequest, write: Callable[[], Any], said: str) -> HttpResponse:
+def _write_view(request: HttpRequest, write: Callable[[], Any], said: str) -> HttpResponse:
     try:
         with transaction.atomic():
             write()
     except IntegrityError:
-        return _answer(request, Outcome(said="You have a view of that name already.", failed=True), status=409)
-    return _answer(request, Outcome(said=said))
+        return _bar_response(
+            request, ViewOutcome(said="You have a view of that name already.", failed=True), status=409
+        )
+    return _bar_response(request, ViewOutcome(said=said))
 
 
-def _filters(request: HttpRequest) -> Filters:
+def _posted_filters(request: HttpRequest) -> Filters:
     return parse_filters(QueryDict(request.POST.get("query", "").removeprefix("?")))
 
 
-def _answer(request: HttpRequest, outcome: Outcome, *, status: int = 200) -> HttpResponse:
+def _bar_response(request: HttpRequest, outcome: ViewOutcome, *, status: int = 200) -> HttpResponse:
     """The tabs anew, for the filters that the list has."""
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
-    context = {"bar": bar(request.user, _filters(request)), "outcome": outcome}
+    context = {"bar": build_view_bar(request.user, _posted_filters(request)), "outcome": outcome}
     return TemplateResponse(request, "automate_studio/run_list/views_answer.html", context, status=status)

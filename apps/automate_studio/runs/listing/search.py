@@ -34,7 +34,7 @@ FIRST = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownWorkflow:
     """A workflow that a person may know of."""
 
     pk: int
@@ -44,31 +44,31 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundRuns:
     """Ids in order. `looked_to` is where it stopped looking, when that was before the end."""
 
     ids: list[uuid.UUID]
     looked_to: uuid.UUID | None = None
 
 
-class Search:
+class RunSearch:
     """The runs that `user` may know of and `filters` ask for, none that is newer than `upto`."""
 
     def __init__(self, user: User, filters: Filters, now: dt.datetime, *, upto: uuid.UUID = LAST) -> None:
         self.user = user
         self.filters = filters
         self.may_see_all = holds_for_any(user, "view", Workflow)
-        self.known = _known(user, limited=self.may_see_all)
+        self.known = _known_workflows(user, limited=self.may_see_all)
         start, end = filters.period(now)
-        self.above = before(start) if start else FIRST
+        self.above = key_before(start) if start else FIRST
         self.below = min(first_uuid7(end) if end else LAST, uuid.UUID(int=min(upto.int + 1, LAST.int)))
         self.parts = [part.in_lanes() for part in self._parts() if not part.is_empty]
 
-    def newer_than(self, key: uuid.UUID, most: int) -> Found:
+    def newer_than(self, key: uuid.UUID, most: int) -> FoundRuns:
         """The oldest of those above `key`, oldest first."""
         return self._find(most, above=max(key, self.above), below=self.below, newest_first=False)
 
-    def older_than(self, key: uuid.UUID, most: int) -> Found:
+    def older_than(self, key: uuid.UUID, most: int) -> FoundRuns:
         """The newest of those below `key`, newest first."""
         return self._find(most, above=self.above, below=min(key, self.below), newest_first=True)
 
@@ -84,7 +84,7 @@ class Search:
                 return
             key = found.looked_to or found.ids[-1]
 
-    def _find(self, most: int, *, above: uuid.UUID, below: uuid.UUID, newest_first: bool) -> Found:
+    def _find(self, most: int, *, above: uuid.UUID, below: uuid.UUID, newest_first: bool) -> FoundRuns:
         ids: set[uuid.UUID] = set()
         edges: list[uuid.UUID] = []
         values = {"above": above, "below": below, "most": most}
@@ -97,7 +97,7 @@ class Search:
         edge = (max if newest_first else min)(edges, default=None)
         within = [each for each in ids if edge is None or (each >= edge if newest_first else each <= edge)]
         ordered = sorted(within, reverse=newest_first)[:most]
-        return Found(ids=ordered, looked_to=edge if len(ordered) < most else None)
+        return FoundRuns(ids=ordered, looked_to=edge if len(ordered) < most else None)
 
     # --- what the filters ask for -------------------------------------------------------------------------------------
 
@@ -108,12 +108,12 @@ class Search:
         cause = run_keyset.TESTS if self.filters.tab == "tests" else run_keyset.NO_TESTS
         asked_of_all: dict[str, Any] = {"asked": tuple(asked), "values": values, "cause": cause}
         kept = self.filters.kept
-        for name, ids_of in (("bulk", self._of_bulk), ("trace", _of_trace), ("run", of_run)):
+        for name, ids_of in (("bulk", self._of_bulk), ("trace", _trace_range), ("run", run_id_range)):
             if name in kept:
-                named = _named(ids_of(kept[name]), workflows, statuses, asked_of_all)
+                named = _part_of_ids(ids_of(kept[name]), workflows, statuses, asked_of_all)
                 return self._searched(named) if "q" in kept else [named]
         if self.filters.term:
-            found = _by_term(*self.filters.term, workflows, statuses, asked_of_all)
+            found = _part_by_term(*self.filters.term, workflows, statuses, asked_of_all)
         else:
             found = Part(workflows=workflows, statuses=statuses, **asked_of_all)
         return self._searched(found) if "q" in kept else [found]
@@ -136,17 +136,17 @@ class Search:
         rest = {"asked": part.asked, "values": part.values, "cause": part.cause}
         ids: list[uuid.UUID] = []
         if TRACE_BEGINNING <= len(plain) <= 32:
-            ids = [*_of_trace(plain), *(of_run(plain) if len(plain) in {8, 32} else ())]
-            parts.append(_named(ids, part.workflows, part.statuses, rest))
+            ids = [*_trace_range(plain), *(run_id_range(plain) if len(plain) in {8, 32} else ())]
+            parts.append(_part_of_ids(ids, part.workflows, part.statuses, rest))
         readable, term = self._readable(part.workflows), search_terms.normal(text)
-        parts.append(_by_term("", term, readable, part.statuses, rest))
+        parts.append(_part_by_term("", term, readable, part.statuses, rest))
         if query := search_terms.words_query(text):
-            parts.append(_by_subject(query, readable, part.statuses, rest))
-        if ids or _names_a_run(term, query, readable):
+            parts.append(_part_by_subject(query, readable, part.statuses, rest))
+        if ids or _is_term_or_subject(term, query, readable):
             return parts  # it is the name of something: errors are not looked through for it
         failed = [status for status in part.statuses or WITH_ERRORS if status in WITH_ERRORS]
         said = "run.error ->> 'message' ILIKE %(q)s"
-        return [*parts, replace(part, workflows=readable, statuses=failed).asking(said, q=like(text))]
+        return [*parts, replace(part, workflows=readable, statuses=failed).asking(said, q=ilike_pattern(text))]
 
     def _workflows(self) -> list[int] | None:
         """Those whose runs may be found; None for all."""
@@ -205,7 +205,7 @@ class Search:
             values["reasons"] = self.filters.many("reason")
         if "error" in kept:
             asked.append("run.error ->> 'message' ILIKE %(error)s")
-            values["error"] = like(kept["error"])
+            values["error"] = ilike_pattern(kept["error"])
         return asked, values
 
     def _of_bulk(self, key: str) -> list[uuid.UUID]:
@@ -216,30 +216,32 @@ class Search:
         return [result for result in items.values_list("result", flat=True) if result]
 
 
-def before(moment: dt.datetime) -> uuid.UUID:
+def key_before(moment: dt.datetime) -> uuid.UUID:
     """The highest id that is older."""
     return uuid.UUID(int=first_uuid7(moment).int - 1)
 
 
-def like(text: str) -> str:
+def ilike_pattern(text: str) -> str:
     """A pattern for ILIKE that finds the text anywhere."""
     return f"%{text.replace('\\', '\\\\').replace('%', r'\%').replace('_', r'\_')}%"
 
 
-def _known(user: User, *, limited: bool) -> list[Known]:
+def _known_workflows(user: User, *, limited: bool) -> list[KnownWorkflow]:
     """The workflows that a person may know of; of one who may know all, some to choose from."""
     found = permitted(user, "view", Workflow.objects.all()).order_by("name", "pk")
     rows = found.values_list("pk", "slug", "name", "search_terms")
-    return [Known(pk=a, slug=b, name=c, search_terms=d) for a, b, c, d in (rows[:MOST_KNOWN] if limited else rows)]
+    return [
+        KnownWorkflow(pk=a, slug=b, name=c, search_terms=d) for a, b, c, d in (rows[:MOST_KNOWN] if limited else rows)
+    ]
 
 
-def _of_trace(text: str) -> list[uuid.UUID]:
+def _trace_range(text: str) -> list[uuid.UUID]:
     """A range, whatever the collation."""
     runs = ExecutionRun.objects.filter(trace_id__gte=text, trace_id__lt=f"{text}g")
     return list(runs.order_by("trace_id").values_list("pk", flat=True)[:MOST_NAMED])
 
 
-def of_run(text: str) -> list[uuid.UUID]:
+def run_id_range(text: str) -> list[uuid.UUID]:
     """By a whole id, or by the last eight digits of one, which an index knows."""
     if len(text) == 32:
         return [uuid.UUID(text)]
@@ -247,14 +249,14 @@ def of_run(text: str) -> list[uuid.UUID]:
     return list(runs.order_by().values_list("pk", flat=True)[:MOST_NAMED])
 
 
-def _named(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+def _part_of_ids(ids: list[uuid.UUID], workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
     """Runs that are known by their keys."""
     source = "automate_core_executionrun run WHERE run.id = ANY(%(ids)s)"
     part = Part(source=source, workflows=workflows, statuses=statuses, **rest)
     return replace(part, values={**part.values, "ids": ids})
 
 
-def _by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+def _part_by_term(name: str, value: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
     """Runs that have a search term, of any name when that is empty."""
     named = " AND term.name = %(term_name)s" if name else ""
     source = (
@@ -265,7 +267,7 @@ def _by_term(name: str, value: str, workflows: list[int] | None, statuses: list[
     return replace(part, values={**part.values, "term_name": name, "term_value": value})
 
 
-def _by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
+def _part_by_subject(query: str, workflows: list[int] | None, statuses: list[str] | None, rest: Any) -> Part:
     """Runs whose subject has words that begin so."""
     words = Words.template % {"expressions": "term.value"}
     source = (
@@ -276,7 +278,7 @@ def _by_subject(query: str, workflows: list[int] | None, statuses: list[str] | N
     return replace(part, values={**part.values, "subject_words": query})
 
 
-def _names_a_run(term: str, query: str, workflows: list[int] | None) -> bool:
+def _is_term_or_subject(term: str, query: str, workflows: list[int] | None) -> bool:
     """Whether the text is a search term of a run of these workflows, or stands in a subject of one."""
     known = SearchTerm.objects.filter(value=term)
     subjects = SearchTerm.objects.filter(name=search_terms.SUBJECT).alias(words=Words("value"))

@@ -17,7 +17,7 @@ MOST = 12  #: re-runs and started runs that are listed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class ModelCost:
     """What models took: in words, with what is to be known of it."""
 
     text: str
@@ -25,7 +25,7 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Relative:
+class RelatedRun:
     """A run that this one belongs with. `how` is what it is to this one."""
 
     how: str
@@ -36,11 +36,11 @@ class Relative:
 class Lineage:
     """Where a run comes from and what came of it, as far as a person may know; `is_cut` when there is more."""
 
-    relatives: list[Relative]
+    relatives: list[RelatedRun]
     is_cut: bool
 
 
-def cost(run_id: uuid.UUID, path: str = "") -> Cost | None:
+def model_cost(run_id: uuid.UUID, path: str = "") -> ModelCost | None:
     """What the models of a run, or of one of its steps, took; None when none was asked. One query."""
     rows = LLMUsage.objects.filter(run=run_id, **({"path": path} if path else {}))
     sums = rows.aggregate(
@@ -56,10 +56,10 @@ def cost(run_id: uuid.UUID, path: str = "") -> Cost | None:
     text = known if not sums["unknown"] else f"≥ {known}" if sums["cost"] else "Unknown"
     calls = f"{sums['calls']} call{'' if sums['calls'] == 1 else 's'}"
     note = f"{calls}, {format_count(sums['read'])} tokens read, {format_count(sums['written'])} written"
-    return Cost(text=text, note=f"{note}, some without a known price" if sums["unknown"] else note)
+    return ModelCost(text=text, note=f"{note}, some without a known price" if sums["unknown"] else note)
 
 
-def lineage(run: ExecutionRun, user: User) -> Lineage:
+def run_lineage(run: ExecutionRun, user: User) -> Lineage:
     """The run that it repeats or was started by, its re-runs and the runs it started. Two queries."""
     above = [pk for pk in (run.retried_from_id, run.parent_id) if pk]
     again = ExecutionRun.objects.filter(retried_from=run).order_by("id").values("pk")[: MOST + 1]
@@ -71,21 +71,21 @@ def lineage(run: ExecutionRun, user: User) -> Lineage:
     found = known.select_related("workflow").only(
         "status", "parent", "retried_from", "workflow__name", "workflow__owner", "created_at"
     )
-    relatives = [_relative(run, each) for each in found.order_by("id")]
+    relatives = [_related_run(run, each) for each in found.order_by("id")]
     return Lineage(relatives=relatives, is_cut=len(below) > 2 * MOST or len(relatives) < len(above) + len(below))
 
 
-def _relative(run: ExecutionRun, other: ExecutionRun) -> Relative:
+def _related_run(run: ExecutionRun, other: ExecutionRun) -> RelatedRun:
     if other.pk == run.retried_from_id:
-        return Relative(how="Re-run of", run=other)
+        return RelatedRun(how="Re-run of", run=other)
     if other.pk == run.parent_id:
-        return Relative(how="Started by", run=other)
+        return RelatedRun(how="Started by", run=other)
     if other.retried_from_id == run.pk:
-        return Relative(how="Run again as", run=other)
-    return Relative(how="Started", run=other)
+        return RelatedRun(how="Run again as", run=other)
+    return RelatedRun(how="Started", run=other)
 
 
-def started_by(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:
+def sub_runs_of_step(run: ExecutionRun, path: str, user: User) -> list[ExecutionRun]:
     """The first runs that a step of a run started, of those that a person may know. One query."""
     started = ExecutionRun.objects.filter(parent=run, parent_path=path).select_related("workflow")
     return list(permitted(user, "view", started).order_by("id")[:MOST])

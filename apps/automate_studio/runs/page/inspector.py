@@ -18,10 +18,10 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_llm.models import LLMUsage
-from automate_studio.runs.page import header, hints
-from automate_studio.runs.page import values as run_values
-from automate_studio.runs.page.hints import Hint
+from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
+from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
+from automate_studio.runs.page.values import run_value_tree, whole_value
 from automate_studio.ui.formatting import as_sentence, format_duration
 from automate_studio.ui.forms import FormFieldView, form_fields
 from automate_studio.ui.json.tree import JsonTree
@@ -37,7 +37,7 @@ RIGHT = ("tries", "log", "cost", "audit")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Did:
+class AuditLine:
     """Something that a person did, in words. `note` may hold what only those see who may see payloads."""
 
     who: str
@@ -47,7 +47,7 @@ class Did:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class PendingDecision:
     """What a step waits for, and what this person may do about it."""
 
     wait: Wait
@@ -84,7 +84,7 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspector:
+class StepInspector:
     """One panel. Values are None where there is none, and all of them for whom payloads are not shown."""
 
     card: StepCard
@@ -96,9 +96,9 @@ class Inspector:
     policy: str = ""
     logs: list[RunLog] = field(default_factory=list)
     calls: list[LLMUsage] = field(default_factory=list)
-    cost: header.Cost | None = None
-    audit: list[Did] = field(default_factory=list)
-    ask: Ask | None = None
+    cost: ModelCost | None = None
+    audit: list[AuditLine] = field(default_factory=list)
+    ask: PendingDecision | None = None
     connection: Connection | None = None
     is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
@@ -121,16 +121,16 @@ class Inspector:
         return self.attempt.error if self.attempt else None
 
     @property
-    def hint(self) -> Hint | None:
+    def hint(self) -> ErrorHint | None:
         """What to do about it."""
         if self.error and self.recorded.retry_due:
-            return Hint("It is tried again by itself. Retry now does not wait for that.")
-        return hints.hint(self.error, connected=self.is_connected) if self.error else None
+            return ErrorHint("It is tried again by itself. Retry now does not wait for that.")
+        return error_hint(self.error, connected=self.is_connected) if self.error else None
 
     @property
     def request_id(self) -> str:
         """What the other side calls the request that failed."""
-        return hints.request_id(self.error) if self.error and self.may_see else ""
+        return external_request_id(self.error) if self.error and self.may_see else ""
 
     @property
     def left(self) -> str:
@@ -155,7 +155,7 @@ class Inspector:
         return f"{self.card.path}#{attempt.attempt}#{attempt.status}" if attempt else self.card.path
 
 
-def inspect(
+def build_inspector(
     page: RunPage,
     path: str,
     number: int | None,
@@ -167,7 +167,7 @@ def inspect(
     dialog: str = "",
     typed: Mapping[str, str] | None = None,
     given: tuple[Mapping[str, Any], Mapping[str, str]] = ({}, {}),
-) -> Inspector | None:
+) -> StepInspector | None:
     """The panel of a step and one of its attempts (None: the last), or None when there is no such step.
 
     `given` are the answers to the form of an approval, and what is wrong with them; `problem` is why something else
@@ -183,7 +183,7 @@ def inspect(
         "typed": typed or {},
     }
     if path == START:
-        return _of_event(page, shared)
+        return _event_inspector(page, shared)
     card = next((card for card in page.cards if card.path == path), None)
     if card is None:
         return None
@@ -193,43 +193,43 @@ def inspect(
     step = next((step for _, step in walk(page.definition.steps) if step.key == key_of(path)), None)
     slug = recorded.connection or (step.connection if isinstance(step, ActionStep) else "")
     calls = LLMUsage.objects.filter(run=run.pk, path=path).order_by("attempt", "call")
-    return Inspector(
+    return StepInspector(
         card=card,
         recorded=recorded,
         attempt=attempt,
         may_change=attempt is not None and attempt.error is not None and can(user, "change", run.workflow),
-        policy=_policy(step),
+        policy=_retry_policy_text(step),
         logs=list(RunLog.objects.filter(run=run, path=path).order_by("at", "id")[:MOST_LOG_LINES]) if may_see else [],
         calls=list(calls[:MOST_CALLS]) if page.cost else [],
-        cost=header.cost(run.pk, path) if page.cost else None,
-        audit=list(_audit(run, path, may_see=may_see)),
-        ask=None if page.ended else _ask(run, path, user, given),
+        cost=model_cost(run.pk, path) if page.cost else None,
+        audit=list(_audit_lines(run, path, may_see=may_see)),
+        ask=None if page.ended else _pending_decision(run, path, user, given),
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
         is_connected=bool(slug),
-        started=header.started_by(run, path, user) if isinstance(step, WorkflowStep) else [],
-        values=_values(run, path, attempt) if attempt and may_see else {},
-        headers=list(_headers(attempt.output)) if attempt and may_see else [],
+        started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
+        values=_value_trees(run, path, attempt) if attempt and may_see else {},
+        headers=list(_response_headers(attempt.output)) if attempt and may_see else [],
         **shared,
     )
 
 
-def _of_event(page: RunPage, shared: dict[str, Any]) -> Inspector | None:
+def _event_inspector(page: RunPage, shared: dict[str, Any]) -> StepInspector | None:
     """The panel of what started the run."""
     event = Event.objects.filter(pk=page.run.event_id).first() if page.run.event_id else None
     may_see = shared["may_see"] and event is not None
-    values = {"payload": run_values.tree(page.run, START, 0, "payload", event.payload)} if event and may_see else {}
-    return Inspector(
+    values = {"payload": run_value_tree(page.run, START, 0, "payload", event.payload)} if event and may_see else {}
+    return StepInspector(
         card=page.tree.trigger,
         recorded=StepHistory(),
         event=event,
         values=values,
-        headers=_named(event.headers) if event and may_see else [],
-        audit=list(_audit(page.run, "", may_see=shared["may_see"])),
+        headers=_header_pairs(event.headers) if event and may_see else [],
+        audit=list(_audit_lines(page.run, "", may_see=shared["may_see"])),
         **shared,
     )
 
 
-def _policy(step: Step | None) -> str:
+def _retry_policy_text(step: Step | None) -> str:
     """How its tries follow each other."""
     if not isinstance(step, ActionStep) or step.retry is None or step.retry.attempts < 2:
         return ""
@@ -237,24 +237,24 @@ def _policy(step: Step | None) -> str:
     return f"Every {base}" if step.retry.factor == 1 else f"Exponential, {base} base"
 
 
-def _values(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, JsonTree]:
-    found = {part: run_values.whole(attempt, part) for part in ("input", "output")}
+def _value_trees(run: ExecutionRun, path: str, attempt: StepRun) -> dict[str, JsonTree]:
+    found = {part: whole_value(attempt, part) for part in ("input", "output")}
     found["details"] = (attempt.error or {}).get("details")
     return {
-        part: run_values.tree(run, path, attempt.attempt, part, value)
+        part: run_value_tree(run, path, attempt.attempt, part, value)
         for part, value in found.items()
         if value is not None and (part != "details" or value)
     }
 
 
-def _headers(output: Any) -> list[tuple[str, str]]:
+def _response_headers(output: Any) -> list[tuple[str, str]]:
     """Those of an HTTP answer; none for anything else."""
     is_answer = isinstance(output, dict) and isinstance(output.get("status"), int)
     headers = output.get("headers") if is_answer else None
-    return _named(headers) if isinstance(headers, dict) else []
+    return _header_pairs(headers) if isinstance(headers, dict) else []
 
 
-def _named(headers: Any) -> list[tuple[str, str]]:
+def _header_pairs(headers: Any) -> list[tuple[str, str]]:
     pairs = headers.items() if isinstance(headers, dict) else ()
     return [(escape_invisible(str(name)), escape_invisible(str(value))[:2_000]) for name, value in pairs][:200]
 
@@ -262,7 +262,9 @@ def _named(headers: Any) -> list[tuple[str, str]]:
 # --- what it waits for ------------------------------------------------------------------------------------------------
 
 
-def _ask(run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any], Mapping[str, str]]) -> Ask | None:
+def _pending_decision(
+    run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any], Mapping[str, str]]
+) -> PendingDecision | None:
     """The open wait of a step, as far as there is something to say about it."""
     wait = Wait.objects.filter(run=run, path=path, status=Wait.Status.OPEN).first()
     if wait is None:
@@ -270,7 +272,7 @@ def _ask(run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any
     is_approval = wait.kind == Wait.Kind.APPROVAL
     values, errors = given
     is_asked = is_approval and approvals.assigned_to(user).filter(pk=wait.pk).exists()
-    return Ask(
+    return PendingDecision(
         wait=wait,
         may_run=can(user, "run", run.workflow),
         is_asked=is_asked,
@@ -282,7 +284,7 @@ def _ask(run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any
 
 # --- what people did --------------------------------------------------------------------------------------------------
 
-_DID = {
+_AUDIT_VERBS = {
     "run.cancelled": "Cancelled the run",
     "callback.refused": "Tried a callback and was refused",
     "run.retried": "Ran it again, from {start}",
@@ -298,17 +300,17 @@ _SEEN = "run.payload_viewed"  # which is for auditors, and nothing that is done 
 _REVIEWED = {"succeeded": "took effect", "failed": "did not take effect", "again": "is to be done again"}
 
 
-def _audit(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Did]:
+def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[AuditLine]:
     """What people did with the step, and with the whole run; newest first."""
     about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
     for entry in rows.defer("canonical")[:MOST_AUDITED]:
-        changes = {name: _listed(value) for name, value in entry.changes.items()}
+        changes = {name: _joined_names(value) for name, value in entry.changes.items()}
         if entry.verb == "run.reviewed":
             changes["outcome"] = _REVIEWED.get(changes.get("outcome", ""), "")
-        what = _DID.get(entry.verb, as_sentence(entry.verb.replace(".", " "), stop=""))
+        what = _AUDIT_VERBS.get(entry.verb, as_sentence(entry.verb.replace(".", " "), stop=""))
         note = changes.get("reason", "") if may_see else ""
-        yield Did(who=entry.who, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
+        yield AuditLine(who=entry.who, what=what.format_map(_Changes(changes)), note=note, at=entry.at)
 
 
 class _Changes(dict[str, str]):
@@ -318,11 +320,11 @@ class _Changes(dict[str, str]):
         return "…"
 
 
-def _listed(value: Any) -> str:
+def _joined_names(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def asks(run: ExecutionRun, user: User) -> list[tuple[Wait, str]]:
+def pending_approvals(run: ExecutionRun, user: User) -> list[tuple[Wait, str]]:
     """The approvals of a run that wait for this person, each with its name. One query."""
     if run.status in FINAL_RUN_STATES:
         return []

@@ -17,9 +17,8 @@ from django.db import InterfaceError, OperationalError, connection, connections,
 from automate_core import database
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import permitted
-from automate_studio.runs.page import page as run_page
-from automate_studio.runs.page import patches
-from automate_studio.runs.page.page import RunPage
+from automate_studio.runs.page.page import RunPage, load_page
+from automate_studio.runs.page.patches import changed_patch, whole_patch
 from automate_studio.view_models.run_data import RunView
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ type Watched = tuple[uuid.UUID, RunView]
 
 
 @dataclass(frozen=True)
-class Patch:
+class PagePatch:
     """The live parts of a run's page at a sequence: all, and those that changed since the sequence `since`."""
 
     seq: int
@@ -60,11 +59,11 @@ class _Viewer:
 
 
 @dataclass(eq=False)
-class _Place:
+class _WatchedView:
     """What the viewers of a run see who look at the same of it."""
 
     viewers: set[_Viewer] = field(default_factory=set)
-    patch: Patch | None = None
+    patch: PagePatch | None = None
 
 
 class LiveHub:
@@ -74,7 +73,7 @@ class LiveHub:
     """
 
     def __init__(self) -> None:
-        self._places: dict[Watched, _Place] = {}
+        self._places: dict[Watched, _WatchedView] = {}
         self._poller: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
@@ -90,7 +89,7 @@ class LiveHub:
             return
         self._loop = asyncio.get_running_loop()
         key = (run_id, view or RunView())
-        place = self._places.setdefault(key, _Place())
+        place = self._places.setdefault(key, _WatchedView())
         viewer = _Viewer(user_id, run_id)
         place.viewers.add(viewer)
         if self._poller is None or self._poller.done():
@@ -157,7 +156,7 @@ class LiveHub:
         finally:
             await asyncio.to_thread(reader.close)
 
-    def _hand_out(self, found: Mapping[Watched, Patch]) -> None:
+    def _hand_out(self, found: Mapping[Watched, PagePatch]) -> None:
         for key, patch in found.items():
             if key in self._places:
                 self._places[key].patch = patch
@@ -181,7 +180,7 @@ class _Reader:
         self._pages: dict[Watched, RunPage] = {}  # what the latest patches show
         self._failed: set[uuid.UUID] = set()  # logged once
 
-    def read(self, known: Mapping[Watched, int]) -> dict[Watched, Patch]:
+    def read(self, known: Mapping[Watched, int]) -> dict[Watched, PagePatch]:
         """Patches of the runs whose sequence moved."""
         if self._connection is None or self._connection.closed:
             self._connection = database.connect({})
@@ -224,7 +223,7 @@ class _Reader:
         if self._connection is not None:
             self._connection.close()
 
-    def _try(self, key: Watched) -> Patch | None:
+    def _try(self, key: Watched) -> PagePatch | None:
         """None for a run whose page cannot be rendered: the viewers of the others see theirs."""
         try:
             return self._patch(key)
@@ -236,17 +235,17 @@ class _Reader:
             self._failed.add(key[0])
             return None
 
-    def _patch(self, key: Watched) -> Patch:
+    def _patch(self, key: Watched) -> PagePatch:
         """The page is read at one moment, so that what changes after its sequence is in a later patch."""
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            page = run_page.load(key[0], ExecutionRun.objects.all(), key[1])
+            page = load_page(key[0], ExecutionRun.objects.all(), key[1])
         old, self._pages[key] = self._pages.get(key), page
-        html = patches.whole(page)
+        html = whole_patch(page)
         if old is None:
-            return Patch(page.run.seq, html, page.ended)
-        return Patch(page.run.seq, html, page.ended, old.run.seq, patches.changes(old, page))
+            return PagePatch(page.run.seq, html, page.ended)
+        return PagePatch(page.run.seq, html, page.ended, old.run.seq, changed_patch(old, page))
 
 
 hub = LiveHub()

@@ -25,7 +25,7 @@ from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
-from automate_studio.runs.page import header, page
+from automate_studio.runs.page.header import ModelCost, model_cost
 from automate_studio.ui.formatting import format_elapsed
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.run_subjects import subject_of_run
@@ -98,9 +98,9 @@ class RunPage:
         return f"{source.kind}{name}{f', {event.type}' if event.type and name else ''}"
 
     @cached_property
-    def cost(self) -> header.Cost | None:
+    def cost(self) -> ModelCost | None:
         """What its models took."""
-        return header.cost(self.run.pk)
+        return model_cost(self.run.pk)
 
     @cached_property
     def cards(self) -> list[StepCard]:
@@ -157,7 +157,7 @@ class RunPage:
         return next((by_state[state] for state in wanted if state in by_state), first)
 
 
-def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | None = None) -> RunPage:
+def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | None = None) -> RunPage:
     """The page of one of `runs`, in a few queries, however much was recorded: one more for each depth of loops.
 
     Raises ExecutionRun.DoesNotExist.
@@ -173,9 +173,9 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | None =
     definition = version_definitions([run.version_id])[run.version_id]
     loops = loop_items.of_loops(definition, run.pk, view)
     frames = loop_items.frames(loops.values())
-    waits = _waits(run, frames)
-    recorded = group_by_path(_attempts(run, frames, definition), [] if ended else waits)
-    changed = _changed(run)
+    waits = _load_waits(run, frames)
+    recorded = group_by_path(_load_attempts(run, frames, definition), [] if ended else waits)
+    changed = _changed_steps(run)
     shown = RunData(recorded, loops, ended=ended, view=view, changed=changed)
     tree = run_tree(definition, shown, _trigger_note(run))
     now = timezone.now()
@@ -193,13 +193,13 @@ def load(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | None =
     )
 
 
-def _attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> list[Attempt]:
+def _load_attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> list[Attempt]:
     """Those of the steps that are drawn. Of outputs it reads no more than the routes that branches took."""
     branches = [step.key for _, step in walk(definition.steps) if isinstance(step, BranchStep)]
     is_branch = Q(key__in=branches)
     rows = (
         StepRun.objects.filter(run=run)
-        .annotate(frame=_part("[^]]*$"), key=_part("^.*/"))
+        .annotate(frame=_without_part("[^]]*$"), key=_without_part("^.*/"))
         .filter(frame__in=frames)
         .annotate(
             route=Case(When(is_branch, then=KT("output__route")), output_field=TextField()),
@@ -222,16 +222,16 @@ def _attempts(run: ExecutionRun, frames: list[str], definition: Definition) -> l
     ]
 
 
-def _part(without: str) -> Func:
+def _without_part(without: str) -> Func:
     """A path without what matches."""
     return Func(F("path"), Value(without), Value(""), function="regexp_replace", output_field=TextField())
 
 
-def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInfo]]:
+def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInfo]]:
     """Those of the steps that are drawn, and all that are open, each with its path; the oldest thousand."""
     rows = list(
         Wait.objects.filter(run=run)
-        .annotate(frame=_part("[^]]*$"), workflow=KT("data__workflow"), connection=KT("data__connection"))
+        .annotate(frame=_without_part("[^]]*$"), workflow=KT("data__workflow"), connection=KT("data__connection"))
         .filter(Q(frame__in=frames) | Q(status=Wait.Status.OPEN))
         .order_by("id")
         .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "workflow", "connection")[
@@ -239,7 +239,7 @@ def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInfo]]:
         ]
     )
     asked = [pk for pk, _, kind, *_, status, _, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
-    whom = _asked(asked) if asked else {}
+    whom = _approver_names(asked) if asked else {}
     return [
         (path, WaitInfo(kind=kind, since=since, due=due, resolved_at=resolved, whom=tuple(whom.get(pk, ())),
                       what=workflow or connection or ""))
@@ -247,7 +247,7 @@ def _waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInfo]]:
     ]  # fmt: skip
 
 
-def _asked(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     """The names of the people and groups that approvals wait for."""
     names: dict[uuid.UUID, list[str]] = {}
     for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
@@ -256,16 +256,18 @@ def _asked(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     return names
 
 
-def _changed(run: ExecutionRun) -> dict[str, str]:
+def _changed_steps(run: ExecutionRun) -> dict[str, str]:
     """By key: what became of the run's steps in the version that is published now, such as `Changed in v15`."""
     published = run.workflow.published
     if published is None or published.pk == run.version_id or run.cause == ExecutionRun.Cause.TEST:
         return {}
-    return {key: f"{kind.capitalize()} in {published}" for key, kind in _differences(run.version_id, published.pk)}
+    return {
+        key: f"{kind.capitalize()} in {published}" for key, kind in _version_differences(run.version_id, published.pk)
+    }
 
 
 @functools.lru_cache(maxsize=256)
-def _differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
+def _version_differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
     """(key, what became of it) of each step of one version that another one has no longer, or otherwise."""
     read = version_definitions([before, after])
     found = differences.find_differences(read[before], read[after])
@@ -276,9 +278,9 @@ def _trigger_note(run: ExecutionRun) -> str:
     return run.event.type if run.event and run.event.type else ""
 
 
-def load_run(user: User, run_id: uuid.UUID, view: RunView) -> page.RunPage:
+def load_run(user: User, run_id: uuid.UUID, view: RunView) -> RunPage:
     """The page of a run that this person may know of. Raises Http404."""
     try:
-        return page.load(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)
+        return load_page(run_id, permitted(user, "view", ExecutionRun.objects.all()), view)
     except ExecutionRun.DoesNotExist:
         raise Http404 from None

@@ -11,65 +11,71 @@ from automate_studio.templatetags.tree import card as draw
 from automate_studio.ui.admin_page import render_fragment
 from automate_studio.view_models.step_tree import RouteView, StepCard
 
-_RUN = "automate_studio/run/"
-_TREE = "automate_studio/tree/"
+_RUN_TEMPLATES = "automate_studio/run/"
+_TREE_TEMPLATES = "automate_studio/tree/"
 
 
-def whole(page: RunPage) -> str:
+def whole_patch(page: RunPage) -> str:
     """Every live part."""
-    return render_fragment(f"{_RUN}patch.html", {"page": page})
+    return render_fragment(f"{_RUN_TEMPLATES}patch.html", {"page": page})
 
 
-def changes(old: RunPage, new: RunPage) -> str:
+def changed_patch(old: RunPage, new: RunPage) -> str:
     """What makes a page that shows `old` one that shows `new`; the small parts at the top always."""
-    return "".join([render_fragment(f"{_RUN}heads.html", {"page": new}), *_flow(old, new), *_rows(old, new)])
+    return "".join(
+        [
+            render_fragment(f"{_RUN_TEMPLATES}heads.html", {"page": new}),
+            *_flow_patches(old, new),
+            *_row_patches(old, new),
+        ]
+    )
 
 
-def _flow(old: RunPage, new: RunPage) -> Iterator[str]:
+def _flow_patches(old: RunPage, new: RunPage) -> Iterator[str]:
     if old.tree.trigger != new.tree.trigger:
         yield draw(new.tree.trigger, new.step_url, "-")
-    yield from _cards(old.tree.cards, new.tree.cards, new.step_url)
+    yield from _card_patches(old.tree.cards, new.tree.cards, new.step_url)
     if old.tree.end_line != new.tree.end_line:
-        yield _line("end", new.tree.end_line)
+        yield _connector_patch("end", new.tree.end_line)
 
 
-def _cards(old: tuple[StepCard, ...], new: tuple[StepCard, ...], step_url: str) -> Iterator[str]:
+def _card_patches(old: tuple[StepCard, ...], new: tuple[StepCard, ...], step_url: str) -> Iterator[str]:
     """Both are of one definition, so that the same cards stand in the same places."""
     for was, now in zip(old, new, strict=True):
         if was == now:
             continue
         if replace(was, routes=()) != replace(now, routes=()):
             if was.line != now.line:
-                yield _line(now.dom_id, now.line)
+                yield _connector_patch(now.dom_id, now.line)
             yield draw(now, step_url, "-")
             if now.routes and was.line_below != now.line_below:
-                yield _line(now.inner_id, now.line_below, "s ")
+                yield _connector_patch(now.inner_id, now.line_below, "s ")
         if not now.routes:
             continue
-        if [_ways(route) for route in was.routes] != [_ways(route) for route in now.routes]:
+        if [_route_display(route) for route in was.routes] != [_route_display(route) for route in now.routes]:
             context = {"card": now, "step_url": step_url, "selected": "-"}
-            yield render_fragment(f"{_TREE}arms.html", context)
+            yield render_fragment(f"{_TREE_TEMPLATES}arms.html", context)
             continue
         for before, after in zip(was.routes, now.routes, strict=True):
-            yield from _cards(before.cards, after.cards, step_url)
+            yield from _card_patches(before.cards, after.cards, step_url)
 
 
-def _ways(route: RouteView) -> Any:
+def _route_display(route: RouteView) -> Any:
     """What a route shows beside its cards."""
     return replace(route, cards=()), route.line
 
 
-def _line(name: str, line: str, kind: str = "") -> str:
-    return render_fragment(f"{_TREE}line.html", {"name": name, "line": line, "kind": kind})
+def _connector_patch(name: str, line: str, kind: str = "") -> str:
+    return render_fragment(f"{_TREE_TEMPLATES}line.html", {"name": name, "line": line, "kind": kind})
 
 
-def _rows(old: RunPage, new: RunPage) -> Iterator[str]:
+def _row_patches(old: RunPage, new: RunPage) -> Iterator[str]:
     was, now = old.timeline.rows, new.timeline.rows
     context = {"page": new, "step_url": new.step_url, "selected": "-"}
     if [row.dom_id for row in was] != [row.dom_id for row in now]:
-        yield render_fragment(f"{_RUN}timeline.html", context)
+        yield render_fragment(f"{_RUN_TEMPLATES}timeline.html", context)
         return
-    yield render_fragment(f"{_RUN}axis.html", context)
+    yield render_fragment(f"{_RUN_TEMPLATES}axis.html", context)
     for before, after in zip(was, now, strict=True):
         if before != after:
             yield render_fragment(after.template, {**context, "row": after})

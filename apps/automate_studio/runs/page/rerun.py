@@ -36,7 +36,7 @@ MAX_EDITED = 200_000  #: characters of an input that is edited here
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class RerunForm:
     """What can be chosen, what was, and by field what is wrong with it. `request` makes one run of many clicks.
 
     `advice` is the reason for the version that is preselected.
@@ -84,17 +84,17 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     if not can(request.user, "run", page.run.workflow):
         raise PermissionDenied
     if request.method != "POST":
-        return _show(request, _form(request, page, request.GET, {}))
+        return _render_dialog(request, _rerun_form(request, page, request.GET, {}))
     try:
-        again = _retry(request, page.run)
+        again = _rerun(request, page.run)
     except NotPermittedError as error:
         raise PermissionDenied from error
     except control.NoSuchStepError as error:
-        return _show(request, _form(request, page, request.POST, {"start": as_sentence(str(error))}))
+        return _render_dialog(request, _rerun_form(request, page, request.POST, {"start": as_sentence(str(error))}))
     except control.ControlError as error:
-        return _show(request, _form(request, page, request.POST, {"": as_sentence(str(error))}))
+        return _render_dialog(request, _rerun_form(request, page, request.POST, {"": as_sentence(str(error))}))
     except ValueError as error:
-        return _show(request, _form(request, page, request.POST, {"payload": as_sentence(str(error))}))
+        return _render_dialog(request, _rerun_form(request, page, request.POST, {"payload": as_sentence(str(error))}))
     failures.settle([run_id], by=current_person(request))
     messages.success(request, f"This run repeats run {short_id(run_id)}.")
     there = reverse("admin:automate_core_executionrun_change", args=[again.pk])
@@ -103,7 +103,7 @@ def run_retry(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     return HttpResponseSeeOther(there)
 
 
-def _retry(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
+def _rerun(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
     """Raises ValueError for an input that is no JSON, and as `control.retry` does."""
     post = request.POST
     start = post.get("start") or ("start" if run.status == "succeeded" else "failed")
@@ -114,12 +114,12 @@ def _retry(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
         by=current_person(request),
         start=start.replace("\0", ""),
         version="newest" if post.get("version") == "newest" else "original",
-        payload=_edited(post.get("payload", "")) if post.get("input") == "edited" else msgspec.UNSET,
-        request=_uuid(post.get("request")),
+        payload=_parse_input(post.get("payload", "")) if post.get("input") == "edited" else msgspec.UNSET,
+        request=_parse_uuid(post.get("request")),
     )
 
 
-def _edited(text: str) -> Any:
+def _parse_input(text: str) -> Any:
     if len(text) > MAX_EDITED:
         raise ValueError(f"an input edited here has at most {MAX_EDITED:,} characters, and this one has {len(text):,}")
     try:
@@ -128,14 +128,14 @@ def _edited(text: str) -> Any:
         raise ValueError(f"this is no JSON: {error}") from error
 
 
-def _uuid(text: str | None) -> uuid.UUID | None:
+def _parse_uuid(text: str | None) -> uuid.UUID | None:
     try:
         return uuid.UUID(text or "")
     except ValueError:
         return None
 
 
-def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors: Mapping[str, str]) -> Form:
+def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors: Mapping[str, str]) -> RerunForm:
     run = page.run
     steps = [card for card in page.cards if card.path in page.recorded]
     step = chosen.get("step", "")
@@ -144,9 +144,9 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
     if may_see:
         payload_views.at(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
     preset = preset_version(page)
-    return Form(
+    return RerunForm(
         page=page,
-        request=_uuid(chosen.get("request")) or uuid7(),
+        request=_parse_uuid(chosen.get("request")) or uuid7(),
         steps=steps,
         newest=run.workflow.published,
         may_see=may_see,
@@ -155,13 +155,13 @@ def _form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors
         version=chosen.get("version", preset.version),
         advice=preset.reason,
         is_edited=chosen.get("input") == "edited",
-        payload=(chosen["payload"] if "payload" in chosen else _payload(run)) if may_see else None,
+        payload=(chosen["payload"] if "payload" in chosen else _editable_input(run)) if may_see else None,
         earlier=reruns.find([run.pk]).get(run.pk),
         errors=errors,
     )
 
 
-def _payload(run: ExecutionRun) -> str | None:
+def _editable_input(run: ExecutionRun) -> str | None:
     """The input as it is edited; None when it is too large for that, or there is none."""
     found = Event.objects.filter(pk=run.event_id).values_list("payload", flat=True) if run.event_id else []
     for payload in found:
@@ -170,7 +170,7 @@ def _payload(run: ExecutionRun) -> str | None:
     return "null"
 
 
-def _show(request: HttpRequest, form: Form) -> HttpResponse:
+def _render_dialog(request: HttpRequest, form: RerunForm) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "automate_studio/run/rerun_form.html", {"form": form}, status=status)

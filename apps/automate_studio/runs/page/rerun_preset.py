@@ -12,24 +12,24 @@ from automate_studio.ui.versions import version_definitions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preset:
+class VersionPreset:
     """A version to preselect. `reason` is empty when there is nothing to choose between."""
 
     version: control.Version = "original"
     reason: str = ""
 
 
-def preset_version(page: RunPage) -> Preset:
+def preset_version(page: RunPage) -> VersionPreset:
     """The newest version when it changes the step that failed and can start there; otherwise the run's own."""
     newest = page.run.workflow.published
     if newest is None or newest.pk == page.run.version_id or page.failed_step is None:
-        return Preset()
+        return VersionPreset()
     path, name = page.failed_step
     if key_of(path) not in page.changed:
-        return Preset(reason=f"{name} is the same in {newest}, so {page.run.version} is selected.")
+        return VersionPreset(reason=f"{name} is the same in {newest}, so {page.run.version} is selected.")
     if not _can_start_at(path, page, newest.pk):
-        return Preset(reason=f"{newest} cannot start from {name}, so {page.run.version} is selected.")
-    return Preset(version="newest", reason=f"{name} was changed in {newest}, so {newest} is selected.")
+        return VersionPreset(reason=f"{newest} cannot start from {name}, so {page.run.version} is selected.")
+    return VersionPreset(version="newest", reason=f"{name} was changed in {newest}, so {newest} is selected.")
 
 
 def _can_start_at(path: str, page: RunPage, newest: int) -> bool:

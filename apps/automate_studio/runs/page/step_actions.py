@@ -18,7 +18,7 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_studio.runs.page import inspector
+from automate_studio.runs.page.inspector import build_inspector
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import posted_answers
@@ -33,7 +33,7 @@ _REVIEWS = {"succeeded", "failed", "again"}
 _GOES_ON = "The run goes on as soon as a worker takes it."
 
 
-class _RefusedError(Exception):
+class _InvalidInputError(Exception):
     """What was filled in in that dialog cannot be taken; the message says why."""
 
     def __init__(self, message: str, dialog: str) -> None:
@@ -49,7 +49,7 @@ def run_try_now(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespo
         approvals.try_now(wait, by=by)
         return "The next try is made as soon as a worker takes it."
 
-    return _act_as_runner(request, run_id, path, act)
+    return _apply_as_runner(request, run_id, path, act)
 
 
 @require_POST
@@ -57,11 +57,11 @@ def run_skip(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     """Have a step that waits passed over, with an output for later steps."""
 
     def act(wait: Wait, by: Person) -> str:
-        output, reason = _output(request, "skip"), clean_text(request.POST.get("reason"))
+        output, reason = _posted_output(request, "skip"), clean_text(request.POST.get("reason"))
         approvals.skip(wait, by=by, output=output, reason=reason)
         return f"Skipped. {_GOES_ON}"
 
-    return _act_as_runner(request, run_id, path, act)
+    return _apply_as_runner(request, run_id, path, act)
 
 
 @require_POST
@@ -71,12 +71,12 @@ def run_review(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespon
     def act(wait: Wait, by: Person) -> str:
         outcome = request.POST.get("outcome", "")
         if outcome not in _REVIEWS:
-            raise _RefusedError("Say whether it took effect, did not, or is to be done again.", "review")
-        output = _output(request, "review") if outcome == "succeeded" else None
+            raise _InvalidInputError("Say whether it took effect, did not, or is to be done again.", "review")
+        output = _posted_output(request, "review") if outcome == "succeeded" else None
         approvals.review(wait, by=by, outcome=cast(Review, outcome), output=output)
         return f"Noted. {_GOES_ON}"
 
-    return _act_as_runner(request, run_id, path, act)
+    return _apply_as_runner(request, run_id, path, act)
 
 
 @require_POST
@@ -88,28 +88,30 @@ def run_decide(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespon
         approvals.decide(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
         return f"Decided. {_GOES_ON}"
 
-    return _act(request, get_run_or_404(request, run_id), path, act)
+    return _apply_to_wait(request, get_run_or_404(request, run_id), path, act)
 
 
-def _output(request: HttpRequest, dialog: str) -> Any:
+def _posted_output(request: HttpRequest, dialog: str) -> Any:
     text = request.POST.get("output", "").strip()
     try:
         return parse_storable(text) if text else None
     except ValueError as error:
-        raise _RefusedError(as_sentence(f"the output is no JSON: {error}"), dialog) from error
+        raise _InvalidInputError(as_sentence(f"the output is no JSON: {error}"), dialog) from error
 
 
-def _act_as_runner(
+def _apply_as_runner(
     request: HttpRequest, run_id: uuid.UUID, path: str, act: Callable[[Wait, Person], str]
 ) -> HttpResponse:
     """The same for who may run the workflow, and nobody else: whatever they fill in."""
     run = get_run_or_404(request, run_id)
     if not can(request.user, "run", run.workflow):
         raise PermissionDenied
-    return _act(request, run, path, act)
+    return _apply_to_wait(request, run, path, act)
 
 
-def _act(request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]) -> HttpResponse:
+def _apply_to_wait(
+    request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait, Person], str]
+) -> HttpResponse:
     """Do it with the wait of that step. What cannot be done is said in the panel, with what was filled in."""
     waits = Wait.objects.filter(run=run, path=path.replace("\0", "")) if path else Wait.objects.none()
     wait = waits.order_by("id").last()
@@ -121,24 +123,24 @@ def _act(request: HttpRequest, run: ExecutionRun, path: str, act: Callable[[Wait
     except NotPermittedError as error:
         raise PermissionDenied from error
     except form_validation.AnswersError as error:
-        return _show(request, run.pk, path, 422, given=(values, error.errors))
+        return _render_panel(request, run.pk, path, 422, given=(values, error.errors))
     except approvals.OutcomeError:
-        return _show(request, run.pk, path, 422, given=(values, {"": "Choose one of the outcomes."}))
-    except _RefusedError as error:
-        return _show(request, run.pk, path, 422, problem=str(error), dialog=error.dialog)
+        return _render_panel(request, run.pk, path, 422, given=(values, {"": "Choose one of the outcomes."}))
+    except _InvalidInputError as error:
+        return _render_panel(request, run.pk, path, 422, problem=str(error), dialog=error.dialog)
     except approvals.NotOpenError as error:
-        return _show(request, run.pk, path, 409, problem=str(error))
-    return _show(request, run.pk, path, 200, said=said)
+        return _render_panel(request, run.pk, path, 409, problem=str(error))
+    return _render_panel(request, run.pk, path, 200, said=said)
 
 
-def _show(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
+def _render_panel(request: HttpRequest, run_id: uuid.UUID, path: str, status: int, **shown: Any) -> HttpResponse:
     """The panel; who came without scripts is sent to the page, which says the same."""
     if status == 200 and request.headers.get("HX-Request") != "true":
         messages.success(request, shown["said"])
         there = reverse("admin:automate_core_executionrun_change", args=[run_id])
         return HttpResponseSeeOther(f"{there}?{urlencode({'step': path})}")
     page = load_run(request.user, run_id, RunView.of({}, path))
-    panel = inspector.inspect(page, path, None, request.user, typed=request.POST, **shown)
+    panel = build_inspector(page, path, None, request.user, typed=request.POST, **shown)
     if panel is None:
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")
     return TemplateResponse(

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 from automate_core.models import ExecutionRun
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, permitted
-from automate_studio.runs.page import patches
 from automate_studio.runs.page.live_hub import hub
 from automate_studio.runs.page.page import load_run
+from automate_studio.runs.page.patches import whole_patch
 from automate_studio.ui.request_params import get_run_or_404, parse_number
 from automate_studio.view_models.run_data import RunView
 
@@ -26,12 +26,12 @@ def run_patch(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The live parts when they are newer than `?after=`, else 204: for servers that cannot stream."""
     run, after = get_run_or_404(request, run_id), parse_number(request.GET.get("after"))
     if after is not None and run.seq <= after:
-        return HttpResponse(status=204, headers=_headers(run))
+        return HttpResponse(status=204, headers=_patch_headers(run))
     page = load_run(request.user, run_id, RunView.of(request.GET))
-    return HttpResponse(patches.whole(page), headers=_headers(page.run))
+    return HttpResponse(whole_patch(page), headers=_patch_headers(page.run))
 
 
-def _headers(run: ExecutionRun) -> dict[str, str]:
+def _patch_headers(run: ExecutionRun) -> dict[str, str]:
     return {"X-Seq": str(run.seq), "X-Ended": "1" if run.status in FINAL_RUN_STATES else ""}
 
 
@@ -45,7 +45,7 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
         return HttpResponse("You have too many pages open that follow a run.", status=429, content_type="text/plain")
     after = parse_number(request.GET.get("after"))
     return StreamingHttpResponse(
-        _events(user.pk, run_id, -1 if after is None else after, RunView.of(request.GET)),
+        _stream_events(user.pk, run_id, -1 if after is None else after, RunView.of(request.GET)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
@@ -59,13 +59,13 @@ def _may_watch(user: User, run_id: uuid.UUID) -> bool:
         connections.close_all()
 
 
-async def _events(user_id: Any, run_id: uuid.UUID, after: int, view: RunView) -> AsyncIterator[str]:
+async def _stream_events(user_id: Any, run_id: uuid.UUID, after: int, view: RunView) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     async for change in hub.watch(run_id, after, user_id=user_id, view=view):
-        yield _event(*change) if change else ": alive\n\n"
+        yield _format_event(*change) if change else ": alive\n\n"
 
 
-def _event(seq: int, html: str, ended: bool) -> str:
+def _format_event(seq: int, html: str, ended: bool) -> str:
     lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
     event = f"id: {seq}\nevent: patch\n{lines}\n"
     return f"{event}event: close\ndata: ended\n\n" if ended else event

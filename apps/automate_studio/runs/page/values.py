@@ -26,18 +26,18 @@ OF_STEPS = {"input", "output", "details"}
 OF_EVENTS = {"payload", "headers"}
 
 
-def tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:
+def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:
     """One part of a step, or of the event at the path of the trigger, as it is first shown."""
     query = urlencode({"part": part, **({"attempt": attempt} if part in OF_STEPS else {})})
     return JsonTree(
         part=part,
-        root=_root(path, part),
+        root=_expression_root(path, part),
         url=f"{reverse('studio:run_value', args=[run.pk, path])}?{query}",
         value=value,
     )
 
 
-def whole(attempt: StepRun, part: str) -> Any:
+def whole_value(attempt: StepRun, part: str) -> Any:
     """Its input or output; of one whose file cannot be read, the preview."""
     file = getattr(attempt, f"{part}_file")
     try:
@@ -46,7 +46,7 @@ def whole(attempt: StepRun, part: str) -> Any:
         return getattr(attempt, part)
 
 
-def _root(path: str, part: str) -> str:
+def _expression_root(path: str, part: str) -> str:
     """How expressions name it: of an input they see nothing."""
     names = {"output": f"steps.{key_of(path)}.output", "details": "error.details", "payload": "event.payload"}
     return names.get(part, "")
@@ -56,10 +56,10 @@ def _root(path: str, part: str) -> str:
 def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse:
     """Rows of a value, as `json_answers.rows` says."""
     try:
-        found = _found(request, run_id, path, request.GET)
+        found = _find_value(request, run_id, path, request.GET)
         value = found.value
     except artifacts.DocumentError as error:
-        return _gone(error)
+        return _missing_file_response(error)
     payload_views.at(request.user, "run.payload_viewed", found.run, trace_id=found.run.trace_id, step=path)
     return json_rows_response(request, value)
 
@@ -67,12 +67,12 @@ def run_value(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpRespons
 @require_POST
 def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponseBase:
     """A whole value as a file, audited."""
-    found = _found(request, run_id, path, request.POST)
+    found = _find_value(request, run_id, path, request.POST)
     run, part = found.run, request.POST["part"]
     try:
         file = artifacts.open_file(found.file) if found.file else None
     except artifacts.DocumentError as error:
-        return _gone(error)
+        return _missing_file_response(error)
     with transaction.atomic():
         audit.record(
             request.user, "run.payload_downloaded", run, changes={"step": path, "part": part}, trace_id=run.trace_id
@@ -83,13 +83,13 @@ def run_download(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResp
     return json_file_response(found.value, name)
 
 
-def _gone(error: artifacts.DocumentError) -> HttpResponse:
+def _missing_file_response(error: artifacts.DocumentError) -> HttpResponse:
     """The file of a large document cannot be read: not now, or not any more."""
     return HttpResponse(error.message, status=503 if error.retryable else 410, content_type="text/plain; charset=utf-8")
 
 
 @dataclass(frozen=True)
-class _Found:
+class _RunValue:
     """A part of a run as it is stored, and the name of its file when that has the whole of it."""
 
     run: ExecutionRun
@@ -102,7 +102,7 @@ class _Found:
         return artifacts.value_of(self.file) if self.file else self.stored
 
 
-def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Found:
+def _find_value(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _RunValue:
     """The part of a run that is asked for, for who may see payloads; 404 for anything else."""
     run = get_run_or_404(request, run_id)
     part, attempt = asks.get("part", ""), parse_number(asks.get("attempt")) or 0
@@ -115,8 +115,8 @@ def _found(request: HttpRequest, run_id: uuid.UUID, path: str, asks: Any) -> _Fo
         steps = StepRun.objects.filter(run=run, path=path, attempt=attempt)
         if part != "details":
             for stored, file in steps.values_list(part, f"{part}_file"):
-                return _Found(run, stored, file)
+                return _RunValue(run, stored, file)
         found = steps.values_list("error__details", flat=True)
     for stored in found:
-        return _Found(run, stored, None)
+        return _RunValue(run, stored, None)
     raise Http404
